@@ -1,7 +1,7 @@
 """tracer: names of signals that are assigned together, which Amaranth 0.5 does not find from Python 3.13 on.
 
-That Python stores two local variables in one instruction. Names are part of a netlist: place and route depend
-on them, and so does every committed report.
+Python 3.13 stores two local variables in one instruction, which Amaranth does not decode. Names are part of a
+netlist: place and route depend on them, and so does every committed report.
 """
 
 import sys

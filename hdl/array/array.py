@@ -143,7 +143,7 @@ class Array(wiring.Component):
         lanes = [lane for group in groups for lane in group.lanes]
         self._columns(m, platform, groups, lanes)
         if waiting_sums(g):
-            # Of groups that were not asked the cells are 0.
+            # Cells of groups that are not read are 0, so an OR of all groups selects.
             for out, cells in zip(
                 self.peeked, zip(*(group.near for group in groups), strict=True), strict=True
             ):
@@ -157,7 +157,7 @@ class Array(wiring.Component):
         return m
 
     def _broadcast(self, m: Module, first: int) -> Broadcast:
-        """What the lanes ``first`` up hear of the ports."""
+        """Return the copy of the ports that the lane group from ``first`` on listens to."""
         m.submodules[f"broadcast_{first}"] = heard = Broadcast(self.geometry)
         m.d.comb += [heard.peek.eq(self.peek), heard.poke.eq(self.poke)]
         if waiting_sums(self.geometry):
@@ -169,24 +169,25 @@ class Array(wiring.Component):
     def _group(self, m: Module, platform: object, row: Signal, heard: Broadcast, first: int) -> _Group:
         """Lanes ``first`` up, with local registers for the row, its flags and accesses to the memories.
 
-        What is delayed here starts with a register of the group's own: the rest of a delay line then is too.
+        The first stage of every delay line is a register of this group alone, so that synthesis cannot merge
+        the line with another group's.
         """
         g = self.geometry
         at_once, inner, number = cells_at_once(g), self.inner, first // GROUP_LANES
-        # What only this group's accesses change cannot be merged with another group's copy. None of it is
-        # reset, which would have to come from the far end of the chip through another LUT.
+        # Registers that only this group's accesses change: synthesis cannot merge them with another group's.
+        # They have no reset, which would come from the far end of the chip through another LUT.
         peek, poke = (
             Signal(peek_layout(g), name=f"peek_{first}", reset_less=True),
             Signal(poke_layout(g), name=f"poke_{first}", reset_less=True),
         )
-        here = Signal(2, name=f"here_{first}", reset_less=True)
-        m.d.sync += here.eq(
+        selected = Signal(2, name=f"here_{first}", reset_less=True)
+        m.d.sync += selected.eq(
             Cat(heard.peek_early.slot[inner:] == number, heard.poke_early.slot[inner:] == number)
         )
-        m.d.sync += [peek.select.eq(heard.peek_heard.select & here[0]), poke.lanes.eq(0)]
-        with m.If(here[0]):
+        m.d.sync += [peek.select.eq(heard.peek_heard.select & selected[0]), poke.lanes.eq(0)]
+        with m.If(selected[0]):
             m.d.sync += [peek.slot.eq(heard.peek_heard.slot), peek.address.eq(heard.peek_heard.address)]
-        with m.If(here[1]):
+        with m.If(selected[1]):
             m.d.sync += poke.eq(heard.poke_heard)
         address = Signal(row.address.shape(), name=f"address_{first}", reset_less=True)
         m.d.sync += address.eq(Mux(peek.select, peek.address, row.address))
@@ -242,8 +243,8 @@ class Array(wiring.Component):
                 with m.Case(i // at_once):
                     m.d.sync += [out.eq(lane.cell) for out, lane in zip(near, lanes[i:], strict=False)]
         if waiting_sums(g):
-            asked = delayed(m, peek.select, READ_LATENCY + 2, f"asked_{first}")
-            with m.If(~asked):
+            peek_read = delayed(m, peek.select, READ_LATENCY + 2, f"asked_{first}")
+            with m.If(~peek_read):
                 m.d.sync += [Value.cast(out).eq(0) for out in near]
         return _Group(lanes, moves, near)
 
@@ -251,7 +252,7 @@ class Array(wiring.Component):
         """The column registers: P shift chains, lane i in chain i mod P; their ends are added over groups."""
         g = self.geometry
         unit = g.lanes // g.lane_groups
-        held = [Signal(column_shape(g), name=f"held_{i}_0", reset_less=True) for i in range(g.lanes)]
+        column_sums = [Signal(column_shape(g), name=f"held_{i}_0", reset_less=True) for i in range(g.lanes)]
         for i, lane in enumerate(lanes):
             move = groups[i // GROUP_LANES].moves[i % GROUP_LANES // MOVING_LANES]
             sums = lane.accumulator
@@ -266,10 +267,10 @@ class Array(wiring.Component):
                 ]
                 sums = read.data
             with m.If(move.any):
-                before = held[i + g.readouts] if i + g.readouts < g.lanes else held[i]
-                m.d.sync += held[i].eq(Mux(move.capture, sums, before))
+                before = column_sums[i + g.readouts] if i + g.readouts < g.lanes else column_sums[i]
+                m.d.sync += column_sums[i].eq(Mux(move.capture, sums, before))
         for i, column in enumerate(self.columns):
-            sums = [held[u * unit + i] for u in range(g.lane_groups)]
+            sums = [column_sums[u * unit + i] for u in range(g.lane_groups)]
             if g.lane_groups > 1:
                 # Two rows fill the chip: each sum has registers of its own, from which wires are shorter.
                 full = g.lane_rows > 1

@@ -14,10 +14,10 @@ REGION_GROUPS = 4
 
 
 class Broadcast(wiring.Component):
-    """What some lane groups hear of; of accesses to their memories also a cycle early.
+    """Registered copies of the ports for some lane groups; memory accesses also a cycle early.
 
-    Where sums may wait nothing is heard without a register of the region's own, so that no wire spans the
-    chip: ``shift`` and ``close`` are announced a cycle ahead. Otherwise one copy is enough for all.
+    Where sums may wait, every region has registers of its own, so that no wire spans the chip: ``shift`` and
+    ``close`` are announced a cycle ahead. Otherwise one copy serves all groups.
     Latency: a cycle to ``_early``, two to ``_heard``. Resources: two registers of an access.
     """
 

@@ -109,14 +109,14 @@ class Lane(wiring.Component):
         # A multiplier's output register is slow: another one before the adder.
         product = delayed(m, multiplier.product, 1, "product")
         if g.lane_rows > 1:
-            m.submodules.other = other = CarryMultiplier(signed(g.weight_bits))
+            m.submodules.other = other_multiplier = CarryMultiplier(signed(g.weight_bits))
             m.d.comb += [
-                other.a.eq(delayed(m, memory.also, X_STAGE + 1 - READ_LATENCY, "also")),
-                other.b.eq(self.x_other),
+                other_multiplier.a.eq(delayed(m, memory.also, X_STAGE + 1 - READ_LATENCY, "also")),
+                other_multiplier.b.eq(self.x_other),
             ]
-            both = Signal(signed(len(product) + 1), reset_less=True)
-            m.d.sync += both.eq(product + other.product)
-            product = both
+            product_sum = Signal(signed(len(product) + 1), reset_less=True)
+            m.d.sync += product_sum.eq(product + other_multiplier.product)
+            product = product_sum
         m.submodules.sum = total = GatedAccumulator(len(product), g.accumulator_bits)
         m.d.comb += [
             total.load.eq(self.load),

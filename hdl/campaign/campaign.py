@@ -159,9 +159,9 @@ class Campaign(Sized):
             self.start.payload.inference.eq(self.first_index + place),
         ]
         # With overlap a word of the buffer a cycle is loaded, BUFFER_LATENCY cycles after it was asked for.
-        asked = Signal()
+        read_word = Signal()
         if g.overlap:
-            arrived = delayed(m, asked, BUFFER_LATENCY, "arrived")
+            arrived = delayed(m, read_word, BUFFER_LATENCY, "arrived")
             m.d.comb += self.load.eq(arrived.replicate(BYTES) << Cat(Const(0, 2), position[2]))
             load_address = Cat(position[3 : exact_log2(g.max_inputs)], bank)
             load_data = memory.data.replicate(2)
@@ -200,7 +200,7 @@ class Campaign(Sized):
                     m.next = "load"
             with m.State("load"):
                 if g.overlap:
-                    m.d.comb += asked.eq(1)
+                    m.d.comb += read_word.eq(1)
                     m.d.sync += [pointer.eq(pointer + 1), left.eq(left - BYTES), wait.eq(0)]
                     with m.If(left <= BYTES):
                         m.next = "arrive"

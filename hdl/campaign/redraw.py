@@ -193,8 +193,8 @@ class Redraw(Sized):
     def _draw(self, m: Module, pipes: list[Gaussian], nominal: Signal) -> list[Signal]:
         """The weights at CODE_STAGE + 1 of the targets in ``peeked``."""
         g, table = self.geometry, self.table
-        most = g.weight_max
-        # Of the pair's other cell, whose target is 0.
+        weight_max = g.weight_max
+        # Table entry of the pair's other cell, whose target is 0.
         entry_0 = Signal(32)
         writes_0 = Signal()
         m.d.sync += writes_0.eq(table.write & (table.address == 0))
@@ -204,7 +204,7 @@ class Redraw(Sized):
         for i, cell in enumerate(self.peeked):
             target = Signal(signed(g.weight_bits), name=f"target_{i}")
             negative = Signal(name=f"negative_{i}")
-            size = Signal(range(max(most + 1, TABLE_WORDS)), name=f"size_{i}")
+            size = Signal(range(max(weight_max + 1, TABLE_WORDS)), name=f"size_{i}")
             m.d.sync += [
                 target.eq(cell.target),
                 negative.eq(cell.target < 0),
@@ -228,8 +228,8 @@ class Redraw(Sized):
                 m.d.sync += entry.eq(Mux(minus == side, memory.data, entry_0))
                 codes.append(self._code(m, entry, pipes[2 * i + side], f"{i}_{side}"))
             weight = Signal(signed(g.weight_bits), name=f"weight_{i}")
-            kept = delayed(m, target, CODE_STAGE - TABLE_STAGE, f"target_{i}")
-            m.d.sync += weight.eq(Mux(nominal, kept, codes[0] - codes[1]))
+            nominal_code = delayed(m, target, CODE_STAGE - TABLE_STAGE, f"target_{i}")
+            m.d.sync += weight.eq(Mux(nominal, nominal_code, codes[0] - codes[1]))
             weights.append(weight)
         return weights
 
@@ -249,15 +249,15 @@ class Redraw(Sized):
         low = delayed(m, low, MULTIPLY_LATENCY, f"low_{name}")
         high = delayed(m, high, MULTIPLY_LATENCY, f"high_{name}")
         code = Signal(8, name=f"code_{name}")
-        whole = total >> 2 * CODE_FRACTION
+        integer_part = total >> 2 * CODE_FRACTION
         with m.If(low):
             m.d.sync += code.eq(code_low)
         with m.Elif(high):
             m.d.sync += code.eq(code_high)
-        with m.Elif(whole < 0):
+        with m.Elif(integer_part < 0):
             m.d.sync += code.eq(0)
-        with m.Elif(whole > code_max):
+        with m.Elif(integer_part > code_max):
             m.d.sync += code.eq(code_max)
         with m.Else():
-            m.d.sync += code.eq(whole)
+            m.d.sync += code.eq(integer_part)
         return code

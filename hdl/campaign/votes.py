@@ -64,7 +64,7 @@ class Votes(Sized):
         g = self.geometry
         m.submodules.counts = counts = RegisteredMemory(32, g.campaign_votes)
         m.submodules.labels = labels = RegisteredMemory(16, g.campaign_samples)
-        m.submodules.correct = kept = RegisteredMemory(32, CAMPAIGN_CHIPS)
+        m.submodules.correct = correct_counts = RegisteredMemory(32, CAMPAIGN_CHIPS)
         m.submodules.winners = winners = Queue(16, WINNERS)
         logit = delayed(m, self.logit, 1, "logit")
         best, winner, size = Signal(signed(32)), Signal(16), Signal(16)
@@ -99,14 +99,14 @@ class Votes(Sized):
             counts.write.eq(self.clear | self.voted),
             counts.write_address.eq(Mux(self.clear, self.clear_address, address)),
             counts.write_data.eq(Mux(self.clear, 0, more)),
-            kept.address.eq(self.correct_window.address),
-            kept.write.eq(self.keep),
-            kept.write_address.eq(self.chip),
-            kept.write_data.eq(correct),
+            correct_counts.address.eq(self.correct_window.address),
+            correct_counts.write.eq(self.keep),
+            correct_counts.write_address.eq(self.chip),
+            correct_counts.write_data.eq(correct),
         ]
         m.d.sync += [
             self.vote_window.read_data.eq(counts.data),
-            self.correct_window.read_data.eq(kept.data),
+            self.correct_window.read_data.eq(correct_counts.data),
         ]
         with m.If(self.launch):
             m.d.sync += [base.eq(0), sample.eq(0), correct.eq(0)]

@@ -17,9 +17,9 @@ from ndrite.hdl.parts.waiting_sums import waiting_sums
 class Emitter(wiring.Component):
     """Rows in ascending order, those marked ``visit`` only; no bubble between words or passes.
 
-    Of two ``lane_rows`` the lowest and the highest of a word's that are left go beside each other; beside a
-    word's last row goes the highest of the next word where that has another one. Where the second is missing,
-    its input is 0.
+    With two ``lane_rows`` a cycle takes the lowest and the highest remaining row of a word. A word's last row
+    goes together with the highest row of the next word, if that word has a second one. Input of a missing
+    second row: 0.
 
     A pass's last row waits until readout has given the column registers free (``release``), or a place in
     line before them (``waiting_sums``). ``idle``: no row is left of the words taken, and every place is free.
@@ -41,52 +41,52 @@ class Emitter(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        g, rows, ways = self.geometry, self.rows, self.geometry.lane_rows
+        g, rows, lane_rows = self.geometry, self.rows, self.geometry.lane_rows
         word = Signal(word_layout(g, rows), reset_less=True)
-        # Of eight bits, those beyond the word's rows 0.
+        # Always eight bits: bits above the word's row count are 0.
         left, pick = Signal(WORD_ROWS, reset_less=True), Signal(WORD_ROWS, reset_less=True)
-        picks = [pick] if ways == 1 else [pick, Signal.like(pick, name="pick_other")]
+        picks = [pick] if lane_rows == 1 else [pick, Signal.like(pick, name="pick_other")]
         starting = Signal(init=1)
         free = Signal(init=1)
         # Known a cycle ahead: whether any row is left, and whether at most those of one cycle are.
         some, only = Signal(), Signal(init=1)
         closing = word.last & only
-        taken, ready = self.words.payload, self.words.ready
-        # What goes in a cycle: rows of the word, and beside a lone one of the next word's.
+        next_word, ready = self.words.payload, self.words.ready
+        # Rows emitted in a cycle: from this word, and one from the next word beside a lone row.
         sources = [[(word, pick)] for pick in picks]
-        if ways > 1:
+        if lane_rows > 1:
             lone, joins = Signal(), Signal()
-            m.d.comb += joins.eq(some & lone & ~word.last & self.words.valid & taken.more)
-            sources[1].append((taken, taken.pick_other & joins.replicate(rows)))
+            m.d.comb += joins.eq(some & lone & ~word.last & self.words.valid & next_word.more)
+            sources[1].append((next_word, next_word.pick_other & joins.replicate(rows)))
         m.d.comb += [
             self.emit.eq(some & (~word.last | ~only | free)),
             ready.eq(only & (~some | ~word.last | free)),
         ]
         with m.If(ready):
             m.d.sync += [
-                word.eq(taken),
-                left.eq(taken.visit),
-                *(pick.eq(taken[f"pick{end}"]) for end, pick in zip(ends(g), picks, strict=True)),
+                word.eq(next_word),
+                left.eq(next_word.visit),
+                *(pick.eq(next_word[f"pick{end}"]) for end, pick in zip(ends(g), picks, strict=True)),
                 some.eq(self.words.valid),
-                only.eq(taken.single | ~self.words.valid),
+                only.eq(next_word.single | ~self.words.valid),
             ]
         with m.Elif(self.emit):
-            following = inner_two(left) if ways > 1 else (second_set(left),)
+            following = inner_two(left) if lane_rows > 1 else (second_set(left),)
             m.d.sync += [
                 left.eq(left & ~functools.reduce(operator.or_, picks)),
                 *(pick.eq(next_one) for pick, next_one in zip(picks, following, strict=True)),
-                only.eq(at_most_set(left, 2 * ways)),
+                only.eq(at_most_set(left, 2 * lane_rows)),
             ]
-        if ways > 1:
+        if lane_rows > 1:
             with m.If(ready):
-                m.d.sync += lone.eq(self.words.valid & Mux(joins, taken.single, ~taken.more))
+                m.d.sync += lone.eq(self.words.valid & Mux(joins, next_word.single, ~next_word.more))
             with m.Elif(self.emit):
                 m.d.sync += lone.eq(at_most_set(left, 3))
             with m.If(joins):
                 m.d.sync += [
-                    left.eq(taken.visit & ~taken.pick_other),
-                    picks[1].eq(taken.pick_before),
-                    only.eq(taken.few),
+                    left.eq(next_word.visit & ~next_word.pick_other),
+                    picks[1].eq(next_word.pick_before),
+                    only.eq(next_word.few),
                 ]
 
         # Two steps: choose the row, then add its number to the word's weight address.
@@ -104,8 +104,8 @@ class Emitter(wiring.Component):
             pick = functools.reduce(operator.or_, (mark for _, mark in of_row))
             bits = (Cat(pick[i] for i in range(WORD_ROWS) if i >> bit & 1).any() for bit in range(3))
             m.d.sync += [chosen[f"x{end}"].eq(functools.reduce(operator.or_, picked)), number.eq(Cat(bits))]
-        if ways > 1:
-            m.d.sync += chosen.address_other.eq(Mux(joins, taken.address, word.address))
+        if lane_rows > 1:
+            m.d.sync += chosen.address_other.eq(Mux(joins, next_word.address, word.address))
         m.d.sync += row.eq(chosen)
         for end, number in zip(ends(g), numbers, strict=True):
             m.d.sync += row[f"address{end}"].eq(chosen[f"address{end}"] + number)

@@ -173,8 +173,8 @@ class Scanner(wiring.Component):
         m.d.sync += [valid_2.eq(valid_m), last_2.eq(last_m), start_2.eq(start_m)]
         m.d.sync += [address_2.eq(address_m), rows_2.eq(rows_m)]
         for i in range(WORD_ROWS):
-            kept = mask & rows_m[i].replicate(8)
-            m.d.sync += x_2[i].eq((data.word_select(i, 8) >> shift) & kept)
+            row_mask = mask & rows_m[i].replicate(8)
+            m.d.sync += x_2[i].eq((data.word_select(i, 8) >> shift) & row_mask)
 
         if g.skip:
             # A step of its own to find the rows that are not zero.
@@ -201,7 +201,8 @@ class Scanner(wiring.Component):
         x: Signal,
         rows: Value,
     ) -> None:
-        """What a unit of lanes takes of a word, of whose eight ``rows`` it visits those marked."""
+        """Queue the share of a word that a unit of lanes takes; ``rows`` marks which of the eight it
+        visits."""
         g, count = self.geometry, unit_rows(self.geometry, unit)
         first = unit * WORD_ROWS // g.lane_groups
         out = Signal(word_layout(g, count), name=f"word_{unit}", reset_less=True)
@@ -243,14 +244,14 @@ class Scanner(wiring.Component):
             return Const(1)
         units = g.lane_groups
         now, still = Signal(2), Signal(range(HOPS + 1))
-        # What a unit leads, and which rows of its share are a group's, follow from how many groups there are.
+        # The number of groups decides which units lead and which rows of a unit's share belong to a group.
         self._masks = [Signal(unit_rows(g, u), name=f"mask_{u}", init=-1) for u in range(units)]
         with m.Switch(now):
             for log2 in range(units.bit_length()):
                 with m.Case(log2):
-                    together, each = units >> log2, WORD_ROWS >> log2
+                    together, words_per_unit = units >> log2, WORD_ROWS >> log2
                     m.d.sync += self.leads.eq(sum(1 << u for u in range(0, units, together)))
-                    m.d.sync += [mask.eq((1 << each) - 1) for mask in self._masks]
+                    m.d.sync += [mask.eq((1 << words_per_unit) - 1) for mask in self._masks]
         empty = Cat(queue.level == 0 for queue in self.queues).all() & self.idle.all()
         with m.If(~empty | ~quiet):
             m.d.sync += still.eq(HOPS)

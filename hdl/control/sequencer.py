@@ -89,13 +89,13 @@ class Sequencer(wiring.Component):
         if g.lane_groups > 1:
             spread, run = field("lane_groups"), Signal(bits_for(g.weight_depth))
             down = row >> spread
-            whole = (inputs + (WORD_ROWS - 1)) >> exact_log2(WORD_ROWS) << exact_log2(WORD_ROWS)
-            m.d.sync += run.eq(Mux(spread == 0, inputs, whole >> spread))
+            padded_inputs = (inputs + (WORD_ROWS - 1)) >> exact_log2(WORD_ROWS) << exact_log2(WORD_ROWS)
+            m.d.sync += run.eq(Mux(spread == 0, inputs, padded_inputs >> spread))
             m.d.comb += p.feed.lane_groups.eq(spread)
         share, entries, word = Const(g.lanes, column_bits), Const(g.lanes), row >> exact_log2(WORD_ROWS)
         if g.map_codes:
             share = field("share")[: bits_for(g.lanes)]
-            # Of the column memories a group takes whole readouts.
+            # A group occupies whole readouts of the column memories.
             entry, entries, group_row = Signal.like(column), Signal(bits_for(g.lanes)), Signal.like(row)
             word = Signal(bits_for(g.max_inputs // WORD_ROWS - 1))
             # Groups lie in lanes beside each other as long as there are any, then further down.
@@ -115,10 +115,10 @@ class Sequencer(wiring.Component):
             bank, sink = Signal(bank_bits(g)), Signal(bank_bits(g))
             # Layer 0's activations lie in bank 0 or 1, inferences taking turns; those of deeper ones, which
             # one inference only has, in 2 or 3.
-            own = Cat(current.bank[0], Const(0, 1))
+            input_bank = Cat(current.bank[0], Const(0, 1))
             m.d.comb += [
-                sink.eq(Mux(opening, own, Cat(layer[0], Const(1, 1)))),
-                bank.eq(Mux(opening, current.bank, Mux(layer == 1, own, Cat(~layer[0], Const(1, 1))))),
+                sink.eq(Mux(opening, input_bank, Cat(layer[0], Const(1, 1)))),
+                bank.eq(Mux(opening, current.bank, Mux(layer == 1, input_bank, Cat(~layer[0], Const(1, 1))))),
             ]
         else:
             current = self.start.payload
@@ -126,7 +126,8 @@ class Sequencer(wiring.Component):
         final_layer = field("last")
         group_first = (tile == 0) & (step == 0)
         group_last = last_tile & last_slice
-        # What ends with a pass, as registers for what moves on then.
+        # Ends of loops that coincide with the end of a pass, registered: the counters that advance then fan
+        # out.
         group_end, layer_end = Signal(), Signal()
         noisy = Signal()
         if g.noise:

@@ -19,7 +19,7 @@ EVENT_LAYOUT = StructLayout({"emit": 1, "passed": 1, "started": 1, "done": 1})
 
 
 def probe_layout(g: Geometry) -> StructLayout:
-    """What passes between the blocks, for test benches; costs nothing where left unconnected.
+    """Signals between the blocks, for test benches; costs nothing where left unconnected.
 
     ``step``: P columns leave the array, with their noise; ``added``: their increments of p. Where inferences
     overlap, ``opened``: a layer's first pass is issued, an inference's ``input_layer`` or its next one.

@@ -28,9 +28,9 @@ from ndrite.hdl.walk.walker import Walker
 class Accelerator(wiring.Component):
     """Bus, registers, core and, where the geometry has virtual chips, campaigns, behind ``master``.
 
-    ``link`` and ``sequence_error`` are counted for a link of packets. What does not go on is reset by the
-    watchdog, memories excepted; the chip then counts as not programmed. After a reset of the clock domain,
-    however short, the same reset lasts until pipelines are empty; meanwhile a request waits.
+    ``link`` and ``sequence_error`` are counted for a link of packets. The watchdog resets a core that makes
+    no progress, except for its memories; the chip then counts as not programmed. After a reset of the clock
+    domain, however short, the same reset lasts until pipelines are empty; requests wait meanwhile.
     Its instance is called ``machine`` in waveforms and floorplans.
     Resources: those of its parts; the core dominates.
     """
@@ -102,7 +102,8 @@ class Accelerator(wiring.Component):
     def _walk(
         self, m: Module, walker: Walker, decoder: Decoder, core: Core, loads: dict[str, Value]
     ) -> tuple[Any, dict[str, Value], Value]:
-        """What stands for the master's ``start`` and ``loads`` before the core; whether it is a walk."""
+        """Return the ``start`` and ``loads`` that the core sees in place of the master's, and whether the
+        program walks maps."""
         g, master = self.geometry, self.master
         wiring.connect(m, decoder.steps, walker.steps_window)
         wiring.connect(m, decoder.operand, walker.operand_window)
@@ -116,19 +117,19 @@ class Accelerator(wiring.Component):
         )
         start = stream.Signature(start_layout(g)).create()
         # Whoever starts hears of a cycle ago, and of nothing behind a start: it comes from afar.
-        may, given = Signal(), Signal()
-        m.d.sync += may.eq(Mux(walking, walker.start.ready, start.ready) & ~given)
+        may, start_accepted = Signal(), Signal()
+        m.d.sync += may.eq(Mux(walking, walker.start.ready, start.ready) & ~start_accepted)
         m.d.comb += [
             master.walking.eq(walking),
             master.copying.eq(walker.copying),
             walker.sample_load.eq(sample_load & walking.replicate(len(sample_load))),
             walker.sample_word.eq(sample_word),
             walker.sample_code.eq(sample_code),
-            given.eq(master.start.valid & may),
+            start_accepted.eq(master.start.valid & may),
             master.start.ready.eq(may),
-            walker.start.valid.eq(given & walking),
+            walker.start.valid.eq(start_accepted & walking),
             walker.start.payload.eq(master.start.payload),
-            start.valid.eq(Mux(walking, walker.launch.valid, given)),
+            start.valid.eq(Mux(walking, walker.launch.valid, start_accepted)),
             start.payload.eq(Mux(walking, walker.launch.payload, master.start.payload)),
             walker.launch.ready.eq(1),
             *by_name(walker, core, "input_done", "activation"),

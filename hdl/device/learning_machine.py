@@ -70,12 +70,12 @@ class LearningMachine(wiring.Component):
         m.d.sync += [loads.eq(master.load[0]), address.eq(master.load_address), code.eq(master.load_data)]
         index, bank = address[:index_bits], address[index_bits:]
         label = [Signal(16, name=f"label_{i}") for i in range(g.banks)]
-        for i, held in enumerate(label):
+        for i, bank_label in enumerate(label):
             with m.If(loads & (bank == i)):
                 with m.If(index == 0):
-                    m.d.sync += held[:8].eq(code)
+                    m.d.sync += bank_label[:8].eq(code)
                 with m.If(index == 1):
-                    m.d.sync += held[8:].eq(code)
+                    m.d.sync += bank_label[8:].eq(code)
         m.d.comb += [
             core.bank.eq(bank),
             core.fresh.eq(loads & (index == LABEL_CODES - 1)),
@@ -85,9 +85,10 @@ class LearningMachine(wiring.Component):
         ]
 
         # One update at a time, and what came of it into its bank; one that was done is remembered.
-        running, of_bank, fresh, known = Signal(), Signal(), Signal(), Signal()
+        running, of_bank, fresh, remembered = Signal(), Signal(), Signal(), Signal()
         taken, done, looked = Signal(), Signal(), Signal()
-        update, wanted, behind, count = Signal(32), Signal(16), Signal(32), Signal(range(REMEMBERED + 1))
+        update, behind, count = Signal(32), Signal(32), Signal(range(REMEMBERED + 1))
+        sample_label = Signal(16)
         next_one = starts.o.payload
         answer = 32 * (1 + g.layers)
         m.submodules.memory = memory = Memory(shape=answer, depth=REMEMBERED, init=[])
@@ -95,17 +96,17 @@ class LearningMachine(wiring.Component):
         m.d.comb += [
             starts.o.ready.eq(core.free & ~running & looked),
             taken.eq(starts.o.valid & starts.o.ready),
-            known.eq((behind != 0) & (behind <= count)),
+            remembered.eq((behind != 0) & (behind <= count)),
             core.start.eq(taken & fresh),
             core.from_bank.eq(next_one.bank),
             core.update.eq(update),
-            core.label.eq(wanted),
+            core.label.eq(sample_label),
             keep.addr.eq(update),
             keep.data.eq(Cat(core.right, Const(0, 31), *core.pulses)),
             keep.en.eq(done),
             recall.addr.eq(update),
         ]
-        # Which update is asked for takes a cycle to compare, before it is taken.
+        # The requested update number is compared for a cycle before the request is taken.
         m.d.sync += [
             looked.eq(starts.o.valid & ~taken),
             behind.eq(core.next - next_one.inference),
@@ -115,7 +116,7 @@ class LearningMachine(wiring.Component):
         ]
         with m.If(taken):
             m.d.sync += [of_bank.eq(next_one.bank), update.eq(next_one.inference)]
-            m.d.sync += wanted.eq(Mux(next_one.bank, label[1], label[0]))
+            m.d.sync += sample_label.eq(Mux(next_one.bank, label[1], label[0]))
             m.d.sync += running.eq(fresh)
         with m.Elif(done):
             m.d.sync += running.eq(0)
@@ -124,13 +125,13 @@ class LearningMachine(wiring.Component):
         with m.If(core.next_written):
             m.d.sync += count.eq(0)
         answered, was_known = Signal(), Signal()
-        m.d.sync += [answered.eq(taken & ~fresh), was_known.eq(known)]
+        m.d.sync += [answered.eq(taken & ~fresh), was_known.eq(remembered)]
         answers = [Signal(answer, name=f"answers_{i}") for i in range(g.banks)]
-        for i, held in enumerate(answers):
+        for i, answer_register in enumerate(answers):
             with m.If(done & (of_bank == i)):
-                m.d.sync += held.eq(keep.data)
+                m.d.sync += answer_register.eq(keep.data)
             with m.If(answered & (of_bank == i)):
-                m.d.sync += held.eq(Mux(was_known, recall.data, Const(-1, signed(answer))))
+                m.d.sync += answer_register.eq(Mux(was_known, recall.data, Const(-1, signed(answer))))
         output_bits = exact_log2(g.max_outputs)
         place, from_bank = master.result_address[:output_bits], master.result_address[output_bits]
         chosen = Mux(from_bank, answers[1], answers[0])

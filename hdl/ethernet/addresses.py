@@ -23,8 +23,9 @@ class Addresses:
 
     @classmethod
     def of(cls, address: str | None, mac: str | None) -> Addresses:
-        """Those written down, or the usual ones. Raises ValueError naming what is accepted."""
-        number, own = ADDRESS, MAC
+        """Parse ``address`` and ``mac``; None takes the default. Raises ValueError naming what is
+        accepted."""
+        number, mac_number = ADDRESS, MAC
         if address is not None:
             try:
                 parsed = IPv4Address(address)
@@ -36,10 +37,10 @@ class Addresses:
         if mac is not None:
             if not re.fullmatch("[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}", mac):
                 raise ValueError(f"MAC is {mac!r}; accepted: six bytes, such as 02:6e:64:72:00:01")
-            own = int(mac.replace(":", ""), 16)
-            if own >> 40 & 1 or own == 0:
+            mac_number = int(mac.replace(":", ""), 16)
+            if mac_number >> 40 & 1 or mac_number == 0:
                 raise ValueError(f"MAC is {mac}; accepted: one host's, its first byte even, not all 0")
-        return cls(own, number)
+        return cls(mac_number, number)
 
 
 USUAL = Addresses()

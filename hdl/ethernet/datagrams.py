@@ -79,7 +79,7 @@ class Datagrams(wiring.Component):
                 m.d.sync += [header.eq(Cat(header[8:], self.rx.payload)), ended.eq(self.rx_last)]
                 m.d.sync += count.eq(Mux(self.rx_last, 0, count + 1))
                 states.go("compare", when=count == spec.HEADER_BYTES - 1)
-        # What it is, in two steps of a cycle each; then what comes of it.
+        # Classify the datagram in two steps of a cycle each, then act on it.
         is_kind = {k: Signal(name=f"is_{k.name.lower()}") for k in (Kind.OPEN, Kind.DATA, Kind.CLOSE)}
         of_session, from_peer = Signal(name="of_session"), Signal(name="from_peer")
         ahead, opens, answerable, expired = Signal(32), Signal(), Signal(), Signal()
@@ -110,7 +110,7 @@ class Datagrams(wiring.Component):
                 begins.eq(0),
                 refuses.eq(is_kind[Kind.OPEN] & opens & ~free),
             ]
-            # What is offered, or was, is worked out for those who need it.
+            # A token is computed only for a datagram that is offered one, or that has to show one.
             mixes = (is_kind[Kind.OPEN] & opens & free) | (is_kind[Kind.DATA] & ~mine)
             states.choose((mixes, "mix"), otherwise="act")
         with states.at("mix"):
@@ -167,13 +167,13 @@ class Datagrams(wiring.Component):
         what a cipher under a secret of this device's makes of number and receiver.
         """
         m.submodules.cipher = cipher = PassKey()
-        secret, made, used = Signal(64), Signal(NUMBER_BITS, init=1), Signal(NUMBER_BITS)
+        secret, next_number, used = Signal(64), Signal(NUMBER_BITS, init=1), Signal(NUMBER_BITS)
         number, genuine, settled = Signal(NUMBER_BITS), Signal(), Signal()
         with m.If(secret == 0):
             # By when the first datagram comes.
             m.d.sync += secret.eq(Mux(states["compare"], fresh, 0))
         with states.at("compare"):
-            m.d.sync += number.eq(Mux(of_data, token[:NUMBER_BITS], made))
+            m.d.sync += number.eq(Mux(of_data, token[:NUMBER_BITS], next_number))
         since = (number - used)[:NUMBER_BITS]
         m.d.comb += [
             cipher.start.eq(states["judge"]),
@@ -191,7 +191,7 @@ class Datagrams(wiring.Component):
             with m.If(self.beginning):
                 m.d.sync += used.eq(number)
             with m.Elif(~of_data):
-                m.d.sync += made.eq(made + 1)
+                m.d.sync += next_number.eq(next_number + 1)
         return Cat(number, cipher.key[NUMBER_BITS:]), genuine
 
     def _send(self, m: Module) -> None:
@@ -210,7 +210,7 @@ class Datagrams(wiring.Component):
             self.tx_commit.eq(states["commit"]),
             self.answered.eq(states["load"] & of_answer),
         ]
-        gone = self.tx.valid & self.tx.ready
+        sent = self.tx.valid & self.tx.ready
         with states.at("idle"):
             m.d.sync += of_answer.eq(self.answering)
             states.choose((self.answering, "load"), (self.held & self.answers.valid, "number"))
@@ -229,17 +229,17 @@ class Datagrams(wiring.Component):
             ]
             states.go("head")
         with states.at("head"):
-            with m.If(gone):
+            with m.If(sent):
                 m.d.sync += [head.eq(head >> 8), left.eq(left - 1)]
                 with m.If(left == 1):
                     states.choose((of_answer, "commit"), otherwise="piece")
         with states.at("piece"):
             with m.If(~old):
                 m.d.sync += age.eq(age + 1)
-            with m.If(gone):
+            with m.If(sent):
                 m.d.sync += [room.eq(room - 1), rests.eq(self.answers.payload == 0)]
             cut = ~self.answers.valid & ((rests & old) | self.answering)
-            states.go("commit", when=over | (gone & (room == 1)) | cut)
+            states.go("commit", when=over | (sent & (room == 1)) | cut)
         states.chain("commit", "idle")
         with m.If(self.beginning):
             m.d.sync += self.sent.eq(0)

@@ -40,12 +40,14 @@ class Echo(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        echo, held, odd, count = Signal(), Signal(), Signal(), Signal(LENGTH_BITS)
+        echo, reply_pending, odd, count = Signal(), Signal(), Signal(), Signal(LENGTH_BITS)
         total = Signal(27)
         # Copied once nothing of another datagram is in the slot, nor about to be.
         copying = Signal()
         finish = Signal()
-        with m.If(~copying & self.received.valid & self.sender.echo & ~held & ~self.tx.valid & ~self.commit):
+        with m.If(
+            ~copying & self.received.valid & self.sender.echo & ~reply_pending & ~self.tx.valid & ~self.commit
+        ):
             m.d.sync += copying.eq(1)
         m.d.comb += [
             echo.eq(self.sender.echo),
@@ -55,13 +57,13 @@ class Echo(wiring.Component):
             self.tx.ready.eq(self.room & ~copying & ~finish),
         ]
         copied = copying & self.received.valid & self.received.ready
-        given = self.tx.valid & self.tx.ready
+        sent = self.tx.valid & self.tx.ready
         m.d.sync += [
-            self.put.eq(copied | given),
+            self.put.eq(copied | sent),
             self.data.eq(Mux(copying, self.received.payload, self.tx.payload)),
         ]
-        with m.If(given):
-            m.d.sync += held.eq(1)
+        with m.If(sent):
+            m.d.sync += reply_pending.eq(1)
         # The byte that is put is counted and summed in the same cycle, and the whole is kept behind it.
         with m.If(self.put):
             m.d.sync += [
@@ -80,7 +82,7 @@ class Echo(wiring.Component):
                 self.kept.port.eq(self.receiver.port),
                 self.kept.echo.eq(copying),
                 copying.eq(0),
-                held.eq(0),
+                reply_pending.eq(0),
             ]
         steps = Signal(4)
         m.d.sync += steps.eq((steps << 1) | ending)
@@ -108,8 +110,8 @@ class Ethernet(wiring.Component):
     """ARP, ICMP echo and UDP of one address; the datagrams of one peer are the stream.
 
     ``gmii_*`` belong to domain ``eth``, 125 MHz: a byte a cycle while valid. All else is ``sync``'s, at any
-    frequency: ``stream_*`` and ``answers`` as in ``ndrite.hdl.ethernet.datagrams``. What finds no room is
-    lost. Resources: 12 KiB of block RAM, about 2000 LUTs.
+    frequency: ``stream_*`` and ``answers`` as in ``ndrite.hdl.ethernet.datagrams``. Frames and
+    datagrams that find no free slot are dropped. Resources: 12 KiB of block RAM, about 2000 LUTs.
     """
 
     def __init__(self, own: Addresses, *, second_cycles: int) -> None:

@@ -72,12 +72,12 @@ class FramesIn(wiring.Component):
         """The same within the headers, and their end from there on: few bits to compare."""
         self.late = Signal(8)
         """The byte before ``taken``: what its number means is known by then."""
-        inside, hunting, seen, ended, doubted = (
+        inside, hunting, valid_before, ended, doubted = (
             Signal(name=n) for n in ("inside", "hunting", "seen", "ended", "doubted")
         )
-        m.d.sync += [seen.eq(self.valid), self.taken.eq(self.byte), self.late.eq(self.taken)]
+        m.d.sync += [valid_before.eq(self.valid), self.taken.eq(self.byte), self.late.eq(self.taken)]
         m.d.sync += [self.valid_late.eq(self.valid & inside), ended.eq(~self.valid & inside)]
-        opening = ~inside & (~seen | hunting)
+        opening = ~inside & (~valid_before | hunting)
         m.d.sync += hunting.eq(self.valid & opening & (self.byte == PREAMBLE))
         m.d.sync += inside.eq(self.valid & (inside | (opening & (self.byte == START))))
         with m.If(inside & self.error):
@@ -99,7 +99,7 @@ class FramesIn(wiring.Component):
         brings = self._payload(m, facts)
         sound = Signal()
         m.d.sync += sound.eq((crc == CRC_RESIDUE) & ~doubted & (self.at >= SHORTEST) & (self.at <= LONGEST))
-        # Of somebody: an answer goes there.
+        # The sender is a single host, neither nobody nor this device: an answer can be sent to it.
         source, inquirer, sender = (
             ~facts[f"{who}_none"]
             & ~facts[f"{who}_own"]
@@ -107,11 +107,11 @@ class FramesIn(wiring.Component):
             for who, (_, _, one) in SOURCES.items()
         )
         datagram = sound & facts["for_us"] & facts["ip"] & brings & source & sender
-        asked = (facts["for_us"] | facts["for_all"]) & facts["arp"] & source & inquirer
+        arp_for_us = (facts["for_us"] | facts["for_all"]) & facts["arp"] & source & inquirer
         m.d.sync += [
             self.keep.eq(behind[4] & datagram),
             self.drop.eq(behind[4] & ~datagram),
-            self.arp.eq(behind[4] & sound & asked),
+            self.arp.eq(behind[4] & sound & arp_for_us),
         ]
         with m.If(self.forget):
             m.d.sync += [self.at.eq(0), self.number.eq(0), doubted.eq(0), crc.eq(CRC_INIT)]
@@ -119,17 +119,18 @@ class FramesIn(wiring.Component):
         return m
 
     def _agree(self, m: Module, fact: Signal, name: str, wanted: dict[int, tuple[int, int]]) -> None:
-        """``fact`` falls where a byte is not the wanted one: number -> (byte, mask of the bits that count).
+        """Clear ``fact`` at a byte that differs from ``wanted``: number -> (byte, mask of the bits that
+        count).
 
-        What is wanted of a byte is looked up while it stands in ``taken``, and compared in the next cycle.
+        The expected byte is looked up while the byte stands in ``taken``, and compared in the next cycle.
         """
-        here, care = (Signal(8, name=f"{name}_{part}") for part in ("wanted", "care"))
+        expected_byte, care = (Signal(8, name=f"{name}_{part}") for part in ("wanted", "care"))
         m.d.sync += care.eq(0)
         with m.Switch(self.number):
             for number, (byte, mask) in wanted.items():
                 with m.Case(number):
-                    m.d.sync += [here.eq(byte), care.eq(Mux(self.valid_late, mask, 0))]
-        with m.If(((self.late ^ here) & care).any()):
+                    m.d.sync += [expected_byte.eq(byte), care.eq(Mux(self.valid_late, mask, 0))]
+        with m.If(((self.late ^ expected_byte) & care).any()):
             m.d.sync += fact.eq(0)
 
     def _take(self, m: Module, field: Value, name: str, first: int, count: int) -> None:
@@ -140,26 +141,31 @@ class FramesIn(wiring.Component):
             m.d.sync += field.eq(Cat(self.late, field[:-8]))
 
     def _headers(self, m: Module) -> dict[str, Signal]:
-        """What the headers say: registers that are up until a byte contradicts them, and two fields."""
-        own = self.own
-        address = own.address.to_bytes(4, "big")
+        """Parse the headers into facts (registers that are up until a byte contradicts them) and two
+        fields."""
+        own_addresses = self.own
+        address = own_addresses.address.to_bytes(4, "big")
         # The IP header has no options, and is no fragment; "do not fragment" may be up.
-        whole = {IP + 6: (0, 0xBF), IP + 7: (0, 0xFF)}
-        wanted = {
-            "for_us": _bytes(0, own.mac.to_bytes(6, "big")),
+        unfragmented = {IP + 6: (0, 0xBF), IP + 7: (0, 0xFF)}
+        patterns = {
+            "for_us": _bytes(0, own_addresses.mac.to_bytes(6, "big")),
             "for_all": _bytes(0, BROADCAST),
             "arp": _bytes(12, ARP_HEAD) | _bytes(38, address),
-            "ip": _bytes(12, b"\x08\x00\x45") | whole | _bytes(IP + 16, address),
+            "ip": _bytes(12, b"\x08\x00\x45") | unfragmented | _bytes(IP + 16, address),
             "icmp": _bytes(IP + 9, bytes([PROTOCOLS["icmp"]])) | _bytes(ICMP, b"\x08\x00"),
-            "udp": _bytes(IP + 9, bytes([PROTOCOLS["udp"]])) | _bytes(UDP + 2, own.port.to_bytes(2, "big")),
+            "udp": _bytes(IP + 9, bytes([PROTOCOLS["udp"]]))
+            | _bytes(UDP + 2, own_addresses.port.to_bytes(2, "big")),
         }
         # Who sends: one of many (the group bit is 0; below 224.0.0.0), nobody (all 0), or we ourselves.
-        for who, (at, ours, one) in SOURCES.items():
-            mine = own.mac.to_bytes(6, "big") if ours == 6 else address
-            wanted |= {f"{who}_own": _bytes(at, mine), f"{who}_none": _bytes(at, bytes(ours))}
-            wanted |= {f"{who}_one": one} if one else {f"{who}_many": {at: (0xE0, 0xE0)}}
-        facts = {name: Signal(name=name, init=1) for name in wanted}
-        for name, of_it in wanted.items():
+        for who, (first_byte, width, unicast) in SOURCES.items():
+            mine = own_addresses.mac.to_bytes(6, "big") if width == 6 else address
+            patterns |= {
+                f"{who}_own": _bytes(first_byte, mine),
+                f"{who}_none": _bytes(first_byte, bytes(width)),
+            }
+            patterns |= {f"{who}_one": unicast} if unicast else {f"{who}_many": {first_byte: (0xE0, 0xE0)}}
+        facts = {name: Signal(name=name, init=1) for name in patterns}
+        for name, of_it in patterns.items():
             self._agree(m, facts[name], name, of_it)
         facts |= {name: Signal(16, name=name) for name in ("ip_length", "udp_length")}
         facts["summed"] = Signal(name="summed")
@@ -196,15 +202,15 @@ class FramesIn(wiring.Component):
             frame_end.eq(facts["ip_length"] + (IP + FCS_BYTES)),
             begin.eq(Mux(facts["udp"], UDP + UDP_BYTES, ICMP + ECHO_BYTES)),
             first_summed.eq(Mux(facts["udp"], ADDRESSES, ICMP)),
-            # Of the byte that comes next, on the number that it will have.
+            # Computed for the next byte, from the number that it will have.
             before_end.eq(inner),
             within.eq((ahead >= begin) & inner),
             summed_here.eq((ahead >= IP) & (ahead < UDP)),
         ]
         count, crowded = Signal(LENGTH_BITS), Signal()
-        here = self.valid_late & within & facts["ip"]
-        m.d.sync += [self.put.eq(here & self.room & ~crowded), self.data.eq(self.taken)]
-        with m.If(here & ~self.room):
+        in_payload = self.valid_late & within & facts["ip"]
+        m.d.sync += [self.put.eq(in_payload & self.room & ~crowded), self.data.eq(self.taken)]
+        with m.If(in_payload & ~self.room):
             m.d.sync += crowded.eq(1)
         with m.If(self.put):
             m.d.sync += count.eq(count + 1)
@@ -220,13 +226,13 @@ class FramesIn(wiring.Component):
             with m.If(adds[i]):
                 m.d.sync += total.eq(total + word)
         # The rest of UDP's pseudo header: its protocol and its length once more.
-        pseudo, whole, right = Signal(17), Signal(27), Signal(2)
+        pseudo, udp_sum, right = Signal(17), Signal(27), Signal(2)
         folded = [Signal(17, name=f"folded_{i}") for i in range(2)]
         m.d.sync += [
             pseudo.eq(Mux(facts["udp"], facts["udp_length"] + PROTOCOLS["udp"], 0)),
-            whole.eq(sums[1] + pseudo),
+            udp_sum.eq(sums[1] + pseudo),
         ]
-        for i, total in enumerate((sums[0], whole)):
+        for i, total in enumerate((sums[0], udp_sum)):
             m.d.sync += folded[i].eq(total[:16] + total[16:])
             # With its carry added once more, all ones.
             low, carry = folded[i][:16], folded[i][16]

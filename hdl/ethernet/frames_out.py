@@ -53,36 +53,36 @@ class FramesOut(wiring.Component):
         m = Module()
         states = States(m, "idle", "ready", "preamble", "head", "body", "pad", "gap")
         d = self.descriptor
-        asked, of_arp, echo = Signal(), Signal(), Signal()
+        arp_pending, of_arp, echo = Signal(), Signal(), Signal()
         asker_mac, asker_address = Signal(48), Signal(32)
         mac, address = Signal(48), Signal(32)
-        with m.If(self.arp & ~asked):
-            m.d.sync += [asked.eq(1), asker_mac.eq(self.arp_mac), asker_address.eq(self.arp_address)]
+        with m.If(self.arp & ~arp_pending):
+            m.d.sync += [arp_pending.eq(1), asker_mac.eq(self.arp_mac), asker_address.eq(self.arp_address)]
         with states.at("idle"):
-            m.d.sync += of_arp.eq(asked)
-            states.go("ready", when=asked | self.datagrams.valid)
-        at, size, left = Signal(6), Signal(range(SHORTEST)), Signal(5)
+            m.d.sync += of_arp.eq(arp_pending)
+            states.go("ready", when=arp_pending | self.datagrams.valid)
+        position, size, left = Signal(6), Signal(range(SHORTEST)), Signal(5)
         m.d.sync += echo.eq(d.echo)
         with states.at("ready"):
             m.d.sync += [
                 mac.eq(Mux(of_arp, asker_mac, d.mac)),
                 address.eq(Mux(of_arp, asker_address, d.address)),
-                at.eq(0),
+                position.eq(0),
                 size.eq(0),
             ]
             with m.If(of_arp):
-                m.d.sync += asked.eq(0)
+                m.d.sync += arp_pending.eq(0)
             states.go("preamble")
         with states.at("preamble"):
-            m.d.sync += at.eq(at + 1)
-            with m.If(at == PREAMBLE_BYTES - 1):
-                m.d.sync += at.eq(0)
+            m.d.sync += position.eq(position + 1)
+            with m.If(position == PREAMBLE_BYTES - 1):
+                m.d.sync += position.eq(0)
                 states.go("head")
         self.to_mac, self.to_address, self.to_echo = mac, address, echo
         ip_sum, udp_sum = self._checksums(m, states["ready"])
-        heads, ends = self._heads(m, at, of_arp, ip_sum, udp_sum)
+        heads, ends = self._heads(m, position, of_arp, ip_sum, udp_sum)
         with states.at("head"):
-            m.d.sync += at.eq(at + 1)
+            m.d.sync += position.eq(position + 1)
             with m.If(ends):
                 states.choose((of_arp, "pad"), otherwise="body")
         with states.at("body"):
@@ -102,7 +102,7 @@ class FramesOut(wiring.Component):
         part = Signal(32)
         # A header's byte is chosen among many, in two steps; what else is sent waits for it.
         was = {n: delayed(m, states[n], 2, f"was_{n}") for n in ("preamble", "head", "body", "pad")}
-        opening = delayed(m, Mux(at == PREAMBLE_BYTES - 1, START, PREAMBLE), 2, "opening")
+        opening = delayed(m, Mux(position == PREAMBLE_BYTES - 1, START, PREAMBLE), 2, "opening")
         payload, chosen = delayed(m, self.datagrams.payload, 2, "payload"), Signal(8)
         arp_byte, icmp_byte, udp_byte = heads
         m.d.sync += chosen.eq(Mux(of_arp, arp_byte, Mux(echo, icmp_byte, udp_byte)))
@@ -133,22 +133,22 @@ class FramesOut(wiring.Component):
         return m
 
     def _checksums(self, m: Module, begin: Signal) -> tuple[Signal, Signal]:
-        """Of the IP header, and of the UDP or ICMP packet: one 16-bit addition after the other.
+        """Compute the checksums of the IP header and of the UDP or ICMP packet, a 16-bit addition at a time.
 
-        An addition takes three cycles, for its word, itself and its carry; all are done well before they are
-        sent.
+        An addition takes three cycles: fetch the word, add, add the carry. All sums are ready well before
+        their bytes are sent.
         """
-        d, own, address, echo = self.descriptor, self.own, self.to_address, self.to_echo
+        d, own_addresses, address, echo = self.descriptor, self.own, self.to_address, self.to_echo
         udp_length = Signal(12)
         ip_length = Signal(12)
         m.d.sync += udp_length.eq(d.length + UDP_BYTES)
         m.d.sync += ip_length.eq(d.length + Mux(d.echo, IP_BYTES + 4, IP_BYTES + UDP_BYTES))
         self.udp_length, self.ip_length = udp_length, ip_length
-        mine = own.address.to_bytes(4, "big")
+        mine = own_addresses.address.to_bytes(4, "big")
         words = [0x4500, 0x4000, TIME_TO_LIVE << 8]
         words += [int.from_bytes(mine[i : i + 2], "big") for i in (0, 2)]
         ip_base = _folded(sum(words))
-        udp_base = _folded(sum(words[3:]) + own.port + PROTOCOLS["udp"])
+        udp_base = _folded(sum(words[3:]) + own_addresses.port + PROTOCOLS["udp"])
         step, phase = Signal(4), Signal(2)
         addend, word_now, total = Signal(16), Signal(16), Signal(17)
         ip_sum, udp_sum = Signal(16), Signal(16)
@@ -189,14 +189,20 @@ class FramesOut(wiring.Component):
         self, m: Module, at: Signal, of_arp: Signal, ip_sum: Signal, udp_sum: Signal
     ) -> tuple[list[Signal], Signal]:
         """Byte ``at`` of the headers of ARP, ICMP and UDP, a cycle later, and whether it is the last one."""
-        d, own, mac, address, echo = self.descriptor, self.own, self.to_mac, self.to_address, self.to_echo
+        d, own_addresses, mac, address, echo = (
+            self.descriptor,
+            self.own,
+            self.to_mac,
+            self.to_address,
+            self.to_echo,
+        )
         ends = Signal()
 
         def big(value: object, count: int) -> list[object]:
             """Bytes of a number, the first one highest."""
             return [value[8 * i : 8 * i + 8] for i in reversed(range(count))]  # type: ignore[index]
 
-        own_mac, own_address = Const(own.mac, 48), Const(own.address, 32)
+        own_mac, own_address = Const(own_addresses.mac, 48), Const(own_addresses.address, 32)
         ethernet = [*big(mac, 6), *big(own_mac, 6)]
         answer = [*ARP_HEAD[:-1], 2]
         arp = [*ethernet, *answer, *big(own_mac, 6), *big(own_address, 4), *big(mac, 6), *big(address, 4)]
@@ -207,7 +213,7 @@ class FramesOut(wiring.Component):
         fixed = Signal(16)
         m.d.sync += fixed.eq(Mux(udp_sum == 0, 0xFFFF, udp_sum))
         icmp = [*ip, 0, 0, *big(udp_sum, 2)]
-        udp = [*ip, *big(Const(own.port, 16), 2), *big(d.port, 2)]
+        udp = [*ip, *big(Const(own_addresses.port, 16), 2), *big(d.port, 2)]
         udp += [*big(Cat(self.udp_length, Const(0, 4)), 2), *big(fixed, 2)]
         heads = []
         for name, fields in {"arp": arp, "icmp": icmp, "udp": udp}.items():

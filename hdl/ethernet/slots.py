@@ -22,8 +22,8 @@ class Slots(wiring.Component):
     """``slots`` memories of SLOT_BYTES, written in turns in domain ``write``, read in domain ``read``.
 
     While ``room`` is up a byte may be ``put`` in every cycle, at most SLOT_BYTES of them; ``keep`` hands
-    them over with the descriptor that stands beside it, ``drop`` begins anew. Of a datagram that is read,
-    ``descriptor`` stands from the first byte to the last, which ``last`` marks. Latency: about ten cycles.
+    them over with the descriptor that stands beside it, ``drop`` begins anew. While a datagram is read,
+    ``descriptor`` is valid from its first byte to its last, which ``last`` marks. Latency: about ten cycles.
     Resources: 2048 bytes a slot in block RAM, about 150 LUTs.
     """
 
@@ -49,8 +49,8 @@ class Slots(wiring.Component):
             8, self.slots * SLOT_BYTES, writer="write", reader="read"
         )
         # As many descriptors as slots, and one is taken out only when its slot is read: it counts them.
-        kept = self.kept.as_value()
-        width = len(kept) + exact_log2(self.slots)
+        descriptor = self.kept.as_value()
+        width = len(descriptor) + exact_log2(self.slots)
         fifo = AsyncFIFO(width=width, depth=self.slots, r_domain="read", w_domain="write")
         m.submodules.fifo = fifo
         slot = exact_log2(self.slots)
@@ -63,7 +63,7 @@ class Slots(wiring.Component):
             memory.write_data.eq(self.data),
             keep.eq(self.keep & fifo.w_rdy),
             fifo.w_en.eq(keep),
-            fifo.w_data.eq(Cat(kept, into)),
+            fifo.w_data.eq(Cat(descriptor, into)),
         ]
         # A register, so that nothing waits for the queue's count; down at once with what takes a slot.
         m.d.write += self.room.eq(fifo.w_rdy & ~keep)
@@ -73,17 +73,17 @@ class Slots(wiring.Component):
             m.d.write += [place.eq(0), into.eq(into + keep)]
 
         # Four steps, all of which move on when what stands at the end is taken.
-        out_of, at, left = Signal(slot), Signal(LENGTH_BITS), Signal(LENGTH_BITS)
+        out_of, read_offset, left = Signal(slot), Signal(LENGTH_BITS), Signal(LENGTH_BITS)
         found_descriptor = Signal(DESCRIPTOR_LAYOUT)
         m.d.comb += found_descriptor.eq(fifo.r_data)
-        asking, found, found_last, near, near_last, loaded = (
+        asking, byte_read, found_last, near, near_last, loaded = (
             Signal(name=n) for n in ("asking", "found", "found_last", "near", "near_last", "loaded")
         )
         step = ~self.o.valid | self.o.ready
         done = self.o.valid & self.o.ready & self.last
         one_left, release = Signal(), Signal()
         m.d.comb += [
-            memory.address.eq(Cat(at, out_of)),
+            memory.address.eq(Cat(read_offset, out_of)),
             memory.step.eq(step),
             fifo.r_en.eq(release),
             one_left.eq(left == 1),
@@ -91,19 +91,24 @@ class Slots(wiring.Component):
         m.d.read += release.eq(done)
         with m.If(~loaded & fifo.r_rdy & ~release):
             m.d.read += [self.descriptor.eq(found_descriptor), left.eq(found_descriptor.length)]
-            m.d.read += [out_of.eq(fifo.r_data[len(kept) :]), loaded.eq(1), asking.eq(1), at.eq(0)]
+            m.d.read += [
+                out_of.eq(fifo.r_data[len(descriptor) :]),
+                loaded.eq(1),
+                asking.eq(1),
+                read_offset.eq(0),
+            ]
         with m.If(step):
             m.d.read += [
-                found.eq(asking),
+                byte_read.eq(asking),
                 found_last.eq(asking & one_left),
-                near.eq(found),
+                near.eq(byte_read),
                 near_last.eq(found_last),
                 self.o.valid.eq(near),
                 self.last.eq(near_last),
                 self.o.payload.eq(memory.data),
             ]
             with m.If(asking):
-                m.d.read += [at.eq(at + 1), left.eq(left - 1), asking.eq(~one_left)]
+                m.d.read += [read_offset.eq(read_offset + 1), left.eq(left - 1), asking.eq(~one_left)]
         with m.If(done):
             m.d.read += loaded.eq(0)
         return m

@@ -24,8 +24,8 @@ def clipped(value: Value, bits: int) -> Value:
     Without comparing, which takes a carry chain over all of a wide value. Resources: a LUT for every four
     bits above, and one for each below.
     """
-    sign, rest = value[-1], value[bits - 1 : -1]
-    beyond = Mux(sign, ~rest.all(), rest.any())
+    sign, low_bits = value[-1], value[bits - 1 : -1]
+    beyond = Mux(sign, ~low_bits.all(), low_bits.any())
     return Cat(Mux(beyond, (~sign).replicate(bits - 1), value[: bits - 1]), sign).as_signed()
 
 
@@ -73,9 +73,9 @@ class Answers(wiring.Component):
             return Signal(shape, name=name, reset_less=True)
 
         def half(shift: Any, bits: int, name: str) -> Signal:
-            held = register(bits, name)
-            m.d.sync += held.eq((Const(1, bits) << shift) >> 1)
-            return held
+            rounding = register(bits, name)
+            m.d.sync += rounding.eq((Const(1, bits) << shift) >> 1)
+            return rounding
 
         m.submodules.row = row = Multiplier(CODE_SHAPE, unsigned(17))
         m.d.comb += [row.a.eq(self.read[: CODE_SHAPE.width].as_signed()), row.b.eq(layer.bias_gain)]

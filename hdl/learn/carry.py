@@ -80,21 +80,26 @@ class Carry(wiring.Component):
         m = Module()
         layer, row = self.layer, self.row
         # Schoolbook division: the number of the update by ``every``, then the quotient by the rows.
-        number, rest, divisor = Signal(NUMBER_BITS), Signal(INDEX_BITS + 1), Signal(INDEX_BITS + 1)
-        step, dividing, fits, taken = Signal(range(NUMBER_BITS)), Signal(), Signal(), Signal.like(rest)
+        number, remainder, divisor = Signal(NUMBER_BITS), Signal(INDEX_BITS + 1), Signal(INDEX_BITS + 1)
+        step, dividing, fits, shifted_remainder = (
+            Signal(range(NUMBER_BITS)),
+            Signal(),
+            Signal(),
+            Signal.like(remainder),
+        )
         only = Signal()
         m.d.comb += [
-            taken.eq(Cat(number[-1], rest)),
-            fits.eq(Cat(number[-1], rest) >= divisor),
+            shifted_remainder.eq(Cat(number[-1], remainder)),
+            fits.eq(Cat(number[-1], remainder) >= divisor),
         ]
         with m.If(dividing):
             m.d.sync += [
                 number.eq(Cat(fits, number)),
-                rest.eq(Mux(fits, taken - divisor, taken)),
+                remainder.eq(Mux(fits, shifted_remainder - divisor, shifted_remainder)),
                 step.eq(step + 1),
             ]
 
-        which, asked, wait = Signal(range(len(STATES))), Signal(), Signal(range(CARRY_LATENCY + 1))
+        state, sum_read, wait = Signal(range(len(STATES))), Signal(), Signal(range(CARRY_LATENCY + 1))
         height, last = Signal(INDEX_BITS), Signal()
         places = [Signal(INDEX_BITS, name=f"place_{i}") for i in STATES]
         m.d.sync += [
@@ -104,7 +109,7 @@ class Carry(wiring.Component):
             places[REFERENCE].eq(places[SUM] + height),
         ]
         m.d.comb += last.eq(self.lane == layer.outputs - 1)
-        with m.Switch(which):
+        with m.Switch(state):
             for i, place in enumerate(places):
                 with m.Case(i):
                     m.d.comb += self.address.eq(place)
@@ -126,9 +131,9 @@ class Carry(wiring.Component):
                     m.next = "WHETHER"
                 again()
             with m.State("WHETHER"):
-                m.d.sync += [self.due.eq(rest + 1 == divisor), rest.eq(0), divisor.eq(height)]
+                m.d.sync += [self.due.eq(remainder + 1 == divisor), remainder.eq(0), divisor.eq(height)]
                 m.next = "WHICH"
-                with m.If((rest + 1 != divisor) & ~only):
+                with m.If((remainder + 1 != divisor) & ~only):
                     m.next = "DONE"
                 again()
             with m.State("WHICH"):
@@ -137,7 +142,7 @@ class Carry(wiring.Component):
                     m.next = "PLACES"
                 again()
             with m.State("PLACES"):
-                m.d.sync += [row.eq(rest), self.odd.eq(number[0]), self.lane.eq(0), which.eq(0)]
+                m.d.sync += [row.eq(remainder), self.odd.eq(number[0]), self.lane.eq(0), state.eq(0)]
                 m.d.sync += wait.eq(len(STATES) + 1)
                 m.next = "BEGIN"
                 with m.If(only):
@@ -150,9 +155,9 @@ class Carry(wiring.Component):
                 with m.If(self.begin):
                     m.next = "READ"
             with m.State("READ"):
-                m.d.comb += [self.reading.eq(1), asked.eq(which == SUM)]
-                m.d.sync += [which.eq(Mux(asked, 0, which + 1)), wait.eq(CARRY_LATENCY)]
-                with m.If(asked):
+                m.d.comb += [self.reading.eq(1), sum_read.eq(state == SUM)]
+                m.d.sync += [state.eq(Mux(sum_read, 0, state + 1)), wait.eq(CARRY_LATENCY)]
+                with m.If(sum_read):
                     m.d.sync += self.lane.eq(self.lane + 1)
                     with m.If(last):
                         m.next = "REST"
@@ -164,8 +169,8 @@ class Carry(wiring.Component):
                 m.d.comb += self.done.eq(1)
                 m.next = "IDLE"
         with m.If(fsm.ongoing("IDLE") | self.weigh):
-            m.d.sync += [number.eq(self.update), rest.eq(0), step.eq(0), divisor.eq(layer.every)]
-        self._pulses(m, asked, places)
+            m.d.sync += [number.eq(self.update), remainder.eq(0), step.eq(0), divisor.eq(layer.every)]
+        self._pulses(m, sum_read, places)
         return m
 
     def _pulses(self, m: Module, asked: Any, places: list[Signal]) -> None:
@@ -177,7 +182,7 @@ class Carry(wiring.Component):
             return Signal(shape, name=name, reset_less=True)
 
         reference, fast = register(STATE_SHAPE, "reference"), register(STATE_SHAPE, "fast")
-        kept, kept_late = register(STATE_SHAPE, "kept"), register(STATE_SHAPE, "kept_late")
+        peeked_state, kept_late = register(STATE_SHAPE, "kept"), register(STATE_SHAPE, "kept_late")
         difference, code = register(signed(SUM_BITS), "difference"), register(signed(9), "code")
         total, negative = register(signed(SUM_BITS), "total"), register(1, "negative")
 
@@ -191,8 +196,8 @@ class Carry(wiring.Component):
         m.d.sync += [
             reference.eq(self.peeked),
             fast.eq(reference),
-            kept.eq(self.peeked),
-            kept_late.eq(kept),
+            peeked_state.eq(self.peeked),
+            kept_late.eq(peeked_state),
             difference.eq(fast - reference),
             code.eq(code_of(difference)),
             total.eq(kept_late + Mux(turned, -code, code)),
@@ -200,17 +205,21 @@ class Carry(wiring.Component):
             negative.eq(total < 0),
         ]
         # As many digits of the quotient as pulses have; what is left over can be more than the threshold.
-        rest: Any = size
+        remainder: Any = size
         pulses: list[Any] = []
         for i in reversed(range(DIGITS)):
             part = layer.threshold << i
             digit, smaller = register(1, f"digit_{i}"), register(SUM_BITS - 1, f"rest_{i}")
-            m.d.sync += [digit.eq(rest >= part), smaller.eq(Mux(rest >= part, rest - part, rest))]
+            m.d.sync += [
+                digit.eq(remainder >= part),
+                smaller.eq(Mux(remainder >= part, remainder - part, remainder)),
+            ]
             pulses.append(delayed(m, digit, i, f"digit_{i}"))
-            rest = smaller
+            remainder = smaller
         negative = delayed(m, negative, DIGITS, "negative")
-        signed_rest = Mux(negative, -rest, rest)
-        # What was read is the next reference, written where no sum is: a lane has three cycles.
+        signed_rest = Mux(negative, -remainder, remainder)
+        # The value read becomes the next reference, written in a cycle without a sum: a lane has three
+        # cycles.
         read, next_reference = register(signed(9), "read"), Signal(STATE_SHAPE)
         m.d.sync += read.eq(code_of(fast))
         m.d.comb += next_reference.eq(read << CODE_SHIFT)

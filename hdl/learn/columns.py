@@ -63,22 +63,24 @@ class Columns(wiring.Component):
         g, layer = self.geometry, self.layer
         count, bits = g.readouts, exact_log2(g.readouts)
         m.submodules.converter = converter = Converter(g)
-        running, at = Signal(), Signal(INDEX_BITS)
+        running, column = Signal(), Signal(INDEX_BITS)
         low, first = Signal(3), Signal()
         # The turn that is the last one, worked out before: a layer's record is there long before its sums.
         last, ended = Signal(INDEX_BITS), Signal()
         m.d.sync += last.eq(((layer.outputs + (count - 1)) >> bits) - 1)
-        m.d.comb += ended.eq(at == last)
+        m.d.comb += ended.eq(column == last)
         with m.If(self.turn):
-            m.d.sync += [running.eq(1), at.eq(0), low.eq(self.low), first.eq(self.first)]
+            m.d.sync += [running.eq(1), column.eq(0), low.eq(self.low), first.eq(self.first)]
         with m.Else():
-            m.d.sync += at.eq(at + 1)
+            m.d.sync += column.eq(column + 1)
             with m.If(ended):
                 m.d.sync += running.eq(0)
 
         back, totals = self.backward, Signal.like(self.values)
         m.d.comb += totals.eq(self.values)
-        gains = self._gains(m, layer.at_column[bits:] + delayed(m, at, SETTING_STAGE - READ_LATENCY, "at"))
+        gains = self._gains(
+            m, layer.at_column[bits:] + delayed(m, column, SETTING_STAGE - READ_LATENCY, "at")
+        )
         with m.If(back):
             m.d.comb += totals[0].eq(self.total)
         m.d.comb += [
@@ -87,7 +89,7 @@ class Columns(wiring.Component):
             converter.start.eq(self.start),
             converter.energy.eq(self.energy),
             converter.key.eq(self.key),
-            converter.index.eq(Mux(back, self.row.index, at << bits)),
+            converter.index.eq(Mux(back, self.row.index, column << bits)),
             converter.values.eq(totals),
             converter.bits.eq(Mux(back, layer.back_bits, layer.adc_bits)),
             converter.shift.eq(Mux(back, layer.back_shift, layer.shift)),
@@ -103,7 +105,7 @@ class Columns(wiring.Component):
 
         # Sums are added up in one memory; a copy of it is read by whoever wants them.
         lead = CONVERT_LATENCY - READ_LATENCY
-        read_at = delayed(m, at, lead, "read_at")
+        read_at = delayed(m, column, lead, "read_at")
         wrote, wrote_at = delayed(m, running, ADDED_LATENCY, "wrote"), delayed(m, read_at, 3, "wrote_at")
         fresh = delayed(m, first, CONVERT_LATENCY, "fresh")
         chosen = delayed(m, self.address[:bits], READ_LATENCY, "chosen") if bits else 0
@@ -133,7 +135,7 @@ class Columns(wiring.Component):
         """Gain and offset of the columns of one step, READ_LATENCY cycles after ``address``."""
         g, window, bits = self.geometry, self.readout, exact_log2(self.geometry.readouts)
         part, step = window.address[:bits], window.address[bits:]
-        found = []
+        columns = []
         for i in range(g.readouts):
             m.submodules[f"gains_{i}"] = memory = RegisteredMemory(GAIN_BITS, g.columns // g.readouts)
             place = len(memory.address)
@@ -143,6 +145,6 @@ class Columns(wiring.Component):
                 memory.write_address.eq(step[:place]),
                 memory.write_data.eq(window.write_data),
             ]
-            found.append(memory.data)
-        m.d.sync += window.read_data.eq(Cat(*found).word_select(part, GAIN_BITS))
-        return found
+            columns.append(memory.data)
+        m.d.sync += window.read_data.eq(Cat(*columns).word_select(part, GAIN_BITS))
+        return columns

@@ -114,7 +114,7 @@ class LearningCore(wiring.Component):
         for name in WINDOWS:
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(outputs, name))
         self.record = layer = Signal(layer_layout())
-        # Which one that is, and whether it is of ECRAMs.
+        # Layer index; ECRAM flag.
         self.at_record, self.of_ecrams = Signal.like(order.record), Signal()
         fetched = Signal()
         m.d.sync += fetched.eq(order.fetch)
@@ -261,19 +261,19 @@ class LearningCore(wiring.Component):
         ]
 
     def _rows(self, m: Module) -> None:
-        """What row the lanes read: for the bus, of fast devices, backward so that sums meet their noise, or
-        forward."""
+        """Choose the row that the lanes read: for the bus, for the transfer of fast devices, backward (early,
+        so that sums meet their noise), or forward."""
         g, lanes, window, carry = self.geometry, self.lanes, self.weights, self.carry
         row_bits = bits_for(g.weight_depth - 1)
         lead = max(0, VALUE_STAGE - total_stage(g))
-        at = delayed(m, self.record.at_state + self.order.row, lead, "back_at")
+        row_address = delayed(m, self.record.at_state + self.order.row, lead, "back_at")
         m.d.comb += [lanes.row.eq(self.forward.row), lanes.backward.eq(self.order.backward)]
         with m.If(self.ready):
             m.d.comb += lanes.row.address.eq(window.address)
         with m.Elif(carry.reading):
             m.d.comb += lanes.row.address.eq(carry.address)
         with m.Elif(self.order.backward):
-            m.d.comb += lanes.row.address.eq(at)
+            m.d.comb += lanes.row.address.eq(row_address)
         poke = Signal(poke_layout(g))
         m.d.comb += [
             poke.write.eq(window.write),
@@ -333,8 +333,8 @@ class LearningCore(wiring.Component):
         bits = table_address_bits(g)
         # All levels are there before the first device needs any.
         assert LEVELS <= EVENT_STAGE + WORDS_LATENCY + 5
-        which = window.address[bits:][: bits_for(len(TABLES) - 1)]
-        entries = delayed(m, which, READ_LATENCY, "table")
+        table_number = window.address[bits:][: bits_for(len(TABLES) - 1)]
+        entries = delayed(m, table_number, READ_LATENCY, "table")
         level, loads = Signal(range(LEVELS)), Signal()
         m.d.sync += level.eq(level + loads)
         with m.If(pulse.take):
@@ -343,7 +343,7 @@ class LearningCore(wiring.Component):
             m.d.sync += loads.eq(0)
         m.d.comb += [
             tables.address.eq(Mux(window.select, window.address[:bits], Cat(level, pulse.law.record))),
-            tables.write.eq(Cat(window.write & (which == i) for i in range(len(TABLES)))),
+            tables.write.eq(Cat(window.write & (table_number == i) for i in range(len(TABLES)))),
             tables.write_address.eq(window.address[:bits]),
             tables.write_data.eq(window.write_data[: TABLE_SHAPE.width].replicate(len(TABLES))),
             table.write.eq(delayed(m, loads, READ_LATENCY, "loads")),

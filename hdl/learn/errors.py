@@ -128,26 +128,27 @@ class Errors(wiring.Component):
         return m
 
     def _products(self, m: Module, name: str, shape: Shape, change: Value) -> Products:
-        """What comes of ``answer`` is kept a row, and a lane its product with the row's code."""
+        """Store ``change``, computed from ``answer``, for each row, and its product with the row's code for
+        each lane."""
         g, answer, code = self.geometry, self.answer, self.code
         lanes = max(g.lanes, 2)
-        m.submodules[f"{name}s"] = kept = RegisteredMemory(shape, g.weight_depth)
+        m.submodules[f"{name}s"] = changes = RegisteredMemory(shape, g.weight_depth)
         m.submodules[f"{name}_times"] = times = Multiplier(signed(13), shape)
         m.submodules[f"{name}_products"] = products = RegisteredMemory(signed(13 + shape.width), lanes)
-        made = READ_LATENCY + MULTIPLY_LATENCY
-        valid, at = (
-            delayed(m, code.valid, made, f"{name}_made"),
-            delayed(m, code.index, made, f"{name}_made_at"),
+        product_latency = READ_LATENCY + MULTIPLY_LATENCY
+        valid, product_index = (
+            delayed(m, code.valid, product_latency, f"{name}_made"),
+            delayed(m, code.index, product_latency, f"{name}_made_at"),
         )
         m.d.comb += [
-            kept.write.eq(answer.valid & ~answer.final),
-            kept.write_address.eq(answer.place),
-            kept.write_data.eq(change),
-            kept.address.eq((self.at_state + code.index)[: address_bits(g)]),
+            changes.write.eq(answer.valid & ~answer.final),
+            changes.write_address.eq(answer.place),
+            changes.write_data.eq(change),
+            changes.address.eq((self.at_state + code.index)[: address_bits(g)]),
             times.a.eq(delayed(m, code.value, READ_LATENCY, f"{name}_code")),
-            times.b.eq(kept.data),
+            times.b.eq(changes.data),
             products.write.eq(valid),
-            products.write_address.eq(at[: len(products.address)]),
+            products.write_address.eq(product_index[: len(products.address)]),
             products.write_data.eq(times.product),
         ]
         # The highest bit of all products together is that of the largest.

@@ -41,7 +41,7 @@ def pulsed_row_layout() -> StructLayout:
 
 
 def law_layout(g: Geometry) -> StructLayout:
-    """What updates of a layer share: where its states lie, keys, slopes."""
+    """Settings that all updates of a layer share: address of its states, keys, slopes."""
     return StructLayout(
         {
             "at_state": address_bits(g),
@@ -57,16 +57,16 @@ def law_layout(g: Geometry) -> StructLayout:
 
 
 class Events(wiring.Component):
-    """Rows come one a cycle; where a row and a lane pulse together, the lane's state is read, changed and
-    written back. Others cost nothing: few devices have pulses in an update, so lanes share an updater.
+    """Find devices whose row and lane pulse together; read, change and write back their states.
 
-    ``trains`` and ``up`` are those of ``lanes`` and hold still. ``address`` is for all their memories, whose
-    ``data`` comes ADDRESS_LATENCY + READ_LATENCY later. Unless ``updating``, that of ``peek_lane`` is
-    ``peeked`` two cycles behind it. ``pulses`` counts those since ``clear``: all of them COUNT_LATENCY after
-    none is ``waiting``; the states are written when it is not ``busy``. ``factors`` and ``products`` are the
-    updater's.
-    Throughput: a row, and a device with pulses, a cycle. Latency: EVENT_LATENCY from a device's turn to
-    ``write``. Resources: an ``Updater``, a queue of DEPTH rows, an adder of 31 bits.
+    Rows come one per cycle. Pairs without a pulse take no cycle: few devices have pulses in an update, so the
+    lanes share an updater. ``trains`` and ``up`` are those of ``lanes`` and hold still. ``address`` is for
+    all their memories, whose ``data`` comes ADDRESS_LATENCY + READ_LATENCY later. Unless ``updating``,
+    ``peeked`` is the data of ``peek_lane``, two cycles after it. ``pulses`` counts pulses since ``clear``; it
+    is complete COUNT_LATENCY after none is ``waiting``. All states are written once ``busy`` falls.
+    ``factors`` and ``products`` belong to the updater. Throughput: a row, and a device with pulses, a cycle.
+    Latency: EVENT_LATENCY from a device's turn to ``write``. Resources: an ``Updater``, a queue of DEPTH
+    rows, an adder of 31 bits.
     """
 
     def __init__(self, geometry: Geometry, lanes: range) -> None:
@@ -121,17 +121,21 @@ class Events(wiring.Component):
 
         # How many devices follow the one whose turn it is has been counted before they were queued.
         now, busy, more = Signal(entry), Signal(), Signal()
-        one = Signal(lanes)
+        lowest_hit = Signal(lanes)
         lane = Signal(range(max(lanes, 2)))
-        m.d.comb += one.eq(now.hits & ~(now.hits - 1))
+        m.d.comb += lowest_hit.eq(now.hits & ~(now.hits - 1))
         for i in range(lanes):
-            with m.If(one[i]):
+            with m.If(lowest_hit[i]):
                 m.d.comb += lane.eq(i)
         m.d.comb += waiting.o.ready.eq(~busy | ~more)
         with m.If(waiting.o.valid & waiting.o.ready):
             m.d.sync += [now.eq(waiting.o.payload), busy.eq(1), more.eq(waiting.o.payload.left != 0)]
         with m.Else():
-            m.d.sync += [now.hits.eq(now.hits & ~one), now.left.eq(now.left - 1), more.eq(now.left > 1)]
+            m.d.sync += [
+                now.hits.eq(now.hits & ~lowest_hit),
+                now.left.eq(now.left - 1),
+                more.eq(now.left > 1),
+            ]
             with m.If(~more):
                 m.d.sync += busy.eq(0)
 
@@ -139,7 +143,7 @@ class Events(wiring.Component):
         # count; its state comes ADDRESS_LATENCY and two cycles after its address.
         place = StructLayout({"row": INDEX_BITS, "lane": lane.shape()})
         first, turn = Signal(place, reset_less=True), Signal(place, reset_less=True)
-        both = Signal(TRAIN_BITS, reset_less=True)
+        coincidences = Signal(TRAIN_BITS, reset_less=True)
         number = Signal.like(self.address)
         m.d.sync += [
             first.row.eq(now.row),
@@ -149,13 +153,13 @@ class Events(wiring.Component):
         ]
         m.d.comb += self.address.eq(number)
         some_trains = _fourth(m, [self.trains[i] for i in range(lanes)], first.lane, "train")
-        m.d.sync += both.eq(delayed(m, now.train, 2, "now_train") & some_trains[turn.lane[2:]])
+        m.d.sync += coincidences.eq(delayed(m, now.train, 2, "now_train") & some_trains[turn.lane[2:]])
         up = Signal(reset_less=True)
         m.d.sync += up.eq(self.up.bit_select(turn.lane, 1) ^ delayed(m, now.turned, 2, "now_turned"))
         some = [Signal(4, name=f"some_{i}", reset_less=True) for i in range(0, TRAIN_BITS, 8)]
         count = Signal(range(SLOTS_MAX + 1), reset_less=True)
         for i, part in enumerate(some):
-            m.d.sync += part.eq(sum(both[8 * i : 8 * i + 8]))
+            m.d.sync += part.eq(sum(coincidences[8 * i : 8 * i + 8]))
         m.d.sync += count.eq(sum(some))
         valid, any_valid = Signal(EVENT_LATENCY), Signal()
         m.d.sync += [valid.eq(Cat(busy, valid)), any_valid.eq(busy | valid[:-1].any())]
@@ -204,11 +208,12 @@ class Events(wiring.Component):
 
 
 def _fourth(m: Module, values: list[Any], index: Any, name: str) -> Any:
-    """Of every four ``values`` the one at ``index``, a cycle later; its higher bits say which of these."""
-    found = []
+    """Select ``values[index]`` in two steps: one of every four now, registered; the caller selects among
+    those."""
+    candidates = []
     for i in range(0, len(values), 4):
         four = values[i : i + 4]
-        held = Signal(four[0].shape(), name=f"{name}_{i // 4}", reset_less=True)
-        m.d.sync += held.eq(Array(four)[index[:2]])
-        found.append(held)
-    return Array(found)
+        quarter = Signal(four[0].shape(), name=f"{name}_{i // 4}", reset_less=True)
+        m.d.sync += quarter.eq(Array(four)[index[:2]])
+        candidates.append(quarter)
+    return Array(candidates)

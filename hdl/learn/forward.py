@@ -104,8 +104,8 @@ class Forward(wiring.Component):
         count, begin, end = (Signal(INDEX_BITS, name=n) for n in ("at", "begin", "end_now"))
         shortest, ending, hold = (Signal(INDEX_BITS, name=n) for n in ("shortest", "ending", "hold"))
         steps = (layer.outputs + (g.readouts - 1))[exact_log2(g.readouts) :]
-        for cycles, least in ((shortest, SHORTEST), (ending, SHORTEST_LAST)):
-            m.d.sync += cycles.eq(Mux(steps > least, steps, least) - 1)
+        for cycles, shortest_pass in ((shortest, SHORTEST), (ending, SHORTEST_LAST)):
+            m.d.sync += cycles.eq(Mux(steps > shortest_pass, steps, shortest_pass) - 1)
         with m.If(hold != 0):
             m.d.sync += hold.eq(hold - 1)
 
@@ -166,7 +166,7 @@ class Forward(wiring.Component):
                     m.next = "IDLE"
 
         # Rows as they come from the list.
-        come, of_bias = after(visit, READ_LATENCY, "come"), after(bias, READ_LATENCY, "of_bias")
+        row_read, of_bias = after(visit, READ_LATENCY, "come"), after(bias, READ_LATENCY, "of_bias")
         of_ecram = after(ecram, READ_LATENCY, "of_ecram")
         ended = after(ends | ends_bias, READ_LATENCY, "ended")
         train = after((visit & (self.part == 0)) | bias, READ_LATENCY, "train")
@@ -177,7 +177,7 @@ class Forward(wiring.Component):
         )
         m.d.sync += [
             row.end.eq(ended),
-            row.add.eq(come | of_bias | of_ecram),
+            row.add.eq(row_read | of_bias | of_ecram),
             row.train.eq(train),
             row.x.eq(Mux(of_bias, 1, Mux(of_ecram, ECRAM_INPUT, (self.listed.x >> low_2) & mask))),
             row.code.eq(Mux(of_bias, INPUT_MAX, self.listed.x)),

@@ -55,8 +55,8 @@ class Keys(wiring.Component):
         m.submodules.cipher = cipher = PassKey()
         m.submodules.memory = memory = Memory(shape=COUNT * 64, depth=g.layers, init=[])
         write, read = memory.write_port(granularity=64), memory.read_port(domain="comb")
-        of, which = Signal(range(g.layers)), Signal(range(COUNT))
-        begun, ended, known = Signal(), Signal(), Signal()
+        of, key_number = Signal(range(g.layers)), Signal(range(COUNT))
+        begun, ended, key_valid = Signal(), Signal(), Signal()
         m.d.comb += [
             cipher.seed.eq(self.seed),
             cipher.inference.eq(self.update),
@@ -64,9 +64,9 @@ class Keys(wiring.Component):
             write.addr.eq(of),
             write.data.eq(cipher.key.replicate(COUNT)),
         ]
-        row_key = (of > self.layer) | ((of == self.layer) & (which != ROW_KEY)) | self.whole
-        m.d.sync += [Cat(*self.keys).eq(read.data), self.ready.eq(known & row_key)]
-        with m.Switch(which):
+        row_key = (of > self.layer) | ((of == self.layer) & (key_number != ROW_KEY)) | self.whole
+        m.d.sync += [Cat(*self.keys).eq(read.data), self.ready.eq(key_valid & row_key)]
+        with m.Switch(key_number):
             for i, (domain, side) in enumerate(zip(DOMAINS, SIDES, strict=True)):
                 with m.Case(i):
                     m.d.comb += cipher.domain.eq(domain)
@@ -76,7 +76,7 @@ class Keys(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 with m.If(self.start):
-                    m.d.sync += [of.eq(0), which.eq(0), known.eq(1), self.whole.eq(0)]
+                    m.d.sync += [of.eq(0), key_number.eq(0), key_valid.eq(1), self.whole.eq(0)]
                     m.next = "BEGIN"
             with m.State("BEGIN"):
                 m.d.comb += cipher.start.eq(1)
@@ -86,11 +86,11 @@ class Keys(wiring.Component):
                 # ``done`` of the key before falls a cycle after ``start``.
                 m.d.sync += [begun.eq(1), ended.eq(begun & cipher.done)]
                 with m.If(ended):
-                    m.d.comb += write.en.eq(1 << which)
+                    m.d.comb += write.en.eq(1 << key_number)
                     m.d.sync += [begun.eq(0), ended.eq(0)]
-                    m.d.sync += which.eq(Mux(which == COUNT - 1, 0, which + 1))
+                    m.d.sync += key_number.eq(Mux(key_number == COUNT - 1, 0, key_number + 1))
                     m.next = "BEGIN"
-                    with m.If(which == COUNT - 1):
+                    with m.If(key_number == COUNT - 1):
                         m.d.sync += of.eq(of + 1)
                         with m.If(of == self.depth - 1):
                             m.d.sync += self.whole.eq(1)

@@ -130,8 +130,8 @@ class Lanes(wiring.Component):
             lanes = range(first, g.lanes, groups)
             m.submodules[f"events_{first}"] = events = Events(g, lanes)
             near = {name: unmerged(m, platform, getattr(self, name), f"{name}_{first}") for name in PORTS}
-            at = Mux(self.updating, events.address, self.row.address)
-            near["address"] = unmerged(m, platform, at, f"address_{first}")
+            address = Mux(self.updating, events.address, self.row.address)
+            near["address"] = unmerged(m, platform, address, f"address_{first}")
             near["written"] = self._written(m, events, near, first)
             parts.append(events)
             m.d.comb += [
@@ -207,12 +207,12 @@ class Lanes(wiring.Component):
             m.d.sync += code.eq(Mux(rounded < 0, -WEIGHT_MAX, WEIGHT_MAX))
         error, up = Signal(ERROR_SHAPE, name=f"error_{i}"), Signal(name=f"up_{i}")
         loaded, train = Signal(TRAIN_BITS, name=f"loaded_{i}"), Signal(TRAIN_BITS, name=f"train_{i}")
-        for held, given in ((error, near["error"]), (loaded, near["train"])):
+        for store, source in ((error, near["error"]), (loaded, near["train"])):
             # A reset that comes first is the flip-flop's own; one that gives way is made of LUTs.
             with m.If(near["forget"]):
-                m.d.sync += held.eq(0)
-            with m.Elif(given.valid & (given.lane == i)):
-                m.d.sync += held.eq(given.value)
+                m.d.sync += store.eq(0)
+            with m.Elif(source.valid & (source.lane == i)):
+                m.d.sync += store.eq(source.value)
         with m.If(near["take"]):
             m.d.sync += [train.eq(loaded), up.eq(error >= 0)]
         m.d.comb += [events.trains[place].eq(train), events.up[place].eq(up)]
@@ -243,8 +243,8 @@ def _tree(m: Module, values: list[Value], name: str) -> Value:
         for i in range(0, len(values), 2):
             pair = values[i : i + 2]
             total = pair[0] + pair[1] if len(pair) == 2 else pair[0]
-            held = Signal(total.shape(), name=f"{name}_{level}_{i}", reset_less=True)
-            m.d.sync += held.eq(total)
-            sums.append(held)
+            partial_sum = Signal(total.shape(), name=f"{name}_{level}_{i}", reset_less=True)
+            m.d.sync += partial_sum.eq(total)
+            sums.append(partial_sum)
         values, level = sums, level + 1
     return values[0]

@@ -23,7 +23,7 @@ TABLE_SHAPE = signed(13)
 
 
 def layer_layout() -> StructLayout:
-    """What a layer is: the record of ``ndrite.emulator.spec.learning_map``."""
+    """Layer record, as ``ndrite.emulator.spec.learning_map`` lays it out in memory."""
     return StructLayout({n: signed(bits) if low else unsigned(bits) for n, (bits, low) in SETTINGS.items()})
 
 
@@ -38,12 +38,12 @@ def live_layout() -> StructLayout:
 
 
 def address_bits(g: Geometry) -> int:
-    """Of a row of states, over all layers."""
+    """Bits of the address of a row of states, all layers counted."""
     return bits_for(g.weight_depth - 1)
 
 
 def row_layout(g: Geometry) -> StructLayout:
-    """What the lanes do: ``add`` x times the row at ``address``, or ``end`` the sums so far."""
+    """Command to the lanes: ``add`` x times the row at ``address``, or ``end`` the sums so far."""
     return StructLayout({"add": 1, "end": 1, "x": 8, "address": address_bits(g)})
 
 

@@ -127,16 +127,20 @@ class Order(wiring.Component):
                 # All rows are read; trains of columns have been made meanwhile.
                 m.d.comb += self.pulse.eq((wait == 0) & ~self.weighing)
                 late = max(0, total_stage(self.geometry) - VALUE_STAGE)
-                rest = late + CONVERT_LATENCY + LARGEST_LATENCY - MADE_LATENCY - 2
+                remaining_wait = late + CONVERT_LATENCY + LARGEST_LATENCY - MADE_LATENCY - 2
                 with m.If(self.pulse):
-                    m.d.sync += [number.eq(number - 1), wait.eq(rest), self.ecrams.eq(self.behind_tuned)]
+                    m.d.sync += [
+                        number.eq(number - 1),
+                        wait.eq(remaining_wait),
+                        self.ecrams.eq(self.behind_tuned),
+                    ]
                     m.next = "CONVERT"
             with m.State("CONVERT"):
                 m.d.comb += [self.normalise.eq(wait == 0), self.fetch.eq(wait == 0)]
                 waited("NORMAL")
             with m.State("NORMAL"):
-                made = (number == 0) | self.ecrams
-                m.d.sync += wait.eq(Mux(made, MADE_LATENCY + 1, ENERGY_LATENCY + 1))
+                is_ready = (number == 0) | self.ecrams
+                m.d.sync += wait.eq(Mux(is_ready, MADE_LATENCY + 1, ENERGY_LATENCY + 1))
                 with m.If(self.normal):
                     m.next = "ERRORS"
                     with m.If(number == 0):

@@ -48,7 +48,7 @@ class Outputs(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        g, at, answering = self.geometry, self.address, self.answering
+        g, position, answering = self.geometry, self.address, self.answering
         m.submodules.answers = answers = Answers(g)
         m.submodules.biases = biases = RegisteredMemory(32, g.columns)
         m.submodules.neurons = neurons = RegisteredMemory(32, g.columns)
@@ -56,20 +56,22 @@ class Outputs(wiring.Component):
         wiring.connect(m, wiring.flipped(self.curve_slope), answers.curve_slope)
         layer, final, last = Signal(layer_layout()), Signal(), Signal(INDEX_BITS)
         with m.If(self.begin):
-            m.d.sync += [layer.eq(self.layer), final.eq(self.final), answering.eq(1), at.eq(0)]
+            m.d.sync += [layer.eq(self.layer), final.eq(self.final), answering.eq(1), position.eq(0)]
             m.d.sync += last.eq(self.layer.outputs - 1)
         with m.Elif(answering):
-            m.d.sync += [at.eq(at + 1), answering.eq(at != last)]
+            m.d.sync += [position.eq(position + 1), answering.eq(position != last)]
         for memory, window in ((biases, self.bias), (neurons, self.neuron)):
-            share(m, memory, window, (layer.at_column + at)[: len(memory.address)])
+            share(m, memory, window, (layer.at_column + position)[: len(memory.address)])
             m.d.sync += window.read_data.eq(memory.data)
         place = exact_log2(g.readouts)
-        turns = answering & (at[:place] == g.readouts - 2) if place else self.begin | answering
-        chosen = Array(self.columns[i] for i in range(g.readouts))[at[:place]] if place else self.columns[0]
+        turns = answering & (position[:place] == g.readouts - 2) if place else self.begin | answering
+        chosen = (
+            Array(self.columns[i] for i in range(g.readouts))[position[:place]] if place else self.columns[0]
+        )
         settings, answer = Signal(column_layout()), self.answer
-        column = delayed(m, at, ANSWER_LATENCY, "answered_at")
+        column = delayed(m, position, ANSWER_LATENCY, "answered_at")
         is_last = Signal()
-        m.d.sync += is_last.eq(delayed(m, at, ANSWER_LATENCY - 1, "answered_before") == last)
+        m.d.sync += is_last.eq(delayed(m, position, ANSWER_LATENCY - 1, "answered_before") == last)
         assert (COLUMN_STAGE, SUM_STAGE) == (READ_LATENCY, SUM_LATENCY)
         # Where the states of the next layer begin: behind biases, ECRAMs, and three rows more for each where
         # there are fast devices.
@@ -97,7 +99,10 @@ class Outputs(wiring.Component):
             answer.moved.eq(answers.moved),
         ]
         best = Signal(signed(32))
-        summed, summed_at = delayed(m, answering, Z_STAGE, "summed"), delayed(m, at, Z_STAGE, "summed_at")
+        summed, summed_at = (
+            delayed(m, answering, Z_STAGE, "summed"),
+            delayed(m, position, Z_STAGE, "summed_at"),
+        )
         with m.If(summed & final & ((summed_at == 0) | (answers.z > best))):
             m.d.sync += [best.eq(answers.z), self.largest.eq(summed_at)]
         return m

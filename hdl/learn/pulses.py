@@ -56,11 +56,11 @@ class Trains(wiring.Component):
         m.d.comb += [words.key.eq(self.key), words.column.eq(self.number)]
         early = delayed(m, self.threshold, TRAIN_LATENCY - 2, "threshold")
         thresholds = [unmerged(m, platform, early, f"threshold_{i}") for i in range(COPIES)]
-        wanted = Signal(TRAIN_BITS, reset_less=True)
-        m.d.sync += wanted.eq((Const(1, TRAIN_BITS + 1) << self.slots) - 1)
+        slot_mask = Signal(TRAIN_BITS, reset_less=True)
+        m.d.sync += slot_mask.eq((Const(1, TRAIN_BITS + 1) << self.slots) - 1)
         train = Signal(TRAIN_BITS, reset_less=True)
         numbers = slot_numbers(m, words.x, words.y)[:TRAIN_BITS]
-        m.d.sync += train.eq(Cat(n < thresholds[i % COPIES] for i, n in enumerate(numbers)) & wanted)
+        m.d.sync += train.eq(Cat(n < thresholds[i % COPIES] for i, n in enumerate(numbers)) & slot_mask)
         m.d.comb += self.train.eq(train)
         return m
 
@@ -80,10 +80,10 @@ class Pulses(wiring.Component):
 
     ``start`` pulses the devices of the layer ``number`` by both: its ``law`` is kept from then on, ``take``
     tells the lanes, and its rows go there as ``pulsed``, one a cycle while there is ``room``, the first of
-    them to row ``from_row``. With ``alone`` it is that row only, which pulses in every slot. Of the others,
-    of a ``chopped`` layer, the pulses of rows from ``turn`` on are turned where ``odd``, and of those before
-    it where not. The law is in ``record``. ``done`` when all pulses are counted; the last states are written
-    while it is ``busy`` still. Layer, rates and keys may change as soon as it is.
+    them to row ``from_row``. With ``alone`` only that row goes, and pulses in every slot. Otherwise, in a
+    ``chopped`` layer, the pulses of rows from ``turn`` on change their sign where ``odd``, and those of rows
+    before ``turn`` where not ``odd``. The law is in ``record``. ``done`` says that all pulses are counted;
+    the last states are written while ``busy`` is still up. Layer, rates and keys may change once ``done``.
 
     Resources: a ``Trains``, a multiplier, and 31 bits a row of states.
     """

@@ -34,7 +34,7 @@ class CobsDecoder(wiring.Component):
         left, inside = Signal(8), Signal()  # ``inside`` a block: ``left`` is not 0
         started = Signal()
         zero_due = Signal()
-        # Of the byte: itself, whether it is the delimiter, and what it starts as a code.
+        # Registered for timing: the byte, whether it is the delimiter, and the code that it would start.
         valid, data, delimits, follows, opens = Signal(), Signal(8), Signal(), Signal(8), Signal()
         m.d.sync += [valid.eq(self.valid), data.eq(self.data), delimits.eq(self.data == 0)]
         m.d.sync += [follows.eq(self.data - 1), opens.eq(self.data != 1)]
@@ -98,21 +98,21 @@ class CobsSender(wiring.Component):
             *("idle", "fetch", "fetching", "fetched", "scan"),
             *("code", "offer", "next", "copy", "block", "delimiter", "close"),
         )
-        taken = offered & self.o.ready
+        accepted = offered & self.o.ready
         m.d.comb += [
             self.busy.eq(~states["idle"]),
             self.address.eq(pointer),
             self.o.valid.eq(offered),
             self.o.payload.eq(payload),
         ]
-        with m.If(taken):
+        with m.If(accepted):
             m.d.sync += offered.eq(0)
         with states.at("idle"):
             m.d.sync += [pointer.eq(0), begin.eq(0), run.eq(0), end.eq(self.length)]
             states.go("fetch", when=self.start)
         states.chain("fetch", "fetching", "fetched")
         with states.at("fetched"):
-            # What is found of this byte is still there a cycle later; the next one is already asked for.
+            # This byte stays on the read port for a cycle more, while the next one is already addressed.
             m.d.sync += pointer.eq(pointer + 1)
             states.go("scan")
         with states.at("scan"):
@@ -126,7 +126,7 @@ class CobsSender(wiring.Component):
             m.d.sync += [payload.eq(run + 1), offered.eq(1), pointer.eq(begin)]
             states.go("offer")
         with states.at("offer"):
-            states.go("next", when=taken)
+            states.go("next", when=accepted)
         with states.at("next"):
             states.choose((~none_left, "copy"), (last, "delimiter"), otherwise="block")
         with states.at("block"):
@@ -140,5 +140,5 @@ class CobsSender(wiring.Component):
             m.d.sync += [payload.eq(0), offered.eq(1)]
             states.go("close")
         with states.at("close"):
-            states.go("idle", when=taken)
+            states.go("idle", when=accepted)
         return m

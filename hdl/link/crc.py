@@ -22,7 +22,8 @@ def crc32_step(state: Value, byte: Value) -> Value:
 
 
 def crc32_of_byte(byte: Value) -> Value:
-    """What ``byte`` adds to a step: ``crc32_step(s, b) == crc32_step(s, Const(0, 8)) ^ crc32_of_byte(b)``.
+    """Contribution of ``byte`` to a step: ``crc32_step(s, b) == crc32_step(s, Const(0, 8)) ^
+    crc32_of_byte(b)``.
 
     A step is linear: kept in a register, this takes half of the XOR out of the loop.
     """
@@ -30,7 +31,7 @@ def crc32_of_byte(byte: Value) -> Value:
 
 
 def _row(bit: int) -> int:
-    """What bit ``bit`` of the byte contributes after eight shifts."""
+    """Contribution of bit ``bit`` of the byte after eight shifts."""
     value = 1 << bit
     for _ in range(8):
         value = (value >> 1) ^ (CRC_POLYNOMIAL if value & 1 else 0)

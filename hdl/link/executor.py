@@ -72,12 +72,12 @@ class Executor(Sized):
         self.address, self.length = header[32:64], header[64:80]
         self.offset = Signal.like(self.packet_address)
         self.position = Signal(bits_for(max(g.max_inputs, g.map_codes and 65535)))
-        # Of the packet's bytes, one in two cycles: the address moves on in the first of them, the byte of the
-        # address before is taken in the second. The memory answers two cycles after the address.
+        # A byte of the packet takes two cycles: the address advances in the first, and the byte of the
+        # previous address is taken in the second. The memory answers two cycles after the address.
         phase = Signal()
         moving = states["header"] | states["count"] | states["fetch"]
         m.d.sync += phase.eq(moving & ~phase)
-        taken = phase
+        next_phase = phase
         last_offset, counted, headed = Signal.like(self.packet_address), Signal(), Signal()
         m.d.sync += [headed.eq(self.offset == HEADER_BYTES - 1), counted.eq(self.offset == last_offset)]
         m.submodules.unpacker = self.unpacker = unpacker = WordUnpacker(g) if g.unpacks_words else Unpacker()
@@ -106,18 +106,18 @@ class Executor(Sized):
         states.chain("judge", "weigh", "act")
         self._around(m)
         self._infer(m)
-        self.words.build(m, states, self.master.bus, g, taken, counted)
+        self.words.build(m, states, self.master.bus, g, next_phase, counted)
         self._answer(m)
         self._result(m)
-        self._shift(m, taken)
+        self._shift(m, next_phase)
         return m
 
     def _around(self, m: Module) -> None:
-        """What the decision goes by, and what it says."""
+        """Connect the decision's inputs and outputs."""
         states, decision, w, inferences = self.states, self.decision, self.words, self.inferences
         maps = self.geometry.map_codes > 0
-        # Of a cycle ago: it changes by what this machine itself did longer ago, or else only towards what
-        # is waited for.
+        # Registered for timing. A cycle's delay is harmless: these change by this machine's own earlier
+        # actions, or else only towards the value that it waits for.
         m.d.sync += [
             decision.due.eq(inferences.due & ~self.busy),
             # Nor do the bus's steps meet a core in reset.
@@ -150,8 +150,8 @@ class Executor(Sized):
         """The payload into the input bank, then the start."""
         g, states, master = self.geometry, self.states, self.master
         inferences = self.inferences
-        asked, loading = Signal(), Signal()
-        # What the reset of a core that hung finds on its way there is lost with the others.
+        load_request, loading = Signal(), Signal()
+        # A start that is under way while a hung core is reset is lost with the pending ones.
         begun = Signal()
         m.d.comb += begun.eq(states["start"] & (master.start.ready | inferences.lost))
         # Known a cycle ahead, in the first cycle as in those that count down.
@@ -163,7 +163,7 @@ class Executor(Sized):
                 # One of no bytes is loaded as if it had one, and found wrong.
                 with m.If(~self.length.any()):
                     m.d.sync += to_load.eq(1)
-        m.d.sync += [asked.eq(states["load"]), loading.eq(asked)]
+        m.d.sync += [load_request.eq(states["load"]), loading.eq(load_request)]
         m.d.comb += [
             *(self._words(loading) if g.unpacks_words else self._codes(m, loading)),
             master.start.valid.eq(states["start"] & ~inferences.lost),
@@ -235,12 +235,12 @@ class Executor(Sized):
         self.answer_length, self.bare_answer = Signal(16), Signal()
         self.of_result = Signal()
         self.after = after = {name: Signal(name=f"after_{name}") for name in AFTER_HEAD}
-        said = w.status()
+        status = w.status()
         for name in ("compare", "failed"):
             with states.at(name):
                 m.d.sync += [self.bare_answer.eq(1), self.of_result.eq(0)]
                 m.d.sync += [after[n].eq(n == "finish") for n in AFTER_HEAD]
-        for name, code in said.items():
+        for name, code in status.items():
             with states.at(name):
                 m.d.sync += self.status.eq(code)
         with states.at("grant"):
@@ -322,11 +322,11 @@ class Executor(Sized):
         with m.If(states["compose"]):
             inferences = self.inferences
             ended = Mux(self.bare_answer, Mux(inferences.lost, Status.HUNG, Status.BAD_LENGTH), Status.OK)
-            asked = Mux(inferences.answer_sparse, Const(Opcode.INFER_SPARSE, 8), Const(Opcode.INFER, 8))
+            opcode = Mux(inferences.answer_sparse, Const(Opcode.INFER_SPARSE, 8), Const(Opcode.INFER, 8))
             fields = (
                 Const(VERSION, 8),
                 Mux(self.of_result, inferences.answer_number, self.sequence),
-                Mux(self.of_result, asked, self.opcode) | RESPONSE_FLAG,
+                Mux(self.of_result, opcode, self.opcode) | RESPONSE_FLAG,
                 Cat(Mux(self.of_result, ended, self.status), Const(0, 16))[:16],
                 self.decision.expected,
                 self.answer_length & ~self.bare_answer.replicate(16),

@@ -34,16 +34,16 @@ class Inferences(Sized):
         banks = self.geometry.banks
         bank, answer_bank = self.bank, self.answer_bank
         pending, finished = Signal(range(banks + 1)), Signal(range(banks + 1))
-        held = pending > 1 if self.geometry.map_codes else pending != 0
-        asked = [Signal(18, name=f"asked_{i}") for i in range(banks)]
+        is_pending = pending > 1 if self.geometry.map_codes else pending != 0
+        requested_codes = [Signal(18, name=f"asked_{i}") for i in range(banks)]
         m.d.comb += [
             self.none.eq(pending == 0),
-            self.room.eq((pending < banks) & ~(self.single & held)),
+            self.room.eq((pending < banks) & ~(self.single & is_pending)),
             self.due.eq((pending != 0) & ((finished != 0) | self.lost)),
             Cat(self.answer_number, self.answer_sparse, self.answer_wrong).eq(
-                Mux(answer_bank, asked[1], asked[0])
+                Mux(answer_bank, requested_codes[1], requested_codes[0])
                 if banks == 2
-                else Cat(asked).word_select(answer_bank, 18)
+                else Cat(requested_codes).word_select(answer_bank, 18)
             ),
         ]
         m.d.sync += pending.eq(pending + self.begun - self.answered)
@@ -52,7 +52,7 @@ class Inferences(Sized):
             m.d.sync += bank.eq(next_bank(bank))
         with m.If(self.answered | self.campaign_done):
             m.d.sync += answer_bank.eq(next_bank(answer_bank))
-        for i, of_bank in enumerate(asked):
+        for i, of_bank in enumerate(requested_codes):
             # All the while it is offered to the core: its being taken is a late signal.
             with m.If(self.begin & (bank == i)):
                 m.d.sync += of_bank.eq(Cat(self.number, self.sparse, self.wrong))

@@ -52,7 +52,7 @@ class Receiver(wiring.Component):
         m.submodules.memory = memory = RegisteredMemory(8, size)
         write_base, read_base = Signal(bits_for(size)), Signal(bits_for(size))
         used = Signal(range(self.window + 1))
-        most = HEADER_BYTES + self.packet_bytes + CRC_BYTES
+        body_max = HEADER_BYTES + self.packet_bytes + CRC_BYTES
         count = Signal(bits_for(self.slot_bytes))
         first, brim = Signal(init=1), Signal()
         length = Signal(16)
@@ -62,7 +62,7 @@ class Receiver(wiring.Component):
         def after(base: Signal) -> Signal:
             return Mux(base == size - self.slot_bytes, 0, base + self.slot_bytes)
 
-        # What the decoder says, with what a byte means to the CRC.
+        # Outputs of the decoder, and the byte's contribution to the CRC.
         valid, data, part, end, bad = Signal(), Signal(8), Signal(32), Signal(), Signal()
         m.d.sync += [valid.eq(decoder.out_valid), data.eq(decoder.out_data), end.eq(decoder.end)]
         m.d.sync += [part.eq(crc32_of_byte(decoder.out_data)), bad.eq(decoder.bad)]
@@ -71,11 +71,11 @@ class Receiver(wiring.Component):
         m.d.sync += [error.eq(self.line_error), error_late.eq(error)]
         # A byte is judged in one cycle and stored in the next.
         store = valid & ~too_long & ~(no_room | (first & (used == self.window)))
-        place, byte, kept, low, high = Signal.like(write_base), Signal(8), Signal(), Signal(), Signal()
+        place, byte, stored, low, high = Signal.like(write_base), Signal(8), Signal(), Signal(), Signal()
         m.d.sync += [
             place.eq(write_base + count),
             byte.eq(data),
-            kept.eq(store),
+            stored.eq(store),
             low.eq(valid & (count == LENGTH_OFFSET)),
             high.eq(valid & (count == LENGTH_OFFSET + 1)),
         ]
@@ -84,7 +84,7 @@ class Receiver(wiring.Component):
             decoder.data.eq(self.data_in),
             memory.write_address.eq(place),
             memory.write_data.eq(byte),
-            memory.write.eq(kept),
+            memory.write.eq(stored),
             memory.address.eq(read_base + self.address),
             self.data.eq(memory.data),
             self.ready.eq(used != 0),
@@ -96,7 +96,7 @@ class Receiver(wiring.Component):
             with m.If(brim):
                 m.d.sync += too_long.eq(1)
             with m.Else():
-                m.d.sync += [count.eq(count + 1), brim.eq(count == most - 1)]
+                m.d.sync += [count.eq(count + 1), brim.eq(count == body_max - 1)]
         with m.If(low):
             m.d.sync += length[:8].eq(byte)
         with m.If(high):
@@ -109,17 +109,17 @@ class Receiver(wiring.Component):
 
         # The verdict a cycle after the end, on findings of the end's cycle. The length stands by then: what
         # comes behind it is longer than the two steps to ``whole``.
-        wanted = Signal(range(2**16 + HEADER_BYTES + CRC_BYTES))
-        ended, broken, lost, right, whole, good = (
+        expected_length = Signal(range(2**16 + HEADER_BYTES + CRC_BYTES))
+        ended, broken, lost, right, is_whole, good = (
             Signal(name=n) for n in ("ended", "broken", "lost", "right", "whole", "good")
         )
         m.d.sync += [
-            wanted.eq(length + HEADER_BYTES + CRC_BYTES),
+            expected_length.eq(length + HEADER_BYTES + CRC_BYTES),
             ended.eq(end),
             broken.eq(bad | damaged),
             lost.eq(too_long | no_room),
             right.eq(crc == CRC_RESIDUE),
-            whole.eq(count == wanted),
+            is_whole.eq(count == expected_length),
         ]
         with m.If(ended):
             with m.If(broken):
@@ -128,7 +128,7 @@ class Receiver(wiring.Component):
                 m.d.comb += self.events.overflow.eq(1)
             with m.Elif(~right):
                 m.d.comb += self.events.crc.eq(1)
-            with m.Elif(~whole):
+            with m.Elif(~is_whole):
                 m.d.comb += self.events.framing.eq(1)
             with m.Else():
                 m.d.comb += good.eq(1)

@@ -11,9 +11,9 @@ from amaranth.hdl import Value
 class States:
     """One register a state, exactly one of them up; the first one after reset.
 
-    What happens in a state waits for that one register, not for a decoder of the state's number: on ECP5
-    some 2 ns less before every decision. Amaranth's own machine numbers its states, and Yosys, which could
-    recode them, leaves alone what has an initial value.
+    Logic of a state depends on that one register, not on a decoder of the state's number: on ECP5 this saves
+    some 2 ns before every decision. Amaranth's own machine numbers its states, and Yosys, which could recode
+    them, skips registers with an initial value.
     """
 
     def __init__(self, m: Module, *names: str) -> None:
@@ -30,7 +30,7 @@ class States:
 
     @contextmanager
     def at(self, name: str) -> Iterator[None]:
-        """What happens in state ``name``; ``go`` in it leads to the next one."""
+        """Open the body of state ``name``; ``go`` inside it leads to the next state."""
         self._here = name
         with self._m.If(self._bits[name]):
             yield

@@ -9,8 +9,8 @@ from amaranth.lib.wiring import In, Out
 class UartReceiver(wiring.Component):
     """Bytes from ``pin``, sampled in the middle of each bit; ``framing`` pulses on a missing stop bit.
 
-    What differs from its neighbours for one cycle is not seen. A start bit counts once the line has stayed
-    low until its middle; what is shorter costs nothing, and a start bit right behind it is found.
+    A level that lasts a single cycle is filtered out. A start bit counts once the line has stayed low until
+    its middle; a shorter pulse is ignored, and a start bit right after it is recognised.
 
     There is no flow control: a byte that is not taken at once is lost, so the consumer must always be
     ready. Latency: half a bit and two cycles after the stop bit began. Resources: about 45 LUTs.

@@ -52,15 +52,15 @@ class Unpacker(wiring.Component):
         m = Module()
         bits, place, at_bits = Signal(GROUP), Signal(range(GROUP)), Signal()
         # One bit more than ``length`` has: as many bytes as bits and codes ask for may be taken.
-        left, rest = Signal(16), Signal(17)
+        left, remaining = Signal(16), Signal(17)
         moved, moved_before, ended, settled = (
             Signal(name=n) for n in ("moved", "moved_before", "ended", "settled")
         )
-        one_left, emits, there = Signal(), Signal(), Signal()
+        one_left, emits, byte_ready = Signal(), Signal(), Signal()
         m.d.comb += [
-            there.eq(self.run & ~ended & ~moved & ~moved_before),
-            emits.eq(self.run & ~ended & ~at_bits & (there | ~bits[0])),
-            self.advance.eq(there & (at_bits | bits[0])),
+            byte_ready.eq(self.run & ~ended & ~moved & ~moved_before),
+            emits.eq(self.run & ~ended & ~at_bits & (byte_ready | ~bits[0])),
+            self.advance.eq(byte_ready & (at_bits | bits[0])),
         ]
         m.d.sync += [
             moved.eq(self.advance),
@@ -73,18 +73,18 @@ class Unpacker(wiring.Component):
             self.done.eq(settled & self.run),
         ]
         with m.If(ended):
-            m.d.sync += self.wrong.eq(rest.any() | bits.any())
+            m.d.sync += self.wrong.eq(remaining.any() | bits.any())
         with m.If(~self.run):
             m.d.sync += [
                 left.eq(self.inputs),
-                rest.eq(self.length),
+                remaining.eq(self.length),
                 at_bits.eq(1),
                 ended.eq(0),
                 settled.eq(0),
             ]
         with m.If(self.advance):
-            m.d.sync += rest.eq(rest - 1)
-        with m.If(there & at_bits):
+            m.d.sync += remaining.eq(remaining - 1)
+        with m.If(byte_ready & at_bits):
             m.d.sync += [bits.eq(self.data), place.eq(0), at_bits.eq(0)]
         with m.If(emits):
             m.d.sync += [bits.eq(bits >> 1), place.eq(place + 1), left.eq(left - 1)]
@@ -96,13 +96,13 @@ class Unpacker(wiring.Component):
 
 
 class WordUnpacker(Sized):
-    """What ``ndrite.hdl.link.unpacker`` does, where memories take the eight codes of a word in one cycle.
+    """Unpack codes as ``Unpacker`` does, for memories that take the eight codes of a word in one cycle.
 
     ``load`` marks the codes of word ``word`` that become ``code``. A payload that is not ``sparse`` has a
     code a byte. In a sparse one a byte of bits writes the zeros of its group at once, and each code that is
-    not 0 follows in a cycle of its own. ``clear`` begins a payload; ``wrong``, behind its last byte, says
-    that a sparse one of ``length`` bytes is not of ``inputs`` codes or has bits set behind the last code.
-    Nine codes of which the first is 7, the third 9 and the last 5::
+    not 0 follows in a cycle of its own. ``clear`` begins a payload; ``wrong``, after its last byte, says that
+    a sparse one of ``length`` bytes does not hold ``inputs`` codes or has bits set after the last code. Nine
+    codes of which the first is 7, the third 9 and the last 5::
 
         { "signal": [
           {"name": "clear",  "wave": "10......."},
@@ -143,17 +143,17 @@ class WordUnpacker(Sized):
         # Codes of the word that are still to come, and the bits that the last group of a sparse payload had.
         bits, last = Signal(GROUP), Signal(GROUP)
         at_bits, ended = Signal(), Signal()
-        lowest, rest = Signal(GROUP), Signal(GROUP)
+        lowest, bits_left = Signal(GROUP), Signal(GROUP)
         m.d.comb += [
             at_bits.eq(self.sparse & ~bits.any()),
             lowest.eq(Cat(bits[i] & ~bits[:i].any() for i in range(GROUP))),
-            rest.eq(Mux(at_bits, data, bits & ~lowest)),
-            ended.eq(~rest.any()),
+            bits_left.eq(Mux(at_bits, data, bits & ~lowest)),
+            ended.eq(~bits_left.any()),
             self.load.eq(Mux(at_bits, ~data, lowest) & valid.replicate(GROUP)),
             self.code.eq(data & ~at_bits.replicate(8)),
         ]
         with m.If(valid):
-            m.d.sync += bits.eq(Mux(ended & ~self.sparse, every, rest))
+            m.d.sync += bits.eq(Mux(ended & ~self.sparse, every, bits_left))
             with m.If(ended):
                 m.d.sync += self.word.eq(self.word + 1)
             with m.If(at_bits):
@@ -165,6 +165,6 @@ class WordUnpacker(Sized):
             words.eq((self.inputs + (GROUP - 1)) >> 3),
             behind.eq(Mux(self.inputs[:3].any(), (every << self.inputs[:3])[:GROUP], 0)),
         ]
-        other = ~self.length.any() | (self.word != words) | bits.any() | (last & behind).any()
-        m.d.comb += self.wrong.eq(self.sparse & other)
+        mismatch = ~self.length.any() | (self.word != words) | bits.any() | (last & behind).any()
+        m.d.comb += self.wrong.eq(self.sparse & mismatch)
         return m

@@ -148,7 +148,7 @@ class Words:
         states.chain("failed", "verdict")
 
     def status(self) -> dict[str, Any]:
-        """What the answer says that a state leads to."""
+        """Status that the answer carries, by the state that leads to it."""
         return {
             "grant": Mux(self.refused, Status.BAD_LENGTH, Status.OK),
             "write": Status.OK,

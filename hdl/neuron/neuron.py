@@ -76,31 +76,39 @@ class Neuron(Sized):
         busy = Signal()
         m.d.sync += busy.eq(Cat(stage.valid for stage in stages).any())
 
-        there: Value = self.partials.valid
+        sum_valid: Value = self.partials.valid
         if g.map_codes:
-            there &= ~layer.second | self.second.valid
+            sum_valid &= ~layer.second | self.second.valid
         # Known a cycle ahead: whether what is taken is the group's last, and the step's.
         only, lane_last = Signal(), Signal()
-        take = running & there
+        take = running & sum_valid
         count: Value = Const(1)
         if wide:
             together = Signal()
             count = Mux(together, Mux(left < g.neurons, left[: bits_for(g.neurons)], g.neurons), 1)
         if wide and g.map_codes:
             # Codes that wait where they are taken, after this cycle without another step's and with them.
-            free, given = Signal(init=1), Signal()
-            waiting, rest, more = (Signal(range(2 * g.neurons), name=n) for n in ("waiting", "rest", "more"))
+            free, codes_accepted = Signal(init=1), Signal()
+            waiting, waiting_after, more = (
+                Signal(range(2 * g.neurons), name=n) for n in ("waiting", "rest", "more")
+            )
             take &= ~together | free
             m.d.comb += [
-                given.eq(take & together & layer.walked),
-                rest.eq(self._less_a_turn(waiting)),
-                more.eq(rest + count),
+                codes_accepted.eq(take & together & layer.walked),
+                waiting_after.eq(self._less_a_turn(waiting)),
+                more.eq(waiting_after + count),
             ]
             # Whether one more step may come is known late.
-            kept = codes_kept(g)
+            capacity = codes_kept(g)
             m.d.sync += [
-                waiting.eq(Mux(given, more, rest)),
-                free.eq(Mux(given, self._less_a_turn(more) <= kept, self._less_a_turn(rest) <= kept)),
+                waiting.eq(Mux(codes_accepted, more, waiting_after)),
+                free.eq(
+                    Mux(
+                        codes_accepted,
+                        self._less_a_turn(more) <= capacity,
+                        self._less_a_turn(waiting_after) <= capacity,
+                    )
+                ),
             ]
         closing = take & only
         same: Value = ~layer.layer_end

@@ -88,10 +88,10 @@ class NeuronPipe(Sized):
                         m.d.sync += coarse_10[part].eq((rounded_9 >> 8 * i)[part])
         v_12 = Signal(V_BITS, reset_less=True)
         # A comparison with a power of two is one of the bits above it; no carry chain of 50.
-        negative, rest = fine_11[-1], fine_11[V_BITS - 1 : -1]
-        with m.If(~negative & rest.any()):
+        negative, low_bits = fine_11[-1], fine_11[V_BITS - 1 : -1]
+        with m.If(~negative & low_bits.any()):
             m.d.sync += v_12.eq(V_MAX - V_MIN)
-        with m.Elif(negative & ~rest.all()):
+        with m.Elif(negative & ~low_bits.all()):
             m.d.sync += v_12.eq(0)
         with m.Else():
             m.d.sync += v_12.eq(fine_11 - V_MIN)
@@ -103,17 +103,17 @@ class NeuronPipe(Sized):
         index_bits = exact_log2(g.segments)
         f = [unmerged(m, platform, layer.segment_bits, f"segment_bits_{i}") for i in range(4)]
         address_13 = Signal(index_bits + exact_log2(g.curves), reset_less=True)
-        rest, below = (Signal(V_BITS - 1, name=n, reset_less=True) for n in ("rest_13", "below"))
+        offset_bits, below = (Signal(V_BITS - 1, name=n, reset_less=True) for n in ("rest_13", "below"))
         m.d.sync += [
             address_13.eq(Cat((v_12 >> f[0])[:index_bits], curve_12[: exact_log2(g.curves)])),
             below.eq(~(Const(-1, signed(V_BITS)) << f[1])[: V_BITS - 1]),
-            rest.eq(v_12 & below),
+            offset_bits.eq(v_12 & below),
         ]
         base_15 = self._entries(m, "base", self.base_window, address_13)
         slope_15 = self._entries(m, "slope", self.slope_window, address_13)
-        rest = delayed(m, rest, 2, "rest")
+        offset_bits = delayed(m, offset_bits, 2, "rest")
         m.submodules.line = line = Multiplier(signed(TABLE_BITS), unsigned(V_BITS - 1))
-        m.d.comb += [line.a.eq(slope_15), line.b.eq(rest)]
+        m.d.comb += [line.a.eq(slope_15), line.b.eq(offset_bits)]
         base = delayed(m, base_15, 1, "base")
         wide = signed(TABLE_BITS + V_BITS + 2)
         shifted_17, base_18, rounded_20, coarse_21, y_22 = (

@@ -75,7 +75,7 @@ class PassSchedule(wiring.Component):
         return m
 
     def _turn(self, m: Module, name: str, moves: Value) -> Signal:
-        """Which unit's turn it is; the next one's after ``moves``."""
+        """Round-robin counter of units; ``moves`` advances it."""
         turn = Signal(range(self.units), name=name)
         if self.units > 1:
             m.d.sync += turn.eq(turn + moves)
@@ -84,15 +84,15 @@ class PassSchedule(wiring.Component):
     def _keys(self, m: Module, scales: Queue) -> None:
         g, now = self.geometry, self.passes.payload
         keys = [PassKey() for _ in range(self.units)]
-        taken, handed, offered, keying = Signal(), Signal(), Signal(), Signal(self.units)
-        taking = self._turn(m, "key_taking", taken & now.noisy)
+        key_accepted, handed, offered, keying = Signal(), Signal(), Signal(), Signal(self.units)
+        taking = self._turn(m, "key_taking", key_accepted & now.noisy)
         giving = self._turn(m, "key_giving", handed)
         waits = now.noisy & keying.bit_select(taking, 1)
-        _once(m, taken, self.passes.valid & scales.i.ready & ~waits)
+        _once(m, key_accepted, self.passes.valid & scales.i.ready & ~waits)
         done = Cat(key.done for key in keys)
         m.d.comb += [
-            self.passes.ready.eq(taken),
-            scales.i.valid.eq(taken),
+            self.passes.ready.eq(key_accepted),
+            scales.i.valid.eq(key_accepted),
             *by_name(scales.i.payload, now, *SCALE_LAYOUT.members),
             self.turns.valid.eq(offered),
             handed.eq(offered & self.turns.ready),
@@ -103,7 +103,7 @@ class PassSchedule(wiring.Component):
             m.submodules[f"key_{j}"] = key
             draw_key(m, self, key, now.slice)
             keyed = Signal(noise_layout(g), name=f"keyed_{j}", reset_less=True)
-            m.d.comb += key.start.eq(taken & now.noisy & (taking == j))
+            m.d.comb += key.start.eq(key_accepted & now.noisy & (taking == j))
             with m.If(key.start):
                 m.d.sync += [keying[j].eq(1), keyed.eq(now)]
             with m.Elif(handed & (giving == j)):
@@ -117,29 +117,29 @@ class PassSchedule(wiring.Component):
     def _roots(self, m: Module, scales: Queue) -> None:
         sigmas, energies, scale = self.sigmas, self.energies, scales.o.payload
         roots = [Sigma(self.geometry) for _ in range(self.units)]
-        taken, given, rooting = Signal(), Signal(), Signal(self.units)
-        taking = self._turn(m, "root_taking", taken & scale.noisy)
-        giving = self._turn(m, "root_giving", given)
-        _once(m, taken, scales.o.valid & energies.valid & ~rooting.bit_select(taking, 1))
+        root_accepted, root_sent, rooting = Signal(), Signal(), Signal(self.units)
+        taking = self._turn(m, "root_taking", root_accepted & scale.noisy)
+        giving = self._turn(m, "root_giving", root_sent)
+        _once(m, root_accepted, scales.o.valid & energies.valid & ~rooting.bit_select(taking, 1))
         m.d.comb += [
-            # Of a pass without noise only its energy is consumed, so that both queues stay in step.
-            scales.o.ready.eq(taken),
-            energies.ready.eq(taken),
+            # A pass without noise consumes its energy only, so that both queues stay in step.
+            scales.o.ready.eq(root_accepted),
+            energies.ready.eq(root_accepted),
             sigmas.valid.eq((rooting & Cat(root.done for root in roots)).bit_select(giving, 1)),
             sigmas.payload.eq(Array(root.sigma for root in roots)[giving]),
-            given.eq(sigmas.valid & sigmas.ready),
+            root_sent.eq(sigmas.valid & sigmas.ready),
         ]
         for j, root in enumerate(roots):
             m.submodules[f"root_{j}"] = root
             rooted = Signal(SCALE_LAYOUT, name=f"rooted_{j}", reset_less=True)
             m.d.comb += [
-                root.start.eq(taken & scale.noisy & (taking == j)),
+                root.start.eq(root_accepted & scale.noisy & (taking == j)),
                 *by_name(root, rooted, "variance_out", "var_cell"),
                 root.energy.eq(energies.payload),
             ]
             with m.If(root.start):
                 m.d.sync += [rooting[j].eq(1), rooted.eq(scale)]
-            with m.Elif(given & (giving == j)):
+            with m.Elif(root_sent & (giving == j)):
                 m.d.sync += rooting[j].eq(0)
 
 

@@ -43,7 +43,7 @@ class Samples(Sized):
         depth, step_log2 = sample_depth(g), exact_log2(g.readouts)
         m.submodules.stored = stored = Queue(ArrayLayout(signed(12), g.readouts), depth, parts=g.readouts)
         wiring.connect(m, stored.o, wiring.flipped(self.samples))
-        held = Signal(KEY_BITS, name="held_0", reset_less=True)
+        turn_key = Signal(KEY_BITS, name="held_0", reset_less=True)
         steps, left = (Signal(range(g.lanes // g.readouts + 1), name=n) for n in ("steps", "left"))
         column, launched_column = Signal(16), Signal(16)
         busy, room, go = Signal(), Signal(), Signal()
@@ -62,31 +62,31 @@ class Samples(Sized):
                 m.d.sync += busy.eq(0)
         with m.If(self.turns.valid & self.turns.ready):
             m.d.sync += [busy.eq(1), left.eq(steps), only.eq(steps == 1)]
-            m.d.sync += [column.eq(turn.first_column), held.eq(turn["key"])]
+            m.d.sync += [column.eq(turn.first_column), turn_key.eq(turn["key"])]
 
         launched = Signal()
         arrives = Signal(GAUSSIAN_LATENCY, reset_less=True)
-        free, taken = Signal(range(depth + 1), init=depth), Signal()
+        free, sample_sent = Signal(range(depth + 1), init=depth), Signal()
         m.d.sync += [
             launched.eq(go),
             launched_column.eq(column),
             arrives.eq(Cat(launched, arrives)),
-            taken.eq(stored.o.valid & stored.o.ready),
+            sample_sent.eq(stored.o.valid & stored.o.ready),
             # Entries that neither a sample stored nor one on its way will need.
-            free.eq(free - launched + taken),
+            free.eq(free - launched + sample_sent),
             room.eq(free > LAUNCH_MARGIN),
         ]
         m.d.comb += stored.i.valid.eq(arrives[-1])
         for i in range(g.readouts):
             m.submodules[f"gaussian_{i}"] = pipe = Gaussian(follow=True)
             # Columns begin at a multiple of the lanes, which P divides, but those of a group anywhere.
-            own: Value = Cat(Const(i, step_log2), launched_column[step_log2:])
+            pipe_column: Value = Cat(Const(i, step_log2), launched_column[step_log2:])
             if g.map_codes:
-                own = Signal(16, name=f"launched_column_{i}")
-                m.d.sync += own.eq(column + i)
+                pipe_column = Signal(16, name=f"launched_column_{i}")
+                m.d.sync += pipe_column.eq(column + i)
             m.d.comb += [
-                pipe.column.eq(own),
-                pipe.key.eq(unmerged(m, platform, held, f"key_of_{i}")),
+                pipe.column.eq(pipe_column),
+                pipe.key.eq(unmerged(m, platform, turn_key, f"key_of_{i}")),
                 stored.i.payload[i].eq(pipe.sample),
             ]
         return m

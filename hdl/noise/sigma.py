@@ -51,11 +51,11 @@ class Sigma(wiring.Component):
         energy = Signal.like(self.energy)
         m.d.comb += [low.a.eq(self.var_cell), low.b.eq(energy[:LOW_BITS])]
         # A multiplier's output register is slow: another one before the adder.
-        both: Any = delayed(m, low.product, 1, "low")
+        partial_product: Any = delayed(m, low.product, 1, "low")
         if len(energy) > LOW_BITS:
             m.submodules.high = high = Multiplier(unsigned(16), unsigned(len(energy) - LOW_BITS))
             m.d.comb += [high.a.eq(self.var_cell), high.b.eq(energy[LOW_BITS:])]
-            both = both + (delayed(m, high.product, 1, "high") << LOW_BITS)
+            partial_product = partial_product + (delayed(m, high.product, 1, "high") << LOW_BITS)
         product = Signal(unsigned(16 + len(self.energy)))
         radicand = Signal(2 * steps)
         root = Signal(steps)
@@ -66,7 +66,7 @@ class Sigma(wiring.Component):
         trial = Cat(radicand[-2:], remainder)
         candidate = Cat(1, 0, root)
         fits = trial >= candidate
-        # Which step the count is at, known a cycle ahead.
+        # Step of the count, decoded a cycle ahead.
         adding, rooting = Signal(), Signal()
         with m.If(self.start):
             m.d.sync += [self.done.eq(0), count.eq(0), root.eq(0), remainder.eq(0), energy.eq(self.energy)]
@@ -77,7 +77,7 @@ class Sigma(wiring.Component):
                 adding.eq(count < before),
                 rooting.eq((count >= before) & (count < before + steps)),
             ]
-            m.d.sync += product.eq(both)
+            m.d.sync += product.eq(partial_product)
             with m.If(adding):
                 m.d.sync += radicand.eq(self.variance_out + (product >> 8))
             with m.Elif(rooting):

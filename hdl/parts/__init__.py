@@ -1,1 +1,1 @@
-"""What every block is built of: memories, queues, pipelines, multipliers, the bus, layouts of streams."""
+"""Building blocks: memories, queues, pipelines, multipliers, the bus, layouts of streams."""

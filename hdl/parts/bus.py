@@ -132,14 +132,14 @@ class Decoder(wiring.Component):
             # The master holds them.
             m.d.comb += [address.eq(bus.address), data.eq(bus.write_data)]
         with m.If(~active):
-            held = [] if small else [address.eq(bus.address), data.eq(bus.write_data)]
-            m.d.sync += [*held, write.eq(bus.write), count.eq(0)]
+            bus_registers = [] if small else [address.eq(bus.address), data.eq(bus.write_data)]
+            m.d.sync += [*bus_registers, write.eq(bus.write), count.eq(0)]
             m.d.sync += active.eq(bus.request & ~bus.done)
         with m.Else():
             m.d.sync += count.eq(count + 1)
 
         self.returned, self.astray = Signal(), Signal()
-        # What steps stands in the registers of ``address`` for a cycle.
+        # A stepped address stands in its registers for a cycle before it is used.
         stepped = Signal()
         if not small:
             m.d.sync += stepped.eq(bus.step)

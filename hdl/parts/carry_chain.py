@@ -38,11 +38,11 @@ def carry_chain(
         out = Signal(name=f"{name}carry_{low}")
         ports: dict[str, Any] = {"i_CIN": carry, "o_COUT": out}
         for half in (0, 1):
-            here = low + half < bits
+            is_used = low + half < bits
             ports |= {
-                f"i_A{half}": a[low + half] if here else Const(0, 1),
+                f"i_A{half}": a[low + half] if is_used else Const(0, 1),
                 f"i_B{half}": gate_a,
-                f"i_C{half}": c[low + half] if here else Const(0, 1),
+                f"i_C{half}": c[low + half] if is_used else Const(0, 1),
                 f"i_D{half}": gate_c,
                 f"o_S{half}": following[low + half],
             }
@@ -92,9 +92,9 @@ class CarryMultiplier(wiring.Component):
         while len(sums) > 1:
             added = []
             for i in range(0, len(sums), 2):
-                one = Signal(signed(len(sums[0]) + apart), name=f"sum_{apart}_{i}", reset_less=True)
-                m.d.sync += one.eq(sums[i] + (sums[i + 1] << apart))
-                added.append(one)
+                pair_sum = Signal(signed(len(sums[0]) + apart), name=f"sum_{apart}_{i}", reset_less=True)
+                m.d.sync += pair_sum.eq(sums[i] + (sums[i + 1] << apart))
+                added.append(pair_sum)
             sums, apart = added, 2 * apart
         m.d.comb += self.product.eq(sums[0])
         return m

@@ -27,8 +27,8 @@ def delayed_in_memory(m: Module, value: Any, cycles: int, name: str) -> Any:
     shape, last = value.shape(), cycles - 2
     m.submodules[f"{name}_words"] = memory = Memory(shape=shape, depth=cycles - 1, init=[])
     write, read = memory.write_port(), memory.read_port(domain="comb")
-    at = Signal(range(max(last + 1, 2)), name=f"{name}_at", reset_less=True)
+    slot = Signal(range(max(last + 1, 2)), name=f"{name}_at", reset_less=True)
     late = Signal(shape, name=f"{name}_late", reset_less=True)
-    m.d.comb += [write.en.eq(1), write.addr.eq(at), write.data.eq(value), read.addr.eq(at)]
-    m.d.sync += [at.eq(Mux(at == last, 0, at + 1)), late.eq(read.data)]
+    m.d.comb += [write.en.eq(1), write.addr.eq(slot), write.data.eq(value), read.addr.eq(slot)]
+    m.d.sync += [slot.eq(Mux(slot == last, 0, slot + 1)), late.eq(read.data)]
     return late

@@ -21,7 +21,8 @@ def ends(g: Geometry) -> tuple[str, ...]:
 def row_layout(g: Geometry) -> StructLayout:
     """One row for all lanes: input slice ``x``, weight ``address``, ``first``/``last`` of its pass.
 
-    Of two ``lane_rows`` a cycle the second is ``x_other`` at ``address_other``; where there is none, 0.
+    With two ``lane_rows`` the second row of the cycle is ``x_other`` at ``address_other``; 0 if there is
+    none.
     """
     address = bits_for(g.weight_depth - 1)
     row = {"valid": 1, "first": 1, "last": 1}
@@ -81,9 +82,9 @@ def unit_rows(g: Geometry, unit: int) -> int:
 def word_layout(g: Geometry, rows: int = WORD_ROWS) -> StructLayout:
     """Input slices of ``rows`` rows, which of them to ``visit``, and the weight address of the first.
 
-    ``pick`` is the first to visit; ``single`` says that no more rows are left than go in a cycle. Of two
-    ``lane_rows`` ``pick_other`` is the last to visit and ``pick_before`` the last but one, 0 where they are
-    ``pick``; ``more`` says that there are two at least, ``few`` that there are three at most.
+    ``pick`` is the first to visit; ``single`` says that the remaining rows fit in one cycle. With two
+    ``lane_rows``, ``pick_other`` is the last row to visit and ``pick_before`` the last but one, 0 where they
+    are ``pick``; ``more`` says that there are at least two rows, ``few`` that there are at most three.
     """
     word = {
         "x": ArrayLayout(unsigned(8), rows),
@@ -104,7 +105,7 @@ def start_layout(g: Geometry) -> StructLayout:
 
 
 def feed_layout(g: Geometry) -> StructLayout:
-    """What the scanner needs of a pass."""
+    """Settings of a pass for the scanner."""
     return StructLayout(
         {
             "from_input": 1,
@@ -123,7 +124,7 @@ def feed_layout(g: Geometry) -> StructLayout:
 
 
 def noise_layout(g: Geometry) -> StructLayout:
-    """What the noise generator needs of a pass."""
+    """Settings of a pass for the noise generator."""
     return StructLayout(
         {
             "noisy": 1,
@@ -140,7 +141,7 @@ def noise_layout(g: Geometry) -> StructLayout:
 
 
 def readout_layout(g: Geometry) -> StructLayout:
-    """What readout needs of a pass, and passes on to the neuron after the last one of a group."""
+    """Settings of a pass for readout, which hands them to the neuron after a group's last pass."""
     return StructLayout(
         {
             "noisy": 1,

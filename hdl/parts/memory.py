@@ -96,9 +96,9 @@ class RegisteredMemory(wiring.Component):
             self.data.eq(late),
         ]
         if self.second:
-            again, then = memory.read_port(), Signal(word, name="then", reset_less=True)
-            m.d.comb += [again.addr.eq(self.write_address), self.also.eq(then)]
-            m.d.sync += then.eq(again.data)
+            second_port, then = memory.read_port(), Signal(word, name="then", reset_less=True)
+            m.d.comb += [second_port.addr.eq(self.write_address), self.also.eq(then)]
+            m.d.sync += then.eq(second_port.data)
         if self.reader is not None:
             m.d.comb += read.en.eq(self.step)
             with m.If(self.step):
@@ -149,18 +149,20 @@ class RegisteredMemory(wiring.Component):
                 enables = Cat(write[i] for i in parts)
                 instance, read = _dp16kd(self, data, width, enables.any(), enables)
                 m.submodules[f"{name}_{first}"] = instance
-                for at, i in enumerate(parts):
-                    low = _ENABLED_BITS * at
+                for position, i in enumerate(parts):
+                    low = _ENABLED_BITS * position
                     m.d.comb += out[i * bits : (i + 1) * bits].eq(read[low : low + bits])
             return
         for part in range(self.parts):
             for low in range(0, bits, width):
-                here = slice(part * bits + low, part * bits + min(low + width, bits))
-                instance, read = _dp16kd(self, self.write_data[here], width, write[part], Const(0b1111, 4))
+                bit_range = slice(part * bits + low, part * bits + min(low + width, bits))
+                instance, read = _dp16kd(
+                    self, self.write_data[bit_range], width, write[part], Const(0b1111, 4)
+                )
                 m.submodules[f"{name}_{part}_{low}"] = instance
-                m.d.comb += out[here].eq(read)
+                m.d.comb += out[bit_range].eq(read)
                 if self.second:
-                    m.d.comb += self.also[here].eq(read[18:])
+                    m.d.comb += self.also[bit_range].eq(read[18:])
 
 
 def share(m: Module, memory: RegisteredMemory, window: Any, address: Any) -> None:

@@ -17,8 +17,8 @@ def first_set(bits: Value) -> Value:
 def second_set(bits: Value) -> Value:
     """One-hot: the lowest but one bit set of eight (0 when there is none)."""
     low, high = bits[:4], bits[4:]
-    none, one = ~low.any(), _exactly(low, (1,))
-    return Cat(_second(low), (_second(high) & none.replicate(4)) | (_first(high) & one.replicate(4)))
+    none, single = ~low.any(), _exactly(low, (1,))
+    return Cat(_second(low), (_second(high) & none.replicate(4)) | (_first(high) & single.replicate(4)))
 
 
 def outer_two(bits: Value) -> tuple[Value, Value]:

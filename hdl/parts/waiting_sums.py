@@ -36,12 +36,12 @@ def in_line(m: Module, ends: Signal, close: Value, name: str) -> tuple[Signal, L
     """
     to, source = (Signal(range(LINE_DEPTH), name=f"{n}_{name}") for n in ("to", "source"))
     waiting = Signal(range(LINE_DEPTH + 1), name=f"waiting_{name}")
-    held, taken = Signal(name=f"held_{name}"), Signal(name=f"taken_{name}")
-    m.d.comb += taken.eq(waiting.any() & (~held | close))
+    entry_full, entry_filled = Signal(name=f"held_{name}"), Signal(name=f"taken_{name}")
+    m.d.comb += entry_filled.eq(waiting.any() & (~entry_full | close))
     m.d.sync += [
         to.eq(to + ends),
-        source.eq(source + taken),
-        waiting.eq(waiting + ends - taken),
-        held.eq(taken | (held & ~close)),
+        source.eq(source + entry_filled),
+        waiting.eq(waiting + ends - entry_filled),
+        entry_full.eq(entry_filled | (entry_full & ~close)),
     ]
-    return taken, Line(ends, to, source)
+    return entry_filled, Line(ends, to, source)

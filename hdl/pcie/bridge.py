@@ -73,8 +73,8 @@ class Bridge(Sized):
         with_data, kind = head[30], head[24:29]
         reads = (kind == tlp.TYPE_MEMORY) & ~with_data
         writes = (kind == tlp.TYPE_MEMORY) & with_data
-        others = (kind == tlp.TYPE_MEMORY_LOCKED) | (kind == tlp.TYPE_IO)
-        others = others | (kind[1:] == 0b0010) | (kind[2:] == 0b011)
+        unsupported = (kind == tlp.TYPE_MEMORY_LOCKED) | (kind == tlp.TYPE_IO)
+        unsupported = unsupported | (kind[1:] == 0b0010) | (kind[2:] == 0b011)
 
         # Where the double word lies.
         slot = exact_log2(region_slot_words(self.geometry))
@@ -113,13 +113,13 @@ class Bridge(Sized):
         # A completion under way.
         m.submodules.words = words = Memory(shape=64, depth=BOUNDARY_WORDS // 2, init=[])
         store, fetch = words.write_port(granularity=32), words.read_port(domain="comb")
-        gathered, given = Signal(range(BOUNDARY_WORDS + 1)), Signal(range(BOUNDARY_WORDS // 2 + 1))
+        gathered, words_sent = Signal(range(BOUNDARY_WORDS + 1)), Signal(range(BOUNDARY_WORDS // 2 + 1))
         status, byte_count, lower = Signal(3), Signal(13), Signal(7)
         packet = self.sender.packet
         m.d.comb += [
             store.addr.eq(gathered[1:]),
             store.data.eq(data.replicate(2)),
-            fetch.addr.eq(given),
+            fetch.addr.eq(words_sent),
             self.sender.words.payload.eq(fetch.data),
             packet.payload.payload.eq(gathered),
             packet.payload.header.eq(
@@ -184,7 +184,7 @@ class Bridge(Sized):
                     m.next = "fetch"
                 with m.Elif(reads):
                     m.next = "load"
-                with m.Elif(others):
+                with m.Elif(unsupported):
                     m.d.sync += [byte_count.eq(4), lower.eq(0)]
                     refuse(tlp.STATUS_UNSUPPORTED)
                 with m.Elif(kind[4]):
@@ -234,13 +234,13 @@ class Bridge(Sized):
                         drop()
             with m.State("gather"):
                 m.d.comb += store.en.eq(Cat(~gathered[0], gathered[0]))
-                m.d.sync += [gathered.eq(gathered + 1), given.eq(0)]
+                m.d.sync += [gathered.eq(gathered + 1), words_sent.eq(0)]
                 m.next = "next"
                 with m.If((left == 1) | address[:5].all()):
                     m.next = "complete"
             with m.State("complete"):
                 m.d.comb += [packet.valid.eq(1), self.sender.words.valid.eq(1)]
-                m.d.sync += given.eq(given + self.sender.words.ready)
+                m.d.sync += words_sent.eq(words_sent + self.sender.words.ready)
                 with m.If(packet.ready):
                     m.d.sync += [
                         byte_count.eq(byte_count - (gathered << 2) + lower[:2]),

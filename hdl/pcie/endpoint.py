@@ -95,26 +95,26 @@ class Endpoint(wiring.Component):
     def _route(self, m: Module, bridge: Bridge, reader: Reader) -> None:
         """Completions go to the reader, everything else to the bridge."""
         rx = self.link.rx
-        begun, completion, kept = Signal(), Signal(), Signal()
-        m.d.comb += completion.eq(Mux(begun, kept, rx.payload.data[25:29] == TYPE_COMPLETION >> 1))
+        begun, completion, was_completion = Signal(), Signal(), Signal()
+        m.d.comb += completion.eq(Mux(begun, was_completion, rx.payload.data[25:29] == TYPE_COMPLETION >> 1))
         for target, chosen in ((reader.completion, completion), (bridge.requests, ~completion)):
             m.d.comb += [target.valid.eq(rx.valid & chosen), target.payload.eq(rx.payload)]
         m.d.comb += rx.ready.eq(Mux(completion, reader.completion.ready, bridge.requests.ready))
         with m.If(rx.valid & rx.ready):
-            m.d.sync += [begun.eq(~rx.payload.last), kept.eq(completion)]
+            m.d.sync += [begun.eq(~rx.payload.last), was_completion.eq(completion)]
 
     def _share(self, m: Module, reader: Reader, writer: Writer, ring: Ring, runner: Runner) -> None:
         """The DMA streams are the runner's while a job runs, else the ring's."""
         running = ring.running
         for name, target in (("fetch", reader.transfer), ("put", writer.transfer), ("words", writer.words)):
-            for owner, own in ((ring, ~running), (runner, running)):
+            for owner, selected in ((ring, ~running), (runner, running)):
                 source = getattr(owner, name)
-                m.d.comb += source.ready.eq(target.ready & own)
-                with m.If(own):
+                m.d.comb += source.ready.eq(target.ready & selected)
+                with m.If(selected):
                     m.d.comb += [target.valid.eq(source.valid), target.payload.eq(source.payload)]
-        for owner, own in ((ring, ~running), (runner, running)):
+        for owner, selected in ((ring, ~running), (runner, running)):
             m.d.comb += [
-                owner.fetched.valid.eq(reader.words.valid & own),
+                owner.fetched.valid.eq(reader.words.valid & selected),
                 owner.fetched.payload.eq(reader.words.payload),
             ]
         m.d.comb += reader.words.ready.eq(Mux(running, runner.fetched.ready, ring.fetched.ready))

@@ -72,7 +72,7 @@ class Inference(wiring.Component):
             m.d.sync += [pending.eq(0), ended.eq(0), bank.eq(0), answer_bank.eq(0)]
 
         index, loading = Signal(32), Signal()
-        taken, collected = Signal(24), Signal(24)
+        loaded_count, collected = Signal(24), Signal(24)
         # Samples loaded and not read to the end, and not started yet; the bank the next one is loaded into.
         ready, unread, queued = Signal(), Signal(range(g.banks + 1)), Signal(range(g.banks + 1))
         load_bank = Signal.like(bank)
@@ -94,7 +94,7 @@ class Inference(wiring.Component):
         m.d.comb += going.eq(self.run & ~lost & ~self.hung)
         with m.FSM(name="loader"):
             with m.State("idle"):
-                m.d.sync += [taken.eq(0), load_bank.eq(bank)]
+                m.d.sync += [loaded_count.eq(0), load_bank.eq(bank)]
                 with m.If(self.idle):
                     m.d.sync += index.eq(self.first_index)
                 with m.If(going & ~self.finished & self.idle):
@@ -102,7 +102,7 @@ class Inference(wiring.Component):
             with m.State("wait"):
                 with m.If(~going):
                     m.next = "idle"
-                with m.Elif((unread < g.banks) & (taken != self.count)):
+                with m.Elif((unread < g.banks) & (loaded_count != self.count)):
                     m.next = "load"
             with m.State("load"):
                 m.d.comb += loading.eq(1)
@@ -115,7 +115,7 @@ class Inference(wiring.Component):
                     m.next = "idle"
                 with m.Else():
                     m.d.comb += ready.eq(1)
-                    m.d.sync += [taken.eq(taken + 1), load_bank.eq(next_bank(load_bank))]
+                    m.d.sync += [loaded_count.eq(loaded_count + 1), load_bank.eq(next_bank(load_bank))]
                     m.next = "wait"
 
         column, waited = Signal(16), Signal(2)
@@ -161,7 +161,7 @@ class Inference(wiring.Component):
         """
         g = self.geometry
         bytes_log2 = exact_log2(g.load_codes)
-        held, have = Signal(64), Signal(range(g.load_codes + 1))
+        buffer, have = Signal(64), Signal(range(g.load_codes + 1))
         position, left = Signal(16), Signal(16)
         offset, space = position[:bytes_log2], Signal.like(have)
         take, step = Signal.like(have), Signal()
@@ -178,17 +178,17 @@ class Inference(wiring.Component):
                 position.eq(position + take),
                 left.eq(left - take),
                 have.eq(have - take),
-                held.eq(held >> Cat(Const(0, 3), take)),
+                buffer.eq(buffer >> Cat(Const(0, 3), take)),
             ]
         with m.If(self.words.valid & self.words.ready):
-            m.d.sync += [held.eq(self.words.payload), have.eq(g.load_codes)]
+            m.d.sync += [buffer.eq(self.words.payload), have.eq(g.load_codes)]
         with m.If(~self.run):
             m.d.sync += have.eq(0)
         codes = Cat(take > i for i in range(g.load_codes))
         m.d.sync += [
             self.load.eq(Mux(step, codes << offset, 0)),
             self.load_address.eq(Cat(position[bytes_log2 : exact_log2(g.max_inputs)], bank)),
-            self.load_data.eq(held << Cat(Const(0, 3), offset)),
+            self.load_data.eq(buffer << Cat(Const(0, 3), offset)),
         ]
         return step & (left == take)
 

@@ -152,7 +152,7 @@ class Reader(wiring.Component):
 
         # Issue: a part of the transfer becomes a request once a slot is free.
         packet, chunk = self.sender.packet, splitter.chunk
-        offered, void, asked = Signal(), Signal(), Signal(13)
+        offered, void, requested_bytes = Signal(), Signal(), Signal(13)
         header, four = memory_request(
             write=False,
             address=chunk.payload.address,
@@ -178,7 +178,7 @@ class Reader(wiring.Component):
             m.d.sync += [
                 packet.payload.header.eq(header),
                 packet.payload.four.eq(four),
-                asked.eq(chunk.payload.length),
+                requested_bytes.eq(chunk.payload.length),
                 offered.eq(1),
             ]
         m.d.sync += used.eq(used + (issued | passes) - emptied)
@@ -190,8 +190,8 @@ class Reader(wiring.Component):
         with m.If(issued):
             m.d.sync += [
                 tail.eq(tail + 1),
-                size[tail].eq(asked),
-                remaining[tail].eq(asked),
+                size[tail].eq(requested_bytes),
+                remaining[tail].eq(requested_bytes),
                 waiting.bit_select(tail, 1).eq(1),
             ]
 
@@ -199,10 +199,10 @@ class Reader(wiring.Component):
         arrival = completions.arrival
         slot = arrival.tag[:slot_bits]
         looked = Signal(ARRIVAL_LAYOUT)
-        known, looked_slot = Signal(), Signal(slot_bits)
+        expected, looked_slot = Signal(), Signal(slot_bits)
         looked_size, looked_remaining = Signal(13), Signal(13)
-        ours, looked_ours = Signal(), Signal()
-        m.d.comb += ours.eq(
+        id_matches, looked_ours = Signal(), Signal()
+        m.d.comb += id_matches.eq(
             (arrival.requester == self.config.requester_id) & (arrival.tag[slot_bits:] == 0) & ~arrival.locked
         )
         m.d.sync += [
@@ -210,8 +210,8 @@ class Reader(wiring.Component):
             looked_slot.eq(slot),
             looked_size.eq(size[slot]),
             looked_remaining.eq(remaining[slot]),
-            looked_ours.eq(ours),
-            known.eq(waiting.bit_select(slot, 1) & ours & ~self.cancel),
+            looked_ours.eq(id_matches),
+            expected.eq(waiting.bit_select(slot, 1) & id_matches & ~self.cancel),
         ]
         brought = Cat(Const(0, 2), looked.payload)
         final = looked.byte_count <= brought
@@ -221,9 +221,9 @@ class Reader(wiring.Component):
         fill_address, fill_left = Signal(range(self.tags * slot_words)), Signal(10)
         fill_slot, fill_final = Signal(slot_bits), Signal()
         m.d.comb += [
-            self.events.unexpected.eq(looked.valid & ~known),
+            self.events.unexpected.eq(looked.valid & ~expected),
             # Once until ``cancel``: what is left of a read that failed fits no more.
-            self.events.failed.eq(looked.valid & known & ~fits & ~stopped),
+            self.events.failed.eq(looked.valid & expected & ~fits & ~stopped),
         ]
         word, word_valid = Signal(64), Signal()
         m.d.sync += [word.eq(completions.word), word_valid.eq(completions.word_valid)]
@@ -242,7 +242,7 @@ class Reader(wiring.Component):
                 fill_slot.eq(looked_slot),
                 fill_final.eq(final),
             ]
-            with m.If(known & fits):
+            with m.If(expected & fits):
                 m.d.sync += [
                     fill_left.eq((looked.payload + 1)[1:]),
                     remaining[looked_slot].eq(looked.byte_count - brought),
@@ -279,7 +279,7 @@ class Reader(wiring.Component):
     def _quarantine(self, m: Module, owed: Signal, current: Value, void: Signal) -> None:
         """Long after ``cancel`` nothing is owed any more but to reads since then, the ``current`` ones."""
         left, over = Signal(32), Signal()
-        # Of a request not yet sent the time has not begun.
+        # The timeout of a request starts when the request is sent.
         with m.If(self.cancel | void):
             m.d.sync += left.eq(self.timeout_cycles)
         with m.Elif(left != 0):
@@ -315,12 +315,12 @@ class Reader(wiring.Component):
         read = buffer.read_port()
         slot_words = self.slot_bytes // 8
         index, words = Signal(range(slot_words)), Signal(range(slot_words + 1))
-        going, asked, skips = Signal(), Signal(), Signal()
+        going, step_taken, skips = Signal(), Signal(), Signal()
         step = going & (out.level < OUT_DEPTH - 2)
-        m.d.sync += asked.eq(step & ~self.cancel)
+        m.d.sync += step_taken.eq(step & ~self.cancel)
         m.d.comb += [
             read.addr.eq(Cat(index, head)),
-            out.i.valid.eq(asked),
+            out.i.valid.eq(step_taken),
             out.i.payload.eq(read.data),
             skips.eq(~going & passed.bit_select(head, 1) & ~stopped & ~self.cancel),
             emptied.eq(skips | (step & (index == (words - 1)[: len(index)]))),
@@ -337,4 +337,4 @@ class Reader(wiring.Component):
             m.d.sync += [head.eq(head + 1), filled.bit_select(head, 1).eq(0), going.eq(0)]
             m.d.sync += passed.bit_select(head, 1).eq(0)
         with m.If(self.cancel):
-            m.d.sync += [going.eq(0), asked.eq(0)]
+            m.d.sync += [going.eq(0), step_taken.eq(0)]

@@ -56,9 +56,9 @@ class Ring(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, job = self.config, self.job
-        held = {name: Signal(32, name=name) for name in HELD}
-        held["ring_log2"] = Signal(bits_for(spec.RING_LOG2_MAX), name="ring_log2")
-        held["read_timeout"] = Signal(32, init=spec.READ_TIMEOUT_CYCLES, name="read_timeout")
+        registers = {name: Signal(32, name=name) for name in HELD}
+        registers["ring_log2"] = Signal(bits_for(spec.RING_LOG2_MAX), name="ring_log2")
+        registers["read_timeout"] = Signal(32, init=spec.READ_TIMEOUT_CYCLES, name="read_timeout")
         run, resetting = Signal(), Signal()
         consumer, error = Signal(32), Signal(EngineError)
         halted, working, interrupted = Signal(), Signal(), Signal()
@@ -77,19 +77,19 @@ class Ring(wiring.Component):
             "consumer": consumer,
             "limits": limits,
         }
-        values |= held | self._counters(m, interrupted)
-        self._registers(m, values, held, run, resetting)
+        values |= registers | self._counters(m, interrupted)
+        self._registers(m, values, registers, run, resetting)
 
-        mask = ((Const(1, spec.RING_LOG2_MAX + 1) << held["ring_log2"]) - 1)[: spec.RING_LOG2_MAX]
+        mask = ((Const(1, spec.RING_LOG2_MAX + 1) << registers["ring_log2"]) - 1)[: spec.RING_LOG2_MAX]
         entry, ahead = Signal(spec.RING_LOG2_MAX), Signal(32)
-        ring = Cat(held["ring_low"], held["ring_high"])
-        records = Cat(held["records_low"], held["records_high"])
-        m.d.sync += [entry.eq(consumer & mask), ahead.eq(held["producer"] - consumer)]
-        too_far = (ahead > mask + 1) | (held["ring_log2"] > spec.RING_LOG2_MAX)
+        ring = Cat(registers["ring_low"], registers["ring_high"])
+        records = Cat(registers["records_low"], registers["records_high"])
+        m.d.sync += [entry.eq(consumer & mask), ahead.eq(registers["producer"] - consumer)]
+        too_far = (ahead > mask + 1) | (registers["ring_log2"] > spec.RING_LOG2_MAX)
         index = Signal(2)
         failed = self.counted.failed_reads | self.counted.timeouts | self.hung | ~config.bus_master
         m.d.comb += [
-            self.read_timeout.eq(held["read_timeout"]),
+            self.read_timeout.eq(registers["read_timeout"]),
             self.fetch.payload.address.eq(ring + Cat(Const(0, 5), entry)),
             self.fetch.payload.length.eq(spec.DESCRIPTOR_BYTES),
             self.put.payload.address.eq(records + Cat(Const(0, 4), entry)),
@@ -130,7 +130,7 @@ class Ring(wiring.Component):
                 m.d.sync += index.eq(0)
                 with m.If(resetting):
                     m.next = "reset"
-                with m.Elif(run & (held["producer"] != consumer) & ~self.hung):
+                with m.Elif(run & (registers["producer"] != consumer) & ~self.hung):
                     m.next = "look"
             with m.State("look"):
                 m.next = "fetch"
@@ -205,7 +205,13 @@ class Ring(wiring.Component):
                 with m.If(resetting):
                     m.next = "reset"
             with m.State("reset"):
-                m.d.sync += [consumer.eq(0), held["producer"].eq(0), error.eq(0), run.eq(0), resetting.eq(0)]
+                m.d.sync += [
+                    consumer.eq(0),
+                    registers["producer"].eq(0),
+                    error.eq(0),
+                    run.eq(0),
+                    resetting.eq(0),
+                ]
                 m.next = "idle"
         return m
 

@@ -32,18 +32,18 @@ class Packer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        held, half = Signal(32), Signal()
+        low_half, half = Signal(32), Signal()
         words, elements = self.words, self.elements
         m.d.comb += [
             words.valid.eq(half & (elements.valid | self.flush)),
-            words.payload.eq(Cat(held, elements.payload & elements.valid.replicate(32))),
+            words.payload.eq(Cat(low_half, elements.payload & elements.valid.replicate(32))),
             elements.ready.eq(~half | words.ready),
             self.empty.eq(~half),
         ]
         with m.If(words.valid & words.ready):
             m.d.sync += half.eq(0)
         with m.Elif(elements.valid & elements.ready):
-            m.d.sync += [half.eq(1), held.eq(elements.payload)]
+            m.d.sync += [half.eq(1), low_half.eq(elements.payload)]
         with m.If(self.clear):
             m.d.sync += half.eq(0)
         return m

@@ -57,16 +57,17 @@ class BackToBack(Sized):
         final, releasing = Signal(), Signal()
         count, samples_left = Signal(range(steps_most(g) + 1)), Signal(range(steps_most(g) + 1))
         # Passes in line that have not begun, of each unit of lanes; samples that the present pass leaves.
-        there = [Signal(range(waiting_sums(g) + 2), name=f"there_{u}") for u in range(g.lane_groups)]
+        waiting_counts = [Signal(range(waiting_sums(g) + 2), name=f"there_{u}") for u in range(g.lane_groups)]
         spare = Signal.like(self.samples_level)
         m.d.sync += [
-            *(count.eq(count + self.capture[u] - begin) for u, count in enumerate(there)),
+            *(count.eq(count + self.capture[u] - begin) for u, count in enumerate(waiting_counts)),
             spare.eq(self.samples_level - Mux(running & now.noisy, samples_left, 0)),
             begun.eq(begin),
-            # What it waits for only grows more true; two cycles after ``begin`` it is that of the next pass.
+            # Once true, these conditions stay true until ``begin``, so they may be registered; two cycles
+            # after ``begin`` they are those of the next pass.
             ready.eq(
                 self.passes.valid
-                & Cat(count != 0 for count in there).all()
+                & Cat(count != 0 for count in waiting_counts).all()
                 & (~following.noisy | (self.sigma.valid & (spare >= steps)))
                 & (~following.last | ((credit.credit >= steps) & self.groups.ready))
                 & ~begin

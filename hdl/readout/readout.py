@@ -82,9 +82,9 @@ class Readout(Sized):
         wiring.connect(m, schedule.groups, groups.i)
         # Columns come later where they are added over groups of lanes.
         late = added_latency(g)
-        taken = delayed(m, schedule.step, late, "step")
+        late_step = delayed(m, schedule.step, late, "step")
         samples = delayed(m, self.samples.payload, late, "samples")
-        now, slot, entry = taken.now, taken.slot, taken.entry
+        now, slot, entry = late_step.now, late_step.slot, late_step.entry
         m.d.comb += [
             *by_name(schedule, self, "capture", "samples_level"),
             schedule.given.eq(partials.o.valid & partials.o.ready),
@@ -94,7 +94,7 @@ class Readout(Sized):
         if waiting_sums(g):
             m.d.comb += [
                 *by_name(self, schedule, "shift_next", "close_next"),
-                self.sigma_now.eq(taken.sigma),
+                self.sigma_now.eq(late_step.sigma),
             ]
 
         layout = StructLayout(
@@ -110,7 +110,7 @@ class Readout(Sized):
         stages = [Signal(layout, name=f"stage_{n}", reset_less=True) for n in range(PIPE_LATENCY + 1)]
         settings = stages[0].settings
         m.d.comb += [
-            stages[0].valid.eq(taken.valid),
+            stages[0].valid.eq(late_step.valid),
             *by_name(stages[0], now, "first", "last"),
             stages[0].slot.eq(slot),
             stages[0].entry.eq(entry),
@@ -136,7 +136,7 @@ class Readout(Sized):
             m.d.comb += [
                 pipe.column.eq(self.columns[i]),
                 pipe.sample.eq(samples[i]),
-                pipe.sigma.eq(taken.sigma),
+                pipe.sigma.eq(late_step.sigma),
                 pipe.gain.eq(gains[i][:16]),
                 pipe.offset.eq(gains[i][16:].as_signed()),
                 pipe.half.eq(half),

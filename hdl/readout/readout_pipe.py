@@ -102,8 +102,8 @@ class ReadoutPipe(Sized):
             shifted = step
         fine_14 = shifted
 
-        # What lies beyond 13 bits is beyond every range, whatever the offset: only the rest needs a real
-        # comparison. Comparing, deciding and choosing are a step each.
+        # A value that needs more than 13 bits is outside every range, whatever the offset: only the low bits
+        # need a real comparison. Compare, decide and select take a stage each.
         near = 12
         sum_15, value_16, value_17 = (
             register(signed(g.noisy_bits), n) for n in ("sum_15", "value_16", "value_17")
@@ -114,7 +114,7 @@ class ReadoutPipe(Sized):
         limit_17 = register(signed(13), "limit_17")
         clipped_18 = register(signed(g.noisy_bits), "clipped_18")
         increment_19 = register(signed(32), "increment_19")
-        negative, rest = fine_14[-1], fine_14[near:-1]
+        negative, low_bits = fine_14[-1], fine_14[near:-1]
         top_15 = unmerged(m, platform, self.top, "top_15")
         top_16 = delayed(m, top_15, 1, "top_15")
         adc_16 = ~setting(15, "analog", "analog")
@@ -122,7 +122,7 @@ class ReadoutPipe(Sized):
         m.d.sync += [
             sum_15.eq(fine_14 + offset),
             small_15.eq(fine_14[: near + 1].as_signed() + offset),
-            beyond_15.eq(Cat(~negative & rest.any(), negative & ~rest.all())),
+            beyond_15.eq(Cat(~negative & low_bits.any(), negative & ~low_bits.all())),
         ]
         m.d.sync += [
             value_16.eq(sum_15),

@@ -28,8 +28,8 @@ def partial_depth(geometry: Geometry) -> int:
 
 
 def step_layout(geometry: Geometry) -> StructLayout:
-    """Whose columns are taken in a cycle, if ``valid``: the pass, its sigma, P columns' ``slot`` among the
-    lanes and ``entry`` among the network's columns."""
+    """Columns read out in a cycle, if ``valid``: their pass, its sigma, and the ``slot`` among the lanes and
+    ``entry`` among the network's columns of P columns."""
     return StructLayout(
         {
             "valid": 1,
@@ -101,10 +101,10 @@ class Credit(Sized):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        taken, given = Signal.like(self.steps), Signal()
+        slots_taken, slots_returned = Signal.like(self.steps), Signal()
         m.d.sync += [
-            taken.eq(self.steps & self.begin.replicate(len(self.steps))),
-            given.eq(self.given),
-            self.credit.eq(self.credit - taken + given),
+            slots_taken.eq(self.steps & self.begin.replicate(len(self.steps))),
+            slots_returned.eq(self.given),
+            self.credit.eq(self.credit - slots_taken + slots_returned),
         ]
         return m

@@ -67,13 +67,13 @@ class Engine(Sized):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g, settings, group = self.geometry, self.settings, self.settings.group
-        held = [Signal(column_shape(g), name=f"held_{i}", reset_less=True) for i in range(g.lanes)]
+        column_sums = [Signal(column_shape(g), name=f"held_{i}", reset_less=True) for i in range(g.lanes)]
         m.submodules.partials = partials = Memory(shape=signed(32), depth=max(g.lanes, 2), init=[])
-        kept, read = partials.write_port(), partials.read_port()
+        write_port, read = partials.write_port(), partials.read_port()
         number = Signal(range(g.lanes))
         self.work, self.dropped = Signal(signed(WORK_BITS)), Signal()
         work, term, count = self.work, Signal(signed(32)), Signal(6)
-        # What a rounding is for.
+        # The use of the current rounding: the converter, or the neuron's scale.
         converting, scaling = Signal(), Signal()
         voltage = Signal(V_BITS)
         memories = self._memories(m, number, voltage)
@@ -82,10 +82,10 @@ class Engine(Sized):
         product = self._product(m, factor)
         m.d.comb += [
             read.addr.eq(number),
-            kept.addr.eq(number),
-            kept.data.eq(total),
+            write_port.addr.eq(number),
+            write_port.data.eq(total),
             total.eq(work[:32].as_signed() + term),
-            self.column.eq(held[0]),
+            self.column.eq(column_sums[0]),
             self.increment.eq(work),
             self.logit.z.eq(total),
             self.logit.column.eq(group.first_column + number),
@@ -115,11 +115,13 @@ class Engine(Sized):
             with m.State("idle"):
                 with m.If(self.start):
                     m.d.sync += [number.eq(0), self.busy.eq(1)]
-                    m.d.sync += [hold.eq(one) for hold, one in zip(held, self.sums, strict=True)]
+                    m.d.sync += [
+                        hold.eq(column_sum) for hold, column_sum in zip(column_sums, self.sums, strict=True)
+                    ]
                     m.next = "column"
             with m.State("column"):
                 m.d.comb += self.step.eq(1)
-                m.d.sync += [work.eq(held[0]), converting.eq(1), scaling.eq(0)]
+                m.d.sync += [work.eq(column_sums[0]), converting.eq(1), scaling.eq(0)]
                 m.next = "fetch"
             with m.State("fetch"):
                 m.next = "gain"
@@ -153,7 +155,7 @@ class Engine(Sized):
                 with m.If(~settings.first):
                     m.d.sync += term.eq(read.data)
             with m.State("add"):
-                m.d.comb += [self.added.eq(1), kept.en.eq(1)]
+                m.d.comb += [self.added.eq(1), write_port.en.eq(1)]
                 m.d.sync += [work.eq(total), term.eq(bias.as_signed())]
                 m.next = "next"
                 with m.If(settings.last):
@@ -186,7 +188,7 @@ class Engine(Sized):
                 round_off(f + group.table_bits)
             with m.State("next"):
                 m.d.sync += number.eq(number + 1)
-                m.d.sync += [hold.eq(late) for hold, late in itertools.pairwise(held)]
+                m.d.sync += [hold.eq(late) for hold, late in itertools.pairwise(column_sums)]
                 m.next = "column"
                 with m.If(last_column):
                     m.d.comb += self.passed.eq(1)
@@ -208,15 +210,15 @@ class Engine(Sized):
     def _clipped(self, converting: Any, offset: Any) -> Any:
         """``work`` and the bit shifted out of it: with its offset in a converter's range, or in v's.
 
-        What lies beyond NEAR_BITS is beyond every range, whatever the offset.
+        A value of more than NEAR_BITS is outside every range, whatever the offset.
         """
         # A bit for each below the sign.
         top = Cat(~converting | (self.settings.adc_bits > bit + 1) for bit in range(V_BITS - 1))
         top = Cat(top, Const(0, 1)).as_signed()
-        negative, rest = self.work[-1], self.work[NEAR_BITS - 1 : -1]
+        negative, low_bits = self.work[-1], self.work[NEAR_BITS - 1 : -1]
         near = self.work[:NEAR_BITS].as_signed() + Mux(converting, offset, 0) + self.dropped
-        above = (~negative & rest.any()) | (~(negative & ~rest.all()) & (near > top))
-        below = (negative & ~rest.all()) | (~(~negative & rest.any()) & (near < ~top))
+        above = (~negative & low_bits.any()) | (~(negative & ~low_bits.all()) & (near > top))
+        below = (negative & ~low_bits.all()) | (~(~negative & low_bits.any()) & (near < ~top))
         return Mux(above, top, Mux(below, ~top, near))[:V_BITS].as_signed()
 
     def _unsigned(self) -> Any:

@@ -84,10 +84,10 @@ class Lanes(Sized):
     """a[m] = sum over the pass's rows of x_j[k] * w[k, m], for all lanes m; one row a cycle.
 
     ``x`` is the code at ``x_address`` (index | bank above), a cycle later.
-    Of the last row of a pass the walk waits until ``free``; with the sums of the pass on ``sums`` ``capture``
-    is up for a cycle, and ``settings`` are the pass's. A layer's first pass that reads activations waits
-    until ``free`` too, since they are all there then. Latency: 3 cycles from a row's address to the sum; a
-    cycle between passes. Resources: N memories, multipliers and adders.
+    The walk stops before the last row of a pass until ``free``. ``capture`` is up for the cycle in which
+    ``sums`` holds the sums of a pass and ``settings`` its settings. A layer's first pass that reads
+    activations waits until ``free`` too: all of them are stored by then. Latency: 3 cycles from a row's
+    address to the sum; a cycle between passes. Resources: N memories, multipliers and adders.
     """
 
     def ports(self, g: Geometry) -> Ports:

@@ -46,17 +46,17 @@ class Gates(Sized):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         gate, bits = self.gate, len(self.address)
-        asked = StructLayout({"valid": 1, "second": 1, "ends": 1, "first": 1, "last": 1, "term": 2})
+        read_layout = StructLayout({"valid": 1, "second": 1, "ends": 1, "first": 1, "last": 1, "term": 2})
         running, move = Signal(), Signal()
         element, term, second = Signal(bits), Signal(2), Signal()
         elements = Countdown(m, gate.elements, "element")
-        m.submodules.queue = queue = Queue(StructLayout({"address": bits, "asked": asked}), AHEAD)
+        m.submodules.queue = queue = Queue(StructLayout({"address": bits, "asked": read_layout}), AHEAD)
         waiting = queue.i.payload.asked
         bases = Array(
             Mux(second, gate[f"b_base_{t}"], gate[f"a_base_{t}"])[:bits] for t in range(GATE_TERMS_MAX)
         )
         alone = Array(gate[f"alone_{t}"] for t in range(GATE_TERMS_MAX))[term]
-        # What is asked for is worked out in one cycle and asked for in the next.
+        # The address is computed in one cycle and requested in the next.
         ends, last, settled, where = Signal(), Signal(), Signal(), Signal(bits)
         m.d.sync += [
             ends.eq(second | alone),
@@ -86,10 +86,10 @@ class Gates(Sized):
                 m.d.sync += [element.eq(element + 1), *elements.down(), running.eq(~elements.last)]
         with m.If(self.begin):
             m.d.sync += [running.eq(1), element.eq(0), term.eq(0), second.eq(0), *elements.again()]
-        now = Signal(asked)
+        now = Signal(read_layout)
         m.d.comb += now.eq(queue.o.payload.asked)
         m.d.comb += now.valid.eq(self.request & self.granted)
-        soon, came = Signal(asked), Signal(asked)
+        soon, came = Signal(read_layout), Signal(read_layout)
         m.d.comb += soon.eq(delayed(m, now.as_value(), MAP_LATENCY - 1, "asked"))
         zeros = Array(
             Mux(soon.second, gate[f"b_zero_{t}"], gate[f"a_zero_{t}"]) for t in range(GATE_TERMS_MAX)
@@ -103,11 +103,11 @@ class Gates(Sized):
         """From the codes as they come to the element's result."""
         gate = self.gate
         a, b = Signal(signed(9)), Signal(signed(9))
-        kept = Signal(signed(9))
+        first_factor = Signal(signed(9))
         less = (self.data - zero).as_signed()
         with m.If(came.valid & ~came.second):
-            m.d.sync += kept.eq(less)
-        m.d.sync += [a.eq(Mux(came.second, kept, less)), b.eq(Mux(came.second, less, 1))]
+            m.d.sync += first_factor.eq(less)
+        m.d.sync += [a.eq(Mux(came.second, first_factor, less)), b.eq(Mux(came.second, less, 1))]
         ready = delayed(m, came.valid & came.ends, 1, "ready")
         m.submodules.codes = codes = Multiplier(signed(9), signed(9))
         m.submodules.gains = gains = Multiplier(signed(18), signed(17))

@@ -15,8 +15,8 @@ MAP_LATENCY = READ_LATENCY + 4
 
 
 def reader_ports(geometry: Geometry, codes: int) -> dict[str, wiring.Member]:
-    """Of who shares the memory: ``request`` stays with its ``address`` until ``granted``, and as many codes
-    are on ``data`` MAP_LATENCY later."""
+    """Ports of a reader of the shared memory: ``request`` and ``address`` stay until ``granted``; ``codes``
+    codes are on ``data`` MAP_LATENCY later."""
     address = Out(bits_for(geometry.map_codes - 1))
     return {"request": Out(1), "address": address, "granted": In(1), "data": In(8 * codes)}
 
@@ -24,9 +24,9 @@ def reader_ports(geometry: Geometry, codes: int) -> dict[str, wiring.Member]:
 class MapMemory(Sized):
     """``map_codes`` codes in eight banks: ``data`` is those from ``address`` up, first one low.
 
-    ``write`` codes a cycle, as many as there are neurons at most, are written to as many places from
-    ``write_address`` on; of a ``copy`` eight to a word's. What is written shows to a read asked for a cycle
-    later. Addresses wrap. Codes 7 and 8 are written to places 3 and 4, and read from 0, 3 and 4 on::
+    ``write`` codes a cycle, at most one per neuron, go to consecutive places from ``write_address`` on; a
+    ``copy`` writes the eight places of a word. A read that is requested a cycle later sees the new codes.
+    Addresses wrap. Codes 7 and 8 are written to places 3 and 4, and read from 0, 3 and 4 on::
 
         { "signal": [
           {"name": "write",         "wave": "01.0........"},
@@ -41,21 +41,21 @@ class MapMemory(Sized):
     """
 
     def ports(self, g: Geometry) -> Ports:
-        address, most = bits_for(g.map_codes - 1), g.neurons
+        address, codes_per_write = bits_for(g.map_codes - 1), g.neurons
         return {
             "address": In(address),
             "data": Out(8 * WORD_ROWS),
-            "write": In(bits_for(most)),
+            "write": In(bits_for(codes_per_write)),
             "write_address": In(address),
-            "write_data": In(8 * most),
+            "write_data": In(8 * codes_per_write),
             "copy": In(1),
             "copy_data": In(8 * WORD_ROWS),
         }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        low, codes, most = exact_log2(WORD_ROWS), self.geometry.map_codes, self.geometry.neurons
-        # Those who ask stand on all sides of it: a register before every bank's own.
+        low, codes, codes_per_write = exact_log2(WORD_ROWS), self.geometry.map_codes, self.geometry.neurons
+        # Requesters lie on all sides of the memory: one register more before the bank's own.
         address, write, write_address, write_data, copy, copy_data = (
             delayed(m, getattr(self, name), 1, name)
             for name in ("address", "write", "write_address", "write_data", "copy", "copy_data")
@@ -65,9 +65,13 @@ class MapMemory(Sized):
         data = []
         for i in range(WORD_ROWS):
             m.submodules[f"bank_{i}"] = bank = RegisteredMemory(unsigned(8), codes // WORD_ROWS)
-            # Which of the codes is this bank's.
+            # Index of the written code that belongs to this bank.
             number = (i - to_first)[:low]
-            written = write_data.word_select(number[: exact_log2(most)], 8) if most > 1 else write_data
+            written = (
+                write_data.word_select(number[: exact_log2(codes_per_write)], 8)
+                if codes_per_write > 1
+                else write_data
+            )
             m.d.sync += [
                 # Banks below the first code's hold the next word's.
                 bank.address.eq(word + (first > i)),
@@ -78,9 +82,9 @@ class MapMemory(Sized):
             data.append(bank.data)
         turn = delayed(m, first, 1 + READ_LATENCY, "turn")
         # By halves of a word first, then by the rest.
-        half, rest = Signal(8 * WORD_ROWS), delayed(m, turn[: low - 1], 1, "rest")
+        half, low_turn = Signal(8 * WORD_ROWS), delayed(m, turn[: low - 1], 1, "rest")
         m.d.sync += [
             half.eq(Mux(turn[-1], Cat(*data[WORD_ROWS // 2 :], *data[: WORD_ROWS // 2]), Cat(*data))),
-            self.data.eq((Cat(half, half) >> (rest << 3))[: 8 * WORD_ROWS]),
+            self.data.eq((Cat(half, half) >> (low_turn << 3))[: 8 * WORD_ROWS]),
         ]
         return m

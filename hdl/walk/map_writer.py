@@ -27,64 +27,64 @@ def turns_most(g: Geometry) -> int:
 
 
 class MapWriter(Sized):
-    """Codes of columns in turn to their places; behind a window's first the largest so far.
+    """Codes of columns in turn to their places; after a window's first code the largest so far.
 
     ``count`` codes of neighbouring columns come at once with ``valid``, and go ``turn`` at a time; the next
-    ones come when no more than ``codes_kept`` are left. What stands there is read with ``request`` at
-    ``address``, which is granted at once, MAP_LATENCY before it is written. A place may come again in the
-    turn after the next one: what is on its way there, or was written when it was read, is used.
+    ones come when no more than ``codes_kept`` are left. The stored code of a place is read with
+    ``request`` at ``address``, which is granted at once, MAP_LATENCY before the write. A place may come again
+    in the turn after the next one: codes still on their way to it are forwarded.
     Latency: WRITE_LATENCY. Throughput: a turn a cycle. Resources: ``Places``, six comparisons of an address,
     and about 80 LUTs a code.
     """
 
     def ports(self, g: Geometry) -> Ports:
-        address, most = bits_for(g.map_codes - 1), g.neurons
+        address, codes_per_turn = bits_for(g.map_codes - 1), g.neurons
         return {
             "field": In(FIELD_LAYOUT),
-            "turn": In(range(most + 1)),
+            "turn": In(range(codes_per_turn + 1)),
             "begin": In(1),
             "valid": In(1),
-            "count": In(bits_for(most)),
-            "y": In(8 * most),
+            "count": In(bits_for(codes_per_turn)),
+            "y": In(8 * codes_per_turn),
             "request": Out(1),
             "address": Out(address),
-            "data": In(8 * most),
-            "write": Out(bits_for(most)),
+            "data": In(8 * codes_per_turn),
+            "write": Out(bits_for(codes_per_turn)),
             "write_address": Out(address),
-            "write_data": Out(8 * most),
+            "write_data": Out(8 * codes_per_turn),
         }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        most = self.geometry.neurons
+        codes_per_turn = self.geometry.neurons
         m.submodules.places = places = Places(self.geometry)
         # The first one's codes are the lowest; those that are no whole turn wait for the next ones.
-        each, waits = Signal.like(self.turn), turns_most(self.geometry)
+        turn_codes, waits = Signal.like(self.turn), turns_most(self.geometry)
         codes, left, going = Signal(8 * waits), Signal(range(waits + 1)), Signal()
-        rest, waiting = Signal.like(left), Signal.like(codes)
+        left_after, waiting = Signal.like(left), Signal.like(codes)
         m.d.comb += [
-            rest.eq(Mux(going, left - each, left)),
-            waiting.eq(Mux(going, codes >> (each << 3), codes)),
+            left_after.eq(Mux(going, left - turn_codes, left)),
+            waiting.eq(Mux(going, codes >> (turn_codes << 3), codes)),
         ]
-        m.d.sync += [left.eq(rest), codes.eq(waiting)]
+        m.d.sync += [left.eq(left_after), codes.eq(waiting)]
         with m.If(self.begin):
-            m.d.sync += each.eq(self.turn)
+            m.d.sync += turn_codes.eq(self.turn)
         with m.If(self.valid):
-            m.d.sync += left.eq(rest + self.count)
-            with m.Switch(rest):
-                for i in range(waits - most + 1):
+            m.d.sync += left.eq(left_after + self.count)
+            with m.Switch(left_after):
+                for i in range(waits - codes_per_turn + 1):
                     with m.Case(i):
                         m.d.sync += codes.eq(Cat(waiting[: 8 * i], self.y))
         m.d.comb += [
-            going.eq((left != 0) & (left >= each)),
+            going.eq((left != 0) & (left >= turn_codes)),
             places.field.eq(self.field),
             places.begin.eq(self.begin),
             places.next.eq(going),
         ]
-        code = StructLayout({"valid": 1, "first": 1, "y": 8 * most, "address": len(self.address)})
+        code = StructLayout({"valid": 1, "first": 1, "y": 8 * codes_per_turn, "address": len(self.address)})
         before = delayed(m, going, PLACES_LATENCY - 1, "before")
         valid = delayed(m, before, 1, "valid")
-        y = delayed(m, codes[: 8 * most], PLACES_LATENCY, "y")
+        y = delayed(m, codes[: 8 * codes_per_turn], PLACES_LATENCY, "y")
         now = Signal(code)
         m.d.comb += [
             now.valid.eq(valid & places.inside),
@@ -99,33 +99,35 @@ class MapWriter(Sized):
         late = Signal(code)
         m.d.comb += soon.eq(delayed(m, now.as_value(), MAP_LATENCY - 1, "now"))
         m.d.sync += late.eq(soon)
-        # What was written since the read was asked for, the latest first.
-        held = StructLayout({"valid": 1, "address": len(self.address), "y": 8 * most})
-        last = Signal(held)
+        # Forwarding: codes written since the read was requested, the latest first.
+        write_layout = StructLayout({"valid": 1, "address": len(self.address), "y": 8 * codes_per_turn})
+        last = Signal(write_layout)
         m.d.comb += [
             last.valid.eq(self.write != 0),
             last.address.eq(self.write_address),
             last.y.eq(self.write_data),
         ]
-        found: Value = self.data
+        stored_codes: Value = self.data
         written: list[Any] = [last]
         for i in range(BEHIND - 2):
-            one = Signal(held, name=f"written_{i}")
-            m.d.sync += one.eq(written[-1])
-            written.append(one)
+            written_entry = Signal(write_layout, name=f"written_{i}")
+            m.d.sync += written_entry.eq(written[-1])
+            written.append(written_entry)
         hits = []
-        for i, one in enumerate(written):
+        for i, written_entry in enumerate(written):
             hit = Signal(name=f"hit_{i}")
-            m.d.sync += hit.eq(one.valid & (one.address == soon.address))
+            m.d.sync += hit.eq(written_entry.valid & (written_entry.address == soon.address))
             hits.append(hit)
-        for hit, one in reversed(list(zip(hits, written, strict=True))):
-            found = Mux(hit, delayed(m, one.y, 1, f"{hit.name}_y"), found)
+        for hit, written_entry in reversed(list(zip(hits, written, strict=True))):
+            stored_codes = Mux(hit, delayed(m, written_entry.y, 1, f"{hit.name}_y"), stored_codes)
         largest = Cat(
-            Mux(late.first | (mine > there), mine, there)
-            for mine, there in ((late.y.word_select(i, 8), found[8 * i : 8 * i + 8]) for i in range(most))
+            Mux(late.first | (mine > stored_code), mine, stored_code)
+            for mine, stored_code in (
+                (late.y.word_select(i, 8), stored_codes[8 * i : 8 * i + 8]) for i in range(codes_per_turn)
+            )
         )
         m.d.sync += [
-            self.write.eq(Mux(late.valid, each, 0)),
+            self.write.eq(Mux(late.valid, turn_codes, 0)),
             self.write_address.eq(late.address),
             self.write_data.eq(largest),
         ]

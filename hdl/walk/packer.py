@@ -45,31 +45,31 @@ class Packer(Sized):
         with m.If(chunk.valid):
             m.d.sync += fill.eq(Mux(chunk.group_end, 0, total))
         # Step 2: a whole word goes, the rest is kept; at a group's end the rest follows.
-        kept, rest, flush, flush_end = Signal(width), Signal(4), Signal(), Signal()
+        carried_codes, carried_count, flush, flush_end = Signal(width), Signal(4), Signal(), Signal()
         merged, full, word = (
             Signal(2 * width),
             Signal(),
             Signal(exact_log2(self.geometry.max_inputs // WORD_ROWS)),
         )
         going, last = Signal(), Signal()
-        m.d.comb += [merged.eq(shifted | kept), full.eq(shifted_total >= WORD_ROWS)]
+        m.d.comb += [merged.eq(shifted | carried_codes), full.eq(shifted_total >= WORD_ROWS)]
         with m.If(valid):
             over = group_end & (shifted_total > WORD_ROWS)
             m.d.comb += [going.eq(full | group_end), last.eq(patch_end & ~over)]
             m.d.sync += [
-                kept.eq(Mux(full, merged[width:], Mux(group_end, 0, merged[:width]))),
+                carried_codes.eq(Mux(full, merged[width:], Mux(group_end, 0, merged[:width]))),
                 flush.eq(over),
                 flush_end.eq(patch_end),
-                rest.eq(shifted_total - WORD_ROWS),
+                carried_count.eq(shifted_total - WORD_ROWS),
             ]
         with m.Elif(flush):
             m.d.comb += [going.eq(1), last.eq(flush_end)]
-            m.d.sync += [kept.eq(0), flush.eq(0)]
-        count = Mux(valid, Mux(full, WORD_ROWS, shifted_total), rest)
+            m.d.sync += [carried_codes.eq(0), flush.eq(0)]
+        count = Mux(valid, Mux(full, WORD_ROWS, shifted_total), carried_count)
         m.d.sync += [
             self.load.eq(Mux(going, (Const(1, WORD_ROWS + 1) << count[:4]) - 1, 0)),
             self.load_address.eq((self.bank << len(word)) | word),
-            self.load_data.eq(Mux(valid, merged[:width], kept)),
+            self.load_data.eq(Mux(valid, merged[:width], carried_codes)),
             self.loaded.eq(last),
             self.loaded_bank.eq(self.bank),
         ]

@@ -91,13 +91,13 @@ class PatchReader(wiring.Component):
         counted = ("kernel_columns", "kernel_rows", "groups", "grid_columns", "grid_rows")
         columns, rows, groups, across, down = (Countdown(m, step[name], name) for name in counted)
         run = Run(m, step.share, step.last_share, groups)
-        asked = StructLayout(
+        read_layout = StructLayout(
             {"address": bits, "x": COORDINATE, "y": COORDINATE, "count": 4} | {"group_end": 1, "patch_end": 1}
         )
         # Whether the memory answers is decided too late for all that moves here.
-        m.submodules.queue = queue = Queue(asked, AHEAD)
-        now, waiting, move, taken = queue.i.payload, queue.o.payload, Signal(), Signal()
-        pause, held = Signal.like(step.pause), Signal()
+        m.submodules.queue = queue = Queue(read_layout, AHEAD)
+        now, waiting, move, read_granted = queue.i.payload, queue.o.payload, Signal(), Signal()
+        pause, pausing = Signal.like(step.pause), Signal()
         run_end, row_end, group_end, patch_end = run_last, Signal(), Signal(), Signal()
         m.d.comb += [
             row_end.eq(run_end & columns.last),
@@ -106,9 +106,9 @@ class PatchReader(wiring.Component):
             move.eq(running & queue.i.ready & (~fresh | self.may)),
             self.began.eq(move & fresh),
             queue.i.valid.eq(move),
-            taken.eq(self.request & self.granted),
-            queue.o.ready.eq(taken),
-            self.request.eq(queue.o.valid & ~held),
+            read_granted.eq(self.request & self.granted),
+            queue.o.ready.eq(read_granted),
+            self.request.eq(queue.o.valid & ~pausing),
             self.address.eq(waiting.address),
             now.address.eq(spot),
             now.x.eq(x),
@@ -117,10 +117,10 @@ class PatchReader(wiring.Component):
             now.group_end.eq(group_end),
             now.patch_end.eq(patch_end),
         ]
-        with m.If(taken & waiting.group_end):
-            m.d.sync += [pause.eq(step.pause), held.eq(step.pause != 0)]
-        with m.Elif(held):
-            m.d.sync += [pause.eq(pause - 1), held.eq(pause != 1)]
+        with m.If(read_granted & waiting.group_end):
+            m.d.sync += [pause.eq(step.pause), pausing.eq(step.pause != 0)]
+        with m.Elif(pausing):
+            m.d.sync += [pause.eq(pause - 1), pausing.eq(pause != 1)]
         m.d.sync += self.done.eq(~running & ~self.begin & (queue.level == 0))
         hop = Mux(step.flat, WORD_ROWS, 0)
         next_column, next_row = Signal(bits), Signal(bits)
@@ -187,27 +187,27 @@ class PatchReader(wiring.Component):
                 *run.first((left, run_last)),
                 *(count.again() for count in (columns, rows, groups, across, down)),
             ]
-        self._chunks(m, waiting, taken)
+        self._chunks(m, waiting, read_granted)
         return m
 
     @staticmethod
     def _moved(these: tuple[Signal, ...], to: object) -> list[object]:
-        return [one.eq(to) for one in these]
+        return [signal.eq(to) for signal in these]
 
     def _chunks(self, m: Module, waiting: Signal, taken: Signal) -> None:
         """While the memory answers: which of the eight codes lie on the map, and which are asked for."""
         step = self.step
         before, ahead = Signal(4), Signal(4)
-        beside = step.columns - waiting.x
+        columns_right = step.columns - waiting.x
         inside = Signal()
         # The map's codes among the eight are those from ``before`` on, below ``ahead``.
         with m.If(step.flat):
             m.d.sync += [
                 before.eq(Mux(waiting.x >= 0, 0, Mux(waiting.x > -WORD_ROWS, -waiting.x, WORD_ROWS))),
-                ahead.eq(Mux(beside < 0, 0, Mux(beside < WORD_ROWS, beside, WORD_ROWS))),
+                ahead.eq(Mux(columns_right < 0, 0, Mux(columns_right < WORD_ROWS, columns_right, WORD_ROWS))),
             ]
         with m.Else():
-            m.d.sync += [before.eq(0), ahead.eq(Mux((waiting.x >= 0) & (beside > 0), WORD_ROWS, 0))]
+            m.d.sync += [before.eq(0), ahead.eq(Mux((waiting.x >= 0) & (columns_right > 0), WORD_ROWS, 0))]
         m.d.sync += inside.eq((waiting.y >= 0) & (waiting.y < step.rows))
         on_map = Signal(WORD_ROWS)
         m.d.sync += on_map.eq(Cat(inside & (before <= i) & (ahead > i) for i in range(WORD_ROWS)))

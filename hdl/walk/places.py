@@ -60,7 +60,8 @@ class Places(Sized):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         field, bits = self.field, len(self.address)
-        # Of a window: its number and address, how far the place is into it, whether it is the window's last.
+        # Position in a pooling window: the window's number and address, the place within it, whether it is
+        # the last.
         shape = StructLayout({"number": 16, "into": 4, "ends": 1, "base": bits})
         column, first_column = Signal(shape), Signal(shape)
         row, first_row = Signal(shape), Signal(shape)
@@ -114,9 +115,9 @@ class Places(Sized):
             m.d.sync += [count.again() for count in counts.values()]
             m.d.sync += [self.over.eq(0), channel.eq(0), first_channel.eq(0)]
             m.d.sync += [*self._at_edge(column, single), *self._at_edge(first_column, single)]
-            for one in (row, first_row):
-                m.d.sync += [one.number.eq(0), one.into.eq(0), one.ends.eq(single["pool_rows"])]
-                m.d.sync += one.base.eq(field.base)
+            for counter in (row, first_row):
+                m.d.sync += [counter.number.eq(0), counter.into.eq(0), counter.ends.eq(single["pool_rows"])]
+                m.d.sync += counter.base.eq(field.base)
 
         # Two steps: the window's first channel, then the channel's own.
         place, channel_1, first_1, inside_1 = Signal(bits), Signal(bits), Signal(), Signal()

@@ -35,9 +35,10 @@ class Pooling(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         chunk = self.chunk
-        found = StructLayout({"largest": 8, "total": OPERAND_BITS})
+        channel_layout = StructLayout({"largest": 8, "total": OPERAND_BITS})
         channels, results = (
-            Signal(ArrayLayout(found, WORD_ROWS), name=n, reset_less=True) for n in ("channels", "results")
+            Signal(ArrayLayout(channel_layout, WORD_ROWS), name=n, reset_less=True)
+            for n in ("channels", "results")
         )
         begun, ended, ends_patch, closing = Signal(), Signal(), Signal(), Signal()
         count, left = Signal(4), Signal(4)

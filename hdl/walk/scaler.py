@@ -45,8 +45,8 @@ class Scaler(Sized):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        columns, ways = self.geometry.columns, self.geometry.second_operands
-        m.submodules.factors = factors = RegisteredMemory(unsigned(FACTOR_BITS), columns, second=ways > 1)
+        columns, operands = self.geometry.columns, self.geometry.second_operands
+        m.submodules.factors = factors = RegisteredMemory(unsigned(FACTOR_BITS), columns, second=operands > 1)
         index = delayed(m, self.index, 1, "index")
         share(m, factors, self.window, index)
         m.d.sync += self.window.read_data.eq(factors.data)
@@ -61,7 +61,7 @@ class Scaler(Sized):
             self.value_valid.eq(delayed(m, self.valid, SCALER_LATENCY - 1, "valid")),
         ]
         self._rounded(m, multiplier.product, half, 0)
-        if ways > 1:
+        if operands > 1:
             m.submodules.second = second = CarryMultiplier(unsigned(FACTOR_BITS))
             with m.If(~self.window.write):
                 m.d.comb += factors.write_address.eq(index + 1)

@@ -53,13 +53,13 @@ class Seconds(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        most = self.geometry.neurons
-        ahead = AHEAD[most > 1]
-        asked = StructLayout({"address": len(self.address), "index": len(self.index)})
+        codes_per_turn = self.geometry.neurons
+        ahead = AHEAD[codes_per_turn > 1]
+        read_layout = StructLayout({"address": len(self.address), "index": len(self.index)})
         m.submodules.places = places = Places(self.geometry)
-        m.submodules.addresses = addresses = Queue(asked, ADDRESSES)
+        m.submodules.addresses = addresses = Queue(read_layout, ADDRESSES)
         m.submodules.values = values = Queue(_entry(self.geometry), ahead)
-        active, index, each = Signal(), Signal.like(self.index), Signal(bits_for(self.read))
+        active, index, turn_codes = Signal(), Signal.like(self.index), Signal(bits_for(self.read))
         # Codes of a turn that are scaled together: two where there are.
         self.some: Value = Const(1, 1)
         paired: Value = Const(0, 1)
@@ -69,7 +69,7 @@ class Seconds(wiring.Component):
             self.some = Const(1, 1) << paired
         # Operands asked for that no sum has taken; turns among them still on their way to their queue.
         out, some = Signal(range(ahead + 1)), Signal()
-        given = Mux(values.o.valid & values.o.ready, values.o.payload.count, 0)
+        operands_taken = Mux(values.o.valid & values.o.ready, values.o.payload.count, 0)
         m.d.comb += [
             self.operands.valid.eq(values.o.valid),
             self.operands.payload.eq(values.o.payload.operands),
@@ -79,20 +79,20 @@ class Seconds(wiring.Component):
             places.next.eq(active & ~places.over & some),
         ]
         m.d.sync += [
-            each.eq(self.turn),
-            out.eq(out + Mux(places.next, each, 0) - given),
+            turn_codes.eq(self.turn),
+            out.eq(out + Mux(places.next, turn_codes, 0) - operands_taken),
             some.eq((out < ahead - 3 * self.read) & (addresses.level < ADDRESSES - PLACES_LATENCY - 2)),
             active.eq(active | self.begin),
         ]
         with m.If(places.next):
-            m.d.sync += index.eq(Mux(places.turn, self.base, index + each))
+            m.d.sync += index.eq(Mux(places.turn, self.base, index + turn_codes))
         with m.If(self.begin):
             m.d.sync += index.eq(self.base)
         # The codes of a turn go to the scaler before the next one is asked for.
         pause = Signal(bits_for(self.read))
         granted = self.request & self.granted
         with m.If(granted):
-            m.d.sync += pause.eq((each >> paired) - 1)
+            m.d.sync += pause.eq((turn_codes >> paired) - 1)
         with m.Elif(pause != 0):
             m.d.sync += pause.eq(pause - 1)
         m.d.comb += [
@@ -108,7 +108,7 @@ class Seconds(wiring.Component):
         codes, left = (Signal(width) for width in (8 * self.read, bits_for(self.read)))
         number = Signal.like(self.index)
         with m.If(came):
-            m.d.sync += [codes.eq(self.data), left.eq(each), number.eq(first)]
+            m.d.sync += [codes.eq(self.data), left.eq(turn_codes), number.eq(first)]
         with m.Elif(left != 0):
             m.d.sync += [
                 codes.eq(codes >> (self.some << 3)),
@@ -122,24 +122,26 @@ class Seconds(wiring.Component):
 
     def _pack(self, m: Module, values: Queue) -> None:
         """Scaled operands side by side, as many as the neurons take at once."""
-        most, some = self.geometry.neurons, self.some
-        packed, at, in_group = (Signal(shape) for shape in (_entry(self.geometry), range(most), 16))
+        codes_per_turn, some = self.geometry.neurons, self.some
+        packed, position, in_group = (
+            Signal(shape) for shape in (_entry(self.geometry), range(codes_per_turn), 16)
+        )
         ends, filled = Signal(), Signal()
-        m.d.comb += ends.eq((at == most - some) | (in_group == some))
+        m.d.comb += ends.eq((position == codes_per_turn - some) | (in_group == some))
         with m.If(self.value_valid):
-            # Of one alone what stands behind it is overwritten by the next, or counts for nothing.
-            m.d.sync += [packed.operands[at + i].eq(self.value[i]) for i in reversed(range(self.ways))]
-            m.d.sync += packed.count.eq(at + some)
+            # The upper half of a single operand is don't-care: overwritten by the next, or not counted.
+            m.d.sync += [packed.operands[position + i].eq(self.value[i]) for i in reversed(range(self.ways))]
+            m.d.sync += packed.count.eq(position + some)
             m.d.sync += [
-                at.eq(Mux(ends, 0, at + some)),
+                position.eq(Mux(ends, 0, position + some)),
                 in_group.eq(Mux(in_group == some, self.group, in_group - some)),
             ]
         with m.If(self.begin):
-            m.d.sync += [at.eq(0), in_group.eq(self.group)]
+            m.d.sync += [position.eq(0), in_group.eq(self.group)]
         m.d.sync += filled.eq(self.value_valid & ends)
         m.d.comb += [values.i.valid.eq(filled), values.i.payload.eq(packed)]
 
 
 def _entry(g: Geometry) -> StructLayout:
-    """What waits for the neurons: operands, and how many there are."""
+    """Entry of the queue to the neurons: operands and their count."""
     return StructLayout({"operands": second_layout(g), "count": bits_for(g.neurons)})

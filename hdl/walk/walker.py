@@ -141,7 +141,7 @@ class Walker(Sized):
             sample.write_address.eq(sample_word),
             sample.write_data.eq(sample_code.replicate(WORD_ROWS)),
             sample.address.eq(self.word),
-            # What is copied beyond a sample's end belongs to maps that are made before they are read.
+            # The last word may overrun the sample; it lands in maps that are computed before they are read.
             memory.copy.eq(copied),
             memory.copy_data.eq(sample.data),
             memory.write.eq(writer.write),
@@ -197,7 +197,7 @@ class Walker(Sized):
         words = self.geometry.packet_bytes // WORD_ROWS
         self.word, last_word = Signal(range(words)), Signal(range(words))
         m.d.sync += last_word.eq((header.inputs - 1) >> exact_log2(WORD_ROWS))
-        bits_left, factor, whole = Signal(range(CODE_BITS + 1)), Signal(CODE_BITS), Signal()
+        bits_left, factor, is_first_index = Signal(range(CODE_BITS + 1)), Signal(CODE_BITS), Signal()
         m.d.sync += [
             self.walking.eq(header.steps.any()),
             body_done.eq((number == header.body) & (call + 1 == header.calls)),
@@ -215,7 +215,12 @@ class Walker(Sized):
             with m.State("idle"):
                 m.d.comb += self.start.ready.eq(self.walking)
                 m.d.sync += [number.eq(0), outstanding.eq(0), call.eq(0), self.offset.eq(0)]
-                m.d.sync += [factor.eq(header.calls), bits_left.eq(CODE_BITS), base.eq(0), whole.eq(1)]
+                m.d.sync += [
+                    factor.eq(header.calls),
+                    bits_left.eq(CODE_BITS),
+                    base.eq(0),
+                    is_first_index.eq(1),
+                ]
                 m.d.sync += self.word.eq(0)
                 with m.If(self.start.valid & self.walking):
                     m.d.comb += self.began.eq(1)
@@ -261,10 +266,10 @@ class Walker(Sized):
                 ]
                 with m.If(bits_left == 1):
                     m.next = "begin"
-                    with m.If(whole):
+                    with m.If(is_first_index):
                         m.next = "sample"
             with m.State("sample"):
-                m.d.sync += [index.eq(base), whole.eq(0)]
+                m.d.sync += [index.eq(base), is_first_index.eq(0)]
                 m.next = "settled"
             with m.State("begin"):
                 m.d.comb += beginning.eq(1)
@@ -330,7 +335,7 @@ class Walker(Sized):
     def _write(
         self, m: Module, begin: Signal, writer: MapWriter, results: dict[str, tuple[Value, Value, Value]]
     ) -> None:
-        """What becomes a map, by the step's kind: valid, how many codes, and the codes."""
+        """Select the source of the map that is written, by kind of step: valid, number of codes, codes."""
         step = self.step
         m.d.sync += writer.valid.eq(0)
         with m.Switch(step.kind):
@@ -340,17 +345,19 @@ class Walker(Sized):
                     m.d.sync += writer.count.eq(count)
         field = writer.field
         m.d.comb += [writer.begin.eq(begin), writer.turn.eq(step.turn)]
-        own = ("grid_rows", "grid_columns", "block_rows", "block_columns", "pool_rows", "pool_columns")
+        own_fields = ("grid_rows", "grid_columns", "block_rows", "block_columns", "pool_rows", "pool_columns")
         for name in FIELD_LAYOUT.members:
-            m.d.comb += field[name].eq(step[name if name in own else f"to_{name}"])
+            m.d.comb += field[name].eq(step[name if name in own_fields else f"to_{name}"])
 
     def _launch(self, m: Module, reader: PatchReader, packer: Packer, is_product: Signal) -> None:
         """A patch in its bank is an inference; banks are taken in turn and given back as they are read."""
         g = self.geometry
-        taken, position = Signal(range(g.banks + 1)), Signal(INDEX_BITS)
-        began, after = reader.began & is_product, Signal.like(taken)
-        m.d.comb += after.eq(Mux(self.walking, taken + began - (self.input_done & (taken != 0)), 0))
-        m.d.sync += [taken.eq(after), reader.may.eq(~is_product | (after != g.banks))]
+        banks_in_use, position = Signal(range(g.banks + 1)), Signal(INDEX_BITS)
+        began, after = reader.began & is_product, Signal.like(banks_in_use)
+        m.d.comb += after.eq(
+            Mux(self.walking, banks_in_use + began - (self.input_done & (banks_in_use != 0)), 0)
+        )
+        m.d.sync += [banks_in_use.eq(after), reader.may.eq(~is_product | (after != g.banks))]
         m.d.comb += [
             self.launch.valid.eq(packer.loaded),
             self.launch.payload.bank.eq(packer.loaded_bank),

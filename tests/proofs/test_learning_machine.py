@@ -22,7 +22,7 @@ pytestmark = pytest.mark.long
 GEOMETRY = Geometry(
     name="proof", lanes=2, readouts=1, rows=8, layers=1, max_inputs=16, max_outputs=16, analog=False
 )
-FLAGS = """running, of_bank, fresh, known = Signal(), Signal(), Signal(), Signal()
+FLAGS = """running, of_bank, fresh, remembered = Signal(), Signal(), Signal(), Signal()
         taken, done, looked = Signal(), Signal(), Signal()
 """
 SHOWN = ((FLAGS, f"{FLAGS}        self.shown = taken, fresh, running, of_bank\n"),)
@@ -108,7 +108,7 @@ BUGS = [
     (done_once, "(core.next == next_one.inference)", "(core.next[1:] == next_one.inference[1:])"),
     (done_once, "core.start.eq(taken & fresh)", "core.start.eq(taken)"),
     (answered_once, "core.free & ~running & looked", "core.free & looked"),
-    (answered_once, "answered.eq(taken & ~fresh)", "answered.eq(taken & known)"),
+    (answered_once, "answered.eq(taken & ~fresh)", "answered.eq(taken & remembered)"),
     (answered_alike, "recall.addr.eq(update)", "recall.addr.eq(next_one.inference)"),
     (answered_alike, "(behind <= count)", "(behind < count)"),
 ]

@@ -178,7 +178,7 @@ BUGS = [
     (queue, "level == 2, level == 1", "level == 1, level == 1"),
     (queue, "level != depth - 1", "level != depth"),
     (sender, "self.o.payload.eq(payload)", "self.o.payload.eq(payload ^ self.o.ready)"),
-    (sender, "taken = offered & self.o.ready", "taken = offered"),
+    (sender, "accepted = offered & self.o.ready", "accepted = offered"),
     (
         separate,
         "chosen.eq(address == register.address)",
@@ -189,10 +189,10 @@ BUGS = [
     (reads, "window.read_data.eq(_any(merged))", "window.read_data.eq(_any(merged[:-1]))"),
     (reads, "word.eq(_any(group))", "word.eq(_any(group)[:31])"),
     (accepts, "m.d.sync += used.eq(used + good - self.release)", "m.d.sync += used.eq(used + good)"),
-    (accepts, "brim.eq(count == most - 1)", "brim.eq(count == most)"),
+    (accepts, "brim.eq(count == body_max - 1)", "brim.eq(count == body_max)"),
     long(accepts, "(no_room | (first & (used == self.window)))", "no_room"),
     long(accepts, "right.eq(crc == CRC_RESIDUE)", "right.eq(crc[1:] == CRC_RESIDUE >> 1)"),
-    long(accepts, "whole.eq(count == wanted)", "whole.eq(count >= wanted - CRC_BYTES)"),
-    long(accepts, "lost.eq(too_long | no_room)", "lost.eq(no_room)"),
-    long(accepts, "broken.eq(bad | damaged)", "broken.eq(bad)"),
+    long(accepts, "is_whole.eq(count == expected_length)", "is_whole.eq(count >= expected_length -
+    CRC_BYTES)"), long(accepts, "lost.eq(too_long | no_room)", "lost.eq(no_room)"), long(accepts,
+    "broken.eq(bad | damaged)", "broken.eq(bad)"),
 ]

@@ -107,7 +107,7 @@ def trains(values: Any, chance: Any, side: int, at: Any, drawn: Any, scratch: An
 def gather(rows: Any, columns: Any, gathered: Any, first: int) -> Any:
     """Devices whose row, from ``first`` on, and column pulse together: row, column, count; how many."""
     k, m, n, _, _, used = gathered
-    live = found = 0
+    live = largest = 0
     for j in range(columns.shape[0]):
         if columns[j] != U32(0):
             used[live] = j
@@ -125,10 +125,10 @@ def gather(rows: Any, columns: Any, gathered: Any, first: int) -> Any:
                     U32(coincident & U32(0x33333333)) + U32(U32(coincident >> U32(2)) & U32(0x33333333))
                 )
                 coincident = U32(U32(coincident + U32(coincident >> U32(4))) & U32(0x0F0F0F0F))
-                k[found], m[found] = U16(first + i), U16(column)
-                n[found] = np.int64(U32(U32(coincident * U32(0x01010101)) >> U32(24)))
-                found += 1
-    return found
+                k[largest], m[largest] = U16(first + i), U16(column)
+                n[largest] = np.int64(U32(U32(coincident * U32(0x01010101)) >> U32(24)))
+                largest += 1
+    return largest
 
 
 @njit(cache=True, nogil=True, inline="always")
