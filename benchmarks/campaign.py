@@ -27,7 +27,7 @@ import numpy as np
 from ndrite.emulator.device.description import load_chip
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.campaign import campaign
-from ndrite.emulator.mapping.variation import variation_of
+from ndrite.emulator.mapping.weights import variation_of
 from ndrite.emulator.spec import Program
 from ndrite.emulator.spec.campaign import Campaign
 from ndrite.networks import shipped_network, shipped_program

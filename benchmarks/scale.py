@@ -26,7 +26,7 @@ from ndrite.boards.sim import SimLink
 from ndrite.emulator.backend.schedule import bound_cycles
 from ndrite.emulator.device.description import load_chip
 from ndrite.emulator.golden.campaign import campaign
-from ndrite.emulator.mapping.variation import variation_of
+from ndrite.emulator.mapping.weights import variation_of
 from ndrite.emulator.spec.campaign import Campaign
 from ndrite.emulator.spec.memory_map import CAMPAIGN_CHIPS
 from ndrite.host.campaign import samples_at_once

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ndrite.emulator.errors import EmulatorError, require
 from ndrite.emulator.learning.training.extra import Tensor, torch
-from ndrite.emulator.network.importing.domains import DOMAIN, NDR, NDR_CURVE
+from ndrite.emulator.network.importing.composite import DOMAIN, NDR, NDR_CURVE
 
 HEIGHT = 0.9
 """Height that neurons begin with: room for the ECRAM to move it both ways."""

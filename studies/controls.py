@@ -21,8 +21,7 @@ from ndrite.emulator.learning.tuning import Plan
 from ndrite.emulator.learning.tuning.calibrate import Rule, rate_at
 from ndrite.emulator.learning.tuning.learner import softmax
 from ndrite.emulator.mapping import Mapped
-from ndrite.emulator.mapping.ranges import column_sums, partial_sums
-from ndrite.emulator.mapping.scaling import int32, scale_and_shift
+from ndrite.emulator.mapping.ranges import column_sums, int32, partial_sums, scale_and_shift
 from ndrite.emulator.mapping.weights import map_weights
 from ndrite.emulator.spec import Program
 from ndrite.emulator.spec.arithmetic import V_MAX, V_MIN

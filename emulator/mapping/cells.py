@@ -1,4 +1,6 @@
-"""From target conductances to what columns see: programming, ageing, stuck cells, IR drop, in that order."""
+"""Programmed cells: conductances as columns see them, after programming, ageing, stuck cells and IR drop.
+
+Also raises targets where wires take from a cell's current, so that columns see the weights asked for."""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from ndrite.emulator.device.pulsing import PulseCount
 from ndrite.emulator.device.rram.drift import age
 from ndrite.emulator.device.rram.programming import STUCK_LOW, readable
 from ndrite.emulator.errors import CompileError
-from ndrite.emulator.mapping.mitigation import Mitigation
+from ndrite.emulator.mapping.report import Mitigation
 from ndrite.emulator.spec.arrays import Floats, Ints
 from ndrite.emulator.spec.brief import record
 
@@ -238,3 +240,79 @@ def places(target_uS: Floats, stuck: Stuck, chip: Chip, row_voltage_V: Floats) -
             missed[:, place] = np.square(lost).sum(axis=1) * energy
         row_places[part] = start + linear_sum_assignment(missed)[1]
     return row_places
+
+
+LIMIT_RISES = (1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0)
+"""Factors on the limits that are tried."""
+ROUNDS = 3
+"""Times that levels, and what wires leave of them, are worked out; a fourth moves no limit."""
+LEAST = 0.1
+"""Least part of a cell's current that is made up for."""
+
+
+def compensated(
+    weights: Floats,
+    limits: Floats,
+    chip: Chip,
+    row_voltage_V: Floats | None,
+    place: Ints | None = None,
+    *,
+    may_rise: bool,
+) -> tuple[Ints, Floats]:
+    """Levels -(L-1)..L-1 (K, M) to program, and limits (M,).
+
+    ``weights`` (K, M), ``limits``: the weight of the largest level in each column; ``row_voltage_V`` and
+    ``place`` (K,) as ``make_cells``; ``may_rise``: whether all limits may be raised, by one of
+    ``LIMIT_RISES``.
+    """
+    top = chip.cell.levels - 1
+    target = weights / limits * top
+    rise, part = 1.0, part_left(nearest(target, top), chip, row_voltage_V, place)
+    for _ in range(ROUNDS):
+        # Cells programmed higher load the wires more, so the limit is chosen anew for what is left then.
+        before, rise = rise, _best_rise(target, part, rise, chip) if may_rise else 1.0
+        levels = nearest(target / rise / _part_at(part, rise / before), top)
+        part = part_left(levels, chip, row_voltage_V, place)
+    return nearest(target / rise / part, top), limits * rise
+
+
+def nearest(wanted: Floats, top: int) -> Ints:
+    """Levels nearest to ``wanted``, in steps of levels, within -top..top."""
+    return np.rint(np.clip(wanted, -top, top)).astype(np.int64)
+
+
+def part_left(levels: Ints, chip: Chip, row_voltage_V: Floats | None, place: Ints | None = None) -> Floats:
+    """What wires and access transistors leave of every pair's difference, (K, M); 1 where that is 0."""
+    cell = chip.cell
+    step = (cell.g_max_uS - cell.g_min_uS) / (cell.levels - 1)
+    plus, minus = through_wires(pair_targets(levels, cell), chip, row_voltage_V, place)
+    part = np.divide((plus - minus) / step, levels, out=np.ones(levels.shape), where=levels != 0)
+    return np.asarray(np.clip(part, LEAST, 1.0), np.float64)
+
+
+def _part_at(part: Floats, rise: float) -> Floats:
+    """Conductances lower by ``rise`` lose less, in proportion."""
+    return np.clip(1.0 - (1.0 - part) / rise, LEAST, 1.0)
+
+
+def _best_rise(wanted: Floats, part: Floats, before: float, chip: Chip) -> float:
+    """The factor with the least square error of levels, limiting and cells, in steps of ``wanted``.
+
+    ``part`` (K, M) is left where limits are raised by ``before``.
+    """
+    top, spread = chip.cell.levels - 1, _spread(chip.cell, chip.conditions.time_since_programming_s)
+
+    def error(rise: float) -> float:
+        left = _part_at(part, rise / before)
+        levels = nearest(wanted / rise / left, top)
+        missed = rise * levels * left - wanted
+        return float(np.square(missed).sum() + rise**2 * spread[np.abs(levels)].sum())
+
+    return min(LIMIT_RISES, key=error)
+
+
+def _spread(cell: Cell, time_s: float) -> Floats:
+    """Variance of a pair at each level 0..L-1, in squared steps."""
+    step = (cell.g_max_uS - cell.g_min_uS) / (cell.levels - 1)
+    sigma = cell.spread(level_targets(cell), time_s) / step
+    return np.asarray(np.square(sigma) + np.square(sigma[0]), np.float64)

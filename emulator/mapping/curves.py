@@ -1,11 +1,187 @@
-"""The curve tables of a program, put together step by step."""
+"""Curves of a layer's neurons: ECRAM states, circuits, and the tables that a program holds."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from ndrite.emulator.device.ndr.pwl import SEGMENTS, fit_pwl
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.device.ndr.curves import NdrModel
+from ndrite.emulator.device.ndr.description import CURVE_END, CURVE_START
+from ndrite.emulator.device.ndr.pwl import SEGMENT_BITS, SEGMENTS, fit_pwl
+from ndrite.emulator.device.ndr.tuning import CURRENT
+from ndrite.emulator.device.ndr.window import Shape, Window, choose_window
 from ndrite.emulator.errors import CompileError
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MIN
 from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.brief import record
+
+
+@record()
+class States:
+    """ECRAM states of one layer's neurons, each float64 (M,) in 0..1 of the device's range.
+
+    ``voltage`` and ``current`` set the peak voltage and the peak current (the same array's values where one
+    device sets both). ``reference`` is the voltage state that the neurons' input gains were set for.
+    ``heights`` are the outputs at the peak where no ECRAM sets them. ``loaded`` is the current state the
+    input gains were set for, where sources have a resistance for it to load; else None. ``shape`` sets a
+    parameter of the curve's shape, where the ECRAM does that; else None.
+    """
+
+    voltage: Floats
+    current: Floats
+    reference: Floats
+    heights: Floats
+    loaded: Floats | None = None
+    shape: Floats | None = None
+
+
+def kept(states: States, chip: Chip, seconds: float) -> States:
+    """The states so many seconds later (earlier, below 0), at the chip's temperature."""
+
+    def moved(values: Floats) -> Floats:
+        return chip.ecram.kept(values, seconds, chip.temperature_K)
+
+    return dataclasses.replace(
+        states,
+        voltage=moved(states.voltage),
+        current=moved(states.current),
+        shape=None if states.shape is None else moved(states.shape),
+    )
+
+
+def heights_at(states: States, chip: Chip) -> Floats:
+    """Outputs at the peak, relative to the nominal device, (M,)."""
+    if chip.ecram.tunes not in CURRENT:
+        return states.heights
+    return np.minimum(chip.ecram.current(states.current), 1.0)
+
+
+def stretch_at(states: States, chip: Chip) -> Floats:
+    """Peak voltages relative to those that the input gains were set for, (M,)."""
+    return np.asarray(chip.ecram.voltage(states.voltage) / chip.ecram.voltage(states.reference), np.float64)
+
+
+LIKENED = np.linspace(CURVE_START, CURVE_END, 601)
+"""Where curves are likened, in units of the nominal neuron's curve."""
+
+
+def shape_at(chip: Chip, state: float) -> Shape:
+    """Outputs 0..1 of the nominal neuron at a state of its shape, u in its unit."""
+    neuron = chip.neuron
+    unit, amperes = neuron.unit_V, neuron.device.peak[1]
+    device = chip.ecram.shaped(neuron.device, state)
+    model = neuron.in_circuit(device) or device
+    return lambda u: np.clip(model.current(u * unit) / amperes, 0.0, 1.0)
+
+
+def family(chip: Chip, states: npt.ArrayLike, u: Floats) -> Floats:
+    """Outputs (S, P) of the nominal neuron at ``states`` (S,) of its shape, ``u`` (P,) in its unit."""
+    return np.stack([shape_at(chip, float(state))(u) for state in np.asarray(states, np.float64)])
+
+
+def nearest_states(chip: Chip, states: Floats, wanted: Floats) -> Floats:
+    """Of ``states`` (S,) the one (M,) whose curve is nearest to each of ``wanted`` (M, len(LIKENED)), by the
+    mean square."""
+    has = family(chip, states, LIKENED)
+    error = np.square(wanted[:, None] - has[None]).mean(axis=2)
+    return np.asarray(states[error.argmin(axis=1)], np.float64)
+
+
+def shaped_devices(chip: Chip, devices: Sequence[NdrModel], states: States) -> tuple[NdrModel, ...]:
+    """The individual ``devices`` at the states of their shape."""
+    assert states.shape is not None
+    return tuple(chip.ecram.shaped(d, float(s)) for d, s in zip(devices, states.shape, strict=True))
+
+
+def widest_window(chip: Chip) -> Window:
+    """The window of the state whose curve reaches furthest, for all of them."""
+    windows = [choose_window(shape_at(chip, state)) for state in (0.0, 0.5, 1.0)]
+    return max(windows, key=lambda window: window.high)
+
+
+CurveFunction = Callable[[Floats], Floats]
+
+
+def own_units_V(chip: Chip, states: States | None, outputs: int) -> Floats:
+    """Source voltage (M,) of one peak voltage of each nominal neuron, at the states its input gain was set
+    for: the device's peak voltage, or the circuit's ``unit_V``."""
+    device = chip.neuron.device
+    circuit = chip.neuron.in_circuit(device)
+    voltage, current = np.ones(outputs), np.ones(outputs)
+    if states is not None:
+        voltage = np.asarray(chip.ecram.voltage(states.reference), np.float64)
+        if states.loaded is not None:
+            current = np.minimum(chip.ecram.current(states.loaded), 1.0)
+    if circuit is None:
+        return np.asarray(voltage * device.peak[0], np.float64)
+    pairs, pair_of = np.unique(np.stack([current, voltage], axis=1), axis=0, return_inverse=True)
+    units = np.array([circuit.tuned(float(c), float(v)).unit_V * float(v) for c, v in pairs])
+    return np.asarray(units[pair_of.ravel()], np.float64)
+
+
+def source_units_V(chip: Chip, own_V: Floats) -> Floats:
+    """Source voltage (M,) of one unit of a neuron's curve.
+
+    Behind a converter every neuron has a gain of its own, set so that the unit is its own, ``own_V``.
+    With analog readout the transimpedance is common to the layer, and so is the unit.
+    """
+    if chip.readout.kind == "adc":
+        return own_V
+    return np.full(len(own_V), np.exp(np.log(own_V).mean()))
+
+
+def axes(
+    chip: Chip, heights: Floats, stretch: Floats | float, states: States | None
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Per neuron (M,): source voltage of one unit of u, factors on its device's current and voltage
+    axes, and on its output.
+
+    ``heights`` (M,): where the ECRAM sets the peak current, the part of it that the device draws, and so
+    loads its source with; elsewhere a factor on the output. ``stretch`` (M,): peak voltages relative to those
+    the input gains were set for.
+    """
+    unit, unit_heights = source_units_V(chip, own_units_V(chip, states, len(heights))), np.ones(len(heights))
+    voltage = unit_heights * stretch
+    if states is not None:
+        voltage = voltage * chip.ecram.voltage(states.reference)
+    tuned = states is not None and chip.ecram.tunes in CURRENT
+    return (unit, heights, voltage, unit_heights) if tuned else (unit, unit_heights, voltage, heights)
+
+
+def loaded_curves(
+    devices: Sequence[NdrModel], chip: Chip, heights: Floats, stretch: Floats | float, states: States | None
+) -> tuple[CurveFunction, int]:
+    """Outputs 0..1 (..., M) of devices behind the neuron's resistance, u (..., M) in ``source_units_V``; and
+    how many of them are bistable. ``heights`` and ``stretch`` as of ``axes``. Raises CompileError when
+    devices oscillate."""
+    outputs = len(heights)
+    unit, current, voltage, gain = axes(chip, heights, stretch, states)
+    amperes = chip.neuron.device.peak[1]
+    models = []
+    for device, c, s in zip(devices, current, voltage, strict=True):
+        circuit = chip.neuron.in_circuit(device)
+        assert circuit is not None
+        models.append(circuit.tuned(float(c), float(s)))
+    limits_nH = [m.inductance_limit_H / m.inductance_H for m in models if m.oscillates]
+    if limits_nH:
+        neuron = chip.neuron
+        raise CompileError(
+            f"neuron.inductance_nH is {neuron.inductance_nH:g}; accepted: below "
+            f"{min(limits_nH) * neuron.inductance_nH:.3g}, the least R C Rn at "
+            f"{neuron.source_resistance_ohm:g} ohm and {neuron.capacitance_pF:g} pF: {len(limits_nH)} of "
+            f"{outputs} neurons would oscillate where their current falls"
+        )
+
+    def curves(u: Floats) -> Floats:
+        v = np.broadcast_to(u, (*np.shape(u)[:-1], outputs)) * unit
+        numbered = enumerate(zip(models, current, voltage, strict=True))
+        drawn = np.stack([c * model.current(v[..., m] / s) for m, (model, c, s) in numbered], axis=-1)
+        return np.asarray(np.clip(gain * drawn / amperes, 0.0, 1.0), np.float64)
+
+    return curves, sum(m.bistable for m in models)
+
 
 Index = npt.NDArray[np.uint16]
 CURVES_MAX = 1 << 16
@@ -51,3 +227,75 @@ class Curves:
     @property
     def _tables(self) -> npt.NDArray[np.int32]:
         return np.stack(self._rows or [np.zeros(2 * SEGMENTS, np.int32)])
+
+
+CODES = INPUT_MAX + 1
+WHOLE = -(CODES // 2), 16
+"""Offset and scale that take the input codes to all voltage codes, a whole number of codes to a segment."""
+ALIGNED = 15
+"""Scale that leaves room to move the input codes by more than the codes of a segment."""
+
+
+def placed(values: Floats) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16], Floats]:
+    """Offset and scale (Q,) of functions ``values`` (Q, 256), outputs in steps at every input code, and what
+    their tables should give at every voltage code (Q, 4096).
+
+    A device is off below 0 V, so a function of its gain and offset has a kink at some input. Where that costs
+    a straight piece more than moving the input codes does, they are moved so that a segment begins there.
+    """
+    plain = np.full(len(values), WHOLE[0]), np.full(len(values), WHOLE[1])
+    moved = _aligned(values)
+    candidates = [
+        (offset, scale, _between(values, offset, scale, kink))
+        for (offset, scale), kink in ((plain, np.zeros(len(values), np.intp)), (moved[:2], moved[2]))
+    ]
+    errors = [_bent(exact_codes) for *_, exact_codes in candidates]
+    better = errors[1] < errors[0]
+    offset, scale, exact_codes = (
+        np.where(better if a.ndim == 1 else better[:, None], b, a) for a, b in zip(*candidates, strict=True)
+    )
+    return offset.astype(np.int16), scale.astype(np.uint16), exact_codes
+
+
+def _bent(wanted: Floats) -> Floats:
+    """Largest error of straight pieces (Q,), estimated: half the spread about each segment's chord."""
+    pieces = wanted.reshape(len(wanted), SEGMENTS, -1)
+    part = np.linspace(0.0, 1.0, pieces.shape[2])
+    about = pieces - (pieces[..., :1] + (pieces[..., -1:] - pieces[..., :1]) * part)
+    return np.asarray((about.max(axis=2) - about.min(axis=2)).max(axis=1) / 2, np.float64)
+
+
+def _aligned(values: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Offset, scale and the first code (Q,) behind the sharpest kink, which a segment begins with."""
+    bend = np.abs(np.diff(values, n=2))
+    bend_place = np.clip(bend.argmax(axis=1) + 1, 4, CODES - 5)
+    # The kink lies before or behind that code: where less bend is left on both sides.
+    rows = np.arange(len(values))
+    left = [bend[rows, kink - 3] + bend[rows, kink] for kink in (bend_place, bend_place + 1)]
+    kink = np.where(left[0] <= left[1], bend_place, bend_place + 1)
+    offsets = np.arange(-(-V_MIN // ALIGNED), (-V_MIN - 1) // ALIGNED - INPUT_MAX + 1)
+    voltage = (kink[:, None] + offsets) * ALIGNED - V_MIN
+    begins = voltage >> SEGMENT_BITS > (voltage - ALIGNED) >> SEGMENT_BITS
+    # The nearest such offset to the middle; without any the kink stays where it is.
+    cost = np.where(begins, np.abs(offsets - WHOLE[0]), CODES)
+    return offsets[cost.argmin(axis=1)], np.full(len(values), ALIGNED), kink
+
+
+def _between(
+    values: Floats,
+    offset: npt.NDArray[np.intp],
+    scale: npt.NDArray[np.intp],
+    kink: npt.NDArray[np.intp],
+) -> Floats:
+    """Straight between the codes. Beyond the first and the last one, and between a kink (0: none) and the
+    code before it, each segment goes on as its codes do: nothing is ever looked up there."""
+    v = np.arange(1 << V_BITS) + V_MIN
+    x = v / scale[:, None] - offset[:, None]
+    begin = kink[:, None]
+    low = np.clip(np.floor(x).astype(np.intp), 0, INPUT_MAX - 1)
+    first = (begin + offset[:, None]) * scale[:, None] - V_MIN
+    behind = (v - V_MIN) >> SEGMENT_BITS >= first >> SEGMENT_BITS
+    low = np.where(begin == 0, low, np.where(behind, np.maximum(low, begin), np.minimum(low, begin - 2)))
+    below, above = (np.take_along_axis(values, position, axis=1) for position in (low, low + 1))
+    codes: Floats = np.clip(below + (x - low) * (above - below), 0.0, INPUT_MAX)
+    return codes

@@ -17,10 +17,9 @@ from ndrite.emulator.device.ndr import curves
 from ndrite.emulator.device.quoting import spice_word
 from ndrite.emulator.device.verilog_a import current_law, text
 from ndrite.emulator.mapping.cells import arrays_of
-from ndrite.emulator.mapping.circuits import axes
+from ndrite.emulator.mapping.curves import axes, stretch_at
 from ndrite.emulator.mapping.devices import Neurons
 from ndrite.emulator.mapping.die import Die
-from ndrite.emulator.mapping.states import stretch_at
 from ndrite.emulator.mapping.weights import MappedWeights, code_max
 from ndrite.emulator.spec.arithmetic import INPUT_MAX
 from ndrite.emulator.spec.arrays import Floats

@@ -13,22 +13,23 @@ from ndrite.emulator.device.ndr.curves import NdrModel
 from ndrite.emulator.device.ndr.pwl import SEGMENTS
 from ndrite.emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
 from ndrite.emulator.device.ndr.window import Window, choose_window
-from ndrite.emulator.mapping.circuits import loaded_curves, own_units_V, source_units_V
-from ndrite.emulator.mapping.states import (
+from ndrite.emulator.mapping.curves import (
     LIKENED,
+    CurveFunction,
     States,
     heights_at,
     kept,
+    loaded_curves,
     nearest_states,
+    own_units_V,
     shaped_devices,
+    source_units_V,
     stretch_at,
 )
 from ndrite.emulator.network.activation import NAMED, Activation, Ndr, Sampled
 from ndrite.emulator.spec.arithmetic import INPUT_MAX
 from ndrite.emulator.spec.arrays import Floats
 from ndrite.emulator.spec.brief import record
-
-Curves = Callable[[Floats], Floats]
 
 Shape = Callable[[Floats], Floats]
 
@@ -99,7 +100,7 @@ class Neurons:
 
     heights: Floats
     peaks: Floats
-    curves: Curves
+    curves: CurveFunction
     individual: bool
     unreachable: int
     states: States | None = None
@@ -198,7 +199,7 @@ def draw_devices(chip: Chip, outputs: int, rng: np.random.Generator) -> tuple[Fl
     return np.stack([first, second]), devices
 
 
-def each_of(neurons: Neurons) -> Curves:
+def each_of(neurons: Neurons) -> CurveFunction:
     """Outputs 0..1 (..., M) of every neuron at the same u (...,)."""
     outputs = len(neurons.heights)
     return lambda u: neurons.curves(np.repeat(np.asarray(u)[..., None], outputs, axis=-1))

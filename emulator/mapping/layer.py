@@ -10,8 +10,7 @@ from ndrite.emulator.device.description import Chip
 from ndrite.emulator.device.ndr.window import Window
 from ndrite.emulator.golden.neuron import neuron, preneuron
 from ndrite.emulator.mapping import ranges
-from ndrite.emulator.mapping.columns import BiasCells, build_columns, program_bias, total_noise
-from ndrite.emulator.mapping.curves import Curves
+from ndrite.emulator.mapping.curves import Curves, widest_window
 from ndrite.emulator.mapping.devices import (
     Neurons,
     curves_of,
@@ -23,14 +22,26 @@ from ndrite.emulator.mapping.devices import (
     window_of,
 )
 from ndrite.emulator.mapping.die import DieArray
-from ndrite.emulator.mapping.mitigation import Mitigation
-from ndrite.emulator.mapping.ranges import partial_sums
-from ndrite.emulator.mapping.report import BEFORE, CELLS, CODES, CONVERTERS, READS, LayerReport
-from ndrite.emulator.mapping.samples import Rows, skip_gain
-from ndrite.emulator.mapping.scaling import cell_noise, int32, output_noise, scale_and_shift
-from ndrite.emulator.mapping.states import widest_window
-from ndrite.emulator.mapping.variation import without_errors
-from ndrite.emulator.mapping.weights import MappedWeights, code_max, map_weights
+from ndrite.emulator.mapping.ranges import (
+    Rows,
+    cell_noise,
+    int32,
+    output_noise,
+    partial_sums,
+    scale_and_shift,
+    skip_gain,
+)
+from ndrite.emulator.mapping.report import BEFORE, CELLS, CODES, CONVERTERS, READS, LayerReport, Mitigation
+from ndrite.emulator.mapping.weights import (
+    BiasCells,
+    MappedWeights,
+    build_columns,
+    code_max,
+    map_weights,
+    program_bias,
+    total_noise,
+    without_errors,
+)
 from ndrite.emulator.network import Activation, Dense, Ndr
 from ndrite.emulator.spec import Layer
 from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, rshift_round, slices

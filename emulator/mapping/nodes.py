@@ -10,14 +10,12 @@ from ndrite.emulator.golden.codes import Codes as CodeArithmetic
 from ndrite.emulator.golden.codes import Draw
 from ndrite.emulator.golden.core import batch_of
 from ndrite.emulator.mapping.block import laid_out
-from ndrite.emulator.mapping.curves import Curves
+from ndrite.emulator.mapping.curves import Curves, placed
 from ndrite.emulator.mapping.devices import make_neurons
 from ndrite.emulator.mapping.die import DieArray, DieTable
-from ndrite.emulator.mapping.functions import placed
 from ndrite.emulator.mapping.layer import CompiledLayer, MapOptions
+from ndrite.emulator.mapping.ranges import SCALE_MAX, Rows, Second, shift_for
 from ndrite.emulator.mapping.report import LayerReport, TableReport
-from ndrite.emulator.mapping.samples import Rows, Second
-from ndrite.emulator.mapping.scaling import SCALE_MAX, shift_for
 from ndrite.emulator.network import Gate, Ndr, Network, Node, Pool, Product, Table
 from ndrite.emulator.network.floats import result
 from ndrite.emulator.spec import Program, steps

@@ -1,19 +1,17 @@
-"""A layer's converters: ranges as designed for the sums of samples, as built, and as calibrated.
-
-A range may cut rare extremes for a finer step: of ``FACTORS`` the one with the least mean square of
-clipping and rounding is taken. The offset centres the range, since a column's sums seldom lie evenly
-about zero.
-"""
+"""A layer's ranges: converters as designed, built and calibrated; neuron scales; its inputs on samples."""
 
 import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.device.description import Chip
+from ndrite.emulator.errors import CompileError, require
 from ndrite.emulator.golden.array import array, readout
-from ndrite.emulator.mapping.mitigation import Mitigation
+from ndrite.emulator.mapping.report import Mitigation
+from ndrite.emulator.mapping.weights import MappedWeights, code_max
+from ndrite.emulator.network import Dense
 from ndrite.emulator.spec import Layer
-from ndrite.emulator.spec.arithmetic import SHIFT_MAX, dac_slice, slices
-from ndrite.emulator.spec.arrays import Codes, Floats, Ints
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX, SIGMA_MAX, V_MAX, dac_slice, slices
+from ndrite.emulator.spec.arrays import Array, Codes, Floats, Ints
 from ndrite.emulator.spec.brief import record
 
 GAIN_MAX = 65535
@@ -193,3 +191,140 @@ def _range(gain: Floats, offset: Floats, like: AdcRange) -> AdcRange:
         like.shift,
         like.clipped,
     )
+
+
+SCALE_MAX = 65535
+STEP = 2.0 * V_MAX
+
+
+def shift_for(largest: float) -> int:
+    """The largest shift with ``largest`` * 2^shift at most ``SCALE_MAX``, within 0..``SHIFT_MAX``."""
+    return int(np.clip(np.floor(np.log2(SCALE_MAX / largest)), 0, SHIFT_MAX))
+
+
+def scale_and_shift(wanted: Floats) -> tuple[Ints, int]:
+    """Integer scale (M,) and vshift with scale / 2^vshift = wanted, the largest scale near 2^16.
+
+    A factor above ``STEP`` takes every sum but 0 to an end of the table: a neuron that is a step. Larger ones
+    compute the same and are held there.
+    """
+    if not np.isfinite(wanted).all():
+        raise CompileError(f"neuron scale is {wanted.max():g}; accepted: finite values")
+    wanted = np.minimum(wanted, STEP)
+    vshift = shift_for(float(wanted.max()))
+    scale = np.rint(wanted * 2.0**vshift).astype(np.int64)
+    if scale.min() < 1:
+        raise CompileError(
+            f"neuron scales of a layer are {wanted.min():g}..{wanted.max():g}; accepted: a ratio below 65536"
+        )
+    return scale, vshift
+
+
+def read_sigma_uS(chip: Chip, mapped: MappedWeights) -> float:
+    """Standard deviation of an effective weight at a read: the layer's root mean square, microsiemens.
+
+    Telegraph noise is in it: drawn for every slice of an inference, where a trap would stay for all of them.
+    """
+    pairs = mapped.cells.faulted
+    read = chip.cell.read_sigma(pairs, chip.conditions.time_since_programming_s)
+    return float(np.hypot(read, chip.cell.telegraph_sigma(pairs)))
+
+
+def telegraph_share(chip: Chip, mapped: MappedWeights) -> float:
+    """The part of ``var_cell`` that is telegraph noise, 0..1."""
+    read_sigma = read_sigma_uS(chip, mapped)
+    return 0.0 if read_sigma == 0 else (chip.cell.telegraph_sigma(mapped.cells.faulted) / read_sigma) ** 2
+
+
+def cell_noise(chip: Chip, mapped: MappedWeights) -> int:
+    """var_cell: read-noise variance of an effective weight, code units squared, Q8.8."""
+    sigma = read_sigma_uS(chip, mapped) / mapped.full_scale_uS * code_max(chip.cell)
+    value = round(sigma * sigma * 256)
+    require(value <= 65535, "read noise", f"{sigma:.2f} codes an effective weight", "below 16", CompileError)
+    return value
+
+
+def output_noise(chip: Chip, ranges: AdcRange) -> int:
+    """sigma_out: column and ADC noise in accumulator units; the middle column's step stands for all."""
+    if chip.readout.kind == "analog":
+        return 0
+    value = round(chip.readout.output_noise_lsb * chip.noise_factor * float(np.median(ranges.lsb)))
+    if value > SIGMA_MAX:
+        raise CompileError(f"output noise is {value} accumulator units; accepted: at most {SIGMA_MAX}")
+    return value
+
+
+def int32(name: str, values: Floats) -> npt.NDArray[np.int32]:
+    """Rounded to int32, refused from 2^30 on."""
+    if not np.abs(values).max() < 1 << 30:
+        raise CompileError(f"{name} reaches {np.abs(values).max():g} steps of its sums; accepted: below 2^30")
+    return np.rint(values).astype(np.int32)
+
+
+@record()
+class Second:
+    """A second operand: codes and exact values (n, M), and its weight float64 (M,) in the float network."""
+
+    codes: Codes
+    exact: Floats
+    weight: Floats
+
+
+@record()
+class Rows:
+    """Patches of a product: ``codes`` uint8 and ``exact`` float64 in 0..1, both (n, groups * K).
+
+    ``movable``: whether its rows are addressed, so that any may drive any physical row; not where an analog
+    layer's columns are wired to them.
+    """
+
+    codes: Codes
+    exact: Floats
+    groups: int = 1
+    second: Second | None = None
+    movable: bool = True
+
+    def product(self, x: Array, weights: Array) -> Array:
+        """``x`` (n, groups * K) times ``weights`` (K, M), each group of columns on its own inputs: (n, M)."""
+        if self.groups == 1:
+            return np.asarray(x @ weights)
+        parts = zip(np.split(x, self.groups, axis=1), np.split(weights, self.groups, axis=1), strict=True)
+        return np.concatenate([part @ columns for part, columns in parts], axis=1)
+
+    def wanted(self, dense: Dense) -> Floats:
+        """The float network's sums without bias, (n, M)."""
+        return np.asarray(self.product(self.exact, dense.weights.astype(np.float64)))
+
+    def sums(self, weights: npt.NDArray[np.int16], rows: int, dac_bits: int) -> Ints:
+        """Accumulator values int64 (tiles, slices, n, M)."""
+        parts = zip(
+            np.split(self.codes, self.groups, axis=1), np.split(weights, self.groups, axis=1), strict=True
+        )
+        return np.concatenate([column_sums(x, columns, rows, dac_bits) for x, columns in parts], axis=3)
+
+    def read_noise(self, layer: Layer, rows: int) -> Floats:
+        """Variance (M,) that read noise adds to p at these inputs, the mean over them; ``rows`` of a tile."""
+        share, per_tile = layer.outputs // self.groups, layer.tile_rows(rows)
+        gain = np.ones(layer.outputs)
+        if layer.readout == "adc":
+            gain = layer.gain.astype(np.float64) / (1 << layer.shift)
+        added = np.zeros(layer.outputs)
+        for g, x in enumerate(np.split(self.codes, self.groups, axis=1)):
+            for k in range(0, layer.inputs, per_tile):
+                for j in range(slices(layer.dac_bits)):
+                    xj = dac_slice(x[:, k : k + per_tile], j, layer.dac_bits).astype(np.float64)
+                    sigma = layer.sigma_out**2 + layer.var_cell / 256 * np.square(xj).sum(axis=1).mean()
+                    added[g * share : (g + 1) * share] += sigma * 4.0 ** (j * layer.dac_bits)
+        return added * np.square(gain)
+
+    def one_group(self) -> Codes:
+        """Codes as one row of cells sees them, (n * groups, K)."""
+        return self.codes.reshape(len(self.codes) * self.groups, -1)
+
+
+def skip_gain(weight: Floats, step: Floats) -> tuple[npt.NDArray[np.uint16], int]:
+    """``skip_gain`` (M,) and ``skip_shift`` of a second operand, ``step`` (M,) the value of one unit of p."""
+    gain = weight / (INPUT_MAX * step)
+    largest = max(float(gain.max()), 1e-12)
+    shift = shift_for(largest)
+    return np.clip(np.rint(gain * 2.0**shift), 0, SCALE_MAX).astype(np.uint16), shift

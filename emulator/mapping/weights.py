@@ -1,21 +1,32 @@
-"""Weights: float -> levels of differential pairs -> programmed conductances -> signed codes.
+"""Weights: float -> levels of differential pairs -> programmed conductances -> signed codes; their spread.
 
-Column m of the float weights is scaled by its own limit s[m], the weight that the largest conductance
-stands for; weights beyond it saturate. A positive weight raises G+, a negative one G-; the other cell of
-the pair stays at g_min. Conductance codes are finer than the levels and reach above g_max, so programming
-error, drift, faults and IR drop survive in the signed difference, the effective weight the array multiplies
-with.
-"""
+Analog columns as built are here too: errors of their amplifiers, and biases that cells hold."""
+
+import dataclasses
+import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.device.description import Cell, Chip
-from ndrite.emulator.mapping.cells import Cells, level_targets, make_cells, pair_targets, places, stuck_cells
-from ndrite.emulator.mapping.mitigation import Mitigation
-from ndrite.emulator.mapping.wires import compensated, nearest
+from ndrite.emulator.device.pulsing import Programming
+from ndrite.emulator.errors import CompileError, require
+from ndrite.emulator.mapping.cells import (
+    Cells,
+    compensated,
+    level_targets,
+    make_cells,
+    nearest,
+    pair_targets,
+    places,
+    stuck_cells,
+)
+from ndrite.emulator.mapping.report import Mitigation
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, SIGMA_MAX
 from ndrite.emulator.spec.arrays import Array, Floats
 from ndrite.emulator.spec.brief import record
+from ndrite.emulator.spec.variation import CODE_FRACTION, TABLE_WORDS, Variation
 
 LIMIT_FACTORS = np.linspace(1.0, 0.4, 13)
 """Column limits tried, relative to the column's largest weight."""
@@ -182,3 +193,146 @@ def conductance_codes(cells: Cells, top: int, scale: float) -> tuple[npt.NDArray
     plus, minus = np.rint(cells.effective * (top / scale)).astype(np.int64)
     saturated = int((plus > top).sum() + (minus > top).sum())
     return (np.minimum(plus, top) - np.minimum(minus, top)).astype(np.int16), saturated
+
+
+BIAS_ROWS_MAX = 64
+
+
+@record()
+class Columns:
+    """M analog columns: ``gain`` float64 (M,) about 1, ``offset`` float64 (M,) in accumulator units, and the
+    standard deviation of their noise in the same."""
+
+    gain: Floats
+    offset: Floats
+    noise: float
+
+
+@record()
+class BiasCells:
+    """Rows of cells whose input is always full.
+
+    ``mapped`` (R, M); ``asked`` float64 (M,): the biases they were programmed to hold; ``fixed`` float64
+    (M,): what else is in the program's bias. Both in accumulator units.
+    """
+
+    mapped: MappedWeights
+    asked: Floats
+    fixed: Floats
+
+    @property
+    def current(self) -> Floats:
+        """Sum of the bias rows on every column, accumulator units (M,)."""
+        return np.asarray(INPUT_MAX * self.mapped.codes.sum(axis=0, dtype=np.float64), np.float64)
+
+    @property
+    def total(self) -> Floats:
+        """The program's bias before rounding, (M,)."""
+        return np.asarray(self.current + self.fixed, np.float64)
+
+    def noise(self, var_cell: int) -> float:
+        """Standard deviation of the rows' read noise, accumulator units; ``var_cell`` as the layer's."""
+        return float(np.sqrt(var_cell / 256 * len(self.mapped.codes)) * INPUT_MAX)
+
+
+def build_columns(p: Floats, chip: Chip, mismatch: Floats, *, final: bool) -> Columns:
+    """The columns that sums ``p`` (n, M) of the samples meet; ideal ones before converters.
+
+    ``mismatch`` (2, M): standard normal, gain and offset. The sums of a ``final`` layer leave the chip as
+    they are: what reads them there is not part of it, so its gain is 1.
+    """
+    readout = chip.readout
+    if readout.kind != "analog":
+        return Columns(np.ones(p.shape[1]), np.zeros(p.shape[1]), 0.0)
+    full = float(np.abs(p).max(initial=1.0))
+    gain = 1.0 + readout.column_gain_mismatch_percent / 100 * mismatch[0]
+    return Columns(
+        np.ones(p.shape[1]) if final else np.maximum(gain, 0.01),
+        readout.column_offset_percent / 100 * full * mismatch[1],
+        readout.column_noise_percent / 100 * full * chip.noise_factor,
+    )
+
+
+def program_bias(
+    bias: Floats, mapped: MappedWeights, chip: Chip, rng: np.random.Generator, **how: Any
+) -> MappedWeights:
+    """As many rows of cells as ``bias`` (M,) needs, float network's unit, beside the weights ``mapped``.
+    ``how``: as of ``map_weights``.
+
+    A column's levels are spread over its rows as evenly as whole levels go, so that a bias has the levels of
+    a weight, however many rows it takes. Raises CompileError when that is more than ``BIAS_ROWS_MAX``.
+    """
+    top = chip.cell.levels - 1
+    bias_levels = np.rint(bias / mapped.limits * top)
+    rows = max(1, int(np.ceil(np.abs(bias_levels).max() / top)))
+    times = f"{rows} times the largest weight of its column"
+    accepted = f"at most {BIAS_ROWS_MAX}, with readout.bias 'cells'"
+    require(rows <= BIAS_ROWS_MAX, "a bias", times, accepted, CompileError)
+    per_row, remainder = np.divmod(np.abs(bias_levels), rows)
+    levels = np.sign(bias_levels) * (per_row + (np.arange(rows)[:, None] < remainder))
+    return map_weights(
+        levels * (mapped.limits / top),
+        chip,
+        rng,
+        limits=mapped.limits,
+        row_voltage_V=np.full(rows, chip.input.read_voltage_V),
+        **how,
+    )
+
+
+def total_noise(columns: Columns | None, bias: BiasCells | None, var_cell: int) -> int:
+    """sigma_out of an analog layer: columns and bias rows, accumulator units. Raises CompileError when it
+    leaves the arithmetic's range."""
+    parts = [0.0 if columns is None else columns.noise, 0.0 if bias is None else bias.noise(var_cell)]
+    value = round(math.hypot(*parts))
+    if value > SIGMA_MAX:
+        raise CompileError(f"column noise is {value} accumulator units; accepted: at most {SIGMA_MAX}")
+    return value
+
+
+RATE_ONE = 1 << 16
+FIXED_MAX = 65535
+
+
+def variation_of(chip: Chip) -> Variation:
+    """Programming error, drift to the chip's time and stuck cells, by target code.
+
+    A target code a stands for the conductance g_min + a * unit; codes beyond g_max are never targets and
+    repeat its entry. Programming error and drift add as variances. Wire and access resistance lower the
+    targets (they are in the nominal weights), not the spread around them: a cell is taken to spread as one
+    that is not behind a wire.
+    """
+    cell, time = chip.cell, chip.conditions.time_since_programming_s
+    top = code_max(cell)
+    per_uS = top / full_scale(chip)
+    g = np.minimum(cell.g_min_uS + np.arange(TABLE_WORDS) / per_uS, cell.g_max_uS)
+    drift = cell.drift_model
+    mean = np.maximum(cell.g_min_uS + np.arange(TABLE_WORDS) / per_uS + drift.shift(g, time), 0.0) * per_uS
+    sigma = cell.spread(g, time) * per_uS
+    low, high = cell.stuck_at_uS
+
+    def fixed(values: Floats) -> npt.NDArray[np.uint16]:
+        scaled: Floats = np.rint(values * (1 << CODE_FRACTION))
+        return np.minimum(scaled, FIXED_MAX).astype(np.uint16)
+
+    def rate(percent: float) -> int:
+        return min(round(percent / 100 * RATE_ONE), FIXED_MAX)
+
+    stuck_low = rate(cell.stuck_low_percent)
+    return Variation(
+        mean=fixed(mean),
+        sigma=fixed(sigma),
+        stuck_low=stuck_low,
+        stuck_high=min(rate(cell.stuck_high_percent), FIXED_MAX - stuck_low),
+        stuck_code_low=min(round(low * per_uS), top),
+        stuck_code_high=min(round(high * per_uS), top),
+        code_max=top,
+    )
+
+
+def without_errors(chip: Chip) -> Chip:
+    """The chip with cells that land on their targets and stay there."""
+    cell = dataclasses.replace(
+        chip.cell, programming_error="ideal", drift="none", stuck_low_percent=0.0, stuck_high_percent=0.0
+    )
+    return dataclasses.replace(chip, cell=cell, programming=Programming())

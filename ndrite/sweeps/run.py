@@ -16,7 +16,7 @@ from ndrite.emulator.device.description import parse_chip
 from ndrite.emulator.errors import CompileWarning
 from ndrite.emulator.mapping import MapOptions, map_network
 from ndrite.emulator.network import Network
-from ndrite.emulator.network.importing.files import extra
+from ndrite.emulator.network.importing.original import extra
 from ndrite.emulator.spec.campaign import Campaign
 from ndrite.emulator.spec.files import write_whole
 from ndrite.emulator.spec.task import ACCURACY

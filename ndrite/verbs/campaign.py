@@ -14,7 +14,7 @@ from ndrite import signature as sig
 from ndrite.compiled import held
 from ndrite.emulator.device.description import Chip, load_chip, parse_chip
 from ndrite.emulator.golden.redraw import virtual_chip
-from ndrite.emulator.mapping.variation import variation_of
+from ndrite.emulator.mapping.weights import variation_of
 from ndrite.emulator.spec import Program
 from ndrite.emulator.spec.archive import digest
 from ndrite.emulator.spec.campaign import Campaign, CampaignResult

@@ -12,7 +12,7 @@ from ndrite.emulator.device.description import Chip, load_chip
 from ndrite.emulator.errors import CompileWarning, DatasetError, MissingExtraError
 from ndrite.emulator.golden.fast import work as work_of
 from ndrite.emulator.mapping import MapOptions, Mitigation, map_network
-from ndrite.emulator.mapping.order import in_order
+from ndrite.emulator.mapping.network import in_order
 from ndrite.emulator.spec import Geometry, Program
 from ndrite.files import array_of, name_of
 from ndrite.host import InputError
@@ -163,22 +163,27 @@ def compile(
     compiled = Compiled(floats, mapped.program, mapped.die, typical, mapped.report, done)
     if not nominal:  # a nominal program is of no die, but of the targets of many
         with progress("test samples"):
-            options = {"data": data, "codes": codes or test is typical, "measure": measure}
-            answer = judged_answer(compiled, test, labels, **options)
+            answer = judged_answer(
+                compiled, test, labels, data=data, codes=codes or test is typical, measure=measure
+            )
         compiled = dataclasses.replace(compiled, answer=answer)
     if output is not None:  # after judging: labels that do not fit leave no file
         (compiled.program if program_only else compiled).save(output)
     return compiled
 
 
-def judged_answer(compiled: Compiled, inputs: Any, labels: Any, **options: Any) -> Answer | None:
+def judged_answer(
+    compiled: Compiled, inputs: Any, labels: Any, *, data: str | None, codes: bool, measure: str | None
+) -> Answer | None:
     """How well the die does on at most as many samples as ``samples_within`` says; None, with a warning,
-    where the data set that the network names is not on this machine. ``options`` of ``judged_samples``."""
+    where the data set that the network names is not on this machine. Options as ``judged_samples``."""
     program = compiled.program
     try:
-        judged = judged_samples(program, compiled, inputs, labels, seen=False, **options)
+        judged = judged_samples(
+            program, compiled, inputs, labels, data=data, codes=codes, seen=False, measure=measure
+        )
     except (DatasetError, MissingExtraError) as error:
-        if options["data"] is not None:
+        if data is not None:
             raise
         warnings.warn(f"the die is not judged: {error}", CompileWarning, stacklevel=3)
         return None

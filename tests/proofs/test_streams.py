@@ -192,7 +192,11 @@ BUGS = [
     (accepts, "brim.eq(count == body_max - 1)", "brim.eq(count == body_max)"),
     long(accepts, "(no_room | (first & (used == self.window)))", "no_room"),
     long(accepts, "right.eq(crc == CRC_RESIDUE)", "right.eq(crc[1:] == CRC_RESIDUE >> 1)"),
-    long(accepts, "is_whole.eq(count == expected_length)", "is_whole.eq(count >= expected_length -
-    CRC_BYTES)"), long(accepts, "lost.eq(too_long | no_room)", "lost.eq(no_room)"), long(accepts,
-    "broken.eq(bad | damaged)", "broken.eq(bad)"),
+    long(
+        accepts,
+        "is_whole.eq(count == expected_length)",
+        "is_whole.eq(count >= expected_length - CRC_BYTES)",
+    ),
+    long(accepts, "lost.eq(too_long | no_room)", "lost.eq(no_room)"),
+    long(accepts, "broken.eq(bad | damaged)", "broken.eq(bad)"),
 ]

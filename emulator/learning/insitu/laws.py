@@ -11,7 +11,7 @@ from scipy.special import ndtri
 from ndrite.emulator.device.description import Chip
 from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep
 from ndrite.emulator.errors import CompileError, require
-from ndrite.emulator.mapping.variation import without_errors
+from ndrite.emulator.mapping.weights import without_errors
 from ndrite.emulator.spec.arrays import Floats
 from ndrite.emulator.spec.learning import DERIVATIVE_MAX, LEVELS, STATE_ONE, STEP_MAX, Devices
 

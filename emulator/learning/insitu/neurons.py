@@ -13,8 +13,7 @@ from ndrite.emulator.golden.learn.devices import Constants, constants
 from ndrite.emulator.golden.learn.words import key_of
 from ndrite.emulator.learning.insitu.laws import devices_of
 from ndrite.emulator.mapping import Die, program_of
-from ndrite.emulator.mapping.curves import Curves
-from ndrite.emulator.mapping.states import States
+from ndrite.emulator.mapping.curves import Curves, States
 from ndrite.emulator.spec import Program
 from ndrite.emulator.spec.arrays import Array, Ints
 from ndrite.emulator.spec.learning import (

@@ -16,11 +16,9 @@ from ndrite.emulator.errors import CompileError, CompileWarning, require
 from ndrite.emulator.learning.insitu.laws import devices_of, learning_chip
 from ndrite.emulator.learning.insitu.neurons import BITS, at_states, law_of, with_ecrams, with_transfer
 from ndrite.emulator.mapping import Die, DieArray, MapOptions, map_network, ranges
-from ndrite.emulator.mapping.curves import Curves
+from ndrite.emulator.mapping.curves import Curves, States, heights_at, stretch_at
 from ndrite.emulator.mapping.devices import shape_of, window_of
-from ndrite.emulator.mapping.ranges import AdcRange
-from ndrite.emulator.mapping.scaling import int32, output_noise, scale_and_shift
-from ndrite.emulator.mapping.states import States, heights_at, stretch_at
+from ndrite.emulator.mapping.ranges import AdcRange, int32, output_noise, scale_and_shift
 from ndrite.emulator.network import Dense, Named, Ndr, Network
 from ndrite.emulator.spec import Layer, Program
 from ndrite.emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX, SIGMA_MAX, V_BITS, V_MAX, V_MIN

@@ -98,7 +98,7 @@ class Reading(torch.nn.Module):
     def bias_error(self, bias: Tensor, limit: Tensor) -> Tensor:
         """Levels and a draw of the errors of rows of cells that hold ``bias`` (M,), less the bias.
 
-        As ``ndrite.emulator.mapping.columns.program_bias``; the rows of a column have one level here.
+        As ``ndrite.emulator.mapping.weights.program_bias``; the rows of a column have one level here.
         """
         if self.view.sigma is None:
             return torch.zeros_like(bias)

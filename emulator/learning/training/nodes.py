@@ -22,7 +22,7 @@ SKIP_MIN = 1e-6
 def column_errors(crossbar: Crossbar, x: Tensor, sums: Tensor, unit: Tensor, bias: Tensor) -> Tensor:
     """What analog columns and bias cells add to exact ``sums`` (n, M) or (n, M, H, W) of ``x``, in its unit.
 
-    The counterpart of ``ndrite.emulator.mapping.columns``. A step sees one die: its cells, gains and offsets
+    The counterpart of ``ndrite.emulator.mapping.weights``. A step sees one die: its cells, gains and offsets
     are drawn once for all samples of a batch, read noise of the columns anew for each. As on the chip, bias
     cells are programmed last, to hold what the columns lack on average as well; so the mean deviation of a
     column is gone, and the bias cells' own error is in its place. ``unit`` (M,): weight of one unit of every

@@ -8,7 +8,7 @@ import numpy as np
 from ndrite.emulator.device.description import Chip
 from ndrite.emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
 from ndrite.emulator.mapping.cells import level_targets
-from ndrite.emulator.mapping.states import family
+from ndrite.emulator.mapping.curves import family
 from ndrite.emulator.spec.arrays import Floats
 from ndrite.emulator.spec.brief import record
 
@@ -18,7 +18,7 @@ FAMILY_STATES = 17
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnsView:
-    """Analog columns that share one transimpedance, as ``ndrite.emulator.mapping.columns`` builds them.
+    """Analog columns that share one transimpedance, as ``ndrite.emulator.mapping.weights`` builds them.
 
     Attributes
     ----------

@@ -10,9 +10,9 @@ import numpy.typing as npt
 from ndrite.emulator.device.description import Chip
 from ndrite.emulator.errors import CompileError
 from ndrite.emulator.learning.tuning.retune import Tunable, kinds
-from ndrite.emulator.mapping.mitigation import Mitigation
+from ndrite.emulator.mapping.curves import States, heights_at, stretch_at
 from ndrite.emulator.mapping.ranges import fitted_gain
-from ndrite.emulator.mapping.states import States, heights_at, stretch_at
+from ndrite.emulator.mapping.report import Mitigation
 from ndrite.emulator.network import Activation, Ndr, Network
 from ndrite.emulator.spec.arrays import Array, Codes, Floats
 

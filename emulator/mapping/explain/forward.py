@@ -13,6 +13,8 @@ from ndrite.emulator.device.rram.drift import age
 from ndrite.emulator.device.rram.programming import readable
 from ndrite.emulator.mapping import Die, DieArray
 from ndrite.emulator.mapping.block import blocked, packed
+from ndrite.emulator.mapping.cells import nearest
+from ndrite.emulator.mapping.curves import placed
 from ndrite.emulator.mapping.devices import (
     Neurons,
     Shape,
@@ -24,12 +26,8 @@ from ndrite.emulator.mapping.devices import (
     without_load,
 )
 from ndrite.emulator.mapping.die import DieTable
-from ndrite.emulator.mapping.functions import placed
-from ndrite.emulator.mapping.mitigation import Mitigation
-from ndrite.emulator.mapping.ranges import fitted_gain
-from ndrite.emulator.mapping.samples import Rows
-from ndrite.emulator.mapping.scaling import telegraph_share
-from ndrite.emulator.mapping.wires import nearest
+from ndrite.emulator.mapping.ranges import Rows, fitted_gain, telegraph_share
+from ndrite.emulator.mapping.report import Mitigation
 from ndrite.emulator.network import Activation, Dense, Gate, Ndr, Network, Pool, Product, Table
 from ndrite.emulator.network.floats import FloatArithmetic
 from ndrite.emulator.spec import Layer, Program

@@ -4,5 +4,5 @@ Each is run beside what was read of it. Imports NumPy and ndrite.emulator.{spec,
 ``onnx``, ``torch`` and ``skl2onnx`` are loaded when a model of theirs is imported.
 """
 
+from ndrite.emulator.network.importing.proof import BlockReport, ImportReport
 from ndrite.emulator.network.importing.read import Imported, import_model
-from ndrite.emulator.network.importing.report import BlockReport, ImportReport

@@ -1,14 +1,19 @@
-"""One node of an ONNX graph with its operands: constants that are known, and values that are computed."""
+"""One node of an ONNX graph with its operands, and the operators that move values or join them."""
 
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ndrite.emulator.errors import UnsupportedNodeError
-from ndrite.emulator.network.importing.graph import Memories
-from ndrite.emulator.network.importing.values import Value
-from ndrite.emulator.spec.arrays import Array, Floats
+from ndrite.emulator.network.importing.graph import Memories, Op, gate, spread, view
+from ndrite.emulator.network.importing.values import Value, raw_input
+from ndrite.emulator.spec.arrays import Array, Floats, Ints
 from ndrite.emulator.spec.brief import record
+from ndrite.emulator.spec.patches import Shape
 
 FOLDED_MAX = 1 << 26
 """Elements of a folded result; a few bytes of a file can ask for more than there is memory."""
@@ -159,3 +164,166 @@ def _gelu(x: Floats, *, tanh: bool) -> Floats:
 
     inner = np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)) if tanh else erf(x / np.sqrt(2))
     return np.asarray(0.5 * x * (1 + inner), np.float64)
+
+
+SHAPING = ("Reshape", "Unsqueeze")
+"""Of the model's input untouched they say what shape it has."""
+
+
+def _moved(call: Call) -> list[Any]:
+    value = call.values[0]
+    if value is None or len(call.computed) > 1:
+        raise call.refused("it picks by the data; use constant numbers and shapes")
+    constants = {s: k for s, k in zip(call.node.input, call.known, strict=True) if s and k is not None}
+    return [
+        _placed(call, value, places)
+        for places in call.evaluated({**constants, call.node.input[0]: value.places})
+    ]
+
+
+def _placed(call: Call, value: Value, places: Any) -> Value:
+    moved = value.moved(places, call.name)
+    if moved is None or moved.axis is None:
+        raise call.refused(
+            f"it makes {places.shape} of {value.places.shape}, samples among them; move whole channels or "
+            "features, or take the last call of a sequence"
+        )
+    shaped = call.kind in SHAPING and value.is_raw and value.in_order and moved.in_order
+    return raw_input(moved.own, len(places)) if shaped and len(moved.own) in (2, 3) else moved
+
+
+def concatenate(call: Call) -> Value:
+    """Values behind one another: a join of the operators' channels, wherever the model sees them."""
+    axis, values = int(call.a.get("axis", 0)), call.computed
+    if len(values) != len(call.known):
+        raise call.refused("it joins values with constants; use values of the model's data")
+    for value in values:
+        value.check_open()
+    if len({v.op.shape[1:] for v in values}) > 1:
+        values = [v.vector(call.name) or v for v in values]
+    values = [v.settled() for v in values]
+    if len({(v.op.shape[1:], v.calls, v.at) for v in values}) > 1:
+        shapes = ", ".join(str(v.own) for v in values)
+        raise call.refused(f"of {shapes} along axis {axis}; join maps of one height and width")
+    op, places, start = view(call.name, *(v.op for v in values)), [], 0
+    for value in values:
+        number = value.places // value.size * (op.shape[0] * value.area)
+        places.append(number + start * value.area + value.places % value.size)
+        start += value.op.shape[0]
+    return values[0].then(op, np.concatenate(places, axis))
+
+
+MOVING: dict[str, Callable[[Call], Any]] = {
+    **dict.fromkeys(("Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze"), _moved),
+    **dict.fromkeys(("Gather", "ArrayFeatureExtractor", "Slice", "Split"), _moved),
+    "Concat": concatenate,
+}
+
+
+def join(call: Call, a: Value, b: Value, function: Callable[[Any, Any], Any]) -> Value:
+    """An element-wise function of two values: of one operator any, of two branches a sum or a product. Raises
+    UnsupportedNodeError when two branches are joined by anything else, or their shapes do not fit."""
+    a.check_open()
+    b.check_open()
+    try:
+        places = np.broadcast_arrays(a.places, b.places)
+    except ValueError:
+        raise call.refused(f"it joins values of {a.own} and {b.own}; use branches of one shape") from None
+    if a.op is b.op and np.array_equal(places[0], places[1]):
+        label = f"{call.kind}({a.label}, {b.label})"
+
+        def both(z: Floats) -> Floats:
+            return np.asarray(function(a.of(z), b.of(z)), np.float64)
+
+        return replace(a, places=places[0], node=call.name, label=label, function=both, line=None)
+    if not np.array_equal(places[0] // a.size, places[1] // b.size):
+        raise call.refused("it joins different calls of a sequence; use a recurrent layer")
+    factors = {np.add: 1.0, np.subtract: -1.0}
+    if function not in (*factors, np.multiply):
+        raise call.refused("it joins two branches; use their sum, difference or product")
+    a, b = a.settled(), b.settled()
+    alike = _alike(call, a, b)
+    if alike is None and (vectors := (a.vector(call.name), b.vector(call.name)))[0] and vectors[1]:
+        a, b = vectors[0], vectors[1]
+        alike = _alike(call, a, b)
+    if alike is None:
+        raise call.refused(f"it joins values of {a.own} and {b.own}; use branches of one shape")
+    left, right, places_of = alike
+    terms = ((1.0, left, right),) if function is np.multiply else ((1.0, left), (factors[function], right))
+    return a.then(gate(call.name, *terms), places_of)
+
+
+def _alike(call: Call, a: Value, b: Value) -> tuple[Op, Op, Ints] | None:
+    """Both as maps of one shape, one value a channel over the map, one channel over all, and where the model
+    sees its values; None: they do not fit each other."""
+    c, h, w = (max(x, y) for x, y in zip(a.op.shape, b.op.shape, strict=True))
+    for wide, long in itertools.product((a, b), repeat=2):
+        if wide.op.shape[0] != c or long.op.shape[1:] != (h, w):
+            continue
+        place = np.asarray(wide.channel * h * w + long.places % (h * w))
+        places = a.places // a.size * (c * h * w) + place
+        fits = all(
+            x.op.shape[1:] in ((1, 1), (h, w))
+            and (x.op.shape[0] == 1 or (x.channel == place // (h * w)).all())
+            and (x.area == 1 or (x.places % x.area == place % (h * w)).all())
+            for x in (a, b)
+        )
+        if fits and len(np.unique(places)) == places.size:
+            return _over(call, a.op, (c, h, w)), _over(call, b.op, (c, h, w)), places
+    return None
+
+
+def _over(call: Call, op: Op, shape: Shape) -> Op:
+    if op.shape[0] == 1 and shape[0] > 1:
+        op = view(call.name, op, index=np.zeros(shape[0], np.intp))
+    return spread(call.name, op, *shape[1:]) if op.shape[1:] == (1, 1) != shape[1:] else op
+
+
+def with_constant(call: Call, value: Value, constant: npt.ArrayLike, operation: str) -> Value:
+    """``value`` + - * / a constant, ``operation`` one of ``add sub rsub mul div rdiv``. Raises
+    UnsupportedNodeError when the constant is not a scalar, one value a feature, or one a channel."""
+    c = np.asarray(constant, np.float64)
+    if operation == "rdiv":
+        if c.size != 1:
+            raise call.refused("divide by constants only")
+        number = float(c.reshape(-1)[0])
+        return value.apply(call.name, f"{number:g}/{{}}", lambda z: number / z)
+    ones_c, none = np.ones_like(c), np.zeros_like(c)
+    with np.errstate(divide="ignore"):
+        scale_shift = {
+            "add": (ones_c, c),
+            "sub": (ones_c, -c),
+            "rsub": (-ones_c, c),
+            "mul": (c, none),
+            "div": (1 / c, none),
+        }
+    scale, shift = scale_shift[operation]
+    if c.size == 1:
+        return value.affine(call.name, float(scale.flat[0]), float(shift.flat[0]))
+    value, (scale, shift) = of_channels(call, value, scale, shift)
+    return value.by_channel(call.name, scale, shift)
+
+
+def of_channels(call: Call, value: Value, *constants: Array) -> tuple[Value, list[Floats]]:
+    """Constants of a tensor's shape as (C,) each, and the value whose channels they are of: it may have to be
+    one axis of features. Raises UnsupportedNodeError when they differ by anything else."""
+    shape = constants[0].shape
+    for candidate in (value, value.vector(call.name)):
+        if candidate is None or len(shape) > candidate.places.ndim:
+            continue
+        try:
+            full = [np.broadcast_to(c, candidate.places.shape) for c in constants]
+        except ValueError:
+            continue
+        by_channel = [np.zeros(candidate.op.shape[0]) for _ in constants]
+        for channel, values in zip(by_channel, full, strict=True):
+            channel[candidate.channel] = values
+        if all(
+            np.array_equal(channel[candidate.channel], v, equal_nan=True)
+            for channel, v in zip(by_channel, full, strict=True)
+        ):
+            return candidate, by_channel
+    raise call.refused(
+        f"a constant of shape {shape} on values of {value.own}; use a scalar, or one value a "
+        "channel or feature"
+    )

@@ -1,19 +1,183 @@
-"""Products that take in what stands behind them: a sum, as their second operand, and a function.
+"""Products that take in the sum or the function after them, and the stretch that a function's table spans."""
 
-And what the codes of every map have to stand for exactly, which follows from who reads it.
-"""
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from ndrite.emulator.device.ndr.pwl import SEGMENTS, fit_pwl
+from ndrite.emulator.device.ndr.window import Window
+from ndrite.emulator.errors import UnsupportedNodeError
 from ndrite.emulator.network import Gate, Pool, Product, Table
-from ndrite.emulator.network.importing.graph import Exact, Graph, Op, identity, table
+from ndrite.emulator.network.activation import Activation, Ndr, Sampled
+from ndrite.emulator.network.importing.graph import Exact, Function, Graph, Op, Reach, identity, table
 from ndrite.emulator.network.importing.simplify import Alone, rewritten
-from ndrite.emulator.network.importing.stretch import stretch_of
-from ndrite.emulator.network.importing.view import View
+from ndrite.emulator.network.importing.view import Span, View, code_span
+from ndrite.emulator.spec.arithmetic import INPUT_MAX
+from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.brief import record
+
+POINTS = (SEGMENTS - 1) * 64 + 1
+"""Samples of a function; segment borders are among them, so a kink on a border stays sharp."""
+MARGIN = 0.1
+"""Room at either end of what the samples span, as a fraction of it."""
+FAR, FURTHER = 40.0, 1000.0
+"""A function that is the same at both is taken as bounded."""
+FLAT = 0.1 / INPUT_MAX
+"""Ends of the stretch that stay this close to their outermost value (of the range) are cut off."""
+UNBOUNDED = "it is unbounded: give samples of inputs, so that its range can be measured"
+
+
+@record(kw_only=True)
+class Stretch:
+    """Values of a node's codes: ``(values - low) / width`` of ``span`` in 0..1 at ``points`` (2, P).
+
+    ``error``: largest error of the fitted table in the stretch, in the same unit. ``function``: what was
+    sampled; ``rises``: it falls nowhere. ``devices``: what the chip has as they are.
+    """
+
+    label: str
+    points: Floats
+    span: Span
+    error: float = 0.0
+    rises: bool = False
+    function: Function | None = None
+    devices: Ndr | None = None
+
+    @classmethod
+    def of_devices(cls, devices: Ndr) -> Stretch:
+        """Neurons' own, up to four times the largest peak; nothing is sampled, and codes are values 0..1."""
+        points = np.array([[0.0, 4.0 * float(devices.peak.max())], [0.0, 1.0]])
+        return cls(label="ndr(x)", points=points, span=Span(0.0, 1.0), devices=devices)
+
+    @property
+    def activation(self) -> Activation:
+        """Activation of the network's node."""
+        return self.devices or Sampled(self.label, self.points.astype(np.float32))
+
+    @property
+    def mirrored(self) -> Stretch:
+        """The same of values of the other sign."""
+        points = np.stack([-self.points[0, ::-1], self.points[1, ::-1]])
+        if self.function is None:
+            return replace(self, points=points)
+        of = self.function.of
+        return replace(self, points=points, function=replace(self.function, of=lambda z: of(-z)))
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """First and last pre-activation."""
+        return float(self.points[0, 0]), float(self.points[0, -1])
+
+    def lost(self, z: Floats) -> int:
+        """How many of pre-activations ``z`` lie outside, where holding the end is wrong by a code or more."""
+        if self.function is None:
+            return 0
+        outside = z[(z < self.points[0, 0]) | (z > self.points[0, -1])]
+        clamped = np.interp(outside, *self.points)
+        exact = (_values(self.function, outside) - self.span.low) / self.span.width
+        return int((np.abs(exact - clamped) > 1 / INPUT_MAX).sum())
+
+
+def stretch_of(
+    function: Function, reach: Reach | None, holds: tuple[float, ...] = (), limits: Reach = (-np.inf, np.inf)
+) -> Stretch:
+    """Where to span a function's table.
+
+    ``reach``: of samples' pre-activations, None without samples; ``holds``: values that the outputs' range
+    must hold too, what a padded convolution puts around them; ``limits``: no pre-activation lies outside.
+    Raises UnsupportedNodeError when there are no samples and the function has no bounds, or it is not finite
+    where it is needed.
+    """
+    if reach is None and not np.isfinite(limits).all() and not _bounded(function):
+        raise UnsupportedNodeError(function.node, function.label, UNBOUNDED)
+    wide = (-FAR, FAR) if reach is None else with_room(*reach)
+    low, high = max(wide[0], limits[0]), min(wide[1], limits[1])
+    if reach is not None and not np.isfinite(_at(function, np.linspace(low, high, 257))).all():
+        low, high = reach
+    if not low < high:
+        low, high = low - 0.5, low + 0.5
+    low, high = _trimmed(function, low, high)
+    candidates = [_fitted(function, low, high, holds)]
+    if low < 0 < high:
+        candidates.append(_fitted(function, _with_border(low, high), high, holds))
+    points, span, error = min(candidates, key=lambda c: c[2])
+    rises = bool((np.diff(points[1]) >= -1e-9).all())
+    return Stretch(
+        label=function.label, points=points, span=span, error=error, rises=rises, function=function
+    )
+
+
+def with_room(low: float, high: float) -> tuple[float, float]:
+    """The range of samples with room for data unseen at either end."""
+    room = MARGIN * max(high - low, 1e-3 * max(abs(low), abs(high), 1.0))
+    return low - room, high + room
+
+
+def _at(function: Function, z: npt.ArrayLike) -> Floats:
+    """Its values, finite or not."""
+    with np.errstate(all="ignore"):
+        return np.asarray(function.of(np.asarray(z, np.float64)), np.float64)
+
+
+def _bounded(function: Function) -> bool:
+    far = _at(function, [-FURTHER, -FAR, FAR, FURTHER])
+    return bool(np.isfinite(far).all() and abs(far[0] - far[1]) < 1e-6 and abs(far[2] - far[3]) < 1e-6)
+
+
+def _values(function: Function, z: Floats) -> Floats:
+    y = _at(function, z)
+    if y.shape != z.shape or not np.isfinite(y).all():
+        raise UnsupportedNodeError(
+            function.node, function.label, "it is not finite on the values it meets; keep them in its domain"
+        )
+    return y
+
+
+def _trimmed(function: Function, low: float, high: float) -> tuple[float, float]:
+    """Without the ends where the function stays at its outermost value."""
+    z = np.linspace(low, high, 8193)
+    y = _values(function, z)
+    tolerance = FLAT * max(float(np.ptp(y)), 1e-12)
+    moved = np.flatnonzero(np.abs(y - y[0]) > tolerance)
+    first = max(int(moved[0]) - 1, 0) if len(moved) else 0
+    moved = np.flatnonzero(np.abs(y - y[-1]) > tolerance)
+    last = min(int(moved[-1]) + 1, len(z) - 1) if len(moved) else len(z) - 1
+    if last <= first:
+        return low, high
+    # A kink at 0 is met exactly.
+    near = 2 * float(z[1] - z[0])
+    ends = [0.0 if abs(v) < near else float(v) for v in (z[first], z[last])]
+    return (ends[0], ends[1]) if ends[0] < ends[1] else (float(z[first]), float(z[last]))
+
+
+def _with_border(low: float, high: float) -> float:
+    """A lower end, at most ``low``, that puts 0 on the border of two segments."""
+    inner = SEGMENTS - 1
+    n = int(np.ceil(-low / ((high - low) / inner)))
+    n = min(max(n, 1), inner - 1)
+    return -n * high / (inner - n)
+
+
+def _fitted(
+    function: Function, low: float, high: float, holds: tuple[float, ...]
+) -> tuple[Floats, Span, float]:
+    """Points, span, and the table's largest error relative to its width."""
+    # Ends in single precision, as the network file has them.
+    u = np.linspace(low, high, POINTS).astype(np.float32).astype(np.float64)
+    y = _values(function, u)
+    span = code_span(float(y.min()), float(y.max()), holds)
+    points = np.stack([u, np.clip((y - span.low) / span.width, 0.0, 1.0)])
+    window = Window(float(u[0]), float(u[-1]), SEGMENTS, 0.0)
+    inputs = np.clip(window.values(), u[0], u[-1])
+    exact = np.clip((_values(function, inputs) - span.low) / span.width, 0.0, 1.0)
+    table = fit_pwl(INPUT_MAX * np.interp(inputs, *points))
+    error = float(np.abs(table.evaluate()[0] / INPUT_MAX - exact).max())
+    return points, span, error
 
 
 def fused(graph: Graph) -> Graph:

@@ -6,15 +6,11 @@ from typing import Any
 import numpy as np
 
 from ndrite.emulator.errors import NetworkError, UnsupportedNodeError
-from ndrite.emulator.network.importing.call import Call
-from ndrite.emulator.network.importing.domains import DEVICES, DOMAIN
-from ndrite.emulator.network.importing.elementwise import CASTS, elementwise
-from ndrite.emulator.network.importing.estimators import ESTIMATORS
-from ndrite.emulator.network.importing.files import only_input
+from ndrite.emulator.network.importing.call import MOVING, Call
+from ndrite.emulator.network.importing.composite import DEVICES, DOMAIN, ESTIMATORS, RECURRENT, sequence_axes
 from ndrite.emulator.network.importing.graph import BATCH, Given, Graph, Memories, ordered
-from ndrite.emulator.network.importing.layers import LAYERS
-from ndrite.emulator.network.importing.moving import MOVING
-from ndrite.emulator.network.importing.recurrent import RECURRENT, sequence_axes
+from ndrite.emulator.network.importing.layers import CASTS, LAYERS, elementwise
+from ndrite.emulator.network.importing.original import only_input
 from ndrite.emulator.network.importing.values import SAMPLES, TAKEN, LeftOut, OwnShape, Value, raw_input
 from ndrite.emulator.spec.arrays import Floats
 from ndrite.emulator.spec.task import IDENTITY, SOFTMAX

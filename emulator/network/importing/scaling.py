@@ -12,9 +12,9 @@ import numpy as np
 
 from ndrite.emulator.errors import NetworkError, UnsupportedNodeError
 from ndrite.emulator.network import Dense, Gate, InputRange, Ndr, Node, Pool, Product, State, Table, Term
+from ndrite.emulator.network.importing.fuse import UNBOUNDED, Stretch, stretch_of, with_room
 from ndrite.emulator.network.importing.graph import Exact, Graph, Op, Reach, identity
-from ndrite.emulator.network.importing.report import BlockReport
-from ndrite.emulator.network.importing.stretch import UNBOUNDED, Stretch, stretch_of, with_room
+from ndrite.emulator.network.importing.proof import BlockReport
 from ndrite.emulator.network.importing.view import Span, View, code_span, view_of
 from ndrite.emulator.spec.arithmetic import INPUT_MAX
 from ndrite.emulator.spec.arrays import Bools, Floats

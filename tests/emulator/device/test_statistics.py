@@ -10,7 +10,7 @@ from ndrite.emulator.device.rram.programming import MODELS
 from ndrite.emulator.device.rram.read_noise import cmo_read_sigma, pcm_read_sigma
 from ndrite.emulator.errors import PhysicsError
 from ndrite.emulator.mapping.cells import make_cells
-from ndrite.emulator.mapping.mitigation import Mitigation
+from ndrite.emulator.mapping.report import Mitigation
 from tests.chips import changed
 from tests.emulator.device.cited import CMO_DRIFT, PROGRAMMING, pcm_cells, wan_day
 

@@ -13,8 +13,7 @@ from ndrite.emulator.errors import CompileError, CompileWarning
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.neuron import neuron
 from ndrite.emulator.mapping import map_network
-from ndrite.emulator.mapping.circuits import source_units_V
-from ndrite.emulator.mapping.states import family
+from ndrite.emulator.mapping.curves import family, source_units_V
 from ndrite.emulator.network import Dense, Ndr, Network, load_network
 from tests.chips import centred_network, changed
 

@@ -9,8 +9,7 @@ from ndrite.emulator.device.description import load_chip
 from ndrite.emulator.errors import CompileError
 from ndrite.emulator.golden import Core
 from ndrite.emulator.mapping import map_network, program_of
-from ndrite.emulator.mapping.columns import program_bias
-from ndrite.emulator.mapping.weights import map_weights
+from ndrite.emulator.mapping.weights import map_weights, program_bias
 from ndrite.emulator.network import Dense, Network
 from ndrite.emulator.spec.arithmetic import INPUT_MAX
 from tests.chips import centred_network, changed, mitigated

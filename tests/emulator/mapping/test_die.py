@@ -19,8 +19,8 @@ from ndrite.emulator.mapping import (
     program_of,
     save_die,
 )
+from ndrite.emulator.mapping.curves import States
 from ndrite.emulator.mapping.explain import explain
-from ndrite.emulator.mapping.states import States
 from ndrite.emulator.network import Network
 from ndrite.emulator.spec import Geometry, Program
 from tests.chips import changed, mitigated, random_network, samples

@@ -11,7 +11,7 @@ from ndrite.emulator.device.ndr.window import HIGHS, LOWS, Window, _inside, _sev
 from ndrite.emulator.errors import CompileError
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.neuron import neuron
-from ndrite.emulator.mapping.functions import placed
+from ndrite.emulator.mapping.curves import placed
 from ndrite.emulator.network.activation import NAMED
 from ndrite.emulator.spec import Program
 from ndrite.emulator.spec.steps import Table

@@ -13,13 +13,30 @@ from ndrite.emulator.device.rram.programming import STUCK_HIGH, STUCK_LOW
 from ndrite.emulator.errors import CompileError
 from ndrite.emulator.golden.redraw import redraw
 from ndrite.emulator.mapping import NOTHING, Mitigation, map_network
-from ndrite.emulator.mapping.cells import compensate, pair_targets, places
-from ndrite.emulator.mapping.order import in_order
-from ndrite.emulator.mapping.ranges import AdcRange
-from ndrite.emulator.mapping.scaling import cell_noise, int32, output_noise, read_sigma_uS, scale_and_shift
-from ndrite.emulator.mapping.variation import variation_of, without_errors
-from ndrite.emulator.mapping.weights import column_limits, full_scale, map_weights
-from ndrite.emulator.mapping.wires import LIMIT_RISES, compensated, part_left
+from ndrite.emulator.mapping.cells import (
+    LIMIT_RISES,
+    compensate,
+    compensated,
+    pair_targets,
+    part_left,
+    places,
+)
+from ndrite.emulator.mapping.network import in_order
+from ndrite.emulator.mapping.ranges import (
+    AdcRange,
+    cell_noise,
+    int32,
+    output_noise,
+    read_sigma_uS,
+    scale_and_shift,
+)
+from ndrite.emulator.mapping.weights import (
+    column_limits,
+    full_scale,
+    map_weights,
+    variation_of,
+    without_errors,
+)
 from ndrite.emulator.network import load_network
 from ndrite.emulator.network.zoo import FOLDER
 from tests.chips import centred_network, changed, mitigated

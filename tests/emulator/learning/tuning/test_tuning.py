@@ -13,7 +13,7 @@ from ndrite.emulator.learning.tuning import Learner, Plan, Tunable, calibrate
 from ndrite.emulator.learning.tuning.learner import best_scale, centred, softmax, weight_of_code
 from ndrite.emulator.learning.tuning.retune import kinds, moved
 from ndrite.emulator.mapping import Mitigation, map_network
-from ndrite.emulator.mapping.states import States, heights_at
+from ndrite.emulator.mapping.curves import States, heights_at
 from ndrite.emulator.network import Dense, Named, Ndr, Network
 from tests.chips import changed
 from tests.emulator.mapping.test_circuits import shaped_chip, shaped_network

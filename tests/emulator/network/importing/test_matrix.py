@@ -14,12 +14,11 @@ from ndrite.emulator.golden import Core
 from ndrite.emulator.mapping import map_network
 from ndrite.emulator.network import load_network
 from ndrite.emulator.network.importing import Imported, import_model
-from ndrite.emulator.network.importing.arithmetic import in_codes
-from ndrite.emulator.network.importing.domains import prepared
+from ndrite.emulator.network.importing.composite import prepared
 from ndrite.emulator.network.importing.graph import Op
 from ndrite.emulator.network.importing.reading import Reading
 from ndrite.emulator.network.importing.simplify import simplified
-from ndrite.emulator.network.importing.view import View
+from ndrite.emulator.network.importing.view import View, in_codes
 from tests.emulator.network.importing.cases import Case, net, nn, normal, seeded, torch, torch_case
 from tests.emulator.network.importing.onnx_models import ONNX
 from tests.emulator.network.importing.sklearn_models import SKLEARN

@@ -1,0 +1,355 @@
+"""Operators that become several nodes: recurrent cells, linear estimators, functions of other domains."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ndrite.emulator.errors import NetworkError, UnsupportedNodeError
+from ndrite.emulator.network.activation import Ndr
+from ndrite.emulator.network.importing.call import Call, concatenate, with_constant
+from ndrite.emulator.network.importing.graph import Function, Memories, Op, gate, given, product, table, view
+from ndrite.emulator.network.importing.layers import linear
+from ndrite.emulator.network.importing.values import TAKEN, LeftOut, Value
+from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.brief import record
+from ndrite.emulator.spec.patches import Patches
+
+GATES = {"LSTM": "iofg", "GRU": "zrn", "RNN": "h"}
+USUAL = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RNN": ["Tanh"]}
+SIGMOID: tuple[str, Callable[[Floats], Floats]] = ("sigmoid", lambda x: 0.5 + 0.5 * np.tanh(0.5 * x))
+TANH: tuple[str, Callable[[Floats], Floats]] = ("tanh", np.tanh)
+RELU: tuple[str, Callable[[Floats], Floats]] = ("relu", lambda x: np.maximum(x, 0.0))
+
+
+@record()
+class GateWeights:
+    """Of one gate: ``input`` (K, H), ``hidden`` (H, H), and their biases (H,)."""
+
+    input: Floats
+    hidden: Floats
+    input_bias: Floats
+    hidden_bias: Floats
+
+
+Gates = dict[str, GateWeights]
+
+
+def sequence_axes(graph: Any, name: str) -> str:
+    """Axes of the model's input ``name`` where a recurrent node reads it, ``ntc`` or ``tnc``; else empty."""
+    made_by = {output: node for node in graph.node for output in node.output}
+    for node in graph.node:
+        if node.op_type not in GATES:
+            continue
+        layout = next((a.i for a in node.attribute if a.name == "layout"), 0)
+        batch_first, source = bool(layout), node.input[0]
+        while source in made_by:
+            before = made_by[source]
+            if before.op_type == "Transpose":
+                order = next((list(a.ints) for a in before.attribute if a.name == "perm"), [])
+                batch_first ^= order[:2] == [1, 0]
+            source = next((s for s in before.input if s in made_by or s == name), "")
+        if source == name:
+            return "ntc" if batch_first else "tnc"
+    return ""
+
+
+def _layer(call: Call) -> list[Any]:
+    a, kind = call.a, call.kind
+    if a.get("direction", "forward") != "forward":
+        raise call.refused("use direction forward, from first to last call")
+    activations = a.get("activations", USUAL[kind])
+    relu = kind == "RNN" and activations == ["Relu"]
+    if (activations != USUAL[kind] and not relu) or a.get("clip") or a.get("input_forget"):
+        raise call.refused("use its usual activations, without clip and input_forget")
+    if call.optional(4) is not None or len([v for v in call.values if v is not None]) > 1:
+        raise call.refused("use sequences of one length, and constant weights and first states")
+    if kind == "LSTM" and call.optional(7) is not None:
+        raise call.refused("use it without peepholes")
+    layout, value = int(a.get("layout", 0)), call.value
+    by_sample = value.places if layout else value.places.swapaxes(0, 1)
+    if not np.array_equal(by_sample.reshape(-1), np.arange(by_sample.size)):
+        raise call.refused(
+            f"its values are {value.own}; give sequences (calls, features) as the model's input"
+        )
+    value, gates = value.settled(), _weights(call)
+    shape = (len(next(iter(gates.values())).input_bias), 1, 1)
+    h = given(f"{call.name}.h", shape, _start(call, 5))
+    if kind == "LSTM":
+        c = given(f"{call.name}.c", shape, _start(call, 6))
+        memories = _lstm(call.name, value.op, h, c, gates)
+    elif kind == "GRU":
+        memories = _gru(call.name, value.op, h, gates, reset_after=bool(a.get("linear_before_reset", 0)))
+    else:
+        memories = [(h, _apply(RELU if relu else TANH, _both(call.name, value.op, h, gates["h"])))]
+    call.memories.extend(memories)
+    out = value.mixed(memories[0][1], -1)
+    all_calls = replace(out, places=np.expand_dims(out.places, 2 if layout else 1))
+    last = replace(out, places=out.places.take([-1], layout))
+    return [all_calls, last, replace(last, op=memories[-1][1])]
+
+
+def _lstm(node: str, x: Op, h: Op, c: Op, gates: Gates) -> Memories:
+    """``c = f * c + i * g``, ``h = o * tanh(c)``; ``gates`` by the letters i, f, g, o."""
+    i, f, o = (_apply(SIGMOID, _both(f"{node}.{k}", x, h, gates[k])) for k in "ifo")
+    g = _apply(TANH, _both(f"{node}.g", x, h, gates["g"]))
+    new_c = gate(f"{node}.c", (1.0, f, c), (1.0, i, g))
+    return [(h, gate(f"{node}.h", (1.0, o, _apply(TANH, new_c)))), (c, new_c)]
+
+
+def _gru(node: str, x: Op, h: Op, gates: Gates, *, reset_after: bool) -> Memories:
+    """``h = (1 - z) * n + z * h``; ``gates`` by the letters r, z, n.
+
+    ``reset_after``: r multiplies the product with h (PyTorch, cuDNN), not h itself.
+    """
+    r, z = (_apply(SIGMOID, _both(f"{node}.{k}", x, h, gates[k])) for k in "rz")
+    new, name = gates["n"], f"{node}.n"
+    if reset_after:
+        inner = _linear(name, h, new.hidden, new.hidden_bias)
+        outer = _linear(name, x, new.input, new.input_bias)
+        n = gate(name, (1.0, outer), (1.0, gate(name, (1.0, r, inner))))
+    else:
+        n = _both(name, x, gate(name, (1.0, r, h)), new)
+    unit = np.ones(h.shape[0])
+    one_minus_z = view(f"{node}.z", z, scale=-unit, shift=unit)
+    return [(h, gate(f"{node}.h", (1.0, one_minus_z, _apply(TANH, n)), (1.0, z, h)))]
+
+
+def _apply(function: tuple[str, Callable[[Floats], Floats]], x: Op) -> Op:
+    return table(x, Function(x.name, f"{function[0]}(x)", function[1]))
+
+
+def _both(node: str, x: Op, h: Op, w: GateWeights) -> Op:
+    """The product over the input and what the cell gave before, side by side."""
+    return _linear(node, view(node, x, h), np.vstack([w.input, w.hidden]), w.input_bias + w.hidden_bias)
+
+
+def _linear(node: str, x: Op, weights: Floats, bias: Floats) -> Op:
+    return product(node, x, weights, bias, Patches.whole(x.shape))
+
+
+def _weights(call: Call) -> Gates:
+    """By gate: ONNX has all of them below each other, and one set a direction."""
+    letters = GATES[call.kind]
+    w, r = (np.asarray(call.constant(i), np.float64)[0] for i in (1, 2))
+    bias = call.optional(3)
+    b = np.zeros(2 * len(w)) if bias is None else np.asarray(bias, np.float64)[0]
+    parts = (np.split(array, len(letters)) for array in (w, r, b[: len(w)], b[len(w) :]))
+    return {
+        letter: GateWeights(wi.T, wh.T, bi, bh)
+        for letter, wi, wh, bi, bh in zip(letters, *parts, strict=True)
+    }
+
+
+def _start(call: Call, index: int) -> float:
+    """Initial value of a state: a number."""
+    first = call.optional(index)
+    if first is None:
+        return 0.0
+    if not first.size or np.ptp(first) > 0:
+        raise call.refused("its first state differs by unit; begin with zeros")
+    return float(first.reshape(-1)[0])
+
+
+RECURRENT: dict[str, Callable[[Call], Any]] = dict.fromkeys(GATES, _layer)
+
+
+def _scaler(call: Call) -> Value:
+    centred = with_constant(call, call.value, np.asarray(call.a["offset"], np.float64), "sub")
+    return with_constant(call, centred, np.asarray(call.a["scale"], np.float64), "mul")
+
+
+def _classifier(call: Call) -> list[Any]:
+    """Its first output is the label, which no network computes."""
+    return [call.refused("take the scores, not the label"), _scores(call)]
+
+
+def _scores(call: Call) -> Value:
+    a, kind = call.a, call.kind
+    intercepts = np.asarray(a.get("intercepts", [0.0]), np.float64)
+    weights = np.asarray(a["coefficients"], np.float64).reshape(len(intercepts), -1).T
+    after = a.get("post_transform", "NONE")
+    if kind == "LinearClassifier" and len(intercepts) == 1:
+        weights, intercepts = np.hstack([-weights, weights]), np.concatenate([-intercepts, intercepts])
+    if kind == "LinearClassifier" and after == "LOGISTIC" and len(intercepts) == 2:
+        weights, intercepts = weights / 2, intercepts / 2  # the same as a softmax of half the scores
+    elif after not in ("NONE", "LOGISTIC", *(["SOFTMAX"] if kind == "LinearClassifier" else [])):
+        raise call.refused(f"post_transform is {after}; use NONE or LOGISTIC")
+    scores = linear(call, call.value, weights, intercepts)
+    if after == "NONE":
+        return scores
+    if kind == "LinearRegressor":
+        return scores.apply(call.name, "sigmoid({})", SIGMOID[1])
+    call.notes.append(f"{call.name} ({kind}): {TAKEN.format('softmax')}")
+    softmax = after == "SOFTMAX" or len(intercepts) == 2
+    left_out = LeftOut(call.name, after, call.node.output[1], "softmax" if softmax else "sigmoid")
+    return replace(scores, left_out=left_out)
+
+
+def _joined(call: Call) -> Value:
+    """Joined values; ``[1 - p, p]``, p a sigmoid, as scikit-learn writes two classes: half of -z and z."""
+    if len(call.computed) == 2 == len(call.known):
+        classes = _two_classes(call, *call.computed)
+        if classes is not None:
+            return classes
+    return concatenate(call)
+
+
+def _two_classes(call: Call, a: Value, b: Value) -> Value | None:
+    if a.op is not b.op or a.op.shape != (1, 1, 1) or not np.array_equal(a.places, b.places):
+        return None
+    z = np.linspace(-4, 4, 65)
+    no, yes = (np.full(65, 0.5) if v.function is None else v.function(z) for v in (a, b))
+    if not ((yes > 0) & (yes < 1)).all():
+        return None
+    scores = np.log(yes / (1 - yes))
+    slope, offset = np.polyfit(z, scores, 1)
+    straight = np.abs(scores - (slope * z + offset)).max() < 1e-3 * max(1.0, abs(slope))
+    if not straight or np.abs(no + yes - 1).max() >= 1e-5:
+        return None
+    halves = np.array([-0.5, 0.5])
+    before = Value(b.op, b.places, b.calls, node=b.node)
+    two_scores = linear(call, before, slope * halves[None], offset * halves)
+    call.notes.append(f"{call.name} ({call.kind}): two classes; outputs are taken before the softmax")
+    return replace(two_scores, left_out=LeftOut(call.name, "Softmax", call.node.output[0], "softmax"))
+
+
+ESTIMATORS: dict[str, Callable[[Call], Any]] = {
+    "Scaler": _scaler,
+    "LinearRegressor": _scores,
+    "LinearClassifier": _classifier,
+    "Concat": _joined,
+}
+
+
+DOMAIN = "ndrite"
+QONNX = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
+QUANTISER = """
+<opset_import: ["" : 17], domain: "qonnx.custom_op.general">
+Quant <signed, narrow> (x, scale, zero, bits) => (y) {
+    one = Constant <value_float = 1.0> ()
+    two = Constant <value_float = 2.0> ()
+    sign = Constant <value_int: int = @signed> ()
+    less = Constant <value_int: int = @narrow> ()
+    signs = Cast <to = 1> (sign)
+    kept = Cast <to = 1> (less)
+    count = Squeeze(bits)
+    places = Sub(count, signs)
+    codes = Pow(two, places)
+    below = Neg(codes)
+    least = Add(below, kept)
+    nothing = Sub(one, one)
+    lowest = Mul(least, signs)
+    low = Add(lowest, nothing)
+    top = Sub(codes, one)
+    lacks = Sub(one, signs)
+    missing = Mul(lacks, kept)
+    high = Sub(top, missing)
+    scaled = Div(x, scale)
+    moved = Add(scaled, zero)
+    rounded = Round(moved)
+    held = Clip(rounded, low, high)
+    counted = Sub(held, zero)
+    y = Mul(counted, scale)
+}
+"""
+"""Integers of so many bits, scaled: QONNX's Quant(x, scale, zero, bits)."""
+NDR, NDR_CURVE = "Ndr", "NdrCurve"
+"""``Ndr(x, peak, height)``, and ``NdrCurve(x, peak, height, values, first, step)`` of a sampled curve."""
+TUNNEL = """
+<opset_import: ["" : 17], domain: "ndrite">
+Ndr (x, peak, height) => (y) {
+    u = Div(x, peak)
+    v = Relu(u)
+    number = Constant <value_float = 1.0> ()
+    one = CastLike(number, x)
+    w = Sub(one, v)
+    e = Exp(w)
+    f = Mul(v, e)
+    y = Mul(height, f)
+}
+"""
+SAMPLED = """
+<opset_import: ["" : 17], domain: "ndrite">
+NdrCurve (x, peak, height, values, first, step) => (y) {
+    u = Div(x, peak)
+    moved = Sub(u, first)
+    place = Div(moved, step)
+    count = Size(values)
+    points = CastLike(count, x)
+    number = Constant <value_float = 1.0> ()
+    one = CastLike(number, x)
+    zero = Sub(one, one)
+    last = Sub(points, one)
+    before = Sub(last, one)
+    at = Clip(place, zero, last)
+    floor = Floor(at)
+    left = Clip(floor, zero, before)
+    index = Cast <to = 7> (left)
+    unit = Constant <value_int = 1> ()
+    next = Add(index, unit)
+    low = Gather(values, index)
+    high = Gather(values, next)
+    rest = Sub(at, left)
+    rise = Sub(high, low)
+    part = Mul(rest, rise)
+    f = Add(low, part)
+    y = Mul(height, f)
+}
+"""
+
+
+def prepared(proto: Any) -> Any:
+    """The model with bodies for what it uses of these domains, so that any runtime runs it, and its functions
+    inlined, but for NDR devices. Raises UnsupportedNodeError when a quantiser rounds otherwise."""
+    import onnx
+    from onnx import inliner
+
+    model = onnx.ModelProto()
+    model.CopyFrom(proto)
+    known_functions = {(f.domain, f.name) for f in proto.functions}
+    bodies = {(DOMAIN, NDR): TUNNEL, (DOMAIN, NDR_CURVE): SAMPLED, **{(d, "Quant"): QUANTISER for d in QONNX}}
+    for domain, kind in sorted(
+        {(n.domain, n.op_type) for n in proto.graph.node} & bodies.keys() - known_functions
+    ):
+        body = onnx.parser.parse_function(bodies[domain, kind])
+        body.domain = domain
+        if domain != DOMAIN:
+            body.opset_import[0].version = next((o.version for o in proto.opset_import if not o.domain), 17)
+        model.functions.append(body)
+        if not any(o.domain == domain for o in model.opset_import):
+            model.opset_import.append(onnx.helper.make_opsetid(domain, 1))
+    for node in (n for n in model.graph.node if n.domain in QONNX and n.op_type == "Quant"):
+        a = {"signed": 1, "narrow": 0} | {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        if a.pop("rounding_mode", b"ROUND") != b"ROUND":
+            raise UnsupportedNodeError(node.name or node.output[0], "Quant", "use rounding to the nearest")
+        del node.attribute[:]
+        node.attribute.extend(onnx.helper.make_attribute(name, a[name]) for name in ("signed", "narrow"))
+    foreign = [(f.domain, f.name) for f in model.functions if f.domain != DOMAIN]
+    return inliner.inline_selected_functions(model, foreign) if foreign else model
+
+
+def _devices(call: Call) -> Value:
+    """Neurons of one device a channel."""
+    value = call.value if call.value.counts(1) else call.value.vector(call.name)
+    if value is None:
+        raise call.refused(f"on values of {call.value.own}; use it on channels (n, C, ..)")
+    value = value.settled()
+    channels = value.op.shape[0]
+    peak, height = (
+        np.broadcast_to(np.asarray(call.constant(i), np.float64).reshape(-1), (channels,)) for i in (1, 2)
+    )
+    curve = None
+    if call.kind == NDR_CURVE:
+        f = np.asarray(call.constant(3), np.float64)
+        first, step = (float(call.constant(i).reshape(-1)[0]) for i in (4, 5))
+        curve = np.stack([first + step * np.arange(len(f)), f]).astype(np.float32)
+    try:
+        devices = Ndr(peak.astype(np.float32), height.astype(np.float32), curve)
+    except NetworkError as error:
+        raise call.refused(str(error)) from None
+    return value.then(replace(table(value.op, devices), name=call.name), value.places)
+
+
+DEVICES = {NDR: _devices, NDR_CURVE: _devices}
