@@ -9,8 +9,8 @@ from amaranth.lib import wiring
 from ndrite.boards.sim.build import cached_library
 from ndrite.boards.sim.pcie import HARNESS, MEMORY_BASE, SimCard
 from ndrite.hdl.pcie.endpoint import CONFIG, plain_ports
-from ndrite.hdl.pcie.framer import Framer
 from ndrite.hdl.pcie.reader import Reader
+from ndrite.hdl.pcie.writer import Framer
 
 TRANSFER_BYTES = 1 << 20
 COMPLETION_HEADER_BYTES = 12

@@ -10,7 +10,7 @@ from ndrite.hdl.ethernet.addresses import Addresses
 from ndrite.hdl.ethernet.datagrams import Datagrams
 from ndrite.hdl.ethernet.ethernet import GMII, Ethernet
 from ndrite.hdl.link.uart import QUIET_BITS, QuietLine, UartReceiver, UartTransmitter
-from ndrite.hdl.parts.ports import by_name
+from ndrite.hdl.parts.layouts import by_name
 
 
 class Top(wiring.Component):

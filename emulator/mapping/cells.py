@@ -1,6 +1,11 @@
 """Programmed cells: conductances as columns see them, after programming, ageing, stuck cells and IR drop.
 
-Also raises targets where wires take from a cell's current, so that columns see the weights asked for."""
+Wires lower the contribution of a cell to its column's current by a factor that the design alone decides:
+cells near the drivers and the sense amplifiers lose little, cells at the far ends most. ``compensated`` gives
+a cell the level nearest to its weight divided by that factor. The largest weights cannot exceed the largest
+conductance, so a layer may use a larger limit; its smaller currents lose less in the wires, but the cells'
+errors then weigh more.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Die: one individual chip, with everything that was drawn for it, and its file."""
+"""Die: one individual chip, with everything that was drawn for it, and its file.
+
+A die never draws again: its cells, converters and neurons are fixed, and ageing or tuning gives another die.
+The file is an ``.npz`` without pickled objects. It holds what was drawn (programmed conductances, stuck
+cells, ageing); the effects of time and wires are computed from that.
+"""
 
 from __future__ import annotations
 

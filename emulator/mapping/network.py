@@ -1,4 +1,9 @@
-"""map_network: a float network on a chip description becomes a Program and a report."""
+"""map_network: a float network on a chip description becomes a Program and a report.
+
+Units of an analog layer may be computed in any order. A row of the next array takes the unit of the column
+that it is wired to, so ``in_order`` chooses the order of units that loses least there
+(``ndrite.emulator.mapping.cells``).
+"""
 
 import dataclasses
 import os

@@ -1,6 +1,14 @@
 """Weights: float -> levels of differential pairs -> programmed conductances -> signed codes; their spread.
 
-Analog columns as built are here too: errors of their amplifiers, and biases that cells hold."""
+Column m of the float weights is scaled by its own limit s[m], the weight that the largest conductance stands
+for; larger weights saturate. A positive weight raises G+, a negative one G-; the other cell of the pair stays
+at g_min. Conductance codes are finer than the levels and reach above g_max, so programming error, drift,
+faults and IR drop survive in the signed difference, the effective weight that the array multiplies with.
+
+Analog columns as built are here too: errors of their amplifiers, and biases that cells hold. The amplifiers'
+full scale is the largest column current that the samples cause in the layer: noise and offset are in percent
+of it. All amplifiers of a layer have the same design.
+"""
 
 import dataclasses
 import math

@@ -1,34 +1,83 @@
-"""array: every lane works on the row broadcast to it; finished columns shift out to readout."""
+"""array: lanes in groups, the ports that they listen to, and single cells for the bus."""
 
 import functools
 import operator
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
+from amaranth.utils import bits_for, exact_log2
 
 from ndrite.emulator.spec.geometry import Geometry
-from ndrite.hdl.array.broadcast import REGION_GROUPS, Broadcast
 from ndrite.hdl.array.lane import X_STAGE, Lane, flag_stage
-from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.bus import STREAM_LATENCY, WindowSignature
 from ndrite.hdl.parts.layouts import (
     GROUP_LANES,
+    LINE_DEPTH,
+    Line,
     cell_layout,
     cells_at_once,
     column_shape,
+    in_line,
     peek_layout,
     poke_layout,
     row_layout,
+    waiting_sums,
 )
 from ndrite.hdl.parts.memory import READ_LATENCY
+from ndrite.hdl.parts.pipeline import delayed
 from ndrite.hdl.parts.target import unmerged
-from ndrite.hdl.parts.waiting_sums import LINE_DEPTH, Line, in_line, waiting_sums
+
+REGION_GROUPS = 4
+"""Lane groups that share a copy, where sums may wait."""
+
+
+class Broadcast(wiring.Component):
+    """Registered copies of the ports for some lane groups; memory accesses also a cycle early.
+
+    Where sums may wait, every region has registers of its own, so that no wire spans the chip: ``shift`` and
+    ``close`` are announced a cycle ahead. Otherwise one copy serves all groups.
+    Latency: a cycle to ``_early``, two to ``_heard``. Resources: two registers of an access.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        peek, poke = peek_layout(geometry), poke_layout(geometry)
+        waits = waiting_sums(geometry)
+        super().__init__(
+            {
+                "peek": In(peek),
+                "poke": In(poke),
+                "peek_early": Out(peek),
+                "poke_early": Out(poke),
+                "peek_heard": Out(peek),
+                "poke_heard": Out(poke),
+                "shift": Out(1),
+            }
+            | ({"shift_next": In(1), "close_next": In(1), "close": Out(1)} if waits else {"shift_now": In(1)})
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        for name in ("peek", "poke"):
+            early, heard = getattr(self, f"{name}_early"), getattr(self, f"{name}_heard")
+            if waiting_sums(self.geometry):
+                m.d.comb += early.eq(unmerged(m, platform, getattr(self, name), f"{name}_1"))
+                m.d.comb += heard.eq(unmerged(m, platform, early, f"{name}_2"))
+            else:
+                m.d.sync += [early.eq(getattr(self, name)), heard.eq(early)]
+        if waiting_sums(self.geometry):
+            m.d.comb += self.shift.eq(unmerged(m, platform, self.shift_next, "shift_1"))
+            m.d.comb += self.close.eq(unmerged(m, platform, self.close_next, "close_1"))
+        else:
+            m.d.comb += self.shift.eq(self.shift_now)
+        return m
+
 
 PEEK_LATENCY = READ_LATENCY + 7
 """Cycles from ``peek`` to ``peeked``."""
@@ -289,3 +338,51 @@ class Array(wiring.Component):
             m.d.sync += [pair.eq(sums[2 * i] + sums[2 * i + 1]) for i, pair in enumerate(pairs)]
             sums, step = pairs, step + 1
         return sums[0]
+
+
+class Cells(wiring.Component):
+    """Window offset lane * weight_depth + row address -> the weight of that lane.
+
+    A write through the window sets the cell's target too; ``draw`` hands the memories to ``draw_peek`` and
+    ``draw_poke``. Latency: a window read STREAM_LATENCY cycles, one in every cycle. Resources: two
+    multiplexers of an address and a word.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        super().__init__(
+            {
+                "window": In(WindowSignature()),
+                "draw": In(1),
+                "draw_peek": In(peek_layout(geometry)),
+                "draw_poke": In(poke_layout(geometry)),
+                "peek": Out(peek_layout(geometry)),
+                "poke": Out(poke_layout(geometry)),
+                "peeked": In(ArrayLayout(cell_layout(geometry), cells_at_once(geometry))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        assert PEEK_LATENCY + 1 == STREAM_LATENCY
+        m = Module()
+        g, window = self.geometry, self.window
+        row_bits = bits_for(g.weight_depth - 1)
+        place_bits = exact_log2(cells_at_once(g))
+        row, lane = window.address[:row_bits], window.address[row_bits:]
+        place = Signal(place_bits)
+        m.d.comb += place.eq(lane[:place_bits])
+        with m.If(self.draw):
+            m.d.comb += [self.peek.eq(self.draw_peek), self.poke.eq(self.draw_poke)]
+        with m.Else():
+            m.d.comb += [
+                self.peek.select.eq(window.select),
+                self.peek.slot.eq(lane[place_bits:]),
+                self.peek.address.eq(row),
+                self.poke.lanes.eq(Cat(window.write, Const(0, cells_at_once(g) - 1)) << place),
+                self.poke.target.eq(1),
+                self.poke.slot.eq(lane[place_bits:]),
+                self.poke.address.eq(row),
+            ]
+            m.d.comb += [weight.eq(window.write_data) for weight in self.poke.weights]
+        m.d.sync += window.read_data.eq(self.peeked[delayed(m, place, PEEK_LATENCY, "place")].weight)
+        return m

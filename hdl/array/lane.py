@@ -6,11 +6,16 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from ndrite.emulator.spec.geometry import Geometry
-from ndrite.hdl.parts.carry_chain import CarryMultiplier, carry_chain, function_of
-from ndrite.hdl.parts.delay import delayed
 from ndrite.hdl.parts.layouts import cell_layout, column_shape
 from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
-from ndrite.hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+from ndrite.hdl.parts.multiplier import (
+    MULTIPLY_LATENCY,
+    CarryMultiplier,
+    Multiplier,
+    carry_chain,
+    function_of,
+)
+from ndrite.hdl.parts.pipeline import delayed
 from ndrite.hdl.parts.target import is_ecp5
 
 _SUM = function_of(passes=0)

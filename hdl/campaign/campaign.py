@@ -10,13 +10,10 @@ from ndrite.emulator.spec.memory_map import CAMPAIGN_CHIPS
 from ndrite.emulator.spec.variation import TRIAL_SHIFT
 from ndrite.hdl.campaign.votes import BUFFER_LATENCY, WINNERS, Votes, windowed
 from ndrite.hdl.neuron.neuron import logit_layout
-from ndrite.hdl.parts.banks import bank_bits, next_bank
-from ndrite.hdl.parts.bus import WindowSignature
-from ndrite.hdl.parts.delay import delayed
-from ndrite.hdl.parts.host_interface import load_members
-from ndrite.hdl.parts.layouts import start_layout
+from ndrite.hdl.parts.bus import WindowSignature, load_members
+from ndrite.hdl.parts.layouts import Ports, Sized, bank_bits, next_bank, start_layout
 from ndrite.hdl.parts.memory import RegisteredMemory
-from ndrite.hdl.parts.ports import Ports, Sized
+from ndrite.hdl.parts.pipeline import delayed
 
 RUN, ABORT = 1, 2
 """Bits of register ``campaign_control``."""

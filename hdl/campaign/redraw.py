@@ -13,14 +13,13 @@ from ndrite.emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS
 from ndrite.emulator.spec.noise import SAMPLE_ROUNDS
 from ndrite.emulator.spec.variation import CODE_FRACTION, DOMAIN_CELL, TABLE_WORDS
 from ndrite.hdl.array.array import PEEK_LATENCY
-from ndrite.hdl.noise.gaussian import GAUSSIAN_LATENCY, Gaussian
-from ndrite.hdl.noise.pass_key import PassKey
+from ndrite.hdl.noise.noise import GAUSSIAN_LATENCY, Gaussian
+from ndrite.hdl.noise.pass_schedule import PassKey
 from ndrite.hdl.parts.bus import WindowSignature
-from ndrite.hdl.parts.delay import delayed
-from ndrite.hdl.parts.layouts import cell_layout, cells_at_once, peek_layout, poke_layout
+from ndrite.hdl.parts.layouts import Ports, Sized, cell_layout, cells_at_once, peek_layout, poke_layout
 from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from ndrite.hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
-from ndrite.hdl.parts.ports import Ports, Sized
+from ndrite.hdl.parts.pipeline import delayed
 
 TABLE_STAGE = PEEK_LATENCY + 1
 """Cycles after a row's issue at which its target code addresses the table."""

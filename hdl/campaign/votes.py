@@ -10,10 +10,9 @@ from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.memory_map import CAMPAIGN_CHIPS
 from ndrite.hdl.neuron.neuron import logit_layout
 from ndrite.hdl.parts.bus import WindowSignature
-from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.layouts import Ports, Sized
 from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
-from ndrite.hdl.parts.ports import Ports, Sized
-from ndrite.hdl.parts.queue import Queue
+from ndrite.hdl.parts.pipeline import Queue, delayed
 
 BUFFER_LATENCY = READ_LATENCY + 1
 """Cycles from an address to the word of the sample buffer or a label."""

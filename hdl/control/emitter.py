@@ -9,9 +9,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
-from ndrite.hdl.parts.layouts import ends, row_layout, word_layout
+from ndrite.hdl.parts.layouts import ends, row_layout, waiting_sums, word_layout
 from ndrite.hdl.parts.set_bits import at_most_set, inner_two, second_set
-from ndrite.hdl.parts.waiting_sums import waiting_sums
 
 
 class Emitter(wiring.Component):

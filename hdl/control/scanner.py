@@ -10,11 +10,9 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
-from ndrite.hdl.parts.banks import bank_bits
-from ndrite.hdl.parts.delay import delayed
-from ndrite.hdl.parts.layouts import ends, energy_shape, feed_layout, unit_rows, word_layout
+from ndrite.hdl.parts.layouts import bank_bits, ends, energy_shape, feed_layout, unit_rows, word_layout
 from ndrite.hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
-from ndrite.hdl.parts.queue import Queue
+from ndrite.hdl.parts.pipeline import Queue, delayed
 from ndrite.hdl.parts.set_bits import at_most_set, first_set, outer_two, second_last_set
 
 WORD_DEPTH = 32

@@ -12,11 +12,10 @@ from amaranth.utils import bits_for, exact_log2
 
 from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
 from ndrite.emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS
-from ndrite.hdl.parts.banks import bank_bits
 from ndrite.hdl.parts.bus import WindowSignature
-from ndrite.hdl.parts.delay import delayed
-from ndrite.hdl.parts.layouts import pass_layout, start_layout
+from ndrite.hdl.parts.layouts import bank_bits, pass_layout, start_layout
 from ndrite.hdl.parts.memory import RegisteredMemory
+from ndrite.hdl.parts.pipeline import delayed
 from ndrite.hdl.parts.target import is_small
 
 

@@ -5,8 +5,7 @@ from amaranth.lib import wiring
 from amaranth.utils import exact_log2
 
 from ndrite.emulator.spec.geometry import Geometry
-from ndrite.hdl.array.array import Array, added_latency, row_names
-from ndrite.hdl.array.cells import Cells
+from ndrite.hdl.array.array import Array, Cells, added_latency, row_names
 from ndrite.hdl.campaign.redraw import Redraw
 from ndrite.hdl.control.emitter import Emitter
 from ndrite.hdl.control.scanner import Scanner
@@ -15,12 +14,20 @@ from ndrite.hdl.core.ports import Starts, core_ports
 from ndrite.hdl.maps.buffers import ResultBuffer, RowBuffer, Written
 from ndrite.hdl.neuron.neuron import Neuron
 from ndrite.hdl.noise.noise import Noise
-from ndrite.hdl.parts.banks import bank_address, bank_bits, next_bank
-from ndrite.hdl.parts.delay import delayed
-from ndrite.hdl.parts.layouts import feed_layout, noise_layout, readout_layout, unit_rows
-from ndrite.hdl.parts.ports import Ports, Sized, by_name
-from ndrite.hdl.parts.queue import Queue
-from ndrite.hdl.parts.waiting_sums import waiting_sums
+from ndrite.hdl.parts.layouts import (
+    Ports,
+    Sized,
+    bank_address,
+    bank_bits,
+    by_name,
+    feed_layout,
+    next_bank,
+    noise_layout,
+    readout_layout,
+    unit_rows,
+    waiting_sums,
+)
+from ndrite.hdl.parts.pipeline import Queue, delayed
 from ndrite.hdl.readout.readout import Readout
 
 PASS_DEPTH = 4

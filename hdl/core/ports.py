@@ -9,10 +9,16 @@ from amaranth.utils import bits_for
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.memory_map import campaign_words, map_words, region_words
 from ndrite.hdl.neuron.neuron import logit_layout
-from ndrite.hdl.parts.bus import WindowSignature
-from ndrite.hdl.parts.host_interface import load_members
-from ndrite.hdl.parts.layouts import activation_layout, column_shape, feed_layout, second_layout, start_layout
-from ndrite.hdl.parts.ports import Ports, Sized
+from ndrite.hdl.parts.bus import WindowSignature, load_members
+from ndrite.hdl.parts.layouts import (
+    Ports,
+    Sized,
+    activation_layout,
+    column_shape,
+    feed_layout,
+    second_layout,
+    start_layout,
+)
 
 EVENT_LAYOUT = StructLayout({"emit": 1, "passed": 1, "started": 1, "done": 1})
 """One-cycle pulses for the performance counters."""

@@ -14,12 +14,9 @@ from ndrite.hdl.core.ports import core_regions
 from ndrite.hdl.device.registers import RUN, STUCK, Registers
 from ndrite.hdl.device.watchdog import Watchdog
 from ndrite.hdl.link.receiver import LINK_EVENT_LAYOUT
-from ndrite.hdl.parts.bus import Decoder, connect_bus
-from ndrite.hdl.parts.delay import delayed
-from ndrite.hdl.parts.host_interface import host_interface, load_members
-from ndrite.hdl.parts.layouts import start_layout
-from ndrite.hdl.parts.ports import by_name
-from ndrite.hdl.parts.queue import Queue
+from ndrite.hdl.parts.bus import Decoder, connect_bus, host_interface, load_members
+from ndrite.hdl.parts.layouts import by_name, start_layout
+from ndrite.hdl.parts.pipeline import Queue, delayed
 from ndrite.hdl.parts.target import is_small
 from ndrite.hdl.small.core import SmallCore
 from ndrite.hdl.walk.walker import Walker

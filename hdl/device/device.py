@@ -10,7 +10,7 @@ from ndrite.hdl.device.learning_machine import LearningMachine
 from ndrite.hdl.link.executor import Executor
 from ndrite.hdl.link.receiver import Receiver
 from ndrite.hdl.link.transmitter import Transmitter
-from ndrite.hdl.parts.ports import by_name
+from ndrite.hdl.parts.layouts import by_name
 
 
 class Device(wiring.Component):

@@ -15,13 +15,12 @@ from ndrite.emulator.spec.learning_map import (
     learning_words,
 )
 from ndrite.hdl.device.registers import Registers
-from ndrite.hdl.device.restart import Restart
+from ndrite.hdl.device.watchdog import Restart
 from ndrite.hdl.learn.core import REGIONS, LearningCore
 from ndrite.hdl.link.receiver import LINK_EVENT_LAYOUT
-from ndrite.hdl.parts.bus import Decoder, connect_bus
-from ndrite.hdl.parts.host_interface import host_interface
+from ndrite.hdl.parts.bus import Decoder, connect_bus, host_interface
 from ndrite.hdl.parts.layouts import start_layout
-from ndrite.hdl.parts.queue import Queue
+from ndrite.hdl.parts.pipeline import Queue
 
 
 class LearningMachine(wiring.Component):

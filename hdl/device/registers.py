@@ -14,8 +14,8 @@ from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.registers import COUNTERS, REGISTERS, identity
 from ndrite.hdl.core.ports import EVENT_LAYOUT
 from ndrite.hdl.link.receiver import LINK_EVENT_LAYOUT
-from ndrite.hdl.parts.banks import next_bank
 from ndrite.hdl.parts.bus import WindowSignature
+from ndrite.hdl.parts.layouts import next_bank
 from ndrite.hdl.parts.target import is_small
 
 Item = TypeVar("Item")

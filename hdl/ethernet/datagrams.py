@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from ndrite.emulator.spec import datagrams as spec
 from ndrite.emulator.spec.datagrams import Kind
 from ndrite.hdl.link.states import States
-from ndrite.hdl.noise.pass_key import PassKey
+from ndrite.hdl.noise.pass_schedule import PassKey
 
 AGE_CYCLES = 1024
 """How long a piece waits for more of the stream: about 10 us, a fraction of a round trip through a host."""

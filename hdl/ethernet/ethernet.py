@@ -9,7 +9,7 @@ from ndrite.hdl.ethernet.datagrams import Datagrams
 from ndrite.hdl.ethernet.frames_in import FramesIn
 from ndrite.hdl.ethernet.frames_out import FramesOut
 from ndrite.hdl.ethernet.slots import DESCRIPTOR_LAYOUT, LENGTH_BITS, slots_between
-from ndrite.hdl.parts.ports import by_name
+from ndrite.hdl.parts.layouts import by_name
 
 
 class Echo(wiring.Component):

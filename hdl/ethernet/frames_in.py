@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from ndrite.emulator.spec.packets import CRC_RESIDUE
 from ndrite.hdl.ethernet.addresses import Addresses
 from ndrite.hdl.ethernet.slots import DESCRIPTOR_LAYOUT, LENGTH_BITS
-from ndrite.hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step, crc_register
+from ndrite.hdl.link.cobs import CRC_INIT, crc32_of_byte, crc32_step, crc_register
 
 PREAMBLE, START = 0x55, 0xD5
 FCS_BYTES = 4

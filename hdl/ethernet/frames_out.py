@@ -16,9 +16,9 @@ from ndrite.hdl.ethernet.frames_in import (
     UDP_BYTES,
 )
 from ndrite.hdl.ethernet.slots import DESCRIPTOR_LAYOUT
-from ndrite.hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step, crc_register
+from ndrite.hdl.link.cobs import CRC_INIT, crc32_of_byte, crc32_step, crc_register
 from ndrite.hdl.link.states import States
-from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.pipeline import delayed
 
 PREAMBLE_BYTES = 8
 GAP_BYTES = 13

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.learning import CODE_SHIFT, SLOTS_MAX, STATE_MAX, STATE_MIN, WEIGHT_MAX
 from ndrite.hdl.learn.lanes import PEEK_LATENCY
-from ndrite.hdl.learn.layouts import (
+from ndrite.hdl.learn.words import (
     INDEX_BITS,
     STATE_SHAPE,
     address_bits,
@@ -19,7 +19,7 @@ from ndrite.hdl.learn.layouts import (
     poke_layout,
     train_layout,
 )
-from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.pipeline import delayed
 
 NUMBER_BITS = 32
 """Of an update's number."""

@@ -1,18 +1,102 @@
-"""columns: sums of columns converted and added up, and sums of rows converted, by the same converters."""
+"""columns: columns of a layer one by one: converters and their constants, and the sums of the last layer."""
 
-from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from ndrite.emulator.spec.arithmetic import SHIFT_MAX
 from ndrite.emulator.spec.geometry import Geometry
-from ndrite.hdl.learn.converter import CONVERT_LATENCY, SETTING_STAGE, VALUE_STAGE, Converter
-from ndrite.hdl.learn.layouts import INDEX_BITS, layer_layout
+from ndrite.hdl.learn.answers import ANSWER_LATENCY, COLUMN_STAGE, SUM_STAGE, Z_STAGE, Answers
+from ndrite.hdl.learn.words import INDEX_BITS, answer_layout, column_layout, layer_layout
+from ndrite.hdl.noise.noise import GAUSSIAN_LATENCY, Gaussian
+from ndrite.hdl.noise.pass_schedule import Sigma
 from ndrite.hdl.parts.bus import WindowSignature
-from ndrite.hdl.parts.delay import delayed
 from ndrite.hdl.parts.layouts import column_shape, energy_shape
-from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory, share
+from ndrite.hdl.parts.pipeline import delayed
+from ndrite.hdl.readout.readout_pipe import GAIN_STAGE, PIPE_LATENCY, SETTINGS_STAGES, ReadoutPipe
+
+VALUE_STAGE = GAUSSIAN_LATENCY + 1
+"""Cycles after ``index`` at which ``values`` are taken."""
+SETTING_STAGE = GAUSSIAN_LATENCY + GAIN_STAGE
+"""The same of ``gain`` and ``offset``."""
+CONVERT_LATENCY = GAUSSIAN_LATENCY + PIPE_LATENCY
+"""Cycles from ``index`` to ``codes``."""
+
+
+class Converter(wiring.Component):
+    """code = clip(rshift_round((value + noise) * gain, shift) + offset, B bits) << lshift.
+
+    Values ``index``, ``index`` + 1 ... of a layer, as many as the geometry has readouts. Their noise is drawn
+    under ``key``, its scale worked out after ``start`` from ``variance`` and ``var_cell`` with ``energy``,
+    and 0 unless ``noisy``; it must be there when values are taken. ``key`` and ``lshift`` go with ``index``;
+    what is not named here holds still. Latency: CONVERT_LATENCY, a cycle for each ``index``. Resources: a
+    ``Sigma``, and a ``Gaussian`` and a ``ReadoutPipe`` for each readout.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        count = geometry.readouts
+        super().__init__(
+            {
+                "start": In(1),
+                "noisy": In(1),
+                "variance": In(32),
+                "var_cell": In(16),
+                "energy": In(energy_shape(geometry)),
+                "key": In(64),
+                "index": In(INDEX_BITS),
+                "values": In(ArrayLayout(column_shape(geometry), count)),
+                "gain": In(ArrayLayout(16, count)),
+                "offset": In(ArrayLayout(signed(12), count)),
+                "bits": In(4),
+                "shift": In(6),
+                "lshift": In(3),
+                "codes": Out(ArrayLayout(signed(32), count)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.scale = scale = Sigma(self.geometry)
+        half, top = Signal(SHIFT_MAX + 1), Signal(12)
+        sigma = Signal(16)
+        m.d.sync += [
+            half.eq((Const(1, len(half)) << self.shift) >> 1),
+            top.eq((Const(1, 12) << (self.bits - 1)[:4]) - 1),
+        ]
+        m.d.comb += [
+            scale.start.eq(self.start),
+            scale.variance_out.eq(self.variance),
+            scale.var_cell.eq(self.var_cell),
+            scale.energy.eq(self.energy),
+            sigma.eq(Mux(self.noisy, scale.sigma, 0)),
+        ]
+        last = SETTINGS_STAGES[-1]
+        lshift = delayed(m, self.lshift, GAUSSIAN_LATENCY + last, "lshift")
+        for i in range(self.geometry.readouts):
+            m.submodules[f"gaussian_{i}"] = gaussian = Gaussian(follow=True)
+            m.submodules[f"pipe_{i}"] = pipe = ReadoutPipe(self.geometry)
+            m.d.comb += [
+                gaussian.key.eq(self.key),
+                gaussian.column.eq(self.index + i),
+                pipe.sample.eq(gaussian.sample),
+                pipe.sigma.eq(sigma),
+                pipe.column.eq(self.values[i]),
+                pipe.gain.eq(self.gain[i]),
+                pipe.offset.eq(self.offset[i]),
+                pipe.half.eq(half),
+                pipe.top.eq(top),
+                self.codes[i].eq(pipe.increment),
+            ]
+            for stage in SETTINGS_STAGES:
+                settings = getattr(pipe, f"settings_{stage}")
+                m.d.comb += [settings.adc_bits.eq(self.bits), settings.shift.eq(self.shift)]
+            m.d.comb += getattr(pipe, f"settings_{last}").lshift.eq(lshift)
+        return m
+
 
 ADDED_LATENCY = CONVERT_LATENCY + 1
 """Cycles from a column's turn until its sum is written."""
@@ -148,3 +232,96 @@ class Columns(wiring.Component):
             columns.append(memory.data)
         m.d.sync += window.read_data.eq(Cat(*columns).word_select(part, GAIN_BITS))
         return columns
+
+
+WINDOWS = ("bias", "neuron", "curve_base", "curve_slope")
+
+
+class Outputs(wiring.Component):
+    """From ``begin`` on, while ``answering``: column ``address`` of ``layer``, which it keeps, as the next
+    one may be under way before all answers have come. ``columns`` are the first sums of the row of biases,
+    ``shift`` asks for the next ones a cycle before the last of them is answered; ``partial`` comes
+    SUM_LATENCY after ``address``. ``answer`` comes ANSWER_LATENCY after it, ``last`` with the last one;
+    ``largest`` is the first column of the largest z, after a ``final`` layer. Resources: ``Answers``, 64 bits
+    a column.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = g = geometry
+        super().__init__(
+            {
+                "begin": In(1),
+                "layer": In(layer_layout()),
+                "final": In(1),
+                "answering": Out(1),
+                "address": Out(INDEX_BITS),
+                "columns": In(ArrayLayout(column_shape(g), g.readouts)),
+                "shift": Out(1),
+                "partial": In(signed(32)),
+                "answer": Out(answer_layout(g)),
+                "last": Out(1),
+                "largest": Out(INDEX_BITS),
+                **{name: In(WindowSignature()) for name in WINDOWS},
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g, position, answering = self.geometry, self.address, self.answering
+        m.submodules.answers = answers = Answers(g)
+        m.submodules.biases = biases = RegisteredMemory(32, g.columns)
+        m.submodules.neurons = neurons = RegisteredMemory(32, g.columns)
+        wiring.connect(m, wiring.flipped(self.curve_base), answers.curve_base)
+        wiring.connect(m, wiring.flipped(self.curve_slope), answers.curve_slope)
+        layer, final, last = Signal(layer_layout()), Signal(), Signal(INDEX_BITS)
+        with m.If(self.begin):
+            m.d.sync += [layer.eq(self.layer), final.eq(self.final), answering.eq(1), position.eq(0)]
+            m.d.sync += last.eq(self.layer.outputs - 1)
+        with m.Elif(answering):
+            m.d.sync += [position.eq(position + 1), answering.eq(position != last)]
+        for memory, window in ((biases, self.bias), (neurons, self.neuron)):
+            share(m, memory, window, (layer.at_column + position)[: len(memory.address)])
+            m.d.sync += window.read_data.eq(memory.data)
+        place = exact_log2(g.readouts)
+        turns = answering & (position[:place] == g.readouts - 2) if place else self.begin | answering
+        chosen = (
+            Array(self.columns[i] for i in range(g.readouts))[position[:place]] if place else self.columns[0]
+        )
+        settings, answer = Signal(column_layout()), self.answer
+        column = delayed(m, position, ANSWER_LATENCY, "answered_at")
+        is_last = Signal()
+        m.d.sync += is_last.eq(delayed(m, position, ANSWER_LATENCY - 1, "answered_before") == last)
+        assert (COLUMN_STAGE, SUM_STAGE) == (READ_LATENCY, SUM_LATENCY)
+        # Where the states of the next layer begin: behind biases, ECRAMs, and three rows more for each where
+        # there are fast devices.
+        following, height, rows = Signal(INDEX_BITS), Signal(INDEX_BITS), Signal(INDEX_BITS)
+        m.d.sync += [
+            height.eq(layer.inputs + 1),
+            rows.eq(Mux(layer.pulse_row == 0, height, height << 2)),
+            following.eq(layer.at_state + rows + (layer.tuned_bits != 0)),
+        ]
+        m.d.comb += [
+            settings.bias.eq(biases.data),
+            Cat(settings.scale, settings.curve).eq(neurons.data),
+            answers.layer.eq(layer),
+            answers.read.eq(chosen),
+            answers.p.eq(self.partial),
+            answers.column.eq(settings),
+            self.shift.eq(turns),
+            self.last.eq(is_last),
+            answer.valid.eq(delayed(m, answering, ANSWER_LATENCY, "answered")),
+            answer.final.eq(final),
+            answer.column.eq(column),
+            answer.place.eq(following + column),
+            answer.y.eq(answers.y),
+            answer.change.eq(answers.change),
+            answer.moved.eq(answers.moved),
+        ]
+        best = Signal(signed(32))
+        summed, summed_at = (
+            delayed(m, answering, Z_STAGE, "summed"),
+            delayed(m, position, Z_STAGE, "summed_at"),
+        )
+        with m.If(summed & final & ((summed_at == 0) | (answers.z > best))):
+            m.d.sync += [best.eq(answers.z), self.largest.eq(summed_at)]
+        return m

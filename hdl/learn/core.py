@@ -11,25 +11,34 @@ from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.learning import LEVELS
 from ndrite.emulator.spec.learning_map import TABLES
 from ndrite.emulator.spec.noise import DOMAIN_READ
+from ndrite.hdl.learn.answers import Errors
 from ndrite.hdl.learn.carry import Carry
-from ndrite.hdl.learn.columns import Columns
-from ndrite.hdl.learn.converter import VALUE_STAGE
-from ndrite.hdl.learn.errors import Errors
+from ndrite.hdl.learn.columns import VALUE_STAGE, WINDOWS, Columns, Outputs
 from ndrite.hdl.learn.events import EVENT_STAGE
-from ndrite.hdl.learn.forward import Forward
-from ndrite.hdl.learn.keys import BACK_KEY, COLUMN_KEY, CYCLE_KEY, DEVICE_KEY, ECRAM_KEY, ROW_KEY, Keys
 from ndrite.hdl.learn.lanes import PEEK_LATENCY, Lanes, total_stage
-from ndrite.hdl.learn.layouts import INDEX_BITS, TABLE_SHAPE, layer_layout, poke_layout, table_address_bits
-from ndrite.hdl.learn.live import Live
-from ndrite.hdl.learn.order import Order
-from ndrite.hdl.learn.outputs import WINDOWS, Outputs
+from ndrite.hdl.learn.order import Forward, Order
 from ndrite.hdl.learn.pulses import Pulses
-from ndrite.hdl.learn.settings import Settings
-from ndrite.hdl.learn.words import WORDS_LATENCY
-from ndrite.hdl.noise.pass_key import PassKey
+from ndrite.hdl.learn.words import (
+    BACK_KEY,
+    COLUMN_KEY,
+    CYCLE_KEY,
+    DEVICE_KEY,
+    ECRAM_KEY,
+    INDEX_BITS,
+    ROW_KEY,
+    TABLE_SHAPE,
+    WORDS_LATENCY,
+    Keys,
+    Live,
+    Settings,
+    layer_layout,
+    poke_layout,
+    table_address_bits,
+)
+from ndrite.hdl.noise.pass_schedule import PassKey
 from ndrite.hdl.parts.bus import STREAM_LATENCY, WindowSignature
-from ndrite.hdl.parts.delay import delayed
 from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
+from ndrite.hdl.parts.pipeline import delayed
 
 REGIONS = ("weights", "readout", "bias", "neuron", "curve_base", "curve_slope", "layers", "devices")
 """Memory regions that lie in the core (``ndrite.emulator.spec.learning_map``)."""

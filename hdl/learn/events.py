@@ -9,7 +9,6 @@ from amaranth.lib.wiring import In, Out
 
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.learning import SLOTS_MAX
-from ndrite.hdl.learn.layouts import INDEX_BITS, STATE_SHAPE, TRAIN_BITS, address_bits
 from ndrite.hdl.learn.updater import (
     UPDATE_LATENCY,
     Updater,
@@ -17,9 +16,9 @@ from ndrite.hdl.learn.updater import (
     products_layout,
     table_write_layout,
 )
-from ndrite.hdl.parts.delay import delayed, delayed_in_memory
+from ndrite.hdl.learn.words import INDEX_BITS, STATE_SHAPE, TRAIN_BITS, address_bits
 from ndrite.hdl.parts.memory import READ_LATENCY
-from ndrite.hdl.parts.queue import Queue
+from ndrite.hdl.parts.pipeline import Queue, delayed, delayed_in_memory
 
 ADDRESS_LATENCY = 1
 """Cycles from ``address`` and ``write`` to the memories, whose lanes have registers for them."""

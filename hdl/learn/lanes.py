@@ -12,7 +12,8 @@ from amaranth.utils import bits_for, ceil_log2
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.learning import CODE_SHIFT, WEIGHT_MAX
 from ndrite.hdl.learn.events import Events, law_layout, pulsed_row_layout
-from ndrite.hdl.learn.layouts import (
+from ndrite.hdl.learn.updater import PRODUCTS, table_write_layout
+from ndrite.hdl.learn.words import (
     CODE_SHAPE,
     ERROR_SHAPE,
     STATE_SHAPE,
@@ -23,11 +24,10 @@ from ndrite.hdl.learn.layouts import (
     row_layout,
     train_layout,
 )
-from ndrite.hdl.learn.updater import PRODUCTS, table_write_layout
-from ndrite.hdl.parts.delay import delayed
 from ndrite.hdl.parts.layouts import column_shape
 from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from ndrite.hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, WIDEST, Multiplier
+from ndrite.hdl.parts.pipeline import delayed
 from ndrite.hdl.parts.target import unmerged
 
 SHARE = 16

@@ -1,19 +1,35 @@
-"""order: what an update does when, layer by layer."""
+"""order: the order of an update's work over the layers, and its passes over the lanes, forward and
+backward."""
+
+from typing import Any
 
 from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
+from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for
+from amaranth.utils import bits_for, exact_log2
 
+from ndrite.emulator.spec.arithmetic import INPUT_MAX
 from ndrite.emulator.spec.geometry import Geometry
-from ndrite.hdl.learn.answers import ANSWER_LATENCY
-from ndrite.hdl.learn.converter import CONVERT_LATENCY, VALUE_STAGE
-from ndrite.hdl.learn.errors import ENERGY_LATENCY, LARGEST_LATENCY
-from ndrite.hdl.learn.lanes import total_stage
-from ndrite.hdl.learn.layouts import INDEX_BITS
-from ndrite.hdl.learn.pulses import MADE_LATENCY
-from ndrite.hdl.noise.sigma import sigma_latency
+from ndrite.hdl.learn.answers import ANSWER_LATENCY, ENERGY_LATENCY, LARGEST_LATENCY
+from ndrite.hdl.learn.columns import ADDED_LATENCY, CONVERT_LATENCY, VALUE_STAGE
+from ndrite.hdl.learn.events import EVENT_LATENCY
+from ndrite.hdl.learn.lanes import SUM_STAGE, total_stage
+from ndrite.hdl.learn.pulses import MADE_LATENCY, SETTLED, THRESHOLD_LATENCY
+from ndrite.hdl.learn.words import (
+    INDEX_BITS,
+    KEY_LATENCY,
+    TILES,
+    layer_layout,
+    live_layout,
+    row_layout,
+    trained_row_layout,
+)
+from ndrite.hdl.noise.pass_schedule import sigma_latency
+from ndrite.hdl.parts.layouts import energy_shape
 from ndrite.hdl.parts.memory import READ_LATENCY
+from ndrite.hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+from ndrite.hdl.parts.pipeline import delayed
 
 
 class Order(wiring.Component):
@@ -178,4 +194,192 @@ class Order(wiring.Component):
                     m.next = "PULSES"
                 with m.Elif(self.carried):
                     following()
+        return m
+
+
+SHORTEST = 32
+"""Cycles of a pass at least: a root (``Sigma``) and a key (``PassKey``) take less."""
+SHORTEST_LAST = ADDED_LATENCY - VALUE_STAGE
+"""The same of a layer's last pass: its sums are converted and written before they are answered."""
+ECRAM_INPUT, ECRAM_TIMES = 128, 4
+"""By how much, and how often, the row of neurons' ECRAMs is added: 512 of its codes to one of a bias."""
+ROW_STAGE = READ_LATENCY + 1
+"""Cycles from a row's turn to its input."""
+ENERGY_STAGE = ROW_STAGE + MULTIPLY_LATENCY
+"""Cycles from the end of a pass to ``passed``, when ``energy`` is its."""
+
+
+def row_delay(g: Geometry) -> int:
+    """Cycles that rows wait for: so the scale of a pass's noise is there when its sums are, the key of their
+    trains before them, and the states of the update before are written."""
+    noise = ENERGY_STAGE + sigma_latency(g) - ROW_STAGE - SUM_STAGE + 1
+    key, written = KEY_LATENCY - THRESHOLD_LATENCY, EVENT_LATENCY - SETTLED
+    return max(noise, key - 2 * ROW_STAGE + 1, written - 2 * ROW_STAGE + 1)
+
+
+class Forward(wiring.Component):
+    """Passes follow each other, one a tile and slice: the next one's rows add up while the sums of the one
+    before are converted. Between them stands an empty row that ends the pass.
+
+    After ``start``, with ``layer`` held until ``answer``. ``listed`` are its live rows: of the first layer
+    whole, with the ``end`` of each tile; of others (``hidden``) as many as there are so far. ``row`` goes to
+    the lanes, ``trained`` once a live row, and the row of biases, to where trains are made. ``passed``: all
+    rows of a pass are in ``energy``, which is then its; ``turn``: the conversion of its sums begins a cycle
+    later, with ``low`` and ``first``; ``renew``: the key of (``tile``, ``part``) is next. ``answer``: the
+    row of biases is in the columns, with 512 times the row of ECRAMs where there is one. Throughput: a row a
+    cycle; a pass takes as many cycles as it has live rows, or its columns take to be converted, or SHORTEST.
+    Latency: from the last pass to ``answer`` as many cycles as its columns take, and row_delay + 11.
+    Resources: a multiplier, 30 flip-flops for each cycle of row_delay.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = g = geometry
+        super().__init__(
+            {
+                "start": In(1),
+                "layer": In(layer_layout()),
+                "hidden": In(1),
+                "address": Out(INDEX_BITS),
+                "listed": In(live_layout()),
+                "count": In(INDEX_BITS),
+                "whole": In(1),
+                "next_tile": Out(range(TILES)),
+                "end": In(INDEX_BITS),
+                "row": Out(row_layout(g)),
+                "trained": Out(trained_row_layout(g)),
+                "passed": Out(1),
+                "energy": Out(energy_shape(g)),
+                "turn": Out(1),
+                "low": Out(3),
+                "first": Out(1),
+                "renew": Out(1),
+                "tile": Out(range(TILES)),
+                "part": Out(3),
+                "answer": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        g, layer = self.geometry, self.layer
+
+        def after(value: Any, cycles: int, name: str) -> Any:
+            return delayed(m, value, cycles, name)
+
+        low, mask, last_part = Signal(3), Signal(8), Signal()
+        with m.Switch(layer.dac_bits):
+            for bits in (1, 2, 4, 8):
+                with m.Case(bits):
+                    m.d.comb += [low.eq(self.part * bits), last_part.eq(self.part == 8 // bits - 1)]
+                    m.d.sync += mask.eq((1 << bits) - 1)
+        last_tile, beyond = Signal(), Signal(INDEX_BITS + 1)
+        m.d.sync += last_tile.eq(beyond >= layer.inputs)
+        count, begin, end = (Signal(INDEX_BITS, name=n) for n in ("at", "begin", "end_now"))
+        shortest, ending, hold = (Signal(INDEX_BITS, name=n) for n in ("shortest", "ending", "hold"))
+        steps = (layer.outputs + (g.readouts - 1))[exact_log2(g.readouts) :]
+        for cycles, shortest_pass in ((shortest, SHORTEST), (ending, SHORTEST_LAST)):
+            m.d.sync += cycles.eq(Mux(steps > shortest_pass, steps, shortest_pass) - 1)
+        with m.If(hold != 0):
+            m.d.sync += hold.eq(hold - 1)
+
+        visit, bias, ecram, ends, ends_bias = (
+            Signal(name=n) for n in ("visit", "bias", "ecram", "ends", "ends_bias")
+        )
+        times = Signal(range(ECRAM_TIMES))
+        m.d.comb += [self.address.eq(count), self.next_tile.eq(self.tile + last_part)]
+        limit = Mux(self.hidden, self.count, end)
+        fresh = Signal()
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.sync += [self.tile.eq(0), self.part.eq(0), beyond.eq(g.rows), count.eq(0), begin.eq(0)]
+                m.d.sync += fresh.eq(1)
+                m.d.comb += self.next_tile.eq(0)
+                with m.If(self.start):
+                    m.d.sync += hold.eq(SHORTEST)
+                    m.next = "END"
+            with m.State("END"):
+                # By SHORTEST cycles there is time to look the end of the first tile up.
+                m.d.comb += self.next_tile.eq(0)
+                m.d.sync += end.eq(self.end)
+                with m.If(hold == SHORTEST - READ_LATENCY - 1):
+                    m.next = "ROWS"
+            with m.State("ROWS"):
+                with m.If(count != limit):
+                    m.d.comb += visit.eq(1)
+                    m.d.sync += count.eq(count + 1)
+                with m.Elif((~self.hidden | self.whole) & (hold == 0)):
+                    m.d.comb += ends.eq(1)
+                    m.d.sync += [
+                        hold.eq(Mux(last_tile & last_part, ending, shortest)),
+                        self.low.eq(low),
+                        self.first.eq(fresh),
+                        fresh.eq(0),
+                    ]
+                    m.d.sync += self.part.eq(Mux(last_part, 0, self.part + 1))
+                    with m.If(~last_part):
+                        m.d.sync += count.eq(begin)
+                    with m.Else():
+                        m.d.sync += [self.tile.eq(self.tile + 1), beyond.eq(beyond + g.rows), begin.eq(end)]
+                        with m.If(last_tile):
+                            m.next = "BIAS"
+                    m.d.sync += end.eq(self.end)
+            with m.State("BIAS"):
+                m.d.comb += bias.eq(1)
+                m.next = "LAST"
+                with m.If(layer.tuned_bits != 0):
+                    m.next = "ECRAMS"
+            with m.State("ECRAMS"):
+                m.d.comb += ecram.eq(1)
+                m.d.sync += times.eq(times + 1)
+                with m.If(times == ECRAM_TIMES - 1):
+                    m.next = "LAST"
+            with m.State("LAST"):
+                with m.If(hold == 0):
+                    m.d.comb += ends_bias.eq(1)
+                    m.next = "IDLE"
+
+        # Rows as they come from the list.
+        row_read, of_bias = after(visit, READ_LATENCY, "come"), after(bias, READ_LATENCY, "of_bias")
+        of_ecram = after(ecram, READ_LATENCY, "of_ecram")
+        ended = after(ends | ends_bias, READ_LATENCY, "ended")
+        train = after((visit & (self.part == 0)) | bias, READ_LATENCY, "train")
+        low_2 = after(low, READ_LATENCY, "low")
+        row = Signal(
+            StructLayout({"end": 1, "add": 1, "train": 1, "x": 8, "code": 8, "row": len(self.row.address)}),
+            reset_less=True,
+        )
+        m.d.sync += [
+            row.end.eq(ended),
+            row.add.eq(row_read | of_bias | of_ecram),
+            row.train.eq(train),
+            row.x.eq(Mux(of_bias, 1, Mux(of_ecram, ECRAM_INPUT, (self.listed.x >> low_2) & mask))),
+            row.code.eq(Mux(of_bias, INPUT_MAX, self.listed.x)),
+            row.row.eq(Mux(of_bias | of_ecram, layer.inputs + of_ecram, self.listed.row)),
+        ]
+        m.submodules.square = square = Multiplier(8, 8)
+        m.d.comb += [square.a.eq(row.x), square.b.eq(row.x)]
+        squared = after(row.add, MULTIPLY_LATENCY, "squared")
+        m.d.comb += self.passed.eq(after(ends, ENERGY_STAGE, "passed"))
+        with m.If(after(row.end, MULTIPLY_LATENCY, "emptied")):
+            m.d.sync += self.energy.eq(0)
+        with m.Elif(squared):
+            m.d.sync += self.energy.eq(self.energy + square.product)
+
+        delay = row_delay(g)
+        late = after(row, delay - 1, "row")
+        m.d.sync += [
+            self.row.end.eq(late.end),
+            self.row.add.eq(late.add),
+            self.row.x.eq(late.x),
+            self.row.address.eq(layer.at_state + late.row),
+            self.trained.valid.eq(late.train),
+            self.trained.x.eq(late.code),
+            self.trained.row.eq(late.row),
+        ]
+        summed = ROW_STAGE + delay + SUM_STAGE
+        m.d.comb += [
+            self.turn.eq(after(ends, summed - VALUE_STAGE - 1, "turn")),
+            self.answer.eq(after(ends_bias, summed, "answer")),
+            self.renew.eq(self.turn | after(self.start, 1, "started")),
+        ]
         return m

@@ -9,21 +9,24 @@ from amaranth.lib.wiring import In, Out
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.learning import PROBABILITY_ONE, SLOTS_MAX
 from ndrite.hdl.learn.events import COUNT_LATENCY, law_layout, pulsed_row_layout
-from ndrite.hdl.learn.layouts import (
+from ndrite.hdl.learn.words import (
     EXPONENT_SHAPE,
     INDEX_BITS,
+    SLOTS_LATENCY,
     THRESHOLD_BITS,
     TRAIN_BITS,
+    WORDS_LATENCY,
+    Words,
     address_bits,
     error_layout,
     layer_layout,
+    slot_numbers,
     train_layout,
     trained_row_layout,
 )
-from ndrite.hdl.learn.words import SLOTS_LATENCY, WORDS_LATENCY, Words, slot_numbers
-from ndrite.hdl.parts.delay import delayed
 from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from ndrite.hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+from ndrite.hdl.parts.pipeline import delayed
 from ndrite.hdl.parts.target import unmerged
 
 TRAIN_LATENCY = WORDS_LATENCY + SLOTS_LATENCY + 1

@@ -23,10 +23,9 @@ from ndrite.emulator.spec.learning import (
     STEP_MAX,
 )
 from ndrite.emulator.spec.learning_map import TABLES
-from ndrite.hdl.learn.layouts import INDEX_BITS, STATE_SHAPE, TABLE_SHAPE
-from ndrite.hdl.learn.words import WORDS_LATENCY, Words
-from ndrite.hdl.parts.delay import delayed, delayed_in_memory
+from ndrite.hdl.learn.words import INDEX_BITS, STATE_SHAPE, TABLE_SHAPE, WORDS_LATENCY, Words
 from ndrite.hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, WIDEST
+from ndrite.hdl.parts.pipeline import delayed, delayed_in_memory
 
 LENT_LATENCY = FAR + MULTIPLY_LATENCY
 """Cycles from ``factors`` to ``products``."""

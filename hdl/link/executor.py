@@ -10,12 +10,11 @@ from amaranth.utils import bits_for, exact_log2
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.packets import HEADER_BYTES, RESPONSE_FLAG, VERSION, Opcode, Status
 from ndrite.hdl.link import words
-from ndrite.hdl.link.decision import REQUESTS, WAYS, Decision
-from ndrite.hdl.link.inferences import Inferences
+from ndrite.hdl.link.decision import REQUESTS, WAYS, Decision, Inferences
 from ndrite.hdl.link.states import States
 from ndrite.hdl.link.unpacker import Unpacker, WordUnpacker
-from ndrite.hdl.parts.host_interface import host_interface, load_one
-from ndrite.hdl.parts.ports import Ports, Sized, by_name
+from ndrite.hdl.parts.bus import host_interface, load_one
+from ndrite.hdl.parts.layouts import Ports, Sized, by_name
 from ndrite.hdl.parts.target import is_small
 
 AFTER_HEAD = ("finish", "read", "stream", "logit", "checked", "answered")

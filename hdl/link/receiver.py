@@ -8,8 +8,7 @@ from amaranth.utils import bits_for
 
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.packets import CRC_BYTES, CRC_RESIDUE, HEADER_BYTES
-from ndrite.hdl.link.cobs import CobsDecoder
-from ndrite.hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step, crc_register
+from ndrite.hdl.link.cobs import CRC_INIT, CobsDecoder, crc32_of_byte, crc32_step, crc_register
 from ndrite.hdl.parts.memory import RegisteredMemory
 
 LENGTH_OFFSET = 8

@@ -7,8 +7,7 @@ from amaranth.utils import bits_for
 
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.packets import CRC_BYTES, HEADER_BYTES
-from ndrite.hdl.link.cobs import CobsSender
-from ndrite.hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step, crc_register
+from ndrite.hdl.link.cobs import CRC_INIT, CobsSender, crc32_of_byte, crc32_step, crc_register
 from ndrite.hdl.parts.memory import RegisteredMemory
 
 

@@ -7,7 +7,7 @@ from amaranth.utils import bits_for
 
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.sparse import GROUP
-from ndrite.hdl.parts.ports import Ports, Sized
+from ndrite.hdl.parts.layouts import Ports, Sized
 
 
 class Unpacker(wiring.Component):

@@ -7,7 +7,7 @@ from amaranth.hdl import Value
 
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.packets import Status
-from ndrite.hdl.link.crc import CRC_INIT, crc32_of_byte, crc32_step
+from ndrite.hdl.link.cobs import CRC_INIT, crc32_of_byte, crc32_step
 from ndrite.hdl.link.states import States
 from ndrite.hdl.parts.bus import STEP_LATENCY
 

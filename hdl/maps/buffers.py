@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
-from ndrite.hdl.parts.banks import bank_bits
+from ndrite.hdl.parts.layouts import bank_bits
 from ndrite.hdl.parts.memory import RegisteredMemory
 
 

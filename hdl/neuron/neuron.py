@@ -13,9 +13,8 @@ from amaranth.utils import bits_for, exact_log2
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.hdl.neuron.neuron_pipe import NEURON_LATENCY, OUTPUT_STAGE, NeuronPipe
 from ndrite.hdl.parts.bus import WindowSignature
-from ndrite.hdl.parts.delay import delayed
-from ndrite.hdl.parts.layouts import activation_layout, group_layout, second_layout
-from ndrite.hdl.parts.ports import Ports, Sized, by_name
+from ndrite.hdl.parts.layouts import Ports, Sized, activation_layout, by_name, group_layout, second_layout
+from ndrite.hdl.parts.pipeline import delayed
 
 
 def logit_layout(g: Geometry) -> StructLayout:

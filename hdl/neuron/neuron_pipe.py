@@ -10,11 +10,10 @@ from amaranth.utils import bits_for, exact_log2
 from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MAX, V_MIN
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.hdl.parts.bus import WindowSignature
-from ndrite.hdl.parts.delay import delayed
-from ndrite.hdl.parts.layouts import SECOND_BITS, group_layout
+from ndrite.hdl.parts.layouts import SECOND_BITS, Ports, Sized, group_layout
 from ndrite.hdl.parts.memory import RegisteredMemory, share
 from ndrite.hdl.parts.multiplier import Multiplier, WideMultiplier
-from ndrite.hdl.parts.ports import Ports, Sized
+from ndrite.hdl.parts.pipeline import delayed
 from ndrite.hdl.parts.target import unmerged
 
 NEURON_LATENCY = 24

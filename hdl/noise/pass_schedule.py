@@ -1,18 +1,153 @@
-"""pass_schedule: keys and roots of passes, worked out ahead of their samples, and whose turn it is."""
+"""pass_schedule: keys and standard deviations of the noise, a pass ahead of its columns."""
 
-from amaranth import Array, Cat, Module, Signal
+from typing import Any
+
+from amaranth import Array, Cat, Module, Mux, Signal, unsigned
 from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
+from ndrite.emulator.spec.arithmetic import SIGMA_MAX
 from ndrite.emulator.spec.geometry import Geometry
-from ndrite.emulator.spec.noise import DOMAIN_READ, KEY_WORD_BITS
-from ndrite.hdl.noise.pass_key import PassKey
-from ndrite.hdl.noise.sigma import Sigma
-from ndrite.hdl.parts.layouts import energy_shape, noise_layout
-from ndrite.hdl.parts.ports import by_name
-from ndrite.hdl.parts.queue import Queue
+from ndrite.emulator.spec.noise import DOMAIN_READ, KEY_ROTATE_X, KEY_ROTATE_Y, KEY_ROUNDS, KEY_WORD_BITS
+from ndrite.hdl.parts.layouts import by_name, energy_shape, noise_layout
+from ndrite.hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
+from ndrite.hdl.parts.pipeline import Queue, delayed
+
+LOW_BITS = 12
+"""Energy bits multiplied in the first of two narrow products."""
+
+
+def sigma_latency(g: Geometry) -> int:
+    """Cycles from ``start`` to ``done``."""
+    largest = SIGMA_MAX**2 + ((65535 * g.energy_max) >> 8)
+    return -(-bits_for(largest) // 2) + 8
+
+
+class Sigma(wiring.Component):
+    """sigma = min(65535, isqrt(variance_out + ((var_cell * S) >> 8))), one root bit a cycle.
+
+    ``start`` for one cycle with the operands; ``done`` stays up from the result on until the next start.
+    Latency: half the radicand's bits + 8 cycles (26 for the ``64-lane`` geometry). Resources: two
+    multipliers (one where S fits 12 bits), about 120 LUTs.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        energy_bits = bits_for(geometry.energy_max)
+        self.steps = sigma_latency(geometry) - 8
+        super().__init__(
+            {
+                "start": In(1),
+                "variance_out": In(32),
+                "var_cell": In(16),
+                "energy": In(energy_bits),
+                "sigma": Out(16),
+                "done": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        steps = self.steps
+        m.submodules.low = low = Multiplier(unsigned(16), unsigned(LOW_BITS))
+        energy = Signal.like(self.energy)
+        m.d.comb += [low.a.eq(self.var_cell), low.b.eq(energy[:LOW_BITS])]
+        # A multiplier's output register is slow: another one before the adder.
+        partial_product: Any = delayed(m, low.product, 1, "low")
+        if len(energy) > LOW_BITS:
+            m.submodules.high = high = Multiplier(unsigned(16), unsigned(len(energy) - LOW_BITS))
+            m.d.comb += [high.a.eq(self.var_cell), high.b.eq(energy[LOW_BITS:])]
+            partial_product = partial_product + (delayed(m, high.product, 1, "high") << LOW_BITS)
+        product = Signal(unsigned(16 + len(self.energy)))
+        radicand = Signal(2 * steps)
+        root = Signal(steps)
+        remainder = Signal(steps + 2)
+        before = MULTIPLY_LATENCY + 2
+        count = Signal(range(before + steps + 3))
+        # Restoring square root, two radicand bits a step: try to subtract 4 * root + 1.
+        trial = Cat(radicand[-2:], remainder)
+        candidate = Cat(1, 0, root)
+        fits = trial >= candidate
+        # Step of the count, decoded a cycle ahead.
+        adding, rooting = Signal(), Signal()
+        with m.If(self.start):
+            m.d.sync += [self.done.eq(0), count.eq(0), root.eq(0), remainder.eq(0), energy.eq(self.energy)]
+            m.d.sync += [adding.eq(1), rooting.eq(0)]
+        with m.Elif(~self.done):
+            m.d.sync += count.eq(count + 1)
+            m.d.sync += [
+                adding.eq(count < before),
+                rooting.eq((count >= before) & (count < before + steps)),
+            ]
+            m.d.sync += product.eq(partial_product)
+            with m.If(adding):
+                m.d.sync += radicand.eq(self.variance_out + (product >> 8))
+            with m.Elif(rooting):
+                m.d.sync += [
+                    radicand.eq(radicand << 2),
+                    remainder.eq(Mux(fits, trial - candidate, trial)),
+                    root.eq(Cat(fits, root)),
+                ]
+            with m.Else():
+                m.d.sync += [self.done.eq(1), self.sigma.eq(Mux(root > SIGMA_MAX, SIGMA_MAX, root))]
+        return m
+
+
+class PassKey(wiring.Component):
+    """key = Speck64/128 of (counter, inference) under (stream, domain, seed); words y then x, low first.
+
+    ``start`` for one cycle; ``done`` is up from the result on until the next start. Latency: 28 cycles.
+    Resources: two 32-bit adders, 192 flip-flops, no multiplier.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "start": In(1),
+                "seed": In(64),
+                "domain": In(32),
+                "stream": In(32),
+                "inference": In(32),
+                "counter": In(32),
+                "key": Out(64),
+                "done": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        x, y, key = Signal(32), Signal(32), Signal(32)
+        left = [Signal(32, name=f"left_{i}") for i in range(3)]
+        count = Signal(range(KEY_ROUNDS + 1))
+        mixed = (x.rotate_right(KEY_ROTATE_X) + y)[:32] ^ key
+        fresh = (key + left[0].rotate_right(KEY_ROTATE_X))[:32] ^ count
+        m.d.comb += self.key.eq(Cat(y, x))
+        with m.If(self.start):
+            m.d.sync += [
+                x.eq(self.counter),
+                y.eq(self.inference),
+                key.eq(self.seed[:32]),
+                left[0].eq(self.seed[32:]),
+                left[1].eq(self.domain),
+                left[2].eq(self.stream),
+                count.eq(0),
+                self.done.eq(0),
+            ]
+        with m.Elif(~self.done):
+            m.d.sync += [
+                x.eq(mixed),
+                y.eq(y.rotate_left(KEY_ROTATE_Y) ^ mixed),
+                key.eq(key.rotate_left(KEY_ROTATE_Y) ^ fresh),
+                left[0].eq(left[1]),
+                left[1].eq(left[2]),
+                left[2].eq(fresh),
+                count.eq(count + 1),
+                self.done.eq(count == KEY_ROUNDS - 1),
+            ]
+        return m
+
 
 KEY_BITS = 2 * KEY_WORD_BITS
 

@@ -1,11 +1,95 @@
-"""Records that travel between the core's blocks, sized by the geometry."""
+"""layouts: layouts of the streams between blocks, ports by geometry, banks, and counts of waiting sums."""
 
-from amaranth import Shape, signed, unsigned
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from amaranth import Cat, Const, Module, Shape, Signal, signed, unsigned
+from amaranth.hdl import Value
+from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
-from amaranth.utils import bits_for
+from amaranth.utils import bits_for, exact_log2
 
 from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
-from ndrite.hdl.parts.banks import bank_bits
+
+Ports: TypeAlias = dict[str, wiring.Member]
+
+
+class Sized(wiring.Component):
+    """Has the ``ports`` that its subclass says for its ``geometry``."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        super().__init__(self.ports(geometry))
+
+    def ports(self, g: Geometry) -> Ports:
+        """Each port's name and direction."""
+        raise NotImplementedError
+
+
+def by_name(to: Any, source: Any, *names: str) -> list[Any]:
+    """Each of ``to``'s signals, or fields, called ``names`` is assigned ``source``'s of that name.
+
+    For ports of which only some are alike; where all are, ``wiring.connect`` says so.
+    """
+    return [getattr(to, name).eq(getattr(source, name)) for name in names]
+
+
+def bank_bits(g: Geometry) -> int:
+    """Bits of a bank's number."""
+    return exact_log2(g.banks)
+
+
+def next_bank(bank: Signal) -> Value:
+    """The bank whose turn is after ``bank``'s."""
+    return ~bank if len(bank) == 1 else bank + 1
+
+
+def bank_address(index: Value, bank: Value, size: int) -> Value:
+    """Address of ``index`` in ``bank`` of a memory of banks of ``size`` (a power of two) entries."""
+    bits = exact_log2(size)
+    padded = Cat(index, Const(0, bits))[:bits]
+    return Cat(padded, bank)
+
+
+LINE_DEPTH = 8
+"""Passes whose sums a lane's line holds: at most 16, what LUT memory has in any case."""
+
+
+def waiting_sums(geometry: Geometry) -> int:
+    """Passes whose sums may wait, in a memory of each lane's, while those of one before them are read out.
+
+    Passes differ in length where zeros are skipped; this is what lets short ones follow at once.
+    """
+    return LINE_DEPTH - 1 if geometry.overlap else 0
+
+
+@dataclass(frozen=True)
+class Line:
+    """A pass's sums are ``put`` in line at place ``to``; those at ``source`` are the next to leave it."""
+
+    put: Signal
+    to: Signal
+    source: Signal
+
+
+def in_line(m: Module, ends: Signal, close: Value, name: str) -> tuple[Signal, Line]:
+    """When sums leave the line for the column registers, and the line.
+
+    They get in line as a pass ``ends``, and leave it when the registers are free or, on ``close``, become so:
+    one cycle after they got there, at the earliest.
+    """
+    to, source = (Signal(range(LINE_DEPTH), name=f"{n}_{name}") for n in ("to", "source"))
+    waiting = Signal(range(LINE_DEPTH + 1), name=f"waiting_{name}")
+    entry_full, entry_filled = Signal(name=f"held_{name}"), Signal(name=f"taken_{name}")
+    m.d.comb += entry_filled.eq(waiting.any() & (~entry_full | close))
+    m.d.sync += [
+        to.eq(to + ends),
+        source.eq(source + entry_filled),
+        waiting.eq(waiting + ends - entry_filled),
+        entry_full.eq(entry_filled | (entry_full & ~close)),
+    ]
+    return entry_filled, Line(ends, to, source)
+
 
 INDEX_BITS = 32
 TILE_BITS = 10

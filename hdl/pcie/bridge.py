@@ -13,8 +13,8 @@ from ndrite.emulator.spec.memory_map import REGION_SHIFT
 from ndrite.emulator.spec.pcie import ENGINE_OFFSET, ENGINE_REGISTERS, REGION_SLOTS, region_slot_words
 from ndrite.emulator.spec.registers import BY_NAME
 from ndrite.hdl.parts.bus import BusSignature, WindowSignature
-from ndrite.hdl.parts.ports import Ports, Sized
-from ndrite.hdl.parts.queue import Queue
+from ndrite.hdl.parts.layouts import Ports, Sized
+from ndrite.hdl.parts.pipeline import Queue
 from ndrite.hdl.pcie import signature as tlp
 from ndrite.hdl.pcie.signature import completion
 

@@ -8,15 +8,14 @@ from amaranth.lib.wiring import In, Out
 
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.hdl.device.accelerator import Accelerator
-from ndrite.hdl.parts.host_interface import host_interface
-from ndrite.hdl.parts.ports import by_name
+from ndrite.hdl.parts.bus import host_interface
+from ndrite.hdl.parts.layouts import by_name
 from ndrite.hdl.pcie.bridge import Bridge
-from ndrite.hdl.pcie.framer import Framer
 from ndrite.hdl.pcie.reader import Reader
 from ndrite.hdl.pcie.ring import Ring
 from ndrite.hdl.pcie.runner import Runner
 from ndrite.hdl.pcie.signature import BEAT_LAYOUT, CONFIG_LAYOUT, TLP_SIGNATURE, TYPE_COMPLETION
-from ndrite.hdl.pcie.writer import Writer
+from ndrite.hdl.pcie.writer import Framer, Writer
 
 
 class Endpoint(wiring.Component):

@@ -7,8 +7,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from ndrite.emulator.spec.geometry import Geometry
-from ndrite.hdl.parts.banks import next_bank
-from ndrite.hdl.parts.host_interface import host_interface
+from ndrite.hdl.parts.bus import host_interface
+from ndrite.hdl.parts.layouts import next_bank
 
 GIVEN = ("load", "load_address", "load_data", "bank", "result_address")
 HEARD = ("input_done", "done", "hung", "result_data", "campaign_started", "campaign_done")

@@ -8,7 +8,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from ndrite.hdl.parts.queue import Queue
+from ndrite.hdl.parts.pipeline import Queue
 from ndrite.hdl.pcie.signature import (
     BEAT_LAYOUT,
     CONFIG_LAYOUT,
@@ -19,7 +19,7 @@ from ndrite.hdl.pcie.signature import (
     memory_request,
     swapped,
 )
-from ndrite.hdl.pcie.splitter import Splitter
+from ndrite.hdl.pcie.writer import Splitter
 
 ARRIVAL_LAYOUT = StructLayout(
     {"valid": 1, "requester": 16, "tag": 8, "byte_count": 13, "payload": 11} | {"good": 1, "locked": 1}

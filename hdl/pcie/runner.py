@@ -7,8 +7,8 @@ from amaranth.lib.wiring import In, Out
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.packets import Status
 from ndrite.emulator.spec.pcie import ALIGNMENT
-from ndrite.hdl.parts.host_interface import host_interface
-from ndrite.hdl.parts.ports import Ports, Sized, by_name
+from ndrite.hdl.parts.bus import host_interface
+from ndrite.hdl.parts.layouts import Ports, Sized, by_name
 from ndrite.hdl.pcie.inference import GIVEN, HEARD, Inference
 from ndrite.hdl.pcie.signature import JOB_SIGNATURE, TRANSFER_LAYOUT
 

@@ -12,17 +12,20 @@ from amaranth.utils import bits_for, exact_log2
 from ndrite.emulator.spec.arithmetic import ADC_BITS, SHIFT_MAX
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.hdl.array.array import added_latency
-from ndrite.hdl.noise.samples import sample_depth
+from ndrite.hdl.noise.noise import sample_depth
 from ndrite.hdl.parts.bus import WindowSignature
-from ndrite.hdl.parts.delay import delayed
-from ndrite.hdl.parts.layouts import column_shape, group_layout, readout_layout
+from ndrite.hdl.parts.layouts import (
+    Ports,
+    Sized,
+    by_name,
+    column_shape,
+    group_layout,
+    readout_layout,
+    waiting_sums,
+)
 from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
-from ndrite.hdl.parts.ports import Ports, Sized, by_name
-from ndrite.hdl.parts.queue import Queue
+from ndrite.hdl.parts.pipeline import Queue, delayed
 from ndrite.hdl.parts.target import unmerged
-from ndrite.hdl.parts.waiting_sums import waiting_sums
-from ndrite.hdl.readout.back_to_back import BackToBack
-from ndrite.hdl.readout.one_by_one import OneByOne
 from ndrite.hdl.readout.readout_pipe import (
     GAIN_STAGE,
     HALF_STAGE,
@@ -32,7 +35,7 @@ from ndrite.hdl.readout.readout_pipe import (
     TOP_STAGE,
     ReadoutPipe,
 )
-from ndrite.hdl.readout.schedule import partial_depth, steps_most
+from ndrite.hdl.readout.schedule import BackToBack, OneByOne, partial_depth, steps_most
 
 SETTINGS_BITS = 28
 

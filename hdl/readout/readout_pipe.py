@@ -8,10 +8,9 @@ from amaranth.lib.wiring import In, Out
 
 from ndrite.emulator.spec.arithmetic import GAUSS_FRACTION, SHIFT_MAX
 from ndrite.emulator.spec.geometry import Geometry
-from ndrite.hdl.parts.delay import delayed
-from ndrite.hdl.parts.layouts import column_shape
+from ndrite.hdl.parts.layouts import Ports, Sized, column_shape
 from ndrite.hdl.parts.multiplier import Multiplier, WideMultiplier
-from ndrite.hdl.parts.ports import Ports, Sized
+from ndrite.hdl.parts.pipeline import delayed
 from ndrite.hdl.parts.target import unmerged
 
 GAIN_STAGE = 4

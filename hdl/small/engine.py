@@ -14,9 +14,8 @@ from ndrite.emulator.spec.geometry import Geometry
 from ndrite.hdl.neuron.neuron import logit_layout
 from ndrite.hdl.neuron.neuron_pipe import TABLE_BITS
 from ndrite.hdl.parts.bus import WindowSignature
-from ndrite.hdl.parts.layouts import activation_layout, column_shape, readout_layout
+from ndrite.hdl.parts.layouts import Ports, Sized, activation_layout, column_shape, readout_layout
 from ndrite.hdl.parts.memory import RegisteredMemory, share
-from ndrite.hdl.parts.ports import Ports, Sized
 from ndrite.hdl.readout.readout import SETTINGS_BITS
 
 FACTOR_BITS = 16

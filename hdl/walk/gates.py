@@ -7,12 +7,11 @@ from amaranth.lib.wiring import In, Out
 from ndrite.emulator.spec.arithmetic import INPUT_MAX
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.steps import GATE_TERMS_MAX
-from ndrite.hdl.parts.delay import delayed
+from ndrite.hdl.parts.layouts import Ports, Sized
 from ndrite.hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, Multiplier
-from ndrite.hdl.parts.ports import Ports, Sized
-from ndrite.hdl.parts.queue import Queue
-from ndrite.hdl.walk.countdown import Countdown
+from ndrite.hdl.parts.pipeline import Queue, delayed
 from ndrite.hdl.walk.map_memory import MAP_LATENCY, reader_ports
+from ndrite.hdl.walk.places import Countdown
 from ndrite.hdl.walk.records import GATE_LAYOUT
 
 AHEAD = 4

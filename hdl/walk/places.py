@@ -1,15 +1,38 @@
-"""places: where in a map each of a product's columns lies, as the columns come."""
+"""places: where codes of a map go, by counters that step without a comparison."""
 
 from typing import Any
 
 from amaranth import Module, Mux, Signal
+from amaranth.hdl import Value
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from ndrite.emulator.spec.geometry import Geometry
-from ndrite.hdl.parts.ports import Ports, Sized
-from ndrite.hdl.walk.countdown import Countdown
+from ndrite.hdl.parts.layouts import Ports, Sized
+
+
+class Countdown:
+    """``turns`` of a loop, which holds still while it counts; ``last`` is up in the last turn.
+
+    ``again`` begins, ``down`` ends a turn that is not the last. No comparison stands between the count and
+    what hangs on it.
+    """
+
+    def __init__(self, m: Module, turns: Value, name: str) -> None:
+        self.turns = turns
+        self.left, self.last = Signal(len(turns), name=f"{name}_left"), Signal(name=f"{name}_last")
+        self._single = Signal(name=f"{name}_single")
+        m.d.sync += self._single.eq(turns == 1)
+
+    def again(self) -> list[Any]:
+        """All turns are left; not in the two cycles behind a change of ``turns``."""
+        return [self.left.eq(self.turns), self.last.eq(self._single)]
+
+    def down(self) -> list[Any]:
+        """One turn is over."""
+        return [self.left.eq(self.left - 1), self.last.eq(self.left == 2)]
+
 
 PLACES_LATENCY = 2
 """Cycles from ``next`` to the place of the column that it passes."""

@@ -10,8 +10,8 @@ from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
 from ndrite.emulator.spec.memory_map import map_words
 from ndrite.emulator.spec.walk_record import GATE, HEADER, RECORD_WORDS, STEP, USED_WORDS
 from ndrite.hdl.parts.bus import WindowSignature
-from ndrite.hdl.parts.delay import delayed
 from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory, share
+from ndrite.hdl.parts.pipeline import delayed
 
 HEADER_LAYOUT = StructLayout({name: width for name, (_, _, width) in HEADER.items()})
 """The fields of record 0."""

@@ -1,6 +1,8 @@
-"""seconds: the second operands of a product's columns, read ahead of its sums."""
+"""seconds: second operands of sums: read ahead, scaled, pooled."""
 
-from amaranth import Const, Module, Mux, Signal
+from typing import Any
+
+from amaranth import Const, Module, Mux, Signal, unsigned
 from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
@@ -8,12 +10,144 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
-from ndrite.hdl.parts.delay import delayed
-from ndrite.hdl.parts.layouts import SECOND_BITS, second_layout
-from ndrite.hdl.parts.queue import Queue
+from ndrite.hdl.parts.bus import WindowSignature
+from ndrite.hdl.parts.layouts import SECOND_BITS, Ports, Sized, second_layout
+from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory, share
+from ndrite.hdl.parts.multiplier import CODE_BITS, FAR, MULTIPLY_LATENCY, CarryMultiplier, Multiplier
+from ndrite.hdl.parts.pipeline import Queue, delayed
 from ndrite.hdl.walk.map_memory import MAP_LATENCY, reader_ports
 from ndrite.hdl.walk.places import FIELD_LAYOUT, PLACES_LATENCY, Places
-from ndrite.hdl.walk.scaler import OPERAND_BITS
+from ndrite.hdl.walk.records import CHUNK_LAYOUT
+
+FACTOR_BITS = 16
+OPERAND_BITS = 17
+SCALER_LATENCY = 1 + READ_LATENCY + MULTIPLY_LATENCY + 2 * FAR + 3
+"""Cycles from ``a`` to ``value``."""
+WIDE = 37
+"""Bits that hold a product and what rounds it; a larger shift leaves 0."""
+
+
+class Scaler(Sized):
+    """value[i] = rshift_round(a[i] * factor[index + i], shift), at most 2^25 - 1; ``shift`` holds still.
+
+    Several neurons have two at a time (``second_operands``), the second one a code and its multiplier made of
+    LUTs. Latency: SCALER_LATENCY. Resources: 16 bits a column of memory, a multiplier, about 200 LUTs; with
+    the second one 500.
+    """
+
+    def ports(self, g: Geometry) -> Ports:
+        return {
+            "valid": In(1),
+            "a": In(ArrayLayout(OPERAND_BITS, g.second_operands)),
+            "index": In(bits_for(g.columns - 1)),
+            "shift": In(6),
+            "value_valid": Out(1),
+            "value": Out(ArrayLayout(SECOND_BITS, g.second_operands)),
+            "window": In(WindowSignature()),
+        }
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        columns, operands = self.geometry.columns, self.geometry.second_operands
+        m.submodules.factors = factors = RegisteredMemory(unsigned(FACTOR_BITS), columns, second=operands > 1)
+        index = delayed(m, self.index, 1, "index")
+        share(m, factors, self.window, index)
+        m.d.sync += self.window.read_data.eq(factors.data)
+        m.submodules.multiplier = multiplier = Multiplier(unsigned(OPERAND_BITS), unsigned(FACTOR_BITS))
+        m.d.comb += [
+            multiplier.a.eq(delayed(m, self.a[0], 1 + READ_LATENCY + FAR, "a")),
+            multiplier.b.eq(delayed(m, factors.data, FAR, "factor")),
+        ]
+        half = Signal(WIDE)
+        m.d.sync += [
+            half.eq((Const(1, 1) << self.shift) >> 1),
+            self.value_valid.eq(delayed(m, self.valid, SCALER_LATENCY - 1, "valid")),
+        ]
+        self._rounded(m, multiplier.product, half, 0)
+        if operands > 1:
+            m.submodules.second = second = CarryMultiplier(unsigned(FACTOR_BITS))
+            with m.If(~self.window.write):
+                m.d.comb += factors.write_address.eq(index + 1)
+            m.d.comb += [
+                second.a.eq(delayed(m, factors.also, FAR, "second_factor")),
+                second.b.eq(delayed(m, self.a[1][:CODE_BITS], 1 + READ_LATENCY + FAR, "b")),
+            ]
+            self._rounded(m, second.product, half, 1)
+        return m
+
+    def _rounded(self, m: Module, product: Any, half: Signal, way: int) -> None:
+        """Three steps from a multiplier's product to ``value``."""
+        product = delayed(m, product, FAR, f"product_{way}")
+        rounded, coarse = Signal(WIDE, name=f"rounded_{way}"), Signal(WIDE, name=f"coarse_{way}")
+        m.d.sync += [
+            rounded.eq(product.as_unsigned() + half),
+            self.value[way].eq(_most(coarse >> self.shift[:3])),
+        ]
+        with m.Switch(self.shift[3:]):
+            for i in range(8):
+                with m.Case(i):
+                    m.d.sync += coarse.eq(rounded >> 8 * i)
+
+
+def _most(value: object) -> object:
+    """At most what SECOND_BITS hold."""
+    return Mux(value[SECOND_BITS:].any(), (1 << SECOND_BITS) - 1, value[:SECOND_BITS])  # type: ignore[index]
+
+
+POOLING_LATENCY = 2 + WORD_ROWS
+"""Cycles from a group's last chunk to the last of its results."""
+
+
+class Pooling(wiring.Component):
+    """``largest`` and ``total`` of each channel of a group's chunks, one after the other, each ``valid``.
+
+    ``patch_end`` comes with the patch's last. A group takes as many cycles, at least, as it has channels.
+
+    Latency: POOLING_LATENCY. Throughput: a chunk, and a result, a cycle. Resources: about 500 LUTs.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "chunk": In(CHUNK_LAYOUT),
+                "valid": Out(1),
+                "largest": Out(8),
+                "total": Out(OPERAND_BITS),
+                "patch_end": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        chunk = self.chunk
+        channel_layout = StructLayout({"largest": 8, "total": OPERAND_BITS})
+        channels, results = (
+            Signal(ArrayLayout(channel_layout, WORD_ROWS), name=n, reset_less=True)
+            for n in ("channels", "results")
+        )
+        begun, ended, ends_patch, closing = Signal(), Signal(), Signal(), Signal()
+        count, left = Signal(4), Signal(4)
+        m.d.sync += ended.eq(chunk.valid & chunk.group_end)
+        with m.If(chunk.valid):
+            m.d.sync += [begun.eq(~chunk.group_end), count.eq(chunk.count), ends_patch.eq(chunk.patch_end)]
+            for i in range(WORD_ROWS):
+                code, channel = chunk.codes[i], channels[i]
+                with m.If(~begun | (code > channel.largest)):
+                    m.d.sync += channel.largest.eq(code)
+                m.d.sync += channel.total.eq(Mux(begun, channel.total, 0) + code)
+        m.d.comb += [
+            self.valid.eq(left != 0),
+            self.largest.eq(results[0].largest),
+            self.total.eq(results[0].total),
+            self.patch_end.eq(closing & (left == 1)),
+        ]
+        with m.If(ended):
+            m.d.sync += [results.eq(channels), left.eq(count), closing.eq(ends_patch)]
+        with m.Elif(left != 0):
+            m.d.sync += left.eq(left - 1)
+            m.d.sync += [results[i].eq(results[i + 1]) for i in range(WORD_ROWS - 1)]
+        return m
+
 
 AHEAD = 32, 96
 """Operands that may wait for their sums, those on their way among them: of one neuron, and of several."""

@@ -8,22 +8,24 @@ from amaranth.utils import bits_for, exact_log2
 
 from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
 from ndrite.emulator.spec.walk_record import HEADER, KINDS, POSITION_BITS_MIN, RECORD_WORDS
-from ndrite.hdl.parts.bus import WindowSignature
-from ndrite.hdl.parts.delay import delayed
-from ndrite.hdl.parts.host_interface import load_members
-from ndrite.hdl.parts.layouts import INDEX_BITS, activation_layout, second_layout, start_layout
+from ndrite.hdl.parts.bus import WindowSignature, load_members
+from ndrite.hdl.parts.layouts import (
+    INDEX_BITS,
+    Ports,
+    Sized,
+    activation_layout,
+    by_name,
+    second_layout,
+    start_layout,
+)
 from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
-from ndrite.hdl.parts.ports import Ports, Sized, by_name
+from ndrite.hdl.parts.pipeline import delayed
 from ndrite.hdl.walk.gates import GATES_LATENCY, Gates
-from ndrite.hdl.walk.map_memory import MapMemory
-from ndrite.hdl.walk.map_writer import WRITE_LATENCY, MapWriter, turns_most
-from ndrite.hdl.walk.packer import Packer
-from ndrite.hdl.walk.patch_reader import CHUNK_LATENCY, PatchReader
+from ndrite.hdl.walk.map_memory import WRITE_LATENCY, MapMemory, MapWriter, turns_most
+from ndrite.hdl.walk.patch_reader import CHUNK_LATENCY, Packer, PatchReader
 from ndrite.hdl.walk.places import FIELD_LAYOUT, PLACES_LATENCY
-from ndrite.hdl.walk.pooling import POOLING_LATENCY, Pooling
 from ndrite.hdl.walk.records import GATE_LAYOUT, STEP_LAYOUT, Records
-from ndrite.hdl.walk.scaler import SCALER_LATENCY, Scaler
-from ndrite.hdl.walk.seconds import Seconds
+from ndrite.hdl.walk.seconds import POOLING_LATENCY, SCALER_LATENCY, Pooling, Scaler, Seconds
 
 TO_BEGIN = 4 + POSITION_BITS_MIN
 """Cycles from a step's end to the first read of the one behind it, at least."""

@@ -15,7 +15,7 @@ from amaranth.lib.wiring import In, Out
 from ndrite.emulator.spec import PRESETS
 from ndrite.hdl.array.array import Array
 from ndrite.hdl.learn.core import LearningCore
-from ndrite.hdl.parts.carry_chain import CarryMultiplier
+from ndrite.hdl.parts.multiplier import CarryMultiplier
 from ndrite.hdl.parts.target import unmerged
 from tests.extras import needs
 from tests.hdl.simulate import run_bench

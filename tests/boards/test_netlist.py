@@ -66,7 +66,7 @@ def test_a_comment_changes_no_build_id(of_copies: OfCopies, here: int) -> None:
     ("file", "old", "new"),
     [
         ("emulator/spec/registers.py", "PROTOCOL_MINOR = 2\n", "PROTOCOL_MINOR = 3\n"),
-        ("hdl/device/restart.py", "RESET_CYCLES = 64\n", "RESET_CYCLES = 32\n"),
+        ("hdl/device/watchdog.py", "RESET_CYCLES = 64\n", "RESET_CYCLES = 32\n"),
     ],
 )
 @pytest.mark.long

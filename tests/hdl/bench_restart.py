@@ -12,7 +12,7 @@ from ndrite.emulator.backend.lay_out import lay_out
 from ndrite.emulator.golden import Core, Trace
 from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.spec import Program
-from ndrite.hdl.device.restart import RESET_CYCLES
+from ndrite.hdl.device.watchdog import RESET_CYCLES
 from tests.hdl.bench_core import Monitor, infer
 from tests.hdl.given import GEOMETRY
 from tests.hdl.streams import load, pulse, reset

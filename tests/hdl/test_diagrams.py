@@ -16,9 +16,8 @@ from ndrite import hdl
 from ndrite.emulator.spec import PRESETS
 from ndrite.hdl.link.unpacker import Unpacker, WordUnpacker
 from ndrite.hdl.parts.bus import Decoder
-from ndrite.hdl.parts.queue import Queue
-from ndrite.hdl.readout.back_to_back import BackToBack
-from ndrite.hdl.readout.one_by_one import OneByOne
+from ndrite.hdl.parts.pipeline import Queue
+from ndrite.hdl.readout.schedule import BackToBack, OneByOne
 from ndrite.hdl.walk.map_memory import MapMemory
 from tests.hdl.interpreted import followed
 

@@ -8,11 +8,11 @@ from ndrite.boards.fpga.rgmii import Rgmii
 from ndrite.emulator.spec import PRESETS
 from ndrite.hdl.learn.core import LearningCore
 from ndrite.hdl.link.uart import UartReceiver, UartTransmitter
-from ndrite.hdl.parts.queue import Queue
-from ndrite.hdl.parts.table import Table
+from ndrite.hdl.parts.memory import Table
+from ndrite.hdl.parts.pipeline import Queue
 from ndrite.hdl.pcie.inference import Inference
 from ndrite.hdl.pcie.reader import Reader
-from ndrite.hdl.pcie.splitter import Splitter
+from ndrite.hdl.pcie.writer import Splitter
 from ndrite.hdl.small.core import SmallCore
 from ndrite.hdl.walk.patch_reader import PatchReader
 from tests.refusals import refused

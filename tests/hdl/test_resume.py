@@ -11,8 +11,7 @@ from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.spec import PRESETS
 from ndrite.emulator.spec.packets import Opcode, Status
 from ndrite.hdl.device.accelerator import Accelerator
-from ndrite.hdl.device.restart import RESET_CYCLES
-from ndrite.hdl.device.watchdog import watchdog_cycles
+from ndrite.hdl.device.watchdog import RESET_CYCLES, watchdog_cycles
 from tests.hdl.interpreted import simulated
 from tests.hdl.wire import Wire
 from tests.stimulus import inferred, random_inputs

@@ -10,7 +10,7 @@ import pytest
 from amaranth import Cat, Module, Signal
 
 from ndrite.emulator.spec.datagrams import LEASE_S
-from ndrite.hdl.noise.pass_key import PassKey
+from ndrite.hdl.noise.pass_schedule import PassKey
 from tests.proofs.checker import Run, Verdict, check
 from tests.proofs.proof import proof, test_holds, test_injected_bug_is_found  # noqa: F401
 

@@ -110,7 +110,7 @@ def _verdict(wrong: list[bytes]) -> Verdict:
     return Verdict(not wrong, bool(wrong), f"simulated, {len(BODIES)} bodies", 0, f"wrong: {wrong}")
 
 
-@proof("ndrite.hdl.link.crc", long=True)
+@proof("ndrite.hdl.link.cobs", long=True)
 def steps(crc: types.ModuleType) -> Verdict:
     """A step is eight serial ones."""
     c = Claim()

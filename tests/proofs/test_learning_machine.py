@@ -12,7 +12,7 @@ import pytest
 from amaranth import Module, Mux, Signal, signed
 
 from ndrite.emulator.spec import Geometry
-from ndrite.hdl.device.restart import Restart
+from ndrite.hdl.device.watchdog import Restart
 from ndrite.hdl.learn.core import LearningCore
 from tests.proofs.checker import Run, Verdict, check
 from tests.proofs.proof import proof, test_holds, test_injected_bug_is_found  # noqa: F401

@@ -21,7 +21,7 @@ DEPTH, WIDTH = 4, 1
 QUEUE_CYCLES = 12
 
 
-@proof("ndrite.hdl.parts.queue", long=True)
+@proof("ndrite.hdl.parts.pipeline", long=True)
 def queue(module: types.ModuleType) -> Verdict:
     """The n-th payload out is the n-th in, for every n; the level is what went in less what came out."""
     run = Run()

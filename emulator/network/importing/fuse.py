@@ -1,4 +1,7 @@
-"""Products that take in the sum or the function after them, and the stretch that a function's table spans."""
+"""Products that take in the sum or the function after them, and the stretch that a function's table spans.
+
+The readers of a map decide what its codes must stand for exactly.
+"""
 
 from __future__ import annotations
 

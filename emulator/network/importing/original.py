@@ -1,4 +1,8 @@
-"""The user's own model: its file, an ONNX graph to read, and its own answers."""
+"""The user's own model: its file, an ONNX graph to read, and its own answers.
+
+Every model is read as ONNX: PyTorch modules go through its exporter, scikit-learn's estimators through
+skl2onnx.
+"""
 
 import contextlib
 import copy

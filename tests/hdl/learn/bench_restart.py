@@ -8,7 +8,7 @@ from cocotb.triggers import ClockCycles
 
 from ndrite.emulator.backend.learning import lay_out_learning
 from ndrite.emulator.golden.learn import make_learner
-from ndrite.hdl.device.restart import RESET_CYCLES
+from ndrite.hdl.device.watchdog import RESET_CYCLES
 from tests.hdl.given import GEOMETRY
 from tests.hdl.learn.bench_core import states, update
 from tests.hdl.streams import load, pulse, reset

@@ -16,10 +16,9 @@ from ndrite.emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_MAX
 from ndrite.emulator.spec.learning_map import TABLES
 from ndrite.hdl.learn.answers import ANSWER_LATENCY, Answers
 from ndrite.hdl.learn.carry import Carry
-from ndrite.hdl.learn.layouts import CODE_SHAPE
 from ndrite.hdl.learn.pulses import TRAIN_LATENCY, Trains
 from ndrite.hdl.learn.updater import PRODUCTS, UPDATE_LATENCY, Updater
-from ndrite.hdl.learn.words import WORDS_LATENCY, Words
+from ndrite.hdl.learn.words import CODE_SHAPE, WORDS_LATENCY, Words
 from ndrite.hdl.parts.multiplier import WIDEST, Multiplier
 from tests.hdl.interpreted import answers, followed, simulated
 from tests.random_learning import random_devices

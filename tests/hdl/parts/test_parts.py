@@ -7,8 +7,7 @@ import pytest
 from amaranth import Module, Shape, Signal, signed, unsigned
 
 from ndrite.hdl.learn.answers import clipped
-from ndrite.hdl.parts.carry_chain import CarryMultiplier
-from ndrite.hdl.parts.multiplier import MULTIPLY_LATENCY
+from ndrite.hdl.parts.multiplier import MULTIPLY_LATENCY, CarryMultiplier
 from ndrite.hdl.parts.set_bits import (
     at_most_set,
     first_set,

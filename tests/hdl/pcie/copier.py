@@ -5,9 +5,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ndrite.hdl.pcie.endpoint import CONFIG
-from ndrite.hdl.pcie.framer import Framer
 from ndrite.hdl.pcie.reader import Reader
-from ndrite.hdl.pcie.writer import Writer
+from ndrite.hdl.pcie.writer import Framer, Writer
 
 FIELDS = {"address": 64, "length": 32, "valid": 1}
 BEAT = {"data": 64, "half": 1, "last": 1, "valid": 1}

@@ -7,7 +7,7 @@ from cocotb.triggers import RisingEdge
 
 from ndrite.emulator.spec import Geometry
 from ndrite.hdl.array.array import capture_latency
-from ndrite.hdl.parts.waiting_sums import waiting_sums
+from ndrite.hdl.parts.layouts import waiting_sums
 from ndrite.hdl.readout.schedule import EMITTER_CYCLES
 
 

@@ -12,9 +12,8 @@ from ndrite.emulator.backend.lay_out import lay_out
 from ndrite.emulator.golden.array import readout
 from ndrite.emulator.golden.noise import noise
 from ndrite.emulator.golden.random_program import random_program
-from ndrite.hdl.noise.samples import sample_depth
-from ndrite.hdl.parts.layouts import readout_layout
-from ndrite.hdl.parts.waiting_sums import waiting_sums
+from ndrite.hdl.noise.noise import sample_depth
+from ndrite.hdl.parts.layouts import readout_layout, waiting_sums
 from tests.hdl.compared import same
 from tests.hdl.given import GEOMETRY
 from tests.hdl.probe import packed, unpacker

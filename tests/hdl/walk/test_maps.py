@@ -15,10 +15,9 @@ from ndrite.emulator.spec.arithmetic import INPUT_MAX
 from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
 from ndrite.emulator.spec.patches import Patches
 from ndrite.hdl.neuron.neuron import codes_kept
-from ndrite.hdl.walk.map_memory import MAP_LATENCY, MapMemory
-from ndrite.hdl.walk.map_writer import WRITE_LATENCY, MapWriter, turns_most
+from ndrite.hdl.walk.map_memory import MAP_LATENCY, WRITE_LATENCY, MapMemory, MapWriter, turns_most
 from ndrite.hdl.walk.places import PLACES_LATENCY, Places
-from ndrite.hdl.walk.pooling import Pooling
+from ndrite.hdl.walk.seconds import Pooling
 from tests.hdl.interpreted import followed, simulated
 from tests.hdl.walk import place_fields
 
