@@ -29,7 +29,7 @@ from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.campaign import campaign
 from ndrite.emulator.mapping.weights import variation_of
 from ndrite.emulator.spec import Program
-from ndrite.emulator.spec.campaign import Campaign
+from ndrite.emulator.spec.variation import Campaign
 from ndrite.networks import shipped_network, shipped_program
 from ndrite.samples import judging_set
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ndrite.emulator.device.array.crossbar import effective_matrix
+from ndrite.emulator.device.crossbar import effective_matrix
 
 
 def seconds(call: Callable[[], object], repeat: int, inner: int = 1) -> float:

@@ -28,8 +28,7 @@ from ndrite.emulator.device.description import load_chip
 from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.learn import make_learner
-from ndrite.emulator.golden.learn.devices import Constants, constants, updated
-from ndrite.emulator.golden.learn.words import coincidences, key_of, trains
+from ndrite.emulator.golden.learn.devices import Constants, coincidences, constants, key_of, trains, updated
 from ndrite.emulator.golden.noise import words
 from ndrite.emulator.learning.insitu import THRESHOLDS, Course, Plan, devices_of, follow, prepare
 from ndrite.emulator.network.datasets import digits, fashion_mnist_test

@@ -36,8 +36,8 @@ from ndrite.emulator.golden import Core
 from ndrite.emulator.spec import PRESETS, Program
 from ndrite.emulator.spec.datagrams import HEADER_BYTES, PIECE_MAX
 from ndrite.emulator.spec.memory_map import Section, address
+from ndrite.emulator.spec.packets import sparse
 from ndrite.emulator.spec.registers import BY_NAME, REGISTERS, identity
-from ndrite.emulator.spec.sparse import sparse
 from ndrite.host.links.pcie import PcieChannel
 from ndrite.host.links.udp import UdpLink
 from ndrite.host.links.udp_socket import UdpSocket

@@ -27,8 +27,8 @@ from ndrite.emulator.backend.schedule import bound_cycles
 from ndrite.emulator.device.description import load_chip
 from ndrite.emulator.golden.campaign import campaign
 from ndrite.emulator.mapping.weights import variation_of
-from ndrite.emulator.spec.campaign import Campaign
 from ndrite.emulator.spec.memory_map import CAMPAIGN_CHIPS
+from ndrite.emulator.spec.variation import Campaign
 from ndrite.host.campaign import samples_at_once
 from ndrite.networks import shipped_program
 from ndrite.samples import judging_set

@@ -12,8 +12,8 @@ from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.campaign import campaign
 from ndrite.emulator.golden.learn import Learner, make_learner
 from ndrite.emulator.spec import Geometry, Program
-from ndrite.emulator.spec.campaign import Campaign, CampaignResult
 from ndrite.emulator.spec.learning import Counts, Learning
+from ndrite.emulator.spec.variation import Campaign, CampaignResult
 from ndrite.host.api import Progress, told
 from ndrite.host.errors import LinkError, NotProgrammedError
 from ndrite.host.inputs import check_inputs, check_program, check_variation

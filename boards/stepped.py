@@ -13,7 +13,7 @@ from ndrite.boards.board import Board
 from ndrite.boards.segmented import Segmented
 from ndrite.emulator.golden.campaign import campaign
 from ndrite.emulator.spec import Geometry, GeometryError, Program
-from ndrite.emulator.spec.campaign import Campaign, CampaignResult
+from ndrite.emulator.spec.variation import Campaign, CampaignResult
 from ndrite.host.api import BoardApi, Progress, told
 from ndrite.host.errors import NotProgrammedError
 from ndrite.host.inputs import check_inputs, check_program, check_variation

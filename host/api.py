@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.spec import Geometry, Program
-from ndrite.emulator.spec.campaign import Campaign, CampaignResult
 from ndrite.emulator.spec.learning import Counts, Learning
+from ndrite.emulator.spec.variation import Campaign, CampaignResult
 from ndrite.host.memory import Upset
 
 Progress = Callable[[int, int], None]
@@ -139,7 +139,7 @@ class BoardApi(Protocol):
     ) -> CampaignResult:
         """Votes of samples uint8 (n, inputs) with labels (n,) on virtual chips of the program it holds.
 
-        The same everywhere and however it is cut into pieces (``ndrite.emulator.spec.campaign``).
+        The same everywhere and however it is cut into pieces (``ndrite.emulator.spec.variation``).
         ``progress`` counts chips of all pieces. Afterwards the nominal chip is on the board again.
 
         Raises

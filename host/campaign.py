@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.spec import Geometry, Program
-from ndrite.emulator.spec.campaign import Campaign, CampaignResult
 from ndrite.emulator.spec.memory_map import CAMPAIGN_CHIPS, Section, address
 from ndrite.emulator.spec.registers import BY_NAME
-from ndrite.emulator.spec.variation import inference_index
+from ndrite.emulator.spec.variation import Campaign, CampaignResult, inference_index
 from ndrite.host.errors import HostError, LinkTimeout, VerifyError
 
 RUN, ABORT = 1, 2

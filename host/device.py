@@ -7,19 +7,18 @@ import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.spec import Geometry, Program
-from ndrite.emulator.spec.campaign import Campaign, CampaignResult
 from ndrite.emulator.spec.memory_map import Section
 from ndrite.emulator.spec.packets import Status
 from ndrite.emulator.spec.registers import BY_NAME, COUNTERS, MAGIC
+from ndrite.emulator.spec.variation import Campaign, CampaignResult
 from ndrite.host.api import Progress, told
 from ndrite.host.campaign import run_campaign, stop_campaign
-from ndrite.host.channel import Channel
 from ndrite.host.errors import DeviceError, InputError, NotProgrammedError, VerifyError
 from ndrite.host.identity import REGISTER_MAPS, read_identity
 from ndrite.host.inputs import check_inputs, check_variation
 from ndrite.host.links import Link
 from ndrite.host.memory import Upset, examine
-from ndrite.host.packet_channel import PacketChannel
+from ndrite.host.packet_channel import Channel, PacketChannel
 from ndrite.host.session import ATTEMPTS, TIMEOUT_S, Session
 
 WRITE_ROUNDS = 3

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ndrite.emulator.spec import Geometry, Program
-from ndrite.emulator.spec.arrays import Codes
+from ndrite.emulator.spec.arithmetic import Codes
 from ndrite.host.errors import InputError, InputWarning
 
 SEED_LIMIT = 1 << 64

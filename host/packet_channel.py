@@ -1,19 +1,63 @@
 """packet_channel: a device behind a byte stream, spoken to in packets."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.spec import Geometry
 from ndrite.emulator.spec.memory_map import Section
-from ndrite.emulator.spec.packets import SPARSE_PROTOCOL, Opcode
-from ndrite.emulator.spec.sparse import sparse
-from ndrite.host.channel import Count
+from ndrite.emulator.spec.packets import SPARSE_PROTOCOL, Opcode, sparse
 from ndrite.host.links import Link
 from ndrite.host.memory import differing, read_words, write_commands
 from ndrite.host.session import Command, Session
+
+Count = Callable[[int], None]
+"""Called with how many more words or inferences are done."""
+
+
+class Channel(Protocol):
+    """Words, sections and inferences of one device. Every method raises ``HostError``."""
+
+    def fit(self, geometry: Geometry, protocol: tuple[int, int]) -> None:
+        """Use what a geometry and a protocol (major, minor) allow; before, only registers may be read."""
+        ...
+
+    def read(self, address: int, count: int) -> npt.NDArray[np.int32]:
+        """``count`` words from ``address`` up, int32 (count,)."""
+        ...
+
+    def write_register(self, address: int, value: int) -> None:
+        """Set one register to a u32 value."""
+        ...
+
+    def write(self, sections: Sequence[Section], counted: Count) -> None:
+        """Write every section; none need be there before the last is."""
+        ...
+
+    def differing(self, sections: Sequence[Section]) -> list[Section]:
+        """The sections whose content on the device is not theirs, by CRC."""
+        ...
+
+    def infer(
+        self, x: npt.NDArray[np.uint8], first_index: int, y: npt.NDArray[np.int32], counted: Count
+    ) -> None:
+        """Fill ``y`` (n, outputs) with the outputs of ``x`` (n, inputs), in order.
+
+        After a HostError the rows that were ``counted`` are filled.
+        """
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Let the device work."""
+        ...
+
+    def close(self) -> None:
+        """Release the device."""
+        ...
+
 
 SAFE_PACKET_BYTES = 64
 """Payload every geometry takes; used until the device has told its own."""
@@ -24,7 +68,7 @@ OPENING_ATTEMPTS = 3
 
 
 class PacketChannel:
-    """Satisfies ``ndrite.host.channel.Channel`` over a link, which it closes. Raises as
+    """Satisfies ``ndrite.host.packet_channel.Channel`` over a link, which it closes. Raises as
     ``ndrite.host.session.Session``."""
 
     def __init__(self, link: Link, *, timeout_s: float, attempts: int) -> None:

@@ -9,7 +9,7 @@ from ndrite.emulator.golden import Core
 from ndrite.emulator.mapping.explain import Judge
 from ndrite.emulator.network import Network
 from ndrite.emulator.spec import Program
-from ndrite.emulator.spec.arrays import Array, Codes
+from ndrite.emulator.spec.arithmetic import Array, Codes
 from ndrite.emulator.spec.task import Task
 from ndrite.intervals import loss, percent, proportion
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.errors import EmulatorError, require
-from ndrite.emulator.learning.training.extra import Tensor, torch
+from ndrite.emulator.learning.training.view import Tensor, torch
 from ndrite.emulator.network.importing.composite import DOMAIN, NDR, NDR_CURVE
 
 HEIGHT = 0.9

@@ -11,7 +11,7 @@ from ndrite.compiled import Compiled
 from ndrite.emulator.learning.labelled import Labelled
 from ndrite.emulator.network import datasets
 from ndrite.emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
-from ndrite.emulator.spec.arrays import Codes
+from ndrite.emulator.spec.arithmetic import Codes
 from ndrite.emulator.spec.meaning import Meaning
 from ndrite.emulator.spec.patches import Shape
 from ndrite.emulator.spec.task import ACCURACY, CLASSES, LABEL_ACCURACY, LABELS, TWO_CLASSES, VALUES, Task

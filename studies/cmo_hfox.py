@@ -6,7 +6,7 @@ import numpy as np
 
 from ndrite.emulator.device.description import Cell, Chip
 from ndrite.emulator.device.rram.drift import DAY, age
-from ndrite.emulator.device.rram.read_noise import cmo_read_sigma
+from ndrite.emulator.device.rram.programming import cmo_read_sigma
 from ndrite.emulator.golden import Core
 from ndrite.emulator.network import Dense, Network
 from studies import dies, table

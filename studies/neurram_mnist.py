@@ -19,7 +19,7 @@ FITTED, COSTED = 512, 32
 
 def run(seed: int, train: int, epochs: int, dies: int, samples: int) -> dict[str, Any]:
     """Train one network; what it gets right in floats, on each die, and what it costs there."""
-    from ndrite.emulator.learning.training.extra import torch
+    from ndrite.emulator.learning.training.view import torch
     from ndrite.tiles import analog, cost_of
     from studies import noisy
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ndrite.emulator.learning.training.extra import torch
+from ndrite.emulator.learning.training.view import torch
 from studies.runs import Bools
 
 if TYPE_CHECKING:

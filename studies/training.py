@@ -31,8 +31,8 @@ def train(
 
     ``build`` makes a PyTorch module in place of full layers; ``fields`` are of ``Job``.
     """
-    from ndrite.emulator.learning.training.extra import torch
     from ndrite.emulator.learning.training.job import Job, run_job
+    from ndrite.emulator.learning.training.view import torch
 
     job = Job(**fields)
     samples = dataclasses.replace(found, classes=())

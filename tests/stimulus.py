@@ -11,12 +11,11 @@ from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.campaign import campaign
 from ndrite.emulator.golden.codes import Codes, Draw
 from ndrite.emulator.spec.arithmetic import INPUT_MAX
-from ndrite.emulator.spec.campaign import Campaign
 from ndrite.emulator.spec.evaluate import At, evaluated
 from ndrite.emulator.spec.memory_map import DESCRIPTOR, DESCRIPTOR_WORDS, Section, address
+from ndrite.emulator.spec.packets import GROUP
 from ndrite.emulator.spec.program import Program
-from ndrite.emulator.spec.sparse import GROUP
-from ndrite.emulator.spec.variation import CODE_FRACTION, TABLE_WORDS, Variation
+from ndrite.emulator.spec.variation import CODE_FRACTION, TABLE_WORDS, Campaign, Variation
 
 
 def random_inputs(program: Program, rng: np.random.Generator, count: int) -> np.ndarray[Any, Any]:

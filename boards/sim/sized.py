@@ -15,10 +15,9 @@ from ndrite.emulator.spec import Geometry, Program
 from ndrite.emulator.spec.geometry import DEPTH_MAX
 from ndrite.emulator.spec.learning import Counts, Learning
 from ndrite.host.api import Progress
-from ndrite.host.channel import Channel
 from ndrite.host.errors import InputError, NotProgrammedError
 from ndrite.host.links import Link
-from ndrite.host.packet_channel import PacketChannel
+from ndrite.host.packet_channel import Channel, PacketChannel
 from ndrite.host.session import ATTEMPTS, TIMEOUT_S
 
 

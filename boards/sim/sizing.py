@@ -9,7 +9,7 @@ from ndrite.emulator.backend.lowering import lower
 from ndrite.emulator.backend.walk import codes_of_maps
 from ndrite.emulator.spec import PRESETS, Geometry, Program
 from ndrite.emulator.spec.errors import GeometryError
-from ndrite.emulator.spec.lane_groups import bank_rows
+from ndrite.emulator.spec.geometry import bank_rows
 from ndrite.emulator.spec.learning import Learning
 from ndrite.emulator.spec.learning_map import LABEL_CODES
 from ndrite.emulator.spec.walk_record import STEPS_A_LAYER

@@ -6,7 +6,7 @@ product's groups lie in lanes beside each other, in whole readouts each, and the
 
 Where the columns of a walk's product leave lanes idle, the lanes divide into as many groups as the geometry
 has and the columns leave room for: N is then the lanes of one group, and where in which of them row k lies
-says ``ndrite.emulator.spec.lane_groups``.
+says ``ndrite.emulator.spec.geometry``.
 """
 
 import dataclasses
@@ -18,8 +18,8 @@ from ndrite.emulator.backend.lowering import Lowered, lower
 from ndrite.emulator.backend.walk import walk
 from ndrite.emulator.spec.errors import GeometryError
 from ndrite.emulator.spec.flow import of_kind
-from ndrite.emulator.spec.geometry import Geometry
-from ndrite.emulator.spec.lane_groups import (
+from ndrite.emulator.spec.geometry import (
+    Geometry,
     bank_rows,
     beside,
     lane_groups,

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.errors import DatasetError
-from ndrite.emulator.spec.arrays import Bools, Floats
+from ndrite.emulator.spec.arithmetic import Bools, Floats
 from ndrite.emulator.spec.brief import record
 
 Place = tuple[int, float, bool]

@@ -13,7 +13,7 @@ from ndrite.emulator.device.ecram.description import Pulsed
 from ndrite.emulator.device.fields import number, section
 from ndrite.emulator.device.measurements import rms
 from ndrite.emulator.errors import PhysicsError
-from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.arithmetic import Floats
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ import numpy as np
 from ndrite.emulator.device.description import Chip
 from ndrite.emulator.device.ecram.pulses import EcramModel, Exponential, LinearStep
 from ndrite.emulator.device.ndr import curves
-from ndrite.emulator.device.ndr.tuning import SHAPES
+from ndrite.emulator.device.ndr.curves import SHAPES
 from ndrite.emulator.device.quoting import verilog_comment
 from ndrite.emulator.errors import ChipError, PhysicsError, require
 

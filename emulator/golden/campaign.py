@@ -1,6 +1,6 @@
-"""campaign: virtual chips one by one, the votes of all samples on each (``ndrite.emulator.spec.campaign``).
+"""campaign: virtual chips one by one, the votes of all samples on each (``ndrite.emulator.spec.variation``).
 
-Where the compiled loops are there, they draw the chips as ``ndrite.emulator.golden.redraw`` does.
+Where the compiled loops are there, they draw the chips as ``ndrite.emulator.golden.noise`` does.
 """
 
 from collections.abc import Callable
@@ -11,11 +11,15 @@ import numpy.typing as npt
 
 from ndrite.emulator.golden.core import Core
 from ndrite.emulator.golden.fast import FastCore, available, suits
-from ndrite.emulator.golden.noise import key_schedule
-from ndrite.emulator.golden.redraw import virtual_chip
-from ndrite.emulator.spec.campaign import Campaign, CampaignResult
+from ndrite.emulator.golden.noise import key_schedule, virtual_chip
 from ndrite.emulator.spec.program import Program
-from ndrite.emulator.spec.variation import CODE_FRACTION, DOMAIN_CELL, inference_index
+from ndrite.emulator.spec.variation import (
+    CODE_FRACTION,
+    DOMAIN_CELL,
+    Campaign,
+    CampaignResult,
+    inference_index,
+)
 
 
 class FastChips:

@@ -14,8 +14,7 @@ from ndrite.emulator.golden.array import array, readout
 from ndrite.emulator.golden.neuron import neuron, preneuron
 from ndrite.emulator.golden.noise import gaussian, noise, pass_key, sigma
 from ndrite.emulator.golden.steps import gate, pool, second_operand, table
-from ndrite.emulator.spec.arithmetic import dac_slice, slices
-from ndrite.emulator.spec.arrays import Ints
+from ndrite.emulator.spec.arithmetic import Ints, dac_slice, slices
 from ndrite.emulator.spec.evaluate import At
 from ndrite.emulator.spec.layer import Layer
 from ndrite.emulator.spec.program import Program

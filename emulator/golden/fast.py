@@ -26,8 +26,7 @@ from ndrite.emulator.golden.neuron import neuron
 from ndrite.emulator.golden.noise import key_schedule
 from ndrite.emulator.golden.steps import table
 from ndrite.emulator.golden.threads import in_threads, left_over, one_blas_thread, usable
-from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN
-from ndrite.emulator.spec.arrays import Codes
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, Codes
 from ndrite.emulator.spec.evaluate import At, last, run
 from ndrite.emulator.spec.flow import filled, of_kind
 from ndrite.emulator.spec.noise import DOMAIN_READ

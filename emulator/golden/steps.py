@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.golden.neuron import look_up
-from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, clip, rshift_round
-from ndrite.emulator.spec.arrays import Codes, Ints
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, Codes, Ints, clip, rshift_round
 from ndrite.emulator.spec.flow import filled
 from ndrite.emulator.spec.steps import Gate, Pool, Product, Table
 

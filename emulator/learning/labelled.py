@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ndrite.emulator.errors import EmulatorError, require
 from ndrite.emulator.spec.archive import digest
-from ndrite.emulator.spec.arrays import Codes
+from ndrite.emulator.spec.arithmetic import Codes
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.meaning import Meaning
 from ndrite.emulator.spec.task import CLASSES

@@ -17,8 +17,14 @@ import numpy as np
 
 from ndrite.emulator.network import Dense, Ndr, Network, Product
 from ndrite.emulator.spec import Program, steps
-from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
-from ndrite.emulator.spec.lane_groups import bank_rows, lane_groups, whole_readouts, words_a_lane
+from ndrite.emulator.spec.geometry import (
+    WORD_ROWS,
+    Geometry,
+    bank_rows,
+    lane_groups,
+    whole_readouts,
+    words_a_lane,
+)
 from ndrite.emulator.spec.patches import Pair, Patches
 
 

@@ -18,14 +18,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from ndrite.emulator.device.array import crossbar
+from ndrite.emulator.device import crossbar
 from ndrite.emulator.device.description import Cell, Chip
 from ndrite.emulator.device.pulsing import PulseCount
 from ndrite.emulator.device.rram.drift import age
 from ndrite.emulator.device.rram.programming import STUCK_LOW, readable
 from ndrite.emulator.errors import CompileError
 from ndrite.emulator.mapping.report import Mitigation
-from ndrite.emulator.spec.arrays import Floats, Ints
+from ndrite.emulator.spec.arithmetic import Floats, Ints
 from ndrite.emulator.spec.brief import record
 
 Stuck = npt.NDArray[np.int8]

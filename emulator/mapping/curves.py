@@ -7,14 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.device.description import Chip
-from ndrite.emulator.device.ndr.curves import NdrModel
+from ndrite.emulator.device.ndr.curves import CURRENT, NdrModel
 from ndrite.emulator.device.ndr.description import CURVE_END, CURVE_START
 from ndrite.emulator.device.ndr.pwl import SEGMENT_BITS, SEGMENTS, fit_pwl
-from ndrite.emulator.device.ndr.tuning import CURRENT
 from ndrite.emulator.device.ndr.window import Shape, Window, choose_window
 from ndrite.emulator.errors import CompileError
-from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MIN
-from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MIN, Floats
 from ndrite.emulator.spec.brief import record
 
 

@@ -1,7 +1,7 @@
 """A product of a die as a deck of ngspice.
 
 It has cells, wires, access devices, columns, load lines and NDR neurons. Wires are drawn as in
-``ndrite.emulator.device.array.crossbar``. A column's amplifier is a source of the voltage that its
+``ndrite.emulator.device.crossbar``. A column's amplifier is a source of the voltage that its
 differential current asks for, with its gain and offset; it rectifies where the device's law is of such a
 driver (``ndrite.emulator.device.ndr.circuit``). Read noise, and what converts codes, are not in a deck.
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from ndrite.emulator.device.array.crossbar import MICRO
+from ndrite.emulator.device.crossbar import MICRO
 from ndrite.emulator.device.description import Chip
 from ndrite.emulator.device.ndr import curves
 from ndrite.emulator.device.quoting import spice_word
@@ -21,8 +21,7 @@ from ndrite.emulator.mapping.curves import axes, stretch_at
 from ndrite.emulator.mapping.devices import Neurons
 from ndrite.emulator.mapping.die import Die
 from ndrite.emulator.mapping.weights import MappedWeights, code_max
-from ndrite.emulator.spec.arithmetic import INPUT_MAX
-from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, Floats
 
 OPTIONS = ".options klu reltol=1e-9 abstol=1e-15 vntol=1e-12 itl1=1000"
 

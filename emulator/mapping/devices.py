@@ -9,9 +9,8 @@ import numpy.typing as npt
 from ndrite.emulator.device.description import Chip, Neuron
 from ndrite.emulator.device.ecram.pulses import reachable
 from ndrite.emulator.device.ndr.circuit import Circuit
-from ndrite.emulator.device.ndr.curves import NdrModel
+from ndrite.emulator.device.ndr.curves import CURRENT, SHAPES, VOLTAGE, NdrModel
 from ndrite.emulator.device.ndr.pwl import SEGMENTS
-from ndrite.emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
 from ndrite.emulator.device.ndr.window import Window, choose_window
 from ndrite.emulator.mapping.curves import (
     LIKENED,
@@ -27,8 +26,7 @@ from ndrite.emulator.mapping.curves import (
     stretch_at,
 )
 from ndrite.emulator.network.activation import NAMED, Activation, Ndr, Sampled
-from ndrite.emulator.spec.arithmetic import INPUT_MAX
-from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, Floats
 from ndrite.emulator.spec.brief import record
 
 Shape = Callable[[Floats], Floats]

@@ -17,9 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.device.description import Chip, parse_chip
-from ndrite.emulator.device.ndr.curves import NdrModel
+from ndrite.emulator.device.ndr.curves import NdrModel, scaled_device
 from ndrite.emulator.device.ndr.curves import Table as MeasuredTable
-from ndrite.emulator.device.ndr.tuning import scaled_device
 from ndrite.emulator.device.ndr.window import Window
 from ndrite.emulator.errors import ChipError, CompileError, EmulatorError, require
 from ndrite.emulator.mapping.cells import Cells
@@ -37,8 +36,7 @@ from ndrite.emulator.mapping.weights import (
 )
 from ndrite.emulator.spec import Program
 from ndrite.emulator.spec.archive import FIELD, Arrays, FileKind
-from ndrite.emulator.spec.arithmetic import INPUT_MAX
-from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, Floats
 from ndrite.emulator.spec.brief import record, titled
 
 

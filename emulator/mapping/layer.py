@@ -44,8 +44,7 @@ from ndrite.emulator.mapping.weights import (
 )
 from ndrite.emulator.network import Activation, Dense, Ndr
 from ndrite.emulator.spec import Layer
-from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, rshift_round, slices
-from ndrite.emulator.spec.arrays import Floats, Ints
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, Floats, Ints, rshift_round, slices
 from ndrite.emulator.spec.geometry import Geometry
 
 

@@ -26,8 +26,7 @@ from ndrite.emulator.mapping.report import CompileReport, Mitigation, unused_par
 from ndrite.emulator.mapping.weights import column_limits, total_noise, variation_of
 from ndrite.emulator.network import Dense, Ndr, Network
 from ndrite.emulator.spec import Layer, Program
-from ndrite.emulator.spec.arithmetic import INPUT_MAX
-from ndrite.emulator.spec.arrays import Codes, Floats
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, Codes, Floats
 from ndrite.emulator.spec.steps import Product, Step, Table
 
 

@@ -19,8 +19,7 @@ from ndrite.emulator.mapping.report import LayerReport, TableReport
 from ndrite.emulator.network import Gate, Ndr, Network, Node, Pool, Product, Table
 from ndrite.emulator.network.floats import result
 from ndrite.emulator.spec import Program, steps
-from ndrite.emulator.spec.arithmetic import INPUT_MAX, slices
-from ndrite.emulator.spec.arrays import Array, Codes, Floats
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, Array, Codes, Floats, slices
 from ndrite.emulator.spec.evaluate import At, evaluated
 from ndrite.emulator.spec.patches import Pair
 

@@ -15,8 +15,18 @@ from ndrite.emulator.mapping.report import Mitigation
 from ndrite.emulator.mapping.weights import MappedWeights, code_max
 from ndrite.emulator.network import Dense
 from ndrite.emulator.spec import Layer
-from ndrite.emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX, SIGMA_MAX, V_MAX, dac_slice, slices
-from ndrite.emulator.spec.arrays import Array, Codes, Floats, Ints
+from ndrite.emulator.spec.arithmetic import (
+    INPUT_MAX,
+    SHIFT_MAX,
+    SIGMA_MAX,
+    V_MAX,
+    Array,
+    Codes,
+    Floats,
+    Ints,
+    dac_slice,
+    slices,
+)
 from ndrite.emulator.spec.brief import record
 
 GAIN_MAX = 65535

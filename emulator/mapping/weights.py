@@ -31,8 +31,7 @@ from ndrite.emulator.mapping.cells import (
     stuck_cells,
 )
 from ndrite.emulator.mapping.report import Mitigation
-from ndrite.emulator.spec.arithmetic import INPUT_MAX, SIGMA_MAX
-from ndrite.emulator.spec.arrays import Array, Floats
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, SIGMA_MAX, Array, Floats
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.variation import CODE_FRACTION, TABLE_WORDS, Variation
 

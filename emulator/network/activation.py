@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ndrite.emulator.device.ndr.curves import tunnel
 from ndrite.emulator.errors import NetworkError, require, require_line
-from ndrite.emulator.spec.arrays import Array
+from ndrite.emulator.spec.arithmetic import Array
 from ndrite.emulator.spec.brief import record
 
 Floats = npt.NDArray[np.float32]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ndrite.emulator.errors import NetworkError, require
 from ndrite.emulator.network.activation import Activation, Floats, Ndr
-from ndrite.emulator.spec.arrays import Array, Ints
+from ndrite.emulator.spec.arithmetic import Array, Ints
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.flow import AnyGate, AnyPool, AnyProduct, AnyTable, Reads, Term
 from ndrite.emulator.spec.patches import Pair, Patches, Shape

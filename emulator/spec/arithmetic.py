@@ -10,6 +10,13 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.uint8]
+Bools = npt.NDArray[np.bool_]
+Array = npt.NDArray[Any]
+
+
 Integer = TypeVar("Integer", int, npt.NDArray[np.int64])
 Code = TypeVar("Code", int, npt.NDArray[Any])
 

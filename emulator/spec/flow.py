@@ -16,7 +16,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from ndrite.emulator.spec.arrays import Array
+from ndrite.emulator.spec.arithmetic import Array
 from ndrite.emulator.spec.errors import ProgramError, require
 from ndrite.emulator.spec.evaluate import run
 from ndrite.emulator.spec.patches import Pair, Patches, Shape

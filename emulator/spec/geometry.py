@@ -1,7 +1,14 @@
-"""Geometry: the parameters that shape gateware, validated where they are written down."""
+"""Geometry: the parameters that shape gateware, validated where they are written down.
+
+Lane groups: group g of G takes, of a word of eight rows, the 8 / G rows from g * 8 / G on. Its lanes store
+them consecutively: row k of a layer lies at (k div 8) * (8 / G) + k mod (8 / G) from the start of the layer.
+"""
 
 import dataclasses
 from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 from ndrite.emulator.spec.arithmetic import GAUSS_FRACTION, INPUT_MAX, SIGMA_MAX
 from ndrite.emulator.spec.errors import GeometryError
@@ -57,7 +64,7 @@ class Geometry:
     lane_groups:
         Most groups that the lanes divide into (1, 2, 4 or 8): each takes other rows of the same tile, and
         their sums are added before noise and readout. How many, is a layer's
-        (``ndrite.emulator.spec.lane_groups``); results are the same. More than one needs ``skip`` and
+        (``ndrite.emulator.spec.geometry``); results are the same. More than one needs ``skip`` and
         ``overlap``.
     lane_rows:
         Rows that a lane multiplies in a cycle, 1 or 2: any two of a word, read through both ports of its
@@ -272,3 +279,43 @@ PRESETS: dict[str, Geometry] = {
     )
 }
 """Named geometries; a board adds its own beside its pins."""
+
+
+def lane_groups(columns: int, geometry: Geometry) -> int:
+    """Groups of lanes that share the rows of each tile of so many columns."""
+    groups = geometry.lane_groups
+    while groups > 1 and columns > geometry.lanes // groups:
+        groups //= 2
+    return groups
+
+
+def words_of(rows: int, groups: int) -> int:
+    """Weight words a lane that ``rows`` rows take in ``groups`` groups; one group needs no whole words."""
+    return rows if groups == 1 else -(-rows // WORD_ROWS) * (WORD_ROWS // groups)
+
+
+def words_a_lane(inputs: int, share: int, groups: int, geometry: Geometry) -> int:
+    """Weight words a lane of a product whose ``groups`` see ``inputs`` rows each, for ``share`` columns."""
+    runs = geometry.groups(share) if groups == 1 else -(-groups // beside(share, geometry))
+    return runs * words_of(inputs, lane_groups(share, geometry))
+
+
+def beside(share: int, geometry: Geometry) -> int:
+    """A product's groups of ``share`` columns that lie in lanes beside each other, each at whole readouts."""
+    return max(1, geometry.lanes // lane_groups(share, geometry) // whole_readouts(share, geometry))
+
+
+def bank_rows(inputs: int, groups: int) -> int:
+    """Codes that ``groups`` of ``inputs`` each take in an input bank, where every group begins a word."""
+    return inputs if groups == 1 else groups * (-(-inputs // WORD_ROWS) * WORD_ROWS)
+
+
+def whole_readouts(columns: int, geometry: Geometry) -> int:
+    """Column parameters of a group of columns."""
+    return -(-columns // geometry.readouts) * geometry.readouts
+
+
+def places_of_rows(rows: int, groups: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Group and word of each of ``rows`` rows, int64 (rows,)."""
+    k, group_rows = np.arange(rows), WORD_ROWS // groups
+    return k % WORD_ROWS // group_rows, k // WORD_ROWS * group_rows + k % group_rows

@@ -79,7 +79,7 @@ variance_out = sigma_out^2, and ``number`` is the product's in the key of the re
 inference: a chain's last layer, or any that is ``walked``. Such a one ``fires`` unless it gives the answer,
 and may add ``second`` operands. ``share``: columns that follow each other through the array, a group's or as
 many as there are lanes; ``group_rows``: inputs from a group's first row to the next one's. ``lane_groups``:
-the log2 of how many groups of lanes share a tile's rows (``ndrite.emulator.spec.lane_groups``).
+the log2 of how many groups of lanes share a tile's rows (``ndrite.emulator.spec.geometry``).
 """
 
 

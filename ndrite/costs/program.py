@@ -16,8 +16,7 @@ from ndrite.emulator.mapping.block import as_designed
 from ndrite.emulator.mapping.die import DieArray
 from ndrite.emulator.network import Network
 from ndrite.emulator.spec import Program
-from ndrite.emulator.spec.arithmetic import INPUT_MAX, dac_slice, slices
-from ndrite.emulator.spec.arrays import Codes, Floats
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, Codes, Floats, dac_slice, slices
 from ndrite.emulator.spec.steps import Gate, Pool, Product, Table
 from ndrite.host.api import Progress
 

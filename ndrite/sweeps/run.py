@@ -17,9 +17,9 @@ from ndrite.emulator.errors import CompileWarning
 from ndrite.emulator.mapping import MapOptions, map_network
 from ndrite.emulator.network import Network
 from ndrite.emulator.network.importing.original import extra
-from ndrite.emulator.spec.campaign import Campaign
 from ndrite.emulator.spec.files import write_whole
 from ndrite.emulator.spec.task import ACCURACY
+from ndrite.emulator.spec.variation import Campaign
 from ndrite.files import encode
 from ndrite.host import InputWarning
 from ndrite.intervals import mean_interval

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from ndrite.emulator.device.description import Chip, load_chip
 from ndrite.emulator.errors import EmulatorError
-from ndrite.emulator.learning.training.extra import torch
+from ndrite.emulator.learning.training.view import torch
 from ndrite.emulator.network.importing.original import evaluating
 from ndrite.emulator.spec.program import PRODUCTS_MAX
 from ndrite.host import InputError

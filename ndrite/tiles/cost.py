@@ -9,7 +9,7 @@ from ndrite.costs.constants import Constants, load_constants
 from ndrite.costs.parts import Work
 from ndrite.costs.program import works
 from ndrite.emulator.errors import EmulatorError
-from ndrite.emulator.learning.training.extra import torch
+from ndrite.emulator.learning.training.view import torch
 from ndrite.emulator.network.importing.original import evaluating
 from ndrite.tiles.placement import Placement
 from ndrite.tiles.product import Product

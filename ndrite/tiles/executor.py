@@ -7,7 +7,7 @@ PyTorch's functions are caught, not its modules: whatever class calls ``linear``
 from collections.abc import Iterator
 from typing import Any
 
-from ndrite.emulator.learning.training.extra import Tensor, torch
+from ndrite.emulator.learning.training.view import Tensor, torch
 from ndrite.emulator.spec.patches import Patches
 from ndrite.tiles.forms import FORMS
 from ndrite.tiles.placement import Placement

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ndrite.emulator.learning.training.extra import Tensor, torch
+from ndrite.emulator.learning.training.view import Tensor, torch
 from ndrite.emulator.spec.patches import Patches
 from ndrite.host import InputError
 

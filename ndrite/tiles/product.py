@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.errors import CompileWarning, EmulatorError
-from ndrite.emulator.learning.training.extra import Tensor, torch
 from ndrite.emulator.learning.training.layers import RANGE_MEMORY, Reading, SteppedOutput, along, follow
-from ndrite.emulator.learning.training.view import view_of
+from ndrite.emulator.learning.training.view import Tensor, torch, view_of
 from ndrite.emulator.mapping import Die, MapOptions, Mapped, map_network
 from ndrite.emulator.network import Dense, InputRange, Meaning, Network
 from ndrite.emulator.network import Product as Node

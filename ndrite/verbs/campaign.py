@@ -13,15 +13,14 @@ import numpy.typing as npt
 from ndrite import signature as sig
 from ndrite.compiled import held
 from ndrite.emulator.device.description import Chip, load_chip, parse_chip
-from ndrite.emulator.golden.redraw import virtual_chip
+from ndrite.emulator.golden.noise import virtual_chip
 from ndrite.emulator.mapping.weights import variation_of
 from ndrite.emulator.spec import Program
 from ndrite.emulator.spec.archive import digest
-from ndrite.emulator.spec.campaign import Campaign, CampaignResult
 from ndrite.emulator.spec.files import write_whole
 from ndrite.emulator.spec.state_file import load_state, save_state
 from ndrite.emulator.spec.task import MEASURES, RMS_ERROR, Task
-from ndrite.emulator.spec.variation import inference_index
+from ndrite.emulator.spec.variation import Campaign, CampaignResult, inference_index
 from ndrite.host import BoardApi, InputError
 from ndrite.host.api import Progress
 from ndrite.intervals import mean_interval, proportion

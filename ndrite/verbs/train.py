@@ -133,9 +133,9 @@ def train(
     >>> found.network.widths
     (64, 16, 10)
     """
-    from ndrite.emulator.learning.training.extra import torch
     from ndrite.emulator.learning.training.job import Job, accuracy_of, run_job
     from ndrite.emulator.learning.training.loop import Interrupted
+    from ndrite.emulator.learning.training.view import torch
 
     if isinstance(chip, Chip):
         raise InputError("chip is a Chip; accepted: a preset or a file, which the network's file can name")

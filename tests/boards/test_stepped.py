@@ -18,7 +18,7 @@ from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.mapping import MapOptions, map_network
 from ndrite.emulator.network import Network
 from ndrite.emulator.spec import PRESETS, Geometry, GeometryError, Program
-from ndrite.emulator.spec.campaign import Campaign
+from ndrite.emulator.spec.variation import Campaign
 from ndrite.host import BoardApi, InputError, NotProgrammedError
 from ndrite.host.api import Progress
 from tests.emulator.backend.test_segments import full, vectors

@@ -14,9 +14,9 @@ from ndrite.emulator.backend.lay_out import check_fits
 from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.spec import PRESETS, Geometry, Program
 from ndrite.emulator.spec.arithmetic import INPUT_MAX
-from ndrite.emulator.spec.campaign import Campaign
 from ndrite.emulator.spec.errors import GeometryError, ProgramError
 from ndrite.emulator.spec.layer import Layer
+from ndrite.emulator.spec.variation import Campaign
 from tests.marks import long_where
 from tests.random_geometries import Choices, Fields, dividing, random_geometry
 from tests.stimulus import inferred, varied, voted

@@ -11,10 +11,9 @@ import pytest
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.spec import PRESETS
-from ndrite.emulator.spec.campaign import Campaign
 from ndrite.emulator.spec.memory_map import address, region_words
-from ndrite.emulator.spec.packets import Opcode, Status
-from ndrite.emulator.spec.sparse import sparse
+from ndrite.emulator.spec.packets import Opcode, Status, sparse
+from ndrite.emulator.spec.variation import Campaign
 from tests.hdl.wire import Wire
 from tests.stimulus import dense, random_inputs, same_cells
 

@@ -8,11 +8,11 @@ import pytest
 
 from ndrite.boards.board import Board
 from ndrite.emulator.spec import PRESETS, Geometry, GeometryError, Program
-from ndrite.emulator.spec.campaign import Campaign
 from ndrite.emulator.spec.learning_map import MAGIC_LEARNING
 from ndrite.emulator.spec.memory_map import REGION_SHIFT, address
 from ndrite.emulator.spec.packets import Opcode, Status
 from ndrite.emulator.spec.registers import BY_NAME, REGISTER_MAP, WALKING_MAP
+from ndrite.emulator.spec.variation import Campaign
 from ndrite.host import BoardApi, IdentityError, InputError, NotProgrammedError, VerifyError
 from ndrite.host.campaign import ABORT, IDLE_POLLS, RUN
 from ndrite.host.packets import Request

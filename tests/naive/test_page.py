@@ -11,8 +11,8 @@ import pytest
 
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.learn import Learner
+from ndrite.emulator.golden.noise import virtual_chip
 from ndrite.emulator.golden.random_program import random_program
-from ndrite.emulator.golden.redraw import virtual_chip
 from ndrite.emulator.spec import PRESETS, Geometry, Program
 from ndrite.emulator.spec.learning import Learning
 from tests.naive import page_inference

@@ -10,8 +10,7 @@ import pytest
 from ndrite.emulator.golden.campaign import campaign
 from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.spec import PRESETS, Program
-from ndrite.emulator.spec.campaign import Campaign
-from ndrite.emulator.spec.variation import Variation
+from ndrite.emulator.spec.variation import Campaign, Variation
 from ndrite.shell.main import INTERRUPTED, run
 from tests.stimulus import random_inputs, same_cells
 

@@ -10,8 +10,8 @@ import pytest
 
 import ndrite
 from ndrite.emulator.golden import Core
+from ndrite.emulator.golden.noise import virtual_chip
 from ndrite.emulator.golden.random_program import random_program
-from ndrite.emulator.golden.redraw import virtual_chip
 from ndrite.emulator.mapping import MapOptions, map_network
 from ndrite.emulator.network import Dense, InputRange, Meaning, Named, Network, Patches, Product
 from ndrite.emulator.network.datasets import digits

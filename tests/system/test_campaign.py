@@ -13,10 +13,10 @@ from ndrite.boards.golden import GoldenBoard
 from ndrite.boards.sim import SimLink
 from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.spec import PRESETS, Program
-from ndrite.emulator.spec.campaign import Campaign
 from ndrite.emulator.spec.memory_map import address
 from ndrite.emulator.spec.packets import Opcode, Status
 from ndrite.emulator.spec.registers import BY_NAME
+from ndrite.emulator.spec.variation import Campaign
 from ndrite.host import DeviceError, InputError
 from ndrite.host.campaign import RUN, samples_at_once
 from ndrite.host.session import Command

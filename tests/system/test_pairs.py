@@ -17,7 +17,7 @@ from ndrite.emulator.backend.lay_out import divided
 from ndrite.emulator.backend.lowering import lower
 from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.spec import Geometry, Program
-from ndrite.emulator.spec.lane_groups import lane_groups
+from ndrite.emulator.spec.geometry import lane_groups
 from ndrite.emulator.spec.steps import Product
 from tests.random_geometries import Choices, Fields, dividing, random_geometry
 from tests.random_graphs import random_walk

@@ -13,9 +13,9 @@ from ndrite.boards.sim import SimLink
 from ndrite.boards.stepped import SteppedBoard
 from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.spec import PRESETS
-from ndrite.emulator.spec.campaign import Campaign
 from ndrite.emulator.spec.patches import Patches
 from ndrite.emulator.spec.steps import Pool, Product
+from ndrite.emulator.spec.variation import Campaign
 from ndrite.host import InputError
 from tests.boards.test_stepped import deep
 from tests.emulator.backend.test_walk import MAPS, windowed

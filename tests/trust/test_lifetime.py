@@ -19,9 +19,9 @@ from ndrite.emulator.backend.lay_out import lay_out
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.spec import PRESETS, Program
-from ndrite.emulator.spec.campaign import Campaign
 from ndrite.emulator.spec.memory_map import address
 from ndrite.emulator.spec.packets import Status
+from ndrite.emulator.spec.variation import Campaign
 from ndrite.hdl.device.watchdog import watchdog_cycles
 from ndrite.host import DeviceError, HostError, LinkError, NotProgrammedError
 from ndrite.shell.main import DEVICE, FAILED_CHECK, OK, run

@@ -8,10 +8,9 @@ import numpy.typing as npt
 
 from ndrite.emulator.device.ecram.pulses import EcramModel, EcramSpread, Exponential, LinearStep
 from ndrite.emulator.device.fields import choice, number, section
-from ndrite.emulator.device.ndr.curves import BOLTZMANN_EV_PER_K, NdrModel
-from ndrite.emulator.device.ndr.tuning import CURRENT, SHAPES, TUNES, VOLTAGE
+from ndrite.emulator.device.ndr.curves import BOLTZMANN_EV_PER_K, CURRENT, SHAPES, TUNES, VOLTAGE, NdrModel
 from ndrite.emulator.errors import PhysicsError, require_field
-from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.arithmetic import Floats
 
 
 @section("ecram")

@@ -8,7 +8,7 @@ from scipy.optimize import least_squares
 
 from ndrite.emulator.device.measurements import Leg, Measurements, legs_of, noise_of, rms, rounded, smoothed
 from ndrite.emulator.errors import DatasetError
-from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.arithmetic import Floats
 from ndrite.emulator.spec.brief import record
 
 PULSES_MIN = 8

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.arithmetic import Floats
 
 
 class EcramModel:

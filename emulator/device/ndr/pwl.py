@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.errors import CompileError
-from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_BITS, clip, rshift_round
-from ndrite.emulator.spec.arrays import Codes, Floats
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_BITS, Codes, Floats, clip, rshift_round
 from ndrite.emulator.spec.brief import record
 
 CODES = 1 << V_BITS

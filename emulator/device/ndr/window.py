@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ndrite.emulator.device.ndr.pwl import SEGMENTS
-from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MIN
-from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_BITS, V_MIN, Floats
 
 Shape = Callable[[Floats], Floats]
 

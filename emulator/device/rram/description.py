@@ -8,10 +8,16 @@ import numpy.typing as npt
 
 from ndrite.emulator.device.fields import choice, number, numbers, section
 from ndrite.emulator.device.rram.drift import DRIFTS, Drift
-from ndrite.emulator.device.rram.programming import MODELS, STUCK_HIGH, STUCK_LOW, ProgrammingError
-from ndrite.emulator.device.rram.read_noise import READ_LAWS, telegraph_sigma
+from ndrite.emulator.device.rram.programming import (
+    MODELS,
+    READ_LAWS,
+    STUCK_HIGH,
+    STUCK_LOW,
+    ProgrammingError,
+    telegraph_sigma,
+)
 from ndrite.emulator.errors import ChipError, require, require_field
-from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.arithmetic import Floats
 
 FITTED = "fitted"
 """The programming error whose polynomial is in the description itself."""

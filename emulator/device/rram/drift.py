@@ -6,9 +6,8 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from ndrite.emulator.device.rram.programming import WAN_2022, readable
-from ndrite.emulator.device.rram.read_noise import PCM_MAX_uS
-from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.device.rram.programming import WAN_2022, PCM_MAX_uS, readable
+from ndrite.emulator.spec.arithmetic import Floats
 
 DAY = 86_400.0
 

@@ -8,7 +8,7 @@ from scipy.stats import t
 
 from ndrite.emulator.device.measurements import Measurements, rounded
 from ndrite.emulator.errors import DatasetError, require
-from ndrite.emulator.spec.arrays import Bools, Floats
+from ndrite.emulator.spec.arithmetic import Bools, Floats
 from ndrite.emulator.spec.brief import record
 
 TARGETS_MIN, CELLS_MIN = 3, 10

@@ -7,8 +7,7 @@ import numpy.typing as npt
 
 from ndrite.emulator.golden.neuron import look_up
 from ndrite.emulator.golden.noise import U16, gaussian, noise, sigma
-from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, clip, rshift_round
-from ndrite.emulator.spec.arrays import Ints
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, Ints, clip, rshift_round
 from ndrite.emulator.spec.layer import Layer
 from ndrite.emulator.spec.learning import (
     DERIVATIVE_MAX,

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from ndrite.emulator.golden.fast_loops import deviation, keys, rounds
-from ndrite.emulator.golden.learn.words import pair_constants
+from ndrite.emulator.golden.learn.devices import pair_constants
 from ndrite.emulator.spec import learning as spec
 
 U16, U32 = np.uint16, np.uint32

@@ -6,7 +6,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.golden.codes import Codes, Draw
-from ndrite.emulator.golden.learn.devices import Constants, constants, updated
+from ndrite.emulator.golden.learn.devices import (
+    Constants,
+    coincidences,
+    column_thresholds,
+    constants,
+    key_of,
+    row_thresholds,
+    trains,
+    updated,
+)
 from ndrite.emulator.golden.learn.errors import (
     converted,
     derivative,
@@ -15,12 +24,10 @@ from ndrite.emulator.golden.learn.errors import (
     row_sums,
     state_change,
 )
-from ndrite.emulator.golden.learn.words import coincidences, column_thresholds, key_of, row_thresholds, trains
 from ndrite.emulator.golden.neuron import neuron, preneuron
 from ndrite.emulator.golden.noise import words
 from ndrite.emulator.spec import learning as spec
-from ndrite.emulator.spec.arithmetic import INPUT_MAX, clip
-from ndrite.emulator.spec.arrays import Ints
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, Ints, clip
 from ndrite.emulator.spec.errors import SpecError, require
 from ndrite.emulator.spec.learning import (
     Counts,

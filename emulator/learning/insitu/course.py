@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ndrite.emulator.spec.arrays import Array, Codes, Ints
+from ndrite.emulator.spec.arithmetic import Array, Codes, Ints
 from ndrite.emulator.spec.learning import Counts
 from ndrite.emulator.spec.state_file import load_state, save_state
 

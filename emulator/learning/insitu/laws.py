@@ -12,7 +12,7 @@ from ndrite.emulator.device.description import Chip
 from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep
 from ndrite.emulator.errors import CompileError, require
 from ndrite.emulator.mapping.weights import without_errors
-from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.arithmetic import Floats
 from ndrite.emulator.spec.learning import DERIVATIVE_MAX, LEVELS, STATE_ONE, STEP_MAX, Devices
 
 BOUND_ONE = 1024

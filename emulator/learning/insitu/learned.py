@@ -13,7 +13,7 @@ from ndrite.emulator.mapping.cells import Cells
 from ndrite.emulator.mapping.weights import conductance_codes
 from ndrite.emulator.network import Network
 from ndrite.emulator.spec import Program
-from ndrite.emulator.spec.arrays import Array
+from ndrite.emulator.spec.arithmetic import Array
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.learning import WEIGHT_MAX, program_of
 

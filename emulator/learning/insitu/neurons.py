@@ -9,13 +9,12 @@ import numpy as np
 from ndrite.emulator.device.description import Chip
 from ndrite.emulator.device.ecram.pulses import LinearStep
 from ndrite.emulator.errors import CompileError, require
-from ndrite.emulator.golden.learn.devices import Constants, constants
-from ndrite.emulator.golden.learn.words import key_of
+from ndrite.emulator.golden.learn.devices import Constants, constants, key_of
 from ndrite.emulator.learning.insitu.laws import devices_of
 from ndrite.emulator.mapping import Die, program_of
 from ndrite.emulator.mapping.curves import Curves, States
 from ndrite.emulator.spec import Program
-from ndrite.emulator.spec.arrays import Array, Ints
+from ndrite.emulator.spec.arithmetic import Array, Ints
 from ndrite.emulator.spec.learning import (
     DOMAIN_DEVICE,
     FACTOR_ONE,

@@ -21,8 +21,17 @@ from ndrite.emulator.mapping.devices import shape_of, window_of
 from ndrite.emulator.mapping.ranges import AdcRange, int32, output_noise, scale_and_shift
 from ndrite.emulator.network import Dense, Named, Ndr, Network
 from ndrite.emulator.spec import Layer, Program
-from ndrite.emulator.spec.arithmetic import INPUT_MAX, SHIFT_MAX, SIGMA_MAX, V_BITS, V_MAX, V_MIN
-from ndrite.emulator.spec.arrays import Array, Codes, Floats
+from ndrite.emulator.spec.arithmetic import (
+    INPUT_MAX,
+    SHIFT_MAX,
+    SIGMA_MAX,
+    V_BITS,
+    V_MAX,
+    V_MIN,
+    Array,
+    Codes,
+    Floats,
+)
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.learning import (
     PROBABILITY_ONE,

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from ndrite.emulator.learning.training.extra import torch
 from ndrite.emulator.learning.training.layers import Crossbar
 from ndrite.emulator.learning.training.model import TrainedNetwork
 from ndrite.emulator.learning.training.neurons import make_neuron, neuron_of
@@ -15,9 +14,9 @@ from ndrite.emulator.learning.training.nodes import (
     TrainedProduct,
     TrainedTable,
 )
-from ndrite.emulator.learning.training.view import FLOAT, ChipView
+from ndrite.emulator.learning.training.view import FLOAT, ChipView, torch
 from ndrite.emulator.network import Ndr, Network, Patches, Product, Table
-from ndrite.emulator.spec.arrays import Array
+from ndrite.emulator.spec.arithmetic import Array
 from ndrite.emulator.spec.patches import Shape
 
 

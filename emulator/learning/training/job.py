@@ -12,13 +12,12 @@ from ndrite.emulator.device.description import load_chip
 from ndrite.emulator.errors import EmulatorError, require
 from ndrite.emulator.learning.labelled import Labelled
 from ndrite.emulator.learning.training.build import of_network, of_widths
-from ndrite.emulator.learning.training.extra import torch
 from ndrite.emulator.learning.training.loop import Recipe, Split, evaluate, train
 from ndrite.emulator.learning.training.model import TrainedNetwork, export, halved
-from ndrite.emulator.learning.training.view import FLOAT, ChipView, view_of
+from ndrite.emulator.learning.training.view import FLOAT, ChipView, torch, view_of
 from ndrite.emulator.network import Network, load_network
 from ndrite.emulator.spec.archive import digest
-from ndrite.emulator.spec.arrays import Array, Codes
+from ndrite.emulator.spec.arithmetic import Array, Codes
 
 
 @dataclass(frozen=True, kw_only=True)

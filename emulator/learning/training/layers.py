@@ -5,8 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from ndrite.emulator.learning.training.extra import Tensor, torch
-from ndrite.emulator.learning.training.view import FLOAT, ChipView
+from ndrite.emulator.learning.training.view import FLOAT, ChipView, Tensor, torch
 from ndrite.emulator.spec.patches import Patches
 
 RANGE_MEMORY = 0.95

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ndrite.emulator.errors import EmulatorError
-from ndrite.emulator.learning.training.extra import Tensor, torch
 from ndrite.emulator.learning.training.model import TrainedNetwork, settle_normalisation
+from ndrite.emulator.learning.training.view import Tensor, torch
 from ndrite.emulator.spec import state_file
 
 

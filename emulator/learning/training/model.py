@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ndrite.emulator.learning.training.extra import Tensor, torch
 from ndrite.emulator.learning.training.neurons import Neuron
 from ndrite.emulator.learning.training.nodes import TrainedNode, TrainedProduct, joined
+from ndrite.emulator.learning.training.view import Tensor, torch
 from ndrite.emulator.network import Network, Node, Pool, Product, State
 from ndrite.emulator.network.floats import FloatArithmetic
 from ndrite.emulator.spec.evaluate import At, last, run

@@ -3,11 +3,10 @@
 import numpy as np
 
 from ndrite.emulator.errors import EmulatorError
-from ndrite.emulator.learning.training.extra import Tensor, torch
 from ndrite.emulator.learning.training.layers import SteppedOutput, along, floats_of
-from ndrite.emulator.learning.training.view import FLOAT, ChipView
+from ndrite.emulator.learning.training.view import FLOAT, ChipView, Tensor, torch
 from ndrite.emulator.network import Activation, Named, Ndr, Sampled
-from ndrite.emulator.spec.arrays import Array
+from ndrite.emulator.spec.arithmetic import Array
 
 KINDS = ("ndr", "ndr-shared", "ndr-fixed", "relu", "clipped-relu", "sigmoid")
 """``ndr``: peak voltage and current of every neuron trained; ``ndr-shared``: one pair for the layer;

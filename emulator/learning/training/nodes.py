@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ndrite.emulator.learning.training.extra import Tensor, torch
 from ndrite.emulator.learning.training.layers import Crossbar, along, floats_of
 from ndrite.emulator.learning.training.neurons import Neuron
+from ndrite.emulator.learning.training.view import Tensor, torch
 from ndrite.emulator.network import Dense, Ndr, Node, Patches, Product, Table
-from ndrite.emulator.spec.arrays import Array
+from ndrite.emulator.spec.arithmetic import Array
 from ndrite.emulator.spec.flow import join
 
 SKIP_MIN = 1e-6

@@ -6,11 +6,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from ndrite.emulator.device.description import Chip
-from ndrite.emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
+from ndrite.emulator.device.ndr.curves import CURRENT, SHAPES, VOLTAGE
+from ndrite.emulator.errors import MissingExtraError
 from ndrite.emulator.mapping.cells import level_targets
 from ndrite.emulator.mapping.curves import family
-from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.arithmetic import Floats
 from ndrite.emulator.spec.brief import record
+
+try:
+    import torch
+except ModuleNotFoundError as error:
+    if error.name != "torch":
+        raise
+    raise MissingExtraError("this needs PyTorch: pip install 'ndrite[train]'") from None
+
+Tensor = torch.Tensor
+
+__all__ = ["Tensor", "torch"]
+
 
 FAMILY_STATES = 17
 """States whose curves training interpolates between."""

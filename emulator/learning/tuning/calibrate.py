@@ -10,7 +10,7 @@ from ndrite.emulator.learning.tuning.learner import Learner, centred, cross_entr
 from ndrite.emulator.learning.tuning.retune import EcramBank, Tunable, kinds, moved
 from ndrite.emulator.mapping import Die
 from ndrite.emulator.spec import Program
-from ndrite.emulator.spec.arrays import Codes, Floats, Ints
+from ndrite.emulator.spec.arithmetic import Codes, Floats, Ints
 
 Infer = Callable[[Codes, int], npt.NDArray[np.int32]]
 """``infer(x, first_index)``: outputs of the board as it is programmed now."""

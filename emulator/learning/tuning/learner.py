@@ -14,7 +14,7 @@ from ndrite.emulator.mapping.curves import States, heights_at, stretch_at
 from ndrite.emulator.mapping.ranges import fitted_gain
 from ndrite.emulator.mapping.report import Mitigation
 from ndrite.emulator.network import Activation, Ndr, Network
-from ndrite.emulator.spec.arrays import Array, Codes, Floats
+from ndrite.emulator.spec.arithmetic import Array, Codes, Floats
 
 NEWTON_STEPS = 8
 SCALE_MAX = 100.0

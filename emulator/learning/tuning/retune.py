@@ -7,12 +7,12 @@ import numpy as np
 
 from ndrite.emulator.device.description import Ecram
 from ndrite.emulator.device.ecram.pulses import LinearStep
-from ndrite.emulator.device.ndr.tuning import CURRENT, SHAPES, VOLTAGE
+from ndrite.emulator.device.ndr.curves import CURRENT, SHAPES, VOLTAGE
 from ndrite.emulator.errors import CompileError, require
 from ndrite.emulator.mapping import Die, program_of
 from ndrite.emulator.mapping.curves import States
 from ndrite.emulator.spec import Program
-from ndrite.emulator.spec.arrays import Bools, Floats, Ints
+from ndrite.emulator.spec.arithmetic import Bools, Floats, Ints
 
 
 class EcramBank:

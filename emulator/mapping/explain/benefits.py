@@ -14,7 +14,7 @@ from ndrite.emulator.golden import Core
 from ndrite.emulator.mapping import NOTHING, MapOptions, Mapped, Mitigation, map_network
 from ndrite.emulator.mapping.explain.explain import Judge, snr_db
 from ndrite.emulator.network import Network
-from ndrite.emulator.spec.arrays import Array, Codes
+from ndrite.emulator.spec.arithmetic import Array, Codes
 from ndrite.emulator.spec.task import Task
 
 WRITE_VERIFY_ATTEMPTS = 5

@@ -12,7 +12,7 @@ from ndrite.emulator.mapping import Die
 from ndrite.emulator.mapping.explain.forward import CAUSES, Forward, stages
 from ndrite.emulator.network import Network
 from ndrite.emulator.spec import Program
-from ndrite.emulator.spec.arrays import Array, Codes, Floats
+from ndrite.emulator.spec.arithmetic import Array, Codes, Floats
 from ndrite.emulator.spec.brief import record, titled
 from ndrite.emulator.spec.task import ACCURACY, CLASSES, LABEL_ACCURACY, VALUES, Task
 

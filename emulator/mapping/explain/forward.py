@@ -31,8 +31,7 @@ from ndrite.emulator.mapping.report import Mitigation
 from ndrite.emulator.network import Activation, Dense, Gate, Ndr, Network, Pool, Product, Table
 from ndrite.emulator.network.floats import FloatArithmetic
 from ndrite.emulator.spec import Layer, Program
-from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, slices, unit_codes
-from ndrite.emulator.spec.arrays import Array, Codes, Floats
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, Array, Codes, Floats, slices, unit_codes
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.evaluate import At, last
 

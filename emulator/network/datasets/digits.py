@@ -11,7 +11,7 @@ import numpy as np
 
 from ndrite.emulator.errors import DatasetError
 from ndrite.emulator.network.datasets.idx import read_idx
-from ndrite.emulator.spec.arrays import Codes
+from ndrite.emulator.spec.arithmetic import Codes
 
 SIDE = 8
 COUNT, TEST = 1_797, 500

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from ndrite.emulator.network.datasets.idx import original
-from ndrite.emulator.spec.arrays import Codes
+from ndrite.emulator.spec.arithmetic import Codes
 
 CLASSES = (
     "T-shirt/top",

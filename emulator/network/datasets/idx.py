@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ndrite.emulator.errors import DatasetError, require
-from ndrite.emulator.spec.arrays import Codes
+from ndrite.emulator.spec.arithmetic import Codes
 
 UNSIGNED_BYTE = 0x08
 """The only element type these data sets use."""

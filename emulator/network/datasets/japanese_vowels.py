@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ndrite.emulator.errors import DatasetError, require
 from ndrite.emulator.spec.archive import DAMAGED
-from ndrite.emulator.spec.arrays import Codes, Floats
+from ndrite.emulator.spec.arithmetic import Codes, Floats
 
 FEATURES, FRAMES = 12, 29
 LABELS = tuple("123456789")

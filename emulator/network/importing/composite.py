@@ -12,7 +12,7 @@ from ndrite.emulator.network.importing.call import Call, concatenate, with_const
 from ndrite.emulator.network.importing.graph import Function, Memories, Op, gate, given, product, table, view
 from ndrite.emulator.network.importing.layers import linear
 from ndrite.emulator.network.importing.values import TAKEN, LeftOut, Value
-from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.arithmetic import Floats
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.patches import Patches
 

@@ -20,8 +20,7 @@ from ndrite.emulator.network.activation import Activation, Ndr, Sampled
 from ndrite.emulator.network.importing.graph import Exact, Function, Graph, Op, Reach, identity, table
 from ndrite.emulator.network.importing.simplify import Alone, rewritten
 from ndrite.emulator.network.importing.view import Span, View, code_span
-from ndrite.emulator.spec.arithmetic import INPUT_MAX
-from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, Floats
 from ndrite.emulator.spec.brief import record
 
 POINTS = (SEGMENTS - 1) * 64 + 1

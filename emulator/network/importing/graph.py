@@ -16,7 +16,7 @@ import numpy as np
 
 from ndrite.emulator.network import Dense, Gate, Ndr, Node, Patches, Pool, Product, Table, Term
 from ndrite.emulator.network.importing.view import REALS, View, view_of
-from ndrite.emulator.spec.arrays import Array, Floats
+from ndrite.emulator.spec.arithmetic import Array, Floats
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.evaluate import At, evaluated, last, run
 from ndrite.emulator.spec.flow import State

@@ -11,7 +11,7 @@ from ndrite.emulator.errors import NetworkError
 from ndrite.emulator.network.importing.call import Call, join, of_channels, with_constant
 from ndrite.emulator.network.importing.graph import pool, product
 from ndrite.emulator.network.importing.values import Value, turned
-from ndrite.emulator.spec.arrays import Array, Floats
+from ndrite.emulator.spec.arithmetic import Array, Floats
 from ndrite.emulator.spec.errors import ProgramError
 from ndrite.emulator.spec.patches import Pair, Patches
 

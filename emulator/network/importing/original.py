@@ -19,7 +19,7 @@ import numpy as np
 
 from ndrite.emulator.errors import MissingExtraError, NetworkError, UnsupportedNodeError
 from ndrite.emulator.network.importing.composite import DOMAIN, prepared
-from ndrite.emulator.spec.arrays import Array
+from ndrite.emulator.spec.arithmetic import Array
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.task import CLASSES, LABELS, VALUES
 

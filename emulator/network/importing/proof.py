@@ -13,7 +13,7 @@ from ndrite.emulator.network.importing.graph import BATCH, Op
 from ndrite.emulator.network.importing.original import Original, only_input
 from ndrite.emulator.network.importing.reading import Reading
 from ndrite.emulator.network.importing.values import Value
-from ndrite.emulator.spec.arrays import Array, Floats
+from ndrite.emulator.spec.arithmetic import Array, Floats
 from ndrite.emulator.spec.brief import record
 
 

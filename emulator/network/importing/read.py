@@ -25,7 +25,7 @@ from ndrite.emulator.network.importing.simplify import rolled, simplified, witho
 from ndrite.emulator.network.importing.values import OwnShape
 from ndrite.emulator.network.importing.view import code_span, in_codes
 from ndrite.emulator.network.network import Network
-from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.arithmetic import Floats
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.meaning import InputRange, Meaning
 from ndrite.emulator.spec.task import CLASSES, IDENTITY, SOFTMAX, TWO_CLASSES

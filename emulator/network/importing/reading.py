@@ -12,7 +12,7 @@ from ndrite.emulator.network.importing.graph import BATCH, Given, Graph, Memorie
 from ndrite.emulator.network.importing.layers import CASTS, LAYERS, elementwise
 from ndrite.emulator.network.importing.original import only_input
 from ndrite.emulator.network.importing.values import SAMPLES, TAKEN, LeftOut, OwnShape, Value, raw_input
-from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.arithmetic import Floats
 from ndrite.emulator.spec.task import IDENTITY, SOFTMAX
 
 HANDLERS = {**LAYERS, **MOVING, **CASTS, **RECURRENT, **ESTIMATORS, **DEVICES}

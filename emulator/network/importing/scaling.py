@@ -16,8 +16,7 @@ from ndrite.emulator.network.importing.fuse import UNBOUNDED, Stretch, stretch_o
 from ndrite.emulator.network.importing.graph import Exact, Graph, Op, Reach, identity
 from ndrite.emulator.network.importing.proof import BlockReport
 from ndrite.emulator.network.importing.view import Span, View, code_span, view_of
-from ndrite.emulator.spec.arithmetic import INPUT_MAX
-from ndrite.emulator.spec.arrays import Bools, Floats
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, Bools, Floats
 from ndrite.emulator.spec.patches import Patches, Shape
 
 DENSE_MAX = 128

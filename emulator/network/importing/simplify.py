@@ -10,8 +10,7 @@ from ndrite.emulator.network import Gate, Pool, Product
 from ndrite.emulator.network.importing.graph import Exact, Function, Graph, Op, Reach, given, product, view
 from ndrite.emulator.network.importing.view import REALS, View
 from ndrite.emulator.spec.archive import Arrays, digest, flat
-from ndrite.emulator.spec.arithmetic import INPUT_MAX
-from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, Floats
 from ndrite.emulator.spec.evaluate import At, evaluated
 from ndrite.emulator.spec.patches import Patches
 from ndrite.emulator.spec.steps import GATE_TERMS_MAX

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from ndrite.emulator.errors import UnsupportedNodeError
 from ndrite.emulator.network.importing.graph import Function, Op, given, table, view
 from ndrite.emulator.network.importing.view import View
-from ndrite.emulator.spec.arrays import Floats, Ints
+from ndrite.emulator.spec.arithmetic import Floats, Ints
 from ndrite.emulator.spec.brief import record
 
 OwnShape = tuple[int, ...]

@@ -14,8 +14,7 @@ from ndrite.emulator.device.ndr.window import Window
 from ndrite.emulator.network import Ndr, Network, Sampled
 from ndrite.emulator.network.floats import FloatArithmetic
 from ndrite.emulator.network.nodes import Maps
-from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, unit_codes
-from ndrite.emulator.spec.arrays import Codes, Floats
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, Codes, Floats, unit_codes
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.evaluate import At, last, run
 from ndrite.emulator.spec.flow import Reads, joined

@@ -23,7 +23,7 @@ BATCH = 1024
 
 
 class PcieChannel:
-    """Satisfies ``ndrite.host.channel.Channel``; closes the card. Raises as
+    """Satisfies ``ndrite.host.packet_channel.Channel``; closes the card. Raises as
     ``ndrite.host.links.pcie.engine.Engine``, and DeviceError where the card refuses words: they do not exist,
     or a campaign runs."""
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ndrite.emulator.device.array.crossbar import (
+from ndrite.emulator.device.crossbar import (
     Cubic,
     effective_matrix,
     effective_matrix_at,

@@ -7,8 +7,7 @@ import pytest
 
 from ndrite.emulator.device.description import Ecram, load_chip
 from ndrite.emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep
-from ndrite.emulator.device.ndr.curves import Bell, Esaki, Table, Tunnel
-from ndrite.emulator.device.ndr.tuning import vary
+from ndrite.emulator.device.ndr.curves import Bell, Esaki, Table, Tunnel, vary
 from ndrite.emulator.device.pulsing import Programming
 from ndrite.emulator.device.rram.programming import MODELS
 from ndrite.emulator.errors import PhysicsError

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from ndrite.emulator.device.rram.drift import DRIFTS
-from ndrite.emulator.device.rram.programming import MODELS
-from ndrite.emulator.device.rram.read_noise import cmo_read_sigma, pcm_read_sigma
+from ndrite.emulator.device.rram.programming import MODELS, cmo_read_sigma, pcm_read_sigma
 from ndrite.emulator.errors import PhysicsError
 from ndrite.emulator.mapping.cells import make_cells
 from ndrite.emulator.mapping.report import Mitigation

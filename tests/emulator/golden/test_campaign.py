@@ -10,12 +10,10 @@ import pytest
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden import fast as fast_model
 from ndrite.emulator.golden.campaign import FastChips, campaign
-from ndrite.emulator.golden.noise import SIGNED_TABLE
+from ndrite.emulator.golden.noise import SIGNED_TABLE, redraw, virtual_chip
 from ndrite.emulator.golden.random_program import random_program
-from ndrite.emulator.golden.redraw import redraw, virtual_chip
 from ndrite.emulator.spec import PRESETS, Program, ProgramError
-from ndrite.emulator.spec.campaign import Campaign
-from ndrite.emulator.spec.variation import DOMAIN_CELL, Variation
+from ndrite.emulator.spec.variation import DOMAIN_CELL, Campaign, Variation
 from tests.emulator.golden.test_steps import compiled
 from tests.naive.learning import speck64, word
 from tests.refusals import refused

@@ -18,7 +18,7 @@ from ndrite.emulator.golden.learn import make_learner
 from ndrite.emulator.golden.campaign import campaign
 from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.spec import PRESETS
-from ndrite.emulator.spec.campaign import Campaign
+from ndrite.emulator.spec.variation import Campaign
 from tests.emulator.golden.learn.test_learner import drawn, samples
 from tests.emulator.golden.test_campaign import varied
 

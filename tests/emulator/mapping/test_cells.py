@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ndrite.emulator.device.array.crossbar import Cubic, effective_matrix_at
+from ndrite.emulator.device.crossbar import Cubic, effective_matrix_at
 from ndrite.emulator.device.description import Chip, list_chips, list_devices, load_chip
 from ndrite.emulator.errors import CompileError, CompileWarning
 from ndrite.emulator.golden import Core

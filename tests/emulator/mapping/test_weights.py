@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ndrite.emulator.device.array.crossbar import effective_matrix
+from ndrite.emulator.device.crossbar import effective_matrix
 from ndrite.emulator.device.description import Chip, load_chip
 from ndrite.emulator.device.rram.programming import STUCK_HIGH, STUCK_LOW
 from ndrite.emulator.errors import CompileError
-from ndrite.emulator.golden.redraw import redraw
+from ndrite.emulator.golden.noise import redraw
 from ndrite.emulator.mapping import NOTHING, Mitigation, map_network
 from ndrite.emulator.mapping.cells import (
     LIMIT_RISES,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ndrite.emulator.spec.arithmetic import clip, dac_slice, isqrt, rshift_round, slices
-from ndrite.emulator.spec.sparse import sparse
+from ndrite.emulator.spec.packets import sparse
 from tests.stimulus import dense
 
 

@@ -12,7 +12,7 @@ from ndrite.emulator.backend.lay_out import check_fits
 from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.spec import PRESETS, Geometry, GeometryError, Layer, Program, ProgramError
 from ndrite.emulator.spec.archive import ArchiveError, read_array
-from ndrite.emulator.spec.campaign import Campaign, CampaignError
+from ndrite.emulator.spec.variation import Campaign, CampaignError
 from ndrite.hdl.device.watchdog import watchdog_cycles
 from tests.emulator.spec.test_program import layer
 from tests.refusals import refused

@@ -11,8 +11,8 @@ from amaranth.lib.data import ArrayLayout
 from cocotb.triggers import ReadOnly, RisingEdge
 
 from ndrite.emulator.backend.lay_out import lay_out
+from ndrite.emulator.golden.noise import redraw
 from ndrite.emulator.golden.random_program import random_program
-from ndrite.emulator.golden.redraw import redraw
 from ndrite.emulator.spec import Program
 from ndrite.emulator.spec.memory_map import REGION_SHIFT
 from ndrite.emulator.spec.variation import Variation

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from amaranth import signed
 
-from ndrite.emulator.golden.learn.devices import constants, updated
-from ndrite.emulator.golden.learn.words import key_of, trains
-from ndrite.emulator.golden.learn.words import slots as numbers
+from ndrite.emulator.golden.learn.devices import constants, key_of, trains, updated
+from ndrite.emulator.golden.learn.devices import slots as numbers
 from ndrite.emulator.golden.noise import words
 from ndrite.emulator.spec import PRESETS
 from ndrite.emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_MAX, STATE_MIN

@@ -10,8 +10,8 @@ from ndrite.boards.board import Board
 from ndrite.boards.sim.pcie import SimCard
 from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.spec import PRESETS
-from ndrite.emulator.spec.campaign import Campaign
 from ndrite.emulator.spec.memory_map import address
+from ndrite.emulator.spec.variation import Campaign
 from ndrite.host import DeviceError, HostError, LinkError, LinkTimeout, NotProgrammedError
 from ndrite.host.links.pcie import PciDevice, PcieChannel
 from tests.stimulus import hang, inferred, ran, random_inputs, varied, voted

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ndrite.emulator.golden.learn import Learner
+from ndrite.emulator.golden.learn.devices import key_of, trains
 from ndrite.emulator.golden.learn.fast import FastLearner
-from ndrite.emulator.golden.learn.words import key_of, trains
 from ndrite.emulator.golden.noise import words
 from ndrite.emulator.spec import Geometry
 from ndrite.emulator.spec.errors import SpecError

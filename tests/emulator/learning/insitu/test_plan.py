@@ -12,9 +12,8 @@ from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep
 from ndrite.emulator.errors import CompileError
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.learn import Learner, make_learner
-from ndrite.emulator.golden.learn.devices import constants, updated
+from ndrite.emulator.golden.learn.devices import constants, key_of, updated
 from ndrite.emulator.golden.learn.fast import FastLearner
-from ndrite.emulator.golden.learn.words import key_of
 from ndrite.emulator.golden.noise import words
 from ndrite.emulator.learning.insitu import Course, Plan, follow, prepare
 from ndrite.emulator.learning.insitu.laws import devices_of, normal_table, table

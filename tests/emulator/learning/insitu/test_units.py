@@ -7,8 +7,7 @@ import pytest
 
 from ndrite.emulator.device.ecram.pulses import EcramSpread
 from ndrite.emulator.golden import Core
-from ndrite.emulator.golden.learn.devices import constants
-from ndrite.emulator.golden.learn.words import key_of
+from ndrite.emulator.golden.learn.devices import constants, key_of
 from ndrite.emulator.learning.insitu import Plan, learned, prepare
 from ndrite.emulator.learning.insitu.laws import devices_of
 from ndrite.emulator.learning.insitu.plan import Prepared

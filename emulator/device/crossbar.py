@@ -42,7 +42,7 @@ from scipy.sparse.linalg import splu
 
 from ndrite.emulator.errors import PhysicsError
 from ndrite.emulator.golden.threads import one_blas_thread
-from ndrite.emulator.spec.arrays import Floats
+from ndrite.emulator.spec.arithmetic import Floats
 
 MICRO = 1e-6
 
