@@ -4,8 +4,8 @@ from ndrite.emulator.errors import CompileWarning, NetworkError, require
 from ndrite.emulator.learning.labelled import Labelled
 from ndrite.emulator.network import Dense, Named, Ndr, Network, load_network, zoo
 from ndrite.emulator.network.datasets import japanese_vowels
-from ndrite.emulator.network.floats import edge_functions, layers_of_functions
 from ndrite.emulator.network.importing import import_model
+from ndrite.emulator.network.kolmogorov_arnold import edge_functions, layers_of_functions
 from ndrite.emulator.spec import Program
 from ndrite.samples import judging_set
 

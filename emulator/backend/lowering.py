@@ -9,13 +9,14 @@ A result of codes ends as a product that gives them as sums.
 
 import dataclasses
 import math
-from collections.abc import Callable
+from abc import abstractmethod
 from functools import cache, lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ndrite.emulator.spec.brief import record
+from ndrite.emulator.spec.evaluate import PerKind
 from ndrite.emulator.spec.flow import of_kind
 from ndrite.emulator.spec.layer import IntArray, Layer
 from ndrite.emulator.spec.patches import Patches, Shape
@@ -39,11 +40,28 @@ class Fill(StepBase):
     def shape(self, maps: list[Shape]) -> Shape:
         return self.of
 
+    def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
+        """Call ``walk.fill``."""
+        assert isinstance(walk, PerLoweredKind)
+        return walk.fill(*arguments, **options)
+
+
+class PerLoweredKind(PerKind):
+    """An implementation for each kind of step that a device walks through; tables are products there."""
+
+    @abstractmethod
+    def fill(self, *arguments: Any, **options: Any) -> Any:
+        """A map of one code."""
+
+    def table(self, *arguments: Any, **options: Any) -> Any:
+        """Never called: lowering makes a product of every table."""
+        raise TypeError("a table is left in a lowered program")
+
 
 Walked = Product | Pool | Gate | Fill
 
 
-class Lowered:
+class Lowered(PerKind):
     """The steps: what begins a sample, a call's body, the ends of all calls but the last, the answer.
 
     Attributes
@@ -129,8 +147,15 @@ class Lowered:
 
         ``to``: the map that a gate writes, where that is not a new one.
         """
-        take: Callable[..., int] = getattr(self, step.kind, self._add)
-        self._moved[number] = take(self._here(step), to=to, number=self._number_of(step))
+        self._moved[number] = step.visit(self, self._here(step), to=to, number=self._number_of(step))
+
+    def product(self, step: Product, **where: Any) -> int:
+        """As it is."""
+        return self._add(step, **where)
+
+    def gate(self, step: Gate, **where: Any) -> int:
+        """As it is."""
+        return self._add(step, **where)
 
     def pool(self, step: Pool, **where: Any) -> int:
         """Once for each place of its blocks."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ndrite.emulator.backend.lowering import SAMPLE, Fill, Lowered, lower
+from ndrite.emulator.backend.lowering import SAMPLE, Fill, Lowered, PerLoweredKind, lower
 from ndrite.emulator.backend.map_places import Place, places_of, size
 from ndrite.emulator.spec.errors import GeometryError
 from ndrite.emulator.spec.flow import joined, of_kind
@@ -81,7 +81,7 @@ def walk(program: Program, geometry: Geometry, bases: list[int]) -> npt.NDArray[
         if i in ends:
             ends[i] = len(step_records)
         if i - 1 not in pooled:
-            step_records.append(_numbered(getattr(records, step.kind)(i, step)))
+            step_records.append(_numbered(step.visit(records, i, step)))
     if _codes(places) > geometry.map_codes:
         raise GeometryError(
             f"program {program.name!r} does not fit geometry {geometry.name!r}: codes of its maps are "
@@ -109,7 +109,7 @@ def check_maps(program: Program, geometry: Geometry) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class _Records:
+class _Records(PerLoweredKind):
     """The record of lowered step number i, by field: a method for each kind. They raise GeometryError, naming
     the first thing that a device does not walk."""
 

@@ -15,7 +15,7 @@ from ndrite.emulator.golden.neuron import neuron, preneuron
 from ndrite.emulator.golden.noise import gaussian, noise, pass_key, sigma
 from ndrite.emulator.golden.steps import gate, pool, second_operand, table
 from ndrite.emulator.spec.arithmetic import Ints, dac_slice, slices
-from ndrite.emulator.spec.evaluate import At
+from ndrite.emulator.spec.evaluate import At, PerKind
 from ndrite.emulator.spec.layer import Layer
 from ndrite.emulator.spec.program import Program
 from ndrite.emulator.spec.steps import Gate, Pool, Product, Table
@@ -66,7 +66,7 @@ class Draw:
 
 
 @dataclass(frozen=True, eq=False)
-class Codes:
+class Codes(PerKind):
     """Result of each kind of step on maps of codes (n, C, H, W), read noise drawn by ``draw``.
 
     ``record`` is told every intermediate of products, as a ``Trace`` stores them. ``given`` gives the sums of

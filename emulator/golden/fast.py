@@ -15,7 +15,7 @@ import os
 import sys
 import warnings
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,7 @@ from ndrite.emulator.golden.noise import key_schedule
 from ndrite.emulator.golden.steps import table
 from ndrite.emulator.golden.threads import in_threads, left_over, one_blas_thread, usable
 from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, Codes
-from ndrite.emulator.spec.evaluate import At, last, run
+from ndrite.emulator.spec.evaluate import At, PerKind, last, run
 from ndrite.emulator.spec.flow import filled, of_kind
 from ndrite.emulator.spec.noise import DOMAIN_READ
 from ndrite.emulator.spec.patches import Patches, Shape
@@ -220,7 +220,8 @@ class FastProduct:
         return np.ascontiguousarray(blocks).reshape(-1, n, rows * g, columns * h)
 
 
-class _Loops(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class _Loops(PerKind):
     """The compiled loops as an arithmetic, of samples from number ``first`` on."""
 
     core: FastCore

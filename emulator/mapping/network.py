@@ -27,7 +27,8 @@ from ndrite.emulator.mapping.weights import column_limits, total_noise, variatio
 from ndrite.emulator.network import Dense, Ndr, Network
 from ndrite.emulator.spec import Layer, Program
 from ndrite.emulator.spec.arithmetic import INPUT_MAX, Codes, Floats
-from ndrite.emulator.spec.steps import Product, Step, Table
+from ndrite.emulator.spec.evaluate import PerKind
+from ndrite.emulator.spec.steps import Gate, Pool, Product, Table
 
 
 def program_of(die: Die, program: Program) -> Program:
@@ -45,18 +46,14 @@ def program_of(die: Die, program: Program) -> Program:
             f"{[p.layer.weights.shape for p in products]}; accepted: the die's, {shapes}"
         )
     now = _Now(die, program)
-    steps = tuple(getattr(now, step.kind, _same)(step) for step in program.steps)
+    steps = tuple(step.visit(now, step) for step in program.steps)
     base, slope = now.curves.base, now.curves.slope
     variation = program.variation and variation_of(die.chip)  # virtual chips are as old
     return dataclasses.replace(program, steps=steps, curve_base=base, curve_slope=slope, variation=variation)
 
 
-def _same(step: Step) -> Step:
-    return step
-
-
-class _Now:
-    """The steps as they are now, one after the other: a method for each kind that cells or devices are of."""
+class _Now(PerKind):
+    """The steps as they are now, one after the other."""
 
     def __init__(self, die: Die, program: Program) -> None:
         self._chip, self._program, self.curves = die.chip, program, Curves()
@@ -82,8 +79,17 @@ class _Now:
         curve_codes = INPUT_MAX * np.ascontiguousarray(each_of(neurons)(window.values()).T)
         return self.curves.fit(np.clip(curve_codes, 0.0, INPUT_MAX), each=True)[0]
 
+    def pool(self, step: Pool) -> Pool:
+        """Unchanged: no cell and no device takes part."""
+        return step
+
+    def gate(self, step: Gate) -> Gate:
+        """Unchanged: no cell and no device takes part."""
+        return step
+
     def table(self, step: Table) -> Table:
-        """With its devices; as it is, where no ECRAM sets them."""
+        """Return the table step with its device parameters filled in, or unchanged if no ECRAM tunes its
+        devices."""
         table = next(self._tables, None)
         if table is None or table.neurons.states is None:
             return dataclasses.replace(step, curve=self._kept(step.curve))

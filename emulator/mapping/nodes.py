@@ -20,7 +20,7 @@ from ndrite.emulator.network import Gate, Ndr, Network, Node, Pool, Product, Tab
 from ndrite.emulator.network.floats import result
 from ndrite.emulator.spec import Program, steps
 from ndrite.emulator.spec.arithmetic import INPUT_MAX, Array, Codes, Floats, slices
-from ndrite.emulator.spec.evaluate import At, evaluated
+from ndrite.emulator.spec.evaluate import At, PerKind, evaluated
 from ndrite.emulator.spec.patches import Pair
 
 LOOKED_AT = (16, 256)
@@ -58,7 +58,7 @@ def _cut_again(network: Network) -> set[int]:
     return {n for n, (m, node) in enumerate(products) if m not in maps_asked and node.alone == ()}
 
 
-class Mapper:
+class Mapper(PerKind):
     """Maps a network's nodes, in order, and keeps what the samples make of them.
 
     ``codes`` and ``exact``: every map so far, uint8 and float64 in 0..1, of all calls, one call behind the
@@ -127,7 +127,7 @@ class Mapper:
 
     def take(self, node: Node) -> None:
         """Map the next node."""
-        codes, exact = getattr(self, node.kind)(node) or (None, None)
+        codes, exact = node.visit(self, node) or (None, None)
         if codes is None:
             codes = self._made(self._steps[-1])
         if self._known:

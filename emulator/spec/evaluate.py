@@ -1,9 +1,10 @@
 """The one loop over nodes, calls and states: it serves float networks and programs alike.
 
-A node knows its kind, and an arithmetic knows what a kind computes: floats, codes, tensors that are trained,
-bounds of errors. Whoever wants to see inner maps takes them from what ``run`` yields.
+A node calls the method of its kind, and an arithmetic computes it: in floats, in codes, in tensors that are
+trained, with causes of errors. ``run`` yields every map to whoever wants to see inner ones.
 """
 
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -17,12 +18,40 @@ class At(NamedTuple):
     nth: int = 0
 
 
+class PerKind(ABC):
+    """An implementation for each kind of node: an arithmetic, or another walk over a network or a program.
+
+    ``node.visit(walk, ...)`` calls the method of the node's kind with all further arguments. A subclass that
+    lacks a kind cannot be instantiated, and mypy says so; ``def gate(`` finds every implementation of one.
+    """
+
+    @abstractmethod
+    def product(self, *arguments: Any, **options: Any) -> Any:
+        """A matrix applied to patches, with its second operand and its neurons."""
+
+    @abstractmethod
+    def pool(self, *arguments: Any, **options: Any) -> Any:
+        """The largest of each window, or its average."""
+
+    @abstractmethod
+    def table(self, *arguments: Any, **options: Any) -> Any:
+        """A function of each value."""
+
+    @abstractmethod
+    def gate(self, *arguments: Any, **options: Any) -> Any:
+        """A sum of products of maps, element by element."""
+
+
 class Kind(Protocol):
     """A node of a network, or a step of a program."""
 
     @property
     def kind(self) -> str:
-        """The arithmetic's method that computes it: product, pool, table, gate, .."""
+        """Name of the kind: product, pool, table, gate, .."""
+        ...
+
+    def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
+        """Call the method of ``walk`` for this kind."""
         ...
 
 
@@ -35,9 +64,9 @@ class Source(Protocol):
         ...
 
 
-def evaluated(arithmetic: Any, at: At, node: Kind, maps: Any) -> Any:
+def evaluated(arithmetic: PerKind, at: At, node: Kind, maps: Any) -> Any:
     """The map that ``node`` makes of ``maps``, by number."""
-    return getattr(arithmetic, node.kind)(at, node, maps)
+    return node.visit(arithmetic, at, node, maps)
 
 
 def last(calls: Iterator[list[Any]]) -> list[Any]:
@@ -46,7 +75,7 @@ def last(calls: Iterator[list[Any]]) -> list[Any]:
 
 
 def run(
-    arithmetic: Any,
+    arithmetic: PerKind,
     nodes: Sequence[Kind],
     states: Sequence[Source],
     inputs: Iterable[Any],
@@ -54,7 +83,7 @@ def run(
 ) -> Iterator[list[Any]]:
     """Every map of each call in turn: the input, the states, then each node's result.
 
-    ``arithmetic``: has a method for each kind of node: ``kind(at, node, maps)`` gives the node's map.
+    ``arithmetic``: its method of a node's kind, called with (at, node, maps), computes the node's map.
     ``nodes``, ``states``: of the network or program. ``inputs``, ``starts``: map 0 of every call, and what
     the states hold in the first one.
     """

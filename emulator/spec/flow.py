@@ -18,7 +18,7 @@ import numpy as np
 
 from ndrite.emulator.spec.arithmetic import Array
 from ndrite.emulator.spec.errors import ProgramError, require
-from ndrite.emulator.spec.evaluate import run
+from ndrite.emulator.spec.evaluate import PerKind, run
 from ndrite.emulator.spec.patches import Pair, Patches, Shape
 
 Kind = TypeVar("Kind")
@@ -98,6 +98,10 @@ class Reads:
         """Shape of the result."""
         raise NotImplementedError
 
+    def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
+        """Call the method of ``walk`` for this kind."""
+        raise NotImplementedError
+
     def fits(self, where: str, maps: list[Shape]) -> None:
         """Raise ``refused`` unless the maps that it reads fit it."""
 
@@ -130,6 +134,10 @@ class AnyProduct(_OfPatches):
     block: Pair = (1, 1)
     skip: int | None
 
+    def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
+        """Call ``walk.product``."""
+        return walk.product(*arguments, **options)
+
     @property
     def alone(self) -> tuple[int, ...]:
         return () if self.skip is None else (self.skip,)
@@ -152,6 +160,10 @@ class AnyPool(_OfPatches):
     kind = "pool"
     block: Pair
 
+    def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
+        """Call ``walk.pool``."""
+        return walk.pool(*arguments, **options)
+
     def shape(self, maps: list[Shape]) -> Shape:
         (rows, columns), (g, h) = self.patches.grid, self.block
         return (self.patches.shape[0], rows * g, columns * h)
@@ -163,6 +175,10 @@ class AnyTable(Reads):
     kind = "table"
     channel: Array
 
+    def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
+        """Call ``walk.table``."""
+        return walk.table(*arguments, **options)
+
     def shape(self, maps: list[Shape]) -> Shape:
         return (len(self.channel), *self.joined(maps)[1:])
 
@@ -173,6 +189,10 @@ class AnyGate(Reads):
     kind = "gate"
     sources = ()
     terms: tuple[Term, ...]
+
+    def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
+        """Call ``walk.gate``."""
+        return walk.gate(*arguments, **options)
 
     @property
     def alone(self) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ndrite.emulator.learning.training.neurons import Neuron
-from ndrite.emulator.learning.training.nodes import TrainedNode, TrainedProduct, joined
+from ndrite.emulator.learning.training.nodes import PerTrainedKind, TrainedNode, TrainedProduct, joined
 from ndrite.emulator.learning.training.view import Tensor, torch
 from ndrite.emulator.network import Network, Node, Pool, Product, State
 from ndrite.emulator.network.floats import FloatArithmetic
@@ -21,7 +21,7 @@ AT_ONCE = 1 << 24
 """Values of the largest map in one step of an evaluation."""
 
 
-class _Tensors(FloatArithmetic):
+class _Tensors(FloatArithmetic, PerTrainedKind):
     """Nodes as PyTorch modules: those with something to train by themselves, pooling and gates here."""
 
     def trained(self, at: At, node: TrainedNode, maps: Any) -> Tensor:

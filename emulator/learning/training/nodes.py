@@ -4,6 +4,7 @@ A map between full layers may have a factor: the training's values are the float
 unbounded ReLU and an NDR neuron's height set it; the layer behind multiplies its weights by it.
 """
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ndrite.emulator.learning.training.neurons import Neuron
 from ndrite.emulator.learning.training.view import Tensor, torch
 from ndrite.emulator.network import Dense, Ndr, Node, Patches, Product, Table
 from ndrite.emulator.spec.arithmetic import Array
+from ndrite.emulator.spec.evaluate import PerKind
 from ndrite.emulator.spec.flow import join
 
 SKIP_MIN = 1e-6
@@ -55,6 +57,14 @@ def joined(node: Any, maps: list[Tensor]) -> Tensor:
     return read
 
 
+class PerTrainedKind(PerKind):
+    """An implementation for each kind of node while a network is trained."""
+
+    @abstractmethod
+    def trained(self, *arguments: Any, **options: Any) -> Any:
+        """A node with something to train."""
+
+
 class TrainedNode(torch.nn.Module):
     """A node with something to train, that reads ``sources``."""
 
@@ -63,6 +73,11 @@ class TrainedNode(torch.nn.Module):
     def __init__(self, sources: tuple[int, ...]) -> None:
         super().__init__()
         self.sources = sources
+
+    def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
+        """Call ``walk.trained``."""
+        assert isinstance(walk, PerTrainedKind)
+        return walk.trained(*arguments, **options)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         """The result."""

@@ -15,10 +15,10 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from ndrite.emulator.network import Dense, Gate, Ndr, Node, Patches, Pool, Product, Table, Term
-from ndrite.emulator.network.importing.view import REALS, View, view_of
+from ndrite.emulator.network.importing.view import REALS, PerOp, View, view_of
 from ndrite.emulator.spec.arithmetic import Array, Floats
 from ndrite.emulator.spec.brief import record
-from ndrite.emulator.spec.evaluate import At, evaluated, last, run
+from ndrite.emulator.spec.evaluate import At, PerKind, last, run
 from ndrite.emulator.spec.flow import State
 from ndrite.emulator.spec.patches import Shape
 
@@ -94,6 +94,11 @@ class Op:
     def kind(self) -> str:
         """Name of the node."""
         return self.node.kind
+
+    def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
+        """Call the method of ``walk`` for the node's kind; a given map is made by none."""
+        assert not isinstance(self.node, Given)
+        return self.node.visit(walk, *arguments, **options)
 
     @cached_property
     def shape(self) -> Shape:
@@ -231,7 +236,7 @@ class Graph:
         return y
 
 
-class _Ops:
+class _Ops(PerOp):
     """Operators in real numbers, as an arithmetic: a map goes once nothing reads it any more."""
 
     def __init__(self, graph: Graph, seen: Callable[[Op, Floats], Any] | None) -> None:
@@ -244,7 +249,7 @@ class _Ops:
             self._last.pop(op, None)
 
     def product(self, at: At, op: Op, maps: list[Any]) -> Floats:
-        y: Floats = evaluated(REALS, at, op.node, [maps[self.number[i]] for i in op.inputs])
+        y: Floats = op.visit(REALS, at, op.node, [maps[self.number[i]] for i in op.inputs])
         if self._seen is not None:
             for i, map_given in enumerate(self._given if at.node == 0 else ()):
                 self._seen(map_given, maps[i])

@@ -15,7 +15,7 @@ from ndrite.emulator.network import Dense, Gate, InputRange, Ndr, Node, Pool, Pr
 from ndrite.emulator.network.importing.fuse import UNBOUNDED, Stretch, stretch_of, with_room
 from ndrite.emulator.network.importing.graph import Exact, Graph, Op, Reach, identity
 from ndrite.emulator.network.importing.proof import BlockReport
-from ndrite.emulator.network.importing.view import Span, View, code_span, view_of
+from ndrite.emulator.network.importing.view import PerOp, Span, View, code_span, view_of
 from ndrite.emulator.spec.arithmetic import INPUT_MAX, Bools, Floats
 from ndrite.emulator.spec.patches import Patches, Shape
 
@@ -61,7 +61,7 @@ class Made(NamedTuple):
         )
 
 
-class Scaling:
+class Scaling(PerOp):
     """A graph's nodes with scales, one after another: ``made``, the ``shapes`` of all maps, and ``states``.
 
     A method for each kind gives the view that an operator is of the network's maps.
@@ -91,7 +91,7 @@ class Scaling:
             views[memory] = View.of_map(1 + number, memory.shape, self._stretch(op).span)
         for done, op in enumerate(graph.uses):
             if op not in views:
-                views[op] = getattr(self, op.kind)(op, op.node)
+                views[op] = op.visit(self, op, op.node)
             if progress is not None:
                 progress(done, len(graph.uses))
         if not self._gives_sums(output):

@@ -11,7 +11,7 @@ from ndrite.emulator.network.importing.graph import Exact, Function, Graph, Op, 
 from ndrite.emulator.network.importing.view import REALS, View
 from ndrite.emulator.spec.archive import Arrays, digest, flat
 from ndrite.emulator.spec.arithmetic import INPUT_MAX, Floats
-from ndrite.emulator.spec.evaluate import At, evaluated
+from ndrite.emulator.spec.evaluate import At
 from ndrite.emulator.spec.patches import Patches
 from ndrite.emulator.spec.steps import GATE_TERMS_MAX
 
@@ -316,7 +316,7 @@ def _parts(graph: Graph) -> dict[Op, int]:
     parts = {}
     for op in graph.uses:
         if op.kind == "view" and len(op.inputs) == 1 and op.inputs[0] in places_of:
-            places_of[op] = evaluated(REALS, At(), op.node, [places_of[op.inputs[0]]])
+            places_of[op] = op.visit(REALS, At(), op.node, [places_of[op.inputs[0]]])
             call = int(places_of[op].flat[0]) // features
             if np.array_equal(places_of[op].reshape(-1), np.arange(call * features, (call + 1) * features)):
                 parts[op] = call

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +17,7 @@ from ndrite.emulator.network.floats import FloatArithmetic
 from ndrite.emulator.network.nodes import Maps
 from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, Codes, Floats, unit_codes
 from ndrite.emulator.spec.brief import record
-from ndrite.emulator.spec.evaluate import At, last, run
+from ndrite.emulator.spec.evaluate import At, PerKind, last, run
 from ndrite.emulator.spec.flow import Reads, joined
 from ndrite.emulator.spec.patches import Shape
 
@@ -51,6 +52,14 @@ def code_span(low: float, high: float, holds: Iterable[float] = ()) -> Span:
     return Span(low, width)
 
 
+class PerOp(PerKind):
+    """An implementation for each kind of operator of a graph."""
+
+    @abstractmethod
+    def view(self, *arguments: Any, **options: Any) -> Any:
+        """Values moved, and scaled by channel."""
+
+
 @record()
 class View(Reads):
     """``shift + scale * y`` by channel, (C,) each, y of the joined maps ``sources``.
@@ -67,6 +76,11 @@ class View(Reads):
     shift: Floats
     index: Ints | None = None
     flat: bool = False
+
+    def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
+        """Call ``walk.view``; a network has no views left, so other walks have no such method."""
+        assert isinstance(walk, PerOp)
+        return walk.view(*arguments, **options)
 
     @classmethod
     def of_map(cls, number: int, shape: Shape, span: Span) -> View:
@@ -190,7 +204,7 @@ def _concatenated(parts: Sequence[View], maps: Sequence[Shape]) -> View:
 Watch = Callable[[int, Floats], None]
 
 
-class RealArithmetic(FloatArithmetic):
+class RealArithmetic(FloatArithmetic, PerOp):
     """Values in the model's own unit, nothing held in a range; functions as the model has them."""
 
     lowest = -np.inf

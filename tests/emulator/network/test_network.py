@@ -4,7 +4,7 @@ import numpy as np
 
 from ndrite.emulator.errors import NetworkError
 from ndrite.emulator.network import Dense, Named, Ndr, Network, Product, load_network
-from ndrite.emulator.network.floats import edge_functions, layers_of_functions
+from ndrite.emulator.network.kolmogorov_arnold import edge_functions, layers_of_functions
 from ndrite.emulator.spec.flow import State
 from ndrite.emulator.spec.patches import Patches
 from tests.emulator.mapping.test_graphs import NETWORKS
