@@ -1,8 +1,8 @@
-"""PCIe: the driver of the endpoint's DMA engine, over VFIO, sysfs or a simulated root complex.
+"""PCIe: the driver of the endpoint's DMA engine, over VFIO or a simulated root complex.
 
-``device`` is what the driver needs of a card, ``vfio`` and ``sysfs`` provide it, ``engine`` hands jobs over
-and waits for them, ``channel`` makes of it what ``host.Device`` needs. Imports ndrite.emulator.spec and NumPy
-only; Linux's interfaces are used without any kernel module of ours.
+``device`` is the interface of a card that the driver needs, ``vfio`` implements it, ``engine`` hands jobs
+over and waits for them, ``channel`` wraps it as the channel of a ``host.Device``. Imports
+ndrite.emulator.spec and NumPy only; Linux's interfaces are used without any kernel module of ours.
 """
 
 from ndrite.host.errors import LinkError
@@ -13,18 +13,15 @@ __all__ = ["DmaMemory", "PciDevice", "PcieChannel", "open_card"]
 
 
 def open_card(address: str) -> PciDevice:
-    """The card at a PCI address ``DDDD:BB:DD.F``: by VFIO where it is bound to it, else by sysfs.
+    """Open the card at a PCI address ``DDDD:BB:DD.F``, which is bound to vfio-pci.
 
     Raises
     ------
     LinkError
-        No such card, another device, no permission, or no way to do DMA; the message says what to do.
+        No such card, another device, another driver, no IOMMU, or no permission; the message says what to do.
     """
     try:
-        from ndrite.host.links.pcie.sysfs import SysfsDevice, check_card, driver_of
-        from ndrite.host.links.pcie.vfio import VfioDevice
+        from ndrite.host.links.pcie.vfio import VfioDevice, check_card
     except ImportError:
         raise LinkError(f"{address}: PCIe cards are opened on Linux only") from None
-
-    folder = check_card(address)
-    return VfioDevice(folder) if driver_of(folder) == "vfio-pci" else SysfsDevice(folder)
+    return VfioDevice(check_card(address))

@@ -1,10 +1,11 @@
-"""Linux's VFIO: BAR0 mapped, memory mapped for DMA through the IOMMU, the MSI as an eventfd."""
+"""Linux's VFIO: find the card, map BAR0 and memory for DMA through the IOMMU, take the MSI as an eventfd."""
 
 import contextlib
 import ctypes
 import fcntl
 import mmap
 import os
+import re
 import select
 import struct
 import time
@@ -12,10 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ndrite.emulator.spec.pcie import DEVICE_ID, VENDOR_ID
 from ndrite.host.errors import LinkError
 from ndrite.host.links.pcie.device import DmaMemory
-from ndrite.host.links.pcie.sysfs import BUS_MASTER, COMMAND, MEMORY_SPACE
 
+DEVICES = Path("/sys/bus/pci/devices")
+ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-1][0-9a-f]\.[0-7]")
+COMMAND, MEMORY_SPACE, BUS_MASTER = 4, 2, 4
 # Numbers and layouts of <linux/vfio.h>; every request is _IO(';', 100 + n).
 _BASE = ord(";") << 8 | 100
 SET_IOMMU, GROUP_STATUS, GROUP_CONTAINER, GROUP_DEVICE = _BASE + 2, _BASE + 3, _BASE + 4, _BASE + 6
@@ -30,7 +34,35 @@ MAPPING = struct.Struct("<IIQQQ")
 STATUS = struct.Struct("<II")
 IRQS = struct.Struct("<IIIIIi")
 FIRST_IOVA = 1 << 20
-HOW = "enable it in firmware and kernel (intel_iommu=on or amd_iommu=on)"
+NO_IOMMU = (
+    "no IOMMU guards its memory accesses; turn it on in the firmware (VT-d or AMD-Vi) and in the kernel "
+    "(intel_iommu=on or amd_iommu=on)"
+)
+
+
+def check_card(address: str, devices: Path | None = None) -> Path:
+    """Return the sysfs folder of an ndrite card that is bound to vfio-pci.
+
+    Raises LinkError naming what is wrong and what to do.
+    """
+    if not ADDRESS.fullmatch(address.lower()):
+        raise LinkError(f"PCI address is {address!r}; accepted: DDDD:BB:DD.F, for example 0000:03:00.0")
+    folder = (devices or DEVICES) / address.lower()
+    if not folder.exists():
+        raise LinkError(f"{address}: no such PCI device (see lspci -D)")
+    identity = tuple(int((folder / name).read_text(), 16) for name in ("vendor", "device"))
+    if identity != (VENDOR_ID, DEVICE_ID):
+        raise LinkError(
+            f"{address}: is {identity[0]:04x}:{identity[1]:04x}; accepted: an ndrite card, "
+            f"{VENDOR_ID:04x}:{DEVICE_ID:04x}"
+        )
+    if not (folder / "iommu_group").exists():
+        raise LinkError(f"{address}: {NO_IOMMU}")
+    link = folder / "driver"
+    driver = link.resolve().name if link.exists() else "no driver"
+    if driver != "vfio-pci":
+        raise LinkError(f"{address}: is bound to {driver}; bind it to vfio-pci")
+    return folder
 
 
 class VfioDevice:
@@ -39,7 +71,7 @@ class VfioDevice:
     Raises
     ------
     LinkError
-        No IOMMU, no permission, the group is shared with devices in use, or the kernel refused a step.
+        No permission, the group is shared with devices in use, or the kernel refused a step.
     """
 
     def __init__(self, folder: Path, dev: Path = Path("/dev/vfio")) -> None:
@@ -47,11 +79,8 @@ class VfioDevice:
         self._open: list[int] = []
         self._map: mmap.mmap | None = None
         self._iova = FIRST_IOVA
-        link = folder / "iommu_group"
-        if not link.exists():
-            raise LinkError(f"{self.name}: no IOMMU; {HOW}")
         try:
-            self._attach(dev, link.resolve().name)
+            self._attach(dev, (folder / "iommu_group").resolve().name)
         except OSError as error:
             self.close()
             raise LinkError(f"{self.name}: VFIO refused ({error.strerror or error})") from None
