@@ -39,8 +39,7 @@ from ndrite.emulator.spec.memory_map import Section, address
 from ndrite.emulator.spec.packets import sparse
 from ndrite.emulator.spec.registers import BY_NAME, REGISTERS, identity
 from ndrite.host.links.pcie import PcieChannel
-from ndrite.host.links.udp import UdpLink
-from ndrite.host.links.udp_socket import UdpSocket
+from ndrite.host.links.udp import UdpLink, UdpSocket
 from ndrite.networks import shipped_program
 from ndrite.samples import judging_set
 

@@ -79,8 +79,7 @@ def connect_learner(url: str) -> BoardApi | LearningBoard:
 
 
 def _udp_link(address: str) -> Link:
-    from ndrite.host.links.udp import UdpLink
-    from ndrite.host.links.udp_socket import UdpSocket, udp_address
+    from ndrite.host.links.udp import UdpLink, UdpSocket, udp_address
 
     socket = UdpSocket(*udp_address(address))
     return UdpLink(socket, name=f"udp:{socket.name}")

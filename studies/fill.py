@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ndrite.boards.fpga.page import table as boards_table
+from ndrite.boards.fpga.reports import table as boards_table
 from ndrite.emulator.errors import EmulatorError
 from ndrite.emulator.spec.files import write_whole
 

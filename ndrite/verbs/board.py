@@ -13,7 +13,7 @@ from ndrite.bringup import versions
 from ndrite.compiled import held
 from ndrite.emulator.spec.datagrams import PORT
 from ndrite.host import InputError
-from ndrite.host.links.udp_socket import udp_address
+from ndrite.host.links.udp import udp_address
 from ndrite.host.memory import Upset
 from ndrite.results import Found, Table, judged
 from ndrite.signature import Announce, Board, File, Folder, Option, Source, Whole, unheard, verb

@@ -20,8 +20,7 @@ from ndrite.emulator.spec.datagrams import (
 )
 from ndrite.host import InputError, LinkError, LinkTimeout
 from ndrite.host.links import Link
-from ndrite.host.links.udp import UdpLink
-from ndrite.host.links.udp_socket import UdpSocket, udp_address
+from ndrite.host.links.udp import UdpLink, UdpSocket, udp_address
 from tests.refusals import refused
 
 TOKEN = 0x1122334455667788

@@ -18,8 +18,7 @@ from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.spec import PRESETS
 from ndrite.host import HostError
 from ndrite.host.links.uart import UartLink
-from ndrite.host.links.udp import UdpLink
-from ndrite.host.links.udp_socket import UdpSocket, udp_address
+from ndrite.host.links.udp import UdpLink, UdpSocket, udp_address
 from tests.faulty_datagrams import DatagramRates, FaultyDatagrams
 from tests.faulty_link import FaultRates, Faulty, FaultyLink, Rates
 from tests.marks import long_where

@@ -58,7 +58,7 @@ class TrainedNetwork(torch.nn.Module):
     """Nodes over maps, as ``ndrite.emulator.network.Network`` has them, those trained that have something to
     train.
 
-    ``ndrite.emulator.learning.training.build`` makes one of widths, or of a float network. ``shapes``: of
+    ``ndrite.emulator.learning.training.job`` makes one of widths, or of a float network. ``shapes``: of
     every map.
     """
 

@@ -12,7 +12,7 @@ torch = needs("torch")
 
 from ndrite.emulator.device.description import load_chip
 from ndrite.emulator.learning.labelled import Labelled
-from ndrite.emulator.learning.training.build import of_network, of_widths
+from ndrite.emulator.learning.training.job import of_network, of_widths
 from ndrite.emulator.learning.training.layers import Crossbar
 from ndrite.emulator.learning.training.model import TrainedNetwork, export, settle_normalisation
 from ndrite.emulator.learning.training.view import FLOAT, view_of

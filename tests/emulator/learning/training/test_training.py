@@ -14,8 +14,7 @@ from ndrite.emulator.device.description import load_chip
 from ndrite.emulator.device.rram.programming import WAN_2022
 from ndrite.emulator.learning.labelled import Labelled
 from ndrite.emulator.learning.training import loop
-from ndrite.emulator.learning.training.build import of_widths
-from ndrite.emulator.learning.training.job import Job, run_job
+from ndrite.emulator.learning.training.job import Job, of_widths, run_job
 from ndrite.emulator.learning.training.layers import Crossbar
 from ndrite.emulator.learning.training.model import settle_normalisation
 from ndrite.emulator.learning.training.neurons import KINDS, NdrNeuron
