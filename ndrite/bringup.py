@@ -37,8 +37,7 @@ from ndrite.host import HostError
 from ndrite.host.errors import LinkError
 from ndrite.host.links import Link
 from ndrite.host.links.uart import UartLink
-from ndrite.host.links.udp import UdpLink
-from ndrite.host.links.udp_socket import UdpSocket, udp_address
+from ndrite.host.links.udp import UdpLink, UdpSocket, udp_address
 from ndrite.results import Table
 
 SIMULATED_TIMEOUT_S = 4.0

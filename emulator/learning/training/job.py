@@ -1,4 +1,4 @@
-"""One training from data to a network file, and the networks it starts from: random weights or a float one."""
+"""One training from data to a network file, and the networks it starts from: random weights or float."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
