@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ndrite.emulator.device.description import Chip, Neuron
+from ndrite.emulator.device.description.idle import stated_in_vain
 from ndrite.emulator.device.pulsing import PulseCount
 from ndrite.emulator.errors import CompileError, require_field
 from ndrite.emulator.network.activation import Activation, Ndr
@@ -64,7 +65,7 @@ class Mitigation:
             chip.array.wire_resistance_ohm
             or chip.array.access_resistance_ohm
             or chip.cell.iv_cubic_per_V2
-            or chip.cell.drift != "none"
+            or chip.cell.drift_model.moves_mean
             or chip.readout.gain_mismatch_percent
         )
 
@@ -114,18 +115,6 @@ WORST = 2
 SNR_MIN_DB = 6.0
 """Below it half of a layer's signal, in amplitude, is noise: classes begin to be taken for each other."""
 
-OTHERS_ERRORS = {
-    "analog": (
-        ("output_noise_lsb", "gain_mismatch_percent", "offset_mismatch_lsb"),
-        "analog readout has no converters",
-    ),
-    "adc": (
-        ("column_noise_percent", "column_offset_percent", "column_gain_mismatch_percent"),
-        "adc readout has no analog columns",
-    ),
-}
-"""Fields of the other kind of readout, by the kind that does not use them, and why."""
-
 
 def unused_parts(activations: Iterable[Activation | None], chip: Chip) -> tuple[str, ...]:
     """One line for each part of ``chip`` that changes nothing in a network with these activations."""
@@ -145,10 +134,10 @@ def unused_parts(activations: Iterable[Activation | None], chip: Chip) -> tuple[
     if bend > 0.05:  # 30 dB below the signal
         less = f"cells conduct up to {bend / (1 + bend):.0%} less below the read voltage (iv_cubic_per_V2)"
         lines.append(f"not used of the chip: that {less}, as each row has one operating point")
-    names, why = OTHERS_ERRORS[chip.readout.kind]
-    ignored = [name for name in names if getattr(chip.readout, name)]
-    if ignored:
-        lines.append(f"not used of the chip: readout.{', readout.'.join(ignored)}, as {why}")
+    fields_by_reason: dict[str, list[str]] = {}
+    for field, why in stated_in_vain(chip).items():
+        fields_by_reason.setdefault(why, []).append(field)
+    lines += [f"not used of the chip: {', '.join(f)}, as {why}" for why, f in fields_by_reason.items()]
     return tuple(lines)
 
 

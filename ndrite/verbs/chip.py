@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from ndrite.emulator.device.description import Chip, Neuron, list_devices, load_chip
 from ndrite.emulator.device.description import list_chips as chips
+from ndrite.emulator.device.description.idle import idle_fields
 from ndrite.emulator.device.description.loader import load_content
 from ndrite.emulator.device.description.schema import SECTIONS
 from ndrite.results import Found, Table, plain
@@ -71,10 +72,12 @@ def check(name: Name, /) -> Found:
     --------
     $ ndrite chip check mine.yaml
     """
-    chip, single, _ = _read(name)
+    chip, single, is_part = _read(name)
     stated = _stated(single) or list(chip.sources)
     unsourced = [field for field in stated if not chip.sources.get(field)]
-    idle = {field: why for field in stated if (why := chip.idle(*field.split(".", 1)))}
+    idle = {field: why for field, why in idle_fields(chip).items() if field in stated}
+    if is_part:  # the chip that it will be laid over decides what conditions do
+        idle = {field: why for field, why in idle.items() if not field.startswith("conditions.")}
     lists = {"without_source": unsourced, "without_effect": idle}
     lines = (
         f"{name}: ok, {len(stated)} values, {len(unsourced)} without a source, {len(idle)} without an effect",

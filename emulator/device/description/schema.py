@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from ndrite.emulator.device.ecram.description import Ecram
-from ndrite.emulator.device.fields import choice, fields_of, number, section
+from ndrite.emulator.device.fields import choice, number, section
 from ndrite.emulator.device.ndr.description import Neuron
 from ndrite.emulator.device.pulsing import Programming
 from ndrite.emulator.device.rram.description import Cell
@@ -203,9 +203,3 @@ class Chip:
         """Every value by ``section.field``, sections in the order of a description."""
         values = self.as_dict()
         return {f"{section}.{name}": v for section in SECTIONS for name, v in values[section].items()}
-
-    def idle(self, section: str, field: str) -> str | None:
-        """Why a field has no effect on this chip: the models that it is of; None where it has one."""
-        models = getattr(fields_of(SECTIONS[section])[field], "models", ())
-        model = getattr(getattr(self, section), "model", None)
-        return None if not models or model in models else f"of model {' or '.join(models)}, not {model}"

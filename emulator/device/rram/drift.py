@@ -30,11 +30,13 @@ class Drift:
     """Effect of time on a cell: a shift and a spread in microsiemens, both of the target and the time.
 
     As it stands conductances stay: nothing is known of the device's relaxation. ``scale``: factor on the
-    spread. ``times_s``: times the model is valid for.
+    spread. ``times_s``: times the model is valid for. ``moves_mean``: whether conductances also shift on
+    average, which changes the gain of columns.
     """
 
     scale: float = 1.0
     times_s: ClassVar[tuple[float, float]] = (0.0, np.inf)
+    moves_mean: ClassVar[bool] = False
 
     def shift(self, target_uS: Floats, time_s: float) -> Floats:
         """Mean change of conductance."""
@@ -87,6 +89,7 @@ class CmoDrift(Drift):
     """
 
     times_s = (1.0, 1e9)
+    moves_mean = True
 
     def shift(self, target_uS: Floats, time_s: float) -> Floats:
         return np.full_like(target_uS, CMO_MEAN_uS * np.log(time_s))
@@ -110,6 +113,7 @@ class PcmDrift(Drift):
     """
 
     times_s = (PCM_FIRST_S, 1e9)
+    moves_mean = True
 
     @staticmethod
     def exponent(target_uS: npt.ArrayLike) -> tuple[Floats, Floats]:

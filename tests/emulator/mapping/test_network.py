@@ -6,7 +6,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ndrite.emulator.device.description import Chip, load_chip
+from ndrite.emulator.device.description import Chip, list_chips, load_chip, parse_chip
+from ndrite.emulator.device.description.idle import idle_fields, stated_in_vain
+from ndrite.emulator.device.description.schema import SECTIONS
+from ndrite.emulator.device.fields import fields_of, number
 from ndrite.emulator.errors import CompileError, CompileWarning
 from ndrite.emulator.golden import Core
 from ndrite.emulator.mapping import MapOptions, map_network
@@ -64,7 +67,43 @@ def test_what_of_the_chip_is_not_used_is_said():
     bent = map_network(ndr, changed("ideal", cell={"iv_cubic_per_V2": 20.0}), samples(ndr)).report.unused
     assert "that cells conduct up to 44% less below the read voltage" in bent[0]
     assert not map_network(ndr, changed("ideal", cell={"iv_cubic_per_V2": 0.5}), samples(ndr)).report.unused
-    assert "readout.column_noise_percent, as adc readout has no analog columns" in line
+    assert line == "not used of the chip: readout.column_noise_percent, as readout.kind is adc"
+    old = changed(WAN, cell={"drift": "none"}, conditions={"time_since_programming_s": 86_400.0})
+    (line,) = map_network(ndr, old, samples(ndr)).report.unused
+    assert line.startswith("not used of the chip: conditions.time_since_programming_s, as cell.drift is none")
+
+
+@pytest.mark.parametrize("name", list_chips())
+def test_a_field_that_is_called_idle_changes_nothing(name: str) -> None:
+    """Every idle field at another value: the same program. Presets state no such field."""
+    chip, network = load_chip(name), random_network((20, 12, 3))
+    assert stated_in_vain(chip) == {}
+    content = chip.as_dict()
+    # Two fields that switch each other on stay apart, and a time that must not be after another.
+    for field in idle_fields(chip).keys() - {"cell.telegraph_step_percent", "conditions.corrected_at_s"}:
+        section, key = field.split(".")
+        accepted, now = fields_of(SECTIONS[section])[key], content[section][key]
+        if isinstance(accepted, number):
+            other = accepted.high / 2 if now is None else now * 1.5 or min(accepted.high, 1.0)
+            other = round(other) if isinstance(now, int) else other
+            content[section][key] = other if accepted.low <= other <= accepted.high else now
+    changed_chip = parse_chip(content)
+    assert len(stated_in_vain(changed_chip)) > 5
+    plain, other = (map_network(network, c, samples(network)).program for c in (chip, changed_chip))
+    assert plain.checksum() == other.checksum()
+
+
+def test_a_day_on_wan2022_widens_the_cells() -> None:
+    """21.3 uS: 1.95 uS after a second, 3.85 after a day (aihwkit's ReRamWan2022NoiseModel, by hand)."""
+    network = random_network((120, 60, 10))
+    spreads = []
+    for seconds in (1.0, 86_400.0):
+        chip = changed("wan2022", conditions={"time_since_programming_s": seconds})
+        cells = map_network(network, chip, samples(network)).die.arrays[0].mapped.cells
+        near = np.abs(cells.target - 21.33) < 0.1  # the eighth of sixteen levels
+        assert near.sum() > 200
+        spreads.append(float((cells.aged - cells.target)[near].std()))
+    np.testing.assert_allclose(spreads, (1.95, 3.85), rtol=0.08)
 
 
 def test_progress_counts_the_layers():

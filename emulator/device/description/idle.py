@@ -1,0 +1,94 @@
+"""Fields of a description that do nothing on its chip, each with the reason.
+
+A value that a user states and that changes no number is a wrong answer without a word: a day since
+programming on a chip without a law of drift gives the weights of one second.
+"""
+
+from collections.abc import Iterator
+
+from ndrite.emulator.device.description.schema import SECTIONS, Chip
+from ndrite.emulator.device.fields import fields_of
+from ndrite.emulator.device.ndr.curves import CURRENT, SHAPES, VOLTAGE
+from ndrite.emulator.device.rram.description import FITTED
+
+ANALOG_ONLY = "column_noise_percent column_offset_percent column_gain_mismatch_percent bias".split()
+CONVERTER_ONLY = "output_noise_lsb gain_mismatch_percent offset_mismatch_lsb".split()
+FITTED_ONLY = "error_coefficients_uS error_reference_uS fitted_min_uS fitted_max_uS".split()
+LAW = "programming_error"
+SWITCHES = {
+    "telegraph_percent": "telegraph_step_percent",
+    "telegraph_step_percent": "telegraph_percent",
+    "stuck_low_uS": "stuck_low_percent",
+    "stuck_high_uS": "stuck_high_percent",
+}
+"""Field of a cell -> the field that switches it off when 0."""
+
+
+def idle_fields(chip: Chip) -> dict[str, str]:
+    """Return the fields, as ``section.field``, that change nothing on ``chip``, and why.
+
+    Fields at their default are included: whoever asks knows which ones the user stated.
+    """
+    reasons = dict(_of_other_models(chip)) | dict(_without_their_condition(chip))
+    return {field: reasons[field] for field in chip.fields() if field in reasons}
+
+
+def stated_in_vain(chip: Chip) -> dict[str, str]:
+    """Return the idle fields whose value is not the default one."""
+    defaults = {
+        f"{section}.{field.name}": field.default
+        for section, cls in SECTIONS.items()
+        for field in cls.__dataclass_fields__.values()
+    }
+    values = chip.fields()
+    return {field: why for field, why in idle_fields(chip).items() if values[field] != defaults[field]}
+
+
+def _of_other_models(chip: Chip) -> Iterator[tuple[str, str]]:
+    """Fields that belong to another ``model`` of their section."""
+    models = {"neuron": chip.neuron.model, "ecram": chip.ecram.model, "programming": chip.programming.model}
+    for section, model in models.items():
+        for field, accepted in fields_of(SECTIONS[section]).items():
+            needed = getattr(accepted, "models", ())
+            if needed and model not in needed:
+                yield f"{section}.{field}", f"of model {' or '.join(needed)}, not {model}"
+
+
+def _without_their_condition(chip: Chip) -> Iterator[tuple[str, str]]:
+    """Fields that another field switches off."""
+    cell, readout, ecram = chip.cell, chip.readout, chip.ecram
+    for field in ANALOG_ONLY if readout.kind == "adc" else CONVERTER_ONLY:
+        yield f"readout.{field}", f"readout.kind is {readout.kind}"
+    if cell.programming_error != FITTED:
+        for field in FITTED_ONLY:
+            yield f"cell.{field}", f"cell.{LAW} is {cell.programming_error}, not {FITTED}"
+    if cell.programming_error == "ideal" and cell.drift == "none":
+        yield "cell.error_scale", f"cell.{LAW} is ideal and cell.drift none: there is nothing to scale"
+    if cell.read_noise_model != "constant":
+        yield "cell.read_noise_percent", f"cell.read_noise_model is {cell.read_noise_model}"
+    values = chip.fields()
+    for field, switch in SWITCHES.items():
+        if not values[f"cell.{switch}"]:
+            yield f"cell.{field}", f"cell.{switch} is 0"
+    if chip.programming.model == "none":
+        for field in fields_of(SECTIONS["programming"]).keys() - {"model"}:
+            yield f"programming.{field}", "programming.model is none"
+    if chip.neuron.model != "table":
+        for field in ("table_voltage_V", "table_current_A"):
+            yield f"neuron.{field}", f"of model table, not {chip.neuron.model}"
+    if ecram.tunes == "none":
+        for field in fields_of(SECTIONS["ecram"]).keys() - {"tunes"}:
+            yield f"ecram.{field}", "ecram.tunes is none"
+    for factor, tunes in (("peak_voltage", VOLTAGE), ("peak_current", CURRENT), ("shape", SHAPES)):
+        if ecram.tunes not in tunes:
+            for end in ("low", "high"):
+                yield f"ecram.{factor}_{end}_factor", f"ecram.tunes is {ecram.tunes}"
+    still = ecram.tunes == "none" or ecram.retention_s is None
+    if ecram.retention_s is None:
+        for field in ("retention_energy_eV", "retention_rest", "reference_temperature_K"):
+            yield f"ecram.{field}", "ecram.retention_s is not given"
+    if cell.drift == "none" and cell.read_noise_model == "constant" and still:
+        for field in ("time_since_programming_s", "corrected_at_s"):
+            yield f"conditions.{field}", "cell.drift is none and nothing else of the chip changes with time"
+    if chip.neuron.model != "esaki" and readout.noise_temperature_K is None and still:
+        yield "conditions.temperature_K", "neuron, noise and ECRAM of the chip have no law of temperature"
