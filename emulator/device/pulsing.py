@@ -28,8 +28,9 @@ class PulseCount:
         Sets and resets of all cells and of the most pulsed one; verifying reads.
     time_s, energy_J:
         Total of all cells; forming, reads and pulses.
-    error_uS, law_uS:
-        Root mean square distance from the targets, and what ``cell.programming_error`` says of them.
+    verified_uS, error_uS, law_uS:
+        Root mean square distance from the targets at the last verifying read, after ``cell.relaxation``, and
+        as ``cell.programming_error`` gives it.
     wear:
         The most pulsed cell's part of ``programming.endurance_pulses``; None: not known.
     """
@@ -41,6 +42,7 @@ class PulseCount:
     reads: int
     time_s: float
     energy_J: float
+    verified_uS: float
     error_uS: float
     law_uS: float
     wear: float | None
@@ -85,14 +87,20 @@ class Programming(Pulsed):
     forming_ms: Annotated[float, number(0, 1e6)] = 0.0
 
     def write(
-        self, target_uS: Floats, cell_uS: tuple[float, float], law_uS: Floats, rng: np.random.Generator
+        self,
+        target_uS: Floats,
+        cell_uS: tuple[float, float],
+        law_uS: Floats,
+        rng: np.random.Generator,
+        relaxed_uS: Floats | float = 0.0,
     ) -> tuple[Floats, PulseCount]:
         """Conductances that cells (n,) land on, and what it took.
 
         Fresh cells are formed, which leaves them at the lowest conductance; then each is read and pulsed
         until a read is within the window or ``most_pulses`` are spent. Energies are V^2 G t. ``cell_uS``: the
-        cell's g_min and g_max; ``law_uS`` (n,): the deviations expected. Raises PhysicsError when a target is
-        outside the device's range.
+        cell's g_min and g_max; ``law_uS`` (n,): deviations by ``cell.programming_error``; ``relaxed_uS``
+        (n,): deviations that cells take on after the last read. Raises PhysicsError when a target is outside
+        the device's range.
         """
         model, n = self.device, len(target_uS)
         assert model is not None
@@ -125,7 +133,8 @@ class Programming(Pulsed):
                 w[cells] = model.pulse(w[cells], up, rng)
             pulses[live] += 1
         seconds = forming_s + reads * read_s + pulses * (pulse_s + self.pause_ns * 1e-9)
-        landed, pulses_max = low + scale * (w - model.low), int(pulses.max(initial=0))
+        verified, pulses_max = low + scale * (w - model.low), int(pulses.max(initial=0))
+        landed = verified + relaxed_uS * rng.standard_normal(n)
         return landed, PulseCount(
             cells=n,
             given_up=int((~accepted).sum()),
@@ -134,6 +143,7 @@ class Programming(Pulsed):
             reads=int(reads.sum()),
             time_s=float(seconds.sum()),
             energy_J=float(energy.sum()),
+            verified_uS=rms(verified - target_uS) if n else 0.0,
             error_uS=rms(landed - target_uS) if n else 0.0,
             law_uS=rms(law_uS) if n else 0.0,
             wear=None if endurance is None else float(pulses_max / endurance),

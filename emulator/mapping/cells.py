@@ -141,7 +141,11 @@ def _pulsed(
     free_target, programmed = target_uS[free], target_uS.copy()
     pulse_rng = np.random.default_rng(copy.deepcopy(rng).integers(1 << 63))
     programmed[free], pulses = chip.programming.write(
-        free_target, (cell.g_min_uS, cell.g_max_uS), cell.error_model.sigma(free_target), pulse_rng
+        free_target,
+        (cell.g_min_uS, cell.g_max_uS),
+        cell.error_model.sigma(free_target),
+        pulse_rng,
+        cell.relaxed_sigma(free_target, chip.conditions.time_since_programming_s),
     )
     return programmed, pulses
 

@@ -110,6 +110,8 @@ HELPS = {
 """What of the chip would help against a cause."""
 TAIL_MAX_LSB = 5.0
 """A curve that is cut further from its end than so many output steps is warned of."""
+PULSES_AND_LAW = 2.0
+"""Pulses and the law of one chip that differ by more are warned of."""
 WORST = 2
 """Layers that a summary names."""
 SNR_MIN_DB = 6.0
@@ -221,6 +223,15 @@ class LayerReport:
                 f"{self.pulses.given_up} of {self.pulses.cells} cells were never read in the window. What "
                 "helps: a wider programming.window_percent, more programming.most_pulses"
             )
+        if self.pulses is not None and self.pulses.law_uS:
+            ratio = self.pulses.error_uS / self.pulses.law_uS
+            if not 1 / PULSES_AND_LAW <= ratio <= PULSES_AND_LAW:
+                yield (
+                    f"pulses leave cells {self.pulses.error_uS:.2g} uS from their targets, and "
+                    f"cell.programming_error says {self.pulses.law_uS:.2g} uS: training, virtual chips and "
+                    "wire compensation follow the law. What helps: cell.relaxation, or the window of "
+                    "programming that the law's cells had"
+                )
         if self.unreachable_neurons:
             yield (
                 f"{self.unreachable_neurons} of {self.outputs} neurons want a curve the ECRAM does not reach "

@@ -11,6 +11,7 @@ from ndrite.emulator.device.rram.drift import DRIFTS, Drift
 from ndrite.emulator.device.rram.programming import (
     MODELS,
     READ_LAWS,
+    RELAXATIONS,
     STUCK_HIGH,
     STUCK_LOW,
     ProgrammingError,
@@ -46,6 +47,10 @@ class Cell:
         Cells with a trap, and the part of a cell's conductance that its full trap takes.
     drift:
         Effect of the time since programming.
+    relaxation, relaxation_s:
+        Law of the deviation that a cell takes on after its last verifying read, and its time constant: a part
+        1 - exp(-t / relaxation_s) of the variance after t seconds; 0: all of it at the first read. Acts where
+        ``programming`` verifies pulses; ``programming_error`` is measured after relaxation and holds it.
     stuck_low_percent, stuck_high_percent, stuck_low_uS, stuck_high_uS:
         Cells that do not program, and their conductances (g_min_uS and g_max_uS unless given).
     iv_cubic_per_V2:
@@ -69,6 +74,8 @@ class Cell:
     telegraph_percent: Annotated[float, number(0, 100)] = 0.0
     telegraph_step_percent: Annotated[float, number(0, 100)] = 0.0
     drift: Annotated[str, choice(tuple(DRIFTS))] = "none"
+    relaxation: Annotated[str, choice(tuple(RELAXATIONS))] = "none"
+    relaxation_s: Annotated[float, number(0, 1e9)] = 0.0
     stuck_low_percent: Annotated[float, number(0, 100)] = 0.0
     stuck_high_percent: Annotated[float, number(0, 100)] = 0.0
     stuck_low_uS: Annotated[float | None, number(0, 1e6)] = None
@@ -124,6 +131,15 @@ class Cell:
         drift = self.drift_model
         error = drift.fade(target_uS, time_s) * self.error_model.sigma(target_uS)
         return np.asarray(np.hypot(error, drift.sigma(target_uS, time_s)), np.float64)
+
+    def relaxed_sigma(self, target_uS: Floats, time_s: float) -> Floats:
+        """Deviation in microsiemens that relaxation adds to cells that were verified at ``target_uS``, any
+        shape, ``time_s`` seconds before. Raises PhysicsError outside of the law's range."""
+        law = RELAXATIONS[self.relaxation]
+        if law is None:
+            return np.zeros_like(target_uS)
+        part = 1.0 if not self.relaxation_s else -np.expm1(-time_s / self.relaxation_s)
+        return np.asarray(self.error_scale * np.sqrt(part) * law.sigma(target_uS), np.float64)
 
     def read_sigma(self, pairs_uS: Floats, time_s: float) -> float:
         """Deviation in microsiemens of an effective weight at a read, telegraph noise apart: the root mean

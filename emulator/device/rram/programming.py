@@ -116,6 +116,14 @@ MODELS: dict[str, ProgrammingError] = {
 }
 """Programming error models by the name chip descriptions use."""
 
+RELAXATIONS: dict[str, ProgrammingError | None] = {"none": None, "wan2022": WAN_2022}
+"""Laws of the deviation that cells take on by themselves after the last verifying read, by the name chip
+descriptions use.
+
+``wan2022`` is the law of 1 s after programming, whole: the source verified its cells before, and does not say
+which part of the deviation its acceptance window left. So it is an upper bound, by the window's own variance.
+"""
+
 STUCK_LOW, STUCK_HIGH = -1, 1
 """Marks of cells that do not program at all; a good cell has 0."""
 
