@@ -116,8 +116,10 @@ def _product(
     calls = done(program, i)
     positions = calls * patches.positions
     width = chip.array.weights_across
-    held_rows = k + (0 if array.bias is None else len(array.bias.mapped.codes))
-    tiles, blocks = chip.array.tiles(held_rows, m)
+    bias_rows = 0 if array.bias is None else len(array.bias.mapped.codes)
+    held_rows, (tiles, blocks) = k + bias_rows, chip.array.tiles(k, m)
+    # Bias cells are a crossbar of their own on the column lines, as compiler and deck solve them.
+    tiles += chip.array.tiles(bias_rows, m)[0]
     arrays, steps = tiles * blocks * chip.array.arrays_a_tile, slices(layer.dac_bits)
     reads, outputs = positions * steps * groups, positions * m
     sums = outputs * steps * layer.tiles(program.rows)

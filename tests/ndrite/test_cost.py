@@ -147,7 +147,7 @@ def test_a_product_is_counted_patch_by_patch(seed: int) -> None:
     program, die, _ = map_network(Network((first, last), (4, 5, 5)), chip, x)
     found, wanted = account(program, die, x[:2]).works[1], counted(program, die, x[:2])
     adc, bias, outputs = program.layers[0].readout == "adc", die.arrays[0].bias, wanted["output"]
-    rows = where.inputs + (0 if bias is None else len(bias.mapped.codes))
+    bias_rows = 0 if bias is None else len(bias.mapped.codes)  # on arrays of their own
     for unit, times in {
         **{name: wanted[name] for name in ("cell", "word line", "row DAC")},
         "converter": adc * wanted["conversion"],  # an analog map is read as it is
@@ -159,7 +159,7 @@ def test_a_product_is_counted_patch_by_patch(seed: int) -> None:
     assert use(found, "cell").serially == wanted["read"]
     width = chip.array.columns // (2 if chip.array.pairs == "interleaved" else 1)
     across = -(-m // width)
-    tiles = -(-rows // chip.array.rows) * across
+    tiles = (-(-where.inputs // chip.array.rows) - (-bias_rows // chip.array.rows)) * across
     arrays = tiles * (1 if chip.array.pairs == "interleaved" else 2)
     assert use(found, "bus bit").there == arrays
     # Hardware: converters and drivers of every array, digital units of every block of columns.

@@ -63,6 +63,26 @@ def test_dies_and_samples_both_widen_the_interval() -> None:
     assert high - low == pytest.approx(2 * 1.96 * of_dies.std() / dies**0.5, rel=0.1)
 
 
+@pytest.mark.parametrize(
+    # networks, dies, deviation between networks, dies and samples, whether networks share the dies
+    ("networks", "dies", "deviations", "same_dies"),
+    [(5, 3, (1.0, 0.3, 1.0), False), (1, 3, (0.0, 1.0, 1.0), False), (5, 3, (0.3, 1.0, 1.0), True)],
+)
+def test_few_of_what_differs_most_are_covered(
+    networks: int, dies: int, deviations: tuple[float, float, float], same_dies: bool
+) -> None:
+    """Five networks, or three dies, that differ most: 95 % of the intervals hold the mean of all."""
+    rng, covered, experiments = np.random.default_rng(9), 0, 400
+    of_networks, of_dies, of_samples = deviations
+    for _ in range(experiments):
+        values = of_networks * rng.standard_normal((networks, 1, 1))
+        values = values + of_dies * rng.standard_normal((1 if same_dies else networks, dies, 1))
+        values = values + of_samples * rng.standard_normal((1, 1, 100))
+        low, high = crossed(values, same_dies=same_dies)
+        covered += low <= 0 <= high
+    assert 0.895 <= covered / experiments <= 0.985  # a plain bootstrap covers 0.83, 0.72 and 0.79
+
+
 def test_quantities_of_the_same_dies_are_drawn_together() -> None:
     """A ratio of two that move together has a narrow interval; drawn apart it would be wide."""
     rng = np.random.default_rng(2)
@@ -78,7 +98,8 @@ def test_dies_that_networks_share_are_drawn_once_for_all() -> None:
     """Normal dies, the same for ten networks: the mean's variance is that of 12 dies, not of 120."""
     of_dies = np.random.default_rng(4).normal(size=(1, 12, 1)) + np.zeros((10, 1, 30))
     low, high = crossed(of_dies, same_dies=True)
-    assert high - low == pytest.approx(2 * 1.96 * of_dies[0, :, 0].std() / 12**0.5, rel=0.1)
+    half = stats.t.ppf(0.975, 11) * of_dies[0, :, 0].std(ddof=1) / 12**0.5
+    assert high - low == pytest.approx(2 * half, rel=0.1)
     own_low, own_high = crossed(of_dies)
     assert own_high - own_low < 0.5 * (high - low)
 
