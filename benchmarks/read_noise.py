@@ -2,8 +2,8 @@
 
     python benchmarks/read_noise.py
 
-Float networks of the package with Gaussian noise on their sums, 10 draws each; a chip's law gives the deviation of
-every cell. Simulated; some seconds.
+Float networks of the package with Gaussian noise on their sums, 10 draws each; a chip's law gives the
+deviation of every cell. Simulated; some seconds.
 """
 
 import warnings
