@@ -55,9 +55,8 @@ def main() -> None:
                     right.append((h.argmax(axis=1) == labels).mean())
                 means[kind] = 100 * float(np.mean(right))
             text = ", ".join(f"{kind} {mean:.3f} %" for kind, mean in means.items())
-            print(
-                f"{name} on {chip_name}: {text}; a column is {min(ratios):.2f} to {max(ratios):.2f} of its layer"
-            )
+            spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+            print(f"{name} on {chip_name}: {text}; a column is {spread} of its layer")
 
 
 if __name__ == "__main__":
