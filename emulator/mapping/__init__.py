@@ -5,7 +5,6 @@ Imports NumPy and ndrite.emulator.{spec,errors,golden,device,network} only.
 
 from ndrite.emulator.device.ndr.pwl import PwlTable, fit_pwl
 from ndrite.emulator.mapping.die import Die, DieArray, die_digest, load_die, save_die
-from ndrite.emulator.mapping.layer import MapOptions
 from ndrite.emulator.mapping.network import Mapped, map_network, program_of
-from ndrite.emulator.mapping.report import NOTHING, CompileReport, LayerReport, Mitigation
+from ndrite.emulator.mapping.report import NOTHING, CompileReport, LayerReport, MapOptions, Mitigation
 from ndrite.emulator.mapping.weights import MappedWeights, map_weights

@@ -19,10 +19,9 @@ from ndrite.emulator.mapping.cells import nearest, pair_targets, places, stuck_c
 from ndrite.emulator.mapping.curves import Curves, Index, placed
 from ndrite.emulator.mapping.devices import each_of
 from ndrite.emulator.mapping.die import Die, DieArray, die_digest
-from ndrite.emulator.mapping.layer import MapOptions
 from ndrite.emulator.mapping.nodes import Mapper, layer_generators
 from ndrite.emulator.mapping.ranges import cell_noise, int32
-from ndrite.emulator.mapping.report import CompileReport, Mitigation, unused_parts
+from ndrite.emulator.mapping.report import CompileReport, MapOptions, Mitigation, unused_parts
 from ndrite.emulator.mapping.weights import column_limits, total_noise, variation_of
 from ndrite.emulator.network import Dense, Ndr, Network
 from ndrite.emulator.spec import Layer, Program

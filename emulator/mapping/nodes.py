@@ -13,9 +13,9 @@ from ndrite.emulator.mapping.block import laid_out
 from ndrite.emulator.mapping.curves import Curves, placed
 from ndrite.emulator.mapping.devices import make_neurons
 from ndrite.emulator.mapping.die import DieArray, DieTable
-from ndrite.emulator.mapping.layer import CompiledLayer, MapOptions
+from ndrite.emulator.mapping.layer import compile_layer
 from ndrite.emulator.mapping.ranges import SCALE_MAX, Rows, Second, shift_for
-from ndrite.emulator.mapping.report import LayerReport, TableReport
+from ndrite.emulator.mapping.report import LayerReport, MapOptions, TableReport
 from ndrite.emulator.network import Gate, Ndr, Network, Node, Pool, Product, Table
 from ndrite.emulator.network.floats import result
 from ndrite.emulator.spec import Program, steps
@@ -194,7 +194,7 @@ class Mapper(PerKind):
         wide, block = self._ways[number]
         rows, every = self._rows(wide, block)
         generators = layer_generators(self._seed, self._options.first_product + number)
-        result = CompiledLayer(wide.dense, self._chip, rows, self._curves, generators, self._options)
+        result = compile_layer(wide.dense, self._chip, rows, self._curves, generators, self._options)
         self.reports.append(result.report)
         self.arrays.append(result.array)
         self._steps.append(

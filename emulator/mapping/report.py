@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ndrite.emulator.device.description import Chip, Neuron
@@ -11,6 +11,7 @@ from ndrite.emulator.device.pulsing import PulseCount
 from ndrite.emulator.errors import CompileError, require_field
 from ndrite.emulator.network.activation import Activation, Ndr
 from ndrite.emulator.spec.brief import record, titled
+from ndrite.emulator.spec.geometry import Geometry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +99,39 @@ NOTHING = Mitigation(
 """Every measure off."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class MapOptions:
+    """How a network is put on a chip, where the defaults are not what is wanted.
+
+    Attributes
+    ----------
+    mitigation:
+        Measures against the chip's errors.
+    nominal:
+        Program the chip whose cells land on their targets, and say in the program's ``variation`` how those
+        of virtual chips spread around them. Converters and neurons are the individual ones of the seed.
+    target:
+        When given, kernels are programmed several times over, and groups of channels packed
+        (``ndrite.emulator.mapping.block``), where that takes fewer cycles on such an array and fits it; else
+        once and apart.
+    column_steps:
+        Each column of a last product of sums has its own step (``die.arrays[-1].step``), as finer ranges ask
+        for, where what reads the sums multiplies them by it. False: one step for all, so that sums compare.
+    first_product:
+        Where the network is a piece of something larger: the number of its first product there, which
+        selects its cells, its converters and its read noise.
+    one_limit:
+        The largest conductance stands for the same weight in all columns of a product.
+    """
+
+    mitigation: Mitigation = field(default_factory=Mitigation)
+    nominal: bool = False
+    target: Geometry | None = None
+    column_steps: bool = False
+    first_product: int = 0
+    one_limit: bool = False
+
+
 CELLS, CONVERTERS, READS = "cells", "converters", "read noise"
 CODES, BEFORE = "input codes", "the layers before"
 HELPS = {
@@ -137,8 +171,8 @@ def unused_parts(activations: Iterable[Activation | None], chip: Chip) -> tuple[
         less = f"cells conduct up to {bend / (1 + bend):.0%} less below the read voltage (iv_cubic_per_V2)"
         lines.append(f"not used of the chip: that {less}, as each row has one operating point")
     fields_by_reason: dict[str, list[str]] = {}
-    for field, why in stated_in_vain(chip).items():
-        fields_by_reason.setdefault(why, []).append(field)
+    for name, why in stated_in_vain(chip).items():
+        fields_by_reason.setdefault(why, []).append(name)
     lines += [f"not used of the chip: {', '.join(f)}, as {why}" for why, f in fields_by_reason.items()]
     return tuple(lines)
 
