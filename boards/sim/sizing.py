@@ -47,10 +47,10 @@ def sized(program: Program, base: Geometry = USUAL) -> Geometry:
         )
     lowered = lower(program)
     needs = {
-        "weight_depth": weight_words(program, base),
+        "weight_depth": weight_words(lowered, base),
         "max_inputs": max(bank_rows(p.layer.inputs, p.patches.groups) for p in lowered.products),
         "max_outputs": program.outputs,
-        "columns": column_words(program, base),
+        "columns": column_words(lowered, base),
         "layers": max(len(lowered.products), len(lowered.steps) // STEPS_A_LAYER + 1),
         "curves": program.curve_base.shape[0] if lowered.fires else 1,
         "segments": program.curve_base.shape[1] if lowered.fires else 1,
@@ -59,7 +59,7 @@ def sized(program: Program, base: Geometry = USUAL) -> Geometry:
     longest = max(fields["max_inputs"], 4 * fields["max_outputs"])
     if base.map_codes:
         longest = max(longest, _power_of_two(program.inputs))
-        fields["map_codes"] = max(base.map_codes, _power_of_two(codes_of_maps(program)))
+        fields["map_codes"] = max(base.map_codes, _power_of_two(codes_of_maps(lowered)))
     fields |= {"packet_bytes": max(base.packet_bytes, longest), "rows": program.rows}
     fields["campaign_votes"] = max(base.campaign_votes, fields["max_outputs"])
     same = all(getattr(base, name) == value for name, value in fields.items())

@@ -10,6 +10,7 @@ says ``ndrite.emulator.spec.geometry``.
 """
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,11 +36,15 @@ from ndrite.emulator.spec.steps import Product
 from ndrite.emulator.spec.walk_record import record
 
 
-def check_fits(program: Program, geometry: Geometry) -> npt.NDArray[np.int32]:
-    """Raise ``GeometryError`` naming the first thing of ``program`` that ``geometry`` cannot hold.
+class Fitting(NamedTuple):
+    """A program that a geometry can hold: ``lowered``, and the records of its ``walk``, int32."""
 
-    Returns the records of its ``walk``, which only making them can tell.
-    """
+    lowered: Lowered
+    walk: npt.NDArray[np.int32]
+
+
+def check_fits(program: Program, geometry: Geometry) -> Fitting:
+    """Lower ``program`` for ``geometry``. Raises GeometryError naming the first thing that it cannot hold."""
 
     def require(value: int, most: int, what: str, how: str = "") -> None:
         if value > most:
@@ -82,15 +87,15 @@ def check_fits(program: Program, geometry: Geometry) -> npt.NDArray[np.int32]:
     if lowered.fires:
         require(program.curve_base.shape[0], geometry.curves, "number of curves")
         require(program.curve_base.shape[1], geometry.segments, "segments")
-    require(weight_words(program, geometry), geometry.weight_depth, "weight words a lane")
-    require(column_words(program, geometry), geometry.columns, "column parameters")
-    return walk(program, geometry, _step_bases(lowered, geometry))
+    require(weight_words(lowered, geometry), geometry.weight_depth, "weight words a lane")
+    require(column_words(lowered, geometry), geometry.columns, "column parameters")
+    return Fitting(lowered, walk(lowered, geometry, _step_bases(lowered, geometry)))
 
 
-def weight_words(program: Program, geometry: Geometry) -> int:
+def weight_words(lowered: Lowered, geometry: Geometry) -> int:
     """Words of each lane's weight memory that the program takes."""
-    geometry = divided(program, geometry)
-    return sum(_words(p, geometry) for p in lower(program).products)
+    geometry = divided(lowered.program, geometry)
+    return sum(_words(p, geometry) for p in lowered.products)
 
 
 def _words(p: Product, geometry: Geometry) -> int:
@@ -105,15 +110,15 @@ def divided(program: Program, geometry: Geometry) -> Geometry:
     return dataclasses.replace(geometry, lane_groups=1) if program.is_chain else geometry
 
 
-def column_words(program: Program, geometry: Geometry) -> int:
+def column_words(lowered: Lowered, geometry: Geometry) -> int:
     """Words of each column parameter memory that the program takes."""
-    return _step_bases(lower(program), geometry)[-1]
+    return _step_bases(lowered, geometry)[-1]
 
 
-def _step_bases(ours: Lowered, geometry: Geometry) -> list[int]:
+def _step_bases(lowered: Lowered, geometry: Geometry) -> list[int]:
     """Where each step's values begin in the column memories, groups at whole readouts each; then the end."""
     bases = [0]
-    for step in ours.steps:
+    for step in lowered.steps:
         spans = [p.patches.groups * whole_readouts(p.share, geometry) for p in of_kind(Product, [step])]
         spans += [0 if step.operands is None else whole_readouts(step.operands.size, geometry)]
         bases.append(bases[-1] + max(spans))
@@ -166,11 +171,11 @@ def parameters(layer: Layer) -> dict[str, npt.NDArray[np.int32]]:
 def lay_out(program: Program, geometry: Geometry) -> list[Section]:
     """Every memory word that ``program`` needs on ``geometry``, as contiguous sections. Raises GeometryError
     when the program does not fit."""
-    steps = check_fits(program, geometry)
+    lowered, steps = check_fits(program, geometry)
     geometry = divided(program, geometry)
-    n, depth, lowered, walked = geometry.lanes, geometry.weight_depth, lower(program), not program.is_chain
+    n, depth, walked = geometry.lanes, geometry.weight_depth, not program.is_chain
     bases = _step_bases(lowered, geometry)
-    weights = np.zeros((n, weight_words(program, geometry)), np.int32)
+    weights = np.zeros((n, weight_words(lowered, geometry)), np.int32)
     held_by = {name: np.zeros(bases[-1], np.int32) for name in ("readout", "bias", "neuron", "operand")}
     for step, base in zip(lowered.steps, bases[:-1], strict=True):
         if step.operands is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ndrite.emulator.backend.lowering import SAMPLE, Fill, Lowered, PerLoweredKind, lower
+from ndrite.emulator.backend.lowering import SAMPLE, Fill, Lowered, PerLoweredKind
 from ndrite.emulator.backend.map_places import Place, places_of, size
 from ndrite.emulator.spec.errors import GeometryError
 from ndrite.emulator.spec.flow import joined, of_kind
@@ -38,10 +38,9 @@ POOLED_TURNS_MIN = 2
 be read again no sooner."""
 
 
-def codes_of_maps(program: Program) -> int:
-    """Codes of map memory that a walk through ``program`` takes."""
-    steps = lower(program)
-    return _codes(places_of(steps, _pooled(steps), program.inputs))
+def codes_of_maps(lowered: Lowered) -> int:
+    """Codes of map memory that a walk through a program takes."""
+    return _codes(places_of(lowered, _pooled(lowered), lowered.program.inputs))
 
 
 def _codes(places: dict[int, Place]) -> int:
@@ -50,16 +49,17 @@ def _codes(places: dict[int, Place]) -> int:
     return max(place.base + size(place.shape) for place in places.values()) - lowest
 
 
-def walk(program: Program, geometry: Geometry, bases: list[int]) -> npt.NDArray[np.int32]:
-    """Records int32 ((1 + steps) * RECORD_WORDS,) of the walk through ``program``; a chain's has no steps.
+def walk(lowered: Lowered, geometry: Geometry, bases: list[int]) -> npt.NDArray[np.int32]:
+    """Records int32 ((1 + steps) * RECORD_WORDS,) of the walk through a program; a chain's has no steps.
 
     ``bases``: for each lowered step, where its values begin in region ``operand``. Raises GeometryError when
     the device cannot walk it; the message names what is in the way.
     """
+    program = lowered.program
     if program.is_chain:
         return record({}, HEADER).view(np.int32)
     check_maps(program, geometry)
-    lowered, steps_max = lower(program), STEPS_A_LAYER * geometry.layers - 1
+    steps_max = STEPS_A_LAYER * geometry.layers - 1
 
     def accept(ok: bool, what: str, accepted: str) -> None:
         if not ok:

@@ -10,6 +10,7 @@ from ndrite.boards.board import Board
 from ndrite.boards.fpga import find_target
 from ndrite.boards.sim.pcie import SimCard
 from ndrite.emulator.backend.lay_out import weight_words
+from ndrite.emulator.backend.lowering import lower
 from ndrite.emulator.backend.schedule import bound_cycles
 from ndrite.emulator.golden.random_program import random_program
 from ndrite.host.links.pcie import PcieChannel
@@ -33,7 +34,7 @@ def test_128_lanes_keep_to_the_schedule() -> None:
         counters = board.counters()
         # Every word of the weight memories.
         full = random_program(geometry, np.random.default_rng(2), sizes=(1024, 256))
-        assert weight_words(full, geometry) == geometry.weight_depth
+        assert weight_words(lower(full), geometry) == geometry.weight_depth
         ran(board, full, random_inputs(full, np.random.default_rng(3), 4), seed=1)
     assert counters["inferences"] == IMAGES
     # The first image's latency included.

@@ -166,7 +166,7 @@ def test_a_memory_of_two_maps_is_enough_for_a_sum_of_three(source: int | None) -
         dataclasses.replace(last, layer=dataclasses.replace(last.layer, weights=weights)),
     )
     program = steps_on((3, 8, 8), *steps)
-    assert codes_of_maps(program) == 3 * 64 + (2 if source == 1 else 3) * 512
+    assert codes_of_maps(lower(program)) == 3 * 64 + (2 if source == 1 else 3) * 512
     for codes in (2048, 1024):
         walked(program, 2, dataclasses.replace(MAPS, map_codes=codes, max_inputs=512))
 
