@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from ndrite.runs import Run, execute, open_workers
+from ndrite.runs.cluster import AHEAD, Cluster
 from ndrite.runs.run import RunError
-from ndrite.runs.workers import Cluster, Workers
+from ndrite.runs.workers import Workers
 
 SHORT_S, LONG_S = 0.0, 1.0
 RUNS, LONG_RUNS = 200, 8
@@ -50,6 +51,7 @@ def measured(one: Workers, two: Workers) -> dict[str, float]:
     """Milliseconds per run beyond its sleep, and the time of one worker over that of two."""
     return {
         "overhead_ms_per_run": 1e3 * seconds_of(one, RUNS, SHORT_S) / RUNS,
+        "overhead_ms_per_run_of_two": 1e3 * seconds_of(two, RUNS, SHORT_S) / RUNS,
         "two_workers_times_one": seconds_of(one, LONG_RUNS, LONG_S) / seconds_of(two, LONG_RUNS, LONG_S),
     }
 
@@ -75,7 +77,7 @@ def cluster(workers: int) -> Iterator[Cluster]:
         while True:
             with contextlib.suppress(RunError):
                 opened = Cluster(address)
-                if opened.count == workers:
+                if opened.places == workers * AHEAD:
                     break
                 opened.close()
             time.sleep(0.1)

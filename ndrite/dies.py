@@ -10,17 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from ndrite.boards.golden import GoldenBoard
 from ndrite.compiled import Compiled, compiled_of, load
-from ndrite.emulator.errors import CompileWarning, EmulatorError
-from ndrite.emulator.golden import Core
+from ndrite.emulator.errors import CompileWarning
 from ndrite.emulator.mapping import MapOptions, map_network
 from ndrite.emulator.mapping.explain import explain
 from ndrite.files import array_of, save_array
+from ndrite.host import BoardApi
 from ndrite.intervals import mean_interval
 from ndrite.results import Result, Table
-from ndrite.runs import File, Run, execute, open_workers
+from ndrite.runs import GOLDEN, File, Run, execute, open_workers
 from ndrite.samples import Judged, judged_samples
-from ndrite.signature import Stages
+from ndrite.signature import Announce, Stages
 
 MODULE = "ndrite.dies"
 
@@ -93,11 +94,19 @@ class OverDies(Result):
 
 
 def evaluated(
-    *, compiled: File, inputs: File | None, labels: File | None, die: int, how: dict[str, Any]
+    *,
+    compiled: File,
+    inputs: File | None,
+    labels: File | None,
+    die: int,
+    how: dict[str, Any],
+    board: BoardApi | None = None,
 ) -> Any:
-    """Judge die ``die`` of a compiled network's chip on the golden model; its row."""
+    """Judge die ``die`` of a compiled network's chip on a board, or on the golden model; its row."""
     compiled_die, judged = _on_die(compiled, inputs, labels, die, how)
-    outputs = Core(compiled_die.program).infer(judged.x, seed=how["seed"], noise=how["noise"])
+    board = GoldenBoard() if board is None else board
+    board.program(compiled_die.program)
+    outputs = board.infer(judged.x, seed=how["seed"], noise=how["noise"])
     score = judged.task.score(outputs * (compiled_die.program.meaning.output_step or 1.0), judged.labels)
     return {"program": score, **_reference(compiled_die, judged)}
 
@@ -162,15 +171,17 @@ def over_dies(
     workers: int,
     scheduler: str | None,
     progress: Stages,
+    announce: Announce,
+    boards: tuple[str, ...] = GOLDEN,
     **how: Any,
 ) -> OverDies:
     """``evaluated`` or ``explained`` on dies 0 .. dies - 1 of the chip that ``source`` was compiled for.
 
-    Raises EmulatorError naming the first die that failed.
+    Raises RunError naming the first die that failed.
     """
     compiled = compiled_of(source)
     with (
-        open_workers(workers, scheduler) as opened,
+        open_workers(workers, scheduler, boards=boards, needs=[MODULE]) as opened,
         progress("dies") as report,
         tempfile.TemporaryDirectory() as name,
     ):
@@ -181,11 +192,8 @@ def over_dies(
             files[parameter] = None if path is None else File.of(path)
         call = f"{MODULE}:{function.__name__}"
         runs = [Run(call, {**files, "die": die, "how": how}) for die in range(dies)]
-        outcome = execute(runs, opened, folder, progress=report)
-    if outcome.errors:
-        die = min(outcome.errors)
-        raise EmulatorError(f"die {die}: {outcome.errors[die]}")
-    rows = [row for row in outcome.rows if row is not None]
+        outcome = execute(runs, opened, folder, progress=report, say=announce)
+    rows = outcome.done("dies", lambda number: f"die {number}")
     fixed = ("float", "measure", "is_share", "samples", "judged_by")
     return OverDies(
         name=f"{compiled.network.name} on {compiled.die.chip.name}",

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,21 @@ def mean_interval(values: npt.NDArray[np.float64]) -> tuple[float, float | None]
     from scipy.stats import t
 
     return mean, float(t.ppf(0.5 + LEVEL / 2, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)))
+
+
+def spread(measure: str, each: npt.NDArray[np.float64], of: str = "chip") -> dict[str, Any]:
+    """How a measure is spread over chips, or what ``of`` names, plain values by name; the mean's interval is
+    95 % by Student's t over them."""
+    mean, half = mean_interval(each)
+    return {
+        f"{measure}_mean": mean,
+        f"{measure}_mean_interval_95": None if half is None else [mean - half, mean + half],
+        f"{measure}_std": float(each.std(ddof=1)) if len(each) > 1 else None,
+        f"{measure}_min": float(each.min()),
+        f"{measure}_median": float(np.median(each)),
+        f"{measure}_max": float(each.max()),
+        f"{measure}_per_{of}": [float(value) for value in each],
+    }
 
 
 def wilson(successes: int, n: int) -> tuple[float, float]:

@@ -92,6 +92,13 @@ class Found(Result):
     failed: str | None = None
 
 
+def share_done(share: tuple[int, int] | None) -> Found:
+    """The result of a share of a job array while runs of other shares are missing."""
+    text = "" if share is None else f"{share[0]}/{share[1]}"
+    line = f"share {text} is done; without shard the same command joins all shares"
+    return Found({"shard": text}, said=(line,))
+
+
 def plain(value: Any) -> str:
     """A value in words: five digits, a range or an interval as its two ends, of many values the ends."""
     if isinstance(value, dict):

@@ -115,6 +115,9 @@ ChipName = Annotated[
     Any, Option("NAME", joined=True, text="Chip preset, YAML file, or several joined with +.")
 ]
 Board = Annotated[str, Option("URL", text="Board to run on; `ndrite board --help` lists the forms.")]
+Boards = Annotated[
+    Any, Option("URL", many=True, text="Board to run on; given several times, each takes a part of the work.")
+]
 DataSet = Annotated[
     Literal["fashion-mnist", "digits", "digits-32", "mnist"],
     Option(text="A data set by name, in place of samples."),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from ndrite.boards.board import Board
 from ndrite.boards.learning import LearningBoard
@@ -16,6 +17,14 @@ FORMS = (
     "pcie:DDDD:BB:DD.F, pcie-sim:[PRESET]"
 )
 DEFAULT_PRESET = "64-lane"
+
+
+def urls(board: Any) -> tuple[str, ...]:
+    """The URLs of one board or several. Raises InputError when they are none."""
+    boards = (board,) if isinstance(board, str) else tuple(board) if isinstance(board, list | tuple) else ()
+    if not boards or not all(isinstance(url, str) for url in boards):
+        raise InputError(f"board is {board!r}; accepted: a URL or several, {FORMS}")
+    return boards
 
 
 def connect(url: str) -> BoardApi:

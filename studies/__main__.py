@@ -10,11 +10,13 @@ from ndrite.emulator.spec.state_file import StateError
 from ndrite.host import InputError
 from ndrite.results import Table
 from ndrite.runs import open_workers
+from ndrite.runs.engine import Share
+from ndrite.runs.workers import Workers
 from ndrite.shell.terminal import note, print_table
 from ndrite.signature import share
 from studies.fill import fill
 from studies.published import publication
-from studies.runner import STUDIES, Result, execute, module, redraw, stale
+from studies.runner import STUDIES, execute, module, needs, redraw, stale
 
 
 @click.command()
@@ -51,10 +53,11 @@ def command(
     """
     if again and smoke:
         raise click.UsageError("--redraw runs nothing, so it does not take --smoke")
+    if (listed or every) and name is not None:
+        raise click.UsageError("--stale and --all are of all studies, so they take no NAME")
     if listed or every:
-        names = [study for study, _ in _stale(output)]
-        for study in names if every else ():
-            _study(study, output, False, smoke, workers, scheduler, shard)
+        names = _stale(output)
+        _run(names if every else [], output, again, smoke, workers, scheduler, shard)
         return
     if pages:
         _fill(name is None)
@@ -62,38 +65,63 @@ def command(
     if name is None:
         print_table(Table("studies", ("name", "what"), [(name, title(name)) for name in STUDIES]))
         return
-    _study(name, output, again, smoke, workers, scheduler, shard)
+    _run([name], output, again, smoke, workers, scheduler, shard)
 
 
-def _stale(output: Path) -> list[tuple[str, float | None]]:
-    """Print and return the studies that are not of today's code."""
+def _stale(output: Path) -> list[str]:
+    """Print the studies that are not of today's code, with what they cost; their names."""
     stale_studies = stale(output)
+    known = [hours for _, hours in stale_studies if hours is not None]
     rows = [(name, "not known" if hours is None else f"{hours:.2g}") for name, hours in stale_studies]
+    rows.append((f"all {len(rows)}", f"{sum(known):.2g} of the {len(known)} that are known"))
     print_table(Table("not of today's code", ("study", "core hours"), rows))
-    return stale_studies
+    return [name for name, _ in stale_studies]
 
 
-def _study(
-    name: str, output: Path, again: bool, smoke: bool, workers: int, scheduler: str | None, shard: str | None
+def _run(
+    names: list[str],
+    output: Path,
+    again: bool,
+    smoke: bool,
+    workers: int,
+    scheduler: str | None,
+    shard: str | None,
 ) -> None:
+    """Run studies one after the other, those after one that fails too; exit with the worst of their codes."""
     try:
-        if again:
-            result: Result | None = redraw(name, output)
-        else:
-            part = None if shard is None else share(shard)
-            with open_workers(workers, scheduler) as opened:
-                result = execute(name, output, opened, smoke=smoke, share=part, say=note)
+        part = None if shard is None else share(shard)
+        with open_workers(workers, scheduler, needs=() if scheduler is None else needs(names)) as opened:
+            codes = [_study(name, output, again, smoke, opened, part) for name in names]
+    except (EmulatorError, InputError) as error:
+        codes = [_failed(error)]
+    if any(codes):
+        sys.exit(max(codes))
+
+
+def _study(name: str, output: Path, again: bool, smoke: bool, workers: Workers, part: Share | None) -> int:
+    """Run or redraw a study, print its tables; the exit code."""
+    try:
+        result = (
+            redraw(name, output)
+            if again
+            else execute(name, output, workers, smoke=smoke, share=part, say=note)
+        )
     except (EmulatorError, StateError, InputError) as error:
-        click.echo(f"studies: {error}", err=True)
-        sys.exit(2)
+        return _failed(error)
     if result is None:
-        note(f"share {shard} of {name} is done; without --shard the same command joins all shares")
-        return
+        note(f"share of {name} is done; without --shard the same command joins all shares")
+        return 0
     for table in result.tables:
         print_table(table)
     if result.outside and not result.value["smoke"]:
         click.echo(f"studies: {name}: not reproduced: {', '.join(result.outside)}", err=True)
-        sys.exit(1)
+        return 1
+    return 0
+
+
+def _failed(error: Exception) -> int:
+    click.echo(f"studies: {error}", err=True)
+    return 2
 
 
 def _fill(alone: bool) -> None:

@@ -29,7 +29,7 @@ def run(data: str, case: str, seed: int, epochs: int) -> dict[str, Any]:
         recipe["device"] = dataclasses.replace(changed("ideal+ecram-tang2018", **HELD["soft"]), name="soft")
     test = data_of(name)
     recipe["samples"] = min(SAMPLES, len(test.x))
-    learned = ndrite.learn(
+    learned: Any = ndrite.learn(
         chip="dendritic-ndr", data=name, epochs=epochs, seed=seed, learning_seed=seed, **recipe
     )
     program = learned.compiled.program

@@ -4,7 +4,7 @@ import importlib
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from ndrite.pages import drawing
 from ndrite.results import Table
 from ndrite.runs import Run
 from ndrite.runs import execute as run_all
-from ndrite.runs.code import code_digest
+from ndrite.runs.code import code_digest, modules_of
 from ndrite.runs.engine import Share
 from ndrite.runs.workers import Workers
 from studies.published import MISSED, judged, page, publication
@@ -25,6 +25,8 @@ from studies.table import Figure, draw
 STUDIES: dict[str, Any] = described("studies")
 PAGE = "replicate.md"
 """Of all studies that have published numbers."""
+TRAINING = "ndrite.emulator.learning.training.view"
+"""The module that imports PyTorch."""
 
 
 def module(name: str) -> Any:
@@ -74,13 +76,7 @@ def execute(
         say(f"{done} of {total} runs")
 
     outcome = run_all(runs, workers, folder, share=share, progress=tell, say=say)
-    if outcome.errors:
-        number = min(outcome.errors)
-        raise EmulatorError(
-            f"{len(outcome.errors)} of {len(runs)} runs failed, the others are kept; the first, "
-            f"{plan[number]}: {outcome.errors[number]}"
-        )
-    rows = [row for row in outcome.rows if row is not None]
+    rows = outcome.done("runs", lambda number: str(plan[number]))
     if len(rows) < len(plan):
         return None
     done = [parameters | row["result"] for parameters, row in zip(plan, rows, strict=True)]
@@ -89,7 +85,7 @@ def execute(
         "core_seconds": round(sum(r["seconds"] for r in rows), 1),
     }
     result = _written(name, output, json.loads(json.dumps(done)), smoke, origin)
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)  # two shares may end at once
     return result
 
 
@@ -100,14 +96,21 @@ def timed(*, module: str, run: dict[str, Any]) -> dict[str, Any]:
     return {"result": result, "seconds": time.monotonic() - began}
 
 
+def needs(names: Iterable[str]) -> tuple[str, ...]:
+    """Modules that workers must have for the runs of studies."""
+    modules = [module(name).__name__ for name in names]
+    trains = any(TRAINING in modules_of(name) for name in modules)
+    return ("studies.runner", *modules, *("torch",) * trains)
+
+
 def stale(output: Path) -> list[tuple[str, float | None]]:
-    """Studies whose committed results are not of today's code, and the core hours that their runs took; None
-    where the file does not say."""
+    """Studies whose results in ``output`` are missing, a smoke run's, or not of today's code, and the core
+    hours that their runs took; None where the file does not say."""
     stale_studies = []
     for name in STUDIES:
         path = output / f"{name}.json"
         value = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        if value.get("code") != code_digest(module(name).__name__):
+        if value.get("smoke", True) or value.get("code") != code_digest(module(name).__name__):
             seconds = value.get("core_seconds")
             stale_studies.append((name, None if seconds is None else seconds / 3600))
     return stale_studies

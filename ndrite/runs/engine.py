@@ -9,36 +9,46 @@ import contextlib
 import json
 import os
 import sys
+import tempfile
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ndrite.emulator.errors import EmulatorError
-from ndrite.emulator.spec.errors import SpecError
 from ndrite.emulator.spec.state_file import StateError, load_state, save_state
+from ndrite.host.errors import HostError, InputError
 from ndrite.runs.run import Run, RunError
-from ndrite.runs.workers import Here, WorkerLost, Workers
+from ndrite.runs.workers import WorkerLost, Workers
 
 TRIES = 3
 """Times that a run may lose its worker before it counts as failed: it may be what kills it."""
-AHEAD = 2
-"""Runs under way per worker, so that none waits for the next."""
 Share = tuple[int, int]
 """(i, n): the i-th of n disjoint shares, from 1."""
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Outcome:
     """A row for each run, in the order of the runs: None of one that failed or is another share's; the
-    ``errors`` of those that failed, by number; ``lost``: workers that went away, one line each."""
+    ``errors`` of those that failed, by number."""
 
-    rows: list[dict[str, Any] | None]
+    rows: list[Row | None]
     errors: dict[int, str]
-    lost: tuple[str, ...] = ()
+
+    def done(self, what: str, name: Callable[[int], str]) -> list[Row]:
+        """The rows that are there. Raises RunError when runs failed: so many ``what``, and ``name`` of the
+        first."""
+        if self.errors:
+            first = min(self.errors)
+            raise RunError(
+                f"{len(self.errors)} of {len(self.rows)} {what} failed, the others are kept; the first, "
+                f"{name(first)}: {self.errors[first]}"
+            )
+        return [row for row in self.rows if row is not None]
 
 
 def execute(
@@ -47,13 +57,13 @@ def execute(
     folder: Path,
     *,
     share: Share | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
     """Do all runs whose results are not in ``folder`` yet.
 
     Raises RunError when another process works on the same share of the folder, StateError naming a result
-    that was edited. An interrupt leaves what is sealed.
+    that was edited, HostError when the last board is gone. An interrupt leaves what is sealed.
 
     Parameters
     ----------
@@ -64,7 +74,7 @@ def execute(
     progress:
         Called with the runs done and their number.
     say:
-        Told of every worker that went away and every run that failed.
+        Told of every worker that went away, every run that failed, and of results of other plans.
     """
     sealed_folder = folder / "runs"
     try:
@@ -75,15 +85,17 @@ def execute(
         keys = [run.key for run in runs]
         mine = [key for i, key in enumerate(keys) if share is None or i % share[1] == share[0] - 1]
         of_key = dict(zip(keys, runs, strict=True))
-        row_of = {key: row for key in dict.fromkeys(keys) if (row := _sealed(sealed_folder, key)) is not None}
+        sealed = {path.stem for path in sealed_folder.glob("*.run")}
+        if others := len(sealed - of_key.keys()):
+            say(f"{folder} has {others} results of another plan or other code, which stay as they are")
+        present = [key for key in of_key if key in sealed]
+        row_of = {key: row for key in present if (row := _sealed(sealed_folder, key)) is not None}
         missing = {key: of_key[key] for key in mine if key not in row_of}
-        total, report = len(dict.fromkeys(mine)), progress or (lambda done, total: None)
+        total = len(set(mine))
         done = total - len(missing)
-        report(done, total)
+        progress(done, total)
         failed: dict[str, str] = {}
-        lost: list[str] = []
-        results = _results(missing, workers, lost, say)
-        with contextlib.closing(results):  # an interrupt may come at any place here
+        with contextlib.closing(_results(missing, workers, say)) as results:
             for key, row, why in results:
                 _seal(sealed_folder, key, row, why)
                 if row is None:
@@ -92,77 +104,53 @@ def execute(
                 else:
                     row_of[key] = row
                 done += 1
-                report(done, total)
+                progress(done, total)
     errors = {i: failed[key] for i, key in enumerate(keys) if key in failed}
-    return Outcome([row_of.get(key) for key in keys], errors, tuple(lost))
-
-
-Result = tuple[str, dict[str, Any] | None, str]
-"""Key, and either a row or the text of an error."""
+    return Outcome([row_of.get(key) for key in keys], errors)
 
 
 def _results(
-    missing: dict[str, Run], workers: Workers, lost: list[str], say: Callable[[str], None]
-) -> Generator[Result]:
-    """Results as they come, from as many runs under way as keep the workers busy.
-
-    Runs that were under way together when a worker went away are done again one at a time: one of them may be
-    what kills it.
-    """
-    waiting, tries = list(reversed(missing.items())), dict.fromkeys(missing, 0)
-    suspects: list[tuple[str, Run]] = []
-    under_way: dict[Future[dict[str, Any]], str] = {}
-    ahead = 1 if isinstance(workers, Here) else AHEAD * workers.count
-    while waiting or suspects or under_way:
-        queue, limit = (suspects, 1) if suspects else (waiting, ahead)
-        while queue and len(under_way) < limit:
-            key, run = queue.pop()
-            under_way[workers.submit(run)] = key
-        alone = len(under_way) == 1
-        finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
-        lost_keys: list[str] = []
-        for future in finished:
+    missing: dict[str, Run], workers: Workers, say: Callable[[str], None]
+) -> Generator[tuple[str, Row | None, str]]:
+    """Results as they come: a key, and either a row or the text of an error. As many runs are under way as
+    the workers have places."""
+    waiting, tries, under_way = list(reversed(missing)), Counter[str](), dict[Any, str]()
+    lost = ""
+    while waiting or under_way:
+        while waiting and len(under_way) < max(1, workers.places):
+            key = waiting.pop()
+            under_way[workers.submit(missing[key])] = key
+        for future in wait(under_way, return_when=FIRST_COMPLETED).done:
             key = under_way.pop(future)
             try:
                 yield key, future.result(), ""
-            except WorkerLost as error:
-                lost_keys.append(key)
-                tries[key] += alone
-                if not lost or lost[-1] != str(error):
-                    lost.append(str(error))
-                    say(f"lost {error}; its runs are done again")
-            except (
-                EmulatorError,
-                SpecError,
-                ValueError,
-                TypeError,
-                OSError,
-                ArithmeticError,
-                LookupError,
-            ) as error:
-                yield key, None, f"{type(error).__name__}: {' '.join(str(error).split())}"
-            except MemoryError:
-                yield key, None, "MemoryError: out of memory"
-        for key in lost_keys:
-            if tries[key] < TRIES:
-                suspects.append((key, missing[key]))
-            else:
-                yield key, None, f"its worker went away {TRIES} times ({lost[-1]})"
+            except (WorkerLost, CancelledError) as error:
+                named, lost = lost, str(error) or "the connection to the workers"
+                if lost != named:  # which many runs may lose at once
+                    say(f"lost {lost}; its run is done again")
+                tries[key] += 1
+                if tries[key] < TRIES:
+                    waiting.append(key)
+                else:
+                    yield key, None, f"its worker went away {TRIES} times ({lost})"
+            except Exception as error:
+                if isinstance(error, HostError) and not isinstance(error, InputError):
+                    raise  # of the one board that there is
+                words = " ".join(str(error).split())
+                yield key, None, f"{type(error).__name__}: {words or 'no more is known'}"
 
 
-def _seal(held: Path, key: str, row: dict[str, Any] | None, error: str) -> None:
+def _seal(folder: Path, key: str, row: Row | None, error: str) -> None:
     """Write a result, with the versions that floats depend on beside it."""
     content = {"row": row, "error": error, "numpy": np.__version__, "numba": _version("numba")}
-    save_state(held / f"{key}.run", {"key": key}, json.dumps(content).encode(), code=key)
+    save_state(folder / f"{key}.run", {"key": key}, json.dumps(content).encode(), code=key)
 
 
-def _sealed(held: Path, key: str) -> dict[str, Any] | None:
-    """The row of a run that is done; None where it is not, or has failed."""
-    path = held / f"{key}.run"
-    if not path.exists():
-        return None
+def _sealed(folder: Path, key: str) -> Row | None:
+    """The row of a run that is done; None where it has failed."""
+    path = folder / f"{key}.run"
     try:
-        row: dict[str, Any] | None = json.loads(load_state(path, {"key": key}, code=key))["row"]
+        row: Row | None = json.loads(load_state(path, {"key": key}, code=key))["row"]
     except (ValueError, KeyError) as error:
         if isinstance(error, StateError):
             raise
@@ -184,6 +172,19 @@ def _brief(run: Run) -> str:
 
 
 @contextlib.contextmanager
+def folder_beside(output: str | os.PathLike[str] | None, share: Share | None) -> Iterator[Path]:
+    """Give ``.NAME.runs`` beside the file ``output``, for the runs that it is made of; without an output a
+    folder that is gone afterwards."""
+    if output is not None:
+        yield Path(output).with_name(f".{Path(output).name}.runs")
+    elif share is not None:
+        raise RunError("shard needs output, beside which the shares meet; accepted: both")
+    else:
+        with tempfile.TemporaryDirectory() as name:
+            yield Path(name)
+
+
+@contextlib.contextmanager
 def _alone(folder: Path, share: Share | None) -> Iterator[None]:
     """Hold the folder, or a share of it. RunError where another process does."""
     try:
@@ -192,7 +193,7 @@ def _alone(folder: Path, share: Share | None) -> Iterator[None]:
         yield
         return
     name = "all" if share is None else f"{share[0]}-of-{share[1]}"
-    with (folder / ".lock").open("a") as folder_lock, (folder / f".lock-{name}").open("a+") as share_lock:
+    with (folder / ".lock").open("a") as folder_lock, (folder / f".lock-{name}").open("a") as share_lock:
         try:
             fcntl.flock(folder_lock, fcntl.LOCK_NB | (fcntl.LOCK_EX if share is None else fcntl.LOCK_SH))
             fcntl.flock(share_lock, fcntl.LOCK_NB | fcntl.LOCK_EX)
@@ -201,10 +202,4 @@ def _alone(folder: Path, share: Share | None) -> Iterator[None]:
                 f"{folder}: another process works on it; accepted: wait for it, another folder, or shares "
                 "1/n .. n/n"
             ) from None
-        share_lock.truncate(0)
-        share_lock.write(f"{os.getpid()}\n")
-        share_lock.flush()
-        try:
-            yield
-        finally:
-            (folder / f".lock-{name}").unlink(missing_ok=True)
+        yield

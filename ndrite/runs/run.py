@@ -5,6 +5,7 @@ import importlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -38,7 +39,7 @@ class File:
         except OSError as error:
             raise RunError(f"{self.path}: cannot be read ({error.strerror})") from None
         if hashlib.sha256(data).hexdigest() != self.sha256:
-            raise RunError(f"{self.path} has changed since the plan was read; start the sweep again")
+            raise RunError(f"{self.path} has changed since the plan was read; start again")
         return data
 
     def array(self) -> npt.NDArray[Any]:
@@ -60,7 +61,7 @@ class Run:
     parameters: Mapping[str, Any]
     needs: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Hexadecimal digest of function, parameters (of files the content) and code."""
         module, _, _ = self.function.partition(":")
@@ -74,9 +75,11 @@ class Run:
         """Files among the parameters."""
         return [value for value in self.parameters.values() if isinstance(value, File)]
 
-    def perform(self) -> dict[str, Any]:
-        """Call the function; its row, plain values."""
+    def perform(self, board: Any = None) -> dict[str, Any]:
+        """Call the function, with the open ``board`` of its worker where that has one; its row, plain
+        values."""
         module, _, name = self.function.partition(":")
-        row = getattr(importlib.import_module(module), name)(**self.parameters)
+        opened = {} if board is None else {"board": board}
+        row = getattr(importlib.import_module(module), name)(**self.parameters, **opened)
         plain: dict[str, Any] = json.loads(json.dumps(row))
         return plain

@@ -1,28 +1,26 @@
 """workers: where runs are done. Each kind takes a run and gives a future; none keeps anything.
 
-Local processes end with the process that started them and leave Ctrl-C to it. On a Dask cluster every worker
-gets a file's content once. ndrite starts no scheduler and opens no port.
+Local processes end with the process that started them and leave Ctrl-C to it. A board is opened by a process
+of its own. On a Dask cluster every worker gets a file's content once. ndrite starts no scheduler and opens no
+port.
 """
 
 import contextlib
-import hashlib
-import importlib.metadata
-import importlib.util
 import os
+import pkgutil
 import signal
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
 from multiprocessing import get_context, parent_process
-from pathlib import Path
 from threading import Thread
 from typing import Any, Protocol
 
-from ndrite.emulator.errors import MissingExtraError
-from ndrite.runs.code import code_digest
-from ndrite.runs.run import File, Run, RunError
+from ndrite.host.errors import HostError, InputError, LinkError
+from ndrite.runs.run import Run, RunError
+
+GOLDEN = ("golden:",)
+"""Boards of workers that open none: their runs use the golden model."""
 
 
 class WorkerLost(Exception):
@@ -33,25 +31,28 @@ class Workers(Protocol):
     """Does runs; closed when the last one is done."""
 
     @property
-    def count(self) -> int:
-        """How many runs are done at the same time."""
+    def places(self) -> int:
+        """How many runs are under way at the same time."""
 
     def submit(self, run: Run) -> Future[dict[str, Any]]:
-        """Begin a run; its future raises WorkerLost where the worker goes away."""
+        """Begin a run; its future raises WorkerLost, or is cancelled, where the worker goes away."""
 
     def close(self) -> None:
         """Let the workers go."""
 
 
 class Here:
-    """This process, one run after the other: a run is done when it is submitted."""
+    """This process, with a ``board`` or without, one run after the other: a run is done when submitted."""
 
-    count = 1
+    places = 1
+
+    def __init__(self, board: Any = None) -> None:
+        self.board = board
 
     def submit(self, run: Run) -> Future[dict[str, Any]]:
         done: Future[dict[str, Any]] = Future()
         try:
-            done.set_result(run.perform())
+            done.set_result(run.perform(self.board))
         except Exception as error:
             done.set_exception(error)
         return done
@@ -61,63 +62,96 @@ class Here:
 
 
 class Processes:
-    """``count`` local processes. One that dies takes the pool with it: a new one is started."""
+    """Local processes, each of which does a run at a time; one that dies is started anew.
 
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self._pool = self._new()
+    With ``boards``, URLs, each process has opened one of them, and is left alone once its board has gone
+    away. Raises HostError when a board cannot be opened, RunError when the processes cannot start.
+    """
+
+    def __init__(self, count: int, boards: Sequence[str] = ()) -> None:
+        self._free = [_Process(board) for board in boards or [""] * count]
+        self._all, self._last_lost = list(self._free), ""
+        self.places = len(self._free)
+        try:
+            for ready in [process.call(_open, process.board) for process in self._free]:
+                ready.result()
+        except BrokenProcessPool:
+            self.close()
+            guard = "a script in a file, its call below: if __name__ == '__main__':"
+            raise RunError(f"workers end as they start; accepted: {guard}") from None
+        except BaseException:
+            self.close()
+            raise
 
     def submit(self, run: Run) -> Future[dict[str, Any]]:
-        # A process leaves Ctrl-C to the one that starts it: what is blocked here is there for good.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            try:
-                inner = self._pool.submit(run.perform)
-            except BrokenProcessPool:
-                self.close()
-                self._pool = self._new()
-                inner = self._pool.submit(run.perform)
-            processes = list((self._pool._processes or {}).values())
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        return _translated(inner, BrokenProcessPool, lambda: f"a local process ({_dead(processes)})")
+        if not self._free:
+            raise LinkError(f"no board is left; the last one: {self._last_lost}")
+        process, outer = self._free.pop(), Future[dict[str, Any]]()
+
+        def finish(inner: Future[dict[str, Any]]) -> None:
+            if inner.cancelled():
+                return  # closed
+            error = inner.exception()
+            if isinstance(error, BrokenProcessPool):
+                error = WorkerLost(process.death())
+            if isinstance(error, WorkerLost) and process.board:
+                self.places, self._last_lost = self.places - 1, str(error)
+            elif isinstance(error, WorkerLost):
+                self._all.remove(process)
+                self._all.append(_Process())
+                self._free.append(self._all[-1])
+            else:
+                self._free.append(process)
+            if error is None:
+                outer.set_result(inner.result())
+            else:
+                outer.set_exception(error)
+
+        process.call(_perform, run).add_done_callback(finish)
+        return outer
 
     def close(self) -> None:
         """End the processes, whatever they are at."""
-        started = list((self._pool._processes or {}).values())
+        for process in list(self._all):  # one that ends may be replaced meanwhile
+            process.end()
+
+
+class _Process:
+    """A local process, and the URL of its board, empty without."""
+
+    def __init__(self, board: str = "") -> None:
+        self.board = board
+        self._pool = ProcessPoolExecutor(1, get_context("spawn"), _begin)
+        self._children: list[Any] = []
+
+    def call(self, function: Any, *parameters: Any) -> Future[Any]:
+        """Begin a call; the process starts with the first one."""
+        # A process leaves Ctrl-C to the one that starts it: what is blocked here is there for good.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            future = self._pool.submit(function, *parameters)
+            self._children = list((self._pool._processes or {}).values())
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        return future
+
+    def death(self) -> str:
+        """The number and exit code of the process, which has ended by itself."""
+        (child,) = self._children
+        child.join(1)
+        whose = f"board {self.board}" if self.board else "a local process"
+        return f"{whose} (process {child.pid}, exit code {child.exitcode})"
+
+    def end(self) -> None:
+        # Before the pool hears of it: a child that the pool lets go leaves without closing its board.
+        for child in self._children:
+            child.terminate()
+            child.join()
         self._pool.shutdown(wait=False, cancel_futures=True)
-        for process in started:
-            process.terminate()
-        for process in started:
-            process.join()
-
-    def _new(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self.count, get_context("spawn"), _begin)
 
 
-def _dead(processes: list[Any]) -> str:
-    """Numbers and exit codes of the processes that ended by themselves; the pool terminates the others."""
-    for process in processes:
-        process.join(1)
-    ended = [p for p in processes if p.exitcode not in (None, 0, -signal.SIGTERM)]
-    return ", ".join(f"process {p.pid}, exit code {p.exitcode}" for p in ended) or "killed"
-
-
-def _translated(inner: Any, lost: type[Exception], name: Any) -> Future[dict[str, Any]]:
-    outer: Future[dict[str, Any]] = Future()
-
-    def finish(done: Any) -> None:
-        if done.cancelled():
-            outer.set_exception(WorkerLost("its run was cancelled"))
-            return
-        error = done.exception()
-        if error is None:
-            outer.set_result(done.result())
-        else:
-            outer.set_exception(WorkerLost(name()) if isinstance(error, lost) else error)
-
-    inner.add_done_callback(finish)
-    return outer
+_opened: dict[str, Any] = {}
+"""In a process that has a board: the open one, as ``board``, and its ``url``."""
 
 
 def _begin() -> None:
@@ -135,113 +169,68 @@ def _begin() -> None:
     Thread(target=watch, daemon=True).start()
 
 
-class Cluster:
-    """Workers of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT with Dask's own settings.
-
-    Raises RunError when it does not answer, has no worker, or a worker has other code or lacks an extra.
-    """
-
-    def __init__(self, address: str, extras: tuple[str, ...] = ()) -> None:
-        if importlib.util.find_spec("distributed") is None:
-            raise MissingExtraError("a Dask scheduler needs distributed: pip install 'ndrite[cluster]'")
-        import distributed
-
-        if not address.startswith(("tcp://", "tls://")):
-            raise RunError(f"scheduler is {address}; accepted: tcp://HOST:PORT or tls://HOST:PORT")
-        self.address, self.extras = address, extras
-        dask: Any = distributed
-        security = dask.Security() if address.startswith("tls://") else None
-        try:
-            self._client = dask.Client(address, security=security, timeout=10, set_as_default=False)
-        except (OSError, TimeoutError, ValueError, TypeError) as error:
-            why = " ".join(str(error).split())[:200]
-            raise RunError(f"scheduler {address} does not answer ({why})") from None
-        self._sent: dict[str, Any] = {}
-        self._check()
-
-    @property
-    def count(self) -> int:
-        """Threads of all workers."""
-        return sum(self._client.nthreads().values()) or 1
-
-    def _check(self) -> None:
-        expected = _installed(self.extras)
-        workers = self._client.run(_installed, self.extras)
-        if not workers:
-            raise RunError(f"scheduler {self.address} has no worker; start one: dask worker {self.address}")
-        for name, installed in sorted(workers.items()):
-            for field, value in expected.items():
-                if installed[field] != value:
-                    raise RunError(
-                        f"worker {name}: {field} is {installed[field]}; accepted: {value}, as here"
-                    )
-
-    def submit(self, run: Run) -> Future[dict[str, Any]]:
-        contents = {file.sha256: self._content(file) for file in run.files}
-        inner = self._client.submit(_perform, run, contents, key=f"ndrite-{run.key}", pure=False)
-        outer: Future[dict[str, Any]] = Future()
-
-        def finish(done: Any) -> None:
-            if outer.done():
-                return
-            if done.status == "finished":
-                outer.set_result(done.result())
-            elif done.status == "error":
-                error = done.exception()
-                lost = type(error).__name__ in ("KilledWorker", "FutureCancelledError", "CommClosedError")
-                outer.set_exception(WorkerLost(str(error)) if lost else error)
-            else:
-                outer.set_exception(WorkerLost(f"the connection to {self.address}"))
-            done.release()
-
-        inner.add_done_callback(finish)
-        return outer
-
-    def _content(self, file: File) -> Any:
-        if file.sha256 not in self._sent:
-            self._sent[file.sha256] = self._client.scatter(file.read(), broadcast=True)
-        return self._sent[file.sha256]
-
-    def close(self) -> None:
-        """Let go of the scheduler, which goes on."""
-        self._client.close(timeout=2)
+def _connect(url: str) -> Any:
+    """Open a board. By name: results are the same on every board, so no code of boards makes them stale."""
+    return pkgutil.resolve_name("ndrite.url:connect")(url)
 
 
-def _installed(extras: tuple[str, ...]) -> dict[str, str]:
-    """Properties that a worker must share with this process: version, code, and packages of extras."""
-    return {
-        "ndrite": importlib.metadata.version("ndrite"),
-        "code": code_digest("ndrite.emulator.golden.core")[:12],
-        **{name: "there" if importlib.util.find_spec(name) else "missing" for name in extras},
-    }
+def _open(url: str) -> None:
+    """Open this process's board, if any, and release it when the process is told to end."""
+    if not url:
+        return
+    try:
+        _opened.update(board=_connect(url), url=url)
+    except HostError as error:
+        # Other errors of the host may need more than a text when they are made again in the parent.
+        raise (InputError if isinstance(error, InputError) else LinkError)(f"{url}: {error}") from None
+
+    def leave(*signal_and_frame: Any) -> None:
+        with contextlib.suppress(HostError):
+            _opened["board"].close()
+        os._exit(1)
+
+    signal.signal(signal.SIGTERM, leave)
 
 
-def _perform(run: Run, contents: dict[str, bytes]) -> dict[str, Any]:
-    """On a worker: the run, with files as they were sent, written once per process."""
-    folder = Path(tempfile.gettempdir()) / f"ndrite-files-{os.getuid()}"
-    local = {}
-    for name, value in run.parameters.items():
-        if isinstance(value, File):
-            path = folder / value.sha256[:24] / Path(value.path).name
-            data = contents[value.sha256]
-            if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != value.sha256:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                part = path.with_name(f"{path.name}.{os.getpid()}")
-                part.write_bytes(data)
-                part.replace(path)
-            value = File(str(path), value.sha256)
-        local[name] = value
-    return replace(run, parameters=local).perform()
+def _perform(run: Run) -> dict[str, Any]:
+    """In a process: the run, on its board where it has one."""
+    try:
+        return run.perform(_opened.get("board"))
+    except InputError:
+        raise
+    except HostError as error:
+        raise WorkerLost(f"board {_opened['url']} ({error})") from None
 
 
 @contextlib.contextmanager
 def open_workers(
-    count: int = 1, scheduler: str | None = None, extras: tuple[str, ...] = ()
+    count: int = 1,
+    scheduler: str | None = None,
+    *,
+    boards: Sequence[str] = GOLDEN,
+    needs: Sequence[str] = (),
 ) -> Iterator[Workers]:
-    """Open this process (``count`` 1), local processes, or a Dask scheduler's workers for the block."""
-    if scheduler is None and count == 1:
-        yield Here()
+    """Open this process (``count`` 1), local processes, a process for each of several boards, or a Dask
+    scheduler's workers for the block.
+
+    ``needs``: modules that the runs import: of ours the same code, of other packages any version. Raises
+    RunError where boards and other workers are asked for at once.
+    """
+    if tuple(boards) != GOLDEN and (count > 1 or scheduler is not None):
+        option = "workers" if scheduler is None else "scheduler"
+        raise RunError(f"{option} is given with board {boards[0]}; accepted: board alone, as each takes runs")
+    workers: Workers
+    if scheduler is not None:
+        from ndrite.runs.cluster import Cluster
+
+        workers = Cluster(scheduler, needs)
+    elif len(boards) > 1:
+        workers = Processes(0, boards)
+    elif tuple(boards) != GOLDEN:
+        with _connect(boards[0]) as board:
+            yield Here(board)
         return
-    workers: Workers = Processes(count) if scheduler is None else Cluster(scheduler, extras)
+    else:
+        workers = Here() if count == 1 else Processes(count)
     with contextlib.closing(workers):
         yield workers

@@ -72,7 +72,9 @@ def command_of(name: str, function: Callable[..., Result]) -> click.Command:
         if as_json and STANDARD in written.values():
             raise click.UsageError("--json and -o - both want standard output; accepted: one of them")
         given |= {n: told_by for n, told_by in TOLD.items() if n in parameters}
-        _show(function(*placed, **given), as_json, written)
+        result = function(*placed, **given)
+        written = {n: name for n, name in written.items() if name == STANDARD or Path(name).exists()}
+        _show(result, as_json, written)  # a share of the work writes nothing
 
     lines = "\n".join(commands).replace("\n> ", "\n").splitlines()
     examples = [("Example: " if i == 0 else " " * 9) + line for i, line in enumerate(lines)]

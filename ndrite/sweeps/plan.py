@@ -1,14 +1,13 @@
 """plan: a YAML file becomes a list of points, each with a key that only its content decides."""
 
-import dataclasses
 import itertools
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from annotated_types import Len
 from pydantic import Field, TypeAdapter, ValidationError
@@ -53,29 +52,11 @@ class SweepError(RunError):
 _require = partial(require, error=SweepError)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Point:
-    """One combination: everything a worker needs, plain values only.
+class Point(NamedTuple):
+    """One combination: a call of ``run_point``, and ``axes``, what the plan varied, for the table."""
 
-    ``axes`` is what the plan varied, for the table.
-    """
-
-    network: File
-    inputs: File | None
-    labels: File | None
-    chip: dict[str, Any]
-    axes: tuple[tuple[str, Any], ...]
-    seed: int
-    count: int
-    trials: int
-    chips: int
-    samples: int
-
-    @cached_property
-    def run(self) -> Run:
-        """The work of this point, whatever its axes are called."""
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "axes"}
-        return Run("ndrite.sweeps.run:run_point", fields)
+    run: Run
+    axes: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +66,13 @@ class Plan:
     name: str
     points: tuple[Point, ...]
     axes: tuple[str, ...]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Modules that points import, wherever they are computed."""
+        of_suffix = {".onnx": ("onnx",), ".pt": ("onnx", "torch"), ".pth": ("onnx", "torch")}
+        suffixes = {Path(point.run.parameters["network"].path).suffix for point in self.points}
+        return ("ndrite.sweeps.run", *(name for suffix in suffixes for name in of_suffix.get(suffix, ())))
 
 
 def load_plan(path: Path) -> Plan:
@@ -153,9 +141,9 @@ def _plan(content: Any, path: Path) -> Plan:
             axis_values = {
                 f: v if isinstance(v, bool | int | float | None) else str(v) for f, v in varied.items()
             }
-            axes = tuple((axis_values | {"network": name, "seed": seed}).items())
-            of: dict[str, Any] = {"network": network, "chip": chip.as_dict(), "axes": axes, "seed": seed}
-            points.append(Point(inputs=inputs, labels=labels, **of, **scale))
+            own = {"network": network, "chip": chip.as_dict(), "seed": seed}
+            run = Run("ndrite.sweeps.run:run_point", {"inputs": inputs, "labels": labels, **own, **scale})
+            points.append(Point(run, axis_values | {"network": name, "seed": seed}))
     return Plan(
         name=fields["name"] or path.stem,
         points=tuple(points),

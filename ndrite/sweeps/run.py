@@ -20,14 +20,12 @@ from ndrite.emulator.network.importing.original import extra
 from ndrite.emulator.spec.files import write_whole
 from ndrite.emulator.spec.task import ACCURACY
 from ndrite.emulator.spec.variation import Campaign
-from ndrite.files import encode
-from ndrite.host import InputWarning
+from ndrite.host import BoardApi, InputWarning
 from ndrite.intervals import mean_interval
-from ndrite.labels import read_labels
 from ndrite.runs import File, execute
 from ndrite.runs.engine import Share
 from ndrite.runs.workers import Workers
-from ndrite.samples import chosen_data_set, judging_set
+from ndrite.samples import Judged, judged_samples
 from ndrite.sweeps.plan import Plan, SweepError
 
 COST_SAMPLES = 32
@@ -45,40 +43,28 @@ def run_point(
     trials: int,
     chips: int,
     samples: int,
+    board: BoardApi | None = None,
 ) -> dict[str, Any]:
     """Compile and judge one point; its row of results, plain values.
 
     The first ``samples`` samples calibrate; accuracy is measured on the ``count`` after them. They are the
-    plan's, else the test samples of the data set that the network names. Raises SweepError when a file is no
-    longer the plan's, and what compiling raises.
+    plan's, else the test samples of the data set that the network names. ``board``: where the program runs;
+    None: the golden model. Raises SweepError when a file is no longer the plan's, and what compiling raises.
     """
     began = time.monotonic()
-    floats = _network(network, inputs, samples)
-    if inputs is None or labels is None:
-        name = chosen_data_set(floats.meaning, floats.inputs, None, "inputs and labels in the plan")
-        x, raw_labels = judging_set(name)
-        needed = samples + count
-        if len(x) < needed:
-            raise SweepError(
-                f"samples + count is {needed}; accepted: at most {len(x)}, the test samples of {name}"
-            )
-    else:
-        with warnings.catch_warnings(action="ignore", category=InputWarning):
-            x = encode(inputs.array(), floats, what=inputs.path)
-        raw_labels = labels.array()
-        if len(raw_labels) != len(x):
-            raise SweepError(f"{labels.path}: {len(raw_labels)} rows; accepted: {len(x)}, one per input")
-    name = "labels" if labels is None else labels.path
-    truth, task = read_labels(raw_labels, floats.meaning, floats.map_shapes[-1], name, ACCURACY)
-    measured = slice(samples, samples + count)
+    floats, (x, truth, by, task) = _loaded(network, inputs, labels, samples)
+    if len(x) < samples + count:
+        accepted = f"at most {len(x)}, the test samples of {by}"
+        raise SweepError(f"samples + count is {samples + count}; accepted: {accepted}")
+    if chips and not task.is_vote:
+        raise SweepError(f"chips is {chips}; accepted: 0, as outputs are {task.kind} and chips vote")
     with warnings.catch_warnings(action="ignore", category=CompileWarning):
         compiled = map_network(
             floats, parse_chip(chip), x[:samples], seed=seed, options=MapOptions(nominal=chips > 0)
         )
-    x, truth, board = x[measured], truth[measured], GoldenBoard()
+    x, truth = x[samples : samples + count], truth[samples : samples + count]
+    board = GoldenBoard() if board is None else board
     board.program(compiled.program)
-    if chips and not task.is_vote:
-        raise SweepError(f"chips is {chips}; accepted: 0, as outputs are {task.kind} and chips vote")
     if chips:
         plan = Campaign(chips=chips, trials=trials, seed=seed)
         scores = board.campaign(x, truth, plan).accuracy_per_chip
@@ -105,14 +91,19 @@ def run_point(
     }
 
 
-def _network(network: File, inputs: File | None, samples: int) -> Network:
-    """The network in a file that is the plan's before it is read and after."""
-    typical = None if inputs is None else inputs.array()[:samples]
-    path = Path(network.path)
-    network.read()
-    floats = network_of(path, typical if path.suffix in MODELS else None)[0]
-    network.read()
-    return floats
+def _loaded(network: File, inputs: File | None, labels: File | None, samples: int) -> tuple[Network, Judged]:
+    """The network and the samples in files that are the plan's before they are read and after."""
+    files = [file for file in (network, inputs, labels) if file is not None]
+    for file in files:
+        file.read()
+    x, y = (None if file is None else file.path for file in (inputs, labels))
+    typical = None if inputs is None or Path(network.path).suffix not in MODELS else inputs.array()[:samples]
+    floats = network_of(Path(network.path), typical)[0]
+    with warnings.catch_warnings(action="ignore", category=InputWarning):
+        judged = judged_samples(floats, None, x, y, data=None, codes=False, measure=ACCURACY)
+    for file in files:
+        file.read()
+    return floats, judged
 
 
 def run_sweep(
@@ -121,28 +112,26 @@ def run_sweep(
     workers: Workers,
     *,
     share: Share | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[dict[str, Any]]:
     """Compute what is missing in ``folder``, then join all rows there, in the plan's order.
 
     The table of all is ``results.parquet``, written when no row is missing; of a share the rows so far are
-    returned. Raises SweepError when points failed, once all others are done, and as ``execute``;
+    returned. Raises RunError when points failed, once all others are done, and as ``execute``;
     MissingExtraError without PyArrow.
     """
     needs = "sweeps need pyarrow; install it with"
     arrow, parquet = (extra(name, needs, "sweep") for name in ("pyarrow", "pyarrow.parquet"))
     runs = [point.run for point in plan.points]
     outcome = execute(runs, workers, folder, share=share, progress=progress, say=say)
-    if outcome.errors:
-        first = min(outcome.errors)
-        axes = ", ".join(f"{axis} {value}" for axis, value in plan.points[first].axes)
-        raise SweepError(
-            f"{len(outcome.errors)} of {len(runs)} points failed, the others are kept; the first, {axes}: "
-            f"{outcome.errors[first]}"
-        )
+
+    def named(number: int) -> str:
+        return ", ".join(f"{axis} {value}" for axis, value in plan.points[number].axes.items())
+
+    outcome.done("points", named)
     rows = [
-        {**dict(point.axes), "key": point.run.key, **row}
+        {**point.axes, "key": point.run.key, **row}
         for point, row in zip(plan.points, outcome.rows, strict=True)
         if row is not None
     ]

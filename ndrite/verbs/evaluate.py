@@ -8,8 +8,9 @@ from ndrite.dies import OverDies, evaluated, over_dies
 from ndrite.evaluations import Evaluation
 from ndrite.evaluations import evaluate as judge
 from ndrite.host import InputError
+from ndrite.runs import GOLDEN
 from ndrite.samples import judged_samples
-from ndrite.url import connect
+from ndrite.url import connect, urls
 
 RTL_SAMPLES = 500
 """Samples where the caller does not say, on anything slower than the golden model."""
@@ -22,7 +23,7 @@ def evaluate(
     inputs: sig.Inputs | None = None,
     labels: sig.Labels | None = None,
     *,
-    board: sig.Board = "golden:",
+    board: sig.Boards = GOLDEN,
     count: sig.Count | None = None,
     measure: sig.Measure | None = None,
     data: sig.DataSet | None = None,
@@ -33,6 +34,7 @@ def evaluate(
     workers: sig.Workers = 1,
     scheduler: sig.Scheduler | None = None,
     progress: sig.Stages = sig.silent,
+    announce: sig.Announce = sig.unheard,
 ) -> Evaluation | OverDies:
     """Accuracy or error on a board, and agreement with the golden one.
 
@@ -49,8 +51,8 @@ def evaluate(
     count:
         First so many samples; default: all on ``golden:``, 500 elsewhere.
     dies:
-        Judge so many dies of the compiled network's chip, each programmed anew, on ``golden:``: mean and its
-        interval over dies.
+        Judge so many dies of the compiled network's chip, each programmed anew: mean and its interval over
+        dies. Of several boards each takes dies.
 
     Examples
     --------
@@ -61,11 +63,8 @@ def evaluate(
     >>> found.samples, found.mismatches
     (100, 0)
     """
+    boards = urls(board)
     if dies is not None:
-        if board != "golden:":
-            raise InputError(
-                f"dies is given with board {board}; accepted: golden:, where each is compiled anew"
-            )
         return over_dies(
             evaluated,
             program,
@@ -75,6 +74,8 @@ def evaluate(
             workers=workers,
             scheduler=scheduler,
             progress=progress,
+            announce=announce,
+            boards=boards,
             data=data,
             codes=codes,
             count=count,
@@ -84,13 +85,15 @@ def evaluate(
             seed=seed,
             noise=noise,
         )
+    if len(boards) > 1:
+        raise InputError(f"board is given {len(boards)} times; accepted: once, or dies for all to share")
     loaded, compiled = held(program)
     samples = judged_samples(loaded, compiled, inputs, labels, data=data, codes=codes, measure=measure)
-    x, labels, by, task = samples.first(count, None if board.startswith("golden:") else RTL_SAMPLES)
+    x, labels, by, task = samples.first(count, None if boards[0].startswith("golden:") else RTL_SAMPLES)
     network = None if compiled is None else compiled.network
     options: dict[str, Any] = {"seed": seed, "noise": noise, "network": network, "task": task}
-    options |= {"board": board, "judged_by": by}
-    with connect(board) as chosen:
+    options |= {"board": boards[0], "judged_by": by}
+    with connect(boards[0]) as chosen:
         with progress("programming") as report:
             chosen.program(loaded, progress=report)
         with progress("inference") as report:

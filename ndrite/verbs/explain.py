@@ -88,6 +88,7 @@ def explain(
     workers: sig.Workers = 1,
     scheduler: sig.Scheduler | None = None,
     progress: sig.Stages = sig.silent,
+    announce: sig.Announce = sig.unheard,
 ) -> Loss | OverDies:
     """Where the accuracy goes: one cause of error at a time.
 
@@ -130,6 +131,7 @@ def explain(
             workers=workers,
             scheduler=scheduler,
             progress=progress,
+            announce=announce,
             data=data,
             codes=codes,
             count=count,

@@ -1,7 +1,11 @@
 """learn: a chip whose every weight is a device that pulses move, sample by sample."""
 
 import dataclasses
+import json
 import math
+import shutil
+import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,17 +16,20 @@ import numpy as np
 from ndrite import signature as sig
 from ndrite.boards.learning import learner_of
 from ndrite.compiled import Compiled, LearnedOn
-from ndrite.emulator.device.description import Chip, load_chip
+from ndrite.emulator.device.description import Chip, load_chip, parse_chip
 from ndrite.emulator.device.ecram.pulses import LinearStep
 from ndrite.emulator.errors import require
 from ndrite.emulator.golden import Core
 from ndrite.emulator.learning import insitu
 from ndrite.emulator.learning.labelled import Labelled
 from ndrite.emulator.mapping.explain import accuracy
+from ndrite.emulator.spec.files import write_whole
+from ndrite.files import array_of, save_array
 from ndrite.host import HostError, InputError
 from ndrite.host.api import LearningApi
-from ndrite.intervals import proportion
-from ndrite.results import Table, percents
+from ndrite.intervals import proportion, spread
+from ndrite.results import Found, Summary, Table, percents, share_done
+from ndrite.runs import File, Run, execute, folder_beside, open_workers
 from ndrite.samples import CALIBRATION_SAMPLES, first, learning_samples
 from ndrite.url import connect_learner
 
@@ -40,6 +47,17 @@ class LearnedInSitu(LearnedOn):
         yield from super().tables()
         epochs = [(str(i + 1), percents(value)) for i, value in enumerate(self.summary["right_by_epoch"])]
         yield Table("answers before each update", ("epoch", "right, %"), epochs)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class LearnedDies(Summary):
+    """The result of ``ndrite.learn`` over dies: ``summary`` has the accuracy (0..1) of each, its mean and
+    their 95 % interval over dies, and means over dies of right answers by epoch and of pulses."""
+
+    name: str
+    summary: dict[str, Any]
+    heading = "{name}: dies that learned, each from its own devices"
+    left_out = ("accuracy_per_die", "right_by_epoch", "dies")
 
 
 @sig.verb
@@ -70,8 +88,13 @@ def learn(
     learning_seed: sig.Seed = 0,
     noise: sig.Noise = True,
     resume: bool = False,
+    dies: Annotated[int, sig.Option("N", least=1, most=1_000_000)] | None = None,
+    workers: sig.Workers = 1,
+    scheduler: sig.Scheduler | None = None,
+    shard: sig.Shard | None = None,
     progress: sig.Stages = sig.silent,
-) -> LearnedInSitu:
+    announce: sig.Announce = sig.unheard,
+) -> LearnedInSitu | LearnedDies | Found:
     """Learn in situ: pulses move every weight, sample by sample.
 
     Each sample goes forward, its error backward through the same devices, and trains of pulses on rows and
@@ -124,6 +147,9 @@ def learn(
     resume:
         Go on where Ctrl-C or a failing link stopped; the result is the same. Where the board could not be
         asked any more how far it came, at the last whole epoch.
+    dies:
+        Let so many dies learn, those of seed, seed + 1, ..; the output is a JSON file of their accuracies.
+        The same command goes on where it was stopped.
 
     Examples
     --------
@@ -167,6 +193,55 @@ def learn(
     law, spread, endurance = _law(device)
     described = chip if isinstance(chip, Chip) else load_chip(chip)
     ready = insitu.prepare(plan, described, law, spread, labelled.x[:CALIBRATION_SAMPLES], labelled.meaning)
+    if dies is not None:
+        if board != "golden:":
+            raise InputError(f"board is {board}, with dies; accepted: golden:")
+        if resume:
+            raise InputError("resume is given with dies; accepted: without, the same command goes on")
+        last = (1 << 63) - dies
+        require(seed <= last, "seed", seed, f"at most {last} with {dies} dies", InputError)
+        how = {
+            "data": data,
+            "folder": None if folder is None else str(folder),
+            "samples": samples,
+            "held_out": held_out,
+            "hidden": hidden,
+            "neuron": neuron,
+            "rate": rate,
+            "hidden_rate": hidden_rate,
+            "neuron_rate": neuron_rate,
+            "slots": slots,
+            "rule": rule,
+            "threshold": threshold,
+            "reference_error": reference_error,
+            "bound": bound,
+            "epochs": epochs,
+            "learning_seed": learning_seed,
+            "noise": noise,
+        }
+        own_device = device if isinstance(device, Chip) else load_chip(f"ideal+{device}")
+        shared: dict[str, Any] = {"chip": described.as_dict(), "device": own_device.as_dict(), "how": how}
+        name = f"{labelled.name}-{'-'.join(map(str, plan.widths))}, {_name(device)}"
+        with (
+            folder_beside(output, shard) as kept,
+            open_workers(workers, scheduler, needs=["ndrite.verbs.learn"]) as opened,
+            progress("dies") as report,
+            tempfile.TemporaryDirectory() as files,
+        ):
+            for parameter, values in (("inputs", inputs), ("labels", labels)):
+                path = Path(files) / f"{parameter}.npy"
+                shared[parameter] = None if values is None else File.of(save_array(path, array_of(values)))
+            call = "ndrite.verbs.learn:learn_die"
+            runs = [Run(call, {**shared, "die": die}) for die in range(seed, seed + dies)]
+            outcome = execute(runs, opened, kept, share=shard, progress=report, say=announce)
+            rows = outcome.done("dies", lambda number: f"die {seed + number}")
+            if len(rows) < dies:
+                return share_done(shard)
+            learned_dies = LearnedDies(name, _over_dies(rows) | {"device": _name(device)})
+            if output is not None:
+                write_whole(output, json.dumps(learned_dies.as_dict(), indent=1))
+                shutil.rmtree(kept, ignore_errors=True)  # two calls may end at once
+            return learned_dies
     left = None if output is None else Path(f"{output}.course")
     mark = _mark(ready, labelled, learning_seed, noise)
     course, states = insitu.Course(), [layer.states.astype(np.int64) for layer in ready.learning.layers]
@@ -232,6 +307,36 @@ def learn(
         "endurance_epochs": lasts,
     }
     return LearnedInSitu(compiled, board, summary)
+
+
+def learn_die(
+    *,
+    inputs: File | None,
+    labels: File | None,
+    chip: dict[str, Any],
+    device: dict[str, Any],
+    die: int,
+    how: dict[str, Any],
+) -> dict[str, Any]:
+    """Let one die learn on the golden model; its row, the summary of ``learn`` and the die's seed."""
+    x, y = (None if file is None else file.array() for file in (inputs, labels))
+    with warnings.catch_warnings(action="ignore"):  # whoever plans the dies has been told
+        learned_die = learn(x, y, chip=parse_chip(chip), device=parse_chip(device), seed=die, **how)
+    assert isinstance(learned_die, LearnedInSitu)
+    return {"die": die, **learned_die.summary}
+
+
+def _over_dies(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """What dies that learned have in common, and how their accuracies are spread."""
+    first_row = rows[0]
+    alike = ("shape", "measured_on", "learned_from", "updates", "endurance_pulses")
+    means = ("right_by_epoch", "pulses_a_device")
+    return {
+        **{name: first_row[name] for name in alike},
+        "dies": [row["die"] for row in rows],
+        **spread("accuracy", np.array([row["accuracy"] for row in rows]), "die"),
+        **{name: np.mean([row[name] for row in rows], axis=0).tolist() for name in means},
+    }
 
 
 def _epochs(

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 from ndrite.costs.parts import MODELLED
 from ndrite.pages import drawing, figures
 from ndrite.results import Result, Table, percents
-from ndrite.runs import open_workers
+from ndrite.runs import GOLDEN, open_workers
 from ndrite.signature import (
     Announce,
+    Boards,
     Option,
     PathName,
     Picture,
@@ -26,6 +27,7 @@ from ndrite.signature import (
 )
 from ndrite.sweeps.plan import Plan, load_plan, plan_of
 from ndrite.sweeps.run import run_sweep
+from ndrite.url import urls
 
 MEASURES: dict[str, tuple[str, float]] = {
     "accuracy": ("accuracy, %", 100),
@@ -134,6 +136,7 @@ def sweep(
     *,
     output: Annotated[PathName, Option("DIR", "-o")] | None = None,
     picture: Picture | None = None,
+    board: Boards = GOLDEN,
     workers: Workers = 1,
     scheduler: Scheduler | None = None,
     shard: Shard | None = None,
@@ -154,6 +157,9 @@ def sweep(
         Folder of the results; default: the plan's file without its suffix, or the plan's name.
     picture:
         Draw accuracy against energy (of one inference, modelled) with the Pareto front.
+    board:
+        Board that the points' programs run on; given several times, each takes points. Their cost is that of
+        the modelled chip.
     workers:
         Local processes; 1 is this one. For more, guard a script's call with ``if __name__ == "__main__":``.
     scheduler:
@@ -180,7 +186,7 @@ def sweep(
         folder = Path(chosen.name)
     folder = folder if output is None else Path(output)
     with (
-        open_workers(workers, scheduler, ("pyarrow",)) as chosen_workers,
+        open_workers(workers, scheduler, boards=urls(board), needs=chosen.needs) as chosen_workers,
         progress(f"points of {chosen.name}") as report,
     ):
         rows = run_sweep(chosen, folder, chosen_workers, share=shard, progress=report, say=announce)

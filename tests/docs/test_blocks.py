@@ -24,8 +24,8 @@ from tests.extras import needs
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
-NOT_RUN = 3
-"""Blocks that need a board, minutes or a folder of yours, on all pages together."""
+NOT_RUN = 4
+"""Blocks that need a board, a cluster, minutes or a folder of yours, on all pages together."""
 CODE = ("sh", "python")
 TEXT = ("", "text", "toml", "yaml")
 SIMULATED = re.compile(r"sim:|ndrite demo|bringup --simulated")

@@ -42,6 +42,18 @@ def test_json_is_the_campaign(varied: Program, said: Any) -> None:
     assert got["yield"] == (expected.accuracy_per_chip >= 0.3).mean()
 
 
+@pytest.fixture
+def short_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ranges of 16 chips, of 12 samples in two trials."""
+    monkeypatch.setattr("ndrite.wafers.INFERENCES", 16 * 24)
+
+
+def hidden() -> list[str]:
+    """Folders of ranges that are done."""
+    return [path.name for path in Path().iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.usefixtures("short_ranges")
 def test_interrupted_and_resumed_equals_uninterrupted(varied: Program, monkeypatch: Any, prints: Any) -> None:
     prints(f"{CAMPAIGN} 50 -o whole.json")
     calls: list[int] = []
@@ -59,11 +71,32 @@ def test_interrupted_and_resumed_equals_uninterrupted(varied: Program, monkeypat
         prints(f"{CAMPAIGN} 50 -o parts.json")
     assert calls == [0, 16, 32, 32, 48]
     assert Path("parts.json").read_bytes() == Path("whole.json").read_bytes()
-    assert sorted(p.name for p in Path().iterdir() if "part" in p.name) == ["parts.json"]
+    assert not hidden()
 
 
-def test_another_campaigns_state_or_an_edited_one_is_refused(
-    varied: Program, monkeypatch: Any, fails: Any
+@pytest.mark.usefixtures("short_ranges")
+def test_workers_shares_and_boards_give_the_file_of_one_process(
+    varied: Program, prints: Any, fails: Any
+) -> None:
+    prints(f"{CAMPAIGN} 50 -o whole.json")
+    whole = Path("whole.json").read_bytes()
+    prints(f"{CAMPAIGN} 50 -o two.json --workers 2")
+    assert Path("two.json").read_bytes() == whole
+    told = prints(f"{CAMPAIGN} 50 -o part.json --shard 2/3")
+    assert told == "share 2/3 is done; without shard the same command joins all shares\n"
+    prints(f"{CAMPAIGN} 50 -o part.json --shard 1/3")
+    assert not Path("part.json").exists()
+    prints(f"{CAMPAIGN} 50 -o part.json")
+    assert Path("part.json").read_bytes() == whole
+    assert not hidden()
+    prints(f"{CAMPAIGN} 50 -o boards.json --board golden: --board golden:tiny")
+    assert Path("boards.json").read_text() == whole.decode().replace('"golden:"', '"golden:, golden:tiny"')
+    fails(f"{CAMPAIGN} 50 --shard 1/2", "shard needs output, beside which the shares meet")
+
+
+@pytest.mark.usefixtures("short_ranges")
+def test_ranges_of_another_campaign_are_told_and_edited_ones_refused(
+    varied: Program, monkeypatch: Any, prints: Any, fails: Any, capsys: Any
 ) -> None:
     line = f"{CAMPAIGN} 20 -o out.json"
 
@@ -73,26 +106,26 @@ def test_another_campaigns_state_or_an_edited_one_is_refused(
     with monkeypatch.context() as patch:
         patch.setattr("ndrite.verbs.campaign.Wafer.save", stopped)
         assert run(line.split()) == INTERRUPTED
-    state = Path(".out.json.part.npz")
-    whole = state.read_bytes()
-    for other, what in (
-        ("--seed 9", "seed"),
-        ("--trials 5", "trials"),
-        ("--count 5", "inputs, labels"),
-        ("--no-noise", "noise"),
-    ):
-        fails(f"{line} {other}", f"{state}: state of a run that differs in {what};")
-    fails(f"{CAMPAIGN} 19 -o out.json", f"chips is 19; accepted: 20 and more, as far as {state} has come")
-    for place in range(0, len(whole), len(whole) // 40):
-        damaged = bytearray(whole)
+    ranges = sorted(Path(".out.json.runs/runs").iterdir())
+    assert len(ranges) == 2
+    content = ranges[0].read_bytes()
+    for place in range(0, len(content), len(content) // 20):
+        damaged = bytearray(content)
         damaged[place] ^= 1
-        state.write_bytes(damaged)
-        fails(line, str(state))
-    state.write_bytes(b"no archive")
-    fails(line, str(state))
-    state.write_bytes(whole)
-    monkeypatch.setattr("ndrite.emulator.spec.state_file.code_digest", lambda: "newer")
-    fails(line, "differs in code of emulator")
+        ranges[0].write_bytes(damaged)
+        fails(line, str(ranges[0]))
+    ranges[0].write_bytes(content)
+    for other in ("--seed 9", "--trials 5", "--count 5", "--no-noise"):
+        with monkeypatch.context() as patch:
+            patch.setattr("ndrite.verbs.campaign.Wafer.save", stopped)
+            assert run([*line.split(), *other.split()]) == INTERRUPTED
+        assert ".out.json.runs has 2 results of another plan or other code" in capsys.readouterr().err
+        for path in set(Path(".out.json.runs/runs").iterdir()) - set(ranges):
+            path.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("ndrite.boards.golden.campaign", pytest.fail)
+        prints(line)
+    assert not hidden()
 
 
 def test_figure_and_table(varied: Program, said: Any, prints: Any, fails: Any) -> None:

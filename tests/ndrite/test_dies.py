@@ -9,6 +9,7 @@ from scipy import stats
 
 import ndrite
 from ndrite.host import InputError
+from ndrite.runs.run import RunError
 from tests.chips import centred_network, samples
 
 DIES = 3
@@ -51,8 +52,23 @@ def test_explain_over_dies_is_each_die_explained(whole: Any) -> None:
         assert judged.rows[cause].tolist() == [loss.causes[number].score for loss in each], cause
 
 
+def test_several_boards_share_dies(whole: Any) -> None:
+    one = ndrite.evaluate("mine", "x.npy", "y.npy", dies=DIES, seed=4).as_dict()
+    assert (
+        ndrite.evaluate("mine", "x.npy", "y.npy", dies=DIES, seed=4, board="golden:8-lane").as_dict() == one
+    )
+    two = ["golden:", "golden:8-lane"]
+    assert ndrite.evaluate("mine", "x.npy", "y.npy", dies=DIES, seed=4, board=two).as_dict() == one
+
+
 def test_dies_are_refused_where_there_is_one(whole: Any) -> None:
-    with pytest.raises(InputError, match=r"dies is given with board sim:; accepted: golden:"):
-        ndrite.evaluate("mine", dies=2, board="sim:")
+    with pytest.raises(InputError, match=r"board is given 2 times; accepted: once, or dies for all to share"):
+        ndrite.evaluate("mine", board=["golden:", "sim:"])
+    with pytest.raises(RunError, match=r"workers is given with board sim:; accepted: board alone"):
+        ndrite.evaluate("mine", dies=2, board="sim:", workers=2)
+    with pytest.raises(InputError, match=r"golden:none: geometry preset is 'none'"):
+        ndrite.evaluate("mine", dies=2, board=["golden:", "golden:none"])
+    with pytest.raises(InputError, match=r"board is \[3\]; accepted: a URL or several, golden:"):
+        ndrite.evaluate("mine", dies=2, board=[3])
     with pytest.raises(InputError, match="mitigation and picture are of one die"):
         ndrite.explain("mine", dies=2, mitigation=True)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ndrite.intervals import crossed, crossed_of, loss, mean_interval, paired, wilson
-from ndrite.verbs.campaign import chip_yield, spread
+from ndrite.intervals import crossed, crossed_of, loss, mean_interval, paired, spread, wilson
+from ndrite.verbs.campaign import chip_yield
 
 
 @pytest.mark.parametrize("n", [2, 3, 7, 40])

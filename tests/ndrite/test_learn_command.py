@@ -1,6 +1,7 @@
 """learn: a die that other commands take, the same after Ctrl-C, and one clear line where it cannot."""
 
 import contextlib
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -197,6 +198,53 @@ def test_pulses_are_of_the_devices_that_get_them() -> None:
     plain = ndrite.learn(data="digits", hidden="8", samples=50, epochs=1, seed=3).summary
     for many, few in zip(found.summary["pulses_a_device"], plain["pulses_a_device"], strict=True):
         assert few < 2 * many < 4 * few
+
+
+DIES = "learn --data digits --hidden 8 --samples 60 --epochs 2 --seed 4 --dies 3"
+
+
+def test_dies_that_learn_are_each_learned_alone(here: Path, said: Any, prints: Any, fails: Any) -> None:
+    how: dict[str, Any] = {"data": "digits", "hidden": "8", "samples": 60, "epochs": 2}
+    each = [ndrite.learn(seed=seed, **how).summary for seed in (4, 5, 6)]
+    told = said(DIES)
+    assert told["dies"] == [4, 5, 6]
+    assert told["accuracy_per_die"] == [summary["accuracy"] for summary in each]
+    assert len(set(told["accuracy_per_die"])) > 1
+    rights = np.mean([summary["right_by_epoch"] for summary in each], axis=0)
+    assert told["right_by_epoch"] == rights.tolist()
+    low, high = told["accuracy_mean_interval_95"]
+    assert low < np.mean(told["accuracy_per_die"]) < high
+    prints(f"{DIES} -o two --workers 2")
+    for part in ("1/2", "2/2"):
+        assert not Path("shares").exists()
+        prints(f"{DIES} -o shares --shard {part}")
+    assert json.loads(Path("two").read_text()) == told == json.loads(Path("shares").read_text())
+    assert {path.name for path in Path().iterdir()} == {"two", "shares"}
+    fails(f"{DIES} --board sim:", "board is sim:, with dies; accepted: golden:")
+    fails(
+        f"{DIES} -o dies --resume", "resume is given with dies; accepted: without, the same command goes on"
+    )
+    fails(f"{DIES} --chip dendritic-analog", "readout.kind is 'analog'; accepted to learn on: adc")
+
+
+def test_own_samples_and_devices_reach_the_dies(here: Path, said: Any) -> None:
+    x, labels, *_ = digits()
+    np.save("x.npy", x[:240])
+    np.save("y.npy", labels[:240])
+    Path("slow.yaml").write_text("ecram: {gamma_up: 0.4, gamma_down: 0.4}\n")
+    line = "learn --inputs x.npy --labels y.npy --hidden 0 --epochs 1 --device ecram-tang2018+slow.yaml"
+    alone = said(f"{line} --seed 7")
+    assert said(f"{line} --seed 7 --dies 1")["accuracy_per_die"] == [alone["accuracy"]]
+
+
+def test_dies_go_on_where_they_were_stopped(here: Path, monkeypatch: Any, said: Any) -> None:
+    with stopped(monkeypatch, "states", 1, interrupt):
+        assert run([*DIES.split(), "-o", "dies"]) == INTERRUPTED
+    kept = {path: path.stat().st_mtime_ns for path in Path(".dies.runs/runs").iterdir()}
+    assert len(kept) == 1
+    with stopped(monkeypatch, "states", 2, interrupt):  # of two dies only
+        assert len(said(f"{DIES} -o dies")["accuracy_per_die"]) == 3
+    assert not Path(".dies.runs").exists()
 
 
 def given(options: dict[str, Any]) -> None:

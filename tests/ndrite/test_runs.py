@@ -4,11 +4,8 @@ import json
 import multiprocessing
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +13,10 @@ import numpy as np
 import pytest
 
 from ndrite.emulator.spec.errors import SpecError
+from ndrite.host.errors import DeviceError, LinkError
 from ndrite.runs import File, Run, execute, open_workers
+from ndrite.runs.cluster import Cluster
 from ndrite.runs.run import RunError
-from ndrite.runs.workers import Cluster
 from tests.extras import needs
 
 WORK = "tests.ndrite.runs_work"
@@ -72,7 +70,48 @@ def test_a_worker_that_dies_is_named_and_its_runs_done_elsewhere(notes: Path) ->
         outcome = execute(counted(notes, 8, kills=[2]), workers, notes / "out", say=said.append)
     assert [row["square"] for row in outcome.rows if row] == [i * i for i in range(8)]
     assert re.search(r"lost a local process \(process \d+, exit code -9\)", said[0])
-    assert outcome.lost
+
+
+def asked(folder: Path, hung: int = 3) -> list[Run]:
+    """Runs on boards, of which those with a geometry hang after so many."""
+    return [Run(f"{WORK}:ask", {"folder": str(folder), "number": i, "hung": hung}) for i in range(8)]
+
+
+def test_a_board_that_hangs_gives_its_run_to_another(notes: Path) -> None:
+    said: list[str] = []
+    with open_workers(boards=["golden:", "golden:tiny"]) as workers:
+        outcome = execute(asked(notes, hung=0), workers, notes / "out", say=said.append)
+    assert [row["square"] for row in outcome.rows if row] == [i * i for i in range(8)]
+    assert done(notes) == list(range(8))
+    (line,) = said
+    assert line.startswith("lost board golden:tiny (device refused a run: hung;")
+
+
+def test_without_a_board_that_works_what_is_done_stays(notes: Path) -> None:
+    with (
+        open_workers(boards=["golden:8-lane", "golden:tiny"]) as workers,
+        pytest.raises(LinkError, match="no board is left; the last one: board golden:"),
+    ):
+        execute(asked(notes), workers, notes / "out")
+    kept = done(notes)
+    assert 3 <= len(kept) <= 4
+    with open_workers(boards=["golden:tiny"]) as workers, pytest.raises(DeviceError, match="hung"):
+        execute(asked(notes), workers, notes / "out")
+    with open_workers(boards=["golden:", "golden:"]) as workers:
+        assert all(execute(asked(notes), workers, notes / "out").rows)
+    assert done(notes) == list(range(8))
+
+
+def test_a_script_that_is_no_file_is_told_so_once(tmp_path: Path) -> None:
+    """Its workers cannot import it."""
+    code = "from ndrite.runs import open_workers\nwith open_workers(2): pass\n"
+    script = subprocess.run(
+        [sys.executable, "-"], input=code, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    told = "RunError: workers end as they start; accepted: a script in a file, its call below: if __name__"
+    assert told in script.stderr
+    assert script.stderr.count("stdin") < 10
 
 
 def test_a_run_that_kills_every_worker_fails_alone(notes: Path) -> None:
@@ -81,6 +120,16 @@ def test_a_run_that_kills_every_worker_fails_alone(notes: Path) -> None:
     assert list(outcome.errors) == [1]
     assert "went away 3 times" in outcome.errors[1]
     assert set(done(notes)) == {0, 2, 3, 4}
+
+
+def test_results_of_another_plan_are_told_and_left(notes: Path) -> None:
+    told: list[str] = []
+    for times, number in ((1, 3), (2, 2)):
+        runs = counted(notes, number, pause=0.001 * times)
+        with open_workers() as workers:
+            execute(runs, workers, notes / "out", say=told.append)
+    assert told == [f"{notes / 'out'} has 3 results of another plan or other code, which stay as they are"]
+    assert len(list((notes / "out" / "runs").iterdir())) == 5
 
 
 def test_shares_are_disjoint_and_joined_by_the_same_call(notes: Path) -> None:
@@ -112,7 +161,7 @@ def test_an_edited_or_torn_result_is_refused_by_name(notes: Path) -> None:
 
 def hold(folder: Path, ready: Any, go: Any) -> None:
     class Waiting:
-        count = 1
+        places = 1
 
         def submit(self, run: Run) -> Any:
             ready.set()
@@ -183,137 +232,6 @@ def test_code_counts_without_comments(tmp_path: Path) -> None:
     assert code_of(tmp_path)[0] == before
     used.write_text(used.read_text() + "\nMORE = 1\n")
     assert code_of(tmp_path)[0] != before
-
-
-def process(*words: str, **environment: str) -> subprocess.Popen[str]:
-    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])} | environment
-    return subprocess.Popen(
-        [sys.executable, "-m", "distributed.cli." + words[0], *words[1:]], env=env, text=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-
-
-def secured(folder: Path) -> dict[str, str]:
-    """Dask's settings for TLS, with a key and a certificate made now."""
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1",
-         "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True,
-    )  # fmt: skip
-    settings = {"CA_FILE": certificate, "REQUIRE_ENCRYPTION": "True"}
-    for role in ("SCHEDULER", "WORKER", "CLIENT"):
-        settings |= {f"{role}__CERT": certificate, f"{role}__KEY": key}
-    return {f"DASK_DISTRIBUTED__COMM__TLS__{name}": str(value) for name, value in settings.items()}
-
-
-@pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Address of a scheduler with two workers over TLS, and the three processes, all on 127.0.0.1."""
-    needs("distributed")
-    import dask
-
-    for name, value in secured(tmp_path).items():
-        monkeypatch.setenv(name, value)
-    dask.config.refresh()
-    file = tmp_path / "scheduler.json"
-    plain = ("--scheduler-file", str(file))
-    started: dict[str, subprocess.Popen[str]] = {}
-    try:
-        started["scheduler"] = process(
-            "dask_scheduler",
-            "--protocol",
-            "tls",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            "0",
-            "--no-dashboard",
-            *plain,
-        )
-        for name in ("one", "two"):
-            started[name] = process(
-                "dask_worker", *plain, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", name,
-                "--local-directory", str(tmp_path),
-            )  # fmt: skip
-        deadline = time.monotonic() + 60
-        while not file.exists() or not file.read_text().strip():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield json.loads(file.read_text())["address"], started
-    finally:
-        for each in started.values():
-            each.kill()
-            each.wait()
-        monkeypatch.undo()
-        dask.config.refresh()
-
-
-def connected(address: str, workers: int = 2) -> Cluster:
-    """The cluster once so many workers are there."""
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            opened = Cluster(address)
-        except RunError:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-            continue
-        if opened.count >= workers:
-            return opened
-        opened.close()
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
-@pytest.mark.slow
-def test_a_cluster_gives_the_rows_of_one_process(cluster: Any, notes: Path) -> None:
-    address, started = cluster
-    assert address.startswith("tls://127.0.0.1:")
-    file = notes / "x.npy"
-    np.save(file, np.arange(5))
-    runs = [Run(f"{WORK}:total", {"x": File.of(file), "times": i}) for i in range(6)]
-    runs += counted(notes, 20, pause=0.05)
-    with open_workers() as workers:
-        expected = execute(runs[:6], workers, notes / "alone")
-    opened = connected(address)
-    killed: list[bool] = []
-
-    def kill(finished: int, total: int) -> None:
-        if finished == 10 and not killed:
-            killed.append(True)
-            os.kill(started["one"].pid, signal.SIGKILL)
-
-    try:
-        outcome = execute(runs, opened, notes / "out", progress=kill)
-    finally:
-        opened.close()
-    assert killed
-    assert not outcome.errors
-    assert outcome.rows[:6] == expected.rows
-    assert [row["square"] for row in outcome.rows[6:] if row] == [i * i for i in range(20)]
-    sealed = {path.name for path in (notes / "out" / "runs").iterdir()}
-    assert sealed == {f"{run.key}.run" for run in runs}
-
-
-@pytest.mark.slow
-def test_a_scheduler_that_is_restarted_loses_nothing(cluster: Any, notes: Path) -> None:
-    address, started = cluster
-    runs = counted(notes, 8)
-    opened = connected(address)
-    try:
-        execute(runs[:5], opened, notes / "out")
-    finally:
-        opened.close()
-    for name in ("scheduler", "one", "two"):
-        started[name].kill()
-        started[name].wait()
-    with pytest.raises(RunError, match="does not answer"):
-        Cluster(address)
-    assert done(notes) == [0, 1, 2, 3, 4]
-    with open_workers() as workers:
-        whole = execute(runs, workers, notes / "out")
-    assert [row["square"] for row in whole.rows if row] == [i * i for i in range(8)]
-    assert done(notes) == list(range(8))
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:8786", "http://127.0.0.1:1"])

@@ -160,7 +160,7 @@ def test_the_on_off_ratio_sets_the_least_conductance_of_every_point(here: Path) 
     chip = {"cell.g_max_uS": [40.0, 20.0], "cell.on_off_ratio": [10.0, 5.0]}
     Path("mine.yaml").write_text("cell: {on_off_ratio: 8.0}\n")
     points = plan_of({"chip": "wan2022+mine.yaml", "grid": chip}).points
-    assert [point.chip["cell"]["g_min_uS"] for point in points] == [4.0, 8.0, 2.0, 4.0]
+    assert [point.run.parameters["chip"]["cell"]["g_min_uS"] for point in points] == [4.0, 8.0, 2.0, 4.0]
 
 
 def test_the_plans_own_samples_are_judged_on(own: Path) -> None:
@@ -230,6 +230,24 @@ def test_command_equals_the_points_alone(swept: Path, said: Any, prints: Any) ->
     assert points(swept) == before
 
 
+def test_several_boards_give_the_rows_of_one(own: Path) -> None:
+    alone, shared = (
+        ndrite.sweep(own, output=name, board=board)
+        for name, board in (("alone", "golden:"), ("shared", ["golden:", "golden:8-lane"]))
+    )
+    assert [steady(row) for row in shared.rows] == [steady(row) for row in alone.rows]
+
+
+@pytest.mark.parametrize(
+    ("name", "needs"), [("small.npz", ()), ("model.onnx", ("onnx",)), ("model.pt", ("onnx", "torch"))]
+)
+def test_workers_need_what_a_point_imports(own: Path, name: str, needs: tuple[str, ...]) -> None:
+    """Not what writes the table."""
+    shutil.copy("small.npz", own.with_name(name)) if name != "small.npz" else None
+    own.write_text(OWN.replace("small.npz", name))
+    assert load_plan(own).needs == ("ndrite.sweeps.run", *needs)
+
+
 def test_a_points_cost_is_its_dies(own: Path) -> None:
     """More converter bits cost more energy and area, and no time."""
     text = OWN.replace("cell.stuck_low_percent: [0, 2, 5]", "readout.adc_bits: [6, 10]")
@@ -277,9 +295,9 @@ def test_virtual_chips_in_a_point(folder: Path) -> None:
     assert row["accuracy_min"] <= row["accuracy"] <= row["accuracy_max"]
     # The chips of the point's seed.
     point = load_plan(folder / "chips.yaml").points[1]
-    x, labels = judging_set("fashion-mnist")
-    whole = ndrite.compile("small.npz", "wan2022", samples=x[:64], seed=point.seed, nominal=True, codes=True)
-    wafer = ndrite.campaign(whole, x[64:264], labels[64:264], codes=True, chips=3, trials=2, seed=point.seed)
+    (x, labels), seed = judging_set("fashion-mnist"), point.axes["seed"]
+    whole = ndrite.compile("small.npz", "wan2022", samples=x[:64], seed=seed, nominal=True, codes=True)
+    wafer = ndrite.campaign(whole, x[64:264], labels[64:264], codes=True, chips=3, trials=2, seed=seed)
     row = point.run.perform()
     each = wafer.accuracy_per_chip
     assert (row["accuracy_min"], row["accuracy_max"]) == (each.min(), each.max())

@@ -136,16 +136,54 @@ def test_a_stopped_study_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert not (tmp_path / ".xor.runs").exists()
 
 
-def test_results_of_other_code_are_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with open_workers() as workers:
-        runner.execute("xor", tmp_path, workers, smoke=True)
-    names = [name for name, _ in runner.stale(tmp_path)]
-    assert names == [name for name in STUDIES if name != "xor"]
-    path = tmp_path / "xor.json"
-    value = json.loads(path.read_text())
-    path.write_text(json.dumps(value | {"code": "of before", "core_seconds": 7200.0}))
-    assert ("xor", 2.0) in runner.stale(tmp_path)
-    assert "2" in run("--stale", "-o", str(tmp_path)).output
+@pytest.fixture
+def two_studies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two studies of the same run, in no time; the first of them fails while ``fails`` holds its name."""
+    studies = {name: {**STUDIES["xor"], "module": "xor"} for name in ("one", "two")}
+    monkeypatch.setattr(runner, "STUDIES", studies)
+    monkeypatch.setattr(runner, "grid", lambda name, smoke: [{"seed": i, "of": name} for i in range(4)])
+    monkeypatch.setattr("studies.xor.tables", lambda found: [Table("t", ("a",), [("b",)])])
+    monkeypatch.setattr(runner, "draw", lambda *given: None)
+
+
+@pytest.mark.usefixtures("two_studies")
+def test_all_that_is_stale_is_run_though_one_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[tuple[str, int]] = []
+    fails = ["one"]
+
+    def work(of: str, seed: int) -> dict[str, Any]:
+        if of in fails:
+            raise ValueError("no")
+        done.append((of, seed))
+        return {"value": seed}
+
+    monkeypatch.setattr("studies.xor.run", work)
+    folder = ("-o", str(tmp_path))
+    listed = run("--stale", *folder)
+    assert (listed.exit_code, "one" in listed.output, "two" in listed.output) == (OK, True, True)
+    result = run("--all", *folder)
+    assert (result.exit_code, "4 of 4 runs failed" in result.output) == (BAD_INPUT, True)
+    assert done == [("two", i) for i in range(4)]
+    fails.clear()
+    for part in ("1/2", "2/2"):
+        assert run("--all", *folder, "--shard", part).exit_code == OK
+    assert done[4:] == [("one", i) for i in (0, 2, 1, 3)]
+    value = json.loads((tmp_path / "one.json").read_text())
+    assert value["core_seconds"] >= 0
+    for change, stale in (({}, []), ({"code": "of before", "core_seconds": 7200.0}, [("one", 2.0)])):
+        (tmp_path / "one.json").write_text(json.dumps(value | change))
+        assert runner.stale(tmp_path) == stale
+    told = " ".join(run("--stale", *folder).output.split())
+    assert "two" not in told
+    assert "2 of the 1 that are known" in told
+    (tmp_path / "one.json").write_text(json.dumps(value | {"smoke": True}))
+    assert [name for name, _ in runner.stale(tmp_path)] == ["one"], "a smoke run's figures mean nothing"
+    assert "take no NAME" in run("xor", "--all", *folder).output
+
+
+def test_workers_of_a_study_need_what_it_trains_with() -> None:
+    for name in STUDIES:
+        assert ("torch" in runner.needs([name])) == (name not in WITHOUT_TORCH), name
 
 
 def test_redraw_runs_nothing(tmp_path: Path) -> None:

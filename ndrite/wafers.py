@@ -1,0 +1,146 @@
+"""wafers: virtual chips of one program in ranges, each a run of the engine, and the votes of all."""
+
+import base64
+import tempfile
+import zlib
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+
+from ndrite.boards.golden import GoldenBoard
+from ndrite.emulator.golden.noise import virtual_chip
+from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.task import RMS_ERROR, Task
+from ndrite.emulator.spec.variation import Campaign, inference_index
+from ndrite.files import save_array
+from ndrite.host import BoardApi
+from ndrite.host.api import Progress
+from ndrite.runs import File, Run, execute
+from ndrite.runs.engine import Share
+from ndrite.runs.workers import Here, Workers
+from ndrite.samples import Judged
+from ndrite.signature import Stages
+
+INFERENCES = 1 << 16
+"""Inferences of a range of chips: less than a second on the golden model, what an interruption costs."""
+
+
+class Votes(NamedTuple):
+    """Votes int64 (samples, outputs) and correct answers int64 (chips,) of all chips; of tasks that are no
+    vote a 0, and the measure of each chip; ``on_host``: whether chips were drawn and run on the host."""
+
+    votes: npt.NDArray[np.int64]
+    scores: npt.NDArray[Any]
+    on_host: bool
+
+
+def judge_wafer(
+    program: Program,
+    judged: Judged,
+    plan: Campaign,
+    workers: Workers,
+    folder: Path,
+    *,
+    share: Share | None,
+    stage: Stages,
+    say: Callable[[str], None],
+) -> Votes | None:
+    """Judge the chips of ``plan`` in ranges kept in ``folder``; None while another share's are missing.
+
+    A range has the chips of ``INFERENCES``, so a plan of more chips takes up those of a smaller one. Raises
+    CampaignError where samples do not fit, HostError and GeometryError as the board that is the only worker,
+    RunError where ranges failed.
+    """
+    if judged.task.is_vote:
+        plan.check(judged.x, judged.labels, program.inputs)
+    with tempfile.TemporaryDirectory() as name:
+        program.save(Path(name) / "program.npz")
+        save_array(Path(name) / "inputs.npy", judged.x)
+        save_array(Path(name) / "labels.npy", judged.labels)
+        files = {path.stem: File.of(path) for path in Path(name).iterdir()}
+        if judged.task.is_vote and isinstance(workers, Here) and workers.board is not None:
+            with stage("programming") as report:
+                _put(workers.board, files["program"], report)
+        chips = max(1, INFERENCES // (len(judged.x) * plan.trials))
+        ranges = [
+            replace(plan, first_chip=first, chips=min(chips, plan.chips - first))
+            for first in range(0, plan.chips, chips)
+        ]
+        task = asdict(judged.task)
+        runs = [
+            Run("ndrite.wafers:judge_chips", {**files, "task": task, "plan": asdict(part)}) for part in ranges
+        ]
+        with stage("ranges of chips") as report:
+            outcome = execute(runs, workers, folder, share=share, progress=report, say=say)
+    rows = outcome.done("ranges", lambda number: f"from chip {ranges[number].first_chip}")
+    if len(rows) < len(runs):
+        return None
+    votes = sum((_unpacked(row["votes"]) for row in rows), np.zeros((), np.int64))
+    scores = np.concatenate([row["scores"] for row in rows])
+    return Votes(votes, scores, any(row["on_host"] for row in rows))
+
+
+def judge_chips(
+    *,
+    program: File,
+    inputs: File,
+    labels: File,
+    task: dict[str, Any],
+    plan: dict[str, Any],
+    board: BoardApi | None = None,
+) -> dict[str, Any]:
+    """Judge a range of chips on a board, or on the golden model; its row.
+
+    For tasks that are no vote, chips are drawn on the host and programmed one after another, each with a
+    read-noise seed of its own; a score is the mean over trials (an rms error over all of them).
+    """
+    part, how = Campaign(**plan), Task(**task)
+    x, truth, board = inputs.array(), labels.array(), GoldenBoard() if board is None else board
+    if how.is_vote:
+        _put(board, program)
+        result = board.campaign(x, truth, part)
+        on_host = bool(getattr(board, "campaigns_on_host", False))
+        return {"votes": _packed(result.votes), "scores": result.correct.tolist(), "on_host": on_host}
+    program.read()
+    targets = Program.load(program.path)
+    step, trials = targets.meaning.output_step or 1.0, range(part.trials)
+    scores = []
+    for chip in range(part.first_chip, part.first_chip + part.chips):
+        board.program(virtual_chip(targets, seed=part.seed, chip=chip))
+        # Neighbouring seeds of a campaign must not share their chips' read noise.
+        (seed,) = np.random.SeedSequence([part.seed, chip]).generate_state(1, np.uint64).tolist()
+        indices = [inference_index(part.first_sample, trial) for trial in trials]
+        outputs = [board.infer(x, seed=seed, first_index=index, noise=part.noise) for index in indices]
+        each = np.array([how.score(y * step, truth) for y in outputs])
+        scores.append(float(np.sqrt(np.square(each).mean()) if how.measure == RMS_ERROR else each.mean()))
+    return {"votes": "", "scores": scores, "on_host": True}
+
+
+_programmed: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+"""Board -> digest of the program that it was given last here, which takes it longer than a range of chips."""
+
+
+def _put(board: BoardApi, program: File, progress: Progress | None = None) -> None:
+    """Program a board, unless it has that program."""
+    if _programmed.get(board) != program.sha256:
+        program.read()
+        board.program(Program.load(program.path), progress=progress)
+        _programmed[board] = program.sha256
+
+
+def _packed(votes: npt.NDArray[np.int64]) -> list[Any]:
+    """Votes as text, which is a fourth of their digits, and their shape."""
+    return [*votes.shape, base64.b64encode(zlib.compress(votes.astype("<i8").tobytes())).decode()]
+
+
+def _unpacked(packed: Any) -> npt.NDArray[np.int64]:
+    """Undo ``_packed``; 0 of what has no votes."""
+    if not packed:
+        return np.zeros((), np.int64)
+    *shape, text = packed
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), "<i8").reshape(shape).astype(np.int64)
