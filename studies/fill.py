@@ -63,6 +63,8 @@ def _text(root: Path, name: str) -> str:
 
 def _cell(table: dict[str, Any], row: str, column: str) -> str:
     rows = [cells for cells in table["rows"] if f"{', '.join(cells)}, ".startswith(f"{row}, ")]
+    # Cells hold commas themselves: first those whose leading cells are the name, as a whole.
+    rows = [c for c in rows if any(", ".join(c[:k]) == row for k in range(1, len(c)))] or rows
     if len(rows) != 1:
         raise LookupError(f"{len(rows)} rows begin with {row!r}; accepted: one")
     return str(rows[0][table["header"].index(column)])
