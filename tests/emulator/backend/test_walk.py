@@ -227,6 +227,29 @@ def test_refusals(program: Program, change: dict[str, int], said: str) -> None:
         check_fits(program, dataclasses.replace(MAPS, **change))
 
 
+@pytest.mark.parametrize(
+    ("shape", "pool", "fits", "said"),
+    [
+        ((1, 16, 32), {"kernel": (16, 32)}, True, ""),
+        ((1, 19, 27), {"kernel": (19, 27)}, False, "averages 513 codes; .* at most 512"),
+        ((1, 2, 256), {"stride": (1, 255)}, True, ""),
+        ((1, 2, 257), {"stride": (1, 256)}, False, "strides up to 255"),
+    ],
+)
+def test_the_most_that_a_record_can_say(shape: Any, pool: dict[str, Any], fits: bool, said: str) -> None:
+    of = seen(*shape, **pool)
+    mul = np.full(of["patches"].positions, 128, np.uint16)
+    mean = Pool(of="average", sources=(0,), mul=mul, pool_shift=16, **of)
+    made = (1, *of["patches"].grid)
+    last = full(int(np.prod(made)), 3, 1, patches=Patches.whole(made), fires=False)
+    program, geometry = steps_on(shape, mean, last), dataclasses.replace(MAPS, packet_bytes=1024)
+    if fits:
+        walked(program, 2, geometry)
+        return
+    with pytest.raises(GeometryError, match=said):
+        check_fits(program, geometry)
+
+
 def test_states_that_take_each_others_values() -> None:
     """A delay line: the input, the input of a call ago, that of two calls ago, all in one sum."""
     last = full(3, 2, 0, 1, 2, fires=False)
