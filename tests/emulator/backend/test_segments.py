@@ -126,9 +126,9 @@ def cost(program: Program, segments: tuple[Segment, ...]) -> tuple[int, ...]:
 
 
 def test_no_other_cut_costs_less() -> None:
-    """Of 30 random programs every cut is tried; runs of too many weights are none, unless of one step."""
+    """Of 16 random programs every cut is tried; runs of too many weights are none, unless of one step."""
     several = 0
-    for trial in range(30):
+    for trial in range(16):
         rng = np.random.default_rng(trial)
         program = random_graph(MAPS, rng, side=4, steps=5)
         geometry = dataclasses.replace(MAPS, weight_depth=int(rng.choice([32, 64])), layers=8)
@@ -150,7 +150,7 @@ def test_no_other_cut_costs_less() -> None:
         single = runs(cut(program, check, 0))
         heavy = [i for i, step in enumerate(program.steps) if step.kind == "product"]
         assert all(stop == first + 1 or not set(heavy) & set(range(first, stop)) for first, stop in single)
-    assert several > 5
+    assert several > 3
 
 
 @pytest.mark.parametrize(("columns", "runs_of"), [(64, [(0, 3)]), (65, [(0, 1), (1, 2), (2, 3)])])
