@@ -64,15 +64,6 @@ def test_a_program_that_fits_is_one_segment_and_one_that_fits_nowhere_is_the_hos
     assert [s.piece for s in segments] == [None, None]
 
 
-def test_of_two_cuts_the_one_with_a_single_map() -> None:
-    """64 column parameters: behind step 1 with two maps of 4 codes, or behind step 2 with one of 16."""
-    steps = [full(16, 4, 0), full(4, 4, 1), full(8, 16, 1, 2), full(16, 24, 3), full(24, 20, 4)]
-    program = vectors(16, *steps, full(20, 4, 5, fires=False))
-    segments = cut_for(program, dataclasses.replace(MAPS, columns=64))
-    assert runs(segments) == [(0, 3), (3, 6)]
-    assert [segment.makes for segment in segments] == [(3,), (6,)]
-
-
 def test_a_product_alone_is_cut_into_patches_by_the_host() -> None:
     conv = full(18, 4, 0, **seen(2, 6, 6, kernel=(3, 3)))
     pool = Pool(of="max", sources=(1,), **seen(4, 4, 4, kernel=(4, 4)))

@@ -46,28 +46,6 @@ def test_rates_and_spans_are_in_weights_of_1(bound: float, rate: float) -> None:
         assert rules.back_bits == layer.adc_bits
 
 
-def offs(seed: int) -> list[np.ndarray]:
-    """Gains and offsets of the converters of each layer, off by so much, in standard deviations."""
-    layers = prepare(Plan(widths=WIDTHS, seed=seed), MISMATCHED, IDEAL, ALIKE, X[:64]).learning.program.layers
-    ideal = prepared(Plan(widths=WIDTHS, seed=seed)).learning.program.layers
-    bits = 2.0 ** (MISMATCHED.readout.adc_bits - ideal[0].adc_bits)
-    gains = [
-        a.gain / 2.0**a.shift / (b.gain / 2.0**b.shift * bits) - 1 for a, b in zip(layers, ideal, strict=True)
-    ]
-    return [np.array([gain / 0.03, layer.offset / 2]) for gain, layer in zip(gains, layers, strict=True)]
-
-
-def test_every_individual_and_layer_has_converters_of_its_own() -> None:
-    one, again, other = offs(3), offs(3), offs(5)
-    drawn = np.concatenate(one, axis=1)
-    np.testing.assert_array_equal(drawn, np.concatenate(again, axis=1))
-    assert drawn.std(axis=1) == pytest.approx(1.0, rel=0.3)
-    assert np.abs(drawn.mean(axis=1)).max() < 0.6
-    for like in (np.concatenate(other, axis=1), drawn[::-1]):
-        assert np.abs(drawn - like).max() > 1
-    assert np.abs(one[0][:, :9] - one[1]).max() > 1
-
-
 def test_draws_of_a_seed_by_hand() -> None:
     """Of release after release the same: states, converters and references of every layer."""
     how = {"rule": "tiki-taka", "reference_error": 0.2, "start": 2.0, "bound": 0.5}
@@ -124,28 +102,6 @@ def test_both_bounds_spread_about_their_own_means() -> None:
         assert found.mean() == pytest.approx(mean, rel=0.01)
         assert found.std() == pytest.approx(0.1 * abs(mean), rel=0.05)
     assert abs(np.corrcoef(own.low, own.high)[0, 1]) < 0.05
-
-
-def references(seed: int) -> list[np.ndarray]:
-    """Of each layer, how far the references are from where the fast devices begin, in nominal bounds."""
-    plan = Plan(widths=WIDTHS, rule="tiki-taka", reference_error=0.2, seed=seed)
-    layers = prepared(plan, spread=EcramSpread(step_sigma=0.1)).learning.layers
-    found = []
-    for k, layer in zip(WIDTHS, layers, strict=False):
-        own, fast, sums, wrong = np.split(layer.states.astype(np.float64), 4)
-        assert len(own) == k + 1
-        assert not sums.any()
-        found.append((wrong - fast) / STATE_ONE)
-    return found
-
-
-def test_references_are_off_independently() -> None:
-    first, second, _ = references(0)
-    assert first.std() == pytest.approx(0.2, rel=0.1)
-    assert abs(first.mean()) < 0.02
-    for other in (second, references(1)[0]):
-        both = np.stack([of.ravel()[:100] for of in (first, other)])  # in the order in which they are drawn
-        assert abs(np.corrcoef(both)[0, 1]) < 0.4
 
 
 @pytest.mark.parametrize(("chip", "bound", "rate"), [("ideal", 0.5, 0.0), ("dendritic-ndr", 2.0, 0.01)])
