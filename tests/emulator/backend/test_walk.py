@@ -18,7 +18,8 @@ from ndrite.emulator.spec import PRESETS, Geometry, GeometryError, Program
 from ndrite.emulator.spec.flow import State, Term
 from ndrite.emulator.spec.patches import Patches, Shape
 from ndrite.emulator.spec.steps import Gate, Pool, Product, Step, Table
-from tests.emulator.backend.walk_by_hand import Hand
+from ndrite.emulator.spec.walk_record import RECORD_WORDS, STEP
+from tests.emulator.backend.walk_by_hand import Hand, unpacked
 from tests.kan import INPUTS, kan
 from tests.random_graphs import random_walk
 from tests.stimulus import random_inputs
@@ -227,27 +228,47 @@ def test_refusals(program: Program, change: dict[str, int], said: str) -> None:
         check_fits(program, dataclasses.replace(MAPS, **change))
 
 
-@pytest.mark.parametrize(
-    ("shape", "pool", "fits", "said"),
-    [
-        ((1, 16, 32), {"kernel": (16, 32)}, True, ""),
-        ((1, 19, 27), {"kernel": (19, 27)}, False, "averages 513 codes; .* at most 512"),
-        ((1, 2, 256), {"stride": (1, 255)}, True, ""),
-        ((1, 2, 257), {"stride": (1, 256)}, False, "strides up to 255"),
-    ],
-)
-def test_the_most_that_a_record_can_say(shape: Any, pool: dict[str, Any], fits: bool, said: str) -> None:
+def averaged(*shape: int, **pool: Any) -> Program:
+    """A pool of such windows, and sums of what that gives."""
     of = seen(*shape, **pool)
-    mul = np.full(of["patches"].positions, 128, np.uint16)
+    mul, made = np.full(of["patches"].positions, 128, np.uint16), (1, *of["patches"].grid)
     mean = Pool(of="average", sources=(0,), mul=mul, pool_shift=16, **of)
-    made = (1, *of["patches"].grid)
     last = full(int(np.prod(made)), 3, 1, patches=Patches.whole(made), fires=False)
-    program, geometry = steps_on(shape, mean, last), dataclasses.replace(MAPS, packet_bytes=1024)
-    if fits:
-        walked(program, 2, geometry)
-        return
+    return steps_on(shape, mean, last)
+
+
+def in_a_block(size: int) -> Program:
+    """One product that gives so many neighbours at once."""
+    first = full(8, size, 0, block=(1, size), **seen(1, 1, 8, kernel=(1, 8)))
+    last = full(size, 3, 1, patches=Patches.whole((1, 1, size)), fires=False)
+    return steps_on((1, 1, 8), first, last)
+
+
+@pytest.mark.parametrize(
+    ("most", "more", "said"),
+    [
+        (averaged(1, 16, 32, kernel=(16, 32)), averaged(1, 19, 27, kernel=(19, 27)), "averages 513 codes"),
+        (averaged(1, 2, 256, stride=(1, 255)), averaged(1, 2, 257, stride=(1, 256)), "strides up to 255"),
+        (in_a_block(255), in_a_block(256), r"block \(1, 256\); .* at most 255 each way"),
+    ],
+    ids=["window", "stride", "block"],
+)
+def test_the_most_that_a_record_can_say(most: Program, more: Program, said: str) -> None:
+    geometry = dataclasses.replace(MAPS, packet_bytes=1024, columns=1024)
+    walked(most, 2, dataclasses.replace(geometry, max_inputs=512))
     with pytest.raises(GeometryError, match=said):
-        check_fits(program, geometry)
+        check_fits(more, dataclasses.replace(geometry, max_inputs=512))
+
+
+def test_results_of_a_pixel_are_written_as_many_at_once_as_there_are_neurons() -> None:
+    """Of three channels two are never one after the other; pooled, a pixel takes two turns or more."""
+    geometry = dataclasses.replace(MAPS, lanes=32, readouts=2, lane_groups=4, skip=True)
+    for channels, pooled, turn in ((2, False, 2), (3, False, 1), (2, True, 1), (4, True, 2)):
+        again = Pool(of="max", sources=(1,), **seen(channels, 4, 4))
+        program = windowed(channels, *(() if pooled else (again,)))
+        hand = walked(program, 1, geometry)
+        record = hand.memories["steps"][RECORD_WORDS : 2 * RECORD_WORDS]
+        assert unpacked(record, STEP)["turn"] == turn, (channels, pooled)
 
 
 def test_states_that_take_each_others_values() -> None:
