@@ -147,6 +147,22 @@ def test_what_is_joined_again_is_copied_once() -> None:
     walked(program)
 
 
+def test_maps_lie_apart_from_what_is_still_read_and_whole_for_gates() -> None:
+    """A map of one code beside the sample; one that a gate reads, joined with the gate's result."""
+    largest, copy = (
+        Pool(of="max", sources=(0,), **seen(1, 4, 4, kernel=kernel)) for kernel in ((4, 4), (1, 1))
+    )
+    added = {"skip": 1, "skip_gain": np.array([300], np.uint16), "skip_shift": 0}
+    sums = full(16, 1, 2, patches=Patches.whole((1, 4, 4)), fires=False, **added)
+    walked(steps_on((1, 4, 4), largest, copy, sums))
+    half = Gate(terms=(Term(a=1, gain=128),), gate_shift=8)
+    both, last = (
+        full(6, 4, 1, 2, **seen(6, 3, 3)),
+        full(36, 2, 3, patches=Patches.whole((4, 3, 3)), fires=False),
+    )
+    walked(steps_on((2, 3, 3), full(2, 3, 0, **seen(2, 3, 3)), half, both, last))
+
+
 @pytest.mark.parametrize("source", [2, 1, None])
 def test_a_memory_of_two_maps_is_enough_for_a_sum_of_three(source: int | None) -> None:
     """The first map lies behind the sample, at the end; the sum takes the place of its second operand, map 1,
