@@ -9,10 +9,9 @@ import pytest
 from ndrite.emulator.golden.campaign import campaign
 from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.spec import PRESETS, Program
-from ndrite.emulator.spec.campaign import Campaign
 from ndrite.emulator.spec.memory_map import Section, address
 from ndrite.emulator.spec.registers import BY_NAME
-from ndrite.emulator.spec.variation import inference_index
+from ndrite.emulator.spec.variation import Campaign, inference_index
 from ndrite.host.campaign import ABORT, RUN, run_campaign
 from ndrite.host.errors import LinkTimeout, VerifyError
 from tests.stimulus import random_inputs, varied

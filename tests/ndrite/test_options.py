@@ -14,7 +14,7 @@ from ndrite.emulator.learning.insitu import Plan
 from ndrite.emulator.mapping import MapOptions, Mitigation
 from ndrite.emulator.mapping.weights import variation_of
 from ndrite.emulator.network.datasets import digits
-from ndrite.emulator.spec.campaign import Campaign
+from ndrite.emulator.spec.variation import Campaign
 from ndrite.verbs.bringup import Addresses, build, find_target
 from tests.chips import random_network, samples
 from tests.extras import needs

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.trust.fault import Fault, with_fault
+from tests.trust.changes import changes_of
+from tests.trust.fault import TREE, Fault, faults, with_fault
+from tests.trust.sample import FOLDER, PACKAGES
 
 WARM = Path(__file__).with_name("warm.py")
 RED = "def test_it():\n    assert False\n"
@@ -57,3 +60,15 @@ def test_a_listed_fault_that_does_not_build_is_an_error(tmp_path: Path) -> None:
     lazy = "def test_it():\n    import nowhere\n"
     (tmp_path / "test_it.py").write_text(lazy)
     assert "ModuleNotFoundError" in with_fault(tmp_path, fault).error
+
+
+def test_lists_speak_of_files_and_lines_of_today() -> None:
+    for fault in faults():
+        assert (TREE / fault.file).read_text().count(fault.old) == 1, fault
+    for entry in yaml.safe_load((FOLDER / "equivalent.yaml").read_text()):
+        known = {(change.text, change.what) for change in changes_of(TREE, entry["file"])}
+        assert (entry["line"], entry["change"]) in known, entry
+    for package, table in PACKAGES.items():
+        assert all(any(TREE.glob(pattern)) for pattern in table.get("files", [f"{package}/*.py"])), package
+        paths = [test.rpartition("=")[2].partition("::")[0] for test in table["tests"] if "/" in test]
+        assert all((TREE / path).exists() for path in paths), package
