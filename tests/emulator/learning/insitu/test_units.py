@@ -95,6 +95,7 @@ def test_what_a_plan_leaves_out_is_what_learn_leaves_out() -> None:
 
 def test_both_bounds_spread_about_their_own_means() -> None:
     """Of a device that reaches from -0.83 to 1.17."""
+    assert devices_of(IDEAL, EcramSpread(bound_sigma=0.33)).upper.max() < 2 * 1024
     law = devices_of(KIM, EcramSpread(bound_sigma=0.1))
     own = constants(law, key_of(1, DOMAIN_DEVICE, 0, 0), np.arange(4000), 0)
     for bounds, mean in ((own.low, KIM.w_min), (own.high, KIM.w_max)):
