@@ -1,6 +1,8 @@
 """Options of verbs reach what does the work, where they are others than the defaults."""
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -126,6 +128,21 @@ def test_campaign_runs_what_it_is_told(seen: Any, judged: Any, tmp_path: Path) -
     assert plan == Campaign(chips=100, trials=1, seed=0, noise=True)
     assert (len(x), named["state"]) == (120, None)
     np.testing.assert_array_equal(varied.variation.words(), variation_of(load_chip("dendritic-ndr")).words())
+
+
+def test_a_campaign_tells_how_far_it_is(judged: Any) -> None:
+    """Through three pieces of 16 chips and less, and to the end."""
+    compiled, x, labels = judged
+    told: dict[str, list[tuple[int, int]]] = {}
+
+    @contextlib.contextmanager
+    def stages(name: str) -> Iterator[Any]:
+        yield lambda *at: told.setdefault(name, []).append(at)
+
+    ndrite.campaign(compiled, x[:20], labels[:20], codes=True, chips=40, progress=stages)
+    assert told["chips"] == sorted(told["chips"])
+    assert {(16, 40), (32, 40)} <= set(told["chips"])
+    assert told["chips"][-1] == (40, 40)
 
 
 def test_judges_are_told_everything(seen: Any, judged: Any) -> None:
