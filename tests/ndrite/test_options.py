@@ -17,7 +17,7 @@ from ndrite.emulator.mapping import MapOptions, Mitigation
 from ndrite.emulator.mapping.weights import variation_of
 from ndrite.emulator.network.datasets import digits
 from ndrite.emulator.spec.variation import Campaign
-from ndrite.verbs.bringup import Addresses, build, find_target
+from ndrite.verbs.bringup import SHOWN, Addresses, build, find_target
 from tests.chips import random_network, samples
 from tests.extras import needs
 
@@ -199,3 +199,11 @@ def test_build_builds_what_it_is_told(seen: Any, tmp_path: Path) -> None:
     assert named["seeds"] == 1
     (board, _), _ = seen(place, partial(build, "ulx3s-25f"), output=output, part="12k")
     assert board.device == "12k"
+
+
+def test_build_shows_what_its_report_has(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    report = {"fmax_is": "met", "wall_s": {"synthesis": 1.4, "routing": 2.0}, SHOWN[1]: 17, "other": 3}
+    monkeypatch.setattr("ndrite.verbs.bringup.builder.build", lambda *given, **named: report)
+    found = build("ulx3s-85f", output=str(tmp_path / "out"))
+    (table,) = found.tables()
+    assert [tuple(row) for row in table.rows] == [(SHOWN[1], "17"), ("wall time", "3 s")]
