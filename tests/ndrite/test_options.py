@@ -1,8 +1,6 @@
 """Options of verbs reach what does the work, where they are others than the defaults."""
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -117,32 +115,19 @@ def judged() -> tuple[ndrite.Compiled, np.ndarray, np.ndarray]:
 
 def test_campaign_runs_what_it_is_told(seen: Any, judged: Any, tmp_path: Path) -> None:
     compiled, *given = judged
-    run, place = partial(ndrite.campaign, compiled), "ndrite.verbs.campaign.run_campaign"
+    run, place = partial(ndrite.campaign, compiled), "ndrite.verbs.campaign.judge_wafer"
     own = {"inputs": given[0], "labels": given[1], "codes": True}
     told = {"chips": 5, "trials": 2, "seed": 9, "noise": False}
-    (_, own_chip, x, y, plan), named = seen(place, run, count=30, output=tmp_path / "c.json", **own, **told)
+    (own_chip, samples_of, plan, *_), named = seen(
+        place, run, count=30, shard=(2, 3), output=tmp_path / "c.json", **own, **told
+    )
     assert plan == Campaign(**told)
     assert own_chip is compiled.program
-    assert (len(x), len(y), named["state"]) == (30, 30, tmp_path / ".c.json.part.npz")
-    (_, varied, x, _, plan), named = seen(place, run, chip="dendritic-ndr", **own)
+    assert (len(samples_of.x), len(samples_of.labels), named["share"]) == (30, 30, (2, 3))
+    (varied, samples_of, plan, *_), named = seen(place, run, chip="dendritic-ndr", **own)
     assert plan == Campaign(chips=100, trials=1, seed=0, noise=True)
-    assert (len(x), named["state"]) == (120, None)
+    assert (len(samples_of.x), named["share"]) == (120, None)
     np.testing.assert_array_equal(varied.variation.words(), variation_of(load_chip("dendritic-ndr")).words())
-
-
-def test_a_campaign_tells_how_far_it_is(judged: Any) -> None:
-    """Through three pieces of 16 chips and less, and to the end."""
-    compiled, x, labels = judged
-    told: dict[str, list[tuple[int, int]]] = {}
-
-    @contextlib.contextmanager
-    def stages(name: str) -> Iterator[Any]:
-        yield lambda *at: told.setdefault(name, []).append(at)
-
-    ndrite.campaign(compiled, x[:20], labels[:20], codes=True, chips=40, progress=stages)
-    assert told["chips"] == sorted(told["chips"])
-    assert {(16, 40), (32, 40)} <= set(told["chips"])
-    assert told["chips"][-1] == (40, 40)
 
 
 def test_judges_are_told_everything(seen: Any, judged: Any) -> None:

@@ -290,8 +290,9 @@ def test_what_a_plan_leaves_out_is_as_documented(monkeypatch: pytest.MonkeyPatch
     plan = plan_of({"chip": "ideal"})
     (point,) = plan.points
     assert (plan.name, plan.axes) == ("sweep", ())
-    assert Path(point.network.path) == zoo.float_network().resolve()
-    assert (point.seed, point.count, point.trials, point.chips, point.samples) == (0, 1000, 1, 0, 512)
+    told = {name: point.run.parameters[name] for name in ("seed", "count", "trials", "chips", "samples")}
+    assert told == {"seed": 0, "count": 1000, "trials": 1, "chips": 0, "samples": 512}
+    assert Path(point.run.parameters["network"].path) == zoo.float_network().resolve()
     monkeypatch.setattr("ndrite.sweeps.plan.POINTS_MAX", 6)
     grid = {"cell.levels": [4, 8], "readout.adc_bits": [6, 7, 8]}
     assert len(plan_of({"chip": "ideal", "grid": grid}).points) == 6
