@@ -1,5 +1,6 @@
 """The UDP link: what it takes for the stream, and what it says where there is none."""
 
+import errno
 import socket
 from collections import deque
 from collections.abc import Iterator
@@ -194,6 +195,59 @@ def test_datagrams_of_one_size_arrive_apart(listener: socket.socket) -> None:
         link.close()
 
 
+class NoSegments:
+    """A kernel that refuses to cut datagrams apart, with ``error``; keeps what is sent one by one."""
+
+    def __init__(self, error: int) -> None:
+        self.error, self.refused = error, 0
+        self.sent: list[bytes] = []
+
+    def sendmsg(self, *given: object) -> None:
+        self.refused += 1
+        raise OSError(self.error, "no")
+
+    def send(self, datagram: bytes) -> None:
+        self.sent.append(datagram)
+
+    def close(self) -> None: ...
+
+
+def test_a_kernel_that_cannot_cut_datagrams_apart_gets_one_at_a_time(listener: socket.socket) -> None:
+    link, sent = UdpSocket(*listener.getsockname()), [bytes([i]) * 50 for i in range(90)]
+    link.close()
+    link._segments = 40
+    link._socket = kernel = NoSegments(errno.EIO)  # type: ignore[assignment]
+    link.send(*sent)
+    assert (kernel.sent, kernel.refused) == (sent, 1)
+    link._segments = 40
+    link._socket = NoSegments(errno.ENETUNREACH)  # type: ignore[assignment]
+    with pytest.raises(LinkError, match=r"no$"):
+        link.send(*sent)
+
+
+class Silent(Script):
+    """Nothing answers; how long it was waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    def _take(self, datagram: bytes) -> None:
+        self.sent.append(datagram)
+
+    def receive(self, timeout_s: float) -> bytes:
+        self.waits.append(timeout_s)
+        return b""
+
+
+def test_an_opening_is_tried_twelve_times_in_its_time() -> None:
+    silent = Silent()
+    with pytest.raises(LinkTimeout):
+        UdpLink(silent, opening_s=0.6)
+    assert len(silent.sent) == len(silent.waits) == 12
+    assert max(silent.waits) <= 0.05
+
+
 def test_a_port_that_nobody_has_is_a_link_error(listener: socket.socket) -> None:
     address = listener.getsockname()
     listener.close()
@@ -201,7 +255,10 @@ def test_a_port_that_nobody_has_is_a_link_error(listener: socket.socket) -> None
         UdpLink(UdpSocket(*address), opening_s=0.2)
 
 
-@pytest.mark.parametrize(("text", "address"), [("10.0.0.2", ("10.0.0.2", 20807)), ("board:9", ("board", 9))])
+PORTS = {"10.0.0.2": ("10.0.0.2", 20807), "board:1": ("board", 1), "board:65535": ("board", 65535)}
+
+
+@pytest.mark.parametrize(("text", "address"), PORTS.items())
 def test_addresses(text: str, address: tuple[str, int]) -> None:
     assert udp_address(text) == address
 

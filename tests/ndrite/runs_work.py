@@ -1,5 +1,6 @@
 """Work for the engine's tests, importable by workers."""
 
+import builtins
 import os
 import signal
 import time
@@ -41,3 +42,9 @@ def ask(folder: str, number: int, hung: int, board: Any) -> dict[str, Any]:
     if len(list(Path(folder).glob("*.done"))) >= hung and board.geometry is not None:
         raise DeviceError(Status.HUNG, "a run")
     return note(folder, number)
+
+
+def fails(kind: str) -> dict[str, Any]:
+    """Raise an error of that name, of two lines."""
+    error: type[Exception] = getattr(builtins, kind)
+    raise error("one\ntwo")

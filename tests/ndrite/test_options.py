@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 import ndrite
+from ndrite.emulator.device.description import load_chip
 from ndrite.emulator.learning.insitu import Plan
 from ndrite.emulator.mapping import MapOptions, Mitigation
+from ndrite.emulator.mapping.weights import variation_of
 from ndrite.emulator.network.datasets import digits
-from ndrite.verbs.bringup import Addresses, build, find_target
+from ndrite.emulator.spec.variation import Campaign
+from ndrite.verbs.bringup import SHOWN, Addresses, build, find_target
 from tests.chips import random_network, samples
 from tests.extras import needs
 
@@ -101,6 +104,69 @@ def test_compile_maps_what_it_is_told(seen: Any) -> None:
     assert (named["options"], named["seed"], named["name"]) == (MapOptions(), 0, None)
 
 
+@pytest.fixture(scope="module")
+def judged() -> tuple[ndrite.Compiled, np.ndarray, np.ndarray]:
+    """A compiled chain of three classes, for virtual chips too, 120 samples and their classes."""
+    network = random_network((20, 12, 3))
+    x = samples(network, 120)
+    compiled = ndrite.compile(network, "wan2022", samples=x, codes=True, seed=3, nominal=True)
+    return compiled, x, network.forward(x / np.float32(255)).argmax(axis=1)
+
+
+def test_campaign_runs_what_it_is_told(seen: Any, judged: Any, tmp_path: Path) -> None:
+    compiled, *given = judged
+    run, place = partial(ndrite.campaign, compiled), "ndrite.verbs.campaign.judge_wafer"
+    own = {"inputs": given[0], "labels": given[1], "codes": True}
+    told = {"chips": 5, "trials": 2, "seed": 9, "noise": False}
+    (own_chip, samples_of, plan, *_), named = seen(
+        place, run, count=30, shard=(2, 3), output=tmp_path / "c.json", **own, **told
+    )
+    assert plan == Campaign(**told)
+    assert own_chip is compiled.program
+    assert (len(samples_of.x), len(samples_of.labels), named["share"]) == (30, 30, (2, 3))
+    (varied, samples_of, plan, *_), named = seen(place, run, chip="dendritic-ndr", **own)
+    assert plan == Campaign(chips=100, trials=1, seed=0, noise=True)
+    assert (len(samples_of.x), named["share"]) == (120, None)
+    np.testing.assert_array_equal(varied.variation.words(), variation_of(load_chip("dendritic-ndr")).words())
+
+
+def test_judges_are_told_everything(seen: Any, judged: Any) -> None:
+    compiled, *given = judged
+    own = {"inputs": given[0], "labels": given[1], "codes": True}
+    network = compiled.network
+    run = partial(ndrite.evaluate, compiled)
+    (_, loaded, x, _), named = seen("ndrite.verbs.evaluate.judge", run, seed=8, noise=False, count=30, **own)
+    assert loaded is compiled.program
+    assert (len(x), named["seed"], named["noise"], named["network"]) == (30, 8, False, network)
+    (_, _, x, _), named = seen("ndrite.verbs.evaluate.judge", run, **own)
+    assert (len(x), named["seed"], named["noise"]) == (120, 0, True)
+    dies = {"dies": 4, "workers": 2, "scheduler": "tcp://h:1", "seed": 6}
+    for verb, noise, most, was_seen in (
+        (ndrite.evaluate, False, None, True),
+        (ndrite.explain, True, 2000, False),
+    ):
+        how = dies | ({"noise": noise} if verb is ndrite.evaluate else {})
+        place = f"{verb.__module__}.over_dies"
+        _, named = seen(place, partial(verb, compiled), count=30, measure="accuracy", **how, **own)
+        wanted = dies | {"codes": True, "count": 30, "measure": "accuracy", "noise": noise}
+        wanted |= {"most": most, "seen": was_seen, "data": None}
+        assert {name: named[name] for name in wanted} == wanted
+    given = (network, compiled.program, compiled.die)
+    (*of, typical, x, _), named = seen(
+        "ndrite.verbs.explain.causes_of", partial(ndrite.explain, compiled), seed=5, **own
+    )
+    assert (tuple(of), len(x), named["seed"]) == (given, 120, 5)
+    np.testing.assert_array_equal(typical, compiled.samples)
+    (*of, x, constants), named = seen(
+        "ndrite.verbs.cost.account_of",
+        partial(ndrite.cost, compiled),
+        inputs=own["inputs"],
+        codes=True,
+        node_nm=65,
+    )
+    assert (tuple(of), len(x), constants.node_nm, named["network"]) == (given[1:], 100, 65, network)
+
+
 def test_build_builds_what_it_is_told(seen: Any, tmp_path: Path) -> None:
     place, output = "ndrite.verbs.bringup.builder.build", str(tmp_path / "out")
     told = {"seeds": 3, "first_seed": 5, "jobs": 2}
@@ -118,3 +184,11 @@ def test_build_builds_what_it_is_told(seen: Any, tmp_path: Path) -> None:
     assert named["seeds"] == 1
     (board, _), _ = seen(place, partial(build, "ulx3s-25f"), output=output, part="12k")
     assert board.device == "12k"
+
+
+def test_build_shows_what_its_report_has(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    report = {"fmax_is": "met", "wall_s": {"synthesis": 1.4, "routing": 2.0}, SHOWN[1]: 17, "other": 3}
+    monkeypatch.setattr("ndrite.verbs.bringup.builder.build", lambda *given, **named: report)
+    found = build("ulx3s-85f", output=str(tmp_path / "out"))
+    (table,) = found.tables()
+    assert [tuple(row) for row in table.rows] == [(SHOWN[1], "17"), ("wall time", "3 s")]

@@ -64,6 +64,26 @@ def test_a_run_that_fails_is_kept_with_its_error_and_tried_again(notes: Path) ->
     assert done(notes) == [0, 1, 2, 3, 4]
 
 
+KINDS = ("ValueError", "TypeError", "OSError", "ZeroDivisionError", "IndexError", "MemoryError")
+
+
+def test_whatever_goes_wrong_in_a_run_is_one_line_and_counted(notes: Path) -> None:
+    """Those of one key, and those that are done, count once."""
+    runs = [Run(f"{WORK}:fails", {"kind": kind}) for kind in KINDS]
+    seen: list[tuple[int, int]] = []
+    said: list[str] = []
+    with open_workers() as workers:
+        execute(counted(notes, 2), workers, notes / "out")
+        outcome = execute(
+            [*counted(notes, 3), *runs, runs[1]], workers, notes / "out", say=said.append,
+            progress=lambda *at: seen.append(at),
+        )  # fmt: skip
+        texts = [f"{kind}: one two" for kind in KINDS]
+        assert outcome.errors == dict(enumerate([*texts, texts[1]], 3))
+        assert sorted(said) == sorted(f"failed: kind {k}: {t}" for k, t in zip(KINDS, texts, strict=True))
+        assert seen == [(done, 9) for done in range(2, 10)]
+
+
 def test_a_worker_that_dies_is_named_and_its_runs_done_elsewhere(notes: Path) -> None:
     said: list[str] = []
     with open_workers(2) as workers:

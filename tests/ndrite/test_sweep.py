@@ -18,12 +18,14 @@ import pytest
 
 import ndrite
 from ndrite.emulator.errors import EmulatorError
-from ndrite.emulator.network import Dense, Meaning, Network
+from ndrite.emulator.mapping import map_network
+from ndrite.emulator.network import Dense, Meaning, Network, load_network, zoo
 from ndrite.runs.run import RunError
 from ndrite.samples import judging_set
 from ndrite.shell.main import INTERRUPTED, OK, run
 from ndrite.sweeps.plan import SweepError, load_plan, plan_of
 from ndrite.verbs.sweep import MEASURES, Grid
+from tests.chips import changed, random_network, samples
 from tests.extras import needs
 from tests.system.serving import MAIN
 
@@ -248,14 +250,54 @@ def test_workers_need_what_a_point_imports(own: Path, name: str, needs: tuple[st
     assert load_plan(own).needs == ("ndrite.sweeps.run", *needs)
 
 
-def test_a_points_cost_is_its_dies(own: Path) -> None:
-    """More converter bits cost more energy and area, and no time."""
-    text = OWN.replace("cell.stuck_low_percent: [0, 2, 5]", "readout.adc_bits: [6, 10]")
-    own.write_text(text.replace("seeds: 2", "seeds: 1"))
-    few, many = (point.run.perform() for point in load_plan(own).points)
-    assert 0 < few["energy_pJ"] < many["energy_pJ"]
-    assert few["latency_ns"] == many["latency_ns"] > 0
-    assert 0 < few["area_um2"] < many["area_um2"]
+def test_a_row_is_what_the_other_verbs_say_of_its_die(here: Path) -> None:
+    """Two layers, on the samples after those that calibrate; the die, the reads and the cost of its seed."""
+    network = random_network((12, 9, 4))
+    network.save(here / "two.npz")
+    x = samples(network, 600)
+    labels = np.roll(network.forward(x / np.float32(255)).argmax(axis=1), 20)
+    np.save("x.npy", x)
+    np.save("y.npy", labels)
+    plan = {"chip": "wan2022", "networks": ["two.npz"], "inputs": "x.npy", "labels": "y.npy", "seeds": [7]}
+    (point,) = plan_of(plan | {"grid": {"readout.adc_bits": [6]}, "samples": 64, "count": 500}).points
+    row = point.run.perform()
+    chip = changed("wan2022", readout={"adc_bits": 6})
+    found = ndrite.compile("two.npz", chip, samples=x[:64], seed=7, codes=True)
+    judged = ndrite.evaluate(found, x[64:564], labels[64:564], codes=True, seed=7)
+    cost = ndrite.cost(found, x[64:96], codes=True).total
+    report = map_network(load_network("two.npz"), chip, x[:64], seed=7).report
+    assert row == {
+        "count": 500,
+        "trials": 1,
+        "chips": 1,
+        **dict.fromkeys(("accuracy", "accuracy_min", "accuracy_max"), judged.accuracy),
+        "accuracy_half_interval_95": None,
+        "accuracy_float": judged.accuracy_float,
+        "snr_db": report.layers[1].snr_db,
+        "programmed_error": report.layers[0].programmed_error,
+        **{name: getattr(cost, name)[1] for name in ("energy_pJ", "latency_ns", "area_um2")},
+        "unused": "",
+        "tag": f"{found.program.tag:08x}",
+        "seconds": row["seconds"],
+    }
+    assert 0 < row["seconds"] < 60
+    assert (
+        row["accuracy"] != plan_of(plan | {"samples": 64, "count": 500}).points[0].run.perform()["accuracy"]
+    )
+
+
+def test_what_a_plan_leaves_out_is_as_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of({"chip": "ideal"})
+    (point,) = plan.points
+    assert (plan.name, plan.axes) == ("sweep", ())
+    told = {name: point.run.parameters[name] for name in ("seed", "count", "trials", "chips", "samples")}
+    assert told == {"seed": 0, "count": 1000, "trials": 1, "chips": 0, "samples": 512}
+    assert Path(point.run.parameters["network"].path) == zoo.float_network().resolve()
+    monkeypatch.setattr("ndrite.sweeps.plan.POINTS_MAX", 6)
+    grid = {"cell.levels": [4, 8], "readout.adc_bits": [6, 7, 8]}
+    assert len(plan_of({"chip": "ideal", "grid": grid}).points) == 6
+    with pytest.raises(SweepError, match="number of points is 12; accepted: at most 6"):
+        plan_of({"chip": "ideal", "grid": grid, "seeds": 2})
 
 
 @pytest.mark.parametrize(

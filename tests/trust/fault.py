@@ -14,6 +14,9 @@ import yaml
 
 TREE = Path(__file__).parents[2]
 TIMEOUT_S = 1500
+UNBUILT = ("ImportError", "ModuleNotFoundError", "NameError", "AttributeError", "TypeError", "SyntaxError")
+UNBUILT += ("RuntimeError", "SimulationBuildError", "BenchError")
+"""Errors of a design, a bench or a tool that was not built; faults of the list change what is computed."""
 
 
 @dataclass(frozen=True)
@@ -41,20 +44,39 @@ def _tests(named: list[str]) -> tuple[str, ...]:
     return tuple(named)
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """The first red test of a run, or ``error``: why it compared nothing; both "" where tests are green."""
+
+    red: str = ""
+    error: str = ""
+
+
 def tried(start: str) -> int:
-    """Try the faults of files that begin with ``start`` and print the test that found each; 1 where one was
-    not found."""
+    """Try the faults of files that begin with ``start`` and print the test that found each.
+
+    Gives 1 where a fault was not found, its tests are red without it too, or nothing builds or imports with
+    it: a bench that does not run has compared nothing.
+    """
     chosen = [fault for fault in faults() if fault.file.startswith(start)]
-    living = 0
+    sound: dict[tuple[str, ...], Outcome] = {}
+    count = 0
     with tempfile.TemporaryDirectory() as name:
         copy = Path(name)
         copy_tree(copy)
         for fault in chosen:
-            killer = _killer(copy, fault)
-            living += not killer
-            print(f"{fault.file}: {fault.what}: {killer or 'LIVES'}", flush=True)
-    print(f"{len(chosen)} faults: {len(chosen) - living} found, {living} not found")
-    return int(living > 0)
+            if fault.tests not in sound:
+                sound[fault.tests] = _run(copy, fault.tests)
+            without = sound[fault.tests]
+            if without.red or without.error:
+                outcome = Outcome(error=f"red without the fault: {without.red or without.error}")
+            else:
+                outcome = with_fault(copy, fault)
+            count += bool(outcome.red)
+            words = outcome.red or (f"ERROR, {outcome.error}" if outcome.error else "LIVES")
+            print(f"{fault.file}: {fault.what}: {words}", flush=True)
+    print(f"{len(chosen)} faults: {count} found, {len(chosen) - count} not found")
+    return int(count < len(chosen))
 
 
 def copy_tree(folder: Path) -> None:
@@ -67,22 +89,23 @@ def copy_tree(folder: Path) -> None:
             shutil.copy2(source, folder / name, follow_symlinks=False)
 
 
-def _killer(copy: Path, fault: Fault) -> str:
-    """The first test that finds a fault, "" where none does."""
+def with_fault(copy: Path, fault: Fault) -> Outcome:
     file = copy / fault.file
     sound = file.read_text()
     if sound.count(fault.old) != 1:
-        sys.exit(f"{fault.file}: {fault.old!r} stands {sound.count(fault.old)} times; accepted: 1")
+        return Outcome(error=f"{fault.old!r} stands {sound.count(fault.old)} times; accepted: 1")
     file.write_text(sound.replace(fault.old, fault.new))
     try:
-        return _first_red(copy, fault.tests)
+        return _run(copy, fault.tests)
     finally:
         file.write_text(sound)
 
 
-def _first_red(copy: Path, tests: tuple[str, ...]) -> str:
+def _run(copy: Path, tests: tuple[str, ...]) -> Outcome:
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-rfE", "-p", "no:cacheprovider", *tests]
-    env = os.environ | {"NDRITE_HDL": "1", "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    # A narrow terminal would cut the error's type off the summary.
+    settings = {"NDRITE_HDL": "1", "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "1000"}
+    env = os.environ | settings | {"PYTHONPATH": str(copy)}
     output_to = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     process = subprocess.Popen(command, cwd=copy, env=env, start_new_session=True, **output_to)
     try:
@@ -90,10 +113,12 @@ def _first_red(copy: Path, tests: tuple[str, ...]) -> str:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        return f"{tests[0]} (did not end in {TIMEOUT_S} s)"
+        return Outcome(red=f"{tests[0]} (did not end in {TIMEOUT_S} s)")
     if process.returncode == 0:
-        return ""
-    if process.returncode == 5:
-        sys.exit(f"no test was collected by {tests}")
-    found = re.search(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
-    return found[1] if found else output.strip().splitlines()[-1]
+        return Outcome()
+    summary = re.search(r"^FAILED (\S+)(?: - (.*))?$", output, re.MULTILINE)
+    if process.returncode != 1 or summary is None:
+        return Outcome(error=f"pytest's exit code {process.returncode}: {output.strip().splitlines()[-1]}")
+    if re.match(rf"(\w+\.)*({'|'.join(UNBUILT)})\b", summary[2] or ""):
+        return Outcome(error=f"{summary[1]}: {summary[2]}")
+    return Outcome(red=summary[1])

@@ -3,8 +3,9 @@
 ``packages.yaml`` names the files that are changed and the tests of each. Every change is made in a copy of
 the tree and tried against its package's tests, 60 s at most; what these let live is then tried against the
 suite in batches. Results lie in ``build/mutants``: a stopped run goes on where it was, unless the tree has
-changed.
-``equivalent.yaml`` names changes that no test can find, each with the reason.
+changed. A change is found by a test that runs and is red. Where no test is red and not all could be imported,
+the change is counted by itself, as neither found nor living. ``equivalent.yaml`` names changes that no test
+can find, each with the reason.
 """
 
 import hashlib
@@ -33,6 +34,8 @@ QUICK_S = 20.0
 """A timeout says something where the tests take less without the change."""
 SUITE_S = 1800.0
 BATCH = 12
+BROKEN = "does not import: "
+"""Begins the result of a change under which no test was red and not all could be collected."""
 SUITE = ("-m", "not long", "--dist", "worksteal", "-n")
 """As `make test` has it; the number of workers follows."""
 PACKAGES: dict[str, dict[str, Any]] = yaml.safe_load((FOLDER / "packages.yaml").read_text())
@@ -59,7 +62,10 @@ def digest() -> str:
 
 
 class Results:
-    """What has been tried, a line each: the change, the stage (tests or suite), the test that found it."""
+    """What has been tried, a line each: the change, the stage (tests or suite), the test that found it.
+
+    Instead of a test: "" where none did, and ``BROKEN`` with what did not import.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,8 +118,9 @@ class Warm:
         self.process = subprocess.Popen(command, cwd=copy, env=env, **pipes)
         self.run(900.0, bytecode=True)
         sound = self.run(900.0, bytecode=True)
-        if sound["red"]:
-            sys.exit(f"the tests of {package} are red without a change: {sound['red']}")
+        if sound["red"] or sound["broken"] or sound.get("timeout"):
+            reason = sound["red"] or sound["broken"] or f"no end after {sound['seconds']:.0f} s"
+            sys.exit(f"the tests of {package} are red without a change: {reason}")
         self.quick = sound["seconds"] < QUICK_S
         print(f"{package}: the tests take {sound['seconds']:.1f} s", flush=True)
 
@@ -143,6 +150,8 @@ def try_package(package: str, changes: list[Change], copies: list[Path], results
             with made(copy, [change]):
                 answer = warm.run(LIMIT_S)
             red = "timeout" if answer.get("timeout") and warm.quick else answer["red"]
+            if answer["broken"] and not red:
+                red = BROKEN + answer["broken"]
             results.add("tests", change, red, answer["seconds"])
             print(f"{red[:60] or 'LIVES':60} {change}", flush=True)
         warm.close()
@@ -153,7 +162,10 @@ def try_package(package: str, changes: list[Change], copies: list[Path], results
 
 
 def suite_red(copy: Path, tests: list[str]) -> list[str]:
-    """The first red tests of the suite, or of some tests, at most five; ["timeout"] when it does not end."""
+    """The first red tests of the suite, or of some tests, at most five.
+
+    Else ["timeout"] when it does not end, or what does not import, after ``BROKEN``.
+    """
     env = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-rfE", "--maxfail=5", "-p", "no:cacheprovider", *tests]
     try:
@@ -161,8 +173,10 @@ def suite_red(copy: Path, tests: list[str]) -> list[str]:
     except subprocess.TimeoutExpired:
         return ["timeout"]
     lines = [line.split() for line in done.stdout.splitlines()]
-    red = [line[1] for line in lines if len(line) > 1 and line[0] in ("FAILED", "ERROR")]
-    return red[:5] or (["collection"] if done.returncode else [])
+    named = [line[1] for line in lines if len(line) > 1 and line[0] in ("FAILED", "ERROR")]
+    red = [test for test in named if "::" in test]
+    broken = [BROKEN + file for file in named if "::" not in file]
+    return red[:5] or broken or ([f"{BROKEN}pytest's exit code {done.returncode}"] if done.returncode else [])
 
 
 def try_suite(batch: list[Change], copy: Path, results: Results, workers: int) -> None:
@@ -175,7 +189,7 @@ def try_suite(batch: list[Change], copy: Path, results: Results, workers: int) -
         for change in batch:
             results.add("suite", change, red[0] if red else "")
         return
-    named = [test for test in red if "::" in test]
+    named = [test for test in red if "::" in test and not test.startswith(BROKEN)]
     others = []
     for change in batch:
         with made(copy, [change]):
@@ -194,10 +208,13 @@ def report(sample: list[tuple[str, Change]], results: Results) -> int:
     named = yaml.safe_load((FOLDER / "equivalent.yaml").read_text()) or []
     equivalent = {(entry["file"], entry["line"], entry["change"]) for entry in named}
     counts: dict[str, Counter[str]] = {}
-    living = []
+    living, broken = [], []
     for package, change in sample:
         red = results.red.get(("tests", key(change))) or results.red.get(("suite", key(change)))
-        if red:
+        if red and red.startswith(BROKEN):
+            fate = "not imported"
+            broken.append(str(change))
+        elif red:
             fate = "found"
         elif (change.file, change.text, change.what) in equivalent:
             fate = "equivalent"
@@ -205,11 +222,13 @@ def report(sample: list[tuple[str, Change]], results: Results) -> int:
             fate = "living"
             living.append(str(change))
         counts.setdefault(package, Counter())[fate] += 1
-    print(f"{'package':28}{'changes':>9}{'found':>9}{'equivalent':>12}{'living':>9}")
+    fates = ("found", "equivalent", "living", "not imported")
+    print(f"{'package':28}{'changes':>9}" + "".join(f"{fate:>14}" for fate in fates))
     for package, count in [*sorted(counts.items()), ("all", sum(counts.values(), Counter()))]:
-        cells = f"{count.total():9}{count['found']:9}{count['equivalent']:12}{count['living']:9}"
-        print(f"{package:28}{cells}  {100 * count['found'] / count.total():.1f} % found")
-    print("\n".join(["living:", *sorted(living)]))
+        cells = "".join(f"{count[fate]:14}" for fate in fates)
+        tried = max(count.total() - count["not imported"], 1)
+        print(f"{package:28}{count.total():9}{cells}  {100 * count['found'] / tried:.1f} % found")
+    print("\n".join(["not imported:", *sorted(broken), "living:", *sorted(living)]))
     return len(living)
 
 

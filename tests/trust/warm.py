@@ -1,7 +1,8 @@
 """Run pytest in forks of one process that has imported what tests import: `python -P tests/trust/warm.py`.
 
 A line of JSON each way: pytest's arguments and a limit in seconds, then the first red test ("" where there is
-none) and the seconds. Nothing of this repository is imported before a fork: each sees its files as they are.
+none), what did not import ("" where all did) and the seconds. Nothing of this repository is imported before a
+fork: each sees its files as they are.
 """
 
 import gc
@@ -22,17 +23,21 @@ OWN = ("ndrite", "tests", "conftest", "__main__", "studies", "benchmarks")
 
 
 class First:
-    """The first red test, or what went wrong before there was one."""
+    """The first red test, after which the run ends, and the first file that could not be collected."""
 
-    red = ""
+    red = broken = ""
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        self.session = session
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
             self.red = self.red or report.nodeid
+            self.session.shouldstop = "a red test"
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            self.red = self.red or report.nodeid or "collection"
+            self.broken = self.broken or report.nodeid or "collection"
 
 
 def run(arguments: list[str], limit: float, bytecode: bool) -> dict[str, Any]:
@@ -49,11 +54,12 @@ def run(arguments: list[str], limit: float, bytecode: bool) -> dict[str, Any]:
                 with suppress(ProcessLookupError):
                     os.killpg(child, signal.SIGKILL)
                 os.waitpid(child, 0)
-                return {"timeout": True, "red": "", "seconds": limit}
+                return {"timeout": True, "red": "", "broken": "", "seconds": limit}
             time.sleep(0.02)
         seconds = {"seconds": round(time.monotonic() - began, 2)}
         if not answer.exists():
-            return {"red": "the process ended: " + log.read_text(errors="replace")[-300:]} | seconds
+            end = "the process ended: " + log.read_text(errors="replace")[-300:]
+            return {"red": end, "broken": ""} | seconds
         return json.loads(answer.read_text()) | seconds
 
 
@@ -63,11 +69,12 @@ def _tested(arguments: list[str], answer: Path, log: Path) -> None:
     for stream in (1, 2):
         os.dup2(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND), stream)
     first = First()
-    code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", *arguments], plugins=[first])
-    if code not in (0, 1):
-        first.red = first.red or f"pytest's exit code {int(code)}"
+    usual = ["-q", "-p", "no:cacheprovider", "--continue-on-collection-errors"]
+    code = pytest.main([*usual, *arguments], plugins=[first])
+    if code != pytest.ExitCode.OK and not first.red:
+        first.broken = first.broken or f"pytest's exit code {int(code)}"
     imported = [name for name in sys.modules if name.partition(".")[0] not in OWN]
-    answer.write_text(json.dumps({"red": first.red, "imported": imported}))
+    answer.write_text(json.dumps({"red": first.red, "broken": first.broken, "imported": imported}))
     os._exit(0)
 
 

@@ -1,10 +1,12 @@
 """A learning program's memories, read back word by word as ``docs/arithmetic.md`` and the map have them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from ndrite.emulator.backend.learning import lay_out_learning, state_places
-from ndrite.emulator.spec import Geometry
+from ndrite.emulator.spec import Geometry, GeometryError
 from ndrite.emulator.spec.learning import Devices, Learning
 from ndrite.emulator.spec.learning_map import LAYER_WORDS, SETTINGS, TABLES
 from ndrite.emulator.spec.memory_map import address
@@ -107,3 +109,24 @@ def test_memories_hold_the_program(tuned: bool, transfer: bool) -> None:
     for name, table in (("base", learning.program.curve_base), ("slope", learning.program.curve_slope)):
         words = [memory[address(f"curve_{name}", i)] for i in range(table.size)]
         assert words == [int(v) & 0xFFFFFFFF for v in table.reshape(-1)]
+
+
+def test_what_a_device_just_holds_fits_and_half_of_it_does_not() -> None:
+    """Four layers of eight columns; 37 and three times 9 states of a lane, each with its bias."""
+    least = dataclasses.replace(GEOMETRY, weight_depth=64, columns=32, layers=4, max_inputs=64)
+    roomy = dataclasses.replace(least, columns=64, curves=4)
+    learning = random_learning(roomy, np.random.default_rng(7), sizes=(36, 8, 8, 8, 8), slots=9)
+    curves, segments = learning.program.curve_base.shape
+    least = dataclasses.replace(least, curves=1 << (curves - 1).bit_length(), segments=segments)
+    lay_out_learning(learning, least)
+    for change, words in (
+        ({"weight_depth": 32}, "states of a lane is 64; accepted: at most 32"),
+        ({"columns": 16}, "columns is 32; accepted: at most 16"),
+        ({"layers": 2}, "layers, with those of other devices is 4; accepted: at most 2"),
+        ({"lanes": 4}, "the widest layer is 8; accepted: at most 4"),
+        ({"rows": 8}, "rows is 16; accepted: 8"),
+        ({"max_inputs": 32}, "inputs is 36; accepted: at most"),
+        ({"segments": 2 * segments}, "curves is"),
+    ):
+        with pytest.raises(GeometryError, match=words):
+            lay_out_learning(learning, dataclasses.replace(least, **change))

@@ -2,13 +2,14 @@
 
 import dataclasses
 import itertools
+import math
 from functools import partial
 
 import numpy as np
 import pytest
 
 from ndrite.emulator.backend.lay_out import check_fits
-from ndrite.emulator.backend.segments import Segment, cut
+from ndrite.emulator.backend.segments import Segment, _asked_after, _segment, cut
 from ndrite.emulator.spec import Geometry, GeometryError, Program
 from ndrite.emulator.spec.patches import Patches
 from ndrite.emulator.spec.steps import Pool
@@ -63,15 +64,6 @@ def test_a_program_that_fits_is_one_segment_and_one_that_fits_nowhere_is_the_hos
     assert [s.piece for s in segments] == [None, None]
 
 
-def test_of_two_cuts_the_one_with_a_single_map() -> None:
-    """64 column parameters: behind step 1 with two maps of 4 codes, or behind step 2 with one of 16."""
-    steps = [full(16, 4, 0), full(4, 4, 1), full(8, 16, 1, 2), full(16, 24, 3), full(24, 20, 4)]
-    program = vectors(16, *steps, full(20, 4, 5, fires=False))
-    segments = cut_for(program, dataclasses.replace(MAPS, columns=64))
-    assert runs(segments) == [(0, 3), (3, 6)]
-    assert [segment.makes for segment in segments] == [(3,), (6,)]
-
-
 def test_a_product_alone_is_cut_into_patches_by_the_host() -> None:
     conv = full(18, 4, 0, **seen(2, 6, 6, kernel=(3, 3)))
     pool = Pool(of="max", sources=(1,), **seen(4, 4, 4, kernel=(4, 4)))
@@ -115,6 +107,41 @@ def test_every_map_that_is_read_later_is_carried(seed: int) -> None:
         several += any(len(segment.makes) > 1 for segment in segments)
     assert cuts > 25
     assert several > 2
+
+
+def cost(program: Program, segments: tuple[Segment, ...]) -> tuple[int, ...]:
+    """Segments, those with work of the host's, maps that they read and make, and codes of these."""
+    carried = [m for s in segments for m in (*s.reads, *s.makes)]
+    hosts = sum(s.piece is None or s.sums for s in segments)
+    return len(segments), hosts, len(carried), sum(math.prod(program.map_shapes[m]) for m in carried)
+
+
+def test_no_other_cut_costs_less() -> None:
+    """Of 16 random programs every cut is tried; runs of too many weights are none, unless of one step."""
+    several = 0
+    for trial in range(16):
+        rng = np.random.default_rng(trial)
+        program = random_graph(MAPS, rng, side=4, steps=5)
+        geometry = dataclasses.replace(MAPS, weight_depth=int(rng.choice([32, 64])), layers=8)
+        count, check = len(program.steps), partial(check_fits, geometry=geometry)
+        run_of = {
+            (a, b): _segment(program, a, b, _asked_after(program, b), check)
+            for a, b in itertools.combinations(range(count + 1), 2)
+        }
+        cuts = [
+            tuple(run_of[run] for run in itertools.pairwise((0, *inner, count)))
+            for size in range(count)
+            for inner in itertools.combinations(range(1, count), size)
+        ]
+        found = cut_for(program, geometry)
+        assert cost(program, found) == min(cost(program, each) for each in cuts if None not in each)
+        several += len(found) > 2
+        whole = sum(product.layer.weights.size for product in program.products)
+        assert runs(cut(program, check, whole)) == runs(found)
+        single = runs(cut(program, check, 0))
+        heavy = [i for i, step in enumerate(program.steps) if step.kind == "product"]
+        assert all(stop == first + 1 or not set(heavy) & set(range(first, stop)) for first, stop in single)
+    assert several > 3
 
 
 @pytest.mark.parametrize(("columns", "runs_of"), [(64, [(0, 3)]), (65, [(0, 1), (1, 2), (2, 3)])])

@@ -18,7 +18,8 @@ from ndrite.emulator.spec import PRESETS, Geometry, GeometryError, Program
 from ndrite.emulator.spec.flow import State, Term
 from ndrite.emulator.spec.patches import Patches, Shape
 from ndrite.emulator.spec.steps import Gate, Pool, Product, Step, Table
-from tests.emulator.backend.walk_by_hand import Hand
+from ndrite.emulator.spec.walk_record import RECORD_WORDS, STEP
+from tests.emulator.backend.walk_by_hand import Hand, unpacked
 from tests.kan import INPUTS, kan
 from tests.random_graphs import random_walk
 from tests.stimulus import random_inputs
@@ -146,6 +147,22 @@ def test_what_is_joined_again_is_copied_once() -> None:
     walked(program)
 
 
+def test_maps_lie_apart_from_what_is_still_read_and_whole_for_gates() -> None:
+    """A map of one code beside the sample; one that a gate reads, joined with the gate's result."""
+    largest, copy = (
+        Pool(of="max", sources=(0,), **seen(1, 4, 4, kernel=kernel)) for kernel in ((4, 4), (1, 1))
+    )
+    added = {"skip": 1, "skip_gain": np.array([300], np.uint16), "skip_shift": 0}
+    sums = full(16, 1, 2, patches=Patches.whole((1, 4, 4)), fires=False, **added)
+    walked(steps_on((1, 4, 4), largest, copy, sums))
+    half = Gate(terms=(Term(a=1, gain=128),), gate_shift=8)
+    both, last = (
+        full(6, 4, 1, 2, **seen(6, 3, 3)),
+        full(36, 2, 3, patches=Patches.whole((4, 3, 3)), fires=False),
+    )
+    walked(steps_on((2, 3, 3), full(2, 3, 0, **seen(2, 3, 3)), half, both, last))
+
+
 @pytest.mark.parametrize("source", [2, 1, None])
 def test_a_memory_of_two_maps_is_enough_for_a_sum_of_three(source: int | None) -> None:
     """The first map lies behind the sample, at the end; the sum takes the place of its second operand, map 1,
@@ -225,6 +242,49 @@ def test_refusals(program: Program, change: dict[str, int], said: str) -> None:
     check_fits(WIDE, MAPS)
     with pytest.raises(GeometryError, match=said):
         check_fits(program, dataclasses.replace(MAPS, **change))
+
+
+def averaged(*shape: int, **pool: Any) -> Program:
+    """A pool of such windows, and sums of what that gives."""
+    of = seen(*shape, **pool)
+    mul, made = np.full(of["patches"].positions, 128, np.uint16), (1, *of["patches"].grid)
+    mean = Pool(of="average", sources=(0,), mul=mul, pool_shift=16, **of)
+    last = full(int(np.prod(made)), 3, 1, patches=Patches.whole(made), fires=False)
+    return steps_on(shape, mean, last)
+
+
+def in_a_block(size: int) -> Program:
+    """One product that gives so many neighbours at once."""
+    first = full(8, size, 0, block=(1, size), **seen(1, 1, 8, kernel=(1, 8)))
+    last = full(size, 3, 1, patches=Patches.whole((1, 1, size)), fires=False)
+    return steps_on((1, 1, 8), first, last)
+
+
+@pytest.mark.parametrize(
+    ("most", "more", "said"),
+    [
+        (averaged(1, 16, 32, kernel=(16, 32)), averaged(1, 19, 27, kernel=(19, 27)), "averages 513 codes"),
+        (averaged(1, 2, 256, stride=(1, 255)), averaged(1, 2, 257, stride=(1, 256)), "strides up to 255"),
+        (in_a_block(255), in_a_block(256), r"block \(1, 256\); .* at most 255 each way"),
+    ],
+    ids=["window", "stride", "block"],
+)
+def test_the_most_that_a_record_can_say(most: Program, more: Program, said: str) -> None:
+    geometry = dataclasses.replace(MAPS, packet_bytes=1024, columns=1024)
+    walked(most, 2, dataclasses.replace(geometry, max_inputs=512))
+    with pytest.raises(GeometryError, match=said):
+        check_fits(more, dataclasses.replace(geometry, max_inputs=512))
+
+
+def test_results_of_a_pixel_are_written_as_many_at_once_as_there_are_neurons() -> None:
+    """Of three channels two are never one after the other; pooled, a pixel takes two turns or more."""
+    geometry = dataclasses.replace(MAPS, lanes=32, readouts=2, lane_groups=4, skip=True)
+    for channels, pooled, turn in ((2, False, 2), (3, False, 1), (2, True, 1), (4, True, 2)):
+        again = Pool(of="max", sources=(1,), **seen(channels, 4, 4))
+        program = windowed(channels, *(() if pooled else (again,)))
+        hand = walked(program, 1, geometry)
+        record = hand.memories["steps"][RECORD_WORDS : 2 * RECORD_WORDS]
+        assert unpacked(record, STEP)["turn"] == turn, (channels, pooled)
 
 
 def test_states_that_take_each_others_values() -> None:

@@ -14,8 +14,9 @@ from ndrite.emulator.errors import CompileError, CompileWarning
 from ndrite.emulator.golden import Core
 from ndrite.emulator.mapping import Mitigation, map_network, map_weights
 from ndrite.emulator.mapping.cells import compensate, level_targets, make_cells
+from ndrite.emulator.mapping.devices import make_neurons
 from ndrite.emulator.mapping.weights import code_max
-from ndrite.emulator.network import Network
+from ndrite.emulator.network import Ndr, Network
 from tests.chips import changed, mitigated, random_network, samples
 from tests.emulator.mapping import by_hand
 from tests.kan import kan
@@ -73,14 +74,14 @@ def test_converters_are_off_by_their_own_draws(compiled, name):
 
 
 @pytest.mark.parametrize("name", [name for name in CHIPS if CHIPS[name].ecram.tunes != "none"])
-def test_ecrams_are_set_to_the_nearest_state_but_for_the_last_pulse(compiled, name):
+def test_currents_are_set_to_the_nearest_state_but_for_the_last_pulse(compiled, name):
     net, of = compiled
     ecram, activation = CHIPS[name].ecram, net.layers[0].activation
     rng = by_hand.stream(SEED, by_hand.DEVICES)
     rng.standard_normal((2, 24))  # the converters'
-    first = rng.standard_normal(24)
-    # Where two ECRAMs a neuron differ, the second one's draws come last.
-    last = rng.standard_normal(24) if ecram.tunes == "each" else first
+    last = rng.standard_normal(24)
+    if ecram.tunes == "each":  # the current's ECRAM is the second one, whose draws come last
+        last = rng.standard_normal(24)
     # Of a step for the one law, of the range for the other.
     step = 1 if ecram.model == "exponential" else ecram.step_up / (ecram.w_max - ecram.w_min)
     pulse = ecram.cycle_percent / 100 * step
@@ -93,17 +94,45 @@ def test_ecrams_are_set_to_the_nearest_state_but_for_the_last_pulse(compiled, na
     got = of(name).die.arrays[0].neurons
     np.testing.assert_allclose(got.states.current, current, atol=1e-9)
     np.testing.assert_allclose(got.heights, low + (1 - low) * current, atol=1e-9)
-    if CHIPS[name].neuron.source_resistance_ohm:
-        return  # the peaks of circuits: test_circuits.py
-    if ecram.tunes != "each":
-        np.testing.assert_allclose(got.peaks, activation.peak)
-        return
-    low, high = ecram.peak_voltage_low_factor, ecram.peak_voltage_high_factor
-    unit = np.exp(np.log(activation.peak.astype(float)).mean()) / (low * high) ** 0.5
-    voltage = by_hand.nearest(states, (activation.peak / unit - low) / (high - low))
-    voltage = np.clip(voltage + pulse * first, 0, 1)
-    np.testing.assert_allclose(got.states.voltage, voltage, atol=1e-9)
-    np.testing.assert_allclose(got.peaks, unit * (low + (high - low) * voltage), rtol=1e-9)
+
+
+@pytest.mark.parametrize("tunes", ["peak_voltage", "peak_current", "both", "each"])
+def test_neurons_out_of_reach_are_counted_and_take_the_nearest_state(tunes):
+    """Peaks of 0.5 to 2 about their mean and heights of 0.2 to 1 can be set, and a thousandth more."""
+    factors = {"peak_voltage_low_factor": 0.5, "peak_voltage_high_factor": 2.0}
+    factors |= {"peak_current_low_factor": 0.2, "peak_current_high_factor": 1.0}
+    ecram = factors | {"tunes": tunes, "step_up": 0.05, "cycle_percent": 1e3, "retention_s": None}
+    chip = changed("dendritic-ndr", ecram=ecram, neuron={"peak_voltage_variation_percent": 0.0})
+    peaks = 3.0 * np.array([0.45, 1 / 0.45, 0.4998, 1 / 0.4998, 0.5, 2.0, 1.0, 1.0])
+    heights = np.array([1.0, 0.2, 0.1, 0.19, 0.1999, 1.0, 0.6, 0.2])
+    got = make_neurons(Ndr(peaks, heights), chip, 8, by_hand.stream(1, 0))
+    far = (np.abs(np.log(peaks / 3)) > np.log(2.002)) & (tunes != "peak_current")
+    far = far | ((heights < 0.1998) & (tunes != "peak_voltage"))
+    assert got.unreachable == far.sum()
+    rng = by_hand.stream(1, 0)
+    first = rng.standard_normal(8)
+    chip.neuron.devices(8, rng)
+    last = rng.standard_normal(8) if tunes == "each" else first
+    pulse = 10.0 * chip.ecram.step_up / (chip.ecram.w_max - chip.ecram.w_min)
+    states = by_hand.reachable_states(chip)
+    by_peak = by_hand.nearest(states, (peaks / 3 - 0.5) / 1.5)
+    by_height = by_peak if tunes == "both" else by_hand.nearest(states, (heights - 0.2) / 0.8)
+    voltage, current = np.clip(by_peak + pulse * first, 0, 1), np.clip(by_height + pulse * last, 0, 1)
+    assert (voltage == 0).any()
+    assert (voltage == 1).any()
+    of_peaks = peaks if tunes == "peak_current" else 3.0 * (0.5 + 1.5 * voltage)
+    of_heights = heights if tunes == "peak_voltage" else 0.2 + 0.8 * current
+    np.testing.assert_allclose(got.peaks, of_peaks, rtol=1e-6)
+    np.testing.assert_allclose(got.heights, of_heights, rtol=1e-6)
+
+
+def test_devices_of_tables_have_streams_of_their_own():
+    net, chip = kan(), load_chip("dendritic-ndr+ecram-pair")
+    die = map_network(net, chip, samples(net), seed=SEED).die
+    for table, number in zip(die.tables, (0, 2), strict=True):
+        node = net.nodes[number]
+        want = make_neurons(node.activation, chip, len(node.channel), by_hand.stream(SEED, 2**33 + number))
+        np.testing.assert_array_equal(table.neurons.states.voltage, want.states.voltage)
 
 
 def test_neurons_are_the_devices_of_their_draws(compiled):

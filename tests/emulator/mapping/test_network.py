@@ -194,13 +194,16 @@ def test_its_number_selects_its_cells_and_its_noise() -> None:
     assert not np.allclose(*programmed)
     targets = [m.die.arrays[0].mapped.cells.target for m in (first, second)]
     np.testing.assert_array_equal(*targets)
-    # The second of two layers is cells number 1 of the die.
+    # The second of two layers has the number after the first one's.
     hidden = Dense(np.eye(30, dtype=np.float32), np.zeros(30, np.float32), Named("relu"))
     two = Network.chain([hidden, *network.layers], "two")
-    whole = map_network(two, "wan2022", SAMPLES, seed=7)
-    alone = map_network(network, "wan2022", SAMPLES, seed=7, options=MapOptions(first_product=1))
-    programmed = [m.die.arrays[i].mapped.cells.programmed for m, i in ((whole, 1), (alone, 0))]
-    np.testing.assert_array_equal(*programmed)
+    for first in (0, 2):
+        whole, alone = (
+            map_network(net, "wan2022", SAMPLES, seed=7, options=MapOptions(first_product=number))
+            for net, number in ((two, first), (network, first + 1))
+        )
+        programmed = [m.die.arrays[i].mapped.cells.programmed for m, i in ((whole, 1), (alone, 0))]
+        np.testing.assert_array_equal(*programmed)
 
 
 def test_biases_absorb_what_comes_before() -> None:

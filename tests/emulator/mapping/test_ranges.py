@@ -163,14 +163,13 @@ def a_range(gain, offset=0):
 @pytest.mark.parametrize("kind", ["first", "last"])
 def test_a_range_without_samples_is_the_largest_sum_of_any_tile(dac_bits, largest, kind):
     """Tiles are converted one by one: the worst of them counts, wherever it is, not all together."""
-    codes = np.zeros((24, 2), np.int16)
-    codes[:, 0], codes[:, 1] = 3, -5
+    codes = np.tile(np.array([3, -5, 1], np.int16), (24, 1))
     worst = slice(0, 8) if kind == "first" else slice(16, 24)
     codes[worst, 0] = np.array([200, -100] * 4)
-    sums = np.zeros((3, 8 // dac_bits, 20, 2), np.int64)
+    sums = np.zeros((3, 8 // dac_bits, 20, 3), np.int64)
     chip = chip_with(rows=8, dac_bits=dac_bits)
     got = design(sums, codes, chip, Mitigation(range_calibration=False), None)
-    bound = largest * np.array([4 * 200 + 4 * 100, 8 * 5])
+    bound = largest * np.array([4 * 200 + 4 * 100, 8 * 5, 8 * 1])
     np.testing.assert_allclose(got.lsb * 255, 2 * np.maximum(bound, bound.max() / 64), rtol=2e-3)
     assert (got.offset == 0).all()
 

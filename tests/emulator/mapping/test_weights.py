@@ -206,7 +206,7 @@ def test_the_search_sees_what_its_own_levels_lose() -> None:
         ({}, "dendritic-ndr", False, ("column", "column")),  # gains behind its columns do it
         ({}, "dendritic-analog", True, ("common", "none")),
         ({}, "wan2022", False, ("none", "none")),  # no error that is known to be systematic
-        ({}, changed("wan2022", cell={"drift": "wan2022"}), False, ("column", "column")),
+        ({}, changed("ideal", cell={"drift": "ibm-cmo-hfox"}), False, ("column", "column")),
         ({"gain_calibration": False}, "dendritic-analog", True, ("none", "none")),
         ({"gain_calibration": False}, "dendritic-ndr", False, ("none", "none")),
         ({"wire_compensation": True}, "dendritic-ndr", True, ("column", "column")),

@@ -32,11 +32,7 @@ NOISY = PLAIN.with_layers([dataclasses.replace(one, sigma_out=5) for one in PLAI
     ("program", "change", "words"),
     [
         (PLAIN, {"rows": 8}, "arrays of 16 rows"),
-        (PLAIN, {"weight_depth": 16}, "weight words a lane"),
-        (PLAIN, {"layers": 1}, "number of layers"),
         (PLAIN, {"max_inputs": 8}, "inputs"),
-        (PLAIN, {"columns": 4}, "column parameters"),
-        (PLAIN, {"curves": 1}, "number of curves"),
         (PLAIN, {"weight_bits": 8}, r"weights magnitude is \d+; at most 127 \(.*whose cell.weight_bits is 8"),
         (ANALOG, {}, "analog"),
         (NOISY, {}, "noise generator"),
@@ -124,14 +120,6 @@ def test_the_longest_chain_and_the_most_rows_of_virtual_chips() -> None:
     assert len(edge(*[layer(1, 1)] * 256).products) == 256
     varied(layer(2**15, 1, adc_bits=4))
     edge(HIGH, rows=1024)
-
-
-def test_every_layers_columns_begin_at_a_multiple_of_the_readouts() -> None:
-    geometry = dataclasses.replace(TINY, readouts=4, columns=8)
-    net = edge(layer(3, 5, segment_bits=7), layer(5, 1))
-    with pytest.raises(GeometryError, match="column parameters is 12; at most 8"):
-        check_fits(net, geometry)
-    check_fits(edge(layer(3, 4, segment_bits=7), layer(4, 1)), geometry)
 
 
 @pytest.mark.parametrize("shape", [(0,), (0, 5), (5, 0), (0, 1 << 62)])

@@ -193,6 +193,14 @@ def test_symmetry_points_are_where_alternating_pulses_settle() -> None:
     assert np.abs(settled - wanted)[inside].max() < 0.02
 
 
+def test_symmetry_points_of_even_steps_are_bounds() -> None:
+    """Where steps are as large everywhere, the larger direction takes a device to its end."""
+    what = devices_of(IDEAL, EcramSpread(step_sigma=0.3, asymmetry_sigma=0.2, bound_sigma=0.1))
+    own = constants(what, key_of(1, DOMAIN_DEVICE, 0, 0), np.arange(300), 0)
+    wanted = np.where(own.up > own.down, own.high, own.low)[own.up != own.down]
+    np.testing.assert_array_equal(symmetry_points(what, own)[own.up != own.down], wanted)
+
+
 def test_fast_devices_mend_what_steps_that_fall_toward_the_bounds_do() -> None:
     """Soft bounds, 30 % of spread, 20 % of asymmetry: Tiki-Taka is right more often on digits, unless its
     references are off, and so is AGAD, which has none; each at a rate that was good over five seeds."""
@@ -236,4 +244,5 @@ test_refused = refused(
     (lambda: replace(TUNED, activation="relu"), "neuron_rate is 0.01, with relu neurons in 1 hidden layers"),
     (devices_of, FAST, ALIKE, r"moves a device by 0\.5"),
     (devices_of, replace(IDEAL, w_max=2.5), ALIKE, r"largest bound is 2\.5 times"),
+    (devices_of, IDEAL, EcramSpread(bound_sigma=0.34), r"largest bound is 2\.02 times"),
 )

@@ -1,0 +1,135 @@
+"""A program's memories, read back word by word as the memory map and ``lane_groups`` have them."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ndrite.emulator.backend.lay_out import check_fits
+from ndrite.emulator.backend.lowering import lower
+from ndrite.emulator.golden.random_program import random_program
+from ndrite.emulator.spec import PRESETS, Geometry, GeometryError, Program
+from ndrite.emulator.spec.memory_map import DESCRIPTOR
+from ndrite.emulator.spec.steps import Product, Table
+from tests.emulator.backend.test_walk import MAPS
+from tests.emulator.backend.walk_by_hand import memories, unpacked
+from tests.random_graphs import random_walk
+from tests.stimulus import same_cells
+
+TINY = PRESETS["tiny"]
+
+
+def holds(program: Program, geometry: Geometry) -> None:
+    """Every word of the arrays, their columns, descriptors and curves; all others are 0."""
+    memory = {name: words & 0xFFFFFFFF for name, words in memories(program, geometry).items()}
+    wanted = {name: np.zeros_like(words) for name, words in memory.items()}
+    taken = {name: np.zeros(len(words), bool) for name, words in memory.items()}
+
+    def put(region: str, where: int, value: int) -> None:
+        assert not taken[region][where]
+        wanted[region][where], taken[region][where] = value & 0xFFFFFFFF, True
+
+    products, lanes = lower(program).products, geometry.lanes
+    numbers = [
+        program.first_product + program.products_before(i) if isinstance(step, Product) else 0
+        for i, step in enumerate(program.steps)
+        if isinstance(step, Product | Table)
+    ]
+    row = column = 0
+    for i, product in enumerate(products):
+        layer, groups, share = product.layer, product.patches.groups, product.share
+        parts = 1
+        while not program.is_chain and 2 * parts <= geometry.lane_groups and 2 * parts * share <= lanes:
+            parts *= 2
+        in_part, words = lanes // parts, 8 // parts
+        apart = -(-share // geometry.readouts) * geometry.readouts
+        beside = max(1, in_part // apart)
+        run = layer.inputs if parts == 1 else -(-layer.inputs // 8) * words
+        told = unpacked(memory["layers"][8 * i : 8 * i + 8], DESCRIPTOR)
+        same = ("inputs", "outputs", "adc_bits", "shift", "vshift", "segment_bits", "table_bits", "var_cell")
+        known: dict[str, Any] = {name: getattr(layer, name) for name in same}
+        analog = layer.readout == "analog"
+        known |= {"tile_rows": layer.inputs if analog else program.rows, "analog": analog}
+        known |= {"dac_log2": int(np.log2(layer.dac_bits)), "variance_out": layer.sigma_out**2}
+        known |= {"last": not program.is_chain or i == len(products) - 1, "walked": not program.is_chain}
+        known |= {"fires": not program.is_chain and product.fires, "second": product.skip is not None}
+        known |= {"share": share if groups > 1 else lanes, "lane_groups": int(np.log2(parts))}
+        known |= {"group_rows": -(-layer.inputs // 8) * 8 if groups > 1 else 0, "weight_base": row}
+        known |= {"number": numbers[i]} if i < len(numbers) else {}
+        assert {name: told[name] for name in known} == known
+        first = -(-column // geometry.readouts) * geometry.readouts
+        assert (told["column_base"] - first) % geometry.readouts == 0
+        # Second operands and divisors of averages may lie between.
+        assert told["column_base"] == first or (told["column_base"] > first and not program.is_chain)
+        last = 0
+        for m in range(layer.outputs):
+            group, c = divmod(m, share)
+            index, lane = divmod(m, in_part) if groups == 1 else (group // beside, group % beside * apart + c)
+            for k in range(layer.inputs):
+                at = row + index * run + (k // 8 * words + k % 8 % words if parts > 1 else k)
+                part = k % 8 // words if parts > 1 else 0
+                word = (part * in_part + lane) * geometry.weight_depth + at
+                put("weights", word, int(layer.weights[k, m]))
+                last = max(last, index)
+            column = told["column_base"] + group * apart + c
+            put("readout", column, int(layer.gain[m]) | (int(layer.offset[m]) & 0xFFF) << 16)
+            put("bias", column, int(layer.bias[m]))
+            put("neuron", column, int(layer.scale[m]) | int(layer.curve[m]) << 16)
+        row, column = row + (last + 1) * run, column + 1
+    for name in ("curve_base", "curve_slope"):
+        for (q, s), value in np.ndenumerate(getattr(program, name)):
+            put(name, q * geometry.segments + s, int(value))
+    if program.variation is not None:
+        for i, (mean, sigma) in enumerate(zip(program.variation.mean, program.variation.sigma, strict=True)):
+            put("variation", i, int(mean) | int(sigma) << 16)
+    for name in ("weights", "readout", "bias", "neuron", "curve_base", "curve_slope", "variation"):
+        np.testing.assert_array_equal(memory.get(name, 0), wanted.get(name, 0), err_msg=name)
+
+
+@pytest.mark.parametrize("readout", ["adc", "analog"])
+def test_a_chains_layers_follow_each_other_in_every_memory(readout: str) -> None:
+    geometry = dataclasses.replace(TINY, lanes=12, segments=64)
+    rng = np.random.default_rng(3)
+    program = random_program(geometry, rng, sizes=[21, 29, 5, 13, 3], noise=True, readout=readout)
+    holds(dataclasses.replace(program, variation=same_cells(), first_product=7), geometry)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"lanes": 32, "lane_groups": 4, "skip": True, "readouts": 2}, {"lanes": 12, "readouts": 4}],
+    ids=["one group", "lane groups", "lanes left over"],
+)
+def test_a_walks_products_lie_where_rows_and_groups_are_spread(change: dict[str, Any]) -> None:
+    geometry, several = dataclasses.replace(MAPS, **change), set()
+    for trial in range(12):
+        program = random_walk(geometry, np.random.default_rng(trial), side=5)
+        holds(program, geometry)
+        several |= {product.patches.groups > 1 for product in lower(program).products}
+    assert several == {False, True}
+
+
+def test_what_a_device_just_holds_fits_and_half_of_it_does_not() -> None:
+    """Four layers of 16 x 16 on four lanes: 64 words of a lane and 16 column parameters each."""
+    geometry = dataclasses.replace(TINY, lanes=4, readouts=4, rows=16, packet_bytes=64, max_outputs=16)
+    rng = np.random.default_rng(0)
+    least = dataclasses.replace(geometry, weight_depth=256, columns=64, layers=4, max_inputs=16)
+    program = random_program(dataclasses.replace(least, columns=128), rng, sizes=[16] * 5)
+    curves, segments = program.curve_base.shape
+    least = dataclasses.replace(least, curves=1 << (curves - 1).bit_length(), segments=segments)
+    tables = {name: np.resize(getattr(program, name), (least.curves, segments)) for name in TABLES}
+    program = dataclasses.replace(program, **tables)
+    check_fits(program, least)
+    for field, words in {
+        "weight_depth": "weight words a lane is 256; at most 128",
+        "columns": "column parameters is 64; at most 32",
+        "layers": "number of layers is 4; at most 2",
+        "max_outputs": "outputs is 16; at most 8",
+        "curves": f"number of curves is {least.curves}; at most {least.curves // 2}",
+        "segments": f"segments is {segments}; at most {segments // 2}",
+    }.items():
+        with pytest.raises(GeometryError, match=words):
+            check_fits(program, dataclasses.replace(least, **{field: getattr(least, field) // 2}))
+
+
+TABLES = ("curve_base", "curve_slope")
