@@ -59,13 +59,14 @@ def trained(
 
     With no epochs (smoke runs) it trains one on test samples, as training files do not ship.
     """
+    from ndrite.emulator.learning.training.loop import averaging
+
     if epochs:
         labelled = data_of(data)
         large = len(labelled.x) > 20_000
         held_out = 5_000 if large else len(labelled.x) // 12
-        batch, average = (256, 0.999) if large else (64, 0.97)
-        # The average keeps less than a hundredth of the initial weights.
-        average = min(average, 1 - 5 * batch / (epochs * (len(labelled.x) - held_out)))
+        batch = 256 if large else 64
+        average = averaging(epochs * ((len(labelled.x) - held_out) // batch))
     else:
         x, labels, _, _ = learning_data(0)
         labelled = Labelled(data, x, labels, x, labels, 28)

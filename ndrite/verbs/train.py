@@ -21,8 +21,6 @@ from ndrite.intervals import proportion
 from ndrite.results import Summary
 from ndrite.samples import CALIBRATION_SAMPLES, learning_samples
 
-AVERAGED_STEPS = 20
-"""A short training averages its weights over this fraction of its steps: 1 in so many."""
 SHIFTED_SIDE = 28
 """Smaller pictures lose too much at their edges when they are shifted."""
 
@@ -58,6 +56,7 @@ def train(
     batch: Annotated[int, sig.Option("N", least=2)] = 256,
     rate: Annotated[float, sig.Option("STEP", least=1e-6, most=1)] = 8e-3,
     weight_decay: Annotated[float, sig.Option("SHARE", least=0, most=1)] = 0.0,
+    average: Annotated[float, sig.Option("SHARE", least=0, most=0.99999)] | None = None,
     shift: Annotated[int, sig.Option("PIXELS", least=0, most=8)] | None = None,
     flip: bool = False,
     seed: sig.DieSeed = 1,
@@ -108,6 +107,9 @@ def train(
         Largest step.
     weight_decay:
         Weight decay and rates are AdamW's.
+    average:
+        Weights are averaged over steps: the share that the average keeps at each; 0: the last weights alone.
+        Default: 0.999, and less in trainings of under 5,000 steps.
     shift:
         Largest shift of half the pictures, pixels; default: 1, and 0 for the small digits.
     flip:
@@ -134,7 +136,7 @@ def train(
     (64, 16, 10)
     """
     from ndrite.emulator.learning.training.job import Job, accuracy_of, run_job
-    from ndrite.emulator.learning.training.loop import Interrupted
+    from ndrite.emulator.learning.training.loop import Interrupted, averaging
     from ndrite.emulator.learning.training.view import torch
 
     if isinstance(chip, Chip):
@@ -180,7 +182,7 @@ def train(
             seed=seed,
             shift=shifted if shift is None else shift,
             flip=flip,
-            average=min(Job.average, max(0.0, 1 - AVERAGED_STEPS / max(steps, 1))),
+            average=averaging(steps) if average is None else average,
         )
         line = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]) if sys.argv else ""
         try:

@@ -100,6 +100,12 @@ class Recipe:
     flip: bool = False
 
 
+def averaging(steps: int) -> float:
+    """Decay per step of the average of weights: 0.999, and less in a training of under 5,000 ``steps``, so that
+    the average keeps less than a hundredth of the initial weights."""
+    return min(Recipe.average, max(0.0, 1.0 - 5.0 / max(steps, 1)))
+
+
 @dataclass(frozen=True)
 class Split:
     """Training and held-out images (n, inputs) in [0, 1] and labels (n,) int64."""
