@@ -101,8 +101,8 @@ class Recipe:
 
 
 def averaging(steps: int) -> float:
-    """Decay per step of the average of weights: 0.999, and less in a training of under 5,000 ``steps``, so that
-    the average keeps less than a hundredth of the initial weights."""
+    """Decay per step of the average of weights: 0.999, and less in a training of under 5,000 ``steps``, so
+    that the average keeps less than a hundredth of the initial weights."""
     return min(Recipe.average, max(0.0, 1.0 - 5.0 / max(steps, 1)))
 
 
