@@ -3,7 +3,6 @@
 import collections
 import contextlib
 import copy
-import hashlib
 import math
 import os
 from typing import Any, TypeVar
@@ -15,11 +14,10 @@ from ndrite.emulator.network.importing.original import evaluating
 from ndrite.emulator.spec.program import PRODUCTS_MAX
 from ndrite.host import InputError
 from ndrite.host.api import Progress
-from ndrite.tiles.executor import Executor, tensors_of
+from ndrite.tiles.executor import Executor
 from ndrite.tiles.placement import Placement, Row, Table
+from ndrite.tiles.watch import Watch, check_values, state_of, tensors_of
 
-PLAIN = (bool, int, float, complex, str, tuple, torch.Tensor)
-"""Kinds of attributes that count as a module's state."""
 SHAPES = ("Sequential", "ModuleList", "ModuleDict")
 """Classes that compute nothing themselves."""
 
@@ -70,13 +68,20 @@ def _compiled() -> bool:
 
 def prepare(placement: Placement, path: str) -> None:
     """Before a pass of the module at ``path``: calibrate and map what changed, where the die is asked."""
-    root = placement.root
+    root, watch = placement.root, placement.watch
+    is_current = watch is not None and watch.is_current
+    if not is_current:
+        placement.watch = Watch(root)
     used = {product.held[0] for product in placement.products.values()}
-    inside = [root.get_submodule(where) for where in used if not path or f"{where}.".startswith(f"{path}.")]
+    prefix = f"{path}." if path else ""
+    inside = [m for p, m in placement.watch.modules.items() if p in used and f"{p}.".startswith(prefix)]
     if placement.watching or (inside and all(module.training for module in inside)):
+        placement.changed |= not is_current
         return
-    if placement.state != state_of(root):
-        calibrate(root, placement)
+    if placement.check or placement.changed or not is_current:
+        placement.changed = False
+        if placement.state != state_of(root):
+            calibrate(root, placement)
     if placement.placed != placement.state:
         map_products(root, placement)
 
@@ -88,7 +93,7 @@ def calibrate(root: Any, placement: Placement) -> None:
     EmulatorError when there is no product, or too many, or one is given too few values, or some that are not
     finite.
     """
-    _check_values(root)
+    check_values(root)
     placement.products.clear()
     operators = _run(root, placement, "range", count=True)
     places = [(path, name) for path, module in root.named_modules() for name, _ in tensors_of(module)]
@@ -106,7 +111,7 @@ def calibrate(root: Any, placement: Placement) -> None:
     _run(root, placement, "rows")
     for product in placement.products.values():
         product.rows()  # raises where there are too few
-    placement.state, placement.placed = state_of(root), ""
+    placement.state, placement.placed, placement.watch = state_of(root), "", Watch(root)
     placement.what = _table(root, placement, operators)
 
 
@@ -152,41 +157,6 @@ def _run(root: Any, placement: Placement, watching: str, *, count: bool = False)
     return {str(operator).rpartition(".")[2]: flops / 2 for operator, flops in counts.items()}
 
 
-def _check_values(root: Any) -> None:
-    """Raise EmulatorError where a parameter or buffer has a shape and no values."""
-    for name, value in (*root.named_parameters(), *root.named_buffers()):
-        if value.is_meta:
-            raise EmulatorError(f"{name} is on the device meta, without values; accepted: cpu or a GPU")
-
-
-NOT_STATE = ("num_batches_tracked", "training")
-"""Names that no evaluation computes with."""
-
-
-def state_of(root: Any) -> str:
-    """SHA-256 over all that a module's forward pass may depend on: parameters, buffers, and plain attributes,
-    which a module may compute with as well."""
-    _check_values(root)
-    digest = hashlib.sha256()
-    for where, module in root.named_modules():
-        tensors = {
-            **dict(module.named_parameters(recurse=False)),
-            **dict(module.named_buffers(recurse=False)),
-        }
-        tensors |= dict(tensors_of(module))
-        tensors |= {name: v for name, v in vars(module).items() if name[0] != "_" and isinstance(v, PLAIN)}
-        for name, value in sorted(tensors.items(), key=lambda item: item[0]):
-            if name in NOT_STATE or value is None:
-                continue
-            digest.update(f"{where}.{name}".encode())
-            if isinstance(value, torch.Tensor):
-                flat = value.detach().cpu().contiguous().view(-1)
-                digest.update(flat.view(torch.uint8).numpy().data)
-            else:
-                digest.update(repr(value).encode())
-    return digest.hexdigest()
-
-
 def _table(root: Any, placement: Placement, left: dict[str, float]) -> Table:
     """``left``: multiplications of all samples, by PyTorch's operators."""
     tensors = [
@@ -227,6 +197,7 @@ def analog(
     seed: int = 0,
     board: str = "golden:",
     clip_rms: float | None = None,
+    check: bool = False,
     progress: Progress | None = None,
 ) -> M:
     """A copy of ``model`` with every static product on the tiles of one die.
@@ -258,6 +229,9 @@ def analog(
     clip_rms:
         Weights beyond so many root mean squares of their column are held there, in training and on the die;
         None: none are. Training through large programming errors wants 2 to 3.
+    check:
+        Hash every parameter in each pass, which finds values written through ``.data`` or ``.numpy()`` too.
+        Without it, changes that PyTorch's version counters show are found, in microseconds.
     progress:
         When given, everything is mapped now, and ``progress(done, total)`` is called after every product.
 
@@ -278,7 +252,7 @@ def analog(
     if clip_rms is not None and not 0 < clip_rms < math.inf:
         raise InputError(f"clip_rms is {clip_rms}; accepted: a finite number above 0, or None")
     chip = chip if isinstance(chip, Chip) else load_chip(chip)
-    placement = Placement(chip, seed, board, _calls(samples), clip_rms)
+    placement = Placement(chip, seed, board, _calls(samples), clip_rms, check=check)
     for name, module in converted.named_modules():
         if isinstance(module, nn.modules.lazy.LazyModuleMixin):
             raise EmulatorError(f"{name}: its sizes are not known yet; run the model once before")
@@ -287,7 +261,7 @@ def analog(
         hook = Hook(placement, name)
         module.register_forward_pre_hook(hook)
         module.register_forward_hook(hook, always_call=True)
-    converted.ndrite, placement.root = placement, converted
+    converted.ndrite, placement.root, placement.watch = placement, converted, Watch(converted)
     calibrate(converted, placement)
     if progress is not None:
         map_products(converted, placement, progress)

@@ -4,7 +4,6 @@ PyTorch's functions are caught, not its modules: whatever class calls ``linear``
 ``einsum`` and so on with a parameter, or a view of one, its product is on tiles.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 from ndrite.emulator.learning.training.view import Tensor, torch
@@ -12,6 +11,7 @@ from ndrite.emulator.spec.patches import Patches
 from ndrite.tiles.forms import FORMS
 from ndrite.tiles.placement import Placement
 from ndrite.tiles.product import Product
+from ndrite.tiles.watch import tensors_of
 
 
 class Executor(torch.overrides.TorchFunctionMode):
@@ -32,11 +32,6 @@ class Executor(torch.overrides.TorchFunctionMode):
         self.drawn: dict[Product, Tensor] = {}
         self.bias_errors: dict[Product, Tensor] = {}
         self.samples: int | None = None
-        self._known = [
-            (f"{path}.{inner}".strip("."), attribute, tensor)
-            for inner, part in module.named_modules()
-            for attribute, tensor in tensors_of(part)
-        ]
 
     def enter(self, path: str, module: Any) -> None:
         """Its ``forward`` begins: what it makes of the data from here on, and keeps, is no weight."""
@@ -58,12 +53,11 @@ class Executor(torch.overrides.TorchFunctionMode):
             return None
         path, _, begun = self.stack[-1]
         address = tensor.data_ptr()
-        begun_weights = ((path, attribute, candidate) for attribute, candidate in begun)
-        for where, attribute, candidate in (*begun_weights, *self._known):
+        for attribute, candidate in begun:
             start, size = candidate.data_ptr(), candidate.element_size()
             if start <= address < start + candidate.numel() * size:
-                return where, attribute, (address - start) // size
-        return None
+                return path, attribute, (address - start) // size
+        return self.placement.watch.find(address)
 
     def product(
         self, weight: Tensor, matrix: Tensor, patches: Patches, *, whole: bool = False
@@ -85,12 +79,6 @@ class Executor(torch.overrides.TorchFunctionMode):
         product = products[key]
         product.train(self.stack[-1][1].training)
         return product
-
-
-def tensors_of(module: Any) -> Iterator[tuple[str, Tensor]]:
-    """A module's own parameters by name, and what its hooks make of them."""
-    yield from module.named_parameters(recurse=False)
-    yield from ((name, value) for name, value in vars(module).items() if isinstance(value, torch.Tensor))
 
 
 def _name(held: tuple[str, str, int], weight: Tensor) -> str:

@@ -105,11 +105,15 @@ class Placement:
         Weights beyond so many root mean squares of their column are held there, in training and on the die.
     samples:
         Calls of the module that show what its products see: (positional, named) arguments each.
+    check:
+        Whether every pass hashes the parameters, beside PyTorch's counts of their changes.
 
-    Beyond these: ``root`` is the module, ``watching`` says what samples are run for ("range" or "rows" in
-    floats, what the die has "given" while products are mapped), ``state`` and ``placed`` are digests of what
-    the module was calibrated and mapped for, ``executor`` is the pass under way, ``lock`` is held during one,
-    as threads share the board, and ``read`` takes what products are read with, where it is asked for.
+    Beyond these: ``root`` is the module, ``watch`` its tensors as of the last pass (``ndrite.tiles.watch``),
+    ``changed`` whether they have changed since ``state``, ``watching`` says what samples are run for ("range"
+    or "rows" in floats, what the die has "given" while products are mapped), ``state`` and ``placed`` are
+    digests of what the module was calibrated and mapped for, ``executor`` is the pass under way, ``lock`` is
+    held during one, as threads share the board, and ``read`` takes what products are read with, where it is
+    asked for.
     """
 
     chip: Chip
@@ -117,7 +121,10 @@ class Placement:
     url: str
     samples: list[tuple[tuple[Any, ...], dict[str, Any]]]
     clip_rms: float | None
+    check: bool = False
     root: Any = None
+    watch: Any = None
+    changed: bool = False
     first_index: int = 0
     noise: bool = True
     state: str = ""
@@ -166,7 +173,7 @@ class Placement:
         return board.infer(codes, seed=self.seed + (call << SEED_BITS), first_index=first, noise=self.noise)
 
     def __getstate__(self) -> dict[str, Any]:
-        left = dict.fromkeys(("executor", "progress", "read", "lock"))
+        left = dict.fromkeys(("executor", "progress", "read", "lock", "watch"))
         return self.__dict__ | left | {"_boards": {}, "watching": ""}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

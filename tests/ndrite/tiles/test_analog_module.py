@@ -16,9 +16,7 @@ import torch.nn.utils.prune
 from torch import nn
 
 import ndrite
-from ndrite.costs.account import Account
-from ndrite.emulator.errors import EmulatorError
-from ndrite.tiles import cost_of
+from ndrite.tiles import convert
 from tests.chips import changed
 from tests.ndrite.tiles.conftest import codes_of, module, read, relative, tile
 
@@ -99,7 +97,7 @@ def test_changed_weights_are_mapped_again(net: Any, x: Any) -> None:
     assert read(model, x) is not None
     assert [tile(model, name).on_die for name in ("conv", "head")] == held  # nothing changed
     for change in (
-        lambda m: m.head.weight.data.mul_(2),  # past PyTorch's own counter of versions
+        lambda m: setattr(m.head, "weight", nn.Parameter(2 * m.head.weight.detach())),
         lambda m: m.norm.running_var.mul_(4),  # what the LSTM is given
     ):
         change(model)
@@ -109,6 +107,26 @@ def test_changed_weights_are_mapped_again(net: Any, x: Any) -> None:
         assert not torch.equal(after, before)
         assert torch.equal(after, read(ndrite.analog(twin, "wan2022", samples=x), x))
         before = after
+
+
+def test_what_counters_of_versions_miss_is_found_by_hashing(net: Any, x: Any, monkeypatch: Any) -> None:
+    """Values written through ``.data`` or ``.numpy()``; and nothing is hashed twice without ``check``."""
+    hashed = list[Any]()
+    state_of = convert.state_of
+    monkeypatch.setattr(convert, "state_of", lambda root: hashed.append(root) or state_of(root))
+    for change in (lambda m: m.head.weight.data.mul_(2), lambda m: m.head.bias.detach().numpy().fill(3.0)):
+        quick, careful = (ndrite.analog(net, "wan2022", samples=x, check=check) for check in (False, True))
+        before = read(quick, x)
+        assert torch.equal(before, read(careful, x))
+        hashed.clear()
+        for model in (quick, careful):
+            change(model)
+        read(quick, x)
+        assert not hashed
+        twin = copy.deepcopy(net)
+        twin.load_state_dict(careful.state_dict())
+        assert torch.equal(read(careful, x), read(ndrite.analog(twin, "wan2022", samples=x), x))
+        assert careful in hashed
 
 
 def test_a_part_alone_follows_its_weights(model: Any, x: Any) -> None:
@@ -356,53 +374,3 @@ def test_what_a_module_computes_with_is_watched() -> None:
         change(scaled)
         fresh = read(ndrite.analog(scaled, "wan2022", samples=seen), seen)
         assert torch.equal(read(tiled, seen), fresh), "ranges are those of what the die is given now"
-
-
-def frames_cost(frames: int) -> Account:
-    model = nn.LSTM(12, 16, batch_first=True)
-    x = torch.rand(20, 24, 12)
-    return cost_of(ndrite.analog(model, "wan2022", samples=x), x[:5, :frames])
-
-
-def test_recurrent_products_count_every_frame() -> None:
-    short, long = frames_cost(12), frames_cost(24)
-    assert short.macs == 12 * (12 * 64 + 16 * 64)
-    assert long.macs == 2 * short.macs
-    assert long.samples == 5
-    of = {c: (short.by_component()[c], long.by_component()[c]) for c in ("converters", "drivers")}
-    assert of["converters"][1].energy_pJ == pytest.approx(2 * of["converters"][0].energy_pJ)
-    assert of["converters"][1].latency_ns == pytest.approx(2 * of["converters"][0].latency_ns)
-    assert long.total.area_um2 == pytest.approx(short.total.area_um2)
-
-
-def test_convolutions_count_every_position_and_what_is_driven() -> None:
-    model = nn.Sequential(nn.Conv2d(2, 8, 3, bias=False), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 10))
-    x = torch.rand(40, 2, 8, 8)
-    chip = ndrite.analog(model, "wan2022", samples=x)
-    found = cost_of(chip, x[:4])
-    assert found.macs == 36 * 18 * 8 + 288 * 10
-    dark = cost_of(chip, torch.zeros(4, 2, 8, 8))
-    first = next(step for step in found.by_step() if step.startswith("0: step"))
-    entries = {(s, c): cost.energy_pJ[1] for s, of in dark.parts.items() for c, cost in of.items()}
-    lit = {(s, c): cost.energy_pJ[1] for s, of in found.parts.items() for c, cost in of.items()}
-    assert entries[first, "converters"] == pytest.approx(lit[first, "converters"])
-    assert entries[first, "array"] == 0 < lit[first, "array"]
-    assert len(found.by_step()) == 4
-
-
-def test_counting_leaves_training_as_it_was() -> None:
-    model = nn.Sequential(nn.Linear(30, 4), nn.Dropout())
-    x = torch.rand(40, 30)
-    chip = ndrite.analog(model, "wan2022", samples=x).train()
-    chip[1].eval()
-    before = cost_of(chip, x[:3]).total.energy_pJ
-    assert [part.training for part in chip.modules()] == [True, True, False]
-    assert chip.ndrite.read is None
-    assert cost_of(chip.eval(), (x[:3],)).total.energy_pJ == pytest.approx(before)
-
-
-def test_what_cannot_be_counted_is_refused() -> None:
-    with pytest.raises(EmulatorError, match=r"accepted: a module that ndrite\.analog made"):
-        cost_of(nn.Linear(4, 2), torch.rand(3, 4))
-    with pytest.raises(EmulatorError, match="x holds 0 samples"):
-        cost_of(ndrite.analog(nn.Linear(4, 2), "wan2022", samples=torch.rand(20, 4)), torch.rand(0, 4))

@@ -1,0 +1,132 @@
+"""Watch: whether a module has changed since its products were mapped, without reading its values.
+
+PyTorch counts the changes of a tensor in place (``_version``), and a tensor that was replaced lies elsewhere
+(``data_ptr``). A pass compares these, which takes microseconds; hashing every weight takes as long as the
+pass.
+
+What this misses: values written past PyTorch (``tensor.data``, ``tensor.numpy()``, another process's shared
+memory), and attributes that are neither tensors nor plain values. ``analog(..., check=True)`` hashes in every
+pass and finds the former.
+"""
+
+import bisect
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+from ndrite.emulator.errors import EmulatorError
+from ndrite.emulator.learning.training.view import Tensor, torch
+
+PLAIN = (bool, int, float, complex, str, tuple)
+"""Kinds of attributes that count as a module's state, beside tensors."""
+NOT_STATE = ("num_batches_tracked", "training")
+"""Names that no evaluation computes with."""
+Place = tuple[str, str, int]
+"""Path of a module, its attribute, and an offset in that."""
+
+
+class Watch:
+    """The tensors and plain attributes of ``root`` as they are now.
+
+    ``key`` differs once one of them has changed. ``find`` tells which tensor holds an address.
+    """
+
+    def __init__(self, root: Any) -> None:
+        self.modules = dict(root.named_modules())
+        self._plain = [
+            (vars(module), [name for name, value in vars(module).items() if _is_watched(name, value)])
+            for module in self.modules.values()
+        ]
+        self._tensors = [
+            (path, name, tensor)
+            for path, module in self.modules.items()
+            for name, tensor in tensors_of(module)
+        ]
+        spans = sorted(
+            (tensor.data_ptr(), number)
+            for number, (_, _, tensor) in enumerate(self._tensors)
+            if tensor.numel() and not tensor.is_meta
+        )
+        # Of tensors that share an address (tied weights) the first in the module's order counts.
+        first_at: dict[int, int] = {}
+        for address, number in spans:
+            first_at.setdefault(address, number)
+        self._starts, self._numbers = list(first_at), list(first_at.values())
+        self.key = self.now()
+
+    def now(self) -> list[Any]:
+        """What is compared: identity, version and address of every tensor, and plain attributes."""
+        key: list[Any] = []
+        for module in self.modules.values():
+            key += map(id, module._modules.values())
+            for tensor in (*module._parameters.values(), *module._buffers.values()):
+                if tensor is not None:
+                    key += (id(tensor), _version(tensor), tensor.data_ptr())
+        for attributes, names in self._plain:
+            for name in names:
+                value = attributes.get(name)
+                if isinstance(value, torch.Tensor):
+                    key += (id(value), _version(value), value.data_ptr())
+                else:
+                    key.append(repr(value) if isinstance(value, tuple) else value)
+        return key
+
+    @property
+    def is_current(self) -> bool:
+        """Whether nothing has changed."""
+        return self.key == self.now()
+
+    def find(self, address: int) -> Place | None:
+        """The tensor that holds the value at ``address``."""
+        at = bisect.bisect_right(self._starts, address) - 1
+        if at < 0:
+            return None
+        path, name, tensor = self._tensors[self._numbers[at]]
+        offset, size = address - self._starts[at], tensor.element_size()
+        return (path, name, offset // size) if offset < tensor.numel() * size else None
+
+
+def tensors_of(module: Any) -> Iterator[tuple[str, Tensor]]:
+    """A module's own parameters by name, and what its hooks make of them."""
+    yield from ((name, value) for name, value in module._parameters.items() if value is not None)
+    yield from ((name, value) for name, value in vars(module).items() if isinstance(value, torch.Tensor))
+
+
+def state_of(root: Any) -> str:
+    """SHA-256 over all that a module's forward pass may depend on: parameters, buffers, and plain attributes,
+    which a module may compute with as well."""
+    check_values(root)
+    digest = hashlib.sha256()
+    for where, module in root.named_modules():
+        tensors: dict[str, Any] = dict(module._parameters) | dict(module._buffers) | dict(tensors_of(module))
+        tensors |= {name: value for name, value in vars(module).items() if _is_plain(name, value)}
+        for name, value in sorted(tensors.items(), key=lambda item: item[0]):
+            if name in NOT_STATE or value is None:
+                continue
+            digest.update(f"{where}.{name}".encode())
+            if isinstance(value, torch.Tensor):
+                flat = value.detach().cpu().contiguous().view(-1)
+                digest.update(flat.view(torch.uint8).numpy().data)
+            else:
+                digest.update(repr(value).encode())
+    return digest.hexdigest()
+
+
+def check_values(root: Any) -> None:
+    """Raise EmulatorError where a parameter or buffer has a shape and no values."""
+    for name, value in (*root.named_parameters(), *root.named_buffers()):
+        if value.is_meta:
+            raise EmulatorError(f"{name} is on the device meta, without values; accepted: cpu or a GPU")
+
+
+def _is_watched(name: str, value: Any) -> bool:
+    return isinstance(value, torch.Tensor) or _is_plain(name, value)
+
+
+def _is_plain(name: str, value: Any) -> bool:
+    return name[0] != "_" and name not in NOT_STATE and isinstance(value, PLAIN)
+
+
+def _version(tensor: Tensor) -> int:
+    """Changes in place; tensors made under ``torch.inference_mode`` do not count them."""
+    return -1 if tensor.is_inference() else tensor._version
