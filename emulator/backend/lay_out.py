@@ -103,7 +103,7 @@ def _words(p: Product, geometry: Geometry) -> int:
 
 
 def divided(program: Program, geometry: Geometry) -> Geometry:
-    """``geometry`` as ``program`` uses it: layers of a chain divide no lanes.
+    """Return ``geometry`` as ``program`` uses it: layers of a chain never split the lanes into groups.
 
     They follow each other at once, and lanes change their groups only when the array has run empty.
     """
@@ -116,7 +116,8 @@ def column_words(lowered: Lowered, geometry: Geometry) -> int:
 
 
 def _step_bases(lowered: Lowered, geometry: Geometry) -> list[int]:
-    """Where each step's values begin in the column memories, groups at whole readouts each; then the end."""
+    """First word of each step in the column memories, where every group takes whole readouts; then the end of
+    the last step."""
     bases = [0]
     for step in lowered.steps:
         spans = [p.patches.groups * whole_readouts(p.share, geometry) for p in of_kind(Product, [step])]

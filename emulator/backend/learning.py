@@ -75,7 +75,7 @@ def lay_out_learning(
 
 
 def state_places(learning: Learning, geometry: Geometry) -> list[list[tuple[int, int]]]:
-    """Where the states of every layer's lanes lie: (address, words) of each."""
+    """Places of every layer's states: (address, words) of each lane."""
     places, row_base = [], 0
     for layer in learning.layers:
         places.append(
@@ -97,8 +97,8 @@ def _law(
     known: dict[str, int],
     geometry: Geometry,
 ) -> list[Section]:
-    """Record ``record``, of ``what``, and the tables of its devices; fields are as ``known``, or as the layer
-    and the devices have them."""
+    """Write record ``record``, called ``what`` in errors, and the tables of its devices; fields not in
+    ``known`` come from the layer and its devices."""
     tables = [
         Section(
             f"{name} of {what}",
@@ -114,7 +114,7 @@ def _law(
 def _record(
     of: Layer, learned: LearningLayer, devices: Devices, known: dict[str, int]
 ) -> npt.NDArray[np.int32]:
-    """A record, int32 (SETTING_WORDS,)."""
+    """Pack a record, int32 (SETTING_WORDS,)."""
     known = {
         "inputs": of.inputs,
         "outputs": of.outputs,

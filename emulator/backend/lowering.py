@@ -29,7 +29,7 @@ SAMPLE = 0
 
 @record()
 class Fill(StepBase):
-    """Every code of a map, whose shape is ``of``, is ``code``: how a state begins."""
+    """A map of shape ``of`` filled with ``code``: the initial value of a state."""
 
     kind: ClassVar[str] = "fill"
     sources = ()
@@ -62,7 +62,8 @@ Walked = Product | Pool | Gate | Fill
 
 
 class Lowered(PerKind):
-    """The steps: what begins a sample, a call's body, the ends of all calls but the last, the answer.
+    """A program's steps for a device: initial states, one call's body, transitions between calls, and the
+    answer.
 
     Attributes
     ----------
@@ -121,7 +122,7 @@ class Lowered(PerKind):
         return any(product.fires for product in self.products)
 
     def _add(self, step: Walked, *, to: int | None = None, number: int = 0) -> int:
-        """Append a step; gives the map that it writes, a new one unless it is said ``to`` which."""
+        """Append a step and return the number of the map that it writes: ``to``, or a new one."""
         if to is None:
             to, self._next = self._next, self._next + 1
             # A step asks for shapes by number, which a dictionary gives as well as a list.
@@ -132,33 +133,33 @@ class Lowered(PerKind):
         return to
 
     def _copy(self, source: int, *, to: int | None = None) -> int:
-        """A copy of a map."""
+        """Append a copy of a map; return the copy's number."""
         patches = Patches(shape=self.shapes[source], kernel=(1, 1))
         return self._add(Pool(of="max", sources=(source,), patches=patches), to=to)
 
     def _flattened(self, source: int) -> int:
-        """A copy of a map, channel by channel, as one pixel."""
+        """Append a copy of a map as a single pixel, channel by channel; return its number."""
         number = self._copy(source)
         self.shapes[number] = (math.prod(self.shapes[source]), 1, 1)
         return number
 
     def _take(self, step: Step, number: int, to: int | None) -> None:
-        """Append what ``step``, which makes map ``number`` of the program, is lowered to.
+        """Append the lowered form of ``step``, which makes map ``number`` of the program.
 
         ``to``: the map that a gate writes, where that is not a new one.
         """
         self._moved[number] = step.visit(self, self._here(step), to=to, number=self._number_of(step))
 
     def product(self, step: Product, **where: Any) -> int:
-        """As it is."""
+        """Append the product unchanged."""
         return self._add(step, **where)
 
     def gate(self, step: Gate, **where: Any) -> int:
-        """As it is."""
+        """Append the gate unchanged."""
         return self._add(step, **where)
 
     def pool(self, step: Pool, **where: Any) -> int:
-        """Once for each place of its blocks."""
+        """Append the pool once for each place of its blocks."""
         to = self._add(step, **where)
         for place in range(1, step.block[0] * step.block[1]):
             self.places[len(self.steps)] = place
@@ -166,7 +167,7 @@ class Lowered(PerKind):
         return to
 
     def table(self, step: Table, **where: Any) -> int:
-        """As a product whose weights pick channels."""
+        """Append the table as a product whose weights pick channels."""
         shape = step.joined(self.shapes)
         layer = dataclasses.replace(
             _picking(step.channel, shape[0]),
@@ -181,24 +182,24 @@ class Lowered(PerKind):
         return self._add(Product(layer=layer, sources=step.sources, patches=patches), **where)
 
     def _here(self, step: Step) -> Step:
-        """``step`` with its maps where they are now."""
+        """Return ``step`` with the present numbers of its maps."""
         alone = cache(lambda m: self._alone(self._moved[m]))
         return step.moved(lambda maps: self._side_by_side(tuple(self._moved[m] for m in maps)), alone)
 
     def _number_of(self, step: Step) -> int:
-        """A product's number in the key of the read noise; 0 of other steps."""
+        """Number of a product in the key of the read noise; 0 for other steps."""
         numbers = (i for i, product in enumerate(self.program.products) if product is step)
         return next((self.program.first_product + i for i in numbers), 0)
 
     def _codes(self) -> Product:
-        """Product that gives the program's last map as sums."""
+        """Product that outputs the program's last map as sums; it needs an n x n identity layer."""
         shape, source = self.program.map_shapes[-1], self._moved[len(self.program.map_shapes) - 1]
         outputs, patches = math.prod(shape), Patches.whole(shape)
         picks = _picking(np.argsort(patches.by_place(np.arange(outputs))), outputs)
         return Product(layer=picks, sources=(source,), patches=patches, fires=False)
 
     def _end_call(self) -> None:
-        """The states take the values of their sources; old ones that are still asked for are saved first."""
+        """Copy each state's source into the state; old values that are still read are saved first."""
         moved = enumerate((self._moved[state.source] for state in self.program.states), 1)
         sources = {number: source for number, source in moved if number != source}
         saved = {m: self._copy(m) for m in sorted(set(sources) & set(sources.values()))}
@@ -206,12 +207,13 @@ class Lowered(PerKind):
             self._copy(saved.get(source, source), to=number)
 
     def _alone(self, source: int) -> int:
-        """A map that may be read at any place: of a sample of several calls, a copy of this call's inputs."""
+        """Number of a map that may be read at any place; of a sample of several calls, a copy of this call's
+        inputs."""
         return self._copy(source) if source == SAMPLE and self.program.calls > 1 else source
 
     def _side_by_side(self, sources: tuple[int, ...]) -> tuple[int, ...]:
-        """``sources``, or copies of those that lie elsewhere already, or otherwise: the same ones for all who
-        ask for these.
+        """Numbers of ``sources``, or of copies of those that lie elsewhere already; every reader of the same
+        sources gets the same copies.
 
         Joined by channel they share pixels, which a gate's maps do not; of others each is one pixel.
         """
@@ -241,12 +243,12 @@ class Lowered(PerKind):
 
 @lru_cache(maxsize=16)
 def lower(program: Program) -> Lowered:
-    """``program`` lowered."""
+    """Lower ``program`` to the steps of a device."""
     return Lowered(program)
 
 
 def _at_once(program: Program) -> dict[int, int]:
-    """Gates that write a state's next values in its place: nothing behind them asks for its present ones.
+    """Gates that may write a state's next value in its place, since no later step reads the present one.
 
     A gate may itself: it reads each place before it writes there.
     """
@@ -263,7 +265,7 @@ def _at_once(program: Program) -> dict[int, int]:
 
 
 def _picking(picks: IntArray, inputs: int) -> Layer:
-    """A layer that gives input ``picks[e]`` as z of column e: its converter changes nothing."""
+    """Layer whose column e passes input ``picks[e]`` on as z; its converter changes nothing."""
     weights = np.zeros((inputs, picks.size), np.int16)
     weights[picks, np.arange(picks.size)] = 1
     ones_u16, zero = np.ones(picks.size, np.uint16), np.zeros(picks.size, np.uint16)

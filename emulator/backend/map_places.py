@@ -13,7 +13,8 @@ from ndrite.emulator.spec.patches import Pair, Shape
 
 @dataclass(frozen=True)
 class Place:
-    """Where a map (C, H, W) lies: its first code, then pixel by pixel, the channels of each side by side.
+    """Place of a map (C, H, W) in memory: the first code; pixels follow each other, with the channels of each
+    side by side.
 
     Pixels begin ``pixel`` codes after each other: C, or more where maps are joined by channel. Channels lie
     ``plane`` apart. ``spread`` rows lie between one and the next.
@@ -32,11 +33,11 @@ class Place:
 
     @property
     def line(self) -> int:
-        """Codes from a row to the next."""
+        """Codes between the starts of neighbouring rows."""
         return self.shape[2] * self.pixel * self.spread
 
     def of_block(self, block: Pair, which: int) -> Place:
-        """Where the results go that are place ``which``, row by row, of each block (g, h) of the map."""
+        """Place of the results at position ``which``, row by row, of each block (g, h) of the map."""
         (g, h), (channels, rows, columns) = block, self.shape
         row, column = divmod(which, h)
         base = self.base + row * self.line + column * self.pixel
@@ -51,7 +52,7 @@ def size(shape: Shape) -> int:
 def places_of(
     ours: Lowered, pooled: Container[int], sample: int, tight: int | None = None
 ) -> dict[int, Place]:
-    """The place of every map that is kept, first fit among those still asked for.
+    """Assign a place to every stored map, first fit among the maps that are still read.
 
     ``pooled``: product steps whose codes go on through the pool behind them, so that their own map is none.
     ``sample``: codes of all calls' inputs, from place 0 on. ``tight``: codes of a memory that is hardly large
@@ -99,7 +100,7 @@ def places_of(
 def _in_place(
     ours: Lowered, pooled: Container[int], last: dict[int, int], beside: Container[int]
 ) -> dict[int, int]:
-    """Maps that may lie where one that their step reads place by place does -> that one."""
+    """Maps that may overwrite a map that their step reads place by place, and that map."""
     place_of = {}
     for i, (step, target) in enumerate(zip(ours.steps, ours.targets, strict=True)):
         if i in pooled or target in ours.kept or target in beside:
@@ -112,7 +113,7 @@ def _in_place(
 
 
 def _first_fit(codes: int, spans: list[tuple[int, int]]) -> int:
-    """The lowest base, a whole word's, at which ``codes`` lie beside all ``spans``."""
+    """Lowest word-aligned base at which ``codes`` codes overlap none of ``spans``."""
     base = 0
     for low, high in sorted(spans):
         if base + codes <= low:

@@ -8,13 +8,13 @@ from ndrite.emulator.spec.steps import Product
 
 
 def bound_cycles(program: Program, lanes: int, rows: int = 1) -> int:
-    """Sum over the products of positions * G * ceil(K / rows) * J * ceil(M / G / lanes), in cycles; G groups
-    see K inputs each, and lanes take ``rows`` at once."""
+    """Lower bound of cycles: the sum over products of positions * G * ceil(K / rows) * J * ceil(M / G /
+    lanes); each of G groups has K inputs, and lanes take ``rows`` rows at once."""
     return program.calls * products_cycles(program.products, lanes, rows)
 
 
 def products_cycles(products: Iterable[Product], lanes: int, rows: int = 1) -> int:
-    """The same of each product once."""
+    """The same bound, counting each product once."""
     return sum(
         p.patches.positions
         * p.patches.groups

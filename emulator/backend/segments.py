@@ -34,7 +34,7 @@ CODES_MAX = 4096
 
 @record(kw_only=True)
 class Segment:
-    """Steps ``first`` to ``stop`` - 1 of a program; maps by its numbers.
+    """Steps ``first`` to ``stop`` - 1 of a program, with its numbers of maps.
 
     ``piece`` is what the device computes, of the codes of ``reads`` those of ``makes``. Where it ends in
     ``sums`` the host adds the last product's second operand, unless the piece has it, and does its neurons.
@@ -54,7 +54,8 @@ class Segment:
 
 
 def cut(program: Program, check: Check, most_weights: int | None = None) -> tuple[Segment, ...]:
-    """The fewest segments, each of which ``check`` accepts or is one step of the host's.
+    """Cut a program into the fewest segments, each of which ``check`` accepts or is a single step of the
+    host's.
 
     Among cuts with equally few segments, the one that leaves the least work to the host, then the one that
     carries the fewest maps, then the fewest codes. Runs of more than ``most_weights`` weights need not be
@@ -91,13 +92,13 @@ def cut(program: Program, check: Check, most_weights: int | None = None) -> tupl
 
 
 def _asked_after(program: Program, stop: int) -> frozenset[int]:
-    """Maps that steps from ``stop`` on read, or that are the result, or that states take over."""
+    """Maps that are needed after step ``stop``: read by later steps, taken over by states, or the result."""
     maps_read = {m for step in program.steps[stop:] for m in step.reads} | {len(program.map_shapes) - 1}
     return frozenset(maps_read | {state.source for state in program.states if program.calls > 1})
 
 
 def _segment(program: Program, first: int, stop: int, kept: frozenset[int], check: Check) -> Segment | None:
-    """Segment of a run; None: it fits no device, and is more than one step."""
+    """Segment of a run of steps; None if it fits no device and has several steps."""
     refused, targets = "", range(program.first + first, program.first + stop)
     makes = tuple(m for m in targets if m in kept) or (targets[-1],)
     run = Segment(first=first, stop=stop, makes=makes, kept=kept)
@@ -115,7 +116,7 @@ def _segment(program: Program, first: int, stop: int, kept: frozenset[int], chec
 
 
 def _on_a_device(program: Program, run: Segment) -> Iterator[Segment]:
-    """What a run may be on a device, what leaves least to the host first."""
+    """Forms that a run may take on a device, the one that leaves least to the host first."""
     steps = program.steps[run.first : run.stop]
     last, before = steps[-1], program.first + run.first
     if last.fires or len(run.makes) == 1:
@@ -134,7 +135,7 @@ def _on_a_device(program: Program, run: Segment) -> Iterator[Segment]:
 
 
 def _piece(program: Program, run: Segment, steps: tuple[Step, ...]) -> Iterator[Segment]:
-    """``steps`` as a program of its own; none where the maps that it needs cannot be told apart."""
+    """Program of ``steps`` alone; None if the maps that it needs cannot be told apart."""
     before, shapes = program.first + run.first, program.map_shapes
     reads = tuple(dict.fromkeys(m for step in steps for m in step.reads if m < before))
     sample = joined([shapes[m] for m in reads])
@@ -178,7 +179,7 @@ def _piece(program: Program, run: Segment, steps: tuple[Step, ...]) -> Iterator[
 
 
 def _alone(step: Step, reads: tuple[int, ...]) -> tuple[int, ...]:
-    """Maps that a step reads, but for those that it joins as ``reads`` are."""
+    """Maps that a step reads without joining them with others, as ``reads`` numbers them."""
     return step.alone if step.sources == reads else step.reads
 
 
@@ -190,7 +191,7 @@ def _moved(step: Step, reads: tuple[int, ...], numbers: dict[int, int]) -> Step:
 
 
 def _with_line(base: IntArray, slope: IntArray) -> tuple[IntArray, IntArray]:
-    """The curves and one more, on which every code is itself where ``table_bits`` are 0."""
+    """Add the identity curve, on which every code is itself if ``table_bits`` is 0, to the curves."""
     segments = base.shape[1]
     width = (1 << V_BITS) // segments
     line = V_MIN + width * np.arange(segments, dtype=np.int32)
@@ -198,7 +199,7 @@ def _with_line(base: IntArray, slope: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def _picked(first: int, count: int, *, curve: int, segments: int) -> Table:
-    """``count`` channels of the sample from ``first`` on, as they are."""
+    """Product that passes ``count`` channels of the sample from ``first`` on."""
     return Table(
         sources=(0,),
         channel=np.arange(first, first + count, dtype=np.int32),

@@ -110,8 +110,8 @@ def check_maps(program: Program, geometry: Geometry) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Records(PerLoweredKind):
-    """The record of lowered step number i, by field: a method for each kind. They raise GeometryError, naming
-    the first thing that a device does not walk."""
+    """Walk that makes the record, by field, of lowered step number i. Its methods raise GeometryError naming
+    what the device does not walk."""
 
     ours: Lowered
     geometry: Geometry
@@ -122,7 +122,7 @@ class _Records(PerLoweredKind):
     accept: Callable[[bool, str, str], None]
 
     def gate(self, i: int, step: Gate) -> dict[str, int]:
-        """Codes one after the other, as they lie in every map."""
+        """Record of a gate: codes one after the other, as they lie in every map."""
         place = self._elements(i)
         fields = {
             "kind": KINDS["gate"],
@@ -139,7 +139,7 @@ class _Records(PerLoweredKind):
         return fields | _each(place)
 
     def fill(self, i: int, step: Fill) -> dict[str, int]:
-        """Patches of one pixel each that lie beside their map: all border."""
+        """Record of a fill: patches of one pixel beside their map, so that all is border."""
         place = self._elements(i)
         channels = place.shape[0]
         fields = {"kind": KINDS["max"], "kernel_rows": 1, "kernel_columns": 1}
@@ -147,14 +147,14 @@ class _Records(PerLoweredKind):
         return fields | {"border": step.code} | _each(place)
 
     def _elements(self, i: int) -> Place:
-        """Where the map of a gate or a fill lies."""
+        """Place of a gate's or a fill's map."""
         place = self.places[self.ours.targets[i]]
         codes = size(place.shape)
         self.accept(codes <= WORD_MAX, f"a gate or a state has {codes} codes", f"at most {WORD_MAX}")
         return place
 
     def pool(self, i: int, step: Pool) -> dict[str, int]:
-        """Windows of one map, into the place of a block."""
+        """Record of a pool: windows of one map, results into one place of a block."""
         area = step.patches.kernel[0] * step.patches.kernel[1]
         few = step.of == "max" or area <= WINDOW_MAX
         fields = self._patches(i, step) | {"kind": KINDS[step.of], "pool_shift": step.pool_shift}
@@ -165,7 +165,7 @@ class _Records(PerLoweredKind):
         return fields | place_fields(_written(to, step))
 
     def product(self, i: int, step: Product) -> dict[str, int]:
-        """Patches, through a pool behind it or not, and the second operands."""
+        """Record of a product: patches, an optional pool after it, and second operands."""
         ours, places, patches, ungrouped = self.ours, self.places, step.patches, step.patches.groups == 1
         fields = self._patches(i, step) | {"kind": KINDS["product"], "last": int(not step.fires)}
         fields |= {"layer": len(of_kind(Product, ours.steps[:i])), "group_columns": step.share}
@@ -195,7 +195,7 @@ class _Records(PerLoweredKind):
         return fields
 
     def _patches(self, i: int, step: Product | Pool) -> dict[str, int]:
-        """Fields that say which maps are read, and how."""
+        """Fields for the maps that are read and the patches that are cut from them."""
         patches, kind = step.patches, step.kind
         steps = max(*patches.stride, *patches.dilation)
         self.accept(steps <= 255, f"a {kind} has {patches}", "strides up to 255")
@@ -208,7 +208,7 @@ class _Records(PerLoweredKind):
 
 
 def _pooled(ours: Lowered) -> dict[int, Pool]:
-    """Product step -> the pool, the step after it, that takes its codes as they come.
+    """Products whose codes the next step pools as they come, and that pool.
 
     Not where a call's end lies between them and the pool is a copy into a state that the answer still reads.
     """
@@ -238,7 +238,7 @@ def _goes_through(ours: Lowered, i: int, pool: Pool) -> bool:
 
 
 def sample_order(program: Program) -> npt.NDArray[np.int64] | None:
-    """The codes of a sample in the order in which a device takes them, int64 (inputs,); None: as they are."""
+    """Order in which a device takes the codes of a sample, int64 (inputs,); None: unchanged."""
     channels, height, width = program.shape
     if channels == 1 or height * width == 1:
         return None
@@ -246,7 +246,7 @@ def sample_order(program: Program) -> npt.NDArray[np.int64] | None:
 
 
 def patch_fields(step: Product | Pool, places: dict[int, Place]) -> dict[str, int]:
-    """The fields of where patches are read."""
+    """Fields for where patches are read."""
     patches, first = step.patches, places[step.sources[0]]
     shape = joined([places[s].shape for s in step.sources])
     (channels, height, width), (kernel_rows, kernel_columns) = patches.shape, patches.kernel
@@ -299,13 +299,14 @@ def _by_words(channels: int) -> dict[str, int]:
 
 
 def _each(place: Place) -> dict[str, int]:
-    """Results that come pixel by pixel."""
+    """Places of results that come pixel by pixel."""
     _, rows, columns = place.shape
     return place_fields(place) | {"grid_rows": rows, "grid_columns": columns}
 
 
 def _turn(step: Product, place: Place, geometry: Geometry, window: Pair) -> int:
-    """Results of ``step`` that are written at once: those of a pixel, which its groups do not divide.
+    """Number of results of ``step`` that are written at once: those of a pixel, if its groups do not split
+    it.
 
     Second operands are scaled in pairs.
     """
@@ -318,7 +319,7 @@ def _turn(step: Product, place: Place, geometry: Geometry, window: Pair) -> int:
 
 
 def _numbered(fields: dict[str, int]) -> dict[str, int]:
-    """``fields`` with the positions, by which inferences are numbered, as the device looks at them."""
+    """Add the numbering of positions, by which inferences are numbered, to ``fields``."""
     positions = fields.get("positions", 0)
     bits = max(positions.bit_length(), POSITION_BITS_MIN)
     return fields | {"positions": positions << (STEP["positions"][2] - bits), "position_bits": bits}
@@ -327,7 +328,7 @@ def _numbered(fields: dict[str, int]) -> dict[str, int]:
 def place_fields(
     place: Place, *, block: Pair = (1, 1), window: Pair = (1, 1), turn: int = 1, groups: int = 1
 ) -> dict[str, int]:
-    """The fields of where results are written, ``turn`` at once."""
+    """Fields for where results are written, ``turn`` at once."""
     channels, rows, columns = place.shape
     return {
         "to_base": place.base,
@@ -347,6 +348,6 @@ def place_fields(
 
 
 def _written(place: Place, pool: Pool) -> Place:
-    """Where the results of ``pool`` go: into a map of a single pixel channel by channel."""
+    """Place of the results of ``pool``: a map of a single pixel is written channel by channel."""
     shape = (pool.patches.shape[0], *pool.patches.grid)
     return place if place.shape == shape else Place(place.base, shape, 1, plane=shape[1] * shape[2])

@@ -29,7 +29,8 @@ from ndrite.emulator.spec.patches import Pair, Patches
 
 
 def blocked(node: Product, block: Pair) -> Product:
-    """The product for ``block`` positions at once; outputs group, row, column, channel.
+    """Return the product that computes ``block`` positions at once; its outputs are ordered group, row,
+    column, channel.
 
     Blocks that reach beyond the grid give more rows and columns than the node does, behind its own. Kernels
     with dilation are laid out for (1, 1) only.
@@ -74,7 +75,8 @@ def _tiles(grid: Pair, block: Pair) -> Pair:
 
 
 def packed(node: Product, groups: int) -> Product:
-    """A grouped product with fewer ``groups``: its own share rows, cells between them hold nothing."""
+    """Return a grouped product with fewer ``groups``: each new group holds several old ones, and the cells
+    between them hold nothing."""
     patches, dense = node.patches, node.dense
     together = patches.groups // groups
     area, share = patches.kernel[0] * patches.kernel[1], dense.outputs // patches.groups
@@ -88,7 +90,8 @@ def packed(node: Product, groups: int) -> Product:
 
 
 def as_designed(program: Program, network: Network | None) -> list[tuple[Patches, int]]:
-    """Patches and outputs of each product, whatever blocks and groups it is laid out in.
+    """Return the patches and outputs of each product as the network has them, undoing blocks and packed
+    groups.
 
     Without the ``network`` that the program was made of, groups that were packed count as one.
     """
@@ -98,7 +101,7 @@ def as_designed(program: Program, network: Network | None) -> list[tuple[Patches
 
 
 def _unblocked(product: steps.Product) -> tuple[Patches, int]:
-    """One position at a time; what a block leaves of its kernel is that of its first position."""
+    """Return the kernel of a single position of a blocked product."""
     patches, block = product.patches, product.block
     if block == (1, 1) or patches.is_whole:
         return patches, product.layer.outputs
@@ -118,8 +121,8 @@ NOISE_CYCLES = 36
 
 
 def cycles_a_row(rows: int, array: Geometry, visited: float) -> float:
-    """Cycles for each of ``rows`` rows of a word, where lanes take up to ``lane_rows`` a cycle of those that
-    are not 0, of one word or two; those are a share ``visited``."""
+    """Estimate the cycles for each of ``rows`` rows of a word, if lanes take up to ``lane_rows`` rows that
+    are not 0 in a cycle, from one word or two; ``visited``: the share of rows that are not 0."""
     if not array.skip:
         return 1.0
     at_once, some = array.lane_rows, range(rows + 1)
@@ -129,7 +132,8 @@ def cycles_a_row(rows: int, array: Geometry, visited: float) -> float:
 
 @dataclass(frozen=True)
 class Way:
-    """A way to lay out a product: in ``block`` positions at once; cycles a map, words a lane, columns."""
+    """One layout of a product: ``block`` positions at once; its cycles per map, words per lane, and
+    columns."""
 
     block: Pair
     cycles: float
@@ -146,8 +150,8 @@ def ways(
     beyond: bool = False,
     visited: float = VISITED,
 ) -> list[Way]:
-    """Every block that fits, (1, 1) first: those that tile the grid, and pairs of an odd number of rows or
-    columns where the last of them may lie ``beyond`` it.
+    """List every block that fits, (1, 1) first: blocks that tile the grid, and pairs of an odd number of rows
+    or columns whose last block may overrun the edge (``beyond``).
 
     A block takes as many cycles as its passes go through the array, as runs of its codes are read out of the
     maps, as their noise is worked out, or as its columns are read out and fire, with second operands or
@@ -199,7 +203,7 @@ def laid_out(
     beyond: Container[int] = (),
     visited: Sequence[float] = (),
 ) -> list[tuple[Product, Pair]]:
-    """Each product as it is laid out for an array, and its block.
+    """Choose the layout of each product for an array; return the products as laid out, and their blocks.
 
     Groups are packed into as few as a tile of ``rows`` holds. Blocks take the fewest cycles that the array's
     weight words and column parameters allow: the block that saves most for its words goes first. ``beyond``:

@@ -77,12 +77,11 @@ class Cells:
 
     @classmethod
     def fresh(cls, target: Floats, programmed: Floats, stuck: Stuck, ageing: Floats, **rest: Any) -> Cells:
-        """Right after programming: ``at`` says what becomes of them."""
+        """Cells right after programming; call ``at`` to age them."""
         return cls(target, programmed, programmed, programmed, programmed, stuck, ageing, **rest)
 
     def at(self, chip: Chip) -> Cells:
-        """These cells at the chip's time, with its stuck cells and through its wires. Nothing is drawn
-        here."""
+        """Return these cells at the chip's time, with its stuck cells and behind its wires. Draws nothing."""
         time_s = chip.conditions.time_since_programming_s
         aged = age(self.programmed, self.target, chip.cell.drift_model, time_s, self.ageing)
         faulted = chip.cell.with_stuck(aged, self.stuck)
@@ -135,8 +134,9 @@ def make_cells(
 def _pulsed(
     target_uS: Floats, stuck: Stuck, chip: Chip, rng: np.random.Generator
 ) -> tuple[Floats, PulseCount]:
-    """Where cells land that pulses program, and what it took. Stuck cells, which a test read finds, are left
-    alone. As many draws as it takes are made, of a generator of their own: ``rng`` stays where it is."""
+    """Program cells by pulses; return where they land and the count of pulses. Stuck cells, which a test read
+    finds, are left alone. The pulses' draws come from a generator of their own, so ``rng`` does not
+    advance."""
     cell, free = chip.cell, stuck == 0
     free_target, programmed = target_uS[free], target_uS.copy()
     pulse_rng = np.random.default_rng(copy.deepcopy(rng).integers(1 << 63))
@@ -151,15 +151,16 @@ def _pulsed(
 
 
 def stuck_cells(shape: tuple[int, ...], chip: Chip, rng: np.random.Generator) -> Stuck:
-    """The stuck cells (2, K, M) that ``make_cells`` will draw from ``rng``, which stays where it is: what a
-    test read before programming finds."""
+    """Return the stuck cells (2, K, M) that ``make_cells`` will draw from ``rng``, without advancing it: a
+    test read before programming finds these."""
     ahead = copy.deepcopy(rng)
     ahead.standard_normal(shape)
     return chip.cell.draw_stuck(shape, ahead)
 
 
 def compensate(target_uS: Floats, stuck: Stuck, chip: Chip) -> Floats:
-    """Targets (2, K, M) with the good cell of a half-stuck pair moved so that the pair's difference is kept.
+    """Move the good cell of each half-stuck pair so that the pair keeps its difference; return the targets
+    (2, K, M).
 
     The good cell takes the level nearest to (stuck conductance -+ wanted difference); where that is outside
     g_min..g_max the difference is met as far as it goes. Pairs that are stuck on both sides stay.
@@ -188,7 +189,8 @@ def _verified(
 
 
 def through_wires(g: Floats, chip: Chip, row_voltage_V: Floats | None, place: Ints | None = None) -> Floats:
-    """Effective conductances (2, K, M), array by array; ``place`` (K,) is every row's physical row."""
+    """Return the effective conductances (2, K, M) behind wires and access transistors, array by array;
+    ``place`` (K,) is the physical row of every row."""
     if place is not None:
         order = np.argsort(place)
         volts = None if row_voltage_V is None else row_voltage_V[order]
@@ -214,8 +216,9 @@ def through_wires(g: Floats, chip: Chip, row_voltage_V: Floats | None, place: In
 
 
 def arrays_of(g: Floats, chip: Chip) -> Iterator[tuple[tuple[slice, slice, slice], list[Floats]]]:
-    """The arrays that pairs ``g`` (2, K, M), rows in their places, are in: where of ``g`` each is, and its
-    conductances: (rows, columns) of both arrays of pairs, or of one that has them interleaved."""
+    """Split pairs ``g`` (2, K, M), rows in their physical places, into arrays: the slice of ``g`` of each
+    array, and its conductances, (rows, columns) for both arrays of separate pairs or for one array of
+    interleaved pairs."""
     layout = chip.array
     for k in range(0, g.shape[1], layout.rows):
         for m in range(0, g.shape[2], layout.weights_across):
@@ -226,7 +229,7 @@ def arrays_of(g: Floats, chip: Chip) -> Iterator[tuple[tuple[slice, slice, slice
 
 
 def places(target_uS: Floats, stuck: Stuck, chip: Chip, row_voltage_V: Floats) -> Ints:
-    """Physical row (K,) of every row of pairs, where a test read has found stuck cells.
+    """Choose the physical row (K,) of every row of pairs, knowing the stuck cells from a test read.
 
     Rows whose inputs carry little, or whose weights a stuck pair can hold, take the worst places: the
     assignment with the least sum of squares of what pairs miss of their difference, each row's by the mean
@@ -268,7 +271,7 @@ def compensated(
     *,
     may_rise: bool,
 ) -> tuple[Ints, Floats]:
-    """Levels -(L-1)..L-1 (K, M) to program, and limits (M,).
+    """Choose the levels -(L-1)..L-1 (K, M) to program against the wires' losses, and the limits (M,).
 
     ``weights`` (K, M), ``limits``: the weight of the largest level in each column; ``row_voltage_V`` and
     ``place`` (K,) as ``make_cells``; ``may_rise``: whether all limits may be raised, by one of
@@ -291,7 +294,8 @@ def nearest(wanted: Floats, top: int) -> Ints:
 
 
 def part_left(levels: Ints, chip: Chip, row_voltage_V: Floats | None, place: Ints | None = None) -> Floats:
-    """What wires and access transistors leave of every pair's difference, (K, M); 1 where that is 0."""
+    """Share (K, M) of every pair's difference that wires and access transistors leave; 1 where the difference
+    is 0."""
     cell = chip.cell
     step = (cell.g_max_uS - cell.g_min_uS) / (cell.levels - 1)
     plus, minus = through_wires(pair_targets(levels, cell), chip, row_voltage_V, place)
@@ -300,12 +304,13 @@ def part_left(levels: Ints, chip: Chip, row_voltage_V: Floats | None, place: Int
 
 
 def _part_at(part: Floats, rise: float) -> Floats:
-    """Conductances lower by ``rise`` lose less, in proportion."""
+    """Scale the wires' losses to conductances that are lower by ``rise``: they lose less, in proportion."""
     return np.clip(1.0 - (1.0 - part) / rise, LEAST, 1.0)
 
 
 def _best_rise(wanted: Floats, part: Floats, before: float, chip: Chip) -> float:
-    """The factor with the least square error of levels, limiting and cells, in steps of ``wanted``.
+    """Return the factor on the limits with the least mean square of level rounding, limiting and cell errors,
+    in steps of ``wanted``.
 
     ``part`` (K, M) is left where limits are raised by ``before``.
     """

@@ -36,7 +36,7 @@ class States:
 
 
 def kept(states: States, chip: Chip, seconds: float) -> States:
-    """The states so many seconds later (earlier, below 0), at the chip's temperature."""
+    """Return the states after ``seconds`` (before, if negative) at the chip's temperature."""
 
     def moved(values: Floats) -> Floats:
         return chip.ecram.kept(values, seconds, chip.temperature_K)
@@ -57,7 +57,7 @@ def heights_at(states: States, chip: Chip) -> Floats:
 
 
 def stretch_at(states: States, chip: Chip) -> Floats:
-    """Peak voltages relative to those that the input gains were set for, (M,)."""
+    """Peak voltages (M,) relative to those that the input gains were set for."""
     return np.asarray(chip.ecram.voltage(states.voltage) / chip.ecram.voltage(states.reference), np.float64)
 
 
@@ -75,26 +75,27 @@ def shape_at(chip: Chip, state: float) -> Shape:
 
 
 def family(chip: Chip, states: npt.ArrayLike, u: Floats) -> Floats:
-    """Outputs (S, P) of the nominal neuron at ``states`` (S,) of its shape, ``u`` (P,) in its unit."""
+    """Outputs (S, P) of the nominal neuron at shape states ``states`` (S,), at inputs ``u`` (P,) in its
+    unit."""
     return np.stack([shape_at(chip, float(state))(u) for state in np.asarray(states, np.float64)])
 
 
 def nearest_states(chip: Chip, states: Floats, wanted: Floats) -> Floats:
-    """Of ``states`` (S,) the one (M,) whose curve is nearest to each of ``wanted`` (M, len(LIKENED)), by the
-    mean square."""
+    """For each of the curves ``wanted`` (M, len(LIKENED)), return the one of ``states`` (S,) whose curve is
+    nearest in the mean square."""
     has = family(chip, states, LIKENED)
     error = np.square(wanted[:, None] - has[None]).mean(axis=2)
     return np.asarray(states[error.argmin(axis=1)], np.float64)
 
 
 def shaped_devices(chip: Chip, devices: Sequence[NdrModel], states: States) -> tuple[NdrModel, ...]:
-    """The individual ``devices`` at the states of their shape."""
+    """Return the individual ``devices`` with their shapes at ``states``."""
     assert states.shape is not None
     return tuple(chip.ecram.shaped(d, float(s)) for d, s in zip(devices, states.shape, strict=True))
 
 
 def widest_window(chip: Chip) -> Window:
-    """The window of the state whose curve reaches furthest, for all of them."""
+    """Window of the state whose curve reaches furthest; used for all states."""
     windows = [choose_window(shape_at(chip, state)) for state in (0.0, 0.5, 1.0)]
     return max(windows, key=lambda window: window.high)
 
@@ -133,8 +134,8 @@ def source_units_V(chip: Chip, own_V: Floats) -> Floats:
 def axes(
     chip: Chip, heights: Floats, stretch: Floats | float, states: States | None
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Per neuron (M,): source voltage of one unit of u, factors on its device's current and voltage
-    axes, and on its output.
+    """Scale factors of each neuron (M,): source voltage per unit of u, factors on the current and voltage
+    axes of its device, and factor on its output.
 
     ``heights`` (M,): where the ECRAM sets the peak current, the part of it that the device draws, and so
     loads its source with; elsewhere a factor on the output. ``stretch`` (M,): peak voltages relative to those
@@ -151,8 +152,8 @@ def axes(
 def loaded_curves(
     devices: Sequence[NdrModel], chip: Chip, heights: Floats, stretch: Floats | float, states: States | None
 ) -> tuple[CurveFunction, int]:
-    """Outputs 0..1 (..., M) of devices behind the neuron's resistance, u (..., M) in ``source_units_V``; and
-    how many of them are bistable. ``heights`` and ``stretch`` as of ``axes``. Raises CompileError when
+    """Outputs 0..1 (..., M) of devices behind the neuron's resistance at u (..., M) in ``source_units_V``,
+    and the number of bistable ones. ``heights`` and ``stretch`` as for ``axes``. Raises CompileError when
     devices oscillate."""
     outputs = len(heights)
     unit, current, voltage, gain = axes(chip, heights, stretch, states)
@@ -186,7 +187,7 @@ CURVES_MAX = 1 << 16
 
 
 class Curves:
-    """Tables, and their numbers."""
+    """The curve tables of a program, numbered as they are added."""
 
     def __init__(self) -> None:
         self._rows: list[npt.NDArray[np.int32]] = []
@@ -194,22 +195,23 @@ class Curves:
 
     @property
     def base(self) -> npt.NDArray[np.int32]:
-        """All of them, int32 (Q, segments); a curve of zeros where there are none."""
+        """Base values of all tables, int32 (Q, segments); a single table of zeros if there is none."""
         return self._tables[:, :SEGMENTS].copy()
 
     @property
     def slope(self) -> npt.NDArray[np.int32]:
-        """All of them, int32 (Q, segments)."""
+        """Slopes of all tables, int32 (Q, segments)."""
         return self._tables[:, SEGMENTS:].copy()
 
     def fit(self, wanted: Floats, *, each: bool = False) -> tuple[Index, float]:
-        """Numbers (Q,) of curves (Q, 4096), and their largest error in output steps; ``each`` gets a table of
-        its own, else equal ones are one."""
+        """Fit tables to curves (Q, 4096); return their numbers (Q,) and the largest error in output steps.
+        With ``each`` every curve gets a table of its own, otherwise equal curves share one."""
         fitted = fit_pwl(wanted)
         return self.add(fitted.base, fitted.slope, each=each), fitted.max_error_lsb
 
     def add(self, base: npt.NDArray[np.int32], slope: npt.NDArray[np.int32], *, each: bool = True) -> Index:
-        """Numbers (Q,) of tables (Q, segments), which are there already where not ``each`` is its own."""
+        """Add tables (Q, segments) and return their numbers (Q,). A table that exists already is reused,
+        unless ``each`` asks for one of its own."""
         numbers = []
         for row in np.hstack([base, slope]):
             number = len(self._rows)
@@ -235,8 +237,8 @@ ALIGNED = 15
 
 
 def placed(values: Floats) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16], Floats]:
-    """Offset and scale (Q,) of functions ``values`` (Q, 256), outputs in steps at every input code, and what
-    their tables should give at every voltage code (Q, 4096).
+    """Place functions of input codes in the table: offset and scale (Q,) of functions ``values`` (Q, 256),
+    outputs in steps, and the output that each table should give at every voltage code (Q, 4096).
 
     A device is off below 0 V, so a function of its gain and offset has a kink at some input. Where that costs
     a straight piece more than moving the input codes does, they are moved so that a segment begins there.
@@ -264,7 +266,7 @@ def _bent(wanted: Floats) -> Floats:
 
 
 def _aligned(values: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Offset, scale and the first code (Q,) behind the sharpest kink, which a segment begins with."""
+    """Offset, scale and first code (Q,) after the sharpest kink, so that a segment begins there."""
     bend = np.abs(np.diff(values, n=2))
     bend_place = np.clip(bend.argmax(axis=1) + 1, 4, CODES - 5)
     # The kink lies before or behind that code: where less bend is left on both sides.
@@ -285,8 +287,8 @@ def _between(
     scale: npt.NDArray[np.intp],
     kink: npt.NDArray[np.intp],
 ) -> Floats:
-    """Straight between the codes. Beyond the first and the last one, and between a kink (0: none) and the
-    code before it, each segment goes on as its codes do: nothing is ever looked up there."""
+    """Interpolate linearly between the codes. Beyond the first and the last code, and between a kink (0:
+    none) and the code before it, each segment continues as its codes do: the table is never read there."""
     v = np.arange(1 << V_BITS) + V_MIN
     x = v / scale[:, None] - offset[:, None]
     begin = kink[:, None]

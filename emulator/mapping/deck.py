@@ -29,7 +29,7 @@ OPTIONS = ".options klu reltol=1e-9 abstol=1e-15 vntol=1e-12 itl1=1000"
 def drawn(
     die: Die, product: int, codes: npt.NDArray[np.integer], results: str
 ) -> tuple[str, Floats, Floats | None]:
-    """The deck of a product at row codes 0..255 (n, K).
+    """Write a product at row codes 0..255 (n, K) as a deck.
 
     A run writes one line a sample to the file ``results``, whose name becomes one of ``spice_word``: pairs of
     an index and a value, first the columns' microamperes, then the neurons' outputs.
@@ -71,7 +71,8 @@ def _difference(mapped: MappedWeights) -> Floats:
 
 
 def _crossbars(mapped: MappedWeights, chip: Chip, drive: str, senses: list[list[str]]) -> Iterator[str]:
-    """Every array of the cells, each with its wires; columns' sources of 0 V into ``senses``."""
+    """Lines for every array of the cells with its wires; each column's 0 V source is appended to
+    ``senses``."""
     rows, place = mapped.cells.faulted.shape[1], mapped.cells.place
     order = np.arange(rows) if place is None else np.argsort(place)
     for (_, down, across), sides in arrays_of(mapped.cells.faulted[:, order], chip):
@@ -114,8 +115,8 @@ def _crossbar(name: str, g: Floats, drives: list[str], chip: Chip) -> Iterator[s
 
 
 def _neurons(neurons: Neurons, chip: Chip, gain: Floats, offset: Floats) -> Iterator[str]:
-    """Amplifier, resistance, device and reader of every column; ``gain``, ``offset``: u of the curves per
-    microampere, and at none, (M,) each."""
+    """Lines for the amplifier, resistance, device and reader of every column; ``gain``, ``offset`` (M,): u of
+    the curves per microampere, and at 0."""
     outputs, states = len(neurons.heights), neurons.states
     scales = axes(chip, neurons.heights, 1.0 if states is None else stretch_at(states, chip), states)
     devices = neurons.devices or (chip.neuron.device,) * outputs

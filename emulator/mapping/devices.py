@@ -48,7 +48,7 @@ def heights_and_peaks(activation: Activation, outputs: int) -> tuple[Floats, Flo
 
 
 def trained_shape(activation: Activation) -> Shape:
-    """The curve the network was trained with, in its own unit, outputs 0..1."""
+    """Curve that the network was trained with, in its own unit, outputs 0..1."""
     function = activation.shape if isinstance(activation, Ndr | Sampled) else NAMED[activation.name]
     return lambda u: np.clip(np.asarray(function(u), np.float64), 0.0, 1.0)
 
@@ -60,7 +60,7 @@ def trained_outputs(activation: Activation, z: Floats) -> Floats:
 
 
 def jumps_of(activation: Activation, neuron: Neuron) -> tuple[float, ...]:
-    """Where the curve of ``shape_of`` jumps, in its own unit: a bistable neuron's."""
+    """Inputs at which the curve of ``shape_of`` jumps, in its own unit: those of a bistable neuron."""
     circuit = neuron.circuit
     if not isinstance(activation, Ndr) or not isinstance(circuit, Circuit) or circuit.read_time_s:
         return ()
@@ -68,7 +68,8 @@ def jumps_of(activation: Activation, neuron: Neuron) -> tuple[float, ...]:
 
 
 def window_of(activation: Activation, shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
-    """The window for a layer: a sampled function's own ends, else the best of ``choose_window``."""
+    """Choose the window of a layer: the ends of a sampled function, otherwise the best window of
+    ``choose_window``."""
     if isinstance(activation, Sampled):
         return Window(*activation.ends, SEGMENTS, 0.0)
     return choose_window(shape, jumps)
@@ -135,8 +136,8 @@ def ndr_neurons(
     states: States | None,
     devices: Sequence[NdrModel] | None,
 ) -> Neurons:
-    """Neurons of devices that are already drawn; ``devices`` None: nominal ones. ``states`` decide heights
-    where there are any."""
+    """Neurons of devices that are already drawn; ``devices`` None: nominal ones. If there are ``states``,
+    they decide the heights."""
     stretch: Floats | float = 1.0  # peak voltages relative to those that input gains were set for
     if states is not None:
         heights, stretch = heights_at(states, chip), stretch_at(states, chip)
@@ -170,7 +171,7 @@ def ndr_neurons(
 
 
 def without_load(neurons: Neurons, chip: Chip) -> Neurons:
-    """The same devices at the same states behind ideal sources, each peaking where it did."""
+    """Return the same devices at the same states behind ideal sources, with their peaks where they were."""
     ideal = dataclasses.replace(
         chip,
         neuron=dataclasses.replace(
@@ -186,7 +187,8 @@ def without_load(neurons: Neurons, chip: Chip) -> Neurons:
 
 
 def draw_devices(chip: Chip, outputs: int, rng: np.random.Generator) -> tuple[Floats, list[NdrModel] | None]:
-    """What is left over (2, M) after setting the ECRAMs, standard normal, voltage then current; devices.
+    """Draw the errors (2, M) that setting the ECRAMs leaves, standard normal, voltage then current, and the
+    devices.
 
     None for devices that do not vary. The second row is drawn last and only where an ECRAM of its own sets
     the current, so that chips differing in one value share draws.
@@ -204,7 +206,8 @@ def each_of(neurons: Neurons) -> CurveFunction:
 
 
 def curves_of(neurons: Neurons, window: Window, outputs: int) -> tuple[Floats, npt.NDArray[np.intp]]:
-    """Wanted outputs in steps at every voltage code (Q, 4096), and which of them each neuron has (M,)."""
+    """Outputs in steps that the tables should give at every voltage code (Q, 4096), and the number (M,) of
+    each neuron's curve."""
     curves = each_of(neurons)(window.values()).T
     if neurons.individual:
         return INPUT_MAX * np.ascontiguousarray(curves), np.arange(outputs)
@@ -217,7 +220,7 @@ def curves_of(neurons: Neurons, window: Window, outputs: int) -> tuple[Floats, n
 def _tuned(
     heights: Floats, peaks: Floats, chip: Chip, rest: Floats
 ) -> tuple[Floats, Floats, int, States | None]:
-    """Heights and peaks on the nearest ECRAM states, how many are out of reach, and the states.
+    """Heights and peaks on the nearest ECRAM states, the number of neurons out of reach, and the states.
 
     Peak currents: a height is its factor on the nominal device, whose height is 1. Peak voltages: factors
     relative to the layer's geometric mean peak, which the neuron's input gain is set for. A state is set
@@ -259,14 +262,14 @@ def _tuned(
 
 
 def _pulse_noise(chip: Chip, rest: Floats) -> Floats:
-    """Distance that the last pulse leaves, in states."""
+    """Distance from its target, in states, at which the last pulse leaves a state."""
     ecram = chip.ecram
     step = 1.0 if ecram.model == "exponential" else ecram.step_up / (ecram.w_max - ecram.w_min)
     return np.asarray(rest * (ecram.cycle_percent / 100) * step, np.float64)
 
 
 def _shaped(activation: Ndr, chip: Chip, states: States, rest: Floats) -> States:
-    """The states whose curves are nearest to the trained ones; heights and peaks are nobody's to set."""
+    """States whose curves are nearest to the trained ones; heights and peaks cannot be set."""
     device = chip.ecram.device
     assert device is not None
     grid = np.repeat(LIKENED[:, None], len(states.heights), axis=1)

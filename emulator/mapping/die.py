@@ -121,7 +121,7 @@ class Die:
 
     @property
     def parts(self) -> tuple[DieArray | DieTable | None, ...]:
-        """Range of ECRAM states: the arrays, then the tables."""
+        """Products and table steps with ECRAM states, in the order of ``states``: arrays, then tables."""
         return (*self.arrays, *self.tables)
 
     @property
@@ -131,12 +131,12 @@ class Die:
 
     @property
     def cells_of(self) -> Chip:
-        """The chip whose laws the cells follow: without errors where the die is nominal."""
+        """Chip whose laws the cells follow: without errors if the die is nominal."""
         return without_errors(self.chip) if self.nominal else self.chip
 
     def at(self, time_s: float) -> Die:
-        """The same die so many seconds after programming; converters stay as calibrated, and so do neurons
-        but for what their ECRAMs lose.
+        """Return the same die ``time_s`` seconds after programming. Converters stay as calibrated, and
+        neurons change only by what their ECRAMs lose.
 
         Raises ChipError when the time is outside the drift model's, or before that of the correction.
         """
@@ -149,7 +149,8 @@ class Die:
         return later._with([_older(part, later, passed) for part in self.parts])
 
     def tuned(self, states: Sequence[States | None]) -> Die:
-        """The same die with the ECRAMs of each of ``parts`` at other states; None leaves one as it is.
+        """Return the same die with the ECRAMs of each of ``parts`` at other states; None leaves a part as it
+        is.
 
         Raises CompileError when there is not one entry a part, or one without ECRAMs has an entry.
         """
@@ -174,7 +175,7 @@ class Die:
 
 
 def _older(part: DieArray | DieTable | None, die: Die, passed_s: float) -> DieArray | DieTable | None:
-    """A part on ``die``, so many seconds later."""
+    """Return a part of ``die`` after ``passed_s`` more seconds."""
     if part is not None and part.neurons is not None and part.neurons.states is not None:
         states = kept(part.neurons.states, die.chip, passed_s)
         part = dataclasses.replace(part, neurons=_set(part.neurons, states, die.chip))
@@ -185,7 +186,7 @@ def _older(part: DieArray | DieTable | None, die: Die, passed_s: float) -> DieAr
 
 
 def aged(mapped: MappedWeights, chip: Chip) -> MappedWeights:
-    """With what ``chip``, at its time, makes of the programmed cells."""
+    """Return ``mapped`` with its cells aged and behind wires as ``chip``, at its time, has them."""
     cells = mapped.cells.at(chip)
     codes, saturated = conductance_codes(cells, code_max(chip.cell), mapped.full_scale_uS)
     return dataclasses.replace(mapped, cells=cells, codes=codes, saturated=saturated)
@@ -280,7 +281,8 @@ def _entry(where: str, array: DieArray, arrays: Arrays) -> dict[str, Any]:
 
 
 def _put_neurons(where: str, neurons: Neurons, arrays: Arrays) -> int:
-    """What cannot be worked out of a layer's neurons; how many are out of reach."""
+    """Store what cannot be computed from the rest of a layer's neurons; return the number of neurons out of
+    reach."""
     _put(where, neurons, NEURONS, arrays)
     if neurons.devices is not None:
         arrays[f"{where}.neuron.devices"] = np.stack([_parameters(device) for device in neurons.devices])
@@ -288,7 +290,8 @@ def _put_neurons(where: str, neurons: Neurons, arrays: Arrays) -> int:
 
 
 def _put(where: str, record: Any, names: dict[str, str], arrays: Arrays) -> None:
-    """Those of ``names`` that ``record`` has into ``arrays``: name behind ``where`` -> attribute."""
+    """Copy those attributes in ``names`` that ``record`` has into ``arrays``, under the name after
+    ``where``."""
     for name, path in names.items():
         value = record
         for part in path.split("."):
@@ -368,7 +371,7 @@ def _neurons(held: Arrays, unreachable: int, die: Die) -> Neurons:
 
 
 def _parameters(device: NdrModel) -> Floats:
-    """A device's parameters; of a measured curve, where its peak lies."""
+    """Parameters of a device; for a measured curve, the place of its peak."""
     if isinstance(device, MeasuredTable):
         return np.array([device.peak_voltage_V, device.peak_current_A])
     return np.array([getattr(device, f.name) for f in dataclasses.fields(device)], np.float64)  # type: ignore[arg-type]

@@ -83,7 +83,8 @@ class Task:
 
     @property
     def is_final(self) -> bool:
-        """Whether sums are compared with each other: one step has to mean the same in all."""
+        """Whether the layer's sums are the network's outputs: one step then has to mean the same in all
+        columns."""
         return self.dense.activation is None and not self.options.column_steps
 
     @property

@@ -31,7 +31,8 @@ from ndrite.emulator.spec.steps import Gate, Pool, Product, Table
 
 
 def program_of(die: Die, program: Program) -> Program:
-    """``program`` with the cells and neurons of ``die``; converters, scales and biases stay as calibrated.
+    """Return ``program`` with the cells and neurons of ``die``; converters, scales and biases stay as
+    calibrated.
 
     A pure function of both. Neurons with ECRAM each get a curve of their own. ``program``: mapped onto this
     die, or onto it at another time or other states. Raises CompileError when it was mapped onto another die,
@@ -52,14 +53,15 @@ def program_of(die: Die, program: Program) -> Program:
 
 
 class _Now(PerKind):
-    """The steps as they are now, one after the other."""
+    """Walk that rewrites each step for the die as it is now."""
 
     def __init__(self, die: Die, program: Program) -> None:
         self._chip, self._program, self.curves = die.chip, program, Curves()
         self._arrays, self._tables = iter(die.arrays), iter(die.tables)
 
     def product(self, step: Product) -> Product:
-        """With the array's cells, its biases where cells hold them, and a curve for every tuned neuron."""
+        """Return the product with the array's cells, the biases that cells hold, and a curve for every tuned
+        neuron."""
         array = next(self._arrays)
         layer = dataclasses.replace(step.layer, weights=array.mapped.codes)
         if layer.var_cell:
@@ -97,7 +99,7 @@ class _Now(PerKind):
         return dataclasses.replace(step, offset=offset, scale=scale, curve=curve)
 
     def _kept(self, curve: Index) -> Index:
-        """The program's own curves; their new numbers."""
+        """Copy the program's own curves to the new tables; return their new numbers."""
         used, where = np.unique(curve, return_inverse=True)
         return self.curves.add(self._program.curve_base[used], self._program.curve_slope[used])[where]
 
@@ -107,7 +109,7 @@ USUAL = MapOptions()
 
 
 class Mapped(NamedTuple):
-    """A mapped network: what the die computes, the die, and what mapping lost."""
+    """A mapped network: its program, its die, and the report of what mapping lost."""
 
     program: Program
     die: Die
@@ -210,7 +212,8 @@ def map_network(
 
 
 def _later(corrected: Mapped, chip: Chip) -> Mapped:
-    """The same chip at ``chip``'s time, with the ranges, gains and biases it was corrected to before."""
+    """Return the same chip at ``chip``'s time, with the ranges, gains and biases that it was corrected to
+    earlier."""
     die = corrected.die.at(chip.conditions.time_since_programming_s)
     program = program_of(die, corrected.program)
     provenance_now = program.provenance | {"chip": chip.as_dict(), "die": die_digest(die)}
@@ -229,7 +232,8 @@ def _provenance(network: Network, chip: Chip, report: CompileReport, measures: M
 
 
 def in_order(network: Network, chip: Chip, samples: Codes, seed: int) -> Network:
-    """``network`` with the units of its wired layers in the order for chip ``seed``; it computes the same.
+    """Reorder the units of ``network``'s wired layers for chip ``seed``; the function of the network stays
+    the same.
 
     Wired are full analog layers that only the next full layer reads. ``samples`` uint8 (n, inputs).
     """

@@ -46,9 +46,8 @@ def generator(seed: int, stream: int) -> np.random.Generator:
 
 
 def _cut_again(network: Network) -> set[int]:
-    """Products whose maps are only read in patches, each map by itself: what lies behind the rows and columns
-    that these are of does not count.
-    """
+    """Shrink the patches of products whose maps are read by patches only, each map by itself: rows and
+    columns outside the patches are never read."""
     maps_asked = network.asked
     for node in network.nodes:
         if node.kind not in ("product", "pool") or len(node.sources) > 1:
@@ -59,7 +58,7 @@ def _cut_again(network: Network) -> set[int]:
 
 
 class Mapper(PerKind):
-    """Maps a network's nodes, in order, and keeps what the samples make of them.
+    """Map a network's nodes in order, and keep their outputs on the samples.
 
     ``codes`` and ``exact``: every map so far, uint8 and float64 in 0..1, of all calls, one call behind the
     other. Where a network has states, those are the float network's own, as codes.
@@ -110,7 +109,7 @@ class Mapper(PerKind):
                 self._codes.append(np.rint(exact * INPUT_MAX).astype(np.uint8))
 
     def program(self) -> Program:
-        """The program, once every node is taken."""
+        """Program of all nodes; call it after the last ``take``."""
         return Program(
             name=self._network.name,
             rows=self._chip.array.rows,
@@ -140,7 +139,7 @@ class Mapper(PerKind):
         self._exact.append(exact)
 
     def _made(self, step: steps.Step) -> Codes:
-        """Result of a step on the samples, read noise off, a part of them at a time."""
+        """Result of a step on the samples, read noise off, computed in parts to limit memory."""
         base, slope, count = self._curves.base, self._curves.slope, len(self._codes[0])
         place, parts, batch = At(), [], batch_of([step])
         for start in range(0, count, batch):
@@ -151,7 +150,7 @@ class Mapper(PerKind):
         return np.concatenate(parts)
 
     def pool(self, node: Pool) -> None:
-        """The step."""
+        """Append the pool step."""
         border = 0 if node.of == "max" or node.inside else round(node.pad * INPUT_MAX)
         mul, shift = None, 0
         if node.of == "average":
@@ -171,7 +170,8 @@ class Mapper(PerKind):
         )
 
     def gate(self, node: Gate) -> None:
-        """The step, in code units: a product of two maps is of 1/255 of one unit times the other."""
+        """Append the gate step, in code units: the product of two maps is in units of 1/255 of one map's unit
+        times the other's."""
         gains = [term.gain / (INPUT_MAX if term.b is not None else 1) for term in node.terms]
         largest = max(abs(gain) for gain in gains)
         if not 0 < largest < SCALE_MAX:
@@ -189,7 +189,7 @@ class Mapper(PerKind):
         self._steps.append(steps.Gate(terms=terms, gate_shift=shift, zero=round(node.zero * INPUT_MAX)))
 
     def product(self, node: Product) -> tuple[Codes, Floats] | None:
-        """The step; its maps too where every patch of the samples was used."""
+        """Append the product step; return its maps too, if every patch of the samples was used."""
         number = len(self.arrays)
         wide, block = self._ways[number]
         rows, every = self._rows(wide, block)
@@ -220,7 +220,7 @@ class Mapper(PerKind):
         return None
 
     def _rows(self, node: Product, block: Pair) -> tuple[Rows, bool]:
-        """The patches that a product is calibrated on, and whether they are all there are."""
+        """Patches that a product is calibrated on, and whether these are all patches."""
         patches, count = node.patches, len(self._codes[0])
         total = count * patches.positions
         every = patches.positions == 1 or total <= PATCHES_MAX
@@ -243,7 +243,7 @@ class Mapper(PerKind):
         return Rows(codes, exact, patches.groups, second, not wired), every
 
     def table(self, node: Table) -> None:
-        """The step: curves, each over the whole range of input codes."""
+        """Append the table step: curves, each over the whole range of input codes."""
         outputs = len(node.channel)
         rng = generator(self._seed, TABLES + len(self._steps))
         neurons = make_neurons(node.activation, self._chip, outputs, rng)
@@ -274,7 +274,7 @@ class Mapper(PerKind):
 
 
 def _visited(network: Network, samples: Codes) -> list[float]:
-    """Of each product, the share of its patches' codes that are not 0, as some of the samples show."""
+    """Share of codes that are not 0 in each product's patches, from some of the samples."""
     some = samples[np.unique(np.linspace(0, len(samples) - 1, LOOKED_AT[0]).astype(np.int64))]
     maps = network.maps(some.astype(np.float32) / INPUT_MAX)
 
@@ -288,6 +288,6 @@ def _visited(network: Network, samples: Codes) -> list[float]:
 
 
 def _by_call(samples: Array, network: Network) -> Array:
-    """Input maps (calls * n, C, H, W) of samples (n, calls * values): one call behind the other."""
+    """Input maps (calls * n, C, H, W) of samples (n, calls * values), call after call."""
     calls = samples.reshape(len(samples), network.calls, *network.shape)
     return np.ascontiguousarray(calls.swapaxes(0, 1)).reshape(-1, *network.shape)

@@ -65,7 +65,7 @@ def column_sums(x: Codes, codes: npt.NDArray[np.int16], rows: int, dac_bits: int
 
 
 def partial_sums(sums: Ints, layer: Layer) -> Ints:
-    """p (n, M) of ``column_sums``: what the readout makes of each tile and slice, added."""
+    """Partial sums p (n, M) from ``column_sums``: the readouts of all tiles and slices, added."""
     p = np.zeros(sums.shape[2:], np.int64)
     for t, j in np.ndindex(sums.shape[:2]):
         p += readout(sums[t, j], layer, j)
@@ -75,7 +75,7 @@ def partial_sums(sums: Ints, layer: Layer) -> Ints:
 def design(
     sums: Ints, weights: npt.NDArray[np.int16], chip: Chip, mitigation: Mitigation, ratio: Floats | None
 ) -> AdcRange:
-    """Gain, shift and offset as designed for column sums, int64 (tiles, slices, n, M) of ``column_sums``.
+    """Choose gain, shift and offset for column sums, int64 (tiles, slices, n, M) of ``column_sums``.
 
     ``readout.range_policy``: each column has a step of its own, or one is for all. ``ratio`` (M,): when given
     the gains are in exactly this ratio, whatever the policy: an output layer's steps must stand for equal
@@ -122,7 +122,8 @@ def design(
 
 
 def _mean_squares(flat: Floats, centre: Floats, halves: Floats, codes: float, place: Floats) -> Floats:
-    """Errors (F, M) of ranges ``-halves..halves`` (F, M): rounding inside, the distance to it outside.
+    """Mean square errors (F, M) of ranges ``-halves..halves`` (F, M): rounding inside, the distance to the
+    range outside.
 
     A few columns of ``flat`` (M, N) at a time, so that all ranges are tried on what the cache holds.
     """
@@ -149,13 +150,13 @@ GAIN_CORRECTION = (0.25, 4.0)
 
 
 def placed(sums: Ints, chip: Chip) -> Floats:
-    """Addend of ideal converters to p (n, M): sums (tiles, slices, n, M) at their place values."""
+    """Sums that ideal converters would add to p (n, M): sums (tiles, slices, n, M) at their place values."""
     places = (1 << (chip.input.dac_bits * np.arange(sums.shape[1]))).astype(np.float64)
     return np.asarray(np.einsum("tjnm,j->nm", sums, places), np.float64)
 
 
 def build(designed: AdcRange, chip: Chip, mismatch: Floats) -> AdcRange:
-    """The converters as they are: gain and offset of every column off by the chip's mismatch.
+    """Apply the chip's mismatch to the designed converters: gain and offset of every column change.
 
     ``mismatch`` (2, M): standard normal.
     """
@@ -169,7 +170,7 @@ def build(designed: AdcRange, chip: Chip, mismatch: Floats) -> AdcRange:
 
 
 def trim(built: AdcRange, factor: Floats) -> AdcRange:
-    """Converters with every column's gain times ``factor`` (M,)."""
+    """Return converters with every column's gain multiplied by ``factor`` (M,)."""
     return _range(built.gain * factor, built.offset.astype(np.float64), built)
 
 
@@ -278,7 +279,8 @@ def int32(name: str, values: Floats) -> npt.NDArray[np.int32]:
 
 @record()
 class Second:
-    """A second operand: codes and exact values (n, M), and its weight float64 (M,) in the float network."""
+    """Second operand of a sum: codes and exact values (n, M), and its weight float64 (M,) in the float
+    network."""
 
     codes: Codes
     exact: Floats
@@ -307,7 +309,7 @@ class Rows:
         return np.concatenate([part @ columns for part, columns in parts], axis=1)
 
     def wanted(self, dense: Dense) -> Floats:
-        """The float network's sums without bias, (n, M)."""
+        """Sums of the float network without bias, (n, M)."""
         return np.asarray(self.product(self.exact, dense.weights.astype(np.float64)))
 
     def sums(self, weights: npt.NDArray[np.int16], rows: int, dac_bits: int) -> Ints:
@@ -333,7 +335,7 @@ class Rows:
         return added * np.square(gain)
 
     def one_group(self) -> Codes:
-        """Codes as one row of cells sees them, (n * groups, K)."""
+        """Codes (n * groups, K) as a single row of cells receives them."""
         return self.codes.reshape(len(self.codes) * self.groups, -1)
 
 

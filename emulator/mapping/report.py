@@ -16,7 +16,7 @@ from ndrite.emulator.spec.geometry import Geometry
 
 @dataclass(frozen=True, kw_only=True)
 class Mitigation:
-    """Measures, all of them common practice.
+    """Measures against a chip's errors, all of them common practice; each can be switched off.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Mitigation:
         return "common" if chip.readout.is_circuit else "column"
 
     def compensates_wires(self, chip: Chip) -> bool:
-        """Whether cells are programmed for what this chip's wires take."""
+        """Whether targets are raised against the losses of this chip's wires."""
         compensates = chip.readout.is_circuit if self.wire_compensation is None else self.wire_compensation
         return bool(compensates and (chip.array.wire_resistance_ohm or chip.array.access_resistance_ohm))
 
@@ -101,7 +101,7 @@ NOTHING = Mitigation(
 
 @dataclass(frozen=True, kw_only=True)
 class MapOptions:
-    """How a network is put on a chip, where the defaults are not what is wanted.
+    """Options of mapping a network onto a chip.
 
     Attributes
     ----------
@@ -179,7 +179,7 @@ def unused_parts(activations: Iterable[Activation | None], chip: Chip) -> tuple[
 
 @dataclass(frozen=True, kw_only=True)
 class LayerReport:
-    """One layer.
+    """Errors and counts of one layer.
 
     Attributes
     ----------
@@ -246,7 +246,7 @@ class LayerReport:
     pulses: PulseCount | None = None
 
     def warnings(self) -> Iterator[str]:
-        """Values that were cut or are hardly good enough, one line each."""
+        """Warnings, one line each: values that were cut, and results that are hardly good enough."""
         if self.saturated_codes:
             yield (
                 f"{self.saturated_codes} of {2 * self.inputs * self.outputs} conductances are beyond the "
@@ -292,9 +292,8 @@ class LayerReport:
 
 @dataclass(frozen=True, kw_only=True)
 class TableReport:
-    """One table step: its functions (E), the distinct curves among them, the largest error of a curve's
-    straight pieces in output steps, and functions whose peak or height is outside what the chip's ECRAM
-    reaches."""
+    """One table step: number of functions (E), distinct curves among them, largest error of a curve's
+    straight pieces in output steps, and functions whose peak or height the chip's ECRAM cannot reach."""
 
     functions: int
     curves: int
@@ -304,8 +303,8 @@ class TableReport:
 
 @record(kw_only=True)
 class CompileReport:
-    """A whole network: chip and network by name, samples used for calibration, one report per layer and per
-    table step."""
+    """Report of a whole network: names of chip and network, samples used for calibration, and a report for
+    each layer and table step."""
 
     network: str
     chip: str
@@ -335,7 +334,7 @@ class CompileReport:
         return (*lines, *self.unused)
 
     def worst_layers(self) -> list[tuple[str, str]]:
-        """The layers with the worst signal-to-error ratio: their largest cause, and what helps against it."""
+        """The layers with the worst signal-to-error ratio, with their largest cause and the remedy for it."""
         order = sorted(range(len(self.layers)), key=lambda i: self.layers[i].noisy_snr_db)
         rows = [
             (

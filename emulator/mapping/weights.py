@@ -107,7 +107,8 @@ def full_scale(chip: Chip) -> float:
 
 
 def column_limits(weights: Array, levels: int, *, uniform: bool = False) -> Floats:
-    """Limit s (M,) of each column: the one of ``LIMIT_FACTORS`` times its largest weight with least error.
+    """Choose the limit s (M,) of each column: of its largest weight times ``LIMIT_FACTORS`` the one with the
+    least error.
 
     The error is the mean square of limiting and rounding to ``levels`` levels a side. No limit is below
     1 / ``LIMIT_SPAN`` of the largest (1 for a layer of zeros), so a dead column keeps to the scale of the
@@ -196,7 +197,8 @@ def map_weights(
 
 
 def conductance_codes(cells: Cells, top: int, scale: float) -> tuple[npt.NDArray[np.int16], int]:
-    """Signed codes int16 (K, M) of pairs of cells, ``scale`` uS being code ``top``; conductances beyond."""
+    """Signed codes int16 (K, M) of pairs of cells, code ``top`` at ``scale`` uS, and the number of
+    conductances above that."""
     plus, minus = np.rint(cells.effective * (top / scale)).astype(np.int64)
     saturated = int((plus > top).sum() + (minus > top).sum())
     return (np.minimum(plus, top) - np.minimum(minus, top)).astype(np.int16), saturated
@@ -207,8 +209,8 @@ BIAS_ROWS_MAX = 64
 
 @record()
 class Columns:
-    """M analog columns: ``gain`` float64 (M,) about 1, ``offset`` float64 (M,) in accumulator units, and the
-    standard deviation of their noise in the same."""
+    """M analog columns: ``gain`` float64 (M,) near 1, ``offset`` float64 (M,) and the standard deviation of
+    their noise, both in accumulator units."""
 
     gain: Floats
     offset: Floats
@@ -243,7 +245,7 @@ class BiasCells:
 
 
 def build_columns(p: Floats, chip: Chip, mismatch: Floats, *, final: bool) -> Columns:
-    """The columns that sums ``p`` (n, M) of the samples meet; ideal ones before converters.
+    """Build the columns that receive sums ``p`` (n, M) of the samples; ideal columns if there are converters.
 
     ``mismatch`` (2, M): standard normal, gain and offset. The sums of a ``final`` layer leave the chip as
     they are: what reads them there is not part of it, so its gain is 1.
@@ -263,8 +265,8 @@ def build_columns(p: Floats, chip: Chip, mismatch: Floats, *, final: bool) -> Co
 def program_bias(
     bias: Floats, mapped: MappedWeights, chip: Chip, rng: np.random.Generator, **how: Any
 ) -> MappedWeights:
-    """As many rows of cells as ``bias`` (M,) needs, float network's unit, beside the weights ``mapped``.
-    ``how``: as of ``map_weights``.
+    """Program as many rows of cells as ``bias`` (M,), in the float network's unit, needs beside the weights
+    ``mapped``. ``how``: options of ``map_weights``.
 
     A column's levels are spread over its rows as evenly as whole levels go, so that a bias has the levels of
     a weight, however many rows it takes. Raises CompileError when that is more than ``BIAS_ROWS_MAX``.
@@ -288,8 +290,8 @@ def program_bias(
 
 
 def total_noise(columns: Columns | None, bias: BiasCells | None, var_cell: int) -> int:
-    """sigma_out of an analog layer: columns and bias rows, accumulator units. Raises CompileError when it
-    leaves the arithmetic's range."""
+    """Compute sigma_out of an analog layer from columns and bias rows, in accumulator units. Raises
+    CompileError when it leaves the arithmetic's range."""
     parts = [0.0 if columns is None else columns.noise, 0.0 if bias is None else bias.noise(var_cell)]
     value = round(math.hypot(*parts))
     if value > SIGMA_MAX:
@@ -302,7 +304,8 @@ FIXED_MAX = 65535
 
 
 def variation_of(chip: Chip) -> Variation:
-    """Programming error, drift to the chip's time and stuck cells, by target code.
+    """Describe how the chip's cells spread, by target code: programming error, drift to the chip's time,
+    stuck cells.
 
     A target code a stands for the conductance g_min + a * unit; codes beyond g_max are never targets and
     repeat its entry. Programming error and drift add as variances. Wire and access resistance lower the
@@ -338,7 +341,7 @@ def variation_of(chip: Chip) -> Variation:
 
 
 def without_errors(chip: Chip) -> Chip:
-    """The chip with cells that land on their targets and stay there."""
+    """Return the chip with cells that land on their targets and stay there."""
     cell = dataclasses.replace(
         chip.cell, programming_error="ideal", drift="none", stuck_low_percent=0.0, stuck_high_percent=0.0
     )

@@ -36,7 +36,8 @@ class Outcome:
 
 
 def mitigations(chip: Chip) -> dict[str, Mitigation]:
-    """None, the default ones, the default ones less each, and write-verify on top."""
+    """Sets of measures to compare: none, the defaults, the defaults without each one, and write-verify
+    added."""
     default = Mitigation()
     default = dataclasses.replace(
         default,

@@ -49,7 +49,8 @@ class Judge:
         return self.task.score(out, self.labels)
 
     def judged(self, out: Floats) -> dict[str, Any]:
-        """Score, and where a sample is right or wrong how many were lost and won against the reference."""
+        """Score of outputs; for tasks whose samples are right or wrong also how many were lost and won
+        against the reference."""
         row: dict[str, Any] = {"score": self.score(out)}
         if self._known is not None:
             right = self.task.right(out, self.labels)
@@ -111,7 +112,7 @@ class Explanation:
         return titled(title, ("cause", self.measure.replace("_", " "), "SNR, dB", "covers"), rows)
 
     def said(self, value: float | None) -> str:
-        """A value of ``measure`` in words."""
+        """Format a value of ``measure`` in words."""
         if value is None:
             return ""
         return f"{100 * value:.2f} %" if self.is_share else f"{value:.4g}"

@@ -68,7 +68,7 @@ CAUSES: dict[str, str] = {
 
 
 def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Floats]:
-    """Error of each cause on the float weights, (K, M) in their unit, on this one die.
+    """Error of each cause on the float weights of this die, (K, M) in their unit.
 
     The changes are consecutive differences along the chain float, levels, programmed, aged, faulted,
     effective, codes, so their sum is exactly the difference of the chip's weights from the float network's.
@@ -100,7 +100,8 @@ def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Float
 
 @record()
 class Stage:
-    """One product of the die: its integers, what the die holds of it, what each cause adds to its weights.
+    """One product of the die: its integers, its part of the die, and the change that each cause makes to its
+    weights.
 
     ``telegraph``: the part of its cells' read noise that is telegraph noise, 0..1.
     """
@@ -115,12 +116,12 @@ class Stage:
 
     @property
     def activation(self) -> Activation | None:
-        """The float network's."""
+        """Activation of the float network."""
         return self.node.dense.activation
 
 
 def stages(network: Network, program: Program, die: Die) -> list[Stage]:
-    """Parts of a mapped network that ``Forward`` needs, product by product."""
+    """Stages of a mapped network for ``Forward``, product by product."""
     built = []
     for node, step, array in zip(network.products, program.products, die.arrays, strict=True):
         wide = blocked(packed(node, step.patches.groups), step.block)
@@ -165,13 +166,13 @@ class Forward(FloatArithmetic):
         return np.concatenate(parts)
 
     def _run(self, x: Codes, exact: list[Maps] | None, first: int = 0) -> Floats:
-        """From sample ``first`` on; ``exact``: the float network's maps of every call, while corrections
-        are being found."""
+        """Maps of the last call from sample ``first`` on; ``exact``: the float network's maps of every call,
+        given while corrections are determined."""
         self._exact, self._first = exact, first
         return np.asarray(last(self.network.run(self, x / INPUT_MAX))[-1].reshape(len(x), -1))
 
     def coded(self, y: Floats) -> Floats:
-        """As codes, where that is among the causes."""
+        """Round values to codes, if that is among the causes."""
         return unit_codes(y) if "DAC" in self.causes else y
 
     def table(self, at: At, node: Table, maps: Maps) -> Floats:  # type: ignore[override]
@@ -278,8 +279,8 @@ class Forward(FloatArithmetic):
         return self.coded(self._looked_up(curve_codes, curve_of, voltage))
 
     def _neurons(self, held: Neurons | None, activation: Activation, outputs: int) -> Neurons:
-        """The die's devices (``held``, None where there are none), or those the network was trained with,
-        behind their resistance or not."""
+        """Curves of the die's devices (``held``; None if there are none) or of those that the network was
+        trained with, with or without their resistance."""
         if "NDR device" in self.causes and held is not None:
             return held if "load line" in self.causes else without_load(held, self.die.chip)
         heights, peaks = heights_and_peaks(activation, outputs)
@@ -289,7 +290,7 @@ class Forward(FloatArithmetic):
         return Neurons(heights, peaks, lambda u: trained_outputs(activation, u * peaks), False, 0)
 
     def _shape(self, activation: Activation) -> Shape:
-        """The trained curve or the nominal device's, as it is or behind the chip's resistance."""
+        """Trained curve or the nominal device's curve, with or without the chip's resistance."""
         neuron, shape = self.die.chip.neuron, trained_shape(activation)
         if not isinstance(activation, Ndr):
             return shape
@@ -300,8 +301,8 @@ class Forward(FloatArithmetic):
         return lambda u: np.clip(model.shape(u), 0.0, 1.0)
 
     def _looked_up(self, wanted: Floats, which: npt.NDArray[np.intp], voltage: Array) -> Floats:
-        """Outputs 0..1, not rounded to codes, of tables of the curves ``wanted``, ``which`` (M,) of them, at
-        voltages in codes (..., M)."""
+        """Outputs 0..1, not rounded to codes, of tables of the curves ``wanted``; ``which`` (M,) selects each
+        neuron's curve; voltages in codes (..., M)."""
         table = fit_pwl(wanted)
         v = np.clip(np.floor(voltage + 0.5), V_MIN, V_MAX).astype(np.int64) - V_MIN
         f = SEGMENT_BITS
@@ -316,7 +317,7 @@ def _single(node: Pool | Gate, maps: Maps) -> dict[int, npt.NDArray[np.float32]]
 
 
 def _sliced(x: Floats, bits: int) -> list[Floats]:
-    """Slices of inputs in code units; what is below one code goes with slice 0."""
+    """Split inputs into slices in code units; a fraction below one code goes with slice 0."""
     if bits == 8:
         return [x]
     integers = np.floor(x).astype(np.int64)
