@@ -32,7 +32,8 @@ Key = tuple[str, int, int, int]
 
 @dataclass
 class Trace:
-    """Values by (block, product, tile, slice), each int64 (samples * positions, columns); of the last call.
+    """Intermediate values of the last call, by (block, product, tile, slice); each int64 (samples *
+    positions, columns).
 
     Blocks: ``array`` (a), ``noise`` (g), ``noisy`` (a'), ``readout`` (what is added to p), ``partial``
     (p), ``preneuron`` (z), ``neuron`` (y). ``sigma`` holds a column for each group.
@@ -41,18 +42,19 @@ class Trace:
     values: dict[Key, npt.NDArray[np.int64]] = field(default_factory=dict)
 
     def record(self, key: Key, value: npt.NDArray[Any], *, beside: bool = False) -> None:
-        """Store a copy of one intermediate; ``beside``: its columns follow those that are there."""
+        """Store a copy of one intermediate; with ``beside``, its columns are appended to those stored under
+        the key."""
         earlier = [self.values[key]] if beside else []
         self.values[key] = np.concatenate([*earlier, value], axis=1).astype(np.int64)
 
 
 def unrecorded(key: Key, value: npt.NDArray[Any], *, beside: bool = False) -> None:
-    """Nothing is stored."""
+    """Discard an intermediate: the default recorder."""
 
 
 @dataclass(frozen=True)
 class Draw:
-    """Key of the read noise: ``index`` int64 (samples,); none of it without ``noise``."""
+    """Key of the read noise of samples ``index`` int64 (samples,); there is none with ``noise`` off."""
 
     seed: int
     index: Ints
@@ -61,7 +63,7 @@ class Draw:
 
     @classmethod
     def none(cls, samples: int) -> Draw:
-        """No read noise."""
+        """Draw without read noise."""
         return cls(0, np.arange(samples, dtype=np.int64), False)
 
 
@@ -85,13 +87,13 @@ class Codes(PerKind):
 
     @classmethod
     def of(cls, program: Program, draw: Draw, trace: Trace | None = None, given: Sums | None = None) -> Codes:
-        """The arithmetic of a program."""
+        """Arithmetic of a program."""
         record = unrecorded if trace is None else trace.record
         fields = (program.rows, program.curve_base, program.curve_slope, draw)
         return cls(*fields, program.calls, program.first_product, record, given)
 
     def product(self, at: At, step: Product, maps: Maps) -> npt.NDArray[Any]:
-        """A product's map: codes, or sums int64."""
+        """Map of a product: codes, or sums int64."""
         patches = step.patches
         rows = patches.cut(step.source(maps), step.border)
         n, positions = rows.shape[:2]
@@ -103,7 +105,7 @@ class Codes(PerKind):
         return self.ended(at.nth, step, z, maps)
 
     def pool(self, at: At, step: Pool, maps: Maps) -> Bytes:
-        """A pooling's map."""
+        """Map of a pool."""
         return pool(step, step.source(maps))
 
     def table(self, at: At, step: Table, maps: Maps) -> Bytes:
@@ -111,11 +113,11 @@ class Codes(PerKind):
         return table(step, step.source(maps), self.curve_base, self.curve_slope)
 
     def gate(self, at: At, step: Gate, maps: Maps) -> Bytes:
-        """A gate's map."""
+        """Map of a gate."""
         return gate(step, maps)
 
     def ended(self, number: int, step: Product, z: Ints, maps: Maps) -> npt.NDArray[Any]:
-        """A product's map from its sums z (patches, outputs): second operand, neurons, each in its place."""
+        """Finish a product: from its sums z (patches, outputs) to its map, by second operand and neurons."""
         positions = step.patches.positions
         if step.skip is not None:
             z = z + second_operand(step, maps[step.skip]).reshape(z.shape)

@@ -108,7 +108,8 @@ class Core:
 
 
 def batch_of(steps: Sequence[Step]) -> int:
-    """Samples computed together: their patches, and what products give for them, are in memory at once."""
+    """Number of samples to compute together: their patches and the results of products are in memory at
+    once."""
     values_each = max(
         (
             p.patches.positions * max(p.patches.groups * p.patches.inputs, p.layer.outputs)

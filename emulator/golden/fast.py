@@ -80,7 +80,7 @@ def _warn(reason: str) -> None:
 
 
 def loaded() -> bool:
-    """Whether the compiled loops are there already, so that using them costs nothing."""
+    """Whether the compiled loops are imported already, so that using them costs no start-up time."""
     return "ndrite.emulator.golden.fast_loops" in sys.modules
 
 
@@ -115,7 +115,7 @@ class FastCore:
         self._work = work(program)
 
     def refresh(self) -> None:
-        """Multiply with what ``weights`` hold now."""
+        """Lay the weights out again after ``weights`` has changed."""
         for product in self.products:
             product.refresh()
 
@@ -152,7 +152,7 @@ class FastCore:
 
 
 class FastProduct:
-    """A product as the loops read it; ``given`` float32 (M, K) is read again by ``refresh``."""
+    """A product laid out for the loops; ``given`` float32 (M, K) is read again by ``refresh``."""
 
     def __init__(self, program: Program, number: int) -> None:
         step = program.products[number]
@@ -187,7 +187,8 @@ class FastProduct:
         self._weights = np.concatenate(flat, axis=1)
 
     def run(self, maps: Maps, first: int, loops: _Loops) -> npt.NDArray[Any]:
-        """Its map, codes or sums int32; patch p of sample i has number first + i * stride + p."""
+        """Compute the product's map, codes or sums int32; patch p of sample i has number first + i * stride +
+        p."""
         from ndrite.emulator.golden.fast_loops import product
 
         step, patches = self.step, self.step.patches
@@ -276,7 +277,7 @@ class _Loops(PerKind):
 
 
 def _where(p: Patches, border: int) -> npt.NDArray[np.int64]:
-    """Patches in the loops' order."""
+    """Parameters of patches in the order of the loops' arguments."""
     numbers = [*p.shape, *p.kernel, *p.stride, *p.dilation, *p.padding[:2], *p.grid, p.groups, border]
     return np.array(numbers, np.int64)
 

@@ -71,7 +71,7 @@ def rounds(x: Any, y: Any, k0: Any, k1: Any, k2: Any, k3: Any) -> Any:
 
 @njit(cache=True, nogil=True, inline="always")
 def draw(column: Any, key: Any, low: Any, high: Any) -> None:
-    """What every patch's sample of a column looks up, uint16 (n,), under keys (4, n)."""
+    """Look up the Gaussian entries of every patch of a column, uint16 (n,), under keys (4, n)."""
     k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
     for b in range(low.shape[0]):
         x, y = rounds(column, k3[b], k0[b], k1[b], k2[b], k3[b])
@@ -257,7 +257,7 @@ def product(
     codes: Any,
     sums: Any,
 ) -> None:
-    """What every column answers to patches ``from_patch`` to ``to_patch`` of maps x uint8 (C, n, H, W).
+    """Compute every column's outputs for patches ``from_patch`` to ``to_patch`` of maps x uint8 (C, n, H, W).
 
     ``weights`` float32 (groups, K * M / groups): a group's columns, tile by tile, each (M / groups, rows);
     ``columns`` int64 (6, M): bias, gain, offset, scale, curve,
@@ -353,7 +353,8 @@ def product(
 
 @njit(cache=True, nogil=True, inline="always")
 def draw_cells(cell: Any, key: Any, x: Any, y: Any, low: Any, high: Any) -> None:
-    """Cipher texts uint16 (2K,) of cells under one key (4,), and what their samples look up."""
+    """Encipher the cells' numbers under one key (4,): cipher texts uint16 (2K,), and the table entries of
+    their samples."""
     k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
     for b in range(cell.shape[0]):
         x[b], y[b] = rounds(cell[b], k3, k0, k1, k2, k3)
@@ -375,14 +376,14 @@ def cells(x: Any, y: Any, g: Any, mean: Any, sigma: Any, law: Any, code: Any) ->
 
 @njit(cache=True, nogil=True)
 def pairs(positive: Any, negative: Any, out: Any) -> None:
-    """Weights float32 of the codes of the cells of each pair."""
+    """Weights float32 from the codes of both cells of each pair."""
     for k in range(out.shape[0]):
         out[k] = np.float32(positive[k] - negative[k])
 
 
 @njit(cache=True, nogil=True)
 def redraw(mean: Any, sigma: Any, law: Any, schedule: Any, layer: int, key: Any, out: Any) -> None:
-    """Weights float32 (M, K) of a virtual chip, a column in a row.
+    """Draw the weights float32 (M, K) of a virtual chip, a column per row.
 
     ``mean`` int32 (M, 2K) with 16 fractional bits and the rounding half added, ``sigma`` int32 (M, 2K) with
     8: of a column's positive cells, then its negative ones. ``law`` int32: u below which cells stick low,

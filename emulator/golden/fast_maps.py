@@ -13,7 +13,8 @@ U64 = np.uint64
 
 @njit(cache=True, nogil=True)
 def turn(x: Any, out: Any) -> None:
-    """``out`` (k, n) of x (n, k), both uint8, a square at a time: the cache holds its lines."""
+    """Transpose x (n, k) uint8 into ``out`` (k, n), a square at a time so that its lines stay in the
+    cache."""
     side = 64
     for first in range(0, x.shape[0], side):
         last = min(x.shape[0], first + side)

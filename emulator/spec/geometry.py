@@ -217,7 +217,7 @@ class Geometry:
 
     @property
     def noise_units(self) -> int:
-        """Passes whose noise is worked out at the same time: more where they follow each other sooner."""
+        """Passes whose noise is computed at the same time: more if passes follow each other sooner."""
         return 4 if self.lane_groups > 1 else 2 if self.overlap else 1
 
     @property
@@ -241,7 +241,7 @@ class Geometry:
         return self.map_codes > 0
 
     def hardware_fields(self) -> dict[str, int]:
-        """The fields that a host can tell, in the order of the identity block, booleans as 0/1."""
+        """Fields that a host can read from a device, in the order of the identity block, booleans as 0/1."""
         return {
             f.name: int(getattr(self, f.name))
             for f in dataclasses.fields(self)
@@ -290,7 +290,8 @@ def lane_groups(columns: int, geometry: Geometry) -> int:
 
 
 def words_of(rows: int, groups: int) -> int:
-    """Weight words a lane that ``rows`` rows take in ``groups`` groups; one group needs no whole words."""
+    """Weight words per lane for ``rows`` rows in ``groups`` groups; a single group is not rounded up to whole
+    words."""
     return rows if groups == 1 else -(-rows // WORD_ROWS) * (WORD_ROWS // groups)
 
 
@@ -301,7 +302,8 @@ def words_a_lane(inputs: int, share: int, groups: int, geometry: Geometry) -> in
 
 
 def beside(share: int, geometry: Geometry) -> int:
-    """A product's groups of ``share`` columns that lie in lanes beside each other, each at whole readouts."""
+    """Number of a product's groups of ``share`` columns that fit side by side in the lanes, each at whole
+    readouts."""
     return max(1, geometry.lanes // lane_groups(share, geometry) // whole_readouts(share, geometry))
 
 

@@ -198,12 +198,12 @@ class LearningLayer:
     transfer: Transfer | None = None
 
     def fast_row(self, inputs: int) -> int:
-        """The first row of fast devices, of a layer of so many inputs."""
+        """First row of fast devices in a layer of ``inputs`` inputs."""
         return inputs + 1 + (self.tuned is not None)
 
     @property
     def rows(self) -> int:
-        """Rows of devices, all of them."""
+        """Number of rows of devices, all kinds counted."""
         return int(self.states.shape[0])
 
     @property
@@ -248,7 +248,8 @@ class Learning:
 
     @property
     def carries(self) -> int:
-        """The first of the records of laws of layers' own devices where others are pulsed; 0: none are.
+        """Number of the first record that holds the law of a layer's own devices where fast devices are
+        pulsed; 0: there are none.
 
         One a layer stands before, and where neurons are tuned one of each layer's ECRAMs.
         """
@@ -269,7 +270,7 @@ class Learning:
 
 
 def pair_constant(pair: int) -> int:
-    """Value that is mixed into a word for pair ``pair`` of a train's slots."""
+    """Constant that is mixed into a word for pair ``pair`` of a train's slots."""
     return pair * 0x9E37 & 0xFFFF
 
 
@@ -279,7 +280,8 @@ def round_constant(i: int) -> int:
 
 
 def levels_of(states: npt.NDArray[Any], bits: int) -> npt.NDArray[np.int64]:
-    """Which of 2^bits parts of the codes from -256 on each state is read in: int64 of ``states``' shape."""
+    """Index of the part, of 2^bits equal parts of the codes from -256 on, in which each state is read: int64,
+    the shape of ``states``."""
     levels: npt.NDArray[np.int64] = (weights_of(states).astype(np.int64) + WEIGHT_MAX + 1) >> (9 - bits)
     return levels
 
@@ -310,14 +312,15 @@ def check_samples(learning: Learning, x: npt.NDArray[Any], labels: npt.NDArray[A
 
 
 def weights_of(states: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
-    """Codes int16 that states (any shape) are read as."""
+    """Weight codes int16 at which states (any shape) are read."""
     codes = clip(rshift_round(states.astype(np.int64), CODE_SHIFT), -WEIGHT_MAX, WEIGHT_MAX)
     read: npt.NDArray[np.int16] = codes.astype(np.int16)
     return read
 
 
 def program_of(learning: Learning, states: list[npt.NDArray[Any]] | None = None) -> Program:
-    """The program that the devices compute at ``states``, one array (K + 1, M) a layer; None: at first."""
+    """Program that the devices compute at ``states``, one array (K + 1, M) per layer; None: the initial
+    states."""
     layer_states = [layer.states for layer in learning.layers] if states is None else states
     layers = []
     for program, layer, s in zip(learning.program.layers, learning.layers, layer_states, strict=True):

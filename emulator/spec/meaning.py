@@ -63,7 +63,8 @@ class InputRange:
 
     @classmethod
     def from_dict(cls, content: Any) -> Self:
-        """What ``as_dict`` gave. Raises MeaningError when that is not what it is."""
+        """Rebuild an InputRange from the output of ``as_dict``. Raises MeaningError if the dictionary has
+        another form."""
         if not isinstance(content, dict):
             raise MeaningError(f"input range is {shown(content)}; accepted: an object with low and high")
         try:
@@ -109,7 +110,7 @@ class InputRange:
 
 @record(kw_only=True)
 class Meaning:
-    """Meaning of inputs and outputs, for whoever reads results.
+    """Meaning of inputs and outputs, for readers of results.
 
     Raises MeaningError, naming the field, when it is of another kind.
 
@@ -204,7 +205,7 @@ class Meaning:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: what is said, nothing else."""
+        """Fields that are set, as plain values for JSON."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         if self.inputs is not None:
             fields["inputs"] = self.inputs.as_dict()
@@ -214,7 +215,8 @@ class Meaning:
 
     @classmethod
     def from_dict(cls, content: Any) -> Self:
-        """What ``as_dict`` gave. Raises MeaningError when that is not what it is."""
+        """Rebuild a Meaning from the output of ``as_dict``. Raises MeaningError if the dictionary has another
+        form."""
         require(isinstance(content, dict), "meaning", shown(content), "an object", MeaningError)
         names = [f.name for f in dataclasses.fields(cls)]
         for name in content:

@@ -135,7 +135,7 @@ class Patches:
         return np.ascontiguousarray(parts).reshape(len(y), -1, rows * block[0], columns * block[1])
 
     def gather(self, maps: npt.NDArray[Any], block: Pair = (1, 1)) -> npt.NDArray[Any]:
-        """Results (n, positions, g * h * M) of maps (n, M, rows, columns): what ``place`` undoes."""
+        """Results (n, positions, g * h * M) from maps (n, M, rows, columns): the inverse of ``place``."""
         (rows, columns), (g, h) = self.grid, block
         parts = maps.reshape(len(maps), self.groups, -1, rows, g, columns, h).transpose(0, 3, 5, 1, 4, 6, 2)
         return np.ascontiguousarray(parts).reshape(len(maps), rows * columns, -1)

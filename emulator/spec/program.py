@@ -94,7 +94,7 @@ def load(path: str | os.PathLike[str]) -> Program:
 
 
 def _entry(where: str, step: Step, arrays: Arrays) -> dict[str, Any]:
-    """A step's scalars; its arrays go into ``arrays``."""
+    """Scalars of a step; its arrays are added to ``arrays``."""
     entry = {"kind": step.kind} | flat(where, step, arrays)
     for layer in step.layers:
         entry |= {"inputs": layer.inputs, "outputs": layer.outputs}
@@ -188,7 +188,8 @@ class Program(Flow):
 
     @classmethod
     def chain(cls, *, layers: Sequence[Layer], **rest: Any) -> Self:
-        """Full layers, each on the codes of the one before; the last gives sums. ``rest`` as the class."""
+        """Program of full layers, each on the codes of the layer before; the last outputs sums. ``rest``:
+        other fields."""
         require(len(layers) >= 1, "layers", "empty", "at least one layer")
         steps = tuple(
             Product(
@@ -212,12 +213,12 @@ class Program(Flow):
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The products' layers."""
+        """Layers of the products, in order."""
         return tuple(layer for step in self.steps for layer in step.layers)
 
     @property
     def is_chain(self) -> bool:
-        """Whether it is full layers one behind the other, sums at the end: what ``chain`` makes."""
+        """Whether the program is a chain of full layers with sums at the end, as ``chain`` makes it."""
         is_chain = (
             p.layer.inputs == math.prod(shape)
             for p, shape in zip(self.products, self.map_shapes, strict=False)

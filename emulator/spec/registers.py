@@ -34,7 +34,7 @@ class Register:
 
 
 def numbered(rows: Iterable[tuple[str, str, str]]) -> tuple[Register, ...]:
-    """Registers one behind the other, of name, access and meaning."""
+    """Number registers consecutively; ``rows``: name, access and meaning."""
     return tuple(Register(name, i, access, text) for i, (name, access, text) in enumerate(rows))
 
 
@@ -102,8 +102,7 @@ COUNTERS: tuple[str, ...] = tuple(r.name for r in REGISTERS if r.address > BY_NA
 
 
 def register_map_hash(*more: str) -> int:
-    """CRC-32 over the table, and ``more`` lines of what else both sides must know; a host built with another
-    table refuses the device."""
+    """CRC-32 over the register table and the lines ``more``; a host with another table refuses the device."""
     lines = [*(f"{r.name} {r.address} {r.access}" for r in REGISTERS), *more]
     return zlib.crc32("\n".join(lines).encode())
 

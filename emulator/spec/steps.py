@@ -51,11 +51,11 @@ class StepBase(Reads):
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """Layers that the array holds of it: the layer of a product."""
+        """Layer of a product, as the array holds it; empty for other steps."""
         return ()
 
     def holding(self, fresh: Iterator[Layer]) -> Any:
-        """The step with the next of ``fresh`` in place of its layer, where it has one."""
+        """Return the step with the next of ``fresh`` as its layer, or unchanged if it has none."""
         return self
 
     @property
@@ -64,7 +64,8 @@ class StepBase(Reads):
         return None
 
     def moved(self, joined: Joined, alone: Alone) -> Any:
-        """The step with its maps at other numbers: those that it joins, those that it reads alone."""
+        """Return the step with its maps renumbered: ``joined`` for maps that it joins, ``alone`` for
+        others."""
         return dataclasses.replace(self, sources=joined(self.sources))  # type: ignore[type-var]
 
     def check(self, where: str, maps: list[Shape], curves: Curves, rows: int) -> None:

@@ -145,7 +145,7 @@ def probabilities(outputs: Floats, kind: str, function: str) -> Floats:
 
 
 def kind_of(classes: Sequence[str], shape: Shape) -> str:
-    """The task that names of classes say for outputs of ``shape``; empty without names.
+    """Kind of task that names of classes imply for outputs of ``shape``; empty without names.
 
     Raises MeaningError when neither an output per name nor one output of two names fits.
     """

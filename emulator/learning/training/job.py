@@ -63,7 +63,7 @@ def of_widths(
 
 
 def of_network(network: Network, view: ChipView = FLOAT) -> TrainedNetwork:
-    """A float network of any shape, to go on with: every array of it is trained.
+    """Trainable copy of a float network of any shape; every array of it is trained.
 
     Normalisation was folded when the network was made and does not come back. Functions of a table that share
     a gain, a shift or a device go on sharing it.
@@ -98,7 +98,8 @@ def _trained_table(node: Table, view: ChipView) -> TrainedTable:
 
 
 def shared(*values: Array) -> int:
-    """The fewest runs of equal length, side by side, within which each of ``values`` (E,) is the same."""
+    """Fewest runs of equal length, side by side, such that each of ``values`` (E,) is constant within a
+    run."""
     count = len(values[0])
     for runs in range(1, count):
         parts = [v.reshape(runs, -1) for v in values] if count % runs == 0 else []
@@ -116,7 +117,7 @@ TRAINED: dict[str, Callable[[Any, ChipView], TrainedNode]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Job(Recipe):
-    """A training: its network and its recipe.
+    """A training: recipe, network and chip.
 
     Attributes
     ----------
@@ -173,7 +174,7 @@ def run_job(
     resume: bool = False,
     progress: Callable[[int, int, float, float], None] | None = None,
 ) -> Network:
-    """Train and write ``out`` at the end; the network of the best epoch.
+    """Train, write ``out`` at the end, and return the network of the best epoch.
 
     ``start``: a network of as many inputs, and outputs for the classes, to go on with in place of a new one
     of the job's layers and neurons. Until then the best network so far and the state after every epoch lie

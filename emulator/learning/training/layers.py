@@ -15,17 +15,17 @@ RANGE_SAMPLES = 8
 
 
 def along(values: Tensor, like: Tensor) -> Tensor:
-    """``values`` (M,) or (1,) so that they go with the channels of ``like``, (n, M) or (n, M, H, W)."""
+    """Reshape ``values`` (M,) or (1,) to broadcast along the channels of ``like``, (n, M) or (n, M, H, W)."""
     return values if like.dim() == 2 else values.view(-1, 1, 1)
 
 
 def floats_of(values: Tensor) -> npt.NDArray[np.float32]:
-    """As an array of single precision."""
+    """Array in single precision."""
     return np.asarray(values.numpy(), np.float32)
 
 
 class Reading(torch.nn.Module):
-    """Patches times a matrix held by differential pairs of cells, read through converters.
+    """Product of patches and a matrix in differential pairs of cells, read through converters.
 
     Matrices (K, M), K of a patch (of its group). Each column is limited to ``view.clip_rms`` times its root
     mean square; that limit is the weight the compiler maps to the largest conductance. In training the
@@ -81,12 +81,13 @@ class Reading(torch.nn.Module):
         return weight.clamp(-limit, limit), limit
 
     def drawn(self, weight: Tensor) -> Tensor:
-        """Limited weights (K, M); in training as cells hold them, a fresh draw of their errors."""
+        """Limited weights (K, M); in training with a fresh draw of the cells' errors."""
         weight, limit = self.limit(weight)
         return weight + self.error(weight, limit) if self.training else weight
 
     def error(self, weight: Tensor, limit: Tensor) -> Tensor:
-        """Levels and a draw of the cells' errors, less the weights (K, M); nothing without levels."""
+        """Error of levels and cells: a draw of the programmed weights minus the weights (K, M); only the
+        cells' without levels."""
         with torch.no_grad():
             if self.view.sigma is None:
                 return torch.zeros_like(weight)
@@ -95,7 +96,7 @@ class Reading(torch.nn.Module):
             return (level / self.steps + sigma * torch.randn_like(weight)) * limit - weight
 
     def bias_error(self, bias: Tensor, limit: Tensor) -> Tensor:
-        """Levels and a draw of the errors of rows of cells that hold ``bias`` (M,), less the bias.
+        """Error of rows of cells that hold ``bias`` (M,): a draw of the programmed bias minus the bias.
 
         As ``ndrite.emulator.mapping.weights.program_bias``; the rows of a column have one level here.
         """
@@ -117,7 +118,7 @@ class Reading(torch.nn.Module):
         return self._converted(x, weight, self.view.adc_bits, constant)
 
     def sums(self, x: Tensor, weight: Tensor) -> Tensor:
-        """As ``read`` without converters."""
+        """As ``read``, without converters."""
         p = self.patches
         if p is None:
             return x @ weight
@@ -129,7 +130,7 @@ class Reading(torch.nn.Module):
         return torch.nn.functional.conv2d(x, kernels, None, p.stride, border, p.dilation, p.groups)
 
     def settle(self, x: Tensor, weight: Tensor, constant: Tensor) -> None:
-        """Set the converters' ranges to what inputs ``x`` show; arguments as ``read``'s."""
+        """Set the converters' ranges from inputs ``x``; arguments as for ``read``."""
         if self.view.adc_bits is not None:
             with torch.no_grad():
                 self.reach.zero_()
@@ -191,7 +192,7 @@ class Reading(torch.nn.Module):
 
 
 class Crossbar(Reading):
-    """A reading with the matrix that it reads, which is trained; arguments as ``Reading``, ``inputs`` K."""
+    """A reading that owns the trained matrix; arguments as ``Reading``, ``inputs`` K."""
 
     def __init__(
         self,
@@ -223,7 +224,8 @@ class Crossbar(Reading):
 
 
 def follow(held: Tensor, now: Tensor, widest: Callable[[Tensor, Tensor], Tensor]) -> None:
-    """An end of a range that keeps up with ``now`` and comes back slowly; ``widest``: of two ends.
+    """Move an end of a range: at once to a wider value ``now``, slowly back to a narrower one; ``widest`` is
+    max or min.
 
     What is seen now is never cut, or no gradient would come from a sequence's calls of larger values.
     """
@@ -242,6 +244,6 @@ class SteppedOutput(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: object, grad: Tensor) -> Tensor:
-        """The gradient where the output was inside 0..1."""
+        """Pass the gradient where the output was inside 0..1."""
         (inside,) = ctx.saved_tensors  # type: ignore[attr-defined]
         return grad * inside

@@ -15,7 +15,8 @@ from ndrite.emulator.spec import state_file
 
 
 class Augment:
-    """Half the images shifted at random by up to ``shift`` pixels each way; half mirrored where ``flip``.
+    """Shift half of the images at random by up to ``shift`` pixels each way; mirror half of them with
+    ``flip``.
 
     Mirroring asks too much of 128 neurons (held-out accuracy 87.8 % with it, 89.7 % without), not of
     convolutions. Built once over all images (n, side * side); ``batch`` gathers augmented rows.
@@ -66,9 +67,9 @@ def save_state(
 def load_state(
     path: Path, run: dict[str, Any], batches: torch.Generator, mark: dict[str, Any]
 ) -> tuple[int, float]:
-    """Put the state into ``run`` and ``batches``; the epochs done and the best held-out accuracy. Nothing in
-    it is executed. Raises StateError when the file is no state, was edited, or is one of another training:
-    model, recipe, settings, samples or code. Raises EmulatorError when its content does not fit the model."""
+    """Restore ``run`` and ``batches`` from a file; return the epochs done and the best held-out accuracy.
+    Nothing in the file is executed. Raises StateError when the file is no state, was edited, or belongs to
+    another training."""
     saved = state_file.load_state(path, mark)
     try:
         content = torch.load(io.BytesIO(saved), weights_only=True)
@@ -117,7 +118,7 @@ class Split:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C after ``epoch`` whole epochs; what they gave is kept."""
+    """Ctrl-C after ``epoch`` whole epochs; their results are kept."""
 
     def __init__(self, epoch: int) -> None:
         super().__init__()

@@ -22,10 +22,10 @@ AT_ONCE = 1 << 24
 
 
 class _Tensors(FloatArithmetic, PerTrainedKind):
-    """Nodes as PyTorch modules: those with something to train by themselves, pooling and gates here."""
+    """Arithmetic of tensors: trained nodes compute themselves; pooling and gates are computed here."""
 
     def trained(self, at: At, node: TrainedNode, maps: Any) -> Tensor:
-        """The node's own result."""
+        """Result of a trained node."""
         result: Tensor = node(maps)
         return result
 
@@ -55,8 +55,7 @@ def _pooled(pool: Pool, x: Tensor) -> Tensor:
 
 
 class TrainedNetwork(torch.nn.Module):
-    """Nodes over maps, as ``ndrite.emulator.network.Network`` has them, those trained that have something to
-    train.
+    """Nodes over maps, as in ``ndrite.emulator.network.Network``; nodes with parameters are trained modules.
 
     ``ndrite.emulator.learning.training.job`` makes one of widths, or of a float network. ``shapes``: of
     every map.

@@ -109,7 +109,7 @@ class Neuron(torch.nn.Module):
         return True
 
     def gain(self) -> Tensor:
-        """Factor (M,) on the pre-activation before ``shape``, for what is trained as one."""
+        """Factor (M,) on the pre-activation before ``shape``, for neurons that train one."""
         return torch.ones_like(self.shift)
 
     def spread(self) -> Tensor:
@@ -131,7 +131,7 @@ class Neuron(torch.nn.Module):
             self.norm.settle(v)
 
     def folded(self) -> tuple[Tensor, Tensor]:
-        """Divisor of the weights (M,) and bias (M,), float64."""
+        """Divisor (M,) of the weights and bias (M,) that replace normalisation and shift, float64."""
         if self.norm is None:
             return torch.ones_like(self.shift, dtype=torch.float64), self.shift.double()
         spread = torch.sqrt(self.norm.running_var.double() + self.norm.eps)
@@ -142,7 +142,7 @@ class Neuron(torch.nn.Module):
         raise NotImplementedError
 
     def exported(self) -> tuple[Activation, Tensor, Tensor]:
-        """The float network's activation, divisor of this layer's z (M,), factor of the next layer's
+        """Activation of the float network, divisor of this layer's z (M,), and factor on the next layer's
         weights."""
         raise NotImplementedError
 
@@ -212,7 +212,8 @@ class NdrNeuron(Neuron):
         return super().unit() * torch.exp(self._log_peaks()).detach()
 
     def exported(self) -> tuple[Activation, Tensor, Tensor]:
-        """Largest height made 1 and handed on to the next layer's weights, unless heights are absolute."""
+        """Export with the largest height as 1 and the factor in the next layer's weights, unless heights are
+        absolute."""
         peak = torch.exp(self._log_peaks().double()).expand(self.outputs)
         height = torch.exp(self.log_height.double().clamp(*self.log_heights)).expand(self.outputs)
         scale = torch.ones(1, dtype=torch.float64) if self.absolute else height.max()
@@ -226,7 +227,7 @@ class NdrNeuron(Neuron):
         )
 
     def _own_curves(self) -> Tensor:
-        """The curve of every neuron's state, (M, P), linear between those of the states known."""
+        """Curve of every neuron at its state, (M, P), interpolated linearly between the known states."""
         steps = len(self.curves) - 1
         curve_numbers = self.shape_shift.clamp(0.0, 1.0).expand(self.outputs) * steps
         left = curve_numbers.detach().floor().clamp(max=steps - 1.0)
@@ -262,7 +263,7 @@ class MonotonicNeuron(Neuron):
 
     @property
     def bounded(self) -> bool:
-        """All but the unbounded ReLU."""
+        """True, except for the unbounded ReLU."""
         return self.kind != "relu"
 
     def gain(self) -> Tensor:
