@@ -47,11 +47,11 @@ REATTACH_S = 5.0
 
 
 class StageFailed(Exception):
-    """A stage without which the next ones make no sense; the message is what was seen."""
+    """A stage failed that later stages depend on; the message is the observation."""
 
 
 def attached(port: str, baud: int, within_s: float = REATTACH_S) -> UartLink:
-    """The serial port, which a board that was just loaded may take away and attach again."""
+    """Wait for the serial port: a board that was just loaded may detach and attach again."""
     end = time.monotonic() + within_s
     while True:
         try:
@@ -64,7 +64,7 @@ def attached(port: str, baud: int, within_s: float = REATTACH_S) -> UartLink:
 
 @dataclass(frozen=True)
 class Hardware:
-    """A board on ``port``, or at that address; ``folder`` holds its build, or will.
+    """A board on ``port`` or at a network address; ``folder`` holds its build, or receives it.
 
     ``loaded``: it is on the board already.
     """
@@ -76,7 +76,7 @@ class Hardware:
     announce: Callable[[str], None] = lambda _: None
 
     def bitstream(self) -> tuple[int, str]:
-        """The one in the folder, built first where there is none."""
+        """Path of the bitstream in the folder, which is built first if it is missing."""
         report = self.folder / "report.json"
         try:
             if not report.is_file():
@@ -98,7 +98,7 @@ class Hardware:
         return bitstream_id
 
     def load(self) -> str:
-        """By openFPGALoader."""
+        """Load the bitstream by openFPGALoader."""
         if self.loaded:
             return "left as it is (loaded)"
         try:
@@ -108,7 +108,7 @@ class Hardware:
         return "loaded with openFPGALoader"
 
     def open(self) -> Board:
-        """At the board's bit rate, or its address."""
+        """Open the board at its bit rate or its address."""
         if self.target.ethernet is None:
             return Board(attached(self.port, self.target.baud))
         socket = UdpSocket(*udp_address(self.port))
@@ -126,7 +126,7 @@ class Simulated:
         return Design(small=True) if self.target.small else None
 
     def bitstream(self) -> tuple[int, str]:
-        """The netlist instead of one."""
+        """Digest of the netlist, which stands in for a bitstream."""
         geometry = self.target.geometry
         if self.target.ethernet is None:
             identity = simulated_id(geometry, platform=self._design)
@@ -135,11 +135,11 @@ class Simulated:
         return identity, f"none: simulated, build id {identity:016x}"
 
     def load(self) -> str:
-        """Nothing to load."""
+        """Do nothing: a simulation has nothing to load."""
         return "none: compiled for this machine"
 
     def open(self) -> Board:
-        """Compiled when it is not in the cache."""
+        """Open the simulation, compiling it if it is not in the cache."""
         link: Callable[..., Link] = sim_udp_link
         if self.target.ethernet is None:
             link = partial(SimLink, platform=self._design)
@@ -160,7 +160,7 @@ FAULTS = ("errors_framing", "errors_crc", "errors_overflow", "errors_sequence", 
 
 
 def identity(board: Board, geometry: Geometry, build_id: int) -> Iterator[Check]:
-    """Whether the array is the one expected, and the gateware that of the bitstream."""
+    """Check that the board has the expected array and the gateware of the bitstream."""
     fields, expected = board.geometry.hardware_fields(), geometry.hardware_fields()
     wrong = [
         f"{name} is {fields[name]}, not {value}" for name, value in expected.items() if fields[name] != value
@@ -172,7 +172,7 @@ def identity(board: Board, geometry: Geometry, build_id: int) -> Iterator[Check]
 
 
 def noise(board: Board, rng: np.random.Generator) -> Check:
-    """Mean and deviation of repeated reads of one input, against other reads of the golden model."""
+    """Compare mean and deviation of repeated reads of one input with other reads by the golden model."""
     g = board.geometry
     widths = (min(16, g.max_inputs), min(4, g.max_outputs))
     program = random_program(g, rng, sizes=widths, noise=True, readout="adc")
@@ -191,7 +191,8 @@ def noise(board: Board, rng: np.random.Generator) -> Check:
 
 
 def standard_errors(got: npt.NDArray[np.float64], law: npt.NDArray[np.float64]) -> float | None:
-    """How far mean or deviation of reads ``got`` (n, columns) is from that of ``law`` (m, columns), at most.
+    """Largest distance of mean or deviation of reads ``got`` (n, columns) from those of ``law`` (m, columns),
+    in standard errors.
 
     In standard errors of the difference; columns without noise are left out, None when that leaves none.
     """
@@ -231,7 +232,7 @@ def heard(board: Board) -> dict[str, int]:
 
 
 def faults(board: Board, before: dict[str, int]) -> Check:
-    """Whether link and core went through all of it without a fault; ``before`` was heard while opening."""
+    """Check that link and core had no fault since ``before``, which was read while opening."""
     counters = board.counters()
     bad = {name: counters[name] for name in FAULTS if counters[name]}
     for name, count in heard(board).items():
@@ -247,7 +248,7 @@ STAGES = ("bitstream", "loading", "connection", "identity", "self test", "noise"
 
 
 def stages_of(way: Way, *, inferences: int = INFERENCES, seed: int = 0) -> Iterator[Check]:
-    """Check after check, each with its stage, of the board at the end of ``way``.
+    """Run all checks, each with its stage, on the board at the end of ``way``.
 
     ``inferences`` random ones, at least, are compared with the golden model. A stage that ends all the
     others is followed by one failed check for each that was not reached. The board is closed at the end.
@@ -266,7 +267,7 @@ def stages_of(way: Way, *, inferences: int = INFERENCES, seed: int = 0) -> Itera
 
 
 def _checks(way: Way, inferences: int, rng: np.random.Generator) -> Iterator[Check | str]:
-    """All of them; before those of a stage its name."""
+    """Yield all checks; the name of a stage comes before its checks."""
     yield "bitstream"
     build_id, bitstream_name = way.bitstream()
     yield Check("bitstream", True, bitstream_name)

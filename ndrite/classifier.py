@@ -19,7 +19,7 @@ from ndrite.url import connect
 
 @dataclass(eq=False, repr=False)
 class Classifier:
-    """Classes from a program on a board; works in a pipeline after any transformer of the inputs.
+    """Classifier that runs a program on a board; usable in a pipeline after any transformer of the inputs.
 
     Inputs (n, ...) are in the model's own unit for an imported network, else uint8 codes. ``InputWarning``
     says how many values lay outside the stored range. They are NumPy arrays or torch tensors, and results are
@@ -74,7 +74,7 @@ class Classifier:
         return self
 
     def fit(self, x: Any, y: Any = None) -> Self:
-        """Nothing is trained: checks that inputs ``x`` (n, ...) fit, and that labels are known classes.
+        """Check that inputs ``x`` (n, ...) fit and that labels are known classes; nothing is trained.
 
         Raises
         ------
@@ -193,7 +193,7 @@ class Classifier:
 
 
 def _like(x: Any, result: npt.NDArray[Any]) -> Any:
-    """``result`` as a tensor where ``x`` is one; names are none."""
+    """Convert ``result`` to a tensor if ``x`` is one; names of classes stay an array."""
     if not hasattr(x, "detach") or result.dtype.kind in "US":
         return result
     torch = sys.modules["torch"]  # loaded: x is its tensor

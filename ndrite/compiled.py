@@ -101,11 +101,11 @@ class Compiled(Result):
         return path
 
     def at(self, time_s: float) -> Self:
-        """The same die so many seconds after programming, and its program; what was calibrated stays."""
+        """Return the same die ``time_s`` seconds after programming, and its program; calibrations stay."""
         return self.on(self.die.at(time_s))
 
     def on(self, die: Die, **provenance: Any) -> Self:
-        """The same network on a die that has aged or been tuned; ``provenance`` says more about how."""
+        """Return the same network on a die that has aged or been tuned; ``provenance`` describes how."""
         origin = self.program.provenance | {"chip": die.chip.as_dict(), "die": die_digest(die)} | provenance
         program = dataclasses.replace(program_of(die, self.program), provenance=origin)
         return dataclasses.replace(self, die=die, program=program)
@@ -211,7 +211,7 @@ def load(path: str | os.PathLike[str] | None = None) -> Compiled:
 
 
 def is_compiled(path: str | os.PathLike[str]) -> bool:
-    """Whether a file begins as one of these, cut off later or not."""
+    """Whether a file begins as a compiled one, even if it is cut off later."""
     name = CONTENTS.encode()
     try:
         with Path(path).open("rb") as file:
@@ -222,7 +222,7 @@ def is_compiled(path: str | os.PathLike[str]) -> bool:
 
 
 def _members(path: Path) -> dict[str, bytes]:
-    """The parts, once they are those that the file was written with."""
+    """Read the members of a file and verify that they are those it was written with."""
     if not is_compiled(path):
         raise CompileError(
             "not a compiled network (a program or a network alone, or of an earlier format); accepted: what "
@@ -257,7 +257,7 @@ def _members(path: Path) -> dict[str, bytes]:
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
-    """The same bytes whenever it is written."""
+    """Archive entry with fixed metadata, so that equal contents give equal bytes."""
     return zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
 
 
@@ -278,14 +278,14 @@ MODELS = (".onnx", ".pt", ".pth")
 
 
 class Held(NamedTuple):
-    """A program, and the compiled network that it is part of; None of a program alone."""
+    """A program, and the compiled network that it is part of; None for a program alone."""
 
     program: Program
     whole: Compiled | None
 
 
 def held(source: Any) -> Held:
-    """The program that ``source`` is or holds, and what it holds beside it.
+    """Load the program that ``source`` is or contains, and the compiled network around it.
 
     Raises FileNotFoundError, ProgramError, CompileError when a file is missing or is none of what is
     accepted. Raises InputError when it is another kind of object.
@@ -300,7 +300,8 @@ def held(source: Any) -> Held:
 
 
 def compiled_of(source: Any) -> Compiled:
-    """A result of ``ndrite.compile``; None: what ships. Errors as ``held``'s; a program alone is refused."""
+    """Load a result of ``ndrite.compile``; None: the one that ships. Errors as for ``held``; a program alone
+    is refused."""
     if isinstance(source, Compiled):
         return source
     if source is not None and not _is_path(source):
@@ -325,14 +326,14 @@ def _refuse_model(source: Any) -> None:
 
 
 def is_model(source: Any) -> bool:
-    """Whether ``source`` is imported, and is no network of ours."""
+    """Whether ``source`` is a model to import, not a network of ours."""
     if _is_path(source):
         return Path(source).suffix in MODELS
     return not isinstance(source, Network | Compiled)
 
 
 class Taken(NamedTuple):
-    """A network, and where it is from: what `compile` gave, or a model that was imported; None of neither."""
+    """A network and its origin: a result of `compile`, an imported model, or neither."""
 
     network: Network
     whole: Compiled | None = None
@@ -340,7 +341,7 @@ class Taken(NamedTuple):
 
 
 def network_of(source: Any, samples: Any = None, progress: Progress | None = None, **options: Any) -> Taken:
-    """A network, the one of a file or of what `compile` gave, or a model that is imported now.
+    """Load the network of a file or of a result of `compile`, or import a model.
 
     Raises FileNotFoundError, NetworkError, UnsupportedNodeError, MissingExtraError when a file is missing,
     or the model cannot be imported. Raises InputError when an option was given for what is no model.

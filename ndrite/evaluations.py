@@ -235,7 +235,7 @@ def evaluate(
 
 
 def ran(board: BoardApi) -> dict[str, Any]:
-    """How a board ran what is programmed.
+    """Describe how a board ran its program.
 
     ``segments``: programs that took turns on the array (1: it held all of it; 0: all was the host's);
     ``swapped_words``: memory words in which one differed from what the one before it had left, all batches;

@@ -32,7 +32,8 @@ Takes = Network | Program
 
 
 def array_of(source: Any) -> npt.NDArray[Any]:
-    """The array itself, of a tensor its values, or what an ``.npy`` file holds (``-``: standard input).
+    """Return the array itself, the values of a tensor, or the contents of an ``.npy`` file (``-``: standard
+    input).
 
     Nothing in a file is executed. Raises InputError when there is no such file or it is no plain NumPy array.
     """
@@ -65,7 +66,7 @@ def name_of(source: Any, what: str) -> str:
 
 
 def save_array(path: str | os.PathLike[str], array: npt.NDArray[Any]) -> Path:
-    """Write an ``.npy`` file in whole or not at all; ``-`` is standard output. Where it is."""
+    """Write an ``.npy`` file in whole or not at all (``-``: standard output); return its path."""
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     if os.fspath(path) != STANDARD:

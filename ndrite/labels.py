@@ -68,7 +68,7 @@ def task_by(meaning: Meaning, shape: Shape, measure: str = "") -> Task | None:
 
 
 def told(meaning: Meaning, shape: Shape, classes: tuple[str, ...] | None, task: str | None) -> Meaning:
-    """Meaning of a model's outputs once a user has named classes or the task.
+    """Return the meaning of a model's outputs after the user's names of classes or task.
 
     Raises InputError where the user contradicts the model, naming both readings.
     """
@@ -115,7 +115,7 @@ def told(meaning: Meaning, shape: Shape, classes: tuple[str, ...] | None, task: 
 
 
 def decided(network: Network, labels: npt.NDArray[Any], what: str, measure: str | None) -> Network:
-    """The network with the task that labels show, where it has none."""
+    """Return the network with the task that its labels imply, if it has none."""
     meaning, shape = network.meaning, network.map_shapes[-1]
     if meaning.task or meaning.classes:
         return network
@@ -145,7 +145,7 @@ def numbered(
 
 
 def _decided(labels: npt.NDArray[Any], meaning: Meaning, shape: Shape, what: str, measure: str) -> Task:
-    """The task that labels show, where the file says none."""
+    """Derive the task from the labels of a file that states none."""
     fields: dict[str, Any] = {"shape": shape, "threshold": meaning.threshold, "measure": measure}
     channels, places = shape[0], shape[1] * shape[2]
     outputs, flat = channels * places, labels.reshape(len(labels), -1)

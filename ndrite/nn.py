@@ -143,7 +143,7 @@ class Bases(torch.nn.Module):
             torch.nn.init.normal_(self.ndr.log_peak, std=APART)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, count * C, ..)."""
+        """Return values (n, count * C, ..) of inputs (n, C, ..)."""
         _check_channels(x, self.channels)
         shape = (-1, *[1] * (x.dim() - 2))
         gain, low, span = torch.exp(self.log_gain), self.low.view(shape), self.span.view(shape)
@@ -178,12 +178,12 @@ class _Exported(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, peak: Tensor, height: Tensor, *points: Tensor) -> Tensor:
-        """The same values."""
+        """Return the values of ``device``."""
         curve = (points[0], float(points[1]), float(points[2])) if points else None
         return device(x, peak, height, curve)
 
     @staticmethod
     def symbolic(graph: Any, *operands: Any) -> Any:
-        """A node of the domain ``ndrite``."""
+        """Emit a node of the domain ``ndrite``."""
         name = NDR if len(operands) == 3 else NDR_CURVE
         return graph.op(f"{DOMAIN}::{name}", *operands).setType(operands[0].type())

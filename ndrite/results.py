@@ -64,8 +64,8 @@ class Result:
 
 
 class Summary(Result):
-    """A result that ``summary``, plain values by name, says. ``heading`` of the table has fields of the
-    subclass in braces, and ``left_out`` names what the table does not show."""
+    """A result whose plain values by name are ``summary``. ``heading``, the table's title, may name fields of
+    the subclass in braces; ``left_out`` lists values that the table omits."""
 
     summary: dict[str, Any]
     heading: str
@@ -84,7 +84,7 @@ class Summary(Result):
 
 @dataclass(frozen=True)
 class Found(Result):
-    """The result of a verb whose plain values are all of it: those, and the same in words."""
+    """Result of a verb that consists of plain values, and their tables."""
 
     values: dict[str, Any]
     shown: tuple[Table, ...] = ()
@@ -100,7 +100,7 @@ def share_done(share: tuple[int, int] | None) -> Found:
 
 
 def plain(value: Any) -> str:
-    """A value in words: five digits, a range or an interval as its two ends, of many values the ends."""
+    """Format a value: five digits, the ends of a range or an interval, the ends of a long list."""
     if isinstance(value, dict):
         return ", ".join(f"{name} {plain(part)}" for name, part in value.items())
     if isinstance(value, list | tuple):
@@ -111,7 +111,7 @@ def plain(value: Any) -> str:
 
 
 def said(name: str, value: Any) -> str:
-    """A quantity in words: a share in percent, a shape as 64-16-10, other numbers of a list one by one."""
+    """Format a quantity: a share in percent, a shape as 64-16-10, other lists number by number."""
     if value is None:
         return "not known"
     if "accuracy" in name or "yield" in name:
@@ -123,7 +123,7 @@ def said(name: str, value: Any) -> str:
 
 
 def percents(value: Any) -> str:
-    """A fraction 0..1 in percent, an interval as its two ends; ``-`` for None."""
+    """Format a fraction 0..1 in percent, an interval by its ends, and None as ``-``."""
     if value is None:
         return "-"
     if isinstance(value, list | tuple):
@@ -132,7 +132,8 @@ def percents(value: Any) -> str:
 
 
 def judged(title: str, checks: Iterable[Check], announce: Callable[[str], None], **said: Any) -> Found:
-    """All ``checks``, each announced as it is done, and how many failed; ``said``: further values."""
+    """Run all ``checks``, announcing each one; return their table and the number that failed. ``said``:
+    further values."""
     rows, done = [], []
     for check in checks:
         result = "ok" if check.passed else "FAIL"

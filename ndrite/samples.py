@@ -56,7 +56,7 @@ def learning_samples(inputs: Any, labels: Any, data: str | None, folder: Any) ->
 
 
 def warn_of_order(labels: Labels, what: str) -> None:
-    """Say so where own samples are in the order of their classes: the last of them are held out."""
+    """Warn if own samples are in the order of their classes: the last of them are held out."""
     if len(labels) >= 10 and labels[0] < labels[-1] and (labels[1:] >= labels[:-1]).all():
         warning = (
             f"{what}: classes are in order, so the last samples, held out, are of few of them; shuffle all"
@@ -100,7 +100,7 @@ def judging_set(name: str) -> tuple[Codes, Labels]:
 
 
 def apart(name: str) -> tuple[Codes, Codes, Labels]:
-    """Samples of a data set that set converter ranges, and all test samples that are none of them.
+    """Samples of a data set for converter ranges, and all test samples that are not among them.
 
     The former are training samples, except for Fashion-MNIST, whose training images do not ship: its first
     test images. Errors as ``data_set``.
@@ -138,7 +138,7 @@ def _check(name: str) -> None:
 
 
 class Judged(NamedTuple):
-    """Codes uint8 (n, inputs), what they should give, and where both are from.
+    """Codes uint8 (n, inputs), their labels, and the origin of both.
 
     ``labels`` have the form of ``task.answers``: classes, integers (n,), labels bool (n, outputs), or values
     float64 (n, outputs) in the model's unit.
@@ -150,13 +150,15 @@ class Judged(NamedTuple):
     task: Task
 
     def first(self, count: int | None, most: int | None = None) -> Self:
-        """So many of them; None: ``most``, or all. InputError when there are not as many."""
+        """Return the first ``count`` samples; None: ``most``, or all. InputError when there are not as
+        many."""
         x = first(self.x, count, most)
         return self._replace(x=x, labels=self.labels[: len(x)])
 
 
 def first(x: Codes, count: int | None, most: int | None = None, what: str = "count") -> Codes:
-    """So many of ``x`` (n, inputs); None: ``most``, or all. InputError when there are not as many."""
+    """Return the first ``count`` of ``x`` (n, inputs); None: ``most``, or all. InputError when there are not
+    as many."""
     if count is not None and count > len(x):
         raise InputError(f"{what} is {count}; accepted: 1..{len(x)}, as many as there are samples")
     return x[: most if count is None else count]
@@ -212,18 +214,18 @@ def judged_samples(
 
 
 def _task_by(measure: str, shape: Shape, threshold: float) -> Task:
-    """The task of outputs that nothing but the measure tells: values without one."""
+    """Task that the measure alone implies; values without a measure."""
     kinds = {ACCURACY: CLASSES if shape[0] > 1 else TWO_CLASSES, LABEL_ACCURACY: LABELS}
     return Task(kind=kinds.get(measure, VALUES), shape=shape, threshold=threshold, measure=measure)
 
 
 def holds(of: Takes, data: str | None) -> bool:
-    """Whether the samples that calibrated stand in, as no data set is known."""
+    """Whether the calibration samples stand in for test samples, because no data set is known."""
     return data is None and of.meaning.data_set not in DATA
 
 
 def seen_samples(of: Takes, whole: Compiled | None, inputs: Any, *, data: str | None, codes: bool) -> Codes:
-    """Codes uint8 (n, inputs): the user's, a data set's test samples, or those held."""
+    """Codes uint8 (n, inputs) from the user, a data set's test samples, or the calibration samples."""
     if inputs is not None:
         if data is not None:
             raise InputError("data and inputs exclude each other; accepted: one of them")
@@ -249,7 +251,7 @@ def output_step(of: Takes, what: str) -> float:
 def typical_samples(
     of: Takes, whole: Compiled | None, samples: Any, *, data: str | None, codes: bool
 ) -> Codes:
-    """Codes that set converter ranges: the user's, those held, or a data set's."""
+    """Codes that set converter ranges, from the user, the calibration samples, or a data set."""
     if samples is not None:
         return codes_of(samples, of, codes=codes, what="samples")
     if whole is not None and data is None:

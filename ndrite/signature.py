@@ -26,12 +26,12 @@ Announce = Callable[[str], None]
 
 
 def unheard(line: str) -> None:
-    """Nobody is told."""
+    """Discard a line."""
 
 
 @contextmanager
 def silent(what: str) -> Iterator[Callable[..., None]]:
-    """Nobody is told."""
+    """Show no progress."""
     yield lambda *_: None
 
 
@@ -71,7 +71,7 @@ class Option:
 
 
 def integers(text: str, most: float = math.inf, refused: str = "") -> tuple[int, ...]:
-    """``1,28,28`` as its numbers, each from 1; ``refused``: the error of what is none."""
+    """Parse ``1,28,28`` into its numbers, each at least 1; ``refused``: error for other text."""
     try:
         numbers = tuple(int(part) for part in text.split(","))
     except ValueError:
@@ -89,12 +89,12 @@ def widths(hidden: str) -> tuple[int, ...]:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """``cat, dog`` as its names."""
+    """Parse ``cat, dog`` into its names."""
     return tuple(name.strip() for name in text.split(","))
 
 
 def share(text: str) -> tuple[int, int]:
-    """``2/8`` as (2, 8)."""
+    """Parse ``2/8`` into (2, 8)."""
     try:
         i, n = (int(part) for part in text.split("/"))
     except ValueError:
@@ -150,7 +150,7 @@ Names = Annotated[tuple[str, ...], Option("A,B,...", of=names)]
 
 
 def parted(hint: Any) -> tuple[Any, Option]:
-    """The type that a parameter has where it is not None, and its ``Option``."""
+    """Split a type hint into the type without None and its ``Option``."""
     option = Option()
     while True:
         if get_origin(hint) is Annotated:
@@ -167,7 +167,7 @@ TYPE_NAMES: dict[Any, str] = {bool: "True or False", int: "a whole number", floa
 
 
 def verb(function: Callable[P, R]) -> Callable[P, R]:
-    """A function that refuses what its signature does not accept, before it begins.
+    """Wrap a function so that it refuses values outside its signature before it begins.
 
     Raises InputError: naming a value outside its range or choices, the folder of an output that does not
     exist, or an output that is another parameter's file. Raises OSError when an output cannot be written.

@@ -82,7 +82,7 @@ def connect(url: str) -> BoardApi:
 
 
 def connect_learner(url: str) -> BoardApi | LearningBoard:
-    """The same of a board that is to learn: gateware on Ethernet (``udp:``) either learns or infers."""
+    """Open a board that is to learn: gateware on Ethernet (``udp:``) either learns or infers."""
     scheme, _, address = url.partition(":")
     return LearningBoard(_udp_link(address)) if scheme == "udp" and address else connect(url)
 

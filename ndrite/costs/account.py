@@ -134,5 +134,5 @@ def account_of(
 
 
 def _over(amount: float, by: Triple) -> Triple:
-    """``amount / by`` in rising order; 0 where there is nothing to divide by."""
+    """Return ``amount / by`` in rising order; 0 if there is nothing to divide by."""
     return np.divide(amount, by[::-1], out=np.zeros(3), where=by[::-1] > 0)

@@ -22,12 +22,12 @@ EXPONENTS = {"pJ": 1.9, "fJ": 1.9, "um2": 2.0}
 
 
 class CostError(EmulatorError):
-    """Constants or a die that no account can be made from."""
+    """Constants or a die that cannot be accounted for."""
 
 
 @dataclass(frozen=True)
 class Constants:
-    """All of them; ``constants["dac_pJ"]`` is the range at ``node_nm``, nanometres.
+    """Constants of the cost model; ``constants["dac_pJ"]`` is the range at ``node_nm``, nanometres.
 
     ``given``: low, typical and high of each by name, its ``unit``, and the node it was given at (None: it
     does not scale).

@@ -182,12 +182,12 @@ class Work:
     uses: tuple[Use, ...] = ()
 
     def times(self, factor: float) -> Work:
-        """The same hardware used ``factor`` times as often."""
+        """Return the work of the same hardware used ``factor`` times as often."""
         uses = (replace(u, times=factor * u.times, serially=factor * u.serially) for u in self.uses)
         return replace(self, macs=round(factor * self.macs), uses=tuple(uses))
 
     def and_again(self, other: Work) -> Work:
-        """Both on the same hardware, one after the other."""
+        """Return the work of both on the same hardware, one after the other."""
         uses = (
             replace(a, times=a.times + b.times, serially=a.serially + b.serially)
             for a, b in zip(self.uses, other.uses, strict=True)

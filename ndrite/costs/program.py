@@ -57,13 +57,14 @@ def works(
 
 
 def done(program: Program, i: int) -> int:
-    """Calls in which step ``i`` is computed: what gives the outputs and no state, in the last one."""
+    """Number of calls in which step ``i`` is computed; steps that feed only the outputs run in the last
+    call."""
     outputs = i == len(program.steps) - 1 and program.first + i not in [s.source for s in program.states]
     return 1 if outputs else program.calls
 
 
 def digital_maps(program: Program) -> set[int]:
-    """Numbers of the maps that must be there as codes.
+    """Numbers of the maps that are needed as codes.
 
     A map stays analog where a product with analog readout makes it and only full layers with analog readout
     read it.
@@ -80,7 +81,8 @@ def digital_maps(program: Program) -> set[int]:
 
 
 def _see(step: Product, array: DieArray, chip: Chip, maps: Maps, result: npt.NDArray[Any]) -> Floats:
-    """Of one call, summed over samples: uS V^2 of all cells, row codes that are not 0, mean output 0..1."""
+    """Measure one call, summed over samples: uS V^2 of all cells, row codes that are not 0, mean output
+    0..1."""
     layer, groups = step.layer, step.patches.groups
     rows = step.patches.cut(step.source(maps), step.border)
     rows = rows.reshape(-1, groups, layer.inputs)
@@ -101,7 +103,7 @@ def _see(step: Product, array: DieArray, chip: Chip, maps: Maps, result: npt.NDA
 
 
 def _moved(bits: float, held: float, arrays: int = 0) -> tuple[Use, ...]:
-    """Bits read from and written to the memory of maps; wires carry the same."""
+    """Bits read from and written to the memory of maps; wires carry the same number."""
     return Use("memory bit", bits, there=held), Use("bus bit", bits, there=arrays)
 
 

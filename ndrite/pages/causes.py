@@ -14,7 +14,7 @@ SMALL = {"ha": "right", "fontsize": 8, "color": "0.4"}
 
 
 class _Seen:
-    """One way of a row; without a score there is none."""
+    """One variant of a cause's row, with or without the cause; without a score it is empty."""
 
     def __init__(self, row: Row, corrected: bool) -> None:
         end = "_corrected" if corrected else ""
@@ -30,11 +30,11 @@ class _Seen:
 
     @property
     def differs(self) -> bool:
-        """Without deviation the outputs are the float network's, whatever the samples."""
+        """Whether outputs differ from the float network's on any sample."""
         return self.snr_db is not None and self.snr_db < SNR_MAX_DB
 
     def flips(self, n: int) -> str:
-        """Points in a table; never a negative loss."""
+        """Points lost, for a table; never negative."""
         if self.lost is None or self.won is None:
             return ""
         change = self.lost - self.won
@@ -43,7 +43,7 @@ class _Seen:
 
 
 def relative_error(snr_db: float) -> float:
-    """Root mean square of an error over that of the signal, of their ratio in decibels."""
+    """Root mean square of an error relative to the signal's, from their ratio in decibels."""
     return float(10 ** (-snr_db / 20)) if snr_db > -SNR_MAX_DB else np.inf
 
 

@@ -87,7 +87,7 @@ class Report(Result):
 
     @cached_property
     def figures(self) -> dict[str, Any]:
-        """Name -> matplotlib figure, drawn when first asked for; those that the run has something for."""
+        """Figures by name, drawn when first requested; only those that the run has data for."""
         subject, curves = self.subject, drawing.figure(6.4, 5.0)
         drawn = {
             "answers": self._answers(),
@@ -166,7 +166,7 @@ class Report(Result):
 
     @property
     def quantities(self) -> dict[str, str]:
-        """The headline's in words; ``-`` of what is not known."""
+        """Headline quantities in words; ``-`` for an unknown one."""
         measure, total = self.explanation.measure.replace("_", " "), self.cost.total
         error = causes.relative_error(self.explanation.program.snr_db)
         cycles = "-" if self.bound_cycles is None else f"{self.bound_cycles:,}"

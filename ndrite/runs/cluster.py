@@ -53,7 +53,7 @@ class Cluster:
 
     @property
     def places(self) -> int:
-        """``AHEAD`` for every thread of all workers."""
+        """Runs under way at once: ``AHEAD`` for every thread of all workers."""
         if time.monotonic() > self._asked + ASKED_S and self._client.status == "running":
             self._threads, self._asked = sum(self._client.nthreads().values()), time.monotonic()
         return AHEAD * self._threads
@@ -92,14 +92,14 @@ class Cluster:
         return future
 
     def _content(self, file: File) -> Any:
-        """What Dask calls the content of a file that every worker has got."""
+        """Key under which Dask holds the content of a file that every worker has received."""
         sent = self._sent.get(file.sha256)
         if sent is None or sent.status != "finished":  # a scheduler that was restarted has forgotten it
             sent = self._sent[file.sha256] = self._client.scatter(file.read(), broadcast=True)
         return sent
 
     def close(self) -> None:
-        """Let go of the scheduler, which goes on."""
+        """Disconnect from the scheduler, which keeps running."""
         self._client.close(timeout=2)
 
 
@@ -115,7 +115,7 @@ def _installed(needs: Sequence[str]) -> dict[str, str]:
 
 
 def _perform(run: Run, key: str, contents: dict[str, bytes]) -> dict[str, Any]:
-    """On a worker: the run, with files as they were sent, written once per process."""
+    """Perform a run on a worker, with files as they were sent, written once per process."""
     local = dict(run.parameters)
     for name, file in run.parameters.items():
         if isinstance(file, File):

@@ -54,7 +54,7 @@ def told(docstring: str) -> tuple[str, dict[str, str], list[str]]:
 
 
 def command_of(name: str, function: Callable[..., Result]) -> click.Command:
-    """The command that a verb is."""
+    """Build the click command of a verb."""
     hints = get_type_hints(function, include_extras=True)
     text, about, commands = told(inspect.getdoc(function) or "")
     parameters = inspect.signature(function).parameters
@@ -102,7 +102,8 @@ def _show(result: Result, as_json: bool, written: dict[str, str]) -> None:
 
 
 def _parameter(name: str, parameter: inspect.Parameter, hint: Any, text: str) -> click.Parameter | None:
-    """An option, or an argument of what is positional alone; None of what only Python can say."""
+    """Option for a parameter, or argument for a positional-only one; None for a parameter that only Python
+    can pass."""
     kind, option = parted(hint)
     value = _type(kind, option.of)
     if name in TOLD or value is None:

@@ -152,7 +152,7 @@ def _plan(content: Any, path: Path) -> Plan:
 
 
 def _fields(content: Any) -> dict[str, Any]:
-    """Every field of a plan: what is given, checked, or its default."""
+    """Fields of a plan: given values, checked, or their defaults."""
     _require(isinstance(content, dict), "plan", type(content).__name__, "a mapping of fields")
     for name in content:
         _require(name in FIELDS, f"field {name}", "unknown", ", ".join(FIELDS))

@@ -26,7 +26,7 @@ TRACED = "products on tiles are not traced; trace, script or compile the plain m
 
 
 class Hook:
-    """Around a module's ``forward``: before and after it."""
+    """Hook that runs before and after a module's ``forward``."""
 
     @property
     def __name__(self) -> str:
@@ -37,7 +37,8 @@ class Hook:
         self.placement, self.path = placement, path
 
     def __call__(self, module: Any, arguments: Any, *result: Any) -> None:
-        """Threads take turns, as they share the board; ``result``: the pass is over, or has failed."""
+        """Enter or leave a pass. Threads take turns, as they share the board. ``result`` is given after the
+        pass, even if it failed."""
         place = self.placement
         if not result:
             place.lock.acquire()
@@ -130,7 +131,8 @@ def map_products(root: Any, placement: Placement, progress: Progress | None = No
 
 
 def _run(root: Any, placement: Placement, watching: str, *, count: bool = False) -> dict[str, float]:
-    """All samples in evaluation mode; multiplications by PyTorch's operators where they are counted."""
+    """Run all samples in evaluation mode; with ``count``, return the multiplications by PyTorch's
+    operators."""
     from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
     def attention(query: Any, key: Any, value: Any, *rest: Any, **named: Any) -> int:
@@ -139,7 +141,7 @@ def _run(root: Any, placement: Placement, watching: str, *, count: bool = False)
     kind = next((p.dtype for p in root.parameters() if p.is_floating_point()), None)
 
     def like(value: Any) -> Any:
-        """A sample in the precision that the module has now."""
+        """Cast a sample to the precision that the module has now."""
         return value.to(kind) if isinstance(value, torch.Tensor) and value.is_floating_point() else value
 
     # PyTorch counts what its other devices use.
@@ -158,7 +160,7 @@ def _run(root: Any, placement: Placement, watching: str, *, count: bool = False)
 
 
 def _table(root: Any, placement: Placement, left: dict[str, float]) -> Table:
-    """``left``: multiplications of all samples, by PyTorch's operators."""
+    """Table of what runs where; ``left``: multiplications of all samples, by PyTorch's operators."""
     tensors = [
         [v for v in (*arguments, *keywords.values()) if isinstance(v, torch.Tensor)]
         for arguments, keywords in placement.samples
@@ -291,8 +293,8 @@ def _calls(samples: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
 def _joined(
     calls: list[tuple[tuple[Any, ...], dict[str, Any]]],
 ) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
-    """Batches of one tensor each as one batch, where their samples are of one shape: what the die gives a
-    product is then seen of all of them."""
+    """Join batches of a single tensor into one, if their samples have one shape: the die then sees the inputs
+    of all of them."""
     alone = [args[0] for args, keywords in calls if len(args) == 1 and not keywords]
     if len(alone) < len(calls) or not all(isinstance(x, torch.Tensor) and x.dim() for x in alone):
         return calls

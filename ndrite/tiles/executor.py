@@ -15,7 +15,7 @@ from ndrite.tiles.watch import tensors_of
 
 
 class Executor(torch.overrides.TorchFunctionMode):
-    """One pass, from the outermost module in to the way out of it.
+    """One pass through a module, from the outermost ``forward`` to its return.
 
     ``placement``: die and board; ``stack``: modules whose ``forward`` runs, the outermost first, each with
     its path in the whole module and what it held as it began; ``calls``: how often each product was read;
@@ -34,7 +34,8 @@ class Executor(torch.overrides.TorchFunctionMode):
         self.samples: int | None = None
 
     def enter(self, path: str, module: Any) -> None:
-        """Its ``forward`` begins: what it makes of the data from here on, and keeps, is no weight."""
+        """Note that a module's ``forward`` begins: tensors that it computes from the data from here on are
+        not weights."""
         self.stack.append((path, module, list(tensors_of(module))))
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -48,7 +49,7 @@ class Executor(torch.overrides.TorchFunctionMode):
         return func(*args, **keywords)
 
     def find(self, tensor: Any) -> tuple[str, str, int] | None:
-        """Path, attribute, and offset in it, of which ``tensor`` is a view; None: nothing holds it."""
+        """Path, attribute and offset of the parameter that ``tensor`` is a view of; None: no parameter."""
         if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
             return None
         path, _, begun = self.stack[-1]
@@ -62,7 +63,7 @@ class Executor(torch.overrides.TorchFunctionMode):
     def product(
         self, weight: Tensor, matrix: Tensor, patches: Patches, *, whole: bool = False
     ) -> Product | None:
-        """The product of ``matrix`` (K, M), made of ``weight``; None: ``weight`` is not held.
+        """Product for ``matrix`` (K, M), derived from ``weight``; None: ``weight`` is not a parameter.
 
         ``patches``: of a map just large enough for the kernel; ``whole``: it takes vectors.
         """
@@ -82,7 +83,7 @@ class Executor(torch.overrides.TorchFunctionMode):
 
 
 def _name(held: tuple[str, str, int], weight: Tensor) -> str:
-    """In tables and errors: the module, and which of its matrices where it has several."""
+    """Name for tables and errors: the module, and which of its matrices if it has several."""
     path, attribute, offset = held
     if attribute == "weight":
         return path or attribute

@@ -73,7 +73,8 @@ def contract(
 
 
 def einsum(run: Executor, equation: Any, *operands: Any) -> Any:
-    """Of two operands whichever is held is the matrix; two parameters are no product of a signal."""
+    """Run a product of two operands, of which one is a parameter; a product of two parameters is left to
+    PyTorch."""
     tensors = operands[0] if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
     if not isinstance(equation, str) or len(tensors) != 2:
         return NotImplemented
@@ -124,7 +125,7 @@ def convolution(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Any:
-    """Maps of any size; depth counts as channels."""
+    """Convolve maps of any size; depth counts as channels."""
     dimensions = weight.dim() - 2
     flat = (1,) * (3 - dimensions)
     sizes, stride, dilation = (
@@ -174,7 +175,7 @@ def transposed(
     groups: int = 1,
     dilation: Any = 1,
 ) -> Any:
-    """Every place's channels times all that its kernel makes of them; overlaps and bias are added here."""
+    """Multiply every place's channels by all weights of its kernel; add overlaps and bias here."""
     dimensions = weight.dim() - 2
     alone, flat = input.dim() == dimensions + 1, 2 - dimensions
     maps = input[None] if alone else input
@@ -202,7 +203,7 @@ def transposed(
 
 
 def _lstm(x: Tensor, h: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Sums of both matrices and the state, output first; the next state."""
+    """Next state of an LSTM from the sums of both matrices; the output comes first."""
     i, f, g, o = (x + h).chunk(4, dim=-1)
     c = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
     return torch.sigmoid(o) * torch.tanh(c), c
@@ -235,7 +236,7 @@ def cell(run: Executor, x: Tensor, hx: Any, *weights: Tensor | None, kind: str) 
 
 
 def recurrent(run: Executor, input: Tensor, hx: Any, weights: Any, *rest: Any, kind: str) -> Any:
-    """Layers and directions one after another; gates and memory in PyTorch."""
+    """Run layers and directions one after another; gates and memory are computed in PyTorch."""
     if isinstance(weights, torch.Tensor) or isinstance(rest[0], list | tuple):
         path, module, _ = run.stack[-1]
         raise InputError(

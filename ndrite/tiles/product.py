@@ -51,8 +51,8 @@ class Watched:
         return InputRange(np.array([span.low]), np.array([span.low + span.width]))
 
     def show(self, watching: str, x: npt.NDArray[Any], patches: Patches, wanted: int) -> None:
-        """Maps (n, C, H, W) of one call: in floats for their "range", then the same for "rows"; at last those
-        of the only call as the die has "given" them. ``wanted``: patches to pick."""
+        """Record maps (n, C, H, W) of one call: in floats for their "range", again for "rows", and last, for
+        a single call, as the die has "given" them. ``wanted``: patches to pick."""
         count = len(x) * patches.positions
         if watching == "range":
             if x.size:
@@ -153,7 +153,8 @@ class Product(torch.nn.Module):
         return int(np.clip(SUMS_MAX // sums, 4 * ROWS_MIN, ROWS_MAX))
 
     def settle(self, codes: npt.NDArray[np.uint8], weight: Tensor) -> None:
-        """Training begins at the ranges and the mean that ``codes`` show with ``weight`` (K, M)."""
+        """Set the ranges and the mean input that training starts from, from ``codes`` and ``weight`` (K,
+        M)."""
         range_given, p = self.watched.input_range, self.patches
         inputs_seen = torch.from_numpy(codes).to(self.low) / INPUT_MAX
         inputs_seen = inputs_seen.view(len(inputs_seen), p.shape[0], *p.kernel)
@@ -178,7 +179,7 @@ class Product(torch.nn.Module):
         return self.watched.codes
 
     def ready(self, weight: Tensor, bias: Tensor | None) -> OnDie:
-        """The product on the die, mapped now unless it is there.
+        """Return the product on the die, mapping it first if necessary.
 
         Raises EmulatorError naming the product, when it cannot be mapped.
         """
@@ -189,11 +190,11 @@ class Product(torch.nn.Module):
         return self.on_die
 
     def die(self, weight: Tensor, bias: Tensor | None) -> Die:
-        """The die's part with this product, drawn anew: the same cells every time."""
+        """Draw this product's part of the die again; the cells are the same every time."""
         return self._map(weight, bias).die
 
     def _map(self, weight: Tensor, bias: Tensor | None) -> Mapped:
-        """Limited weights and the bias, mapped."""
+        """Map the limited weights and the bias."""
         limited = self.reading.limit(weight.detach())[0]
         bias_values = torch.zeros(self.outputs) if bias is None else bias.detach()
         w, b = (t.to("cpu", torch.float64).numpy() for t in (limited, bias_values))
@@ -236,7 +237,7 @@ class Product(torch.nn.Module):
         return self._programs[shape]
 
     def read(self, run: Executor, x: Tensor, weight: Tensor, bias: Tensor | None, each: int = 1) -> Tensor:
-        """The product of vectors (n, K), or maps (n, C, H, W) with their border around them.
+        """Compute the product of vectors (n, K), or of maps (n, C, H, W) that include their border.
 
         ``each``: vectors or maps of one sample, one behind the other; gives (n, M) or (n, M, rows, columns).
         """
@@ -288,7 +289,7 @@ class Product(torch.nn.Module):
     def _read(
         self, mapped: OnDie, x: Tensor, weight: Tensor, bias: Tensor | None, each: int, call: int
     ) -> Tensor:
-        """Codes to the board, sums back."""
+        """Send codes to the board and scale its sums."""
         place = self.placement
         shape: Shape = (*x.shape[1:], 1, 1)[:3] if self.whole else tuple(x.shape[1:])
         program = self.program_on(mapped.program, shape)
@@ -313,7 +314,8 @@ class Product(torch.nn.Module):
         return (y * along(step, y) + along(bias_change, y)).to(x.dtype)
 
     def _seen(self, run: Executor, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """Through the chip's errors; what is constant in the inputs is taken out of them first.
+        """Compute the product through the chip's errors, as training sees it; the constant part of the inputs
+        is removed first.
 
         The die does the same: its converters' offsets and its bias correction take the mean.
         """

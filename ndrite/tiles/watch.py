@@ -55,7 +55,7 @@ class Watch:
         self.key = self.now()
 
     def now(self) -> list[Any]:
-        """What is compared: identity, version and address of every tensor, and plain attributes."""
+        """State that is compared: identity, version and address of every tensor, and plain attributes."""
         key: list[Any] = []
         for module in self.modules.values():
             key += map(id, module._modules.values())
@@ -87,14 +87,14 @@ class Watch:
 
 
 def tensors_of(module: Any) -> Iterator[tuple[str, Tensor]]:
-    """A module's own parameters by name, and what its hooks make of them."""
+    """A module's own parameters by name, and the tensors among its attributes, which hooks may make."""
     yield from ((name, value) for name, value in module._parameters.items() if value is not None)
     yield from ((name, value) for name, value in vars(module).items() if isinstance(value, torch.Tensor))
 
 
 def state_of(root: Any) -> str:
-    """SHA-256 over all that a module's forward pass may depend on: parameters, buffers, and plain attributes,
-    which a module may compute with as well."""
+    """SHA-256 over all that a module's forward pass may depend on: parameters, buffers, and plain
+    attributes."""
     check_values(root)
     digest = hashlib.sha256()
     for where, module in root.named_modules():
@@ -128,5 +128,6 @@ def _is_plain(name: str, value: Any) -> bool:
 
 
 def _version(tensor: Tensor) -> int:
-    """Changes in place; tensors made under ``torch.inference_mode`` do not count them."""
+    """Number of changes in place; -1 for tensors made under ``torch.inference_mode``, which are not
+    counted."""
     return -1 if tensor.is_inference() else tensor._version

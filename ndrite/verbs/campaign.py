@@ -189,7 +189,8 @@ class CampaignWarning(UserWarning):
 
 
 def with_variation(program: Program, chip: Chip | str | os.PathLike[str] | None) -> Program:
-    """``program`` with the spread of a chip's cells: its own, ``chip``'s, or the one it was made for.
+    """Return ``program`` with the spread of a chip's cells: its own, that of ``chip``, or that of the chip it
+    was made for.
 
     Raises InputError when the program names no chip and none is given. Raises ChipError when there is no
     such chip.

@@ -126,8 +126,7 @@ def _card(card: dict[str, str]) -> list[str]:
 
 
 def _read(name: str) -> tuple[Chip, dict[str, Any] | None, bool]:
-    """The chip, and what its file says where it is a single one. A part of a description, which lacks what
-    has no default, is laid over ``ideal``."""
+    """Load the chip and, for a single file, its content. A part of a description is laid over ``ideal``."""
     single = load_content(name) if "+" not in name else None
     complete = single is None or (
         "name" in single and {"g_max_uS", "levels"} <= single.get("cell", {}).keys()
@@ -136,7 +135,7 @@ def _read(name: str) -> tuple[Chip, dict[str, Any] | None, bool]:
 
 
 def _stated(content: dict[str, Any] | None) -> list[str]:
-    """Fields that a single file gives."""
+    """Fields that a single file states."""
     return [f"{section}.{field}" for section in SECTIONS for field in (content or {}).get(section, {})]
 
 

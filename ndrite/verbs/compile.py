@@ -191,5 +191,5 @@ def judged_answer(
 
 
 def samples_within(program: Program) -> int:
-    """How many test samples the golden model answers in a few seconds: 100..2000."""
+    """Number of test samples that the golden model answers in a few seconds: 100..2000."""
     return int(min(2000, max(100, WORK // max(1, work_of(program)))))

@@ -342,7 +342,7 @@ def _over_dies(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def _epochs(
     board: LearningApi, course: insitu.Course, given: Labelled, epochs: int, seed: int, stage: sig.Stages
 ) -> Iterator[int]:
-    """Go on epoch by epoch, each of which says how the one before it went; how many are done."""
+    """Learn epoch by epoch, reporting each one's accuracy in the next; return the number of updates done."""
     size = len(given.x)
     while course.done < epochs * size:
         epoch = course.done // size
@@ -362,7 +362,7 @@ def _epochs(
 
 
 def _law(device: Any) -> tuple[LinearStep, Any, float | None]:
-    """Law and spread of the weights' devices, and the pulses that one survives, where that is known."""
+    """Law and spread of the weights' devices, and the pulses that a device survives, if known."""
     described = device if isinstance(device, Chip) else load_chip(f"ideal+{device}")
     ecram = described.ecram
     law = ecram.device

@@ -64,9 +64,9 @@ class Grid(Result):
         return self.folder / "results.parquet"
 
     def front(self) -> list[dict[str, Any]]:
-        """Settings that none other beats, cheapest first: as accurate or more at as little energy or less. Of
-        several alike the first stays. With several seeds a setting is the mean over its dies: a lucky die
-        does not win."""
+        """Settings that no other setting beats, cheapest first: none is at least as accurate with at most the
+        energy. Among equal ones the first stays. With several seeds a setting is the mean over its dies, so a
+        lucky die does not win."""
         groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
         for row in self.rows:
             groups.setdefault(self._setting(row), []).append(row)
