@@ -14,21 +14,20 @@ from ndrite.host.api import BoardApi, Progress
 
 @dataclass(frozen=True)
 class Abilities:
-    """``most_weights``: weights that the array holds, None: any number. ``check`` raises GeometryError for a
-    program that does not fit.
-    """
+    """Limits of a board: ``most_weights``, weights that the array holds (None: any number), and ``check``,
+    which raises GeometryError for a program that does not fit."""
 
     most_weights: int | None
     check: Callable[[Program], object]
 
     @classmethod
     def of(cls, geometry: Geometry) -> Abilities:
-        """Those of an array of ``geometry``."""
+        """Limits of an array of ``geometry``."""
         return cls(region_words(geometry)["weights"], lambda program: check_fits(program, geometry))
 
 
 def behind(board: object) -> Iterator[Any]:
-    """A board and each one that it wraps, its ``device``, from the outside in."""
+    """Yield a board and each board that it wraps (its ``device``), from the outside in."""
     yield board
     while (inner := getattr(board, "device", board)) is not board:
         yield inner
@@ -36,7 +35,7 @@ def behind(board: object) -> Iterator[Any]:
 
 
 class Holder(Protocol):
-    """Object that says which programs fit and takes them; ``device`` runs the one that it holds."""
+    """A board that states which programs fit and holds one; ``device`` runs it."""
 
     @property
     def abilities(self) -> Abilities: ...

@@ -16,16 +16,16 @@ class Board(Device):
 
     @property
     def device(self) -> Self:
-        """Itself."""
+        """The board itself."""
         return self
 
     @property
     def abilities(self) -> Abilities:
-        """Contents of its memories."""
+        """Limits that follow from the board's memories."""
         return Abilities.of(self.geometry)
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
-        """Put ``program`` on the chip; GeometryError where it does not fit, and leaves the chip as it was."""
+        """Put ``program`` on the chip. GeometryError if it does not fit; the chip then stays as it was."""
         self.load(program, lay_out(program, self.geometry), order=sample_order(program), progress=progress)
 
     def scrub(self, program: Program) -> list[Upset]:

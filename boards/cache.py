@@ -32,7 +32,7 @@ def folder(name: str) -> Path:
 
 
 def digest(data: bytes) -> str:
-    """Name of what follows from ``data``: 32 hexadecimal digits."""
+    """Name of an entry that is derived from ``data``: 32 hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()[:32]
 
 
@@ -45,7 +45,7 @@ def seal(finished: Path, path: Path) -> None:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether ``path`` is there as it was sealed. A cut library would end the process that loads it."""
+    """Whether ``path`` exists as it was sealed. Loading a library that is cut off would end the process."""
     try:
         return path.with_name(path.name + SUM).read_bytes() == _sum(path)
     except OSError:
@@ -70,7 +70,8 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
 
 
 def _is(file: IO[str], path: Path) -> bool:
-    """Whoever drops an entry drops its lock file too: one that was waited for may be nobody's any more."""
+    """Whether ``file`` is still the file at ``path``: the lock file may have been deleted meanwhile, with its
+    entry."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
@@ -79,7 +80,7 @@ def _is(file: IO[str], path: Path) -> bool:
 
 @contextmanager
 def workshop(root: Path, entry: str) -> Iterator[Path]:
-    """An empty folder in ``root`` to make ``entry`` in, whose lock ENTRY.lock the caller holds.
+    """Yield an empty folder in ``root`` in which to make ``entry``; the caller holds the lock ENTRY.lock.
 
     Beside its destination, so that a rename puts the result there whole. Leftovers of killed processes, of
     any entry, are removed.

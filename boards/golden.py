@@ -62,7 +62,7 @@ class GoldenBoard:
 
     @property
     def device(self) -> Self:
-        """Itself."""
+        """The board itself."""
         return self
 
     @property
@@ -88,7 +88,7 @@ class GoldenBoard:
         states: list[npt.NDArray[Any]] | None = None,
         noise: bool = True,
     ) -> None:
-        """Take a learning program, whose devices go on from ``states``; see ``LearningApi``."""
+        """Take a learning program, whose devices continue from ``states``; see ``LearningApi``."""
         self._open()
         if self._geometry is not None:
             self.abilities.check(learning.program)
@@ -96,21 +96,21 @@ class GoldenBoard:
         self._core = None
 
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
-        """An update a sample; see ``LearningApi``."""
+        """Do one update for each sample; see ``LearningApi``."""
         counts = self._learning().learn(x, labels, first_update=first_update)
         self._core = None
         return counts
 
     def unfinished(self) -> Counts:
-        """No updates: here a call of ``learn`` does all of them or raises before the first."""
+        """Always 0: a call of ``learn`` does all updates or raises before the first."""
         return Counts(0, 0, (0,) * len(self._learning().learning.layers))
 
     def states(self) -> list[npt.NDArray[np.int64]]:
-        """Where the pulses have left the devices, int64 (K + 1, M) a layer."""
+        """States that the pulses have left the devices at, int64 (K + 1, M) per layer."""
         return [s.copy() for s in self._learning().states]
 
     def _programmed(self) -> Core:
-        """The core that computes the current program: of a learning one, where its pulses have come to."""
+        """Core of the current program; of a learning program, at the states reached by its pulses."""
         self._open()
         if self._core is None and self._learner is not None:
             self._core = Core(self._learner.program())
@@ -164,7 +164,8 @@ class GoldenBoard:
         return result
 
     def scrub(self, program: Program) -> list[Upset]:
-        """Nothing changes here. NotProgrammedError when the board holds another program, or none."""
+        """Find no changed word: this memory does not change. NotProgrammedError when the board holds another
+        program, or none."""
         self._open()
         if self._core is None or self._core.program.tag != program.tag:
             raise NotProgrammedError(f"the board does not hold program {program.name!r}; program it first")

@@ -14,7 +14,7 @@ from ndrite.host.learning import LearningDevice
 
 
 def learner_of(board: object) -> LearningApi | None:
-    """The layer of a board that learns: itself, or the board that it wraps; None where nothing does."""
+    """The layer of a board that learns: the board itself, or one that it wraps; None if there is none."""
     return next((layer for layer in behind(board) if isinstance(layer, LearningApi)), None)
 
 

@@ -85,7 +85,8 @@ def sources() -> str:
 
 
 def renumbered(text: str) -> str:
-    """Amaranth numbers some names in the order in which anything at all was made, used or not."""
+    """Renumber names in RTLIL: Amaranth numbers some of them in the order in which any object was made, used
+    or not."""
     numbers: dict[str, int] = {}
 
     def renumber(name: re.Match[str]) -> str:

@@ -27,7 +27,7 @@ INDEX_MASK = (1 << 32) - 1
 
 
 class Segmented:
-    """A program whose segments take turns on a board; what no segment makes is computed here.
+    """A program whose segments take turns on a board; the host computes steps that no segment holds.
 
     ``on_array`` is the segment that is there; ``swapped_words`` counts memory words of sections in which one
     differed from what those before it had left.
@@ -98,7 +98,7 @@ class Segmented:
         return np.asarray(maps[-1].reshape(len(x), -1))
 
     def _call(self, call: int, maps: list[Any], draw: Draw) -> list[Any]:
-        """The maps of one call that are asked for later, the others None."""
+        """Compute one call; return the maps that are needed later, None for the others."""
         n = len(draw.index)
         maps = maps + [None] * len(self.program.steps)
         for segment in self._segments:
@@ -117,7 +117,7 @@ class Segmented:
         return maps
 
     def _made(self, segment: Segment, call: int, maps: dict[int, Any], draw: Draw) -> list[npt.NDArray[Any]]:
-        """The maps that a segment makes of ``maps``."""
+        """Maps that a segment computes from ``maps``."""
         n, shapes = len(draw.index), self.program.map_shapes
         number = self.program.products_before(segment.stop - 1)
         last = self.program.steps[segment.stop - 1]
@@ -141,13 +141,13 @@ class Segmented:
         ]
 
     def _ended(self, segment: Segment) -> Product:
-        """The product whose sums are a segment's last."""
+        """The product whose sums a segment ends with."""
         return of_kind(Product, self.program.steps[: segment.stop])[-1]
 
     def _sums(
         self, number: int, step: Product, x: npt.NDArray[np.uint8], draw: Draw
     ) -> npt.NDArray[np.int64]:
-        """Of a product that the board computes patch by patch."""
+        """Sums of a product that the board computes patch by patch."""
         return self._on_board(self._by_patch[number], x, draw).astype(np.int64)
 
     def _on_board(self, piece: Program, x: npt.NDArray[np.uint8], draw: Draw) -> npt.NDArray[np.int32]:

@@ -27,7 +27,8 @@ ROUND_TRIPS = 200
 
 @dataclass(frozen=True)
 class Check:
-    """One check: what was tested, whether it passed, what was seen, and the stage of a bring-up it is in."""
+    """One check: its name, whether it passed, the observation, and the stage of the bring-up that it belongs
+    to."""
 
     name: str
     passed: bool
@@ -54,7 +55,7 @@ def checks_of(board: BoardApi, *, seed: int = 0, inferences: int = INFERENCES) -
 
 
 def _scratch(board: Board, rng: np.random.Generator) -> Check:
-    """Words there and back, and how long that takes."""
+    """Write random words to the scratch register and read them back, timing it."""
     words = [*PATTERNS, *(1 << i for i in range(32)), *rng.integers(0, 1 << 32, ROUND_TRIPS).tolist()]
     wrong, start = [], time.monotonic()
     for word in words:

@@ -30,7 +30,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _alone(method: F) -> F:
-    """Threads take turns: seed, segment and link of a board are one thread's."""
+    """Decorator: threads take turns, as seed, segment and link of a board belong to one thread at a time."""
 
     @functools.wraps(method)
     def waits(self: Any, *given: Any, **how: Any) -> Any:
@@ -62,7 +62,7 @@ class SteppedBoard:
 
     @property
     def device(self) -> Holder:
-        """The board for programs that fit."""
+        """The board that runs programs that fit."""
         return self._board
 
     @property
@@ -132,7 +132,7 @@ class SteppedBoard:
         self._program = program
 
     def _put(self) -> None:
-        """Have the board hold the program that waits for being needed there."""
+        """Put the waiting program on the board, now that the board itself is needed."""
         if self._waiting:
             assert self._program is not None
             self._board.program(self._program)
@@ -185,8 +185,8 @@ class SteppedBoard:
 
     @_alone
     def scrub(self, program: Program) -> list[Upset]:
-        """Words that changed in the chip's memories; of a program that is cut, in the segment that is
-        there."""
+        """List words that changed in the chip's memories; for a program in segments, in the segment that is
+        loaded."""
         if self._program is not None and self._program.tag != program.tag:
             raise NotProgrammedError(f"the board does not hold program {program.name!r}; program it first")
         if self._segmented is None:

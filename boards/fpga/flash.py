@@ -50,7 +50,7 @@ def loader_version() -> str | None:
 
 
 def _said(loader: str) -> str:
-    """Version that it prints. Raises BuildError if it lacks a library of the machine."""
+    """Version line that the loader prints. Raises BuildError if a library is missing on this machine."""
     try:
         tried = subprocess.run([loader, "--Version"], capture_output=True, text=True, check=False)
     except OSError as error:

@@ -48,7 +48,7 @@ SITES = {
 
 
 def places(board: Target) -> dict[str, str]:
-    """Cell of the flattened netlist (or a pattern of one) -> site; empty without a plan.
+    """Sites by cell of the flattened netlist, or by pattern of cells; empty without a plan.
 
     A lane's memory is one block RAM, a neuron's curve table two side by side: other geometries have no plan,
     which the synthesis script finds out by counting.
@@ -95,7 +95,7 @@ def _lanes(g: Geometry) -> list[tuple[str, str]]:
 
 
 def _learning_lanes(g: Geometry) -> list[tuple[str, str]]:
-    """The same of lanes that learn: those that share an updater beside each other."""
+    """Multiplier and memory of each lane that learns; lanes that share an updater are neighbours."""
     from ndrite.hdl.learn.lanes import group_count
 
     groups = group_count(g)
@@ -114,7 +114,7 @@ def _memory(die: Sites, row: tuple[int, int], site: int) -> str:
 
 
 def _rest_multipliers(g: Geometry) -> list[str]:
-    """The core's other multipliers, those next to the first lane first."""
+    """Other multipliers of the core, those next to the first lane first."""
     cells = [f"scanner.square_{i}.multiplier" for i in range(WORD_ROWS) if g.noise]
     for i in range(g.readouts):
         cells += [f"readout.pipe_{i}.gain*.{half}.multiplier" for half in ("high", "low")]
@@ -126,7 +126,7 @@ def _rest_multipliers(g: Geometry) -> list[str]:
 
 
 def _rest_memories(g: Geometry) -> list[str]:
-    """The core's other block RAMs likewise."""
+    """Other block RAMs of the core, those next to the first lane first."""
     cells = [f"{buffer}.memory.block_0_{low}" for buffer in ("inputs*", "activations") for low in (0, 4)]
     cells += [f"readout.gains_{i}.block_0_0_0" for i in range(g.readouts)]
     cells += [f"noise.samples.gaussian_{i}.table.block" for i in range(g.readouts) if g.noise]

@@ -30,7 +30,7 @@ def frame_bytes(payload: int) -> int:
 
 
 def fits(program: Program, geometry: Geometry) -> str | None:
-    """Why a network of ``program``'s shape does not fit, or None when it does.
+    """Reason why a network of ``program``'s shape does not fit, or None.
 
     The shape counts: where a geometry has 8-bit codes or no noise generator the network would be compiled
     for 8-bit codes, or run without noise.

@@ -38,7 +38,7 @@ that of the reference. SB_PLL40 in SIMPLE feedback: Lattice FPGA-DS-02008, sysCL
 
 @dataclass(frozen=True)
 class Setting:
-    """Dividers: out = input * feedback / reference, or of iCE40's that / output.
+    """PLL dividers: out = input * feedback / reference; on iCE40 also / output.
 
     ``mhz`` is the clock that comes out, ``oscillator`` what it is divided from.
     """

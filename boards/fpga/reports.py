@@ -49,8 +49,7 @@ def board_netlist(board: Target) -> str:
 
 
 def made_from(board: Target) -> dict[str, Any]:
-    """The design that was placed and routed, and its settings: the fields of a report that decide its
-    figures."""
+    """Fields of a report that decide its figures: the design that was placed and routed, and its settings."""
     of = board_netlist(board)
     return {"build_id": f"{build_id(of):016x}", "netlist": of[:DIGITS]} | _how(board)
 

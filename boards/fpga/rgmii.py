@@ -14,14 +14,15 @@ TAPS = 127
 
 
 def eth_domain(m: Module, clock: Value, reset: Value) -> None:
-    """Make ``clock`` domain ``eth``'s; it is reset while ``reset`` is up and for two edges after that."""
+    """Make ``clock`` the clock of domain ``eth``, which is reset while ``reset`` is up and for two edges
+    after that."""
     m.domains += ClockDomain("eth")
     m.d.comb += ClockSignal("eth").eq(clock)
     m.submodules.eth_reset = ResetSynchronizer(reset, domain="eth")
 
 
 class PhyStart(wiring.Component):
-    """Resets the PHY for ``cycles`` after power-on or the button, and domain ``eth`` for as long again.
+    """Reset the PHY for ``cycles`` after power-on or the button, and domain ``eth`` for as long again.
 
     A PHY in reset stops its clock, and starts it with edges that are no clock: what these have done to the
     domain's registers, after the global reset, is undone once the clock runs.
@@ -41,7 +42,7 @@ class PhyStart(wiring.Component):
 
 
 class Rgmii(wiring.Component):
-    """A GMII in domain ``eth``, whose clock is the PHY's receive clock; what is sent goes by it too.
+    """GMII in domain ``eth``, whose clock is the PHY's receive clock; data are sent at that clock too.
 
     Raises ValueError: a delay is longer than the pins have.
 

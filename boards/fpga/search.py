@@ -62,7 +62,7 @@ def search(
 
 
 def under_way(said: str) -> str:
-    """A few words about the last line of nextpnr's log that tells where it is; empty when none does."""
+    """Describe the progress that the last telling line of nextpnr's log shows; empty if there is none."""
     for line in reversed(said.splitlines()):
         for pattern, words in _STEPS:
             if match := pattern.search(line):

@@ -24,14 +24,15 @@ ELEMENTS = "rename -hide */w:*[[]*"
 
 
 def board_top(board: Target, build_id: int) -> object:
-    """The whole design."""
+    """Top component of a board's design."""
     from ndrite.boards.fpga.top import BoardTop
 
     return BoardTop(board, build_id=build_id)
 
 
 def recipe(board: Target) -> str:
-    """All that Yosys is given beside the netlist: its commands, and the multiplier made of LUTs if one is."""
+    """Inputs of Yosys beside the netlist: its commands, and the multiplier made of LUTs if the board has
+    one."""
     return script(board) + (SOFT.read_text() if board.soft_multipliers else "")
 
 

@@ -35,7 +35,8 @@ class Pin:
 
 @dataclass(frozen=True, kw_only=True)
 class RgmiiPins:
-    """Where a gigabit PHY is, and how its edges lie to the data's (``ndrite.boards.fpga.rgmii``).
+    """Pins of a gigabit PHY, and the position of its clock edges relative to the data
+    (``ndrite.boards.fpga.rgmii``).
 
     ``reset`` is the PHY's, low for the first ``PHY_RESET_S``. Delays are of data received and of the clock
     sent, ps.
@@ -176,7 +177,7 @@ class Target:
 
     @property
     def asked(self) -> float:
-        """What place and route is asked for, in multiples of ``clock_mhz``."""
+        """Clock that place and route aims at, in multiples of ``clock_mhz``."""
         return AIM[self.family] if self.aim is None else self.aim
 
     @property

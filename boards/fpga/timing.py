@@ -48,7 +48,8 @@ class Timing:
 
     @property
     def fmax_mhz(self) -> float:
-        """Worst of the reported clocks, Ethernet's left out: it is what the line says, and met or not."""
+        """Worst of the reported clocks without Ethernet's, whose rate is fixed by the line and either met or
+        not."""
         speeds = (achieved for name, (achieved, _) in self.clocks.items() if GMII not in name)
         return min(speeds, default=0.0)
 

@@ -46,7 +46,7 @@ class Command:
 
 
 def find(name: str) -> Command:
-    """The packaged tool where it is installed, else the native one.
+    """Command of the packaged tool if it is installed, otherwise of the native one.
 
     Raises BuildError when there is neither.
     """
@@ -68,7 +68,7 @@ def find(name: str) -> Command:
 
 
 class Job:
-    """A tool at work in ``cwd`` with everything it says in ``log``; a context that leaves no process behind.
+    """A tool that runs in ``cwd`` and writes its output to ``log``; leaving the context ends it.
 
     YoWASP tools see only the working folder under its own name, so paths must be relative to it.
     """
@@ -93,7 +93,7 @@ class Job:
             self._process.wait()
 
     def ended(self, seconds: float | None) -> bool:
-        """Whether it ended well, waiting so long for it; None: till it does.
+        """Wait up to ``seconds`` for the tool; return whether it succeeded, None while it runs.
 
         Raises BuildError when it failed, with the last lines it said.
         """
@@ -110,7 +110,7 @@ class Job:
         return True
 
     def said(self, most: int | None = None) -> str:
-        """Its log, or the last ``most`` bytes of it."""
+        """Contents of the log, or its last ``most`` bytes."""
         with self.log.open("rb") as file:
             if most is not None:
                 file.seek(max(0, self.log.stat().st_size - most))

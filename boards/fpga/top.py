@@ -49,14 +49,14 @@ class BoardTop(wiring.Component):
         return m
 
     def _uart(self, m: Module) -> tuple[Value, Value]:
-        """Meaning of the LEDs: something coming in, something going out."""
+        """Connect the UART; the LEDs show bytes that come in and go out."""
         board = self.board
         m.submodules.top = top = Top(board.geometry, build_id=self.build_id, divisor=board.divisor)
         m.d.comb += [top.uart_rx.eq(self.rx), self.tx.eq(top.uart_tx)]
         return ~self.rx, ~top.uart_tx
 
     def _ethernet(self, m: Module, pins: RgmiiPins) -> tuple[Value, Value]:
-        """The same of frames."""
+        """Connect the PHY; the LEDs show frames that come in and go out."""
         board = self.board
         cycles = round(board.clock_mhz * 1e6)
         m.submodules.top = top = UdpTop(
@@ -88,7 +88,7 @@ class BoardTop(wiring.Component):
 
 
 def _stretched(m: Module, event: Signal, board: Target, wrap: Signal | None) -> tuple[Signal, Signal]:
-    """``event``, seen for ``BLINK_S`` longer; and when such a time ends, by ``wrap`` or a timer of its own.
+    """Stretch ``event`` by ``BLINK_S``; return also the end of such a time, counted by ``wrap`` or a timer.
 
     A prescaler keeps the counter short and off the fast paths.
     """

@@ -49,7 +49,7 @@ def simulated_id(geometry: Geometry, *, platform: object = None) -> int:
 
 
 def design(top: str, geometry: Geometry, **options: Any) -> dict[str, Any]:
-    """Of a simulated device, what ``netlist`` is given; ``top``: its component, as ``module:class``."""
+    """Options of ``netlist`` for a simulated device; ``top``: its component, as ``module:class``."""
 
     def make(identity: int) -> object:
         return pkgutil.resolve_name(top)(geometry, build_id=identity, **options)

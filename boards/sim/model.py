@@ -37,7 +37,7 @@ class Model(Fed):
         self.call("feed", data, len(data))
 
     def go(self, *, pins: bool) -> None:
-        """Talk through the UART pins from now on, or through the byte stream; between two requests."""
+        """Switch to the UART pins or to the byte stream; call it between two requests."""
         self.call("go", int(not pins))
 
     def take(self) -> bytes:

@@ -51,7 +51,7 @@ class Running:
         self._handle: int | None = self._functions["new"](*arguments)
 
     def call(self, name: str, *arguments: Any) -> Any:
-        """One of its functions; LinkError once it is closed."""
+        """C function of the library by name; LinkError once the device is closed."""
         if self._handle is None:
             raise LinkError("simulated board is closed")
         return self._functions[name](self._handle, *arguments)

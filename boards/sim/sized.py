@@ -22,7 +22,7 @@ from ndrite.host.session import ATTEMPTS, TIMEOUT_S
 
 
 class SizedBoard:
-    """A board on the usual simulated array, or on a larger one where a program needs it.
+    """A board on the usual simulated array, or on a larger one if a program needs it.
 
     It is powered on when first spoken to (``device``), so that a first program alone decides which one is
     compiled. Later a larger program moves it to a larger array; whatever was on the smaller one, counters and
@@ -56,7 +56,7 @@ class SizedBoard:
     def of_links(
         cls, link: Callable[[Geometry], Link], learns: Callable[[Geometry], Link] | None = None
     ) -> Self:
-        """The same where packets are spoken, over links to a fresh device of a geometry."""
+        """Board that speaks packets over ``link``, which opens a link to a fresh device of a geometry."""
         return cls(
             lambda geometry: PacketChannel(link(geometry), timeout_s=TIMEOUT_S, attempts=ATTEMPTS),
             learns=learns,
@@ -67,7 +67,7 @@ class SizedBoard:
 
     @property
     def device(self) -> Board:
-        """The device as it is now, which runs what was programmed; powered on where it was not."""
+        """The device that runs the current program; it is powered on if it was off."""
         return self._board if self._board is not None else self._moved(USUAL)
 
     @property
@@ -119,7 +119,7 @@ class SizedBoard:
             self._learning = None
 
     def close(self) -> None:
-        """Power off, where it was ever on."""
+        """Power off, if the device was ever on."""
         self._end_learning()
         if self._board is not None:
             self._board.close()

@@ -70,7 +70,8 @@ def sized(program: Program, base: Geometry = USUAL) -> Geometry:
 
 
 def sized_learning(learning: Learning) -> Geometry:
-    """As large as the program needs, in powers of two. Raises GeometryError when no geometry can hold it."""
+    """Geometry as large as a learning program needs, in powers of two. Raises GeometryError when no geometry
+    can hold it."""
     program = learning.program
     lanes = max(LANES, _power_of_two(max(layer.outputs for layer in program.layers)))
     inputs = max(64, _power_of_two(program.inputs + LABEL_CODES))

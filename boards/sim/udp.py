@@ -53,7 +53,7 @@ class UdpModel(Fed):
         return self._buffer.raw[:size], (address.value, port.value)
 
     def second(self) -> None:
-        """A second has gone by, for the session's lease."""
+        """Tell the session, which counts its lease in seconds, that one has passed."""
         self.call("second")
         self.clock(2)
 
