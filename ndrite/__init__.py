@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from ndrite.samples import data_set as data_set
     from ndrite.tiles import analog as analog
     from ndrite.tiles import cost_of as cost_of
+    from ndrite.tiles import explain_module as explain_module
+    from ndrite.tiles import place as place
     from ndrite.url import connect as connect
     from ndrite.verbs.calibrate import calibrate as calibrate
     from ndrite.verbs.campaign import campaign as campaign
@@ -51,7 +53,7 @@ _LATER = {
     "ndrite.classifier": "Classifier",
     "ndrite.compiled": "Compiled load",
     "ndrite.samples": "data_set",
-    "ndrite.tiles": "analog cost_of",
+    "ndrite.tiles": "analog cost_of explain_module place",
     "ndrite.url": "connect",
 }
 _LATER |= {

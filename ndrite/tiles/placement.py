@@ -105,6 +105,8 @@ class Placement:
         Weights beyond so many root mean squares of their column are held there, in training and on the die.
     samples:
         Calls of the module that show what its products see: (positional, named) arguments each.
+    digital:
+        Names of the products that stay in floats.
     check:
         Whether every pass hashes the parameters, beside PyTorch's counts of their changes.
 
@@ -112,8 +114,8 @@ class Placement:
     ``changed`` whether they have changed since ``state``, ``watching`` says what samples are run for ("range"
     or "rows" in floats, what the die has "given" while products are mapped), ``state`` and ``placed`` are
     digests of what the module was calibrated and mapped for, ``executor`` is the pass under way, ``lock`` is
-    held during one, as threads share the board, and ``read`` takes what products are read with, where it is
-    asked for.
+    held during one, as threads share the board, ``read`` takes what products are read with, where it is
+    asked for, and ``reading`` says how products are read while a loss is explained (``ndrite.tiles.loss``).
     """
 
     chip: Chip
@@ -125,6 +127,8 @@ class Placement:
     root: Any = None
     watch: Any = None
     changed: bool = False
+    reading: Any = None
+    digital: frozenset[str] = frozenset()
     first_index: int = 0
     noise: bool = True
     state: str = ""
@@ -173,7 +177,7 @@ class Placement:
         return board.infer(codes, seed=self.seed + (call << SEED_BITS), first_index=first, noise=self.noise)
 
     def __getstate__(self) -> dict[str, Any]:
-        left = dict.fromkeys(("executor", "progress", "read", "lock", "watch"))
+        left = dict.fromkeys(("executor", "progress", "read", "lock", "watch", "reading"))
         return self.__dict__ | left | {"_boards": {}, "watching": ""}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

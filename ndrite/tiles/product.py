@@ -184,17 +184,17 @@ class Product(torch.nn.Module):
         Raises EmulatorError naming the product, when it cannot be mapped.
         """
         if self.on_die is None:
-            mapped = self._map(weight, bias)
+            _, mapped = self.mapped(weight, bias)
             bias_now = None if bias is None else bias.detach().clone()
             self.on_die = OnDie(mapped.program, mapped.die.arrays[0].step, bias_now)
         return self.on_die
 
     def die(self, weight: Tensor, bias: Tensor | None) -> Die:
         """Draw this product's part of the die again; the cells are the same every time."""
-        return self._map(weight, bias).die
+        return self.mapped(weight, bias)[1].die
 
-    def _map(self, weight: Tensor, bias: Tensor | None) -> Mapped:
-        """Map the limited weights and the bias."""
+    def mapped(self, weight: Tensor, bias: Tensor | None) -> tuple[Network, Mapped]:
+        """Map the limited weights and the bias; also the network of this product alone."""
         limited = self.reading.limit(weight.detach())[0]
         bias_values = torch.zeros(self.outputs) if bias is None else bias.detach()
         w, b = (t.to("cpu", torch.float64).numpy() for t in (limited, bias_values))
@@ -214,7 +214,7 @@ class Product(torch.nn.Module):
         )
         with warnings.catch_warnings(action="ignore", category=CompileWarning):  # the report has it
             try:
-                return map_network(
+                mapped = map_network(
                     network,
                     place.chip,
                     codes,
@@ -224,6 +224,13 @@ class Product(torch.nn.Module):
                 )
             except EmulatorError as error:
                 raise type(error)(f"{self.name}: {error}") from None
+        return network, mapped
+
+    def network_on(self, network: Network, shape: Shape) -> Network:
+        """The ``network`` of this product on maps of ``shape``."""
+        (node,) = network.products
+        patches = dataclasses.replace(self.patches, shape=shape)
+        return dataclasses.replace(network, nodes=(dataclasses.replace(node, patches=patches),), shape=shape)
 
     def program_on(self, program: Program, shape: Shape) -> Program:
         """The mapped ``program`` on maps of ``shape``."""
@@ -268,6 +275,12 @@ class Product(torch.nn.Module):
             return self._float(x, weight, bias)
         if self.training:
             return self._seen(run, x, weight, bias)
+        if self.name in place.digital and place.reading is None:
+            return self.exact(x, weight, bias)
+        if place.reading is not None:
+            y = place.reading.read(self, x, weight, bias)
+            if y is not None:
+                return y
         with torch.no_grad():
             mapped = self.ready(weight, bias)
             y = self._read(mapped, x.detach(), weight, bias, each, call)
@@ -282,6 +295,10 @@ class Product(torch.nn.Module):
         maps = x.detach().reshape(*x.shape[:2], *(x.shape[2:] or (1, 1))).to("cpu", torch.float32).numpy()
         patches = dataclasses.replace(self.patches, shape=maps.shape[1:])
         self.watched.show(self.placement.watching, maps, patches, self.rows_wanted)
+
+    def exact(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The product in floats, weights not limited."""
+        return _with(bias, self.reading.sums(x, weight))
 
     def _float(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return _with(bias, self.reading.sums(x, self.reading.limit(weight)[0]))

@@ -1,0 +1,135 @@
+"""What a module loses on tiles, by cause and by product, and what is better left digital."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.extras import needs
+
+needs("torch")
+needs("onnx")
+
+import torch
+from torch import nn
+
+import ndrite
+from ndrite.emulator.errors import EmulatorError
+from ndrite.tiles.loss import ALL, DIE, INPUTS
+from tests.chips import changed
+from tests.ndrite.tiles.conftest import module
+
+CHIP = changed("wan2022", cell={"read_noise_percent": 3.0, "stuck_low_percent": 1.0})
+
+
+@pytest.fixture(scope="module")
+def net() -> Any:
+    torch.manual_seed(5)
+    return nn.Sequential(nn.Linear(12, 24), nn.ReLU(), nn.Linear(24, 4)).eval()
+
+
+@pytest.fixture(scope="module")
+def x() -> Any:
+    return torch.rand(300, 12, generator=torch.Generator().manual_seed(1))
+
+
+def rms_error(net: Any, x: Any) -> Any:
+    """Metric: root mean square distance of a module's outputs from the plain module's, 1 added."""
+    with torch.no_grad():
+        wanted = net(x)
+    return lambda tiled: 1.0 + float((tiled(x) - wanted).square().mean().sqrt())
+
+
+def test_causes_are_those_of_the_network_imported(net: Any, x: Any) -> None:
+    """By the imported network's own explanation: its rms errors of outputs, causes of products only."""
+    loss = ndrite.explain_module(net, CHIP, x[:200], rms_error(net, x), products=False)
+    assert loss.reference == pytest.approx(1.0, abs=1e-6)
+    compiled = ndrite.compile(net, CHIP, samples=x[:200].numpy(), input_range=(0.0, 1.0), task="values")
+    with torch.no_grad():
+        wanted = net(x).numpy()
+    imported = ndrite.explain(compiled, x.numpy(), wanted, measure="rms_error").explanation
+    scale = float(wanted.std())
+    compared = 0
+    for cause, (value,) in loss.causes.items():
+        if cause in (INPUTS, ALL, DIE, "drift", "drift since correction", "telegraph noise", "IR drop"):
+            continue
+        expected = imported.row(cause).score_corrected
+        # Other cells and ranges are drawn for each: the same law on 384 weights, not the same numbers.
+        assert value - 1.0 == pytest.approx(expected, rel=0.5, abs=0.002 * scale), cause
+        compared += 1
+    assert compared == 7
+    errors = {cause: value - 1.0 for cause, (value,) in loss.causes.items()}
+    assert errors[ALL] == pytest.approx(errors[DIE], rel=0.25)
+    powers = sum(e**2 for cause, e in errors.items() if cause not in (ALL, DIE)) ** 0.5
+    assert errors[ALL] == pytest.approx(powers, rel=0.25), "small independent errors add as powers"
+
+
+def test_a_product_alone_and_dies_with_their_interval(net: Any, x: Any) -> None:
+    seen = list[tuple[int, int]]()
+    loss = ndrite.explain_module(
+        net, CHIP, x[:200], rms_error(net, x), dies=3, progress=lambda *done: seen.append(done)
+    )
+    assert list(loss.products) == ["0", "2"]
+    assert [len(values) for values in loss.products.values()] == [3, 3]
+    assert len({value for values in loss.products.values() for value in values}) == 6
+    whole = np.mean(loss.causes[DIE]) - 1
+    parts = [np.mean(values) - 1 for values in loss.products.values()]
+    assert 0 < max(parts) < whole < 1.3 * sum(parts)
+    assert seen[-1] == (len(seen), len(seen))
+    assert sum(loss.shares.values()) == pytest.approx(1.0)
+    plain = loss.as_dict()["causes"][DIE]
+    low, high = plain["interval_95"]
+    assert low < plain["mean"] < high
+    assert [len(table.rows) for table in loss.tables()] == [len(loss.causes), 2]
+
+
+def test_convolutions_and_layers_between_them_are_explained() -> None:
+    torch.manual_seed(3)
+    net = nn.Sequential(nn.Conv2d(2, 6, 3, padding=1), nn.Tanh(), nn.Conv2d(6, 3, 3, groups=3), nn.Flatten())
+    x = torch.rand(40, 2, 6, 5)
+    ideal = ndrite.explain_module(net.eval(), "ideal", x, rms_error(net, x), products=False)
+    assert max(value for (value,) in ideal.causes.values()) < 1.01
+    assert ideal.causes[ALL][0] == pytest.approx(ideal.causes[DIE][0], abs=0.002)
+
+
+def test_the_worst_products_stay_digital() -> None:
+    """Of four layers beside each other, one is 20 times as loud: it alone has to stay digital."""
+    torch.manual_seed(7)
+    parts = {f"part{i}": nn.Linear(16, 3) for i in range(4)}
+    with torch.no_grad():
+        parts["part2"].weight.mul_(20)
+    net = module(lambda m, v: sum(getattr(m, name)(v) for name in parts), **parts)
+    x = torch.rand(200, 16)
+    metric = rms_error(net, x)
+    everything = ndrite.explain_module(net, CHIP, x, metric)
+    assert max(everything.products, key=lambda name: everything.products[name]) == "part2"
+    limit = 0.5 * (everything.causes[DIE][0] - 1.0)
+    placed = ndrite.place(net, CHIP, x, metric, loss=limit)
+    assert placed.digital == ("part2",)
+    assert placed.curve[-1][1] == pytest.approx(0.75)
+    assert metric(placed.module.eval()) - 1.0 <= limit
+    assert metric(placed.module.eval()) == pytest.approx(placed.curve[-1][2])
+    assert ndrite.place(net, CHIP, x, metric, loss=100.0).digital == ()
+
+
+@pytest.mark.parametrize(
+    # a metric, and words of the one line that it ends in
+    ("metric", "words"),
+    [
+        (lambda m: float("nan"), r"the metric gave nan; accepted: a finite number"),
+        (lambda m: "good", r"the metric gave 'good'; accepted: a finite number"),
+        (lambda m: m(torch.rand(4, 12))[:, 9], r"the metric raised IndexError: "),
+        (lambda m: 1.0, r"the metric's samples never read 0, 2; accepted: samples that reach every product"),
+    ],
+)
+def test_metrics_that_are_none(metric: Any, words: str, net: Any, x: Any) -> None:
+    with pytest.raises(EmulatorError, match=words):
+        ndrite.explain_module(net, "ideal", x, metric)
+    if "never read" not in words:
+        with pytest.raises(EmulatorError, match=words):
+            ndrite.place(net, "ideal", x, metric, loss=1.0)
+
+
+def test_a_loss_that_is_none_is_refused(net: Any, x: Any) -> None:
+    with pytest.raises(EmulatorError, match="loss is 0; accepted: a finite number above 0"):
+        ndrite.place(net, "ideal", x, rms_error(net, x), loss=0)
