@@ -68,15 +68,17 @@ class WanRelaxation(Drift):
     def total(self, target_uS: npt.ArrayLike, time_s: float) -> Floats:
         """Deviation from the target, programming error and relaxation together."""
         x = np.asarray(target_uS, np.float64) / WAN_2022.reference_uS
-        coefficients = np.stack([np.polynomial.polynomial.polyval(x, c) for c in WAN_COEFFICIENTS_uS])
         t = float(np.log(time_s))
         knots = np.log(WAN_TIMES_S)
         i = int(np.clip(np.searchsorted(knots, t, side="right") - 1, 0, len(knots) - 2))
+        before, after = (np.polynomial.polynomial.polyval(x, c) for c in WAN_COEFFICIENTS_uS[i : i + 2])
         part = (t - knots[i]) / (knots[i + 1] - knots[i])
-        result: Floats = coefficients[i] + part * (coefficients[i + 1] - coefficients[i])
+        result: Floats = before + part * (after - before)
         return result
 
     def added(self, target_uS: Floats, time_s: float) -> Floats:
+        if time_s == WAN_TIMES_S[0]:  # exactly 0, without the polynomials: most chips are read at 1 s
+            return np.zeros_like(target_uS)
         added = np.square(self.total(target_uS, time_s)) - np.square(self.total(target_uS, 1.0))
         return np.asarray(np.sqrt(np.maximum(added, 0.0)), np.float64)
 
