@@ -1,7 +1,8 @@
 """Random learning programs: stimulus for comparing the plain model, the compiled one and the gateware."""
 
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -35,11 +36,13 @@ def random_learning(
     noise: bool | None = None,
     tuned: bool = False,
     transfer: bool = False,
+    coarse: bool = False,
 ) -> Learning:
     """Devices, rates and converters of a random network that ``geometry`` can hold, with converters.
 
     ``tuned``: hidden neurons have ECRAMs that move. ``transfer``: pulses go to fast devices. ``corner``:
-    states at their bounds, largest steps, rates and noise, so that every clip is reached.
+    states at their bounds, largest steps, rates and noise, so that every clip is reached. ``coarse``: steps
+    of up to the whole range, whose pulses are taken one after the other.
     """
     program = random_program(
         geometry,
@@ -56,6 +59,9 @@ def random_learning(
         layers = (*(_with_ecrams(rng, layer, program, corner) for layer in layers[:-1]), layers[-1])
     if transfer:
         layers = tuple(_with_transfer(rng, layer, corner) for layer in layers)
+    if coarse:
+        shifts = rng.spawn(1)[0]  # the other draws stay those of a program that is not coarse
+        layers = with_laws(layers, lambda law: replace(law, step_shift=int(shifts.integers(6))))
     return Learning(
         program=program,
         layers=layers,
@@ -64,11 +70,25 @@ def random_learning(
     )
 
 
+def with_laws(
+    layers: Sequence[LearningLayer], change: Callable[[Devices], Devices]
+) -> tuple[LearningLayer, ...]:
+    """The layers with every law of their devices, weights' and others', changed."""
+
+    def changed(part: Any) -> Any:
+        return part and replace(part, devices=change(part.devices))
+
+    return tuple(
+        replace(changed(layer), tuned=changed(layer.tuned), transfer=changed(layer.transfer))
+        for layer in layers
+    )
+
+
 def _with_smooth_curves(program: Program, rng: np.random.Generator) -> Program:
     """Curves that stay within the codes, and voltages within the curves: few slopes are cut off."""
     nodes = rng.integers(0, 256, (len(program.curve_base), program.curve_base.shape[1] + 1)) << TABLE_BITS
     layers = [
-        dataclasses.replace(layer, table_bits=TABLE_BITS, vshift=min(SHIFT_MAX, layer.vshift + 2))
+        replace(layer, table_bits=TABLE_BITS, vshift=min(SHIFT_MAX, layer.vshift + 2))
         for layer in program.layers
     ]
     return program.with_layers(
@@ -122,7 +142,7 @@ def _with_ecrams(
         rate=int(rng.integers(1, 1 << 16)),
         shift=int(rng.integers(6, 20)),
     )
-    return dataclasses.replace(layer, states=np.vstack([layer.states, states]), tuned=of)
+    return replace(layer, states=np.vstack([layer.states, states]), tuned=of)
 
 
 def _with_transfer(rng: np.random.Generator, layer: LearningLayer, corner: bool) -> LearningLayer:
@@ -135,7 +155,7 @@ def _with_transfer(rng: np.random.Generator, layer: LearningLayer, corner: bool)
         threshold=int(rng.integers(1, 400)),
         chopped=int(rng.integers(2)),
     )
-    return dataclasses.replace(layer, states=np.vstack([layer.states, added]).astype(np.int32), transfer=of)
+    return replace(layer, states=np.vstack([layer.states, added]).astype(np.int32), transfer=of)
 
 
 def random_devices(rng: np.random.Generator, *, corner: bool = False) -> Devices:
@@ -156,7 +176,7 @@ def random_devices(rng: np.random.Generator, *, corner: bool = False) -> Devices
     )
     if not corner:
         return law
-    return dataclasses.replace(
+    return replace(
         law,
         step=table(-4095, 4095),
         asymmetry=table(-4095, 4095),

@@ -48,6 +48,8 @@ STEP_MAX = 4095
 BOUND_SHIFT = 6
 """Bounds are in units of 2^6 states: 1024 is the nominal one."""
 FACTOR_ONE, FACTOR_MAX, SLOPE_SHIFT = 256, 511, 24
+SERIAL_SHIFT = 6
+"""Devices of a smaller ``step_shift`` take the pulses of an update one after the other."""
 COUNT_SHIFT = 6
 """A noisy count of pulses is in 1/64."""
 ROOTS = np.rint(256 * np.sqrt(np.arange(SLOTS_MAX + 1))).astype(np.int64)
@@ -68,7 +70,7 @@ class Devices:
     ----------
     step, asymmetry:
         A step up is ``step + asymmetry``, one down ``step - asymmetry``, cut to 0..4095; 2^step_shift / 64 of
-        these units are one state.
+        these units are one state, so that a step reaches up to 262,080 states, the whole range of a state.
     upper, lower:
         Own bounds, in 64 states; cut to 0..131071 and -131072..0 states.
     cycle:
@@ -76,7 +78,10 @@ class Devices:
     slope_up, slope_down:
         By which a step falls with the state: factor ``256 - rshift_round(slope * s, 24)`` of 256.
     step_shift:
-        6..16, the fraction bits of a change; they are rounded stochastically.
+        0..16, the fraction bits of a change; they are rounded stochastically. Below SERIAL_SHIFT steps may be
+        larger than a sixteenth of the nominal bound, and the pulses of an update are taken one after the
+        other, each at the state that the one before has left, with words of its own (``pulse_constant``);
+        from SERIAL_SHIFT on all at once, at the state before the update.
     """
 
     step: Annotated[Table, np.int16, -STEP_MAX, STEP_MAX]
@@ -86,7 +91,12 @@ class Devices:
     cycle: Annotated[Table, np.int16, -1023, 1023]
     slope_up: Slope = 0
     slope_down: Slope = 0
-    step_shift: Annotated[int, 6, 16] = 10
+    step_shift: Annotated[int, 0, 16] = 10
+
+    @property
+    def serial(self) -> bool:
+        """Whether the pulses of an update are taken one after the other."""
+        return self.step_shift < SERIAL_SHIFT
 
 
 @record(kw_only=True)
@@ -272,6 +282,12 @@ class Learning:
 def pair_constant(pair: int) -> int:
     """Constant that is mixed into a word for pair ``pair`` of a train's slots."""
     return pair * 0x9E37 & 0xFFFF
+
+
+def pulse_constant(pulse: int) -> int:
+    """Value that is XORed into a key's first word for pulse ``pulse`` of an update, counted from 0, where
+    pulses are taken one after the other."""
+    return pulse * 0x9E37 & 0xFFFF
 
 
 def round_constant(i: int) -> int:

@@ -13,7 +13,7 @@ answer before the update was right (0 or 1), then the pulses of each layer.
 """
 
 from ndrite.emulator.spec.geometry import Geometry
-from ndrite.emulator.spec.learning import LEVELS
+from ndrite.emulator.spec.learning import LEVELS, SERIAL_SHIFT
 from ndrite.emulator.spec.memory_map import region_words
 from ndrite.emulator.spec.registers import register_map_hash
 
@@ -67,7 +67,10 @@ REMEMBERED = 32
 """Latest updates whose answers a device keeps, more than a window holds: asked again, it answers and does not
 repeat them. Any other number but the next one is answered with -1 in every word, and not done."""
 TABLES = ("step", "asymmetry", "upper", "lower", "cycle")
-LEARNING_MAP = register_map_hash(*(f"{name} {bits}" for name, (bits, _) in SETTINGS.items()), *RUN, *TABLES)
+_SERIAL = f"pulses one after the other below step_shift {SERIAL_SHIFT}"
+LEARNING_MAP = register_map_hash(
+    *(f"{name} {bits}" for name, (bits, _) in SETTINGS.items()), *RUN, *TABLES, _SERIAL
+)
 """What the register ``register_map`` of a device that learns says: a host of other records refuses it."""
 LABEL_CODES = 2
 """Codes before a sample's own."""

@@ -62,9 +62,10 @@ class LearningCore(wiring.Component):
     32, whichever are most; columns / readouts (or 18) and columns for the answers, and about 65; a layer's
     rows add up while the answers before it come. Backward: a layer's rows twice, and about 85. Pulses: rows
     with pulses, or devices with pulses in the busiest group of lanes, whichever are more, and about 40; of
-    all layers but the first one while the errors of the layer before are made. ECRAMs: a layer's columns, and
-    about 110. Carried over: a layer 45, or 3 a column and about 150 where a row is due. Resources: those of
-    the parts.
+    all layers but the first one while the errors of the layer before are made. Of devices that take their
+    pulses one after the other: the same and about 60 more, once for each pulse of the device that has most.
+    ECRAMs: a layer's columns, and about 110. Carried over: a layer 45, or 3 a column and about 150 where a
+    row is due. Resources: those of the parts.
 
     Raises
     ------
@@ -322,6 +323,7 @@ class LearningCore(wiring.Component):
             pulse.room.eq(lanes.room),
             pulse.lanes_waiting.eq(lanes.waiting),
             pulse.lanes_busy.eq(lanes.busy),
+            pulse.lanes_more.eq(lanes.more),
             lanes.error.eq(Mux(carrying, carry.error, self.errors.error)),
             lanes.train.eq(Mux(carrying, carry.train, pulse.train)),
             lanes.take.eq(pulse.take),

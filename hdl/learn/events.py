@@ -40,7 +40,8 @@ def pulsed_row_layout() -> StructLayout:
 
 
 def law_layout(g: Geometry) -> StructLayout:
-    """Settings that all updates of a layer share: address of its states, keys, slopes."""
+    """Settings that all updates of a layer share: address of its states, keys, slopes; ``serial``: devices
+    take one pulse at a time, ``passed`` of which they have had in this update."""
     return StructLayout(
         {
             "at_state": address_bits(g),
@@ -51,6 +52,8 @@ def law_layout(g: Geometry) -> StructLayout:
             "slope_up": signed(18),
             "slope_down": signed(18),
             "step_shift": 5,
+            "serial": 1,
+            "passed": range(SLOTS_MAX + 1),
         }
     )
 
@@ -63,6 +66,12 @@ class Events(wiring.Component):
     all their memories, whose ``data`` comes ADDRESS_LATENCY + READ_LATENCY later. Unless ``updating``,
     ``peeked`` is the data of ``peek_lane``, two cycles after it. ``pulses`` counts pulses since ``clear``; it
     is complete COUNT_LATENCY after none is ``waiting``. All states are written once ``busy`` falls.
+
+    Where the law is ``serial`` rows come once for each pulse of the device that has most: a device takes one
+    pulse a pass, and none once it has had as many as it has coincidences. ``more``: some device has pulses
+    left after the pass number ``law.passed``, known when ``pulses`` is complete. A pass begins when ``busy``
+    has fallen: it reads the states that the pass before has written.
+
     ``factors`` and ``products`` belong to the updater. Throughput: a row, and a device with pulses, a cycle.
     Latency: EVENT_LATENCY from a device's turn to ``write``. Resources: an ``Updater``, a queue of DEPTH
     rows, an adder of 31 bits.
@@ -93,6 +102,7 @@ class Events(wiring.Component):
                 "write_data": Out(STATE_SHAPE),
                 "clear": In(1),
                 "pulses": Out(32),
+                "more": Out(1),
             }
         )
 
@@ -161,11 +171,18 @@ class Events(wiring.Component):
             m.d.sync += part.eq(sum(coincidences[8 * i : 8 * i + 8]))
         m.d.sync += count.eq(sum(some))
         valid, any_valid = Signal(EVENT_LATENCY), Signal()
+        counted, largest = valid[COUNT_LATENCY - 1], Signal.like(count)
         m.d.sync += [valid.eq(Cat(busy, valid)), any_valid.eq(busy | valid[:-1].any())]
+        m.d.sync += valid[COUNT_LATENCY].eq(counted & (count > law.passed))
         with m.If(self.clear):
-            m.d.sync += self.pulses.eq(0)
-        with m.Elif(valid[COUNT_LATENCY - 1]):
+            m.d.sync += [self.pulses.eq(0), largest.eq(0)]
+        with m.Elif(counted & (law.passed == 0)):
             m.d.sync += self.pulses.eq(self.pulses + count)
+            with m.If(count > largest):
+                m.d.sync += largest.eq(count)
+        m.d.comb += self.more.eq(largest > law.passed + 1)
+        taken = Signal.like(count)
+        m.d.comb += taken.eq(Mux(law.serial, 1, count))
 
         late = delayed(m, turn, EVENT_STAGE - 2, "turn")
         # In two steps: block RAMs from all over, and late.
@@ -180,7 +197,7 @@ class Events(wiring.Component):
         m.d.comb += [
             updater.event.row.eq(late.row),
             updater.event.column.eq(self.lanes.start + self.lanes.step * late.lane),
-            updater.event.count.eq(delayed(m, count, EVENT_STAGE - COUNT_LATENCY, "count")),
+            updater.event.count.eq(delayed(m, taken, EVENT_STAGE - COUNT_LATENCY, "count")),
             updater.event.up.eq(delayed(m, up, EVENT_STAGE - 3, "up")),
             updater.event.state.eq(state),
             updater.table.eq(self.table),

@@ -82,7 +82,8 @@ class Lanes(wiring.Component):
     shows, the first ones, a cycle later. Backward: ``total`` is the sum of error[i] * w[i] over lanes,
     PRODUCT_STAGE and a cycle for each level of the tree later. ``error`` and ``train`` are taken for the next
     update of a layer, from ``forget`` on, which empties them; ``take`` begins it with them. While
-    ``updating``, ``pulsed`` rows move the states that share their pulses (``Events``), and no row is read.
+    ``updating``, ``pulsed`` rows move the states that share their pulses (``Events``), and no row is read;
+    ``more``: devices that take their pulses one after the other have some left.
     Resources: a lane has a multiplier, a memory of weight_depth states of 18 bits and about 120 LUTs; up to
     SHARE lanes share an ``Events`` of about 3,000 LUTs, to which four lend their multipliers while
     ``updating``.
@@ -112,6 +113,7 @@ class Lanes(wiring.Component):
                 "law": In(law_layout(g)),
                 "table": In(table_write_layout()),
                 "pulses": Out(32),
+                "more": Out(1),
                 "poke": In(poke_layout(g)),
                 "peek_lane": In(lane),
                 "peeked": Out(STATE_SHAPE),
@@ -164,6 +166,7 @@ class Lanes(wiring.Component):
             self.room.eq(Cat(part.room for part in parts).all()),
             self.waiting.eq(Cat(part.waiting for part in parts).any()),
             self.busy.eq(Cat(part.busy for part in parts).any()),
+            self.more.eq(Cat(part.more for part in parts).any()),
             self.peeked.eq(Array(part.peeked for part in parts)[group]),
         ]
         m.d.comb += [

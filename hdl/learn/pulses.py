@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ndrite.emulator.spec.geometry import Geometry
-from ndrite.emulator.spec.learning import PROBABILITY_ONE, SLOTS_MAX
+from ndrite.emulator.spec.learning import PROBABILITY_ONE, SERIAL_SHIFT, SLOTS_MAX, pulse_constant
 from ndrite.hdl.learn.events import COUNT_LATENCY, law_layout, pulsed_row_layout
 from ndrite.hdl.learn.words import (
     EXPONENT_SHAPE,
@@ -86,7 +86,11 @@ class Pulses(wiring.Component):
     them to row ``from_row``. With ``alone`` only that row goes, and pulses in every slot. Otherwise, in a
     ``chopped`` layer, the pulses of rows from ``turn`` on change their sign where ``odd``, and those of rows
     before ``turn`` where not ``odd``. The law is in ``record``. ``done`` says that all pulses are counted;
-    the last states are written while ``busy`` is still up. Layer, rates and keys may change once ``done``.
+    the last states are written while ``busy`` is still up. Layer, rates and keys may change after ``start``.
+
+    Where the layer's ``step_shift`` is below SERIAL_SHIFT, rows go to the lanes in passes, one for each pulse
+    of the device that has most (``lanes_more``), each under a cycle key of its own; ``done`` then says that
+    all states are written, too. Passes of pulses, not of slots: most updates need one or two.
 
     Resources: a ``Trains``, a multiplier, and 31 bits a row of states.
     """
@@ -121,6 +125,7 @@ class Pulses(wiring.Component):
                 "room": In(1),
                 "lanes_waiting": In(1),
                 "lanes_busy": In(1),
+                "lanes_more": In(1),
             }
         )
 
@@ -159,6 +164,9 @@ class Pulses(wiring.Component):
         visit, law = Signal(), self.law
         alone, first = Signal(), Signal(INDEX_BITS)
         chopped, odd, turn = Signal(), Signal(), Signal(INDEX_BITS)
+        pass_rows, first_word, constant = Signal.like(left), Signal(16), Signal(16)
+        next_constant = Signal(16)
+        m.d.comb += next_constant.eq(constant + pulse_constant(1))
         m.d.comb += [kept.address.eq(at), self.busy.eq(1)]
         with m.FSM():
             with m.State("IDLE"):
@@ -173,8 +181,13 @@ class Pulses(wiring.Component):
                         law.slope_up.eq(layer.slope_up),
                         law.slope_down.eq(layer.slope_down),
                         law.step_shift.eq(layer.step_shift),
+                        law.serial.eq(layer.step_shift < SERIAL_SHIFT),
+                        law.passed.eq(0),
+                        first_word.eq(self.cycle_key[:16]),
+                        constant.eq(0),
                         at.eq(layer.at_state),
                         left.eq(Mux(self.alone, 1, counts[self.number])),
+                        pass_rows.eq(Mux(self.alone, 1, counts[self.number])),
                         alone.eq(self.alone),
                         first.eq(self.from_row),
                         chopped.eq(layer.chopped & ~self.alone),
@@ -190,6 +203,22 @@ class Pulses(wiring.Component):
             with m.State("LAST"):
                 m.d.sync += wait.eq(Mux(self.lanes_waiting, SETTLED, wait - 1))
                 with m.If((wait == 0) & ~self.lanes_waiting):
+                    m.d.comb += self.done.eq(~law.serial)
+                    m.next = "WRITTEN"
+                    with m.If(law.serial):
+                        m.next = "PASSED"
+            with m.State("PASSED"):
+                # The next pass reads what this one has written.
+                with m.If(~self.lanes_busy & self.lanes_more):
+                    m.d.sync += [
+                        law.passed.eq(law.passed + 1),
+                        law.cycle_key[:16].eq(first_word ^ next_constant),
+                        constant.eq(next_constant),
+                        at.eq(law.at_state),
+                        left.eq(pass_rows),
+                    ]
+                    m.next = "ROWS"
+                with m.Elif(~self.lanes_busy):
                     m.d.comb += self.done.eq(1)
                     m.next = "WRITTEN"
             with m.State("WRITTEN"):

@@ -153,14 +153,15 @@ class Updater(wiring.Component):
         unused = Signal(5)
         m.d.sync += unused.eq(16 - self.step_shift)
         m.d.sync += fraction.eq(delayed_in_memory(m, drawn.x, 2 * p + 2, "drawn") >> unused)
-        product = register(signed(33), "product")
+        # At most 13,373 / 64 pulses of 8,174 and a fraction: below 2^27.
+        product = register(signed(28), "product")
         m.d.sync += product.eq(products[MOVED] + fraction)
-        change = register(signed(27), "change")
+        change = register(signed(28), "change")
         m.d.sync += change.eq(product >> self.step_shift)
 
         state = delayed_in_memory(m, event.state, w + 2 * p + 5, "state")
         rises = delayed(m, up, 2 * p + 4, "rises")
-        new = register(signed(28), "new")
+        new = register(signed(29), "new")
         m.d.sync += new.eq(state + Mux(rises, change, -change))
         below, above = register(1, "below"), register(1, "above")
         bounds = [

@@ -195,8 +195,11 @@ class Naive:
         """``n`` pulses to a device."""
         if n:
             own = word(speck64(i << 24, 0, self.of.die_seed, DEVICE), row, m)
-            drawn = word(speck64(i << 24, update, self.seed, CYCLE), row, m)
-            self.states[i][row][m] = moved(law, self.states[i][row][m], n, up, own, drawn)
+            key = speck64(i << 24, update, self.seed, CYCLE)
+            times, at_once = (n, 1) if law.step_shift <= 5 else (1, n)
+            for pulse in range(times):
+                drawn = word([key[0] ^ pulse * 0x9E37 & MASK16, *key[1:]], row, m)
+                self.states[i][row][m] = moved(law, self.states[i][row][m], at_once, up, own, drawn)
 
     def backward(self, i: int, error: list[int], change: list[int], update: int) -> tuple[list[int], int]:
         learned, found = self.of.layers[i], []
@@ -259,7 +262,7 @@ class Naive:
 
 
 def moved(law: Any, s: int, n: int, up: bool, own: tuple[int, int], drawn: tuple[int, int]) -> int:
-    """A device's state after n pulses."""
+    """A device's state after n pulses at once."""
 
     def two(table: Any, bits: int, at: int) -> int:
         return int(table[bits >> at & 15]) + int(table[bits >> at + 4 & 15])

@@ -205,8 +205,11 @@ class PageLearner:
 
     def move(self, layer: Layer, law: Law, row: int, m: int, count: int, up: bool, update: int) -> None:
         own = word(layer_key(self.die, DEVICE, layer.number, 0), row, m)
-        drawn = word(layer_key(self.seed, CYCLE, layer.number, update), row, m)
-        layer.states[row][m] = moved(law, layer.states[row][m], count, up, own, drawn)
+        first, *others = layer_key(self.seed, CYCLE, layer.number, update)
+        for pulse in range(count if law["step_shift"] < 6 else 1):
+            drawn = word((first ^ pulse * 0x9E37 & MASK16, *others), row, m)
+            together = 1 if law["step_shift"] < 6 else count
+            layer.states[row][m] = moved(law, layer.states[row][m], together, up, own, drawn)
 
     def pulse(self, layer: Layer, error: list[int], power: int, update: int) -> None:
         fields, shift = layer.fields, max(0, layer.fields["column_shift"] - power)

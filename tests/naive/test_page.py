@@ -86,8 +86,9 @@ BESIDE = (
     {"tuned": True},
     {"transfer": True},
     {"tuned": True, "transfer": True},
+    {"coarse": True, "tuned": True, "transfer": True},
 )
-"""What layers have besides weights."""
+"""What layers have besides weights, and devices whose pulses are taken one after the other."""
 
 
 @pytest.mark.parametrize("beside", BESIDE, ids=" + ".join)

@@ -30,6 +30,7 @@ from ndrite.emulator.spec.learning import (
     STEP_MAX,
     Devices,
     pair_constant,
+    pulse_constant,
     round_constant,
 )
 from ndrite.emulator.spec.noise import counter_word
@@ -127,10 +128,38 @@ def _cut(values: Any, low: int, high: int) -> Ints:
     return np.asarray(clip(np.asarray(values, np.int64), low, high), np.int64)
 
 
+def pulsed(
+    s: Ints,
+    count: Ints,
+    up: npt.NDArray[np.bool_],
+    own: Constants,
+    law: Devices,
+    key: U16,
+    row: npt.ArrayLike,
+    column: npt.ArrayLike,
+) -> Ints:
+    """States after the ``count`` >= 1 pulses of an update in the direction ``up``, all of shape (n,).
+
+    ``key``: the update's, under which the devices at ``row`` and ``column`` have their words. The pulses are
+    taken at once, or where the law is ``serial`` one after the other, under keys of their own.
+    """
+    if not law.serial:
+        return updated(s, count, up, own, law, words(key, row, column))
+    row, column = (np.broadcast_to(place, s.shape) for place in (row, column))
+    states, single = s.copy(), np.ones_like(count)
+    for pulse in range(int(count.max(initial=0))):
+        (live,) = np.nonzero(count > pulse)
+        pulse_key = key ^ np.array([pulse_constant(pulse), 0, 0, 0], np.uint16)
+        drawn = words(pulse_key, row[live], column[live])
+        constants_now = Constants(*(values[live] for values in own))
+        states[live] = updated(states[live], single[live], up[live], constants_now, law, drawn)
+    return states
+
+
 def updated(
     s: Ints, count: Ints, up: npt.NDArray[np.bool_], own: Constants, law: Devices, drawn: tuple[U16, U16]
 ) -> Ints:
-    """States after ``count`` >= 1 pulses in the direction ``up``; all of one shape, ``drawn`` too.
+    """States after ``count`` >= 1 pulses at once in the direction ``up``; all of one shape, ``drawn`` too.
 
     ``drawn``: the words of this update; the high half rounds, the low half is the pulses' deviation.
     """

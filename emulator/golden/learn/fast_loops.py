@@ -19,6 +19,7 @@ from ndrite.emulator.spec import learning as spec
 
 U16, U32 = np.uint16, np.uint32
 PAIR_CONSTANTS = pair_constants()
+PULSE_CONSTANTS = np.array([spec.pulse_constant(i) for i in range(spec.SLOTS_MAX)], np.uint16)
 MIX = tuple(U16(spec.round_constant(i)) for i in range(spec.MIX_ROUNDS))
 S1, S2, S8, S14, S15 = U16(1), U16(2), U16(8), U16(14), U16(15)
 
@@ -140,25 +141,34 @@ def read_as(s: Any) -> Any:
 @njit(cache=True, nogil=True)
 def change(of: Any, count: Any, error: Any, at: Any, gathered: Any, held: Any, drawn: Any, key: Any) -> Any:
     """What the gathered pulses do to the states of one layer, by its devices' law and their deviation from
-    pulse to pulse; how many there were. A negative count is of a row whose chopper has turned."""
+    pulse to pulse; how many there were. A negative count is of a row whose chopper has turned. Devices of a
+    small ``step_shift`` take their pulses one after the other."""
     (law, cycle), (k, m, n, x, y, _), (weights, _, states, (up, down, low, high)) = of, gathered, held
     key_of(drawn[0][CYCLE], at[0] << 24, at[1], key)
     words(key, k[:count], m[:count], x, y)
     width, place, at_weight, inputs = law[OUTPUTS], law[AT_STATE], law[AT_WEIGHT], law[INPUTS]
     shift, slope_up, slope_down = law[STEP_SHIFT], law[SLOPE_UP], law[SLOPE_DOWN]
     total = np.int64(0)
+    serial = shift < spec.SERIAL_SHIFT
     for i in range(count):
         row, column = np.int64(k[i]), np.int64(m[i])
         where = place + row * width + column
         s = np.int64(states[where])
         rises, many = (error[column] > 0) == (n[i] > 0), abs(n[i])
         slope = slope_up if rises else slope_down
-        factor = held_in(spec.FACTOR_ONE - rounded(slope * s, spec.SLOPE_SHIFT), 0, spec.FACTOR_MAX)
-        step = rounded(np.int64(up[where] if rises else down[where]) * factor, 8)
-        deviation = cycle[y[i] & U16(15)] + cycle[U16(y[i] >> U16(4)) & U16(15)]
-        pulses = (many << spec.COUNT_SHIFT) + rounded(spec.ROOTS[many] * deviation, 8)
-        moved = (pulses * step + np.int64(x[i] >> U16(16 - shift))) >> shift
-        s = held_in(s + moved if rises else s - moved, np.int64(low[where]), np.int64(high[where]))
+        own_step = np.int64(up[where] if rises else down[where])
+        at_once = np.int64(1) if serial else many
+        for pulse in range(many if serial else 1):
+            a, b = x[i], y[i]
+            if pulse > 0:
+                first = U16(key[0] ^ PULSE_CONSTANTS[pulse])
+                a, b = rounds(m[i], U16(k[i] ^ key[3]), first, key[1], key[2], key[3])
+            factor = held_in(spec.FACTOR_ONE - rounded(slope * s, spec.SLOPE_SHIFT), 0, spec.FACTOR_MAX)
+            step = rounded(own_step * factor, 8)
+            deviation = cycle[b & U16(15)] + cycle[U16(b >> U16(4)) & U16(15)]
+            pulses = (at_once << spec.COUNT_SHIFT) + rounded(spec.ROOTS[at_once] * deviation, 8)
+            moved = (pulses * step + np.int64(a >> U16(16 - shift))) >> shift
+            s = held_in(s + moved if rises else s - moved, np.int64(low[where]), np.int64(high[where]))
         states[where] = np.int32(s)
         if row < inputs:
             weights[at_weight + row * width + column] = read_as(s)

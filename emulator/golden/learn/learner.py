@@ -12,9 +12,9 @@ from ndrite.emulator.golden.learn.devices import (
     column_thresholds,
     constants,
     key_of,
+    pulsed,
     row_thresholds,
     trains,
-    updated,
 )
 from ndrite.emulator.golden.learn.errors import (
     converted,
@@ -25,7 +25,6 @@ from ndrite.emulator.golden.learn.errors import (
     state_change,
 )
 from ndrite.emulator.golden.neuron import neuron, preneuron
-from ndrite.emulator.golden.noise import words
 from ndrite.emulator.spec import learning as spec
 from ndrite.emulator.spec.arithmetic import INPUT_MAX, Ints, clip
 from ndrite.emulator.spec.errors import SpecError, require
@@ -194,8 +193,8 @@ class Learner:
     ) -> int:
         """Devices (``row``, ``m``) of layer ``i`` get ``count`` pulses each; how many in all."""
         s, constants = self.states[i], Constants(*(values[row, m] for values in self.own[i]))
-        drawn = words(key_of(self.seed, spec.DOMAIN_CYCLE, i, update), row, m)
-        s[row, m] = updated(s[row, m], count, up, constants, law, drawn)
+        key = key_of(self.seed, spec.DOMAIN_CYCLE, i, update)
+        s[row, m] = pulsed(s[row, m], count, up, constants, law, key, row, m)
         return int(count.sum())
 
     def _tune(self, i: int, found: tuple[Ints, int] | None, update: int) -> int:

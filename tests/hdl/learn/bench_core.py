@@ -1,5 +1,6 @@
 """cocotb: the learning core against the golden model, in every state after every few updates."""
 
+import dataclasses
 import os
 from typing import Any
 
@@ -9,12 +10,14 @@ from cocotb.triggers import ReadOnly, RisingEdge
 
 from ndrite.emulator.backend.learning import lay_out_learning, state_places
 from ndrite.emulator.golden.learn import make_learner
+from ndrite.emulator.learning.insitu.laws import devices_of
 from ndrite.emulator.spec.learning import Learning
 from ndrite.emulator.spec.memory_map import REGION_SHIFT
 from ndrite.hdl.parts.bus import STREAM_LATENCY
+from tests.coarse_laws import COARSE
 from tests.hdl.given import GEOMETRY
 from tests.hdl.streams import load, pulse, reset
-from tests.random_learning import random_learning
+from tests.random_learning import random_learning, with_laws
 from tests.stimulus import random_inputs
 
 TRIALS, UPDATES = int(os.environ.get("TRIALS", "3")), int(os.environ.get("UPDATES", "12"))
@@ -75,25 +78,43 @@ async def every_state(dut: Any, trial: int, corner: bool) -> None:
         trial % 4 in (0, 3) and 2 * depth <= g.layers and 4 * (sum(sizes[:-1]) + depth) <= g.weight_depth
     )
     tuned = trial % 3 != 1 and (3 * depth if transfer else 2 * depth - 1) <= g.layers
-    how = {"tuned": tuned, "transfer": transfer}
+    how = {"tuned": tuned, "transfer": transfer, "coarse": (trial + corner) % 2 == 1}
     learning = random_learning(g, rng, sizes=sizes, slots=SLOTS[trial % len(SLOTS)], corner=corner, **how)
+    await compared(dut, learning, rng, noise=trial % 4 != 3, what=f"sizes {sizes}, {how}")
+
+
+@cocotb.test()
+@cocotb.parametrize(device=list(COARSE))
+async def coarse_devices(dut: Any, device: str) -> None:
+    """IBM's arrays, and devices of few levels, in networks of two layers."""
+    rng, g = np.random.default_rng(7), GEOMETRY
+    sizes = [min(g.rows, g.max_inputs), min(6, g.lanes), min(5, g.lanes)]
+    learning = random_learning(g, rng, sizes=sizes, slots=15)
+    layers = with_laws(learning.layers, lambda _: devices_of(*COARSE[device]))
+    learning = dataclasses.replace(learning, layers=layers)
+    assert all(layer.devices.serial for layer in layers)
+    await compared(dut, learning, rng, noise=True, what=device)
+
+
+async def compared(dut: Any, learning: Learning, rng: Any, *, noise: bool, what: str) -> None:
+    """UPDATES updates on both; states at the beginning and at the end, pulses and answers of each."""
     seed, first = int(rng.integers(1 << 63)), int(rng.integers(1 << 32))
-    noise = bool(trial % 4 != 3)
     await reset(dut)
     await load(dut, lay_out_learning(learning, GEOMETRY))
     dut.seed.value, dut.noise.value = seed, int(noise)
     golden = make_learner(learning, seed=seed, noise=noise)
     x = random_inputs(learning.program, rng, UPDATES)
     labels = rng.integers(0, learning.outputs, UPDATES)
-    cycles = []
+    cycles, total = [], 0
     for i in range(UPDATES):
         number = (first + i) & 0xFFFFFFFF
         wanted = golden.learn(x[i : i + 1], labels[i : i + 1], first_update=number)
         cycles.append(await update(dut, x[i].tolist(), int(labels[i]), number))
-        where = f"sizes {sizes}, slots {learning.slots}, update {i}"
+        total += sum(wanted.pulses)
+        where = f"{what}, slots {learning.slots}, update {i}"
         assert pulses(dut, len(wanted.pulses)) == wanted.pulses, where
         assert int(dut.right.value) == wanted.right, where
         if i in (0, UPDATES - 1):
             for n, (a, b) in enumerate(zip(await states(dut, learning), golden.states, strict=True)):
                 assert (a == b).all(), f"{where}: {(a != b).sum()} states of layer {n} differ"
-    dut._log.info(f"{sizes}, {how}: {np.mean(cycles):.0f} cycles an update")
+    dut._log.info(f"{what}: {np.mean(cycles):.0f} cycles and {total / UPDATES:.1f} pulses an update")

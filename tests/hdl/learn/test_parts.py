@@ -67,11 +67,13 @@ def test_trains(slots: int) -> None:
 
 
 @pytest.mark.parametrize("corner", [False, True])
-@pytest.mark.parametrize("seed", range(4))
-def test_updater(seed: int, corner: bool) -> None:
+@pytest.mark.parametrize(("seed", "step_shift"), [(0, None), (1, None), (2, None), (3, None), (4, 0), (5, 5)])
+def test_updater(seed: int, step_shift: int | None, corner: bool) -> None:
+    """``step_shift``: of the law, None: any of devices that take their pulses at once."""
     rng = np.random.default_rng([seed, corner])
     layer = int(rng.integers(4))
     law = random_devices(rng, corner=corner)
+    law = law if step_shift is None else dataclasses.replace(law, step_shift=step_shift)
     own_key, cycle_key = key_of(seed, DOMAIN_DEVICE, layer, 0), key_of(seed, DOMAIN_CYCLE, layer, 9)
     k, m = rng.integers(0, 1000, COUNT), rng.integers(0, 128, COUNT)
     n, up = rng.integers(1, 32, COUNT), rng.random(COUNT) < 0.5

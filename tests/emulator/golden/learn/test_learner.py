@@ -12,7 +12,7 @@ from ndrite.emulator.golden.learn.fast import FastLearner
 from ndrite.emulator.golden.noise import words
 from ndrite.emulator.spec import Geometry
 from ndrite.emulator.spec.errors import SpecError
-from ndrite.emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, DOMAIN_TRAIN, Learning
+from ndrite.emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, DOMAIN_TRAIN, Learning, pulse_constant
 from ndrite.emulator.spec.noise import gaussian_table
 from tests.naive.learning import Naive
 from tests.random_learning import random_learning
@@ -34,8 +34,15 @@ def samples(learning: Learning, seed: int, count: int) -> tuple[np.ndarray, np.n
     return random_inputs(learning.program, rng, count), rng.integers(0, learning.outputs, count)
 
 
-BESIDE = ({}, {"tuned": True}, {"transfer": True}, {"tuned": True, "transfer": True})
-"""What layers have besides weights."""
+BESIDE = (
+    {},
+    {"tuned": True},
+    {"transfer": True},
+    {"tuned": True, "transfer": True},
+    {"coarse": True},
+    {"coarse": True, "tuned": True, "transfer": True},
+)
+"""What layers have besides weights, and devices whose pulses are taken one after the other."""
 
 
 @pytest.mark.parametrize("beside", BESIDE, ids=" + ".join)
@@ -129,6 +136,12 @@ def test_words_of_neighbours_are_uncorrelated() -> None:
         "both": here[1:, 1:],
         "update": bits(*words(key_of(5, DOMAIN_CYCLE, 0, 1), k[:-1], m[:-1])),
         "seed": bits(*words(key_of(4, DOMAIN_CYCLE, 0, 0), k[:-1], m[:-1])),
+        **{
+            f"pulse {i}": bits(
+                *words(key ^ np.array([pulse_constant(i), 0, 0, 0], np.uint16), k[:-1], m[:-1])
+            )
+            for i in (1, 2, 30)
+        },
         "domain": bits(*words(key_of(5, DOMAIN_DEVICE, 0, 0), k[:-1], m[:-1])),
     }
     for name, other in others.items():
