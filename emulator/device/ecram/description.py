@@ -22,7 +22,7 @@ class Pulsed:
     model:
         ``none``; ``linear-step`` (aihwkit); ``exponential`` (NeuroSim).
     step_*, w_*, gamma_*:
-        Of ``linear-step``, dimensionless.
+        Of ``linear-step``, dimensionless. A step of 0: pulses that way do nothing.
     pulses, a_up, a_down:
         Of ``exponential``: pulses from bound to bound, and the constants A in pulses.
     cycle_percent:
@@ -32,8 +32,8 @@ class Pulsed:
     """
 
     model: Annotated[str, choice(("none", "linear-step", "exponential"))] = "none"
-    step_up: Annotated[float, number(1e-9, 10, models=("linear-step",))] = 0.01
-    step_down: Annotated[float, number(1e-9, 10, models=("linear-step",))] = 0.01
+    step_up: Annotated[float, number(0, 10, models=("linear-step",))] = 0.01
+    step_down: Annotated[float, number(0, 10, models=("linear-step",))] = 0.01
     w_min: Annotated[float, number(-100, -1e-6, models=("linear-step",))] = -1.0
     w_max: Annotated[float, number(1e-6, 100, models=("linear-step",))] = 1.0
     gamma_up: Annotated[float, number(0, 1, models=("linear-step",))] = 0.0

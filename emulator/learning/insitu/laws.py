@@ -15,7 +15,11 @@ from ndrite.emulator.mapping.weights import without_errors
 from ndrite.emulator.spec.arithmetic import Floats
 from ndrite.emulator.spec.learning import DERIVATIVE_MAX, LEVELS, STATE_ONE, STEP_MAX, Devices
 
-BOUND_ONE = 1024
+STEP_LARGEST = 2.0
+"""Largest step of a pulse, of the nominal bound: from bound to bound."""
+DRAWN_SIGMAS = 3
+"""Deviations from the mean that the sum of two entries of a table reaches."""
+BOUND_ONE, BOUND_MAX = 1024, 2047
 """The nominal bound in the unit of bounds."""
 COUNT_ONE = 64
 
@@ -52,31 +56,47 @@ def devices_of(law: LinearStep, spread: EcramSpread) -> Devices:
     """The devices of a learning program, of a description in units of the nominal bound.
 
     Gammas do not spread, and are relative to the nominal bounds (aihwkit: ``mean_bound_reference``); steps
-    spread by both of ``step_sigma`` and ``asymmetry_sigma``, added, not multiplied. Raises CompileError when
+    spread by both of ``step_sigma`` and ``asymmetry_sigma``, added, not multiplied. A step that is drawn
+    below 0 is 0; a bound is drawn between 0 and twice the nominal one. Devices of which some step is larger
+    than a sixteenth of the bound take the pulses of an update one after the other. Raises CompileError when
     steps or bounds leave the arithmetic's range.
     """
     up, down = float(law.step_up), float(law.step_down)
     mean, half_difference = (up + down) / 2, (up - down) / 2
     sigmas = math.hypot(spread.step_sigma, spread.asymmetry_sigma)
     largest = mean * (1 + 3 * sigmas) + abs(half_difference)
-    # A change is steps * 64 / 2^step_shift states.
-    shift = int(np.clip(math.floor(math.log2(STEP_MAX * COUNT_ONE / (largest * STATE_ONE))), 6, 16))
+    # A change is steps * 64 / 2^step_shift states. Without a step every shift is right.
+    finest = math.log2(STEP_MAX * COUNT_ONE / (largest * STATE_ONE)) if largest else 10.0
+    shift = int(np.clip(math.floor(finest), 0, 16))
     unit = 2.0**shift / COUNT_ONE * STATE_ONE
-    if largest * unit > STEP_MAX * 1.0001 or mean * unit < 4:
+    if max(up, down) > STEP_LARGEST or 0 < mean * unit < 4:
         raise CompileError(
-            f"a pulse moves a device by {mean:g} of its nominal bound; accepted: {4 / 2**10 / STATE_ONE:.2g} "
-            f"to {STEP_MAX / STATE_ONE:.2g}, its spread included"
+            f"a pulse moves a device by {max(up, down):g} of its nominal bound; accepted: 0, and "
+            f"{4 / 2**10 / STATE_ONE:.2g} to {STEP_LARGEST:g}, the whole range"
         )
-    bounds = max(abs(float(law.w_min)), abs(float(law.w_max))) * (1 + 3 * spread.bound_sigma)
+    bounds = max(abs(float(law.w_min)), abs(float(law.w_max)))
     require(bounds < 2, "largest bound", f"{bounds:.3g} times the nominal one", "below 2", CompileError)
+
+    def bound_table(bound: float) -> npt.NDArray[np.int16]:
+        entries = table(bound * BOUND_ONE, bound * BOUND_ONE * spread.bound_sigma)
+        return np.clip(entries, -BOUND_MAX, BOUND_MAX)
+
     for direction, gamma, bound in (("up", law.gamma_up, law.w_max), ("down", law.gamma_down, law.w_min)):
         fits, twice = gamma * STATE_ONE <= DERIVATIVE_MAX * abs(bound), f"below twice the bound, {bound:g}"
         require(fits, f"ecram.gamma_{direction}", gamma, twice, CompileError)
+    step = table(mean * unit, mean * unit * spread.step_sigma)
+    asymmetry = table(half_difference * unit, mean * unit * spread.asymmetry_sigma)
+    if not up * down and largest:
+        # A device that moves one way only: the step the other way is below 0 whatever is drawn.
+        size = max(up, down) * unit
+        sigma = size * sigmas
+        apart = (size + DRAWN_SIGMAS * sigma) / 2 + 2
+        step, asymmetry = table(size - apart, sigma), table(math.copysign(apart, up - down), 0.0)
     return Devices(
-        step=table(mean * unit, mean * unit * spread.step_sigma),
-        asymmetry=table(half_difference * unit, mean * unit * spread.asymmetry_sigma),
-        upper=table(float(law.w_max) * BOUND_ONE, float(law.w_max) * BOUND_ONE * spread.bound_sigma),
-        lower=table(float(law.w_min) * BOUND_ONE, float(law.w_min) * BOUND_ONE * spread.bound_sigma),
+        step=np.clip(step, -STEP_MAX, STEP_MAX),
+        asymmetry=asymmetry,
+        upper=bound_table(float(law.w_max)),
+        lower=bound_table(float(law.w_min)),
         cycle=table(0.0, float(law.cycle_sigma) * COUNT_ONE),
         slope_up=round(float(law.gamma_up) / float(law.w_max) * STATE_ONE),
         slope_down=round(float(law.gamma_down) / float(law.w_min) * STATE_ONE),

@@ -350,8 +350,9 @@ def _laws(
 
 
 def pulse_of(law: LinearStep) -> float:
-    """What a pulse moves a device in the middle by, of the nominal bound: the mean of up and down."""
-    return (float(law.step_up) + float(law.step_down)) / 2
+    """What a pulse moves a device in the middle by, of the nominal bound: the mean of up and down. 1 of a
+    device that never moves: rates are divided by it."""
+    return (float(law.step_up) + float(law.step_down)) / 2 or 1.0
 
 
 def _neuron_rate(plan: Plan, chip: Chip, unit: float) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from ndrite.emulator.errors import CompileError
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.learn import Learner, make_learner
 from ndrite.emulator.golden.learn.devices import constants, key_of, updated
+from ndrite.emulator.golden.learn.devices import pulsed as pulses_of_update
 from ndrite.emulator.golden.learn.fast import FastLearner
 from ndrite.emulator.golden.noise import words
 from ndrite.emulator.learning.insitu import Course, Plan, follow, prepare
@@ -28,7 +29,7 @@ from tests.refusals import refused
 X, LABELS, TEST_X, TEST_LABELS = digits()
 IDEAL = LinearStep(step_up=0.002, step_down=0.002, w_min=-1.0, w_max=1.0)
 ALIKE = EcramSpread()
-FAST = replace(IDEAL, step_up=0.5, step_down=0.5)
+FAST = replace(IDEAL, step_up=0.5, step_down=2.5)
 KIM = LinearStep(
     step_up=0.00028214, step_down=0.00028214, w_min=-0.8286, w_max=1.1714, gamma_up=0.4152, gamma_down=0.7342
 )
@@ -76,6 +77,45 @@ def test_devices_differ_and_pulses_scatter_as_described() -> None:
     step = np.diff(found[:101], axis=0)
     usual = step[:, step.mean(axis=0) > law.step_up / 2]
     assert (usual / usual.mean(axis=0)).std() == pytest.approx(0.5, rel=0.06)
+
+
+def test_a_device_of_16_levels_moves_by_steps_of_an_eighth() -> None:
+    law = replace(IDEAL, step_up=0.125, step_down=0.25)
+    found = pulsed(law, ALIKE, -1.0, [True] * 17 + [False] * 9, 3).T
+    wanted = [*np.linspace(-1, 1, 17), 1, *np.linspace(0.75, -1, 8), -1]
+    np.testing.assert_allclose(found, [wanted] * 3, atol=1e-3)
+
+
+@pytest.mark.parametrize(("up", "down"), [(0.25, 0.0), (0.0, 0.25), (0.0, 0.0)])
+def test_a_device_may_move_one_way_only_or_never(up: float, down: float) -> None:
+    """No spread gives a step to the other way; the step that there is spreads about its own mean."""
+    law = devices_of(
+        replace(IDEAL, step_up=up, step_down=down), EcramSpread(step_sigma=0.3, asymmetry_sigma=0.1)
+    )
+    own = constants(law, key_of(1, DOMAIN_DEVICE, 0, 0), np.arange(4000), 0)
+    for drawn, mean in ((own.up, up), (own.down, down)):
+        step = drawn / 2.0**law.step_shift * 64 / STATE_ONE
+        assert step.any() == bool(mean)
+        assert step.mean() == pytest.approx(mean, rel=0.02)
+        assert step.std() == pytest.approx(mean * np.hypot(0.3, 0.1), rel=0.05)
+
+
+def test_pulses_of_one_update_are_one_after_the_other_where_steps_are_coarse() -> None:
+    """5 pulses of a law that falls toward its bound end where 5 updates of one pulse do, up to their noise,
+    which is drawn anew for each pulse; a fine device takes them at the state before."""
+    count, cycle = 4000, 0.4
+    for step, after_one_another in ((0.4622, True), (0.01, False)):
+        law = replace(SOFT, step_up=step, step_down=step, cycle_sigma=cycle)
+        what, k = devices_of(law, ALIKE), np.arange(count)
+        own = constants(what, key_of(1, DOMAIN_DEVICE, 0, 0), k, 0)
+        key, up = key_of(2, DOMAIN_CYCLE, 0, 9), np.full(count, True)
+        s = pulses_of_update(np.zeros(count, int), np.full(count, 5), up, own, what, key, k, 0) / STATE_ONE
+        single = 1 - step
+        wanted = 1 - single**5 if after_one_another else 5 * step
+        assert s.mean() == pytest.approx(wanted, rel=0.01)
+        # Of independent factors 1 - step (1 + noise): the variance of their product.
+        scatter = np.sqrt((single**2 + (step * cycle) ** 2) ** 5 - single**10)
+        assert s.std() == pytest.approx(scatter if after_one_another else np.sqrt(5) * step * cycle, rel=0.1)
 
 
 def test_the_table_has_the_normal_laws_moments() -> None:
@@ -242,7 +282,11 @@ test_refused = refused(
     (prepared, Plan(widths=(64, 10)), "dendritic-analog", "kind is 'analog'; accepted to learn on: adc"),
     (prepared, TUNED, r"accepted to learn with neuron_rate above 0: linear-step"),
     (lambda: replace(TUNED, activation="relu"), "neuron_rate is 0.01, with relu neurons in 1 hidden layers"),
-    (devices_of, FAST, ALIKE, r"moves a device by 0\.5"),
+    (
+        devices_of,
+        FAST,
+        ALIKE,
+        r"moves a device by 2\.5 of its nominal bound; accepted: 0, and 6e-08 to 2, the whole range",
+    ),
     (devices_of, replace(IDEAL, w_max=2.5), ALIKE, r"largest bound is 2\.5 times"),
-    (devices_of, IDEAL, EcramSpread(bound_sigma=0.34), r"largest bound is 2\.02 times"),
 )

@@ -124,3 +124,15 @@ def test_what_has_learned_computes_what_its_floats_do(chip: str, bound: float, r
         np.testing.assert_array_equal(a.weights, b.weights)
         np.testing.assert_allclose(array.mapped.effective, a.weights * (bound / 255))
     assert found.program.provenance["learning"] == {"epochs": 3}
+
+
+def test_bounds_that_spread_far_stay_between_0_and_twice_the_nominal_one() -> None:
+    """As IBM's arrays have them; as much is cut off on both sides."""
+    law = devices_of(IDEAL, EcramSpread(bound_sigma=0.6))
+    own = constants(law, key_of(1, DOMAIN_DEVICE, 0, 0), np.arange(4000), 0)
+    for bounds in (own.high, -own.low):
+        found = bounds / STATE_ONE
+        assert found.min() == 0
+        assert found.max() == pytest.approx(2.0, abs=0.01)
+        assert found.mean() == pytest.approx(1.0, rel=0.03)
+        assert 0.45 < found.std() < 0.6
