@@ -11,13 +11,16 @@ from ndrite.emulator.spec.arithmetic import SHIFT_MAX
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.layer import Layer
 from ndrite.emulator.spec.learning import (
+    FACTOR_MAX,
     LEVELS,
     STATE_MAX,
     STATE_MIN,
     STATE_ONE,
+    STATE_PARTS,
     Devices,
     Learning,
     LearningLayer,
+    Steps,
     Transfer,
     Tuned,
 )
@@ -37,12 +40,13 @@ def random_learning(
     tuned: bool = False,
     transfer: bool = False,
     coarse: bool = False,
+    tabled: bool = False,
 ) -> Learning:
     """Devices, rates and converters of a random network that ``geometry`` can hold, with converters.
 
     ``tuned``: hidden neurons have ECRAMs that move. ``transfer``: pulses go to fast devices. ``corner``:
     states at their bounds, largest steps, rates and noise, so that every clip is reached. ``coarse``: steps
-    of up to the whole range, whose pulses are taken one after the other.
+    of up to the whole range, whose pulses are taken one after the other. ``tabled``: tables of steps.
     """
     program = random_program(
         geometry,
@@ -62,6 +66,9 @@ def random_learning(
     if coarse:
         shifts = rng.spawn(1)[0]  # the other draws stay those of a program that is not coarse
         layers = with_laws(layers, lambda law: replace(law, step_shift=int(shifts.integers(6))))
+    if tabled:
+        entries = rng.spawn(1)[0]
+        layers = with_laws(layers, lambda law: replace(law, steps=random_steps(entries)))
     return Learning(
         program=program,
         layers=layers,
@@ -156,6 +163,13 @@ def _with_transfer(rng: np.random.Generator, layer: LearningLayer, corner: bool)
         chopped=int(rng.integers(2)),
     )
     return replace(layer, states=np.vstack([layer.states, added]).astype(np.int32), transfer=of)
+
+
+def random_steps(rng: np.random.Generator) -> Steps:
+    """A table of steps and of their deviations, zeros and the largest ones among them."""
+    kinds = ("up", "down", "noise_up", "noise_down")
+    tables = {kind: rng.integers(-100, FACTOR_MAX + 101, STATE_PARTS) for kind in kinds}
+    return Steps(**{kind: np.clip(table, 0, FACTOR_MAX).astype(np.int16) for kind, table in tables.items()})
 
 
 def random_devices(rng: np.random.Generator, *, corner: bool = False) -> Devices:

@@ -11,7 +11,7 @@ from ndrite.emulator.backend.lay_out import parameters
 from ndrite.emulator.spec.errors import GeometryError, require
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.layer import Layer
-from ndrite.emulator.spec.learning import LEVELS, Devices, Learning, LearningLayer
+from ndrite.emulator.spec.learning import LEVELS, STATE_PARTS, Devices, Learning, LearningLayer
 from ndrite.emulator.spec.learning_map import LABEL_CODES, LAYER_WORDS, SETTING_WORDS, SETTINGS, TABLES
 from ndrite.emulator.spec.memory_map import Section, address
 
@@ -161,6 +161,16 @@ def check_learning_fits(learning: Learning, geometry: Geometry) -> None:
     curves, segments = learning.program.curve_base.shape
     fits = curves <= g.curves and segments == g.segments
     accept(fits, "curves", (curves, segments), f"{g.curves, g.segments}")
+    for i, learned in enumerate(learning.layers):
+        parts = [part for part in (learned, learned.tuned, learned.transfer) if part is not None]
+        tabled = any(part.devices.steps is not None for part in parts)
+        words = 4 * STATE_PARTS * learning.records
+        accept(
+            not tabled,
+            f"devices of layer {i}",
+            f"a step-table, which needs {words} words that no board has for it",
+            "linear-step; golden: learns step-tables",
+        )
     for i, layer in enumerate(layers):
         accept(layer.readout == "adc", f"readout of layer {i}", layer.readout, "adc")
         tiles = layer.tiles(g.rows)

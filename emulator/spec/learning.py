@@ -54,12 +54,33 @@ COUNT_SHIFT = 6
 """A noisy count of pulses is in 1/64."""
 ROOTS = np.rint(256 * np.sqrt(np.arange(SLOTS_MAX + 1))).astype(np.int64)
 """256 times the square root of a count."""
+STATE_PARTS, PART_SHIFT = 64, 11
+"""Equal parts of the nominal range that a table of steps has entries for, each of 2^PART_SHIFT states."""
 PROBABILITY_ONE = 1 << 16
 DERIVATIVE_MIN, DERIVATIVE_MAX = -(1 << 17), (1 << 17) - 1
 
 Table = npt.NDArray[np.int16]
 Slope = Annotated[int, DERIVATIVE_MIN, DERIVATIVE_MAX]
 Shift63 = Annotated[int, 0, 63]
+
+
+@record(kw_only=True)
+class Steps:
+    """A table of steps against the state, int16 (64,) each: entry i is of the states from 2048 i - 65536 on,
+    2048 of them; the first and the last one are also of the states beyond.
+
+    Attributes
+    ----------
+    up, down:
+        Mean step, in 1/256 of the device's own step that way.
+    noise_up, noise_down:
+        The step that the deviation of a pulse is relative to, likewise.
+    """
+
+    up: Annotated[Table, np.int16, 0, FACTOR_MAX]
+    down: Annotated[Table, np.int16, 0, FACTOR_MAX]
+    noise_up: Annotated[Table, np.int16, 0, FACTOR_MAX]
+    noise_down: Annotated[Table, np.int16, 0, FACTOR_MAX]
 
 
 @record(kw_only=True)
@@ -77,6 +98,8 @@ class Devices:
         Deviation of a pulse from its step, in 1/64 of it.
     slope_up, slope_down:
         By which a step falls with the state: factor ``256 - rshift_round(slope * s, 24)`` of 256.
+    steps:
+        A table in place of these slopes; None: the slopes.
     step_shift:
         0..16, the fraction bits of a change; they are rounded stochastically. Below SERIAL_SHIFT steps may be
         larger than a sixteenth of the nominal bound, and the pulses of an update are taken one after the
@@ -92,6 +115,7 @@ class Devices:
     slope_up: Slope = 0
     slope_down: Slope = 0
     step_shift: Annotated[int, 0, 16] = 10
+    steps: Steps | None = None
 
     @property
     def serial(self) -> bool:
@@ -290,6 +314,14 @@ def pulse_constant(pulse: int) -> int:
     return pulse * 0x9E37 & 0xFFFF
 
 
+def parts_of(states: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Which entry of a table of steps is of each state: int64 of ``states``' shape."""
+    parts: npt.NDArray[np.int64] = np.clip(
+        (states.astype(np.int64) + STATE_ONE) >> PART_SHIFT, 0, STATE_PARTS - 1
+    )
+    return parts
+
+
 def round_constant(i: int) -> int:
     """Constants of the rounds of the mixing: bits of the golden ratio."""
     return (0x9E3779B97F4A7C15 >> (8 * i)) & 0xFFFF
@@ -391,3 +423,5 @@ def _check_tuned(where: str, tuned: Tuned, outputs: int, curves: int) -> None:
 def _check_devices(where: str, devices: Devices) -> None:
     check_arrays(where, devices, (LEVELS,))
     check_ints(where, devices)
+    if devices.steps is not None:
+        check_arrays(f"{where}.steps", devices.steps, (STATE_PARTS,))

@@ -272,6 +272,17 @@ def moved(law: Any, s: int, n: int, up: bool, own: tuple[int, int], drawn: tuple
     step = clip(common + apart if up else common - apart, 0, 4095)
     high, low = clip(two(law.upper, x, 0) * 64, 0, 131071), clip(two(law.lower, x, 8) * 64, -131072, 0)
     factor = clip(256 - rshift_round((law.slope_up if up else law.slope_down) * s, 24), 0, 511)
-    pulses = 64 * n + rshift_round(round(256 * math.sqrt(n)) * two(law.cycle, drawn[1], 0), 8)
-    ds = pulses * rshift_round(step * factor, 8) + (drawn[0] >> 16 - law.step_shift) >> law.step_shift
+    noise_factor = factor
+    if law.steps is not None:
+        entry = clip(math.floor((s / 65536 + 1) * 32), 0, 63)
+        factor, noise_factor = (
+            int((rising if up else falling)[entry])
+            for rising, falling in (
+                (law.steps.up, law.steps.down),
+                (law.steps.noise_up, law.steps.noise_down),
+            )
+        )
+    noise = rshift_round(round(256 * math.sqrt(n)) * two(law.cycle, drawn[1], 0), 8)
+    ds = 64 * n * rshift_round(step * factor, 8) + noise * rshift_round(step * noise_factor, 8)
+    ds = ds + (drawn[0] >> 16 - law.step_shift) >> law.step_shift
     return clip(s + ds if up else s - ds, low, high)

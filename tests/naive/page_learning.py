@@ -74,9 +74,14 @@ def moved(law: Law, s: int, count: int, up: bool, own: tuple[int, int], drawn: t
     high = clip(64 * two(law["upper"], own[0], 0), 0, 131071)
     low = clip(64 * two(law["lower"], own[0], 2), -131072, 0)
     factor = clip(256 - rshift_round(law["slope_up" if up else "slope_down"] * s, 24), 0, 511)
-    step = rshift_round(own_step * factor, 8)
-    pulses = 64 * count + rshift_round(round(256 * math.sqrt(count)) * two(law["cycle"], drawn[1], 0), 8)
-    change = pulses * step + (drawn[0] >> 16 - law["step_shift"]) >> law["step_shift"]
+    noise_factor, way = factor, "up" if up else "down"
+    if law["steps"] is not None:
+        entry = clip(s + 65536 >> 11, 0, 63)
+        factor, noise_factor = (int(law["steps"][name][entry]) for name in (way, f"noise_{way}"))
+    step, noise_step = rshift_round(own_step * factor, 8), rshift_round(own_step * noise_factor, 8)
+    noise = rshift_round(round(256 * math.sqrt(count)) * two(law["cycle"], drawn[1], 0), 8)
+    change = 64 * count * step + noise * noise_step + (drawn[0] >> 16 - law["step_shift"])
+    change >>= law["step_shift"]
     return clip(s + change if up else s - change, low, high)
 
 

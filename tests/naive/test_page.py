@@ -87,8 +87,10 @@ BESIDE = (
     {"transfer": True},
     {"tuned": True, "transfer": True},
     {"coarse": True, "tuned": True, "transfer": True},
+    {"tabled": True},
+    {"tabled": True, "coarse": True, "transfer": True},
 )
-"""What layers have besides weights, and devices whose pulses are taken one after the other."""
+"""What layers have besides weights, devices whose pulses are taken one after the other, and tables."""
 
 
 @pytest.mark.parametrize("beside", BESIDE, ids=" + ".join)

@@ -30,6 +30,7 @@ from ndrite.emulator.spec.learning import (
     STEP_MAX,
     Devices,
     pair_constant,
+    parts_of,
     pulse_constant,
     round_constant,
 )
@@ -163,13 +164,22 @@ def updated(
 
     ``drawn``: the words of this update; the high half rounds, the low half is the pulses' deviation.
     """
-    slope = np.where(up, law.slope_up, law.slope_down)
-    factor = clip(FACTOR_ONE - rshift_round(slope * s, SLOPE_SHIFT), 0, FACTOR_MAX)
-    step = rshift_round(np.where(up, own.up, own.down) * factor, 8)
+    own_step = np.where(up, own.up, own.down)
+    if law.steps is None:
+        slope = np.where(up, law.slope_up, law.slope_down)
+        factor = clip(FACTOR_ONE - rshift_round(slope * s, SLOPE_SHIFT), 0, FACTOR_MAX)
+        step = noise_step = rshift_round(own_step * factor, 8)
+    else:
+        part = parts_of(s)
+        means, noises = (law.steps.up, law.steps.down), (law.steps.noise_up, law.steps.noise_down)
+        step, noise_step = (
+            rshift_round(own_step * np.where(up, rising[part], falling[part]).astype(np.int64), 8)
+            for rising, falling in (means, noises)
+        )
     a, b, _, _ = nibbles(drawn[1])
     deviation = law.cycle.astype(np.int64)[a] + law.cycle[b]
-    pulses = (count << COUNT_SHIFT) + rshift_round(ROOTS[count] * deviation, 8)
+    scattered = rshift_round(ROOTS[count] * deviation, 8)
     fraction = drawn[0].astype(np.int64) >> (16 - law.step_shift)
-    change = (pulses * step + fraction) >> law.step_shift
+    change = ((count << COUNT_SHIFT) * step + scattered * noise_step + fraction) >> law.step_shift
     moved: Ints = np.minimum(np.maximum(np.where(up, s + change, s - change), own.low), own.high)
     return moved

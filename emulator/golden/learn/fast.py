@@ -14,7 +14,9 @@ from ndrite.emulator.spec.learning import (
     DOMAIN_BACK,
     DOMAIN_CYCLE,
     DOMAIN_TRAIN,
+    STATE_PARTS,
     Counts,
+    Devices,
     Learning,
     LearningLayer,
     check_samples,
@@ -57,7 +59,7 @@ class FastLearner:
         laws = [
             [(of or layer).devices for of in (None, layer.tuned, layer.transfer)] for layer in learning.layers
         ]
-        self._cycles = np.array([[law.cycle for law in three] for three in laws], np.int64)
+        self._tables = np.array([[_tables(law) for law in three] for three in laws], np.int64)
         domains = (DOMAIN_READ, DOMAIN_BACK, DOMAIN_TRAIN, DOMAIN_CYCLE)
         self._schedules = np.stack([key_schedule(seed, domain, 0) for domain in domains])
 
@@ -83,7 +85,7 @@ class FastLearner:
         die_arrays = (self._weights, self._columns, self._states, self._own)
         curves = (program.curve_base, program.curve_slope)
         sample_arrays = (np.ascontiguousarray(x), labels.astype(np.int64), first_update)
-        right = learn(sample_arrays, self._laws, self._cycles, drawn, curves, die_arrays, pulses)
+        right = learn(sample_arrays, self._laws, self._tables, drawn, curves, die_arrays, pulses)
         return Counts(len(x), int(right), tuple(int(p) for p in pulses))
 
 
@@ -94,8 +96,18 @@ def _columns(layer: Layer, learned: LearningLayer) -> npt.NDArray[np.int64]:
     return np.stack([values.astype(np.int64) for values in columns])
 
 
+def _tables(law: Devices) -> npt.NDArray[np.int64]:
+    """Tables of a law one behind the other, int64 (272,), in the order of ``fast_loops``."""
+    steps = law.steps
+    if steps is None:
+        return np.append(law.cycle, np.zeros(4 * STATE_PARTS, np.int64))
+    return np.concatenate([law.cycle, steps.up, steps.down, steps.noise_up, steps.noise_down]).astype(
+        np.int64
+    )
+
+
 def _parameters(learning: Learning, of: str = "") -> npt.NDArray[np.int64]:
-    """Parameters of the layers, int64 (L, 36), in the order of ``fast_loops``; ``of``: with the law,
+    """Parameters of the layers, int64 (L, 37), in the order of ``fast_loops``; ``of``: with the law,
     and the rates, of what is tuned or transferred."""
     rows, state, weight, column, column_count = [], 0, 0, 0, 0
     program = learning.program
@@ -127,7 +139,7 @@ def _parameters(learning: Learning, of: str = "") -> npt.NDArray[np.int64]:
                     column_count,
                     bits,
                 ),
-                *(every, threshold, chopped, learned.fast_row(k)),
+                *(every, threshold, chopped, learned.fast_row(k), law.steps is not None),
             )
         )
         state, weight, column, column_count = (

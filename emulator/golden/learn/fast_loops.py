@@ -28,8 +28,10 @@ S1, S2, S8, S14, S15 = U16(1), U16(2), U16(8), U16(14), U16(15)
     INPUTS, OUTPUTS, AT_STATE, AT_WEIGHT, AT_COLUMN, ANALOG, DAC_BITS, ADC_BITS, SHIFT, VSHIFT, SEGMENT_BITS,
     TABLE_BITS, SIGMA_OUT, VAR_CELL, BIAS_GAIN, BIAS_SHIFT, ROW_RATE, ROW_SHIFT, COLUMN_RATE, COLUMN_SHIFT,
     BACK_GAIN, BACK_SHIFT, BACK_BITS, BACK_SIGMA, BACK_VAR, SLOPE_OF_SHIFT, SLOPE_UP, SLOPE_DOWN, STEP_SHIFT,
-    TILE_ROWS, AT_INPUT, TUNED_BITS, EVERY, THRESHOLD, CHOPPED, FAST_ROW,
-) = range(36)  # fmt: skip
+    TILE_ROWS, AT_INPUT, TUNED_BITS, EVERY, THRESHOLD, CHOPPED, FAST_ROW, STEPPED,
+) = range(37)  # fmt: skip
+# Places of a law's tables in a row: pulses' deviations, steps up and down, what deviations are relative to.
+NOISE_STEPS = spec.LEVELS + 2 * spec.STATE_PARTS
 # Laws of a layer: of its devices, its neurons' ECRAMs, its fast devices.
 OWN, TUNED, FAST = range(3)
 # Rows of the columns' parameters.
@@ -139,36 +141,70 @@ def read_as(s: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
+def pulsed(law: Any, tables: Any, s: Any, many: Any, own: Any, at: Any, key: Any) -> Any:
+    """State of a device that takes its ``many`` pulses one after the other, or has a table of steps.
+
+    ``own``: direction, step and bounds of the device ``at`` a row and column. A function of its own: the
+    usual law's loop is quicker without it.
+    """
+    rises, own_step, low, high = own
+    shift, slope = law[STEP_SHIFT], law[SLOPE_UP] if rises else law[SLOPE_DOWN]
+    serial = shift < spec.SERIAL_SHIFT
+    at_once = np.int64(1) if serial else many
+    for pulse in range(many if serial else 1):
+        first = U16(key[0] ^ PULSE_CONSTANTS[pulse])
+        a, b = rounds(at[1], U16(at[0] ^ key[3]), first, key[1], key[2], key[3])
+        if law[STEPPED] == 0:
+            factor = held_in(spec.FACTOR_ONE - rounded(slope * s, spec.SLOPE_SHIFT), 0, spec.FACTOR_MAX)
+            step = noise_step = rounded(own_step * factor, 8)
+        else:
+            part = held_in((s + spec.STATE_ONE) >> spec.PART_SHIFT, 0, spec.STATE_PARTS - 1)
+            part += 0 if rises else spec.STATE_PARTS
+            step = rounded(own_step * tables[spec.LEVELS + part], 8)
+            noise_step = rounded(own_step * tables[NOISE_STEPS + part], 8)
+        deviation = tables[b & U16(15)] + tables[U16(b >> U16(4)) & U16(15)]
+        scattered = rounded(spec.ROOTS[at_once] * deviation, 8)
+        moved = (at_once << spec.COUNT_SHIFT) * step + scattered * noise_step
+        moved = (moved + np.int64(a >> U16(16 - shift))) >> shift
+        s = held_in(s + moved if rises else s - moved, low, high)
+    return s
+
+
+@njit(cache=True, nogil=True)
 def change(of: Any, count: Any, error: Any, at: Any, gathered: Any, held: Any, drawn: Any, key: Any) -> Any:
-    """What the gathered pulses do to the states of one layer, by its devices' law and their deviation from
-    pulse to pulse; how many there were. A negative count is of a row whose chopper has turned. Devices of a
-    small ``step_shift`` take their pulses one after the other."""
-    (law, cycle), (k, m, n, x, y, _), (weights, _, states, (up, down, low, high)) = of, gathered, held
+    """What the gathered pulses do to the states of one layer, by its devices' law and its tables; how many
+    there were. A negative count is of a row whose chopper has turned."""
+    (law, tables), (k, m, n, x, y, _), (weights, _, states, (up, down, low, high)) = of, gathered, held
     key_of(drawn[0][CYCLE], at[0] << 24, at[1], key)
-    words(key, k[:count], m[:count], x, y)
     width, place, at_weight, inputs = law[OUTPUTS], law[AT_STATE], law[AT_WEIGHT], law[INPUTS]
     shift, slope_up, slope_down = law[STEP_SHIFT], law[SLOPE_UP], law[SLOPE_DOWN]
     total = np.int64(0)
-    serial = shift < spec.SERIAL_SHIFT
+    if shift < spec.SERIAL_SHIFT or law[STEPPED] != 0:
+        for i in range(count):
+            row, column = np.int64(k[i]), np.int64(m[i])
+            where = place + row * width + column
+            rises, many = (error[column] > 0) == (n[i] > 0), abs(n[i])
+            own_step = np.int64(up[where] if rises else down[where])
+            own = rises, own_step, np.int64(low[where]), np.int64(high[where])
+            s = pulsed(law, tables, np.int64(states[where]), many, own, (k[i], m[i]), key)
+            states[where] = np.int32(s)
+            if row < inputs:
+                weights[at_weight + row * width + column] = read_as(s)
+            total += many
+        return total
+    words(key, k[:count], m[:count], x, y)
     for i in range(count):
         row, column = np.int64(k[i]), np.int64(m[i])
         where = place + row * width + column
         s = np.int64(states[where])
         rises, many = (error[column] > 0) == (n[i] > 0), abs(n[i])
         slope = slope_up if rises else slope_down
-        own_step = np.int64(up[where] if rises else down[where])
-        at_once = np.int64(1) if serial else many
-        for pulse in range(many if serial else 1):
-            a, b = x[i], y[i]
-            if pulse > 0:
-                first = U16(key[0] ^ PULSE_CONSTANTS[pulse])
-                a, b = rounds(m[i], U16(k[i] ^ key[3]), first, key[1], key[2], key[3])
-            factor = held_in(spec.FACTOR_ONE - rounded(slope * s, spec.SLOPE_SHIFT), 0, spec.FACTOR_MAX)
-            step = rounded(own_step * factor, 8)
-            deviation = cycle[b & U16(15)] + cycle[U16(b >> U16(4)) & U16(15)]
-            pulses = (at_once << spec.COUNT_SHIFT) + rounded(spec.ROOTS[at_once] * deviation, 8)
-            moved = (pulses * step + np.int64(a >> U16(16 - shift))) >> shift
-            s = held_in(s + moved if rises else s - moved, np.int64(low[where]), np.int64(high[where]))
+        factor = held_in(spec.FACTOR_ONE - rounded(slope * s, spec.SLOPE_SHIFT), 0, spec.FACTOR_MAX)
+        step = rounded(np.int64(up[where] if rises else down[where]) * factor, 8)
+        deviation = tables[y[i] & U16(15)] + tables[U16(y[i] >> U16(4)) & U16(15)]
+        pulses = (many << spec.COUNT_SHIFT) + rounded(spec.ROOTS[many] * deviation, 8)
+        moved = (pulses * step + np.int64(x[i] >> U16(16 - shift))) >> shift
+        s = held_in(s + moved if rises else s - moved, np.int64(low[where]), np.int64(high[where]))
         states[where] = np.int32(s)
         if row < inputs:
             weights[at_weight + row * width + column] = read_as(s)
@@ -340,10 +376,10 @@ def carry(layer: Any, update: Any, states: Any, gathered: Any, up: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def learn(given: Any, laws: Any, cycles: Any, drawn: Any, curves: Any, held: Any, pulses: Any) -> Any:
+def learn(given: Any, laws: Any, tables: Any, drawn: Any, curves: Any, held: Any, pulses: Any) -> Any:
     """Updates of all layers; how many answers were right. ``pulses`` int64 (L,) is added to.
 
-    ``given``: samples, labels, the first update's number; ``laws`` int64 (3, L, 36), ``cycles`` (L, 3, 16);
+    ``given``: samples, labels, the first update's number; ``laws`` int64 (3, L, 37), ``tables`` (L, 3, 272);
     ``curves``: base and slope.
     """
     (samples, labels, first), layers, columns, states = given, laws[OWN], held[1], held[2]
@@ -417,12 +453,12 @@ def learn(given: Any, laws: Any, cycles: Any, drawn: Any, curves: Any, held: Any
             pulse_rows = gather(rows, lines, gathered, layer[FAST_ROW] if array == FAST else 0)
             for j in range(pulse_rows * layer[CHOPPED]):
                 n[j] *= 1 - 2 * turned(layer, np.int64(gathered[0][j]) - layer[FAST_ROW], update)
-            law = laws[array, i], cycles[i, array]
+            law = laws[array, i], tables[i, array]
             pulses[i] += change(law, pulse_rows, moved, first_column, gathered, held, drawn, key)
             if array == FAST and (np.int64(update) + 1) % layer[EVERY] == 0:
                 pulse_rows = carry(layer, update, states, gathered, a)
                 pulses[i] += change(
-                    (layer, cycles[i, OWN]), pulse_rows, a, first_column, gathered, held, drawn, key
+                    (layer, tables[i, OWN]), pulse_rows, a, first_column, gathered, held, drawn, key
                 )
             if layer[TUNED_BITS] == 0 or i == count - 1:
                 continue
@@ -432,7 +468,7 @@ def learn(given: Any, laws: Any, cycles: Any, drawn: Any, curves: Any, held: Any
             rows[0] = U32(0xFFFFFFFF)
             pulse_rows = gather(rows[:1], lines, gathered, height)
             pulses[i] += change(
-                (law, cycles[i, TUNED]), pulse_rows, moved, first_column, gathered, held, drawn, key
+                (law, tables[i, TUNED]), pulse_rows, moved, first_column, gathered, held, drawn, key
             )
             tune(layer, columns, states)
     return right

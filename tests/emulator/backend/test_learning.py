@@ -130,3 +130,10 @@ def test_what_a_device_just_holds_fits_and_half_of_it_does_not() -> None:
     ):
         with pytest.raises(GeometryError, match=words):
             lay_out_learning(learning, dataclasses.replace(least, **change))
+
+
+def test_no_board_takes_a_table_of_steps() -> None:
+    learning = random_learning(GEOMETRY, np.random.default_rng(3), sizes=(20, 6, 5), tabled=True)
+    wanted = r"devices of layer 0 is a step-table, which needs 512 words .*; accepted: linear-step"
+    with pytest.raises(GeometryError, match=wanted):
+        lay_out_learning(learning, GEOMETRY)

@@ -41,8 +41,10 @@ BESIDE = (
     {"tuned": True, "transfer": True},
     {"coarse": True},
     {"coarse": True, "tuned": True, "transfer": True},
+    {"tabled": True},
+    {"tabled": True, "coarse": True, "transfer": True},
 )
-"""What layers have besides weights, and devices whose pulses are taken one after the other."""
+"""What layers have besides weights, devices whose pulses are taken one after the other, and tables."""
 
 
 @pytest.mark.parametrize("beside", BESIDE, ids=" + ".join)
