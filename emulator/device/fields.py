@@ -48,11 +48,13 @@ class number(GroupedMetadata):
 
 @dataclass(frozen=True)
 class numbers:
-    """Up to ``longest`` numbers in [low, high], a list or a tuple; it becomes a tuple."""
+    """Up to ``longest`` numbers in [low, high], a list or a tuple; it becomes a tuple. ``models`` as of
+    ``number``."""
 
     low: float
     high: float
     longest: int
+    models: tuple[str, ...] = ()
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         scalar_schema = core_schema.float_schema(ge=self.low, le=self.high, strict=True, allow_inf_nan=False)

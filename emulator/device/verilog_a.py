@@ -71,8 +71,9 @@ def pulse_rates(model: EcramModel, w: str) -> tuple[str, str]:
     if isinstance(model, LinearStep):
         up = model.step_up, model.step_up * model.gamma_up / model.w_max
         down = -model.step_down, -model.step_down * model.gamma_down / model.w_min
+    elif not isinstance(model, Exponential):
+        raise ChipError("ecram.model is 'step-table'; accepted: none, linear-step or exponential")
     else:
-        assert isinstance(model, Exponential)
         part = -math.expm1(-1 / model.a_up)
         up = part / -math.expm1(-model.pulses / model.a_up), part
         part = -math.expm1(-1 / model.a_down)
@@ -91,7 +92,7 @@ def verilog_a(chip: Chip) -> str:
     """All modules of a chip in one file.
 
     Raises PhysicsError when a pulse goes over an ECRAM's whole range, ChipError when the ECRAM sets the shape
-    of a curve.
+    of a curve, or has a table of steps.
     """
     model, ecram, neuron = chip.ecram.device, chip.ecram, chip.neuron
     if ecram.tunes in SHAPES:

@@ -17,7 +17,7 @@ from ndrite import signature as sig
 from ndrite.boards.learning import learner_of
 from ndrite.compiled import Compiled, LearnedOn
 from ndrite.emulator.device.description import Chip, load_chip, parse_chip
-from ndrite.emulator.device.ecram.pulses import LinearStep
+from ndrite.emulator.device.ecram.pulses import LinearStep, StepTable
 from ndrite.emulator.errors import require
 from ndrite.emulator.golden import Core
 from ndrite.emulator.learning import insitu
@@ -116,7 +116,8 @@ def learn(
     chip:
         Chip whose converters, read noise and neurons there are.
     device:
-        Description of the weights' devices, with an ecram of model linear-step.
+        Description of the weights' devices, with an ecram of model linear-step or step-table (the latter
+        learns on golden: alone).
     neuron:
         Kind of hidden neurons.
     rate:
@@ -361,14 +362,14 @@ def _epochs(
         yield epoch + 1
 
 
-def _law(device: Any) -> tuple[LinearStep, Any, float | None]:
+def _law(device: Any) -> tuple[LinearStep | StepTable, Any, float | None]:
     """Law and spread of the weights' devices, and the pulses that a device survives, if known."""
     described = device if isinstance(device, Chip) else load_chip(f"ideal+{device}")
     ecram = described.ecram
     law = ecram.device
-    if not isinstance(law, LinearStep):
+    if not isinstance(law, LinearStep | StepTable):
         raise InputError(
-            f"device {_name(device)} has an ecram of model {ecram.model!r}; accepted: linear-step"
+            f"device {_name(device)} has an ecram of model {ecram.model!r}; accepted: linear-step, step-table"
         )
     return law, ecram.spread, ecram.endurance_pulses
 
@@ -383,7 +384,7 @@ def _mark(ready: insitu.Prepared, given: Labelled, seed: int, noise: bool) -> di
     return {
         "program": learning.program.checksum(),
         "plan": {**dataclasses.asdict(ready.plan), "widths": list(ready.plan.widths)},
-        "devices": {name: str(value) for name, value in vars(learning.layers[0].devices).items()},
+        "devices": {k: str(v) for k, v in dataclasses.asdict(learning.layers[0].devices).items()},
         "ecrams": [str(layer.tuned and vars(layer.tuned.devices)) for layer in learning.layers],
         "samples": given.digest(),
         "seed": seed,

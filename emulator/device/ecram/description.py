@@ -6,11 +6,20 @@ from typing import Annotated
 import numpy as np
 import numpy.typing as npt
 
-from ndrite.emulator.device.ecram.pulses import EcramModel, EcramSpread, Exponential, LinearStep
-from ndrite.emulator.device.fields import choice, number, section
+from ndrite.emulator.device.ecram.pulses import (
+    EcramModel,
+    EcramSpread,
+    Exponential,
+    LinearStep,
+    StepTable,
+)
+from ndrite.emulator.device.fields import choice, number, numbers, section
 from ndrite.emulator.device.ndr.curves import BOLTZMANN_EV_PER_K, CURRENT, SHAPES, TUNES, VOLTAGE, NdrModel
 from ndrite.emulator.errors import PhysicsError, require_field
 from ndrite.emulator.spec.arithmetic import Floats
+
+TABLE = numbers(0, 100, 1024, models=("step-table",))
+"""Entries of a table of steps."""
 
 
 @section("ecram")
@@ -20,22 +29,30 @@ class Pulsed:
     Attributes
     ----------
     model:
-        ``none``; ``linear-step`` (aihwkit); ``exponential`` (NeuroSim).
+        ``none``; ``linear-step`` (aihwkit); ``exponential`` (NeuroSim); ``step-table``, measured.
     step_*, w_*, gamma_*:
         Of ``linear-step``, dimensionless. A step of 0: pulses that way do nothing.
+    step_*_table, noise_*_table:
+        Of ``step-table``: mean steps and their deviations, in the same unit as ``w_min`` and ``w_max``, in
+        equal parts of the range between these two, from the lowest state to the highest.
     pulses, a_up, a_down:
         Of ``exponential``: pulses from bound to bound, and the constants A in pulses.
     cycle_percent:
-        Cycle-to-cycle deviation: of a step (``linear-step``) or of the full range (``exponential``).
+        Cycle-to-cycle deviation: of a step (``linear-step``) or of the full range (``exponential``);
+        ``step-table`` has tables of it.
     endurance_pulses:
         Pulses that a device survives; None: not known.
     """
 
-    model: Annotated[str, choice(("none", "linear-step", "exponential"))] = "none"
+    model: Annotated[str, choice(("none", "linear-step", "exponential", "step-table"))] = "none"
     step_up: Annotated[float, number(0, 10, models=("linear-step",))] = 0.01
     step_down: Annotated[float, number(0, 10, models=("linear-step",))] = 0.01
-    w_min: Annotated[float, number(-100, -1e-6, models=("linear-step",))] = -1.0
-    w_max: Annotated[float, number(1e-6, 100, models=("linear-step",))] = 1.0
+    w_min: Annotated[float, number(-100, -1e-6, models=("linear-step", "step-table"))] = -1.0
+    w_max: Annotated[float, number(1e-6, 100, models=("linear-step", "step-table"))] = 1.0
+    step_up_table: Annotated[tuple[float, ...], TABLE] = ()
+    step_down_table: Annotated[tuple[float, ...], TABLE] = ()
+    noise_up_table: Annotated[tuple[float, ...], TABLE] = ()
+    noise_down_table: Annotated[tuple[float, ...], TABLE] = ()
     gamma_up: Annotated[float, number(0, 1, models=("linear-step",))] = 0.0
     gamma_down: Annotated[float, number(0, 1, models=("linear-step",))] = 0.0
     pulses: Annotated[int, number(2, 1_000_000, models=("exponential",))] = 100
@@ -44,14 +61,25 @@ class Pulsed:
     cycle_percent: Annotated[float, number(0, 1000)] = 0.0
     endurance_pulses: Annotated[float | None, number(1, 1e18)] = None
 
+    def __post_init__(self) -> None:
+        if self.model == "step-table":
+            for name in ("step_up_table", "step_down_table"):
+                require_field(self, bool(getattr(self, name)), name, "a list of numbers, one at least")
+            noise = self.noise_up_table or self.noise_down_table
+            require_field(self, not self.cycle_percent, "cycle_percent", "0, as step-table has noise_*_table")
+            for name in ("noise_up_table", "noise_down_table") if noise else ():
+                require_field(self, bool(getattr(self, name)), name, "a list of numbers, as the other one")
+
     @property
     def device(self) -> EcramModel | None:
         """The device; None of model ``none``."""
-        kind = {"linear-step": LinearStep, "exponential": Exponential}.get(self.model)
+        kinds = {"linear-step": LinearStep, "exponential": Exponential, "step-table": StepTable}
+        kind = kinds.get(self.model)
         if kind is None:
             return None
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(kind) if hasattr(self, f.name)}
-        law: EcramModel = kind(**fields, cycle_sigma=self.cycle_percent / 100)
+        sigma = 1.0 if kind is StepTable else self.cycle_percent / 100
+        law: EcramModel = kind(**fields, cycle_sigma=sigma)
         return law
 
 
@@ -88,9 +116,9 @@ class Ecram(Pulsed):
     shape_low_factor: Annotated[float, number(0, 100)] = 1.0
     shape_high_factor: Annotated[float, number(0, 100)] = 1.0
     states: Annotated[int, number(2, 4096)] = 64
-    step_variation_percent: Annotated[float, number(0, 100, models=("linear-step",))] = 0.0
-    asymmetry_variation_percent: Annotated[float, number(0, 100, models=("linear-step",))] = 0.0
-    bound_variation_percent: Annotated[float, number(0, 100, models=("linear-step",))] = 0.0
+    step_variation_percent: Annotated[float, number(0, 100, models=("linear-step", "step-table"))] = 0.0
+    asymmetry_variation_percent: Annotated[float, number(0, 100, models=("linear-step", "step-table"))] = 0.0
+    bound_variation_percent: Annotated[float, number(0, 100, models=("linear-step", "step-table"))] = 0.0
     gamma_variation_percent: Annotated[float, number(0, 100, models=("linear-step",))] = 0.0
     retention_s: Annotated[float | None, number(1e-6, 1e18)] = None
     retention_energy_eV: Annotated[float, number(0, 10)] = 0.0
@@ -98,11 +126,14 @@ class Ecram(Pulsed):
     reference_temperature_K: Annotated[float, number(1, 1000)] = 300.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("peak_voltage", "peak_current", "shape"):
             low, high = self._factors(name)
             require_field(self, low <= high, f"{name}_low_factor", f"at most {name}_high_factor ({high})")
         tunes = self.tunes == "none" or self.model != "none"
         require_field(self, tunes, "tunes", "none, as ecram.model is none")
+        tunes = self.tunes == "none" or self.model != "step-table"
+        require_field(self, tunes, "tunes", "none, as ecram.model is step-table, a law of weights")
 
     @property
     def spread(self) -> EcramSpread:

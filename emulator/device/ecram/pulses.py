@@ -106,6 +106,54 @@ class EcramSpread:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StepTable(EcramModel):
+    """Measured steps: mean and deviation of a pulse's change against the state, up and down apart.
+
+    Attributes
+    ----------
+    step_up_table, step_down_table:
+        Mean size of a step, in equal parts of the range from the lowest state to the highest; linear between
+        the middles of two parts.
+    noise_up_table, noise_down_table:
+        Deviations of the steps from their means, likewise; empty: none.
+    w_min, w_max:
+        Bounds.
+    """
+
+    step_up_table: tuple[float, ...]
+    step_down_table: tuple[float, ...]
+    noise_up_table: tuple[float, ...] = ()
+    noise_down_table: tuple[float, ...] = ()
+    w_min: float
+    w_max: float
+    cycle_sigma: float = 1.0
+
+    @property
+    def low(self) -> float:
+        return self.w_min
+
+    @property
+    def high(self) -> float:
+        return self.w_max
+
+    def mean(self, w: npt.ArrayLike, up: bool) -> Floats:
+        """Mean sizes of steps from states ``w`` (any shape)."""
+        return self._at(w, self.step_up_table if up else self.step_down_table)
+
+    def deviation(self, w: npt.ArrayLike, up: bool) -> Floats:
+        """Deviations of steps from states ``w`` (any shape)."""
+        return self._at(w, (self.noise_up_table if up else self.noise_down_table) or (0.0,))
+
+    def _at(self, w: npt.ArrayLike, entries: tuple[float, ...]) -> Floats:
+        middles = self.w_min + (np.arange(len(entries)) + 0.5) * (self.w_max - self.w_min) / len(entries)
+        return np.interp(np.asarray(w, np.float64), middles, entries)
+
+    def step(self, w: Floats, up: bool, noise: Floats) -> Floats:
+        change = self.mean(w, up) + self.deviation(w, up) * noise
+        return change if up else -change
+
+
+@dataclass(frozen=True, kw_only=True)
 class Exponential(EcramModel):
     """NeuroSim's pulse curve, state 0..1: up G = B (1 - exp(-P / A)), down G = 1 - B (1 - exp((P - n) / A)).
 

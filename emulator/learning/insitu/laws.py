@@ -9,14 +9,26 @@ from scipy.optimize import brentq
 from scipy.special import ndtri
 
 from ndrite.emulator.device.description import Chip
-from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep
+from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep, StepTable
 from ndrite.emulator.errors import CompileError, require
 from ndrite.emulator.mapping.weights import without_errors
 from ndrite.emulator.spec.arithmetic import Floats
-from ndrite.emulator.spec.learning import DERIVATIVE_MAX, LEVELS, STATE_ONE, STEP_MAX, Devices
+from ndrite.emulator.spec.learning import (
+    DERIVATIVE_MAX,
+    FACTOR_MAX,
+    FACTOR_ONE,
+    LEVELS,
+    STATE_ONE,
+    STATE_PARTS,
+    STEP_MAX,
+    Devices,
+    Steps,
+)
 
 STEP_LARGEST = 2.0
 """Largest step of a pulse, of the nominal bound: from bound to bound."""
+CYCLE_MAX = 10.0
+"""Largest deviation of a step from pulse to pulse, in steps: as far as table entries of 1023 / 64 reach."""
 DRAWN_SIGMAS = 3
 """Deviations from the mean that the sum of two entries of a table reaches."""
 BOUND_ONE, BOUND_MAX = 1024, 2047
@@ -52,16 +64,17 @@ def table(mean: float, sigma: float) -> npt.NDArray[np.int16]:
     return rounded.astype(np.int16)
 
 
-def devices_of(law: LinearStep, spread: EcramSpread) -> Devices:
+def devices_of(law: LinearStep | StepTable, spread: EcramSpread) -> Devices:
     """The devices of a learning program, of a description in units of the nominal bound.
 
     Gammas do not spread, and are relative to the nominal bounds (aihwkit: ``mean_bound_reference``); steps
     spread by both of ``step_sigma`` and ``asymmetry_sigma``, added, not multiplied. A step that is drawn
     below 0 is 0; a bound is drawn between 0 and twice the nominal one. Devices of which some step is larger
-    than a sixteenth of the bound take the pulses of an update one after the other. Raises CompileError when
-    steps or bounds leave the arithmetic's range.
+    than a sixteenth of the bound take the pulses of an update one after the other. A table's entries are
+    those of 64 equal parts of the nominal range, in 511ths of the largest step that way. Raises CompileError
+    when steps or bounds leave the arithmetic's range.
     """
-    up, down = float(law.step_up), float(law.step_down)
+    up, down = (largest_step(law, rises) for rises in (True, False))
     mean, half_difference = (up + down) / 2, (up - down) / 2
     sigmas = math.hypot(spread.step_sigma, spread.asymmetry_sigma)
     largest = mean * (1 + 3 * sigmas) + abs(half_difference)
@@ -69,6 +82,14 @@ def devices_of(law: LinearStep, spread: EcramSpread) -> Devices:
     finest = math.log2(STEP_MAX * COUNT_ONE / (largest * STATE_ONE)) if largest else 10.0
     shift = int(np.clip(math.floor(finest), 0, 16))
     unit = 2.0**shift / COUNT_ONE * STATE_ONE
+    noise = cycle_of(law)
+    require(
+        noise <= CYCLE_MAX,
+        "largest deviation of a step",
+        f"{noise:.3g} steps",
+        f"{CYCLE_MAX:g}",
+        CompileError,
+    )
     if max(up, down) > STEP_LARGEST or 0 < mean * unit < 4:
         raise CompileError(
             f"a pulse moves a device by {max(up, down):g} of its nominal bound; accepted: 0, and "
@@ -81,9 +102,20 @@ def devices_of(law: LinearStep, spread: EcramSpread) -> Devices:
         entries = table(bound * BOUND_ONE, bound * BOUND_ONE * spread.bound_sigma)
         return np.clip(entries, -BOUND_MAX, BOUND_MAX)
 
-    for direction, gamma, bound in (("up", law.gamma_up, law.w_max), ("down", law.gamma_down, law.w_min)):
-        fits, twice = gamma * STATE_ONE <= DERIVATIVE_MAX * abs(bound), f"below twice the bound, {bound:g}"
-        require(fits, f"ecram.gamma_{direction}", gamma, twice, CompileError)
+    slopes, steps = {}, None
+    if isinstance(law, LinearStep):
+        for direction, gamma, bound in (("up", law.gamma_up, law.w_max), ("down", law.gamma_down, law.w_min)):
+            fits, twice = (
+                gamma * STATE_ONE <= DERIVATIVE_MAX * abs(bound),
+                f"below twice the bound, {bound:g}",
+            )
+            require(fits, f"ecram.gamma_{direction}", gamma, twice, CompileError)
+            slopes[f"slope_{direction}"] = round(float(gamma) / float(bound) * STATE_ONE)
+    else:
+        steps = _steps(law, noise)
+        # An entry of 511 is the largest step, one of 256 the device's own.
+        mean, half_difference = (v * FACTOR_ONE / FACTOR_MAX for v in (mean, half_difference))
+        up, down = (v * FACTOR_ONE / FACTOR_MAX for v in (up, down))
     step = table(mean * unit, mean * unit * spread.step_sigma)
     asymmetry = table(half_difference * unit, mean * unit * spread.asymmetry_sigma)
     if not up * down and largest:
@@ -97,10 +129,46 @@ def devices_of(law: LinearStep, spread: EcramSpread) -> Devices:
         asymmetry=asymmetry,
         upper=bound_table(float(law.w_max)),
         lower=bound_table(float(law.w_min)),
-        cycle=table(0.0, float(law.cycle_sigma) * COUNT_ONE),
-        slope_up=round(float(law.gamma_up) / float(law.w_max) * STATE_ONE),
-        slope_down=round(float(law.gamma_down) / float(law.w_min) * STATE_ONE),
+        cycle=table(0.0, noise * COUNT_ONE),
+        **slopes,
         step_shift=shift,
+        steps=steps,
+    )
+
+
+def largest_step(law: LinearStep | StepTable, up: bool) -> float:
+    """Step in the middle of the range, or the largest one of a table."""
+    if isinstance(law, StepTable):
+        return max(law.step_up_table if up else law.step_down_table)
+    return float(law.step_up if up else law.step_down)
+
+
+def cycle_of(law: LinearStep | StepTable) -> float:
+    """Deviation of a step from pulse to pulse, in steps; of a table the largest one, in its largest steps."""
+    if isinstance(law, LinearStep):
+        return float(law.cycle_sigma)
+    both = ((up, largest_step(law, up)) for up in (True, False))
+    return max(float(law.deviation(_parts(), up).max()) / largest if largest else 0.0 for up, largest in both)
+
+
+def _parts() -> Floats:
+    """Middles of the parts of the nominal range that a table of steps has entries for, in nominal bounds."""
+    return np.asarray((np.arange(STATE_PARTS) + 0.5) * (2.0 / STATE_PARTS) - 1.0, np.float64)
+
+
+def _steps(law: StepTable, noise: float) -> Steps:
+    """The entries of a learning program; ``noise``: the largest deviation, in largest steps."""
+
+    def entries(values: Floats, largest: float) -> npt.NDArray[np.int16]:
+        scaled = values * (FACTOR_MAX / largest) if largest else np.zeros(STATE_PARTS)
+        return np.rint(scaled).astype(np.int16)
+
+    up, down = (largest_step(law, rises) for rises in (True, False))
+    return Steps(
+        up=entries(law.mean(_parts(), True), up),
+        down=entries(law.mean(_parts(), False), down),
+        noise_up=entries(law.deviation(_parts(), True), up * noise),
+        noise_down=entries(law.deviation(_parts(), False), down * noise),
     )
 
 

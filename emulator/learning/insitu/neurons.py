@@ -18,6 +18,7 @@ from ndrite.emulator.spec.arithmetic import Array, Ints
 from ndrite.emulator.spec.learning import (
     DOMAIN_DEVICE,
     FACTOR_ONE,
+    PART_SHIFT,
     SLOPE_SHIFT,
     STATE_MAX,
     STATE_MIN,
@@ -156,6 +157,11 @@ def symmetry_points(law: Devices, own: Constants) -> Ints:
     """Where a pulse up and a pulse down are equally large, so that alternating pulses settle there; a device
     without such a point within its bounds: the bound at which they end."""
     up, down = own.up.astype(np.float64), own.down.astype(np.float64)
+    if law.steps is not None:
+        # Between two parts of the range: as many as steps up are larger in lie below.
+        below = sum(up * a > down * b for a, b in zip(law.steps.up, law.steps.down, strict=True))
+        ends: Ints = np.clip((below << PART_SHIFT) - STATE_ONE, own.low, own.high).astype(np.int64)
+        return ends
     scale = FACTOR_ONE * 2.0**SLOPE_SHIFT
     # own * (256 - slope * s / 2^24) of both directions are equal.
     bend = up * law.slope_up - down * law.slope_down

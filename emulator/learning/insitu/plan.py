@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.device.description import Chip
-from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep
+from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep, StepTable
 from ndrite.emulator.errors import CompileError, CompileWarning, require
 from ndrite.emulator.learning.insitu.laws import devices_of, learning_chip
 from ndrite.emulator.learning.insitu.neurons import BITS, at_states, law_of, with_ecrams, with_transfer
@@ -126,7 +126,7 @@ class Prepared:
     learning: Learning
     die: Die
     plan: Plan
-    law: LinearStep
+    law: LinearStep | StepTable
     units: tuple[float, ...]
     meaning: Meaning | None = None
 
@@ -150,7 +150,7 @@ class Prepared:
 def prepare(
     plan: Plan,
     chip: Chip,
-    law: LinearStep,
+    law: LinearStep | StepTable,
     spread: EcramSpread,
     samples: Codes,
     meaning: Meaning | None = None,
@@ -288,7 +288,7 @@ def _laws(
     steps: list[Floats],
     states: list[npt.NDArray[np.int32]],
     devices: Devices,
-    law: LinearStep,
+    law: LinearStep | StepTable,
     chip: Chip,
 ) -> tuple[tuple[float, ...], tuple[LearningLayer, ...], tuple[float, ...]]:
     """Units of errors, what each layer learns by, and units of converted sums times a code of y.
@@ -349,9 +349,11 @@ def _laws(
     return tuple(units[::-1]), tuple(learning_layers[::-1]), tuple(backward[::-1])
 
 
-def pulse_of(law: LinearStep) -> float:
-    """What a pulse moves a device in the middle by, of the nominal bound: the mean of up and down. 1 of a
-    device that never moves: rates are divided by it."""
+def pulse_of(law: LinearStep | StepTable) -> float:
+    """What a pulse moves a device in the middle by, of the nominal bound: the mean of up and down; of a table
+    the mean over the nominal range. 1 of a device that never moves: rates are divided by it."""
+    if isinstance(law, StepTable):
+        return float(np.mean([law.mean(np.linspace(-1, 1, 257), up) for up in (True, False)])) or 1.0
     return (float(law.step_up) + float(law.step_down)) / 2 or 1.0
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ndrite.emulator.device.description import load_chip
-from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep
+from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep, StepTable
 from ndrite.emulator.errors import CompileError
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.learn import Learner, make_learner
@@ -42,7 +42,9 @@ def prepared(
     return prepare(plan, load_chip(chip), law, spread, X[:64])
 
 
-def pulsed(law: LinearStep, spread: EcramSpread, start: float, ups: Sequence[bool], count: int) -> np.ndarray:
+def pulsed(
+    law: LinearStep | StepTable, spread: EcramSpread, start: float, ups: Sequence[bool], count: int
+) -> np.ndarray:
     """States (P + 1, count), of the nominal bound, of ``count`` devices pulsed one by one; ``ups`` (P,)."""
     what = devices_of(law, spread)
     k = np.arange(count)
@@ -116,6 +118,48 @@ def test_pulses_of_one_update_are_one_after_the_other_where_steps_are_coarse() -
         # Of independent factors 1 - step (1 + noise): the variance of their product.
         scatter = np.sqrt((single**2 + (step * cycle) ** 2) ** 5 - single**10)
         assert s.std() == pytest.approx(scatter if after_one_another else np.sqrt(5) * step * cycle, rel=0.1)
+
+
+def soft_table(step: float, noise: float, *, down: float = 1.0, entries: int = 40) -> StepTable:
+    """Steps that fall to 0 at the bound, up and ``down`` times as large down; ``noise`` at the bounds' ends
+    twice that in the middle."""
+    w = (np.arange(entries) + 0.5) * 2 / entries - 1
+    noises = tuple((noise * (1 + np.abs(w))).tolist())
+    return StepTable(
+        step_up_table=tuple((step * (1 - w)).tolist()),
+        step_down_table=tuple((step * down * (1 + w)).tolist()),
+        noise_up_table=noises,
+        noise_down_table=noises,
+        w_min=-1.0,
+        w_max=1.0,
+    )
+
+
+def test_a_table_of_a_linear_law_moves_devices_as_that_law() -> None:
+    """1000 pulses up and down against the closed form, and where alternating pulses settle."""
+    law = soft_table(SOFT.step_up, 0.0, down=SOFT.step_down / SOFT.step_up)
+    ups = [True] * 1000 + [False] * 1000
+    found = pulsed(law, ALIKE, -0.4, ups, 64).mean(axis=1)
+    wanted = linear_step(SOFT, -0.4, np.arange(1001), up=True)
+    assert np.abs(found[:1001] - wanted).max() < 0.025
+    back = linear_step(SOFT, float(found[1000]), np.arange(1001), up=False)
+    assert np.abs(found[1000:] - back).max() < 0.025
+    spread = EcramSpread(step_sigma=0.2, asymmetry_sigma=0.2)
+    settled = pulsed(law, spread, 0.0, [True, False] * 500, 300)[501:].mean(axis=0)
+    what = devices_of(law, spread)
+    own = constants(what, key_of(1, DOMAIN_DEVICE, 0, 0), np.arange(300), 0)
+    inside = (own.up > 0) & (own.down > 0)
+    assert np.abs(settled - symmetry_points(what, own) / STATE_ONE)[inside].max() < 0.05
+
+
+@pytest.mark.parametrize("start", [-0.7, 0.01, 0.7])
+@pytest.mark.parametrize("up", [True, False])
+def test_a_step_of_a_table_has_the_mean_and_the_deviation_of_its_state(start: float, up: bool) -> None:
+    """From device to device the mean alone differs, by its own part."""
+    law = soft_table(0.03, 0.004, down=0.7)
+    moved = np.diff(pulsed(law, ALIKE, start, [up], 20000), axis=0)[0] * (1 if up else -1)
+    assert moved.mean() == pytest.approx(float(law.mean(start, up)), rel=0.03)
+    assert moved.std() == pytest.approx(float(law.deviation(start, up)), rel=0.04)
 
 
 def test_the_table_has_the_normal_laws_moments() -> None:
@@ -288,5 +332,6 @@ test_refused = refused(
         ALIKE,
         r"moves a device by 2\.5 of its nominal bound; accepted: 0, and 6e-08 to 2, the whole range",
     ),
+    (devices_of, replace(IDEAL, cycle_sigma=11.0), ALIKE, r"largest deviation of a step is 11 steps"),
     (devices_of, replace(IDEAL, w_max=2.5), ALIKE, r"largest bound is 2\.5 times"),
 )
