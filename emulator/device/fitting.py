@@ -10,6 +10,7 @@ import numpy as np
 
 from ndrite.emulator.device.ecram.fit import EcramFit as EcramFit
 from ndrite.emulator.device.ecram.fit import fit_ecram as fit_ecram
+from ndrite.emulator.device.ecram.potentiation import fit_steps as fit_steps
 from ndrite.emulator.device.measurements import Measurements as Measurements
 from ndrite.emulator.device.measurements import read_measurements as read_measurements
 from ndrite.emulator.device.ndr.fit import NdrFit as NdrFit
@@ -24,7 +25,8 @@ EVERY = 5
 
 class Kind(NamedTuple):
     """A kind of device that can be fitted: the section of a chip description that it fills, what fits it with
-    which models (the default first), the columns it needs and may have, and what ``held_out`` gives."""
+    which models (the default first), the columns it needs and may have, and what ``held_out`` gives.
+    ``either``: columns of which it needs one, for each device below each other or one for each device."""
 
     section: str
     fit: Callable[[Measurements, str], NdrFit | RramFit | EcramFit]
@@ -32,6 +34,7 @@ class Kind(NamedTuple):
     columns: tuple[str, ...]
     optional: tuple[str, ...]
     held_out: str
+    either: tuple[str, ...] = ()
 
 
 KINDS = {
@@ -58,6 +61,15 @@ KINDS = {
         ("pulse", "conductance"),
         (),
         "rms of every fifth pulse, of the range",
+    ),
+    "potentiation": Kind(
+        "ecram",
+        fit_steps,
+        ("step-table",),
+        ("pulse", "direction"),
+        ("cycle",),
+        "rms of every fifth pulse, of the range",
+        ("conductance", "current"),
     ),
 }
 

@@ -1,11 +1,10 @@
-"""Measured tables: CSV files whose headers name quantity and unit, ``voltage_V,current_uA,device``; and
-sweeps of a quantity up and down, found in the order of the rows."""
+"""Measured tables: CSV files whose headers name quantity and unit, ``voltage_V,current_uA,device``."""
 
 import csv
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Self
 
@@ -13,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.errors import DatasetError
-from ndrite.emulator.spec.arithmetic import Bools, Floats
+from ndrite.emulator.spec.arithmetic import Bools, Floats, Ints
 from ndrite.emulator.spec.brief import record
 
 Place = tuple[int, float, bool]
@@ -22,7 +21,11 @@ Place = tuple[int, float, bool]
 BYTES_MAX = 256 << 20
 PREFIXES = {"p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6}
 UNITS = {"voltage": "V", "current": "A", "conductance": "S", "target": "S", "time": "s", "pulse": ""}
+UNITS |= {"direction": "", "cycle": ""}
 """Quantities and the unit their values are returned in."""
+DIRECTIONS = {"up": 1.0, "potentiation": 1.0, "ltp": 1.0, "set": 1.0, "1": 1.0}
+DIRECTIONS |= {"down": -1.0, "depression": -1.0, "ltd": -1.0, "reset": -1.0, "-1": -1.0}
+"""Words of a column of directions."""
 GAPS = ("", "nan", "na", "n/a", "none", "-")
 OHM = ("ohm", "Ohm", "Ω", "Ω")
 """Unit of a resistance, which stands for its conductance."""
@@ -39,18 +42,21 @@ THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:([, .'\u00a0\u202f])\d{3})(?:\1\d{3})*(?
 """Groups of three digits, with a separator that occurs twice or with a fraction behind it."""
 EITHER = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")  # where other numbers have decimal points
 SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
-UNIT = re.compile(r"[\[(]?((?:[pnuµμmkM]?(?:V|A|S|s|[oO]hm|Ω|Ω)))[\])]?")
+UNIT_WORD = r"(?:[pnuµμmkM]?(?:V|A|S|s|[oO]hm|Ω|Ω))"
+UNIT = re.compile(rf"[\[(]?({UNIT_WORD})[\])]?")
 """A cell that is a unit, in brackets or not."""
 
 
 @record()
 class Measurements:
-    """Columns by quantity, SI units, float64 (n,); ``device`` str (n,), one name when there is no column."""
+    """Columns by quantity, SI units, float64 (n,); ``device`` str (n,), one name when there is no column;
+    ``line`` (n,): in the file, empty where there is none."""
 
     name: str
     columns: dict[str, Floats]
     device: npt.NDArray[np.str_]
     skipped: int
+    line: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def devices(self) -> list[str]:
@@ -60,7 +66,8 @@ class Measurements:
     def where(self, rows: Bools) -> Self:
         """Measurements of the ``rows`` (n,)."""
         columns = {name: values[rows] for name, values in self.columns.items()}
-        return replace(self, columns=columns, device=self.device[rows])
+        line = self.line[rows] if len(self.line) else self.line
+        return replace(self, columns=columns, device=self.device[rows], line=line)
 
     def of(self, device: str) -> dict[str, Floats]:
         """The rows of one device."""
@@ -72,6 +79,7 @@ def read_measurements(
     quantities: Sequence[str],
     *,
     optional: Sequence[str] = (),
+    either: Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
 ) -> Measurements:
     """Read a CSV file (comma, semicolon, tab or space; lines starting with # are comments).
@@ -88,6 +96,8 @@ def read_measurements(
     quantities, optional:
         Keys of ``UNITS`` wanted and welcome. A header fits when it is the quantity with a unit:
         ``voltage_V``, ``voltage (mV)``, ``Voltage [V]``.
+    either:
+        Keys of which one is wanted. Several columns of it, ``current_uA NAME``, are of one device each.
     columns:
         Quantity -> header, for other names; ``header:unit`` when the header has no unit. ``device`` too;
         ``unused``: headers, with commas between them, of columns that are left out.
@@ -98,12 +108,14 @@ def read_measurements(
         raise DatasetError(f"{path}: size is {path.stat().st_size} bytes; accepted: at most {BYTES_MAX}")
     header, rows = _table(path)
     chosen = dict(columns or {})
-    accepted = (*quantities, *optional, "device", UNUSED)
+    accepted = (*quantities, *either, *optional, "device", UNUSED)
+    for quantity in either:
+        header, rows = _below_each_other(path, header, rows, quantity)
     for quantity in chosen:
         if quantity not in accepted:
             raise DatasetError(f"--column names {quantity!r}; accepted: {', '.join(accepted)}")
     places: dict[str, Place] = {}
-    for quantity in (*quantities, *optional):
+    for quantity in (*quantities, *optional, *either):
         column = _column(path, header, quantity, chosen.get(quantity))
         if column is not None:
             places[quantity] = column
@@ -113,6 +125,13 @@ def read_measurements(
                 f"{path}: no column for {quantity}; accepted: a header like {example}, "
                 f"or --column {quantity}=HEADER (headers: {', '.join(header)})"
             )
+    given = [quantity for quantity in either if quantity in places]
+    if either and len(given) != 1:
+        state = f"columns for {' and '.join(given)}" if given else f"no column for {' or '.join(either)}"
+        example = f"{either[0]}_{UNITS[either[0]]}"
+        raise DatasetError(
+            f"{path}: {state}; accepted: one, a header like {example} (headers: {', '.join(header)})"
+        )
     device = next((i for i, name in enumerate(header) if name.lower() == "device"), None)
     device = _index(path, header, chosen["device"]) if "device" in chosen else device
     unused = _unused(path, header, chosen[UNUSED]) if UNUSED in chosen else set()
@@ -164,6 +183,33 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         ]
         rows = rows[1:]
     return header, rows
+
+
+def _below_each_other(
+    path: Path, header: list[str], rows: list[tuple[int, list[str]]], quantity: str
+) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The table with columns ``conductance_uS NAME`` below each other, as one and a column of devices."""
+    names = "|".join(filter(None, (quantity, INVERSE.get(quantity))))
+    pattern = rf"((?i:{names}))(?:_|\s*[\[(]|\s)({UNIT_WORD})[\])]?[\s_:]+(.+)"
+    wide = {i: m for i, name in enumerate(header) if (m := re.fullmatch(pattern, name))}
+    if not wide:
+        return header, rows
+    columns = {f"{m[1].lower()}_{m[2]}" for m in wide.values()}
+    if len(columns) > 1 or "device" in map(str.lower, header):
+        raise DatasetError(
+            f"{path}: columns {', '.join(header[i] for i in wide)}; accepted: of one quantity and unit, and "
+            "no column 'device' beside them"
+        )
+    for line, cells in rows:
+        if len(cells) != len(header):
+            raise DatasetError(f"{path}: line {line} has {len(cells)} columns; accepted: {len(header)}")
+    others = [i for i in range(len(header)) if i not in wide]
+    table = [
+        (line, [*(cells[k] for k in others), cells[i], match[3]])
+        for i, match in wide.items()
+        for line, cells in rows
+    ]
+    return [*(header[k] for k in others), columns.pop(), "device"], table
 
 
 def _text(path: Path) -> str:
@@ -234,7 +280,7 @@ def _numbers(
     path: Path, rows: list[tuple[int, list[str]]], places: dict[str, Place], device: int | None, width: int
 ) -> Measurements:
     values: dict[str, list[float]] = {quantity: [] for quantity in places}
-    names, skipped = [], 0
+    names, lines, skipped = [], [], 0
     points = any("." in cells[i] for _, cells in rows for i, _, _ in places.values() if i < len(cells))
     last = max(device or 0, *(i for i, _, _ in places.values()))
     for line, cells in rows:
@@ -248,6 +294,10 @@ def _numbers(
             if points and EITHER.fullmatch(cells[i]):
                 raise DatasetError(f"{where}, a thousand or a decimal comma; accepted: points and no commas")
             value = _number(cells[i])
+            if quantity == "direction":
+                value = DIRECTIONS.get(cells[i].lower(), math.nan)
+                if math.isnan(value):
+                    raise DatasetError(f"{where}; accepted: {', '.join(DIRECTIONS)}")
             if not math.isfinite(value):
                 raise DatasetError(f"{where}; accepted: a finite number")
             if abs(value) >= OVERFLOW:
@@ -256,10 +306,15 @@ def _numbers(
                 raise DatasetError(f"{where} ohm; accepted: a resistance above 0")
             values[quantity].append(1 / (value * factor) if inverse else value * factor)
         names.append("all" if device is None else cells[device])
+        lines.append(line)
     if not names:
         raise DatasetError(f"{path}: every row has a gap; accepted: rows with {', '.join(places)}")
     return Measurements(
-        path.name, {q: np.array(v, np.float64) for q, v in values.items()}, np.array(names), skipped
+        path.name,
+        {q: np.array(v, np.float64) for q, v in values.items()},
+        np.array(names),
+        skipped,
+        np.array(lines),
     )
 
 
@@ -274,84 +329,3 @@ def _number(text: str) -> float:
         return float(text.replace(",", ".") if DECIMAL_COMMA.fullmatch(text) else text)
     except ValueError:
         return math.nan
-
-
-SWING = 0.1
-"""A way back shorter than this part of the range is noise, not a turn."""
-JUMP = 3
-LEG_MIN = 8
-"""Rows of a leg; with fewer on average the rows are in no order of sweeps."""
-
-
-@dataclass(frozen=True)
-class Leg:
-    """Rows ``start``..``stop``, both included, over which a quantity rises (``up``) or falls."""
-
-    start: int
-    stop: int
-    up: bool
-
-    @property
-    def jump(self) -> bool:
-        """Whether it is a jump back to the start of the next sweep."""
-        return self.stop - self.start < JUMP
-
-    @property
-    def rows(self) -> slice:
-        """The leg's rows; neighbours share the row of the turn."""
-        return slice(self.start, self.stop + 1)
-
-
-def legs_of(x: Floats, swing: float = SWING) -> list[Leg]:
-    """The runs up and down of ``x`` (n,), each at least ``swing`` of its range long."""
-    smallest_swing = swing * float(np.ptp(x))
-    if not smallest_swing > 0:
-        return []
-    turns: list[tuple[int, bool]] = []
-    up: bool | None = None
-    low = high = 0
-    for i, value in enumerate(x):
-        # The last of equal values is the turn: a device at its bound stays there for a while.
-        high = i if value >= x[high] else high
-        low = i if value <= x[low] else low
-        if up is not True and value - x[low] > smallest_swing:
-            turns.append((low, True))
-            up, high = True, i
-        elif up is not False and x[high] - value > smallest_swing:
-            turns.append((high, False))
-            up, low = False, i
-    if not turns:
-        return []
-    starts = [0, *(turn for turn, _ in turns[1:])]
-    ends = [*starts[1:], len(x) - 1]
-    return [Leg(a, b, direction) for a, b, (_, direction) in zip(starts, ends, turns, strict=True)]
-
-
-def in_order(x: Floats) -> list[Leg]:
-    """The legs of ``x`` where its rows are in the order of sweeps; none where they are mixed."""
-    legs = legs_of(x)
-    swept = sum(not leg.jump for leg in legs)
-    return legs if swept and len(x) >= LEG_MIN * swept and len(legs) <= 2 * swept else []
-
-
-def noise_of(x: Floats) -> float:
-    """Standard deviation of what is random from row to row, from second differences: a slope is no noise."""
-    if len(x) < 3:
-        return 0.0
-    return 1.4826 * float(np.median(np.abs(np.diff(x, 2)))) / 6**0.5
-
-
-def rms(*parts: Floats) -> float:
-    """Root mean square of all values of ``parts``, any lengths."""
-    return float(np.sqrt(np.square(np.concatenate(parts)).mean()))
-
-
-def smoothed(x: Floats) -> Floats:
-    """Running median of five, the ends held: a single outlier makes no peak."""
-    padded = np.pad(x, 2, mode="edge")
-    return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1), np.float64)
-
-
-def rounded(value: float) -> float:
-    """To the six digits that a description is given."""
-    return float(f"{value:.6g}")

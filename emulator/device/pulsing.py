@@ -11,7 +11,7 @@ import numpy as np
 
 from ndrite.emulator.device.ecram.description import Pulsed
 from ndrite.emulator.device.fields import number, section
-from ndrite.emulator.device.measurements import rms
+from ndrite.emulator.device.sweeps import rms
 from ndrite.emulator.errors import PhysicsError
 from ndrite.emulator.spec.arithmetic import Floats
 

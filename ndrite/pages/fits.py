@@ -44,12 +44,13 @@ def draw_rram(fit: fitting.RramFit, path: Path) -> None:
 
 
 def draw_ecram(fit: fitting.EcramFit, path: Path) -> None:
-    """Conductance against pulses of every branch, model and residuals."""
+    """Conductance, or current, against pulses of every branch, model and residuals."""
+    quantity = {"uS": "conductance", "uA": "current"}[fit.unit]
     title = f"rms residual {100 * fit.rms:.2g} % of the range"
-    below = {"xlabel": "pulse", "ylabel": "residual (uS)"}
+    below = {"xlabel": "pulse", "ylabel": f"residual ({fit.unit})"}
     half, middle = (fit.high_uS - fit.low_uS) / 2, (fit.high_uS + fit.low_uS) / 2
     last = max(float(b.pulse[-1]) for b in fit.branches if b.up)
-    with fitted(path, below, ylabel="conductance (uS)", title=title) as (upper, lower):
+    with fitted(path, below, ylabel=f"{quantity} ({fit.unit})", title=title) as (upper, lower):
         labels = ("data", fit.model)
         for branch in fit.branches:
             x = branch.pulse if branch.up else last + branch.pulse
@@ -59,5 +60,10 @@ def draw_ecram(fit: fitting.EcramFit, path: Path) -> None:
             labels = ("", "")
 
 
-DRAWN: dict[str, Callable[[Any, Path], None]] = {"ndr": draw_ndr, "rram": draw_rram, "ecram": draw_ecram}
+DRAWN: dict[str, Callable[[Any, Path], None]] = {
+    "ndr": draw_ndr,
+    "rram": draw_rram,
+    "ecram": draw_ecram,
+    "potentiation": draw_ecram,
+}
 """What draws a kind of fit."""

@@ -21,7 +21,7 @@ class Fit(Result):
     Attributes
     ----------
     kind, section:
-        ``ndr``, ``rram`` or ``ecram``, and the section of a chip description that it fills.
+        ``ndr``, ``rram``, ``ecram`` or ``potentiation``, and the section of a chip description that it fills.
     values:
         Field -> value, in the fields' units.
     summary:
@@ -97,7 +97,7 @@ Columns = Annotated[Mapping[str, str], Option("QUANTITY=HEADER", "--column", of=
 
 @verb
 def fit(
-    kind: Literal["ndr", "rram", "ecram"],
+    kind: Literal["ndr", "rram", "ecram", "potentiation"],
     data: File,
     /,
     *,
@@ -117,14 +117,17 @@ def fit(
     kind:
         ``ndr``: current (A) against voltage (V) of one or several devices. ``rram``: conductance (S) of
         programmed cells against their target (S), one row a cell. ``ecram``: conductance (S) against a
-        running pulse number, up to the largest conductance and down again.
+        running pulse number, up to the largest conductance and down again. ``potentiation``: conductance or
+        current after each pulse, against its number and ``direction`` (up or down), in runs that repeat
+        (``cycle``, or numbers that go on): a table of steps with their noise. Devices have rows each, or a
+        column each, ``conductance_uS NAME``.
     output:
         Description to write, which ``--chip wan2022+mine.yaml`` takes.
     picture:
         Draw data, model and residuals; the suffix is the format.
     model:
         Of ndr: auto (takes the best and tabulates what none describes), esaki, tunnel, bell or table; of
-        ecram: linear-step (aihwkit's) or exponential (NeuroSim's).
+        ecram: linear-step (aihwkit's) or exponential (NeuroSim's); of potentiation: step-table.
     columns:
         Header of a quantity that is not named after it, as header or header:unit; in Python a mapping.
         unused=HEADER,HEADER leaves columns out that do not matter, such as a row's number.
@@ -134,6 +137,7 @@ def fit(
     $ ndrite fit ndr iv.csv -o mine.yaml -p iv.png
     > ndrite fit rram g.csv --column target=target_uS:uS --column conductance=conductance_uS:uS -o mine.yaml
     > ndrite fit ecram pulses.csv -o mine.yaml
+    > ndrite fit potentiation runs.csv -o mine.yaml
     >>> import numpy as np, ndrite
     >>> v = np.linspace(0, 0.5, 120)
     >>> i = 1e3 * (v / 0.1 * np.exp(1 - v / 0.1) + 0.1 * np.exp(30 * (v - 0.5)))
@@ -151,7 +155,7 @@ def fit(
         raise InputError(f"model is {chosen!r}; accepted: {', '.join(fitter.models)}")
     headers = dict(columns or {})
     measured = fitting.read_measurements(
-        Path(data), list(fitter.columns), optional=list(fitter.optional), columns=headers
+        Path(data), fitter.columns, optional=fitter.optional, either=fitter.either, columns=headers
     )
     fitted = fitter.fit(measured, chosen)
     check_values(fitter.section, fitted.values)

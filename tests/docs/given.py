@@ -64,6 +64,13 @@ def write_files() -> None:
     write_csv("cells.csv", "target_uS,conductance_uS", target, read)
     up = 1 + 39 * np.linspace(0, 1, 100)
     write_csv("pulses.csv", "pulse,conductance_uS", np.arange(200), np.concatenate([up, up[::-1]]))
+    turns = np.repeat([1, -1], 100)  # twice up and down
+    write_csv(
+        "runs.csv",
+        "pulse,conductance_uS,direction,cycle",
+        *np.tile([np.arange(200), np.concatenate([up, up[::-1]]), turns], 2),
+        np.repeat([1, 2], 200),
+    )
     assert run(["fit", "rram", "g.csv", "-o", "mine.yaml"]) == OK
     Path("plan.yaml").write_text("chip: wan2022\ngrid: {cell.levels: [8, 16]}\ncount: 40\nsamples: 64\n")
 

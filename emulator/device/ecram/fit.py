@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from scipy.optimize import least_squares
 
-from ndrite.emulator.device.measurements import Leg, Measurements, legs_of, noise_of, rms, rounded, smoothed
+from ndrite.emulator.device.measurements import Measurements
+from ndrite.emulator.device.sweeps import Leg, legs_of, noise_of, rms, rounded, smoothed
 from ndrite.emulator.errors import DatasetError
 from ndrite.emulator.spec.arithmetic import Floats
 from ndrite.emulator.spec.brief import record
@@ -40,7 +41,7 @@ class EcramFit:
     """Result of ``fit_ecram``.
 
     ``values`` are fields of the section ``ecram``; states -1..1 stand for ``low_uS``..``high_uS``; ``rms`` is
-    the residual as a part of the full range.
+    the residual as a part of the full range; ``unit``: uS, or uA of a device that is known by its current.
     """
 
     model: str
@@ -50,11 +51,13 @@ class EcramFit:
     high_uS: float
     rms: float
     notes: tuple[str, ...]
+    unit: str = "uS"
 
     @property
     def summary(self) -> dict[str, Any]:
         """Its range, and how good it is."""
-        return {"low_uS": self.low_uS, "high_uS": self.high_uS, "rms_of_range": self.rms}
+        ends = {f"low_{self.unit}": self.low_uS, f"high_{self.unit}": self.high_uS}
+        return {**ends, "rms_of_range": self.rms}
 
     def held_out(self, kept: Measurements, left: Measurements) -> float:
         """Error of the same model, fitted to ``kept``, on ``left``: rms, as a part of the full range."""
@@ -124,7 +127,7 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
             if not ends[up]:
                 notes.append(f"no run {word} comes to rest: {bound} is where pulses ended, not a bound")
         fitted, noise = {"step": step, "gamma": gamma}, cycle.mean()
-        values |= {"w_min": -1.0, "w_max": 1.0} | _spread(np.array(per_device), bounds)
+        values |= {"w_min": -1.0, "w_max": 1.0} | spread_of(np.array(per_device), bounds)
     else:
         values["pulses"] = max(
             2, round(float(np.median([of[-1] for legs in branch_values.values() for of in legs])))
@@ -218,7 +221,7 @@ def _walk(n: Floats, beside: Floats) -> float:
     return math.sqrt(max(more - step_variance, 0.0) / pulses)
 
 
-def _spread(steps: Floats, bounds: list[float]) -> dict[str, float]:
+def spread_of(steps: Floats, bounds: list[float]) -> dict[str, float]:
     """Fields of what differs from device to device: steps up and down (devices, 2), which the model has vary
     together and apart, and sizes of the bounds."""
     ratio = steps / steps.mean(axis=0)

@@ -15,7 +15,6 @@ from typing import Annotated, Any
 import numpy as np
 
 from ndrite.emulator.device.fields import choice, number, numbers, section
-from ndrite.emulator.device.measurements import rms, rounded
 from ndrite.emulator.device.ndr.circuit import Circuit
 from ndrite.emulator.device.ndr.curves import (
     BOLTZMANN_EV_PER_K,
@@ -27,6 +26,7 @@ from ndrite.emulator.device.ndr.curves import (
     Tunnel,
     vary,
 )
+from ndrite.emulator.device.sweeps import rms, rounded
 from ndrite.emulator.errors import ChipError, PhysicsError, require_field
 from ndrite.emulator.spec.arithmetic import Floats
 

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 from scipy.optimize import least_squares
 
-from ndrite.emulator.device.measurements import Measurements, in_order, legs_of, noise_of, rms, smoothed
+from ndrite.emulator.device.measurements import Measurements
 from ndrite.emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel
 from ndrite.emulator.device.ndr.description import TABLE_POINTS, neuron_values, peak_to_valley
+from ndrite.emulator.device.sweeps import in_order, legs_of, noise_of, rms, smoothed
 from ndrite.emulator.errors import DatasetError, require
 from ndrite.emulator.spec.arithmetic import Floats
 from ndrite.emulator.spec.brief import record

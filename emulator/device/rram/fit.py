@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import t
 
-from ndrite.emulator.device.measurements import Measurements, rounded
+from ndrite.emulator.device.measurements import Measurements
+from ndrite.emulator.device.sweeps import rounded
 from ndrite.emulator.errors import DatasetError, require
 from ndrite.emulator.spec.arithmetic import Bools, Floats
 from ndrite.emulator.spec.brief import record

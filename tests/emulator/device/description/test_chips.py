@@ -80,7 +80,7 @@ BAD = {
         ({"peak_current_low_factor": 2}, "peak_current_low_factor is 2.0; accepted: at most"),
         ({"w_min": 0}, "w_min is 0.0; accepted: -100..-1e-06"),
         ({"w_max": 0}, "w_max is 0.0; accepted: 1e-06..100"),
-        ({"step_up": 0}, "step_up is 0.0; accepted: 1e-09..10"),
+        ({"step_up": -0.1}, "step_up is -0.1; accepted: 0..10"),
         ({"gamma_down": 1.1}, "gamma_down is 1.1; accepted: 0..1"),
         ({"cycle_percent": -0.1}, "cycle_percent is -0.1; accepted: 0..1000"),
     ],

@@ -1,0 +1,266 @@
+"""Potentiation and depression: pulses up and down, in runs that repeat, to a table of steps."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ndrite.emulator.device.ecram.fit import PULSES_MIN, Branch, EcramFit, spread_of
+from ndrite.emulator.device.measurements import Measurements
+from ndrite.emulator.device.sweeps import rms, rounded, smoothed
+from ndrite.emulator.errors import DatasetError
+from ndrite.emulator.spec.arithmetic import Bools, Floats, Ints
+from ndrite.emulator.spec.brief import record
+
+ENTRIES = 32
+"""Entries of the fitted tables."""
+RUN_MAX = 1_000_000
+"""Pulses of a run."""
+ITERATIONS = 4
+"""Rounds in which the table and the devices' parts of it settle."""
+SMOOTHED_FROM = 0.5
+"""Read noise, in entries of the table, from which states are smoothed before they choose an entry."""
+MISSES = 0.05
+"""Residual (rms), of the range, that a note is made of."""
+VALUES = {"conductance": "uS", "current": "uA"}
+"""Quantities that are a device's state, and the unit that its range is given in."""
+
+
+class Run(NamedTuple):
+    """Pulses of one direction behind each other: their numbers and the values after them."""
+
+    device: str
+    cycle: float
+    up: bool
+    pulse: Floats
+    value: Floats
+
+
+class Moves(NamedTuple):
+    """Moves between neighbouring rows of the runs of one direction.
+
+    ``device``, ``run``: their numbers; ``entry``: of the table; ``pulses``: how many there were between the
+    rows; ``change``: of the state, positive in the run's direction.
+    """
+
+    device: Ints
+    run: Ints
+    entry: Ints
+    pulses: Floats
+    change: Floats
+
+
+@record()
+class StepsFit(EcramFit):
+    """Result of ``fit_steps``: as ``EcramFit``, a branch a run."""
+
+    def held_out(self, kept: Measurements, left: Measurements) -> float:
+        """Error of the table, fitted to ``kept``, on ``left``: rms, as a part of the full range."""
+        refit, errors = fit_steps(kept), []
+        low, span = refit.low_uS * 1e-6, (refit.high_uS - refit.low_uS) * 1e-6
+        pulse, value, up, cycle = _columns(left)
+        for run, branch in zip(runs_of(kept), refit.branches, strict=True):
+            rows = (left.device == run.device) & (cycle == run.cycle) & (up == run.up)
+            rows &= (run.pulse[0] < pulse) & (pulse < run.pulse[-1])
+            modelled = np.interp(pulse[rows], branch.start + branch.pulse, branch.model)
+            errors.append((modelled + 1) / 2 - (value[rows] - low) / span)
+        return rms(*errors)
+
+
+def fit_steps(data: Measurements, model: str = "step-table") -> StepsFit:
+    """Fit columns ``pulse``, ``direction``, ``conductance`` or ``current`` and, where runs repeat, ``cycle``.
+
+    An entry's mean is that of all steps that begin in its part of the range, each device's by its own part
+    (``step_variation_percent``). The deviation from pulse to pulse is that within a device and an entry over
+    the runs that repeat; what white read noise adds to it shows as an opposite change at the next pulse, and
+    is taken off. Raises DatasetError when a direction is missing, runs are too short, or nothing moves.
+    """
+    runs, names, quantity = runs_of(data), data.devices, _quantity(data)
+    ends = {
+        name: [
+            (float(s.min()), float(s.max()))
+            for s in (_smooth(run.value) for run in runs if run.device == name)
+        ]
+        for name in names
+    }
+    ranges = {name: np.median(of, axis=0) for name, of in ends.items()}
+    low, high = np.median(list(ranges.values()), axis=0).tolist()
+    if not high > low:
+        raise DatasetError(f"{data.name}: {quantity} does not move; accepted: a pulse response")
+    states = [2 * (run.value - low) / (high - low) - 1 for run in runs]
+    notes: list[str] = []
+    tables: dict[str, Floats] = {}
+    parts, bounds = np.ones((len(names), 2)), []
+    for column, (word, up) in enumerate((("up", True), ("down", False))):
+        moves = _moves(runs, states, names, up, smooth=False)
+        read = _read_noise(moves, _residuals(moves)[0])
+        if read > SMOOTHED_FROM * 2 / ENTRIES:
+            moves = _moves(runs, states, names, up, smooth=True)
+        means, parts[:, column], empty = _means(moves, len(names))
+        residuals, repeated = _residuals(moves)
+        if not repeated:
+            notes.append(
+                f"no run {word} repeats: the noise has in it how far a device's steps are from the table"
+            )
+            expected = means[moves.entry] * parts[moves.device, column]
+            residuals = (moves.change - moves.pulses * expected) / np.sqrt(moves.pulses)
+        read = _read_noise(moves, residuals)
+        tables[f"step_{word}_table"] = means
+        tables[f"noise_{word}_table"] = _noises(moves, residuals, read)
+        if empty:
+            notes.append(
+                f"{empty} of {ENTRIES} entries {word} have no pulses and lie between their neighbours"
+            )
+    for name in names:
+        bottom, top = (2 * (end - low) / (high - low) - 1 for end in ranges[name])
+        bounds += [top, -bottom]
+    branches = _branches(runs, states, names, tables, parts)
+    error = rms(*(b.state - b.model for b in branches)) / 2
+    if error > MISSES:
+        notes.append(f"the table misses the runs by {error:.0%} of the range (rms), their noise included")
+    values: dict[str, Any] = {"model": model, "w_min": -1.0, "w_max": 1.0}
+    values |= {name: tuple(rounded(v) for v in table.tolist()) for name, table in tables.items()}
+    values |= spread_of(parts, bounds)
+    unit = VALUES[quantity]
+    return StepsFit(model, values, branches, low * 1e6, high * 1e6, error, tuple(notes), unit)
+
+
+def runs_of(data: Measurements) -> list[Run]:
+    """The runs, device by device and cycle by cycle; rows may be in any order.
+
+    Pulses are counted on through a device's runs, or anew in each direction. Raises DatasetError when a
+    number appears twice, or a device has fewer than PULSES_MIN pulses in a direction.
+    """
+    pulse, value, up, cycle = _columns(data)
+    runs = []
+    for name in data.devices:
+        moved = {True: 0, False: 0}
+        for number in np.unique(cycle[data.device == name]):
+            rows = np.flatnonzero((data.device == name) & (cycle == number))
+            rows = rows[np.argsort(pulse[rows], kind="stable")]
+            counted_on = bool((np.diff(pulse[rows]) > 0).all())
+            turns = np.flatnonzero(np.diff(up[rows])) + 1
+            pieces = np.split(rows, turns) if counted_on else [rows[up[rows]], rows[~up[rows]]]
+            for piece in pieces:
+                twice = np.flatnonzero(np.diff(pulse[piece]) == 0)
+                if len(twice):
+                    row = piece[twice[0] + 1]
+                    raise DatasetError(
+                        f"{data.name}: line {data.line[row] if len(data.line) else row}: pulse is "
+                        f"{pulse[row]:g} for the second time in a run of device {name!r}; accepted: one row "
+                        "a pulse (runs that repeat need a column 'cycle', or numbers that go on)"
+                    )
+                if len(piece) > 1:
+                    length = pulse[piece[-1]] - pulse[piece[0]]
+                    if length > RUN_MAX:
+                        raise DatasetError(
+                            f"{data.name}: pulse goes over {length:g} in a run of device {name!r}; accepted: "
+                            f"at most {RUN_MAX} pulses a run"
+                        )
+                    moved[bool(up[piece[0]])] += len(piece) - 1
+                    runs.append(Run(name, number, bool(up[piece[0]]), pulse[piece], value[piece]))
+        for way, count in moved.items():
+            if count < PULSES_MIN:
+                raise DatasetError(
+                    f"{data.name}: device {name!r} has {count} pulses {'up' if way else 'down'} behind "
+                    f"another one; accepted: at least {PULSES_MIN} each way"
+                )
+    return runs
+
+
+def _columns(data: Measurements) -> tuple[Floats, Floats, Bools, Floats]:
+    """Pulse, value, whether the pulse goes up, and cycle of each row."""
+    pulse, value = data.columns["pulse"], data.columns[_quantity(data)]
+    cycle = data.columns.get("cycle", np.zeros(len(pulse)))
+    return pulse, value, data.columns["direction"] > 0, cycle
+
+
+def _quantity(data: Measurements) -> str:
+    return next(name for name in VALUES if name in data.columns)
+
+
+def _smooth(values: Floats) -> Floats:
+    return smoothed(values) if len(values) >= PULSES_MIN else values
+
+
+def _moves(runs: list[Run], states: list[Floats], names: list[str], up: bool, *, smooth: bool) -> Moves:
+    numbers, parts = {name: i for i, name in enumerate(names)}, []
+    for i, (run, state) in enumerate(zip(runs, states, strict=True)):
+        if run.up is up:
+            before = (_smooth(state) if smooth else state)[:-1]
+            entry = np.clip(np.floor((before + 1) / 2 * ENTRIES), 0, ENTRIES - 1).astype(np.int64)
+            change = np.diff(state) * (1 if up else -1)
+            same = np.ones(len(entry), np.int64)
+            parts.append((numbers[run.device] * same, i * same, entry, np.diff(run.pulse), change))
+    return Moves(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _means(moves: Moves, devices: int) -> tuple[Floats, Floats, int]:
+    """Mean steps of the entries, devices' parts of them (1 on average), and how many entries are empty."""
+    part = np.ones(devices)
+    for _ in range(ITERATIONS):
+        pulses = np.bincount(moves.entry, moves.pulses * part[moves.device], ENTRIES)
+        change = np.bincount(moves.entry, moves.change, ENTRIES)
+        seen = pulses > 0
+        means = np.interp(np.arange(ENTRIES), np.flatnonzero(seen), change[seen] / pulses[seen])
+        expected = np.bincount(moves.device, moves.pulses * means[moves.entry], devices)
+        part = np.bincount(moves.device, moves.change, devices) / np.where(expected, expected, 1.0)
+        part = np.maximum(part / (part.mean() or 1.0), 1e-9)
+    return np.maximum(means, 0.0), part, int((~seen).sum())
+
+
+def _residuals(moves: Moves) -> tuple[Floats, bool]:
+    """Moves less those of the same device and entry on average, a pulse's; whether any run repeats."""
+    group = moves.device * ENTRIES + moves.entry
+    pulses, change = np.bincount(group, moves.pulses), np.bincount(group, moves.change)
+    count = np.bincount(group)[group]
+    mean = change[group] / pulses[group]
+    freedom = np.sqrt(np.maximum(count, 2) / np.maximum(count - 1, 1))
+    residuals = (moves.change - moves.pulses * mean) / np.sqrt(moves.pulses) * freedom
+    residuals[count < 2] = np.nan
+    runs_a_device = np.bincount(np.unique(np.stack([moves.device, moves.run]), axis=1)[0])
+    return residuals, bool(runs_a_device.max() > 1)
+
+
+def _read_noise(moves: Moves, residuals: Floats) -> float:
+    """Deviation of a reading: it moves a step one way and the next one the other."""
+    neighbours = (moves.run[1:] == moves.run[:-1]) & np.isfinite(residuals[1:] + residuals[:-1])
+    products = (residuals * np.sqrt(moves.pulses))[1:] * (residuals * np.sqrt(moves.pulses))[:-1]
+    return math.sqrt(max(0.0, -float(products[neighbours].mean()))) if neighbours.any() else 0.0
+
+
+def _noises(moves: Moves, residuals: Floats, read: float) -> Floats:
+    """Deviation of a pulse in each entry; of entries without two moves that of their neighbours."""
+    known = np.isfinite(residuals)
+    square = np.square(residuals[known]) - 2 * read**2 / moves.pulses[known]
+    count = np.bincount(moves.entry[known], minlength=ENTRIES)
+    total = np.bincount(moves.entry[known], square, ENTRIES)
+    seen = count > 0
+    if not seen.any():
+        return np.zeros(ENTRIES)
+    variance = np.interp(np.arange(ENTRIES), np.flatnonzero(seen), total[seen] / count[seen])
+    return np.sqrt(np.maximum(variance, 0.0))
+
+
+def _branches(
+    runs: list[Run], states: list[Floats], names: list[str], tables: dict[str, Floats], parts: Floats
+) -> tuple[Branch, ...]:
+    """Every run with the states that the table gives from its first one on."""
+    middles = (np.arange(ENTRIES) + 0.5) * (2 / ENTRIES) - 1
+    lengths = [round(float(run.pulse[-1] - run.pulse[0])) for run in runs]
+    part = np.array([parts[names.index(run.device), 0 if run.up else 1] for run in runs])
+    up = np.array([run.up for run in runs])
+    w = np.array([state[0] for state in states])
+    walks = [w]
+    for _ in range(max(lengths)):
+        sizes = (np.interp(w, middles, tables[f"step_{word}_table"]) for word in ("up", "down"))
+        rise, fall = sizes
+        w = np.clip(w + part * np.where(up, rise, -fall), min(-1.0, w.min()), max(1.0, w.max()))
+        walks.append(w)
+    traces = np.array(walks)
+    branches = []
+    for i, (run, state) in enumerate(zip(runs, states, strict=True)):
+        n = run.pulse - run.pulse[0]
+        modelled = np.interp(n, np.arange(len(traces)), traces[:, i])
+        branches.append(Branch(run.device, run.up, float(run.pulse[0]), n, state, modelled))
+    return tuple(branches)

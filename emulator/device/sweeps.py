@@ -1,0 +1,87 @@
+"""Sweeps of a quantity up and down, found in the order of the rows, and the noise from row to row."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ndrite.emulator.spec.arithmetic import Floats
+
+SWING = 0.1
+"""A way back shorter than this part of the range is noise, not a turn."""
+JUMP = 3
+LEG_MIN = 8
+"""Rows of a leg; with fewer on average the rows are in no order of sweeps."""
+
+
+@dataclass(frozen=True)
+class Leg:
+    """Rows ``start``..``stop``, both included, over which a quantity rises (``up``) or falls."""
+
+    start: int
+    stop: int
+    up: bool
+
+    @property
+    def jump(self) -> bool:
+        """Whether it is a jump back to the start of the next sweep."""
+        return self.stop - self.start < JUMP
+
+    @property
+    def rows(self) -> slice:
+        """The leg's rows; neighbours share the row of the turn."""
+        return slice(self.start, self.stop + 1)
+
+
+def legs_of(x: Floats, swing: float = SWING) -> list[Leg]:
+    """The runs up and down of ``x`` (n,), each at least ``swing`` of its range long."""
+    smallest_swing = swing * float(np.ptp(x))
+    if not smallest_swing > 0:
+        return []
+    turns: list[tuple[int, bool]] = []
+    up: bool | None = None
+    low = high = 0
+    for i, value in enumerate(x):
+        # The last of equal values is the turn: a device at its bound stays there for a while.
+        high = i if value >= x[high] else high
+        low = i if value <= x[low] else low
+        if up is not True and value - x[low] > smallest_swing:
+            turns.append((low, True))
+            up, high = True, i
+        elif up is not False and x[high] - value > smallest_swing:
+            turns.append((high, False))
+            up, low = False, i
+    if not turns:
+        return []
+    starts = [0, *(turn for turn, _ in turns[1:])]
+    ends = [*starts[1:], len(x) - 1]
+    return [Leg(a, b, direction) for a, b, (_, direction) in zip(starts, ends, turns, strict=True)]
+
+
+def in_order(x: Floats) -> list[Leg]:
+    """The legs of ``x`` where its rows are in the order of sweeps; none where they are mixed."""
+    legs = legs_of(x)
+    swept = sum(not leg.jump for leg in legs)
+    return legs if swept and len(x) >= LEG_MIN * swept and len(legs) <= 2 * swept else []
+
+
+def noise_of(x: Floats) -> float:
+    """Standard deviation of what is random from row to row, from second differences: a slope is no noise."""
+    if len(x) < 3:
+        return 0.0
+    return 1.4826 * float(np.median(np.abs(np.diff(x, 2)))) / 6**0.5
+
+
+def rms(*parts: Floats) -> float:
+    """Root mean square of all values of ``parts``, any lengths."""
+    return float(np.sqrt(np.square(np.concatenate(parts)).mean()))
+
+
+def smoothed(x: Floats) -> Floats:
+    """Running median of five, the ends held: a single outlier makes no peak."""
+    padded = np.pad(x, 2, mode="edge")
+    return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1), np.float64)
+
+
+def rounded(value: float) -> float:
+    """To the six digits that a description is given."""
+    return float(f"{value:.6g}")
