@@ -33,9 +33,9 @@ def blocked(node: Product, block: Pair) -> Product:
     column, channel.
 
     Blocks that reach beyond the grid give more rows and columns than the node does, behind its own. Kernels
-    with dilation are laid out for (1, 1) only.
+    with dilation are laid out for (1, 1) only. A product that has a block of its own keeps that one.
     """
-    if block == (1, 1):
+    if block == node.block:
         return node
     dense, patches = node.dense, node.patches
     (rows, columns), (kh, kw), (sh, sw) = block, patches.kernel, patches.stride
@@ -66,7 +66,7 @@ def blocked(node: Product, block: Pair) -> Product:
         padding=(top, left, max(bottom, 0), max(right, 0)),
     )
     weight = None if node.skip_weight is None else node.skip_weight[column_of]
-    return Product(wide, node.sources, cut, node.pad, node.skip, weight)
+    return dataclasses.replace(node, dense=wide, patches=cut, skip_weight=weight, block=block)
 
 
 def _tiles(grid: Pair, block: Pair) -> Pair:
@@ -85,8 +85,13 @@ def packed(node: Product, groups: int) -> Product:
     weights_by_place = dense.weights.reshape(area, k // area, groups, together, share)
     for i in range(together):
         weights[:, i, :, :, i] = weights_by_place[:, :, :, i]
-    wide = dataclasses.replace(dense, weights=weights.reshape(together * k, -1))
-    return dataclasses.replace(node, dense=wide, patches=dataclasses.replace(patches, groups=groups))
+    # Columns of a group in the order: position in the block, then the channels of all that it is made of.
+    order = np.arange(dense.outputs).reshape(groups, together, node.copies, -1).swapaxes(1, 2).reshape(-1)
+    activation = dense.activation.of(order) if isinstance(dense.activation, Ndr) else dense.activation
+    wide = Dense(weights.reshape(together * k, -1)[:, order], dense.bias[order], activation)
+    weight = None if node.skip_weight is None else node.skip_weight[order]
+    patches = dataclasses.replace(patches, groups=groups)
+    return dataclasses.replace(node, dense=wide, patches=patches, skip_weight=weight)
 
 
 def as_designed(program: Program, network: Network | None) -> list[tuple[Patches, int]]:
@@ -103,7 +108,9 @@ def as_designed(program: Program, network: Network | None) -> list[tuple[Patches
 def _unblocked(product: steps.Product) -> tuple[Patches, int]:
     """Return the kernel of a single position of a blocked product."""
     patches, block = product.patches, product.block
-    if block == (1, 1) or patches.is_whole:
+    # Kernels that were programmed several times move by whole blocks; those of a network's own blocks do not.
+    is_laid_out = all(s % b == 0 for s, b in zip(patches.stride, block, strict=True))
+    if block == (1, 1) or patches.is_whole or not is_laid_out:
         return patches, product.layer.outputs
     stride = patches.stride[0] // block[0], patches.stride[1] // block[1]
     rows, columns = (k - (b - 1) * s for k, b, s in zip(patches.kernel, block, stride, strict=True))
@@ -186,7 +193,7 @@ def ways(
         return Way(block, (cycles + PATCH_CYCLES) * down * across, words, columns)
 
     blocks: list[Pair] = [(1, 1)]
-    if patches.dilation == (1, 1):
+    if patches.dilation == (1, 1) == node.block:
         down, across = (
             [n for n in range(1, size + 1) if size % n == 0 or (beyond and n == 2)] for size in patches.grid
         )
@@ -202,8 +209,8 @@ def laid_out(
     slices: int = 1,
     beyond: Container[int] = (),
     visited: Sequence[float] = (),
-) -> list[tuple[Product, Pair]]:
-    """Choose the layout of each product for an array; return the products as laid out, and their blocks.
+) -> list[Product]:
+    """Choose the layout of each product for an array; return the products as laid out, in blocks.
 
     Groups are packed into as few as a tile of ``rows`` holds. Blocks take the fewest cycles that the array's
     weight words and column parameters allow: the block that saves most for its words goes first. ``beyond``:
@@ -233,7 +240,8 @@ def laid_out(
         _, _, i, layout = max(gains, key=lambda gain: gain[:3])
         chosen[-i] = layout
     return [
-        (blocked(node, layout.block), layout.block) for node, layout in zip(packed_nodes, chosen, strict=True)
+        blocked(node, layout.block) if node.block == (1, 1) else node
+        for node, layout in zip(packed_nodes, chosen, strict=True)
     ]
 
 

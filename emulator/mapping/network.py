@@ -245,7 +245,7 @@ def in_order(network: Network, chip: Chip, samples: Codes, seed: int) -> Network
         i, j = positions[number - 1], positions[number]
         before, after = products[number - 1], products[number]
         read = [k for k, node in enumerate(nodes) if first + i in node.reads]
-        is_chain = before.patches.is_whole and after.patches.is_whole and after.sources == (first + i,)
+        is_chain = before.is_full and after.patches.is_whole and after.sources == (first + i,)
         devices = before.dense.activation
         if chip.readout.kind != "analog" or not is_chain or read != [j] or not isinstance(devices, Ndr):
             continue

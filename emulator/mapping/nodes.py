@@ -21,7 +21,6 @@ from ndrite.emulator.network.floats import result
 from ndrite.emulator.spec import Program, steps
 from ndrite.emulator.spec.arithmetic import INPUT_MAX, Array, Codes, Floats, slices
 from ndrite.emulator.spec.evaluate import At, PerKind, evaluated
-from ndrite.emulator.spec.patches import Pair
 
 LOOKED_AT = (16, 256)
 """Samples, and patches of each product, that show how many of its inputs are 0, where that decides how it is
@@ -74,9 +73,9 @@ class Mapper(PerKind):
         exact: Floats | None = None,
     ) -> None:
         self._network, self._chip, self._seed, self._options = network, chip, seed, options
-        self._ways: list[tuple[Product, Pair]] = [(product, (1, 1)) for product in network.products]
+        self._laid_out = list(network.products)
         if options.target is not None:
-            self._ways = laid_out(
+            self._laid_out = laid_out(
                 network.products,
                 options.target,
                 rows=chip.array.rows,
@@ -191,8 +190,8 @@ class Mapper(PerKind):
     def product(self, node: Product) -> tuple[Codes, Floats] | None:
         """Append the product step; return its maps too, if every patch of the samples was used."""
         number = len(self.arrays)
-        wide, block = self._ways[number]
-        rows, every = self._rows(wide, block)
+        wide = self._laid_out[number]
+        rows, every = self._rows(wide)
         generators = layer_generators(self._seed, self._options.first_product + number)
         result = compile_layer(wide.dense, self._chip, rows, self._curves, generators, self._options)
         self.reports.append(result.report)
@@ -203,7 +202,7 @@ class Mapper(PerKind):
                 sources=wide.sources,
                 patches=wide.patches,
                 border=round(wide.pad * INPUT_MAX),
-                block=block,
+                block=wide.block,
                 fires=wide.dense.activation is not None,
                 skip=wide.skip,
                 skip_gain=result.array.skip_gain,
@@ -214,12 +213,13 @@ class Mapper(PerKind):
             count = len(self._codes[0])
             places = wide.patches.place
             shape = (count, wide.patches.positions, -1)
-            return places(result.codes.reshape(shape), block), places(result.exact.reshape(shape), block)
+            codes, exact = result.codes.reshape(shape), result.exact.reshape(shape)
+            return places(codes, wide.block), places(exact, wide.block)
         if wide.dense.activation is None:  # nothing follows
             return np.zeros((1, 1, 1, 1), np.uint8), np.zeros((1, 1, 1, 1))
         return None
 
-    def _rows(self, node: Product, block: Pair) -> tuple[Rows, bool]:
+    def _rows(self, node: Product) -> tuple[Rows, bool]:
         """Patches that a product is calibrated on, and whether these are all patches."""
         patches, count = node.patches, len(self._codes[0])
         total = count * patches.positions
@@ -233,7 +233,7 @@ class Mapper(PerKind):
         if node.skip is not None:
             assert node.skip_weight is not None
             parts = [
-                patches.gather(maps[node.skip], block).reshape(total, -1)[pick]
+                patches.gather(maps[node.skip], node.block).reshape(total, -1)[pick]
                 for maps in (self._codes, self._exact)
             ]
             second = Second(parts[0], parts[1], node.skip_weight.astype(np.float64))

@@ -19,7 +19,7 @@ class FloatArithmetic(PerKind):
 
     def product(self, at: At, node: Product, maps: Maps) -> Array:
         """``activation(patches(x) @ weights + bias + skip_weight * skip)``."""
-        return node.patches.place(self.function(at, node.dense.activation, self.sums(node, maps)))
+        return node.patches.place(self.function(at, node.dense.activation, self.sums(node, maps)), node.block)
 
     def pool(self, at: At, node: Pool, maps: Maps) -> Array:
         """The largest of each window, or its average."""
@@ -54,7 +54,7 @@ class FloatArithmetic(PerKind):
             z = np.concatenate([part @ columns for part, columns in parts], axis=2)
         z = z + node.dense.bias
         if node.skip is not None:
-            z = z + node.patches.gather(maps[node.skip]) * node.skip_weight
+            z = z + node.patches.gather(maps[node.skip], node.block) * node.skip_weight
         return np.asarray(z)
 
     def function(self, at: At, activation: Activation | None, z: Array) -> Array:

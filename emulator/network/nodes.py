@@ -59,6 +59,11 @@ def _check_devices(activation: Activation | None, shape: tuple[int, ...]) -> Non
         raise NetworkError(f"activation peak has shape {activation.peak.shape}; accepted: {shape}")
 
 
+def _check_block(block: Pair) -> None:
+    if len(block) != 2 or min(block) < 1:
+        raise NetworkError(f"block is {block}; accepted: two numbers from 1")
+
+
 class _Node(Reads):
     refused = NetworkError
 
@@ -73,8 +78,9 @@ class Product(AnyProduct, _Node):
     """``activation(patches(x) @ weights + bias + skip_weight * skip)``; without activation, the sums.
 
     ``dense`` takes one patch, (K, M), K of its group's channels; ``pad``, 0..1, fills the border. ``skip`` is
-    a map of the result's shape and ``skip_weight`` float32 (M,), from 0: the residual connection. Raises
-    NetworkError when shapes disagree.
+    a map of the result's shape and ``skip_weight`` float32 (M,), from 0: the residual connection. Each patch
+    gives ``block``, g x h neighbouring positions: the columns of a group are in the order (row, column,
+    channel). Raises NetworkError when shapes disagree.
     """
 
     dense: Dense
@@ -83,6 +89,7 @@ class Product(AnyProduct, _Node):
     pad: float = 0.0
     skip: int | None = None
     skip_weight: Floats | None = None
+    block: Pair = (1, 1)
 
     def __post_init__(self) -> None:
         if self.dense.inputs != self.patches.inputs:
@@ -90,9 +97,11 @@ class Product(AnyProduct, _Node):
                 f"kernels take {self.dense.inputs} values; accepted: {self.patches.inputs}, a patch of "
                 f"{self.patches.shape} and {self.patches.kernel}"
             )
-        if self.dense.outputs % self.patches.groups:
+        _check_block(self.block)
+        if self.dense.outputs % (self.patches.groups * self.copies):
             raise NetworkError(
                 f"outputs are {self.dense.outputs}; accepted: a multiple of {self.patches.groups} groups"
+                f"{f' times a block of {self.copies}' if self.copies > 1 else ''}"
             )
         require(0 <= self.pad <= 1, "pad", self.pad, "0..1", NetworkError)
         if self.skip is not None:
@@ -116,8 +125,20 @@ class Product(AnyProduct, _Node):
     def width(self) -> int:
         return self.dense.inputs
 
+    @property
+    def copies(self) -> int:
+        """Positions of one block."""
+        return self.block[0] * self.block[1]
+
+    @property
+    def channel_of(self) -> Ints:
+        """Channel of the result that each column belongs to, (M,)."""
+        channels = np.arange(self.dense.outputs // self.copies).reshape(self.patches.groups, 1, -1)
+        return np.tile(channels, (1, self.copies, 1)).reshape(-1)
+
     def shape(self, maps: list[Shape]) -> Shape:
-        return (self.dense.outputs, *self.patches.grid)
+        (rows, columns), (g, h) = self.patches.grid, self.block
+        return (self.dense.outputs // self.copies, rows * g, columns * h)
 
 
 @record()
@@ -143,8 +164,7 @@ class Pool(AnyPool, _Node):
         require(self.of in ("max", "average"), "pooling", repr(self.of), "max, average", NetworkError)
         if not 1 <= self.gain < float("inf") or (self.of == "max" and self.gain != 1):
             raise NetworkError(f"gain is {self.gain}; accepted: from 1, and 1 for max")
-        if len(self.block) != 2 or min(self.block) < 1:
-            raise NetworkError(f"block is {self.block}; accepted: two numbers from 1")
+        _check_block(self.block)
 
     @property
     def is_spread(self) -> bool:

@@ -75,8 +75,6 @@ class Reads:
     kind: ClassVar[str]
     refused: ClassVar[type[ValueError]] = ProgramError
     """What is raised where something does not fit."""
-    larger: ClassVar[bool] = False
-    """Whether maps may have more rows and columns than it cuts patches from."""
     sources: tuple[int, ...]
 
     @property
@@ -115,13 +113,13 @@ class Reads:
 
 
 class _OfPatches(Reads):
-    """It cuts patches from its sources."""
+    """It cuts patches from its sources, which may have more rows and columns than it reads."""
 
     patches: Patches
 
     def fits(self, where: str, maps: list[Shape]) -> None:
         source, shape = self.joined(maps), self.patches.shape
-        read_shape = (source[0], *map(min, source[1:], shape[1:])) if self.larger else source
+        read_shape = (source[0], *map(min, source[1:], shape[1:]))
         require(
             shape == read_shape, f"{where}.patches shape", shape, f"of its sources, {source}", self.refused
         )

@@ -47,8 +47,6 @@ GATE_TERMS_MAX = 4
 class StepBase(Reads):
     """Base of every step of a program."""
 
-    larger = True
-
     @property
     def layers(self) -> tuple[Layer, ...]:
         """Layer of a product, as the array holds it; empty for other steps."""

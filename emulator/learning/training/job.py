@@ -76,7 +76,7 @@ def _trained_product(node: Product, view: ChipView) -> TrainedProduct:
     dense = node.dense
     crossbar = Crossbar(dense.inputs, dense.outputs, view, node.patches, node.pad)
     neuron = None if dense.activation is None else neuron_of(dense.activation, dense.outputs, view)
-    product = TrainedProduct(node.sources, node.patches, crossbar, neuron, skip=node.skip)
+    product = TrainedProduct(node.sources, node.patches, crossbar, neuron, skip=node.skip, block=node.block)
     with torch.no_grad():
         crossbar.weight.copy_(torch.tensor(dense.weights))
         offset = product.bias if neuron is None else neuron.shift

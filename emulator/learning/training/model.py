@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ndrite.emulator.learning.training.neurons import Neuron
-from ndrite.emulator.learning.training.nodes import PerTrainedKind, TrainedNode, TrainedProduct, joined
+from ndrite.emulator.learning.training.nodes import PerTrainedKind, TrainedNode, TrainedProduct, cut
 from ndrite.emulator.learning.training.view import Tensor, torch
 from ndrite.emulator.network import Network, Node, Pool, Product, State
 from ndrite.emulator.network.floats import FloatArithmetic
@@ -31,7 +31,7 @@ class _Tensors(FloatArithmetic, PerTrainedKind):
 
     def pool(self, at: At, node: Pool, maps: Any) -> Any:
         """(n, C, rows, columns)."""
-        y, (g, h) = _pooled(node, joined(node, maps)), node.block
+        y, (g, h) = _pooled(node, cut(node, maps)), node.block
         return y if g == h == 1 else y.repeat_interleave(g, dim=2).repeat_interleave(h, dim=3)
 
     def held(self, y: Any) -> Any:

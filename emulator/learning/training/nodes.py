@@ -16,6 +16,7 @@ from ndrite.emulator.network import Dense, Ndr, Node, Patches, Product, Table
 from ndrite.emulator.spec.arithmetic import Array
 from ndrite.emulator.spec.evaluate import PerKind
 from ndrite.emulator.spec.flow import join
+from ndrite.emulator.spec.patches import Pair
 
 SKIP_MIN = 1e-6
 """Least weight of a second operand; it is kept as a logarithm."""
@@ -55,6 +56,12 @@ def joined(node: Any, maps: list[Tensor]) -> Tensor:
     """A node's sources as it reads them."""
     read: Tensor = join([maps[s] for s in node.sources], torch.concatenate)
     return read
+
+
+def cut(node: Any, maps: list[Tensor]) -> Tensor:
+    """A node's sources, without the rows and columns that its patches leave out."""
+    _, height, width = node.patches.shape
+    return joined(node, maps)[:, :, :height, :width]
 
 
 class PerTrainedKind(PerKind):
@@ -102,10 +109,12 @@ class TrainedProduct(TrainedNode):
         neuron: Neuron | None,
         *,
         skip: int | None = None,
+        block: Pair = (1, 1),
     ) -> None:
         super().__init__(sources)
         outputs = crossbar.weight.shape[1]
         self.patches, self.crossbar, self.neuron, self.skip = patches, crossbar, neuron, skip
+        self.block = block
         if neuron is None:
             self.bias = torch.nn.Parameter(torch.zeros(outputs))
         if skip is not None:
@@ -113,7 +122,7 @@ class TrainedProduct(TrainedNode):
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         """(n, M, rows, columns)."""
-        x = joined(self, maps)
+        x = cut(self, maps)
         is_full = self.crossbar.patches is None
         x = x.permute(0, 2, 3, 1).reshape(len(x), -1) if is_full else x
         unit = self._unit()
@@ -121,7 +130,7 @@ class TrainedProduct(TrainedNode):
         if self.training and self.crossbar.view.columns is not None:
             bias_cells = self.bias.detach() if self.neuron is None else self.neuron.held()
             added = column_errors(self.crossbar, x, v, unit, bias_cells)
-        second_operand = None if self.skip is None else maps[self.skip].reshape(v.shape)
+        second_operand = None if self.skip is None else self._gathered(maps[self.skip]).reshape(v.shape)
         weight = None if self.skip is None else torch.exp(self.log_skip)
         if self.neuron is None:
             y = (v if added is None else v + added) + along(self.bias, v)
@@ -130,7 +139,23 @@ class TrainedProduct(TrainedNode):
         else:
             y = self.neuron(v, second_operand, weight, added)
         result: Tensor = y.view(len(y), -1, 1, 1) if is_full else y
-        return result
+        return self._placed(result)
+
+    def _placed(self, y: Tensor) -> Tensor:
+        """The map (n, C, rows, columns) of columns (n, M, rows, columns) of the grid."""
+        if self.block == (1, 1):
+            return y
+        (g, h), groups, (rows, columns) = self.block, self.patches.groups, self.patches.grid
+        parts = y.reshape(len(y), groups, g, h, -1, rows, columns).permute(0, 1, 4, 5, 2, 6, 3)
+        return parts.reshape(len(y), -1, rows * g, columns * h)
+
+    def _gathered(self, y: Tensor) -> Tensor:
+        """Columns (n, M, rows, columns) of the grid from a map: what ``_placed`` undoes."""
+        if self.block == (1, 1):
+            return y
+        (g, h), groups, (rows, columns) = self.block, self.patches.groups, self.patches.grid
+        parts = y.reshape(len(y), groups, -1, rows, g, columns, h).permute(0, 1, 4, 6, 2, 3, 5)
+        return parts.reshape(len(y), -1, rows, columns)
 
     def export(self, factor: Tensor) -> tuple[Node, Tensor]:
         """Normalisation, gains and the source's factor folded into weights and bias."""
@@ -145,7 +170,15 @@ class TrainedProduct(TrainedNode):
         skip_weight = None
         if self.skip is not None:
             skip_weight = floats_of(torch.exp(self.log_skip.double()) / divisor)
-        product = Product(dense, self.sources, self.patches, self.crossbar.pad, self.skip, skip_weight)
+        product = Product(
+            dense=dense,
+            sources=self.sources,
+            patches=self.patches,
+            pad=self.crossbar.pad,
+            skip=self.skip,
+            skip_weight=skip_weight,
+            block=self.block,
+        )
         return product, after.double()
 
     def _unit(self) -> Tensor:

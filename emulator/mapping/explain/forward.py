@@ -109,7 +109,6 @@ class Stage:
     node: Product
     layer: Layer
     array: DieArray
-    block: tuple[int, int]
     weights: Floats
     changes: dict[str, Floats]
     telegraph: float
@@ -128,7 +127,7 @@ def stages(network: Network, program: Program, die: Die) -> list[Stage]:
         changes = weight_changes(wide.dense, array, die.chip)
         weights = wide.dense.weights.astype(np.float64)
         telegraph = telegraph_share(die.chip, array.mapped)
-        built.append(Stage(wide, step.layer, array, step.block, weights, changes, telegraph))
+        built.append(Stage(wide, step.layer, array, weights, changes, telegraph))
     return built
 
 
@@ -228,9 +227,9 @@ class Forward(FloatArithmetic):
         if bias_cells is not None and "bias cells" in self.causes:
             z = z + (bias_cells.current - bias_cells.asked) * stage.array.step
         if node.skip is not None:
-            z = z + (patches.gather(maps[node.skip], stage.block) * node.skip_weight).reshape(z.shape)
+            z = z + (patches.gather(maps[node.skip], node.block) * node.skip_weight).reshape(z.shape)
         y = self._activated(stage, z)
-        return patches.place(y.reshape(n, positions, -1), stage.block)
+        return patches.place(y.reshape(n, positions, -1), node.block)
 
     def _converted(self, stage: Stage, rows: Rows, weights: Floats, rng: np.random.Generator) -> Floats:
         """Pre-activations without bias, through tiles, slices, noise and converters."""

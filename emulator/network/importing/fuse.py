@@ -220,8 +220,9 @@ def _with_function(op: Op, node: Table, alone: Alone) -> Op:
 
 def _ended(op: Op, table: Op) -> Op:
     """A product that ends in the function of a table."""
-    node = op.only(Product)
-    dense = Exact(node.dense.weights, node.dense.bias, table.function)
+    node, function = op.only(Product), table.function
+    function = function.of(node.channel_of) if isinstance(function, Ndr) else function
+    dense = Exact(node.dense.weights, node.dense.bias, function)
     return replace(op, node=replace(node, dense=dense), reach=table.reach)
 
 

@@ -20,7 +20,7 @@ from ndrite.emulator.spec.arithmetic import Array, Floats
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.evaluate import At, PerKind, last, run
 from ndrite.emulator.spec.flow import State
-from ndrite.emulator.spec.patches import Shape
+from ndrite.emulator.spec.patches import Pair, Shape
 
 Reach = tuple[float, float]
 """Least and greatest value."""
@@ -141,9 +141,9 @@ def given(name: str, shape: Shape, start: float | None = None, axes: tuple[int, 
     return Op(name, Given(shape, start, axes))
 
 
-def product(name: str, x: Op, weights: Floats, bias: Floats, patches: Patches) -> Op:
+def product(name: str, x: Op, weights: Floats, bias: Floats, patches: Patches, block: Pair = (1, 1)) -> Op:
     """Patches times ``weights`` (K, M) plus ``bias`` (M,), K of a group's; zeros around the map."""
-    return Op(name, Product(Exact(weights, bias), (0,), patches), (x,))
+    return Op(name, Product(Exact(weights, bias), (0,), patches, block=block), (x,))
 
 
 def table(x: Op, function: Any) -> Op:

@@ -276,13 +276,15 @@ class Scaling(PerOp):
         skip, weight = None, None
         if second is not None and node.skip_weight is not None:
             factor = node.skip_weight.astype(np.float64)
-            bias, skip = bias + factor * second.shift, second.sources[0]
-            weight = (factor * second.scale).astype(np.float32)
+            bias, skip = bias + factor * second.shift[node.channel_of], second.sources[0]
+            weight = (factor * second.scale[node.channel_of]).astype(np.float32)
         if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
             raise NetworkError(f"node {name!r} holds a weight that is not finite; accepted: finite numbers")
         activation = None if stretch is None else stretch.activation
         dense = Dense(weights.astype(np.float32), bias.astype(np.float32), activation)
-        node_made = Product(dense, x.sources, patches, pad, skip, weight)
+        node_made = replace(
+            node, dense=dense, sources=x.sources, patches=patches, pad=pad, skip=skip, skip_weight=weight
+        )
         return self._with(op, Made(node_made, name, stretch))
 
     def _plainly(self, op: Op) -> View:

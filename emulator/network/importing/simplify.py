@@ -102,7 +102,8 @@ def _product(op: Op, node: Product, alone: Alone) -> Op:
         merged = _one_product(weighted, node)
         return op if merged is None else replace(op, node=merged, inputs=before.inputs)
     plain = pooled is not None and pooled.patches.kernel == (1, 1) == pooled.patches.stride
-    if pooled is not None and plain and pooled.of == "average" and pooled.pad == 0:
+    reads_all = node.patches.shape == before.shape
+    if pooled is not None and plain and pooled.of == "average" and pooled.pad == 0 and reads_all:
         pads = zip(pooled.patches.padding, node.patches.padding, strict=True)
         top, left, bottom, right = (a + b for a, b in pads)
         patches = replace(node.patches, shape=pooled.patches.shape, padding=(top, left, bottom, right))
@@ -154,8 +155,13 @@ def _pool(op: Op, node: Pool, alone: Alone) -> Op:
         return _averaged(op, node, before) or op
     if not _joins(before):
         return op
+    _, height, width = node.patches.shape
     parts = (
-        replace(op, node=replace(node, patches=replace(node.patches, shape=x.shape)), inputs=(x,))
+        replace(
+            op,
+            node=replace(node, patches=replace(node.patches, shape=(x.shape[0], height, width))),
+            inputs=(x,),
+        )
         for x in before.inputs
     )
     return view(op.name, *parts)
@@ -163,18 +169,22 @@ def _pool(op: Op, node: Pool, alone: Alone) -> Op:
 
 def _scaled(node: Product, by: View) -> Product:
     """The product whose outputs are picked, scaled and moved."""
-    weights, bias = node.dense.weights, node.dense.bias
+    columns = np.arange(node.dense.outputs).reshape(node.patches.groups, node.copies, -1)
     if by.index is not None:
-        weights, bias = weights[:, by.index], bias[by.index]
-    return replace(node, dense=Exact(weights * by.scale, bias * by.scale + by.shift))
+        columns = columns[:, :, by.index]
+    # One scale and shift per channel; a channel has a column in each position of a block.
+    by_channel = (v.reshape(len(columns), 1, -1) for v in (by.scale, by.shift))
+    scale, shift = (np.broadcast_to(v, columns.shape).reshape(-1) for v in by_channel)
+    weights, bias = node.dense.weights[:, columns.reshape(-1)], node.dense.bias[columns.reshape(-1)]
+    return replace(node, dense=Exact(weights * scale, bias * scale + shift))
 
 
 def _one_product(first: Product, second: Product) -> Product | None:
     """``second`` of ``first`` as one product, where either sees single positions only; else None."""
-    if first.patches.groups > 1 or second.patches.groups > 1:
+    if first.patches.groups > 1 or second.patches.groups > 1 or first.block != (1, 1):
         return None
     a, b = first.dense, second.dense
-    if _pointwise(second.patches):
+    if _pointwise(second.patches) and second.block == (1, 1):
         return replace(first, dense=Exact(a.weights @ b.weights, a.bias @ b.weights + b.bias))
     if not _pointwise(first.patches) or (any(second.patches.padding) and a.bias.any()):
         return None
@@ -183,7 +193,9 @@ def _one_product(first: Product, second: Product) -> Product | None:
         np.einsum("ac,kcm->kam", a.weights, kernels).reshape(-1, b.outputs),
         b.bias + np.einsum("c,kcm->m", a.bias, kernels),
     )
-    return replace(second, dense=dense, patches=replace(second.patches, shape=first.patches.shape))
+    _, height, width = second.patches.shape
+    shape = (first.patches.shape[0], height, width)
+    return replace(second, dense=dense, patches=replace(second.patches, shape=shape))
 
 
 def _real(array: Any) -> Floats:
@@ -198,7 +210,7 @@ def _pointwise(where: Patches) -> bool:
 def _stacked(op: Op, total: Gate, first: Op, second: Op) -> Op | None:
     """The sum of two products as one over both their inputs, where they cut the same patches; else None."""
     a, b = first.only(Product), second.only(Product)
-    if a.patches.groups > 1 or replace(a.patches, shape=b.patches.shape) != b.patches:
+    if a.patches.groups > 1 or replace(a.patches, shape=b.patches.shape) != b.patches or a.block != b.block:
         return None
     if first.shape != second.shape or a.patches.shape[1:] != b.patches.shape[1:]:
         return None
@@ -206,13 +218,13 @@ def _stacked(op: Op, total: Gate, first: Op, second: Op) -> Op | None:
     wa, wb = fa * _real(a.dense.weights), fb * _real(b.dense.weights)
     bias = fa * _real(a.dense.bias) + fb * _real(b.dense.bias) + total.zero
     if first.inputs[0] is second.inputs[0]:
-        return product(op.name, first.inputs[0], wa + wb, bias, a.patches)
+        return product(op.name, first.inputs[0], wa + wb, bias, a.patches, a.block)
     joined_view = view(op.name, first.inputs[0], second.inputs[0])
     patches = replace(a.patches, shape=(joined_view.shape[0], *a.patches.shape[1:]))
     # The channels of both, at each place of the kernel.
     reshaped = [w.reshape(-1, of.patches.shape[0], w.shape[1]) for w, of in ((wa, a), (wb, b))]
     rows = np.concatenate(reshaped, axis=1).reshape(-1, wa.shape[1])
-    return product(first.name, joined_view, rows, bias, patches)
+    return product(first.name, joined_view, rows, bias, patches, a.block)
 
 
 def _averaged(op: Op, pool: Pool, before: Op) -> Op | None:
@@ -223,7 +235,12 @@ def _averaged(op: Op, pool: Pool, before: Op) -> Op | None:
     node = before.only(Product)
     patches = node.patches
     covers_all = pool.patches.kernel == patches.grid and not any(pool.patches.padding)
-    if not covers_all or pool.block != (1, 1) or patches.groups > 1 or patches.grid == (1, 1):
+    if (
+        not covers_all
+        or not pool.block == node.block == (1, 1)
+        or patches.groups > 1
+        or patches.grid == (1, 1)
+    ):
         return None
     window = replace(patches, kernel=patches.grid, stride=patches.dilation, dilation=patches.stride, groups=1)
     if window.grid != patches.kernel:  # rows or columns at the end that no patch reaches

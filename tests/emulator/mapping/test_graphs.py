@@ -55,6 +55,7 @@ def test_a_block_gives_what_its_positions_give(
     cut = wide.patches
     assert cut.grid == (-(-8 // block[0]), -(-8 // block[1]))
     z, single = FLOATS.sums(wide, {0: x}), patches.place(FLOATS.sums(node, {0: x}))
+    assert wide.block == block
     np.testing.assert_allclose(cut.place(z, block)[:, :, :8, :8], single, rtol=1e-4, atol=1e-2)
     np.testing.assert_array_equal(cut.gather(cut.place(z, block), block), z)
 
@@ -64,7 +65,7 @@ def test_the_best_block_fills_the_lanes() -> None:
     node = Product(dense, (0,), Patches(shape=(1, 32, 32), kernel=(5, 5)))
 
     def block(lanes: int, readouts: int = 1, **fields: Any) -> tuple[int, int]:
-        return laid_out([node], Geometry(lanes=lanes, readouts=readouts, **fields), rows=128)[0][1]
+        return laid_out([node], Geometry(lanes=lanes, readouts=readouts, **fields), rows=128)[0].block
 
     assert block(6) == (1, 1)
     rows, columns = block(64)
@@ -85,7 +86,7 @@ def test_words_go_where_they_save_most() -> None:
     many = Product(dense, (0,), Patches(shape=(1, 34, 34), kernel=(3, 3)))
 
     def blocks(**fields: int) -> list[tuple[int, int]]:
-        return [block for _, block in laid_out([few, many], Geometry(lanes=64, **fields), rows=128)]
+        return [node.block for node in laid_out([few, many], Geometry(lanes=64, **fields), rows=128)]
 
     assert blocks(weight_depth=64) == [(1, 1), (2, 2)]
     assert blocks(weight_depth=128) == [(2, 2), (4, 4)]
@@ -120,8 +121,8 @@ def test_packed_groups_give_what_groups_apart_give(lanes: int, groups: int) -> N
     rng = np.random.default_rng(3)
     patches = Patches(shape=(8, 5, 5), kernel=(3, 3), groups=8)
     node = Product(Dense(rng.normal(size=(9, 16)), rng.normal(size=16), Named("relu")), (0,), patches)
-    (wide, block), *_ = laid_out([node], Geometry(lanes=lanes, readouts=1), rows=40)
-    assert (block, wide.patches.groups) == ((1, 1), groups)
+    (wide,) = laid_out([node], Geometry(lanes=lanes, readouts=1), rows=40)
+    assert (wide.block, wide.patches.groups) == ((1, 1), groups)
     assert wide.dense.weights.shape == (72 // groups, 16)
     x = rng.uniform(size=(3, 8, 5, 5)).astype(np.float32)
     np.testing.assert_allclose(result(wide, {0: x}), result(node, {0: x}), rtol=1e-5, atol=1e-5)
