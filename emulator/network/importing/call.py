@@ -174,15 +174,18 @@ SHAPING = ("Reshape", "Unsqueeze")
 """Of the model's input untouched they say what shape it has."""
 
 
-def _moved(call: Call) -> list[Any]:
+def moved_places(call: Call) -> list[Array]:
+    """Places of the elements of each output of an operator that moves its first operand's values. Raises
+    UnsupportedNodeError when another operand is computed."""
     value = call.values[0]
     if value is None or len(call.computed) > 1:
         raise call.refused("it picks by the data; use constant numbers and shapes")
     constants = {s: k for s, k in zip(call.node.input, call.known, strict=True) if s and k is not None}
-    return [
-        _placed(call, value, places)
-        for places in call.evaluated({**constants, call.node.input[0]: value.places})
-    ]
+    return call.evaluated({**constants, call.node.input[0]: value.places})
+
+
+def _moved(call: Call) -> list[Any]:
+    return [_placed(call, call.value, places) for places in moved_places(call)]
 
 
 def _placed(call: Call, value: Value, places: Any) -> Value:

@@ -9,7 +9,7 @@ import numpy as np
 from ndrite.emulator.errors import NetworkError, UnsupportedNodeError
 from ndrite.emulator.network.activation import Ndr
 from ndrite.emulator.network.importing.call import Call, concatenate, with_constant
-from ndrite.emulator.network.importing.graph import Function, Memories, Op, gate, given, product, table, view
+from ndrite.emulator.network.importing.graph import Function, Op, gate, given, product, table, view
 from ndrite.emulator.network.importing.layers import linear
 from ndrite.emulator.network.importing.values import TAKEN, LeftOut, Value
 from ndrite.emulator.spec.arithmetic import Floats
@@ -55,50 +55,67 @@ def sequence_axes(graph: Any, name: str) -> str:
     return ""
 
 
-def _layer(call: Call) -> list[Any]:
-    a, kind = call.a, call.kind
-    if a.get("direction", "forward") != "forward":
-        raise call.refused("use direction forward, from first to last call")
-    activations = a.get("activations", USUAL[kind])
-    relu = kind == "RNN" and activations == ["Relu"]
-    if (activations != USUAL[kind] and not relu) or a.get("clip") or a.get("input_forget"):
+def runs_backwards(graph: Any) -> bool:
+    """Whether a recurrent node reads its sequence from the last call to the first."""
+    directions = (
+        a.s for node in graph.node if node.op_type in GATES for a in node.attribute if a.name == "direction"
+    )
+    return any(direction in (b"reverse", b"bidirectional") for direction in directions)
+
+
+def check_cell(call: Call) -> None:
+    """Raise UnsupportedNodeError unless a recurrent node has the usual cell, constant weights and states."""
+    a, kind, directions = call.a, call.kind, len(call.constant(1))
+    activations = a.get("activations", USUAL[kind] * directions)
+    usual = (USUAL[kind], ["Relu"]) if kind == "RNN" else (USUAL[kind],)
+    if activations not in [list(u) * directions for u in usual] or a.get("clip") or a.get("input_forget"):
         raise call.refused("use its usual activations, without clip and input_forget")
-    if call.optional(4) is not None or len([v for v in call.values if v is not None]) > 1:
+    if call.optional(4) is not None or len(call.computed) > 1:
         raise call.refused("use sequences of one length, and constant weights and first states")
     if kind == "LSTM" and call.optional(7) is not None:
         raise call.refused("use it without peepholes")
-    layout, value = int(a.get("layout", 0)), call.value
+
+
+def _layer(call: Call) -> list[Any]:
+    check_cell(call)
+    layout, value = int(call.a.get("layout", 0)), call.value
     by_sample = value.places if layout else value.places.swapaxes(0, 1)
     if not np.array_equal(by_sample.reshape(-1), np.arange(by_sample.size)):
         raise call.refused(
             f"its values are {value.own}; give sequences (calls, features) as the model's input"
         )
-    value, gates = value.settled(), _weights(call)
+    value, gates = value.settled(), gates_of(call)
     shape = (len(next(iter(gates.values())).input_bias), 1, 1)
-    h = given(f"{call.name}.h", shape, _start(call, 5))
-    if kind == "LSTM":
-        c = given(f"{call.name}.c", shape, _start(call, 6))
-        memories = _lstm(call.name, value.op, h, c, gates)
-    elif kind == "GRU":
-        memories = _gru(call.name, value.op, h, gates, reset_after=bool(a.get("linear_before_reset", 0)))
-    else:
-        memories = [(h, _apply(RELU if relu else TANH, _both(call.name, value.op, h, gates["h"])))]
-    call.memories.extend(memories)
-    out = value.mixed(memories[0][1], -1)
+    states = [given(f"{call.name}.h", shape, start_of(call, 5))]
+    if call.kind == "LSTM":
+        states.append(given(f"{call.name}.c", shape, start_of(call, 6)))
+    results = cell(call, call.name, value.op, gates, *states)
+    call.memories.extend(zip(states, results, strict=True))
+    out = value.mixed(results[0], -1)
     all_calls = replace(out, places=np.expand_dims(out.places, 2 if layout else 1))
     last = replace(out, places=out.places.take([-1], layout))
-    return [all_calls, last, replace(last, op=memories[-1][1])]
+    return [all_calls, last, replace(last, op=results[-1])]
 
 
-def _lstm(node: str, x: Op, h: Op, c: Op, gates: Gates) -> Memories:
+def cell(call: Call, name: str, x: Op, gates: Gates, h: Op | None = None, c: Op | None = None) -> list[Op]:
+    """States after one call of a recurrent node: h, and c of an LSTM. None: the state before is 0."""
+    if call.kind == "LSTM":
+        return _lstm(name, x, h, c, gates)
+    if call.kind == "GRU":
+        return [_gru(name, x, h, gates, reset_after=bool(call.a.get("linear_before_reset", 0)))]
+    relu = "Relu" in call.a.get("activations", ())
+    return [_apply(RELU if relu else TANH, _both(name, x, h, gates["h"]))]
+
+
+def _lstm(node: str, x: Op, h: Op | None, c: Op | None, gates: Gates) -> list[Op]:
     """``c = f * c + i * g``, ``h = o * tanh(c)``; ``gates`` by the letters i, f, g, o."""
     i, f, o = (_apply(SIGMOID, _both(f"{node}.{k}", x, h, gates[k])) for k in "ifo")
     g = _apply(TANH, _both(f"{node}.g", x, h, gates["g"]))
-    new_c = gate(f"{node}.c", (1.0, f, c), (1.0, i, g))
-    return [(h, gate(f"{node}.h", (1.0, o, _apply(TANH, new_c)))), (c, new_c)]
+    new_c = gate(f"{node}.c", *([] if c is None else [(1.0, f, c)]), (1.0, i, g))
+    return [gate(f"{node}.h", (1.0, o, _apply(TANH, new_c))), new_c]
 
 
-def _gru(node: str, x: Op, h: Op, gates: Gates, *, reset_after: bool) -> Memories:
+def _gru(node: str, x: Op, h: Op | None, gates: Gates, *, reset_after: bool) -> Op:
     """``h = (1 - z) * n + z * h``; ``gates`` by the letters r, z, n.
 
     ``reset_after``: r multiplies the product with h (PyTorch, cuDNN), not h itself.
@@ -106,22 +123,28 @@ def _gru(node: str, x: Op, h: Op, gates: Gates, *, reset_after: bool) -> Memorie
     r, z = (_apply(SIGMOID, _both(f"{node}.{k}", x, h, gates[k])) for k in "rz")
     new, name = gates["n"], f"{node}.n"
     if reset_after:
-        inner = _linear(name, h, new.hidden, new.hidden_bias)
-        outer = _linear(name, x, new.input, new.input_bias)
-        n = gate(name, (1.0, outer), (1.0, gate(name, (1.0, r, inner))))
+        # Of a state of 0 the product is its bias.
+        inner = view(name, r, scale=new.hidden_bias) if h is None else None
+        if h is not None:
+            inner = gate(name, (1.0, r, _linear(name, h, new.hidden, new.hidden_bias)))
+        assert inner is not None
+        n = gate(name, (1.0, _linear(name, x, new.input, new.input_bias)), (1.0, inner))
     else:
-        n = _both(name, x, gate(name, (1.0, r, h)), new)
-    unit = np.ones(h.shape[0])
+        n = _both(name, x, None if h is None else gate(name, (1.0, r, h)), new)
+    unit = np.ones(z.shape[0])
     one_minus_z = view(f"{node}.z", z, scale=-unit, shift=unit)
-    return [(h, gate(f"{node}.h", (1.0, one_minus_z, _apply(TANH, n)), (1.0, z, h)))]
+    kept = [] if h is None else [(1.0, z, h)]
+    return gate(f"{node}.h", (1.0, one_minus_z, _apply(TANH, n)), *kept)
 
 
 def _apply(function: tuple[str, Callable[[Floats], Floats]], x: Op) -> Op:
     return table(x, Function(x.name, f"{function[0]}(x)", function[1]))
 
 
-def _both(node: str, x: Op, h: Op, w: GateWeights) -> Op:
-    """The product over the input and what the cell gave before, side by side."""
+def _both(node: str, x: Op, h: Op | None, w: GateWeights) -> Op:
+    """The product over the input and what the cell gave before, side by side; h None: it gave 0."""
+    if h is None:
+        return _linear(node, x, w.input, w.input_bias + w.hidden_bias)
     return _linear(node, view(node, x, h), np.vstack([w.input, w.hidden]), w.input_bias + w.hidden_bias)
 
 
@@ -129,12 +152,12 @@ def _linear(node: str, x: Op, weights: Floats, bias: Floats) -> Op:
     return product(node, x, weights, bias, Patches.whole(x.shape))
 
 
-def _weights(call: Call) -> Gates:
+def gates_of(call: Call, direction: int = 0) -> Gates:
     """By gate: ONNX has all of them below each other, and one set a direction."""
     letters = GATES[call.kind]
-    w, r = (np.asarray(call.constant(i), np.float64)[0] for i in (1, 2))
+    w, r = (np.asarray(call.constant(i), np.float64)[direction] for i in (1, 2))
     bias = call.optional(3)
-    b = np.zeros(2 * len(w)) if bias is None else np.asarray(bias, np.float64)[0]
+    b = np.zeros(2 * len(w)) if bias is None else np.asarray(bias, np.float64)[direction]
     parts = (np.split(array, len(letters)) for array in (w, r, b[: len(w)], b[len(w) :]))
     return {
         letter: GateWeights(wi.T, wh.T, bi, bh)
@@ -142,7 +165,7 @@ def _weights(call: Call) -> Gates:
     }
 
 
-def _start(call: Call, index: int) -> float:
+def start_of(call: Call, index: int) -> float:
     """Initial value of a state: a number."""
     first = call.optional(index)
     if first is None:

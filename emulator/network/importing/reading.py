@@ -7,7 +7,15 @@ import numpy as np
 
 from ndrite.emulator.errors import NetworkError, UnsupportedNodeError
 from ndrite.emulator.network.importing.call import MOVING, Call
-from ndrite.emulator.network.importing.composite import DEVICES, DOMAIN, ESTIMATORS, RECURRENT, sequence_axes
+from ndrite.emulator.network.importing.composed import COMPOSED
+from ndrite.emulator.network.importing.composite import (
+    DEVICES,
+    DOMAIN,
+    ESTIMATORS,
+    RECURRENT,
+    runs_backwards,
+    sequence_axes,
+)
 from ndrite.emulator.network.importing.graph import BATCH, Given, Graph, Memories, ordered
 from ndrite.emulator.network.importing.layers import CASTS, LAYERS, elementwise
 from ndrite.emulator.network.importing.original import only_input
@@ -35,7 +43,6 @@ INSTEAD = {
     "InstanceNormalization": NORMALISATION,
     "GroupNormalization": NORMALISATION,
     "LRN": "it divides by what is around; use BatchNormalization",
-    "ConvTranspose": LARGER,
     "DepthToSpace": LARGER,
     "Attention": ATTENTION,
     "MultiHeadAttention": ATTENTION,
@@ -101,7 +108,8 @@ class Reading:
                 f"samples have shape {self.own_shape}; accepted: (calls, features), of a sequence"
             )
         samples = (dims[int(self.calls_first)] if dims else 0) or SAMPLES
-        first = raw_input(self.own_shape, samples, sequence=bool(sequence), calls_first=self.calls_first)
+        in_calls = bool(sequence) and not runs_backwards(self._proto)
+        first = raw_input(self.own_shape, samples, sequence=in_calls, calls_first=self.calls_first)
         self.values: dict[str, Value] = {source.name: first}
         for node in self._proto.node:
             try:
@@ -210,11 +218,14 @@ def _results(call: Call) -> list[Any]:
         return [call.value]
     if kind in NORMALISED:
         return [_normalised(call)]
-    results = HANDLERS[kind](call) if kind in HANDLERS else None
-    results = elementwise(call) if results is None else results
-    if results is None:
+    for handlers in (COMPOSED, HANDLERS):
+        results = handlers[kind](call) if kind in handlers else None
+        if results is not None:
+            return results if isinstance(results, list) else [results]
+    result = elementwise(call)
+    if result is None:
         raise call.refused(INSTEAD.get(kind, OTHERWISE))
-    return results if isinstance(results, list) else [results]
+    return [result]
 
 
 def _normalised(call: Call) -> Value:

@@ -264,6 +264,6 @@ def _chosen(name: str, op: Op, index: npt.NDArray[np.intp]) -> Op:
     for part in op.inputs if moved is not None and len(op.inputs) > 1 else ():
         end = start + part.shape[0]
         if ((index >= start) & (index < end)).all():
-            return part if _counts(index - start, end - start) else view(name, part, index=index - start)
+            return part if _counts(index - start, end - start) else _chosen(name, part, index - start)
         start = end
     return view(name, op, index=index)

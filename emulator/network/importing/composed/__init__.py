@@ -1,0 +1,30 @@
+"""Operators that are composed of the network's four kinds of nodes: a family of operators is one file.
+
+A file imports NumPy, ``graph``, ``values``, ``call``, ``layers`` and ``composite``, and of this folder
+``picking`` and ``order``; it is registered in ``COMPOSED`` and in no other place.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ndrite.emulator.network.importing.call import Call
+from ndrite.emulator.network.importing.composed.extrema import extremum
+from ndrite.emulator.network.importing.composed.linear import biased, over_a_sequence
+from ndrite.emulator.network.importing.composed.order import branches, cropped, in_order
+from ndrite.emulator.network.importing.composed.recurrent import written_out
+from ndrite.emulator.network.importing.composed.transposed import transposed
+from ndrite.emulator.network.importing.layers import LAYERS
+
+MAPS = ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Pad", "Resize", "Upsample")
+
+COMPOSED: dict[str, Callable[[Call], Any]] = {
+    **{kind: in_order(LAYERS[kind]) for kind in MAPS},
+    **dict.fromkeys(("Slice", "Split", "Gather"), cropped),
+    **dict.fromkeys(("Sub", "Mul", "Sum"), branches),
+    **dict.fromkeys(("Max", "Min"), extremum),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), written_out),
+    "Add": biased,
+    "ConvTranspose": in_order(transposed),
+    "MatMul": over_a_sequence,
+}
+"""By ONNX's name. A handler returns None where the operator is read elsewhere (``reading.HANDLERS``)."""

@@ -1,0 +1,42 @@
+"""The larger and the smaller of two maps: ``b + relu(a - b)`` and ``b - relu(b - a)``."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ndrite.emulator.errors import UnsupportedNodeError
+from ndrite.emulator.network.importing.call import Call, join
+from ndrite.emulator.network.importing.composed.order import in_one_order
+from ndrite.emulator.network.importing.composite import RELU
+from ndrite.emulator.network.importing.layers import BINARY, elementwise
+from ndrite.emulator.network.importing.values import Value
+
+
+def extremum(call: Call) -> Value | None:
+    """The largest or smallest of several values and numbers, element by element."""
+    try:
+        return elementwise(call)  # of one operator's values it is a function, and one table
+    except UnsupportedNodeError:
+        numbers = [known for known in call.known if known is not None]
+        if len(call.computed) < 2 or any(number.size != 1 for number in numbers):
+            raise
+    function, label = BINARY[call.kind], call.kind.lower()
+    result, *others = call.computed
+    for other in others:
+        result = _of_two(call, result, other, largest=call.kind == "Max")
+    for number in numbers:
+        result = result.apply(call.name, f"{label}({{}}, {number.item():g})", _with(function, number.item()))
+    return result
+
+
+def _of_two(call: Call, a: Value, b: Value, *, largest: bool) -> Value:
+    a, b = in_one_order(call, a, b) or (a, b)
+    sign = 1.0 if largest else -1.0
+    difference = join(call, a, b, np.subtract).affine(call.name, sign, 0.0)
+    excess = difference.apply(call.name, f"{RELU[0]}({{}})", RELU[1])
+    return join(call, b, excess, np.add if largest else np.subtract)
+
+
+def _with(function: Callable[[Any, Any], Any], number: float) -> Callable[[Any], Any]:
+    return lambda z: function(z, number)

@@ -1,0 +1,87 @@
+"""A full layer over the last axis of several, such as ``torch.nn.Linear`` over a sequence, and its bias.
+
+The model's own input is turned, so that the layer is a convolution of single positions with one set of
+weights. On a map whose last axis counts columns the weights are programmed once for every channel.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ndrite.emulator.network import Product
+from ndrite.emulator.network.importing.call import Call
+from ndrite.emulator.network.importing.composed.order import branches, map_of
+from ndrite.emulator.network.importing.graph import Exact, product, view
+from ndrite.emulator.network.importing.layers import mixed
+from ndrite.emulator.network.importing.values import Value, turned
+from ndrite.emulator.spec.arithmetic import Floats
+from ndrite.emulator.spec.patches import Patches
+
+
+def over_a_sequence(call: Call) -> Value | None:
+    """``x @ weights`` for x of several axes, the last of which is no axis of channels."""
+    value, weights = call.values[0], call.optional(1)
+    if value is None or weights is None or weights.ndim != 2 or value.axis is None:
+        return None
+    samples, is_last = value.axis, value.axis == value.places.ndim - 1
+    if len(value.own) < 2 or value.counts(-1) or is_last or value.places.shape[-1] != len(weights):
+        return None
+    result = _of_samples(call, replace(value, places=np.moveaxis(value.places, samples, 0)), weights)
+    return None if result is None else replace(result, places=np.moveaxis(result.places, 0, samples))
+
+
+def _of_samples(call: Call, value: Value, weights: Any) -> Value | None:
+    """The layer on values whose first axis counts samples."""
+    w = np.asarray(weights, np.float64)
+    channels_first = value.moved(np.moveaxis(value.places, -1, 1), call.name)
+    as_positions = None if channels_first is None else turned(channels_first)
+    if as_positions is not None:
+        result = mixed(call, as_positions, 1, w)
+        return replace(result, places=np.moveaxis(result.places, 1, -1))
+    if value.area == 1:
+        return _by_group(call, value, w)
+    value_in_order = map_of(call, value)
+    if value_in_order is None:
+        return None
+    op = value_in_order.op
+    patches = Patches(shape=op.shape, kernel=(1, len(w)), groups=op.shape[0])
+    copies = np.tile(w, (1, op.shape[0]))
+    bias = np.zeros(copies.shape[1])
+    return value_in_order.laid(product(call.name, op, copies, bias, patches, (1, w.shape[1])))
+
+
+def _by_group(call: Call, value: Value, w: Floats) -> Value | None:
+    """The layer on a vector that holds the sequence: one group for each of its places."""
+    if value.at is None or len(value.first.reshape(-1)) != value.size:
+        return None
+    value = value.settled()
+    groups, index = value.size // len(w), value.first.reshape(-1)
+    is_ordered = np.array_equal(index, np.arange(value.size))
+    x = value.op if is_ordered else view(call.name, value.op, index=index)
+    patches = Patches(shape=x.shape, kernel=(1, 1), groups=groups)
+    op = product(call.name, x, np.tile(w, (1, groups)), np.zeros(groups * w.shape[1]), patches)
+    numbers = value.places.reshape(len(value.places), -1)[:, 0] // value.size
+    first = np.arange(op.shape[0]).reshape(*value.own[:-1], w.shape[1])
+    return value.then(op, numbers.reshape(-1, *[1] * first.ndim) * op.shape[0] + first)
+
+
+def biased(call: Call) -> Value | None:
+    """A sum; a constant that differs along the columns of a layer over a map goes into that layer's bias."""
+    value, node = call.value, call.value.op.of(Product)
+    constants = [known for known in call.known if known is not None]
+    if node is None or node.block == (1, 1) or len(constants) != 1 or value.function is not None:
+        return branches(call)
+    if value.axis is None or value.at is None or constants[0].size == 1:
+        return branches(call)
+    try:
+        full = np.broadcast_to(np.asarray(constants[0], np.float64), value.places.shape)
+    except ValueError:
+        return branches(call)
+    by_place = np.zeros(value.size)
+    by_place[value.first.reshape(-1)] = full.take(0, value.axis).reshape(-1)
+    columns = node.patches.gather(by_place.reshape(1, *value.op.shape), node.block)[0]
+    if (columns != columns[0]).any():
+        return branches(call)
+    dense = Exact(node.dense.weights, node.dense.bias + columns[0])
+    return value.then(replace(value.op, node=replace(node, dense=dense)), value.places)

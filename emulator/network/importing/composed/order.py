@@ -1,0 +1,110 @@
+"""Values whose maps are in another order than an operator needs: they are brought into order, and read again.
+
+``y + y.flip(1)``, a cropped branch, a convolution of a flipped or transposed map.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ndrite.emulator.errors import UnsupportedNodeError
+from ndrite.emulator.network.importing.call import MOVING, Call, moved_places
+from ndrite.emulator.network.importing.composed.picking import picked
+from ndrite.emulator.network.importing.layers import elementwise
+from ndrite.emulator.network.importing.values import Value
+from ndrite.emulator.spec.arithmetic import Array
+
+Handler = Callable[[Call], Any]
+
+
+def map_of(call: Call, value: Value) -> Value | None:
+    """The value as a map (channel, row, column) in its own order; None: no map has this order."""
+    if value.axis != 0 or value.at is None or len(value.own) not in (2, 3):
+        return None
+    value = value.settled()
+    channels, *rest = value.own
+    op = picked(call.name, value.op, value.first.reshape(channels, *[1] * (2 - len(rest)), *rest))
+    return None if op is None else value.laid(op)
+
+
+def in_order(handler: Handler) -> Handler:
+    """A handler of an operator on maps, which brings its operands into order where they are not."""
+
+    def read(call: Call) -> Any:
+        try:
+            return handler(call)
+        except UnsupportedNodeError:
+            maps = [None if value is None else map_of(call, value) for value in call.values]
+            if not any(maps):
+                raise
+            return handler(replace(call, values=maps))
+
+    return read
+
+
+def in_one_order(call: Call, a: Value, b: Value) -> tuple[Value, Value] | None:
+    """Two values with the map of one of them in the order of the other's; None: they do not fit."""
+    try:
+        a_places, b_places = np.broadcast_arrays(a.places, b.places)
+    except ValueError:
+        return None
+    for base, x, other, y in ((a, a_places, b, b_places), (b, b_places, a, a_places)):
+        whole = base.axis is not None and base.at is not None and base.places.shape == x.shape
+        if not whole or (x // base.size != y // other.size).any():
+            continue
+        index = np.empty(base.size, np.intp)
+        index[base.first.reshape(-1)] = (y.take(0, base.axis) % other.size).reshape(-1)
+        settled = other.settled()
+        op = picked(call.name, settled.op, index.reshape(base.op.shape))
+        if op is not None:
+            moved = settled.then(op, base.places)
+            return (base, moved) if base is a else (moved, base)
+    return None
+
+
+def branches(call: Call) -> Value | None:
+    """A sum, difference or product of two branches, whatever the order of their maps."""
+    try:
+        return elementwise(call)
+    except UnsupportedNodeError:
+        in_order_of_one = None
+        if len(call.computed) == 2 == len(call.known):
+            in_order_of_one = in_one_order(call, *call.computed)
+        if in_order_of_one is None:
+            raise
+        return elementwise(replace(call, values=list(in_order_of_one)))
+
+
+def cropped(call: Call) -> list[Any]:
+    """Values that are picked; rows and columns of a map too."""
+    try:
+        results: list[Any] = MOVING[call.kind](call)
+    except UnsupportedNodeError:
+        crops = [_crop(call, call.value, places) for places in moved_places(call)]
+        if None in crops:
+            raise
+        return crops
+    return results
+
+
+def _crop(call: Call, value: Value, places: Array) -> Value | None:
+    """The value of a part of the channels, rows and columns, each position once; None: it is none."""
+    moved = value.moved(places, call.name)
+    if moved is not None and moved.axis is not None:
+        return moved
+    value, part = value.settled(), replace(value, places=places)
+    if not places.size or part.axis is None or part.at is None:
+        return None
+    numbers, place = np.divmod(places, value.size)
+    by_axis = np.unravel_index(place, value.op.shape)
+    channels, rows, columns = taken = [np.unique(axis) for axis in by_axis]
+    index = np.ravel_multi_index(np.ix_(channels, rows, columns), value.op.shape)
+    if not np.array_equal(np.sort(part.first.reshape(-1)), index.reshape(-1)):
+        return None
+    op = picked(call.name, value.op, index)
+    if op is None:
+        return None
+    numbers_taken = [np.searchsorted(all_of, axis) for all_of, axis in zip(taken, by_axis, strict=True)]
+    return value.then(op, numbers * index.size + np.ravel_multi_index(numbers_taken, op.shape))

@@ -1,0 +1,86 @@
+"""A map whose channels, rows and columns are picked from another one by number: flips, crops, transposes.
+
+A view picks channels, at no cost. A pool of windows of one value takes every n-th row and column from the
+first on, exactly. Any other choice is a product whose kernels hold a single 1, as exactly as a chip's
+cells do.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ndrite.emulator.network.importing.graph import Op, pool, product, view
+from ndrite.emulator.spec.arithmetic import Ints
+from ndrite.emulator.spec.patches import Pair, Patches
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Windows along an axis: the first ``size`` rows (or columns), and which of a window's are ``taken``."""
+
+    size: int
+    kernel: int
+    stride: int
+    taken: Ints
+
+    @property
+    def is_strided(self) -> bool:
+        """Whether a window gives one value."""
+        return len(self.taken) == 1
+
+
+def picked(name: str, op: Op, index: Ints) -> Op | None:
+    """The map whose values are those at the places ``index`` (C, H, W) of a flat map.
+
+    None: its channels differ in the positions that they take.
+    """
+    _, height, width = op.shape
+    channel, position = np.divmod(index, height * width)
+    if (channel != channel[:, :1, :1]).any() or (position != position[:1]).any():
+        return None
+    channels, positions = channel[:, 0, 0], position[0]
+    if not np.array_equal(channels, np.arange(op.shape[0])):
+        op = view(name, op, index=channels)
+    if np.array_equal(positions, np.arange(height * width).reshape(height, width)):
+        return op
+    row, column = np.divmod(positions, width)
+    if (row != row[:, :1]).any() or (column != column[:1]).any():  # rows depend on columns: a transposed map
+        return _windows(name, op, _whole(height), _whole(width), positions)
+    rows, columns = _axis(row[:, 0], height), _axis(column[0], width)
+    if not rows.is_strided and not columns.is_strided:  # one after the other takes fewer cells
+        op = _windows(name, op, rows, _axis(np.arange(width), width))
+        rows = _axis(np.arange(len(row)), len(row))
+    return _windows(name, op, rows, columns)
+
+
+def _axis(numbers: Ints, size: int) -> Axis:
+    """Windows of an axis of ``size`` rows that take the rows ``numbers``."""
+    first, step = int(numbers[0]), int(numbers[1] - numbers[0]) if len(numbers) > 1 else 1
+    if step > 0 and np.array_equal(numbers, first + step * np.arange(len(numbers))):
+        return Axis(int(numbers[-1]) + 1, first + 1, step, np.array([first]))
+    return Axis(size, size, 1, numbers)
+
+
+def _whole(size: int) -> Axis:
+    return Axis(size, size, 1, np.arange(size))
+
+
+def _windows(name: str, op: Op, rows: Axis, columns: Axis, places: Ints | None = None) -> Op:
+    """The values that every window takes, in a block of neighbours; ``places`` (g, h) in the window, default
+    rows times columns."""
+    kernel: Pair = (rows.kernel, columns.kernel)
+    channels = op.shape[0]
+    patches = Patches(
+        shape=(channels, rows.size, columns.size),
+        kernel=kernel,
+        stride=(rows.stride, columns.stride),
+        groups=1 if kernel == (1, 1) else channels,
+    )
+    if kernel == (1, 1):
+        return pool(name, op, "max", patches)
+    places = rows.taken[:, None] * columns.kernel + columns.taken if places is None else places
+    weights = np.zeros((kernel[0] * kernel[1], channels, places.size))
+    weights[places.reshape(-1), :, np.arange(places.size)] = 1.0
+    block = (places.shape[0], places.shape[1])
+    bias = np.zeros(channels * places.size)
+    return product(name, op, weights.reshape(len(weights), -1), bias, patches, block)

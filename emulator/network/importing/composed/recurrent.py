@@ -1,0 +1,69 @@
+"""LSTM, GRU and RNN that read a sequence backwards too, or one that another layer made: written out.
+
+A network's calls go from the first to the last, so a direction from the last to the first needs all inputs
+at once: the network has one cell for every call, each with crossbars of its own. Cells whose results nothing
+reads are left out, such as all but one of the backward direction where ``out[:, -1]`` is read.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ndrite.emulator.network.importing.call import Call
+from ndrite.emulator.network.importing.composite import cell, check_cell, gates_of, start_of
+from ndrite.emulator.network.importing.graph import Op, view
+from ndrite.emulator.network.importing.values import Value
+from ndrite.emulator.spec.arithmetic import Ints
+
+
+def written_out(call: Call) -> list[Any] | None:
+    """All calls, the last states h, and the last states c of an LSTM.
+
+    None: the layer's input comes call by call, as a network's calls do.
+    """
+    value, layout = call.value, int(call.a.get("layout", 0))
+    direction = call.a.get("direction", "forward")
+    by_time = value.places.swapaxes(0, 1) if layout and value.places.ndim == 3 else value.places
+    if value.calls > 1 or (direction == "forward" and len(by_time) == 1):
+        return None
+    check_cell(call)
+    if any(start_of(call, i) for i in (5, 6) if i < 6 or call.kind == "LSTM"):
+        raise call.refused("its first state is not 0; begin with zeros")
+    inputs = [_input(call, value, places) for places in by_time]
+    calls = range(len(inputs))
+    orders = [calls] * (direction != "reverse") + [calls[::-1]] * (direction != "forward")
+    runs = [_run(call, number, inputs, order) for number, order in enumerate(orders)]
+    every = [view(call.name, *(run[t][0] for run in runs)) for t in calls]
+    y = _laid(value, view(call.name, *every), (len(calls), len(runs)))
+    ends = [run[order[-1]] for run, order in zip(runs, orders, strict=True)]
+    lasts = [_laid(value, view(call.name, *states), (len(runs),)) for states in zip(*ends, strict=True)]
+    return [_samples_first(v) if layout else v for v in (y, *lasts)]
+
+
+def _input(call: Call, value: Value, places: Ints) -> Op:
+    """The features of one call, (F, 1, 1)."""
+    moved = value.moved(places, call.name)
+    vector = None if moved is None or moved.axis != 0 else moved.vector(call.name)
+    if vector is None:
+        raise call.refused(f"its values are {value.own}; give sequences (calls, features)")
+    return vector.settled().op
+
+
+def _run(call: Call, number: int, inputs: list[Op], order: range) -> list[list[Op]]:
+    """States after each call, by call, of the direction ``number`` that takes them in this order."""
+    gates, states = gates_of(call, number), list[Op]()
+    by_call = dict[int, list[Op]]()
+    for t in order:
+        states = by_call[t] = cell(call, f"{call.name}.{number}.{t}", inputs[t], gates, *states)
+    return [by_call[t] for t in range(len(inputs))]
+
+
+def _laid(value: Value, op: Op, axes: tuple[int, ...]) -> Value:
+    """The value (*axes, n, H) of a vector in this order without n, of one call."""
+    first = np.arange(op.shape[0]).reshape(*axes, 1, -1)
+    samples = np.unique(value.places // value.size)
+    return value.then(op, first + samples[:, None] * op.shape[0])
+
+
+def _samples_first(value: Value) -> Value:
+    return Value(value.op, np.moveaxis(value.places, -2, 0), value.calls, node=value.node)
