@@ -32,6 +32,7 @@ class _Tensors(FloatArithmetic, PerTrainedKind):
     def pool(self, at: At, node: Pool, maps: Any) -> Any:
         """(n, C, rows, columns)."""
         y, (g, h) = _pooled(node, cut(node, maps)), node.block
+        y = y if node.gain == 1 else self.held(y * node.gain)
         return y if g == h == 1 else y.repeat_interleave(g, dim=2).repeat_interleave(h, dim=3)
 
     def held(self, y: Any) -> Any:

@@ -75,14 +75,30 @@ def odd() -> Network:
     neurons = Ndr(peaks, np.full(5, 0.7, np.float32), curve)
     first = Product(Dense(first_weights - 1.5, bias - 1.5, neurons), (0,), patches, 0.25)
     shape = (5, *patches.grid)
-    pooled = Pool("average", (1,), Patches(shape=shape, kernel=(2, 2), padding=(1, 0, 0, 1)), 0.5)
+    pooled = Pool("average", (1,), Patches(shape=shape, kernel=(2, 2), padding=(1, 0, 0, 1)), 0.5, gain=1.2)
     last = Product(Dense(last_weights - 1.5, np.zeros(5, np.float32), RISING), (2,), Patches.whole((5, 1, 1)))
     whole = Pool("max", (2,), Patches.whole((5, *pooled.patches.grid)))
     last = dataclasses.replace(last, sources=(3,))
     return Network((first, pooled, whole, last), (2, 9, 8), "odd")
 
 
-GIVEN = {**NETWORKS, "odd": odd()}
+def in_blocks() -> Network:
+    """Kernels of two groups that fill blocks, the second with a map as second operand; a cut average."""
+    rng = np.random.default_rng(9)
+
+    def dense(inputs: int, outputs: int) -> Dense:
+        return Dense(rng.normal(size=(inputs, outputs)), rng.normal(size=outputs), RISING)
+
+    patches = Patches(shape=(4, 3, 4), kernel=(2, 2), padding=(1, 0, 0, 1), groups=2)
+    first = Product(dense(8, 36), (0,), patches, block=(2, 3))
+    skip_weight = rng.uniform(0.5, 1, 36).astype(np.float32)
+    second = Product(dense(8, 36), (0,), patches, skip=1, skip_weight=skip_weight, block=(2, 3))
+    pooled = Pool("average", (2,), Patches(shape=(6, 5, 10), kernel=(5, 5), stride=(5, 5)))
+    last = Product(dense(12, 5), (3,), Patches.whole((6, 1, 2)))
+    return Network((first, second, pooled, last), (4, 3, 4), "in blocks")
+
+
+GIVEN = {**NETWORKS, "odd": odd(), "in blocks": in_blocks()}
 
 
 @pytest.mark.parametrize("network", GIVEN.values(), ids=GIVEN)
