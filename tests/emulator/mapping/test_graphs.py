@@ -8,7 +8,7 @@ import pytest
 from ndrite.emulator.backend.schedule import bound_cycles
 from ndrite.emulator.golden import Core
 from ndrite.emulator.mapping import MapOptions, map_network
-from ndrite.emulator.mapping.block import blocked, laid_out, packed, ways
+from ndrite.emulator.mapping.block import as_designed, blocked, laid_out, packed, ways
 from ndrite.emulator.mapping.explain.forward import Forward, stages
 from ndrite.emulator.network import (
     Dense,
@@ -58,6 +58,7 @@ def test_a_block_gives_what_its_positions_give(
     assert wide.block == block
     np.testing.assert_allclose(cut.place(z, block)[:, :, :8, :8], single, rtol=1e-4, atol=1e-2)
     np.testing.assert_array_equal(cut.gather(cut.place(z, block), block), z)
+    np.testing.assert_allclose(result(wide, {0: x})[:, :, :8, :8], result(node, {0: x}), rtol=1e-4, atol=1e-2)
 
 
 def test_the_best_block_fills_the_lanes() -> None:
@@ -115,18 +116,38 @@ def test_zeros_that_samples_show_decide() -> None:
     assert blocks == [(2, 4), (4, 4)]
 
 
+@pytest.mark.parametrize("block", [(1, 1), (1, 2)])
 @pytest.mark.parametrize(("lanes", "groups"), [(64, 2), (6, 4), (3, 8), (2, 8)])
-def test_packed_groups_give_what_groups_apart_give(lanes: int, groups: int) -> None:
+def test_packed_groups_give_what_groups_apart_give(lanes: int, groups: int, block: tuple[int, int]) -> None:
     """Eight groups of two columns: as many together as a tile of 40 rows and the lanes hold."""
     rng = np.random.default_rng(3)
     patches = Patches(shape=(8, 5, 5), kernel=(3, 3), groups=8)
-    node = Product(Dense(rng.normal(size=(9, 16)), rng.normal(size=16), Named("relu")), (0,), patches)
+    node = Product(
+        Dense(rng.normal(size=(9, 16)), rng.normal(size=16), Named("relu")), (0,), patches, block=block
+    )
     (wide,) = laid_out([node], Geometry(lanes=lanes, readouts=1), rows=40)
-    assert (wide.block, wide.patches.groups) == ((1, 1), groups)
+    assert (wide.block, wide.patches.groups) == (block, groups)
     assert wide.dense.weights.shape == (72 // groups, 16)
     x = rng.uniform(size=(3, 8, 5, 5)).astype(np.float32)
     np.testing.assert_allclose(result(wide, {0: x}), result(node, {0: x}), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(result(packed(node, 1), {0: x}), result(node, {0: x}), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("target", [None, Geometry(lanes=64)])
+def test_a_block_of_the_network_is_part_of_its_design(target: Geometry | None) -> None:
+    """A transposed convolution, two columns for each of four positions, and a plain one of six."""
+    rng = np.random.default_rng(3)
+    up = Patches(shape=(3, 4, 4), kernel=(2, 2), padding=(0, 0, 1, 1))
+    first = Product(Dense(rng.normal(size=(12, 8)), np.zeros(8), Named("relu")), (0,), up, block=(2, 2))
+    down = Patches(shape=(2, 8, 8), kernel=(2, 2))
+    second = Product(Dense(rng.normal(size=(8, 6)), np.zeros(6), Named("relu")), (1,), down)
+    last = Product(Dense(rng.normal(size=(294, 2)), np.zeros(2)), (2,), Patches.whole((6, 7, 7)))
+    network = Network((first, second, last), (3, 4, 4), "up and down")
+    program = map_network(network, "ideal", inputs(network), options=MapOptions(target=target)).program
+    assert program.products[0].block == (2, 2)
+    assert (program.products[1].block == (1, 1)) == (target is None)
+    wanted = [(node.patches, node.dense.outputs) for node in network.products]
+    assert as_designed(program, None) == wanted == as_designed(program, network)
 
 
 RISING = Sampled("rising", np.array([[-2, 2], [0, 1]], np.float32))
