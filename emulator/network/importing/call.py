@@ -247,14 +247,18 @@ def join(call: Call, a: Value, b: Value, function: Callable[[Any, Any], Any]) ->
         raise call.refused("it joins different calls of a sequence; use a recurrent layer")
     factors = {np.add: 1.0, np.subtract: -1.0}
     if function not in (*factors, np.multiply):
-        raise call.refused("it joins two branches; use their sum, difference or product")
+        raise call.refused("it joins two branches; use their sum, difference, product, larger or smaller")
     a, b = a.settled(), b.settled()
     alike = _alike(call, a, b)
     if alike is None and (vectors := (a.vector(call.name), b.vector(call.name)))[0] and vectors[1]:
         a, b = vectors[0], vectors[1]
         alike = _alike(call, a, b)
     if alike is None:
-        raise call.refused(f"it joins values of {a.own} and {b.own}; use branches of one shape")
+        instead = "move channels among themselves, and rows and columns among themselves"
+        instead = (
+            "use branches of one shape" if a.own != b.own else f"its branches are in two orders: {instead}"
+        )
+        raise call.refused(f"it joins values of {a.own} and {b.own}; {instead}")
     left, right, places_of = alike
     terms = ((1.0, left, right),) if function is np.multiply else ((1.0, left), (factors[function], right))
     return a.then(gate(call.name, *terms), places_of)

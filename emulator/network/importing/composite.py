@@ -70,7 +70,7 @@ def check_cell(call: Call) -> None:
     usual = (USUAL[kind], ["Relu"]) if kind == "RNN" else (USUAL[kind],)
     if activations not in [list(u) * directions for u in usual] or a.get("clip") or a.get("input_forget"):
         raise call.refused("use its usual activations, without clip and input_forget")
-    if call.optional(4) is not None or len(call.computed) > 1:
+    if call.optional(4) is not None or call.values[0] is None or len(call.computed) > 1:
         raise call.refused("use sequences of one length, and constant weights and first states")
     if kind == "LSTM" and call.optional(7) is not None:
         raise call.refused("use it without peepholes")

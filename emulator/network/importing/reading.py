@@ -61,8 +61,8 @@ INSTEAD = {
     "SVMRegressor": "use a multi-layer perceptron",
 }
 OTHERWISE = (
-    "use Gemm, MatMul, Conv, pooling, BatchNormalization, Concat, Add and Mul of branches, Flatten, Reshape, "
-    "LSTM, GRU, or a function of each value"
+    "use Gemm, MatMul, Conv, ConvTranspose, pooling, BatchNormalization, Concat, Add, Mul, Max and Min of "
+    "branches, Flatten, Reshape, Slice, LSTM, GRU, or a function of each value"
 )
 
 

@@ -210,7 +210,7 @@ def _pointwise(where: Patches) -> bool:
 def _stacked(op: Op, total: Gate, first: Op, second: Op) -> Op | None:
     """The sum of two products as one over both their inputs, where they cut the same patches; else None."""
     a, b = first.only(Product), second.only(Product)
-    if a.patches.groups > 1 or replace(a.patches, shape=b.patches.shape) != b.patches or a.block != b.block:
+    if a.patches.groups > 1 or replace(a.patches, shape=b.patches.shape) != b.patches:
         return None
     if first.shape != second.shape or a.patches.shape[1:] != b.patches.shape[1:]:
         return None

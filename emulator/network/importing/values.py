@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from ndrite.emulator.network.importing.graph import Function, Op, given, table, 
 from ndrite.emulator.network.importing.view import View
 from ndrite.emulator.spec.arithmetic import Floats, Ints
 from ndrite.emulator.spec.brief import record
+from ndrite.emulator.spec.patches import Shape
 
 OwnShape = tuple[int, ...]
 """Shape of one sample as the model takes it."""
@@ -244,9 +245,15 @@ def turned(value: Value) -> Value | None:
     for axes in itertools.permutations(range(rank)):
         before = [own_shape[axes.index(a)] for a in range(rank)]
         if value.calls == 1 and (np.arange(value.size).reshape(before).transpose(axes) == value.first).all():
-            op = given("input", (own_shape[0], 1 if rank == 2 else own_shape[1], own_shape[-1]), axes=axes)
+            op = _turned_input(value.op, (own_shape[0], *[1] * (3 - rank), *own_shape[1:]), axes)
             return Value(op, laid(op, own_shape, np.arange(len(value.places))))
     return None
+
+
+@lru_cache(maxsize=16)
+def _turned_input(op: Op, shape: Shape, axes: tuple[int, ...]) -> Op:
+    """The model's input ``op`` with its axes in another order: one map, however many operators read it."""
+    return given(op.name, shape, axes=axes)
 
 
 def _along(numbers: npt.NDArray[np.intp], axis: int, rank: int) -> npt.NDArray[np.intp]:

@@ -1,5 +1,6 @@
 """The larger and the smaller of two maps: ``b + relu(a - b)`` and ``b - relu(b - a)``."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -15,16 +16,19 @@ from ndrite.emulator.network.importing.values import Value
 
 def extremum(call: Call) -> Value | None:
     """The largest or smallest of several values and numbers, element by element."""
-    try:
-        return elementwise(call)  # of one operator's values it is a function, and one table
-    except UnsupportedNodeError:
-        numbers = [known for known in call.known if known is not None]
-        if len(call.computed) < 2 or any(number.size != 1 for number in numbers):
-            raise
+    if len(call.computed) < 2:
+        return None
+    with contextlib.suppress(UnsupportedNodeError):
+        of_one_operator = elementwise(call)  # a function of each value
+        if of_one_operator is not None:
+            return of_one_operator
+    numbers = [constant for constant in call.known if constant is not None]
+    if any(number.size != 1 for number in numbers):
+        raise call.refused("a constant of it differs by place; use numbers")
     function, label = BINARY[call.kind], call.kind.lower()
-    result, *others = call.computed
-    for other in others:
-        result = _of_two(call, result, other, largest=call.kind == "Max")
+    result, *operands = call.computed
+    for operand in operands:
+        result = _of_two(call, result, operand, largest=call.kind == "Max")
     for number in numbers:
         result = result.apply(call.name, f"{label}({{}}, {number.item():g})", _with(function, number.item()))
     return result

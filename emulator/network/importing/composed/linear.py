@@ -11,10 +11,10 @@ import numpy as np
 
 from ndrite.emulator.network import Product
 from ndrite.emulator.network.importing.call import Call
-from ndrite.emulator.network.importing.composed.order import branches, map_of
+from ndrite.emulator.network.importing.composed.order import branches, channels_last, map_of
 from ndrite.emulator.network.importing.graph import Exact, product, view
 from ndrite.emulator.network.importing.layers import mixed
-from ndrite.emulator.network.importing.values import Value, turned
+from ndrite.emulator.network.importing.values import Value
 from ndrite.emulator.spec.arithmetic import Floats
 from ndrite.emulator.spec.patches import Patches
 
@@ -34,11 +34,9 @@ def over_a_sequence(call: Call) -> Value | None:
 def _of_samples(call: Call, value: Value, weights: Any) -> Value | None:
     """The layer on values whose first axis counts samples."""
     w = np.asarray(weights, np.float64)
-    channels_first = value.moved(np.moveaxis(value.places, -1, 1), call.name)
-    as_positions = None if channels_first is None else turned(channels_first)
+    as_positions = channels_last(call, value)
     if as_positions is not None:
-        result = mixed(call, as_positions, 1, w)
-        return replace(result, places=np.moveaxis(result.places, 1, -1))
+        return mixed(call, as_positions, -1, w)
     if value.area == 1:
         return _by_group(call, value, w)
     value_in_order = map_of(call, value)
@@ -69,7 +67,7 @@ def _by_group(call: Call, value: Value, w: Floats) -> Value | None:
 def biased(call: Call) -> Value | None:
     """A sum; a constant that differs along the columns of a layer over a map goes into that layer's bias."""
     value, node = call.value, call.value.op.of(Product)
-    constants = [known for known in call.known if known is not None]
+    constants = [constant for constant in call.known if constant is not None]
     if node is None or node.block == (1, 1) or len(constants) != 1 or value.function is not None:
         return branches(call)
     if value.axis is None or value.at is None or constants[0].size == 1:

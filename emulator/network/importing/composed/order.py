@@ -13,7 +13,7 @@ from ndrite.emulator.errors import UnsupportedNodeError
 from ndrite.emulator.network.importing.call import MOVING, Call, moved_places
 from ndrite.emulator.network.importing.composed.picking import picked
 from ndrite.emulator.network.importing.layers import elementwise
-from ndrite.emulator.network.importing.values import Value
+from ndrite.emulator.network.importing.values import Value, turned
 from ndrite.emulator.spec.arithmetic import Array
 
 Handler = Callable[[Call], Any]
@@ -24,9 +24,16 @@ def map_of(call: Call, value: Value) -> Value | None:
     if value.axis != 0 or value.at is None or len(value.own) not in (2, 3):
         return None
     value = value.settled()
-    channels, *rest = value.own
-    op = picked(call.name, value.op, value.first.reshape(channels, *[1] * (2 - len(rest)), *rest))
+    channels, *area = value.own
+    op = picked(call.name, value.op, value.first.reshape(channels, *[1] * (2 - len(area)), *area))
     return None if op is None else value.laid(op)
+
+
+def channels_last(call: Call, value: Value) -> Value | None:
+    """The model's input (n, .., F), its last axis the channels of its map; None: it is another value."""
+    channels_first = value.moved(np.moveaxis(value.places, -1, 1), call.name) if value.axis == 0 else None
+    positions = None if channels_first is None else turned(channels_first)
+    return None if positions is None else replace(positions, places=np.moveaxis(positions.places, 1, -1))
 
 
 def in_order(handler: Handler) -> Handler:
@@ -50,13 +57,13 @@ def in_one_order(call: Call, a: Value, b: Value) -> tuple[Value, Value] | None:
         a_places, b_places = np.broadcast_arrays(a.places, b.places)
     except ValueError:
         return None
-    for base, x, other, y in ((a, a_places, b, b_places), (b, b_places, a, a_places)):
-        whole = base.axis is not None and base.at is not None and base.places.shape == x.shape
-        if not whole or (x // base.size != y // other.size).any():
+    for base, x, branch, y in ((a, a_places, b, b_places), (b, b_places, a, a_places)):
+        is_complete = base.axis is not None and base.at is not None and base.places.shape == x.shape
+        if not is_complete or (x // base.size != y // branch.size).any():
             continue
         index = np.empty(base.size, np.intp)
-        index[base.first.reshape(-1)] = (y.take(0, base.axis) % other.size).reshape(-1)
-        settled = other.settled()
+        index[base.first.reshape(-1)] = (y.take(0, base.axis) % branch.size).reshape(-1)
+        settled = branch.settled()
         op = picked(call.name, settled.op, index.reshape(base.op.shape))
         if op is not None:
             moved = settled.then(op, base.places)
@@ -69,12 +76,14 @@ def branches(call: Call) -> Value | None:
     try:
         return elementwise(call)
     except UnsupportedNodeError:
-        in_order_of_one = None
+        ordered = None
         if len(call.computed) == 2 == len(call.known):
-            in_order_of_one = in_one_order(call, *call.computed)
-        if in_order_of_one is None:
+            a, b = call.computed
+            turned_too = (v if (t := channels_last(call, v)) is None else t for v in (a, b))
+            ordered = in_one_order(call, a, b) or in_one_order(call, *turned_too)
+        if ordered is None:
             raise
-        return elementwise(replace(call, values=list(in_order_of_one)))
+        return elementwise(replace(call, values=list(ordered)))
 
 
 def cropped(call: Call) -> list[Any]:
@@ -99,12 +108,14 @@ def _crop(call: Call, value: Value, places: Array) -> Value | None:
         return None
     numbers, place = np.divmod(places, value.size)
     by_axis = np.unravel_index(place, value.op.shape)
-    channels, rows, columns = taken = [np.unique(axis) for axis in by_axis]
+    channels, rows, columns = numbers_by_axis = [np.unique(axis) for axis in by_axis]
     index = np.ravel_multi_index(np.ix_(channels, rows, columns), value.op.shape)
     if not np.array_equal(np.sort(part.first.reshape(-1)), index.reshape(-1)):
         return None
     op = picked(call.name, value.op, index)
     if op is None:
         return None
-    numbers_taken = [np.searchsorted(all_of, axis) for all_of, axis in zip(taken, by_axis, strict=True)]
-    return value.then(op, numbers * index.size + np.ravel_multi_index(numbers_taken, op.shape))
+    new_numbers = [
+        np.searchsorted(all_of, axis) for all_of, axis in zip(numbers_by_axis, by_axis, strict=True)
+    ]
+    return value.then(op, numbers * index.size + np.ravel_multi_index(new_numbers, op.shape))

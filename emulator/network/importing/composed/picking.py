@@ -1,8 +1,8 @@
 """A map whose channels, rows and columns are picked from another one by number: flips, crops, transposes.
 
 A view picks channels, at no cost. A pool of windows of one value takes every n-th row and column from the
-first on, exactly. Any other choice is a product whose kernels hold a single 1, as exactly as a chip's
-cells do.
+first on, or repeats a single one, exactly. Any other choice is a product whose kernels hold a single 1, as
+exactly as a chip's cells do.
 """
 
 from dataclasses import dataclass
@@ -13,26 +13,29 @@ from ndrite.emulator.network.importing.graph import Op, pool, product, view
 from ndrite.emulator.spec.arithmetic import Ints
 from ndrite.emulator.spec.patches import Pair, Patches
 
+WEIGHTS_MAX = 1 << 24
+"""Weights of a product that moves a map: 16 channels of 32 x 32 that are transposed."""
+
 
 @dataclass(frozen=True)
 class Axis:
-    """Windows along an axis: the first ``size`` rows (or columns), and which of a window's are ``taken``."""
+    """Windows along an axis of ``size`` rows or columns; ``offsets`` in a window of those that it takes."""
 
     size: int
     kernel: int
     stride: int
-    taken: Ints
+    offsets: Ints
 
     @property
     def is_strided(self) -> bool:
         """Whether a window gives one value."""
-        return len(self.taken) == 1
+        return len(self.offsets) == 1
 
 
 def picked(name: str, op: Op, index: Ints) -> Op | None:
     """The map whose values are those at the places ``index`` (C, H, W) of a flat map.
 
-    None: its channels differ in the positions that they take.
+    None: its channels differ in the positions that they take, or the product would have too many weights.
     """
     _, height, width = op.shape
     channel, position = np.divmod(index, height * width)
@@ -47,10 +50,12 @@ def picked(name: str, op: Op, index: Ints) -> Op | None:
     if (row != row[:, :1]).any() or (column != column[:1]).any():  # rows depend on columns: a transposed map
         return _windows(name, op, _whole(height), _whole(width), positions)
     rows, columns = _axis(row[:, 0], height), _axis(column[0], width)
-    if not rows.is_strided and not columns.is_strided:  # one after the other takes fewer cells
-        op = _windows(name, op, rows, _axis(np.arange(width), width))
-        rows = _axis(np.arange(len(row)), len(row))
-    return _windows(name, op, rows, columns)
+    if rows.is_strided or columns.is_strided:
+        return _windows(name, op, rows, columns)
+    # One axis after the other takes fewer cells.
+    by_row = _windows(name, op, rows, _axis(np.arange(width), width))
+    every_row = _axis(np.arange(len(row)), len(row))
+    return None if by_row is None else _windows(name, by_row, every_row, columns)
 
 
 def _axis(numbers: Ints, size: int) -> Axis:
@@ -65,9 +70,9 @@ def _whole(size: int) -> Axis:
     return Axis(size, size, 1, np.arange(size))
 
 
-def _windows(name: str, op: Op, rows: Axis, columns: Axis, places: Ints | None = None) -> Op:
+def _windows(name: str, op: Op, rows: Axis, columns: Axis, places: Ints | None = None) -> Op | None:
     """The values that every window takes, in a block of neighbours; ``places`` (g, h) in the window, default
-    rows times columns."""
+    rows times columns. None: that takes too many weights."""
     kernel: Pair = (rows.kernel, columns.kernel)
     channels = op.shape[0]
     patches = Patches(
@@ -76,11 +81,13 @@ def _windows(name: str, op: Op, rows: Axis, columns: Axis, places: Ints | None =
         stride=(rows.stride, columns.stride),
         groups=1 if kernel == (1, 1) else channels,
     )
+    places = rows.offsets[:, None] * columns.kernel + columns.offsets if places is None else places
+    block = (places.shape[0], places.shape[1])
     if kernel == (1, 1):
-        return pool(name, op, "max", patches)
-    places = rows.taken[:, None] * columns.kernel + columns.taken if places is None else places
+        return pool(name, op, "max", patches, block=block)
+    if kernel[0] * kernel[1] * channels * places.size > WEIGHTS_MAX:
+        return None
     weights = np.zeros((kernel[0] * kernel[1], channels, places.size))
     weights[places.reshape(-1), :, np.arange(places.size)] = 1.0
-    block = (places.shape[0], places.shape[1])
     bias = np.zeros(channels * places.size)
     return product(name, op, weights.reshape(len(weights), -1), bias, patches, block)

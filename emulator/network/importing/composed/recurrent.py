@@ -15,6 +15,9 @@ from ndrite.emulator.network.importing.graph import Op, view
 from ndrite.emulator.network.importing.values import Value
 from ndrite.emulator.spec.arithmetic import Ints
 
+CALLS_MAX = 256
+"""Calls that are written out: each is a dozen nodes."""
+
 
 def written_out(call: Call) -> list[Any] | None:
     """All calls, the last states h, and the last states c of an LSTM.
@@ -24,14 +27,20 @@ def written_out(call: Call) -> list[Any] | None:
     value, layout = call.value, int(call.a.get("layout", 0))
     direction = call.a.get("direction", "forward")
     by_time = value.places.swapaxes(0, 1) if layout and value.places.ndim == 3 else value.places
-    if value.calls > 1 or (direction == "forward" and len(by_time) == 1):
+    if value.calls > 1 or value.places.ndim != 3 or (direction == "forward" and len(by_time) == 1):
         return None
     check_cell(call)
+    if len(by_time) > CALLS_MAX:
+        raise call.refused(
+            f"it has {len(by_time)} calls of cells of their own; accepted: at most {CALLS_MAX}"
+        )
     if any(start_of(call, i) for i in (5, 6) if i < 6 or call.kind == "LSTM"):
         raise call.refused("its first state is not 0; begin with zeros")
-    inputs = [_input(call, value, places) for places in by_time]
-    calls = range(len(inputs))
+    calls = range(len(by_time))
     orders = [calls] * (direction != "reverse") + [calls[::-1]] * (direction != "forward")
+    if len(orders) != len(call.constant(1)):
+        raise call.refused(f"it has weights of {len(call.constant(1))} directions; accepted: {len(orders)}")
+    inputs = [_input(call, value, places) for places in by_time]
     runs = [_run(call, number, inputs, order) for number, order in enumerate(orders)]
     every = [view(call.name, *(run[t][0] for run in runs)) for t in calls]
     y = _laid(value, view(call.name, *every), (len(calls), len(runs)))

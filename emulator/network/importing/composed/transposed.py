@@ -6,17 +6,21 @@ take s * t times the cycles. (Shi et al., Is the deconvolution layer the same as
 arXiv:1609.07009.)
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ndrite.emulator.network.importing.call import Call
+from ndrite.emulator.network.importing.call import FOLDED_MAX, Call
 from ndrite.emulator.network.importing.composed.picking import picked
 from ndrite.emulator.network.importing.graph import product
 from ndrite.emulator.network.importing.layers import standard
 from ndrite.emulator.network.importing.values import Value
 from ndrite.emulator.spec.patches import Patches
+
+STEP_MAX = 255
+"""Largest stride, dilation and padding: a board's blocks are no larger."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +37,9 @@ class Axis:
     @property
     def taps(self) -> list[tuple[int, int, int]]:
         """Phase r, distance j and kernel row i, with ``r + before = stride * j + dilation * i``."""
-        starts = (
-            (r, i, r + self.before - self.dilation * i)
-            for r in range(self.stride)
-            for i in range(self.kernel)
-        )
-        return [(r, start // self.stride, i) for r, i, start in starts if start % self.stride == 0]
+        pairs = itertools.product(range(self.stride), range(self.kernel))
+        distances = ((r, *divmod(r + self.before - self.dilation * i, self.stride), i) for r, i in pairs)
+        return [(r, j, i) for r, j, remainder, i in distances if remainder == 0]
 
     @property
     def border(self) -> int:
@@ -64,21 +65,24 @@ def transposed(call: Call) -> Value:
     value = standard(call)
     if kernels.ndim == 3 and value.op.shape[1] == 1:
         kernels = kernels[:, :, None]
-    if kernels.ndim != 4 or len(kernels) != value.op.shape[0] or len(kernels) % groups:
-        raise call.refused(
-            f"kernels of shape {kernels.shape} on values of {value.own}; use 1-D or 2-D ones, with the "
-            "input's shape given"
-        )
+    fits = kernels.ndim == 4 and kernels.size and len(kernels) == value.op.shape[0]
+    if not fits or groups < 1 or len(kernels) % groups:
+        raise call.refused(f"kernels of shape {kernels.shape} on {value.own}; use 1-D or 2-D convolutions")
     rows, columns = _axes(call, value, kernels.shape[2:])
     share, outputs = len(kernels) // groups, kernels.shape[1]
     of_group = kernels.reshape(groups, share, *kernels.shape[1:]).swapaxes(0, 1)
     block = (rows.stride, columns.stride)
-    weights = np.zeros((rows.reach, columns.reach, share, groups, *block, outputs))
+    shape = (rows.reach, columns.reach, share, groups, *block, outputs)
+    if np.prod(shape, dtype=float) > FOLDED_MAX:
+        raise call.refused(f"it has {np.prod(shape, dtype=float):,.0f} weights; accepted: {FOLDED_MAX:,}")
+    weights = np.zeros(shape)
     for r, j, i in rows.taps:
         for s, k, n in columns.taps:
             weights[j + rows.border, k + columns.border, :, :, r, s] = of_group[..., i, n]
     bias = call.optional(2)
     by_channel = np.zeros(groups * outputs) if bias is None else np.asarray(bias, np.float64)
+    if by_channel.shape != (groups * outputs,):
+        raise call.refused(f"its bias has shape {by_channel.shape}; accepted: ({groups * outputs},)")
     by_column = np.broadcast_to(by_channel.reshape(groups, 1, 1, -1), (groups, *block, outputs))
     patches = Patches(
         shape=(len(kernels), rows.size + min(rows.rest, 0), columns.size + min(columns.rest, 0)),
@@ -93,26 +97,28 @@ def transposed(call: Call) -> Value:
 
 
 def _axes(call: Call, value: Value, kernel: Any) -> list[Axis]:
-    """Rows and columns of the node; of a 1-D one the rows are a single one."""
-    a, rank = call.a, value.places.ndim - 2
-    pads, shape, mode = (
-        list(a.get("pads", [0] * 2 * rank)),
-        a.get("output_shape"),
-        a.get("auto_pad", "NOTSET"),
-    )
-    axes = [] if rank == 2 else [Axis(1, 1, 1, 1, 0, 1)]
-    for i, (size, k) in enumerate(zip(value.own[1:], kernel[-rank:], strict=True)):
-        stride, dilation, more = (
-            int(a.get(name, [usual] * rank)[i])
-            for name, usual in (("strides", 1), ("dilations", 1), ("output_padding", 0))
-        )
+    """Rows and columns of the node; a 1-D one has a single row."""
+    rank, mode, sizes = value.places.ndim - 2, call.a.get("auto_pad", "NOTSET"), call.a.get("output_shape")
+    usual = (("strides", 1), ("dilations", 1), ("output_padding", 0))
+    numbers = [_numbers(call, name, rank, default) for name, default in usual]
+    pads = _numbers(call, "pads", 2 * rank, 0)
+    axes = [Axis(1, 1, 1, 1, 0, 1)] * (2 - rank)
+    for i, (stride, dilation, more) in enumerate(zip(*numbers, strict=True)):
+        size, k = value.own[1 + i], int(kernel[i - rank])
         full = stride * (size - 1) + dilation * (k - 1) + 1 + more
-        before, outputs = int(pads[i]), full - int(pads[i]) - int(pads[i + rank])
-        if mode in ("SAME_UPPER", "SAME_LOWER") or shape is not None:
-            outputs = stride * size if shape is None else int(shape[-rank:][i])
-            padding = full - outputs
-            before = padding // 2 if mode == "SAME_UPPER" else padding - padding // 2
-        if outputs < 1 or before < 0 or outputs > full:
-            raise call.refused(f"it makes {outputs} of {size} values along axis {i + 2}; use pads from 0")
-        axes.append(Axis(size, int(k), stride, dilation, before, outputs))
+        before, outputs = pads[i], full - pads[i] - pads[i + rank]
+        if mode in ("SAME_UPPER", "SAME_LOWER") or sizes is not None:
+            outputs = stride * size if sizes is None else int([0, *sizes][i - rank])
+            before = (full - outputs + (mode != "SAME_UPPER")) // 2
+        if not 1 <= outputs <= full:
+            raise call.refused(f"it makes {outputs} of {size} values of an axis; accepted: 1 to {full}")
+        axes.append(Axis(size, k, stride, dilation, before, outputs))
     return axes
+
+
+def _numbers(call: Call, name: str, count: int, default: int) -> list[int]:
+    """An attribute of ``count`` numbers, the default being the least."""
+    numbers = [int(v) for v in call.a.get(name, [default] * count)]
+    if len(numbers) != count or not default <= min(numbers) <= max(numbers) <= STEP_MAX:
+        raise call.refused(f"{name} are {numbers}; accepted: {count} numbers from {default} to {STEP_MAX}")
+    return numbers

@@ -19,13 +19,14 @@ from ndrite.emulator.network.importing.graph import Op
 from ndrite.emulator.network.importing.reading import Reading
 from ndrite.emulator.network.importing.simplify import simplified
 from ndrite.emulator.network.importing.view import View, in_codes
+from tests.emulator.network.importing import composed_models
 from tests.emulator.network.importing.cases import Case, net, nn, normal, seeded, torch, torch_case
 from tests.emulator.network.importing.onnx_models import ONNX
 from tests.emulator.network.importing.sklearn_models import SKLEARN
 from tests.emulator.network.importing.torch_models import TORCH
 from tests.extras import needs
 
-CASES = {**TORCH, **ONNX, **SKLEARN}
+CASES = {**TORCH, **ONNX, **SKLEARN, **composed_models.FILES}
 """By name; each is built in a folder of its own."""
 
 

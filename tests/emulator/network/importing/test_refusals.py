@@ -50,7 +50,12 @@ SEQUENCES: Rows = {
     "an early call": (whole(lambda y: y[:, 0]), r"of call 0; accepted: the last one, 2"),
     "a mean over calls": (whole(lambda y: y.mean(1)), r"ReduceMean' \(ReduceMean\)"),
     "two calls": (whole(lambda y: y[:, 0] + y[:, 1]), r"different calls of a sequence"),
-    "bidirectional": (whole(lambda y: y[:, -1], bidirectional=True), r"LSTM' \(LSTM\).*direction forward"),
+    "both directions, computed states": (
+        lambda m, x: m.new(nn.GRU, 6, 6, batch_first=True, bidirectional=True)(x, x[:, :2].transpose(0, 1))[
+            1
+        ],
+        r"GRU' \(GRU\).*constant weights and first states",
+    ),
 }
 VECTORS: Rows = {
     "layer norm": (lambda m, x: m.full(m.new(nn.LayerNorm, 6)(x), 2), r"LayerNormalization\).*BatchNorm"),
@@ -58,7 +63,7 @@ VECTORS: Rows = {
     "softmax inside": (lambda m, x: m.full(torch.softmax(m.full(x, 6), 1), 2), r"\(Softmax\).*output may"),
     "attention": (of(lambda a, b: F.scaled_dot_product_attention(a, b, b)), r"\(MatMul\).*host"),
     "product of two signals": (of(lambda a, b: a @ b.T), r"\(MatMul\).*constants"),
-    "division of branches": (of(torch.div), r"\(Div\).*sum, difference or product"),
+    "division of branches": (of(torch.div), r"\(Div\).*sum, difference, product, larger or smaller"),
     "two shapes": (of(lambda a, b: a.unsqueeze(2) + b.unsqueeze(1)), r"\(Add\).*branches of one shape"),
     "control flow": (lambda m, x: m.full(x, 6) if x.sum() > 0 else x, r"other values.*depends on the data"),
     "a constant map": (of(lambda a, b: a.unsqueeze(1) * torch.ones(2, 6)), r"\(Mul\).*shape \(2, 6\)"),
@@ -67,7 +72,10 @@ VECTORS: Rows = {
 MAPS: Rows = {
     "joined by row": (lambda m, x: m.conv(torch.cat([x, x], 2), 2, 1), r"\(Conv\).*use maps of one call"),
     "another layer": (lambda m, x: F.unfold(m.conv(x, 2, 1), 2), r"\((Gather|forward)\).*whole channels"),
-    "a transposed one": (lambda m, x: m.new(nn.ConvTranspose2d, 2, 3, 2)(x), r"Transpose\).*use Resize by"),
+    "channels for rows": (
+        lambda m, x: (lambda y: y + y.transpose(1, 2))(m.conv(x, 6, 1)),
+        r"\(Add\).*in two orders: move channels among themselves",
+    ),
     "interpolation": (lambda m, x: F.interpolate(x, scale_factor=2, mode="bilinear"), RESIZE),
     "maps half as large again": (lambda m, x: F.interpolate(x, scale_factor=1.5), RESIZE),
     "infinity around": (lambda m, x: m.conv(F.pad(x, (1, 1), value=-np.inf), 2, 1), r"\(Pad\).*use a finite"),
@@ -212,6 +220,40 @@ def test_nodes(nodes: str, constants: dict[str, Any], said: str, tmp_path: Path)
     path = written(tmp_path, nodes, constants, (4,), 3, opset=11 if "axes" in nodes else 18)
     with pytest.raises(UnsupportedNodeError, match=rf"{kind}_q' \({kind}\).*{said}"):
         import_model(path, samples=normal(20, 4))
+
+
+K = {"k": np.ones((2, 2, 3, 3))}
+CELL = {"k": np.ones((1, 6, 4)), "r": np.ones((1, 6, 2)), "b": np.zeros((1, 12))}
+BACK = 'GRU <direction = "reverse", hidden_size = 2>'
+# Nodes that read x, the shape of a sample, constants, and what is said.
+COMPOSED: list[tuple[str, tuple[int, ...], dict[str, Any], str]] = [
+    (
+        "ConvTranspose <strides = [0, 1]> (x, k)",
+        (2, 4, 4),
+        K,
+        r"strides are \[0, 1\]; accepted: 2 numbers from 1",
+    ),
+    ("ConvTranspose <strides = [1, 300]> (x, k)", (2, 4, 4), K, "strides are .*1 to 255"),
+    ("ConvTranspose <pads = [1, 1]> (x, k)", (2, 4, 4), K, r"pads are \[1, 1\]; accepted: 4 numbers from 0"),
+    ("ConvTranspose <pads = [4, 0, 4, 0]> (x, k)", (2, 4, 4), K, "it makes -2 of 4 values of an axis"),
+    ("ConvTranspose <output_shape = [9, 9]> (x, k)", (2, 4, 4), K, "it makes 9 of 4 values.*1 to 6"),
+    ("ConvTranspose <group = 0> (x, k)", (2, 4, 4), K, "kernels of shape"),
+    (f"{BACK} (t, k, r, b, , h)", (3, 4), CELL | {"h": np.ones((1, 20, 2))}, "first state is not 0"),
+    (f"{BACK} (t, k, r, b)", (300, 4), CELL, "300 calls"),
+    (f"{BACK.replace('reverse', 'bidirectional')} (t, k, r, b)", (3, 4), CELL, "weights of 1 directions"),
+    ("ConvTranspose (x, k, b)", (2, 4, 4), K | {"b": np.ones(3)}, r"bias has shape \(3,\); accepted: \(2,\)"),
+]
+
+
+@pytest.mark.parametrize(("node", "shape", "constants", "said"), COMPOSED)
+def test_composed_operators(
+    node: str, shape: tuple[int, ...], constants: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    kind = node.split()[0]
+    before = "t = Transpose <perm = [1, 0, 2]> (x)" if kind == "GRU" else ""
+    path = written(tmp_path, f"{before} q = {node} y = Flatten(q)", constants, shape, 3)
+    with pytest.raises(UnsupportedNodeError, match=rf"{kind}_q' \({kind}\).*{said}"):
+        import_model(path, samples=normal(20, *shape))
 
 
 def test_a_loop_that_the_output_does_not_need_is_never_run(tmp_path: Path) -> None:
