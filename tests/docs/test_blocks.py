@@ -32,6 +32,7 @@ SIMULATED = re.compile(r"sim:|ndrite demo|bringup --simulated")
 EXTRAS = {
     "README.md": ("torch", "onnx"),
     "networks.md": ("torch", "onnx"),
+    "add-an-operator.md": ("torch", "onnx"),
     "pytorch.md": ("torch",),
     "training.md": ("torch", "onnx"),
     "physics.md": ("torch",),
