@@ -99,7 +99,7 @@ def devices_of(law: LinearStep | StepTable, spread: EcramSpread) -> Devices:
     require(bounds < 2, "largest bound", f"{bounds:.3g} times the nominal one", "below 2", CompileError)
 
     def bound_table(bound: float) -> npt.NDArray[np.int16]:
-        entries = table(bound * BOUND_ONE, 0.0 * bound)
+        entries = table(bound * BOUND_ONE, bound * BOUND_ONE * spread.bound_sigma)
         return np.clip(entries, -BOUND_MAX, BOUND_MAX)
 
     slopes, steps = {}, None
