@@ -22,7 +22,7 @@ pytestmark = pytest.mark.long
 
 GEOMETRY = dataclasses.replace(PRESETS["tiny"], overlap=True, redraw=0, map_codes=1024)
 FSM = "        with m.FSM():\n"
-SEEN = "        self.seen = number, call, ahead, quiet, outstanding, whole\n"
+SEEN = "        self.seen = number, call, ahead, quiet, outstanding, is_first_index\n"
 SHOWN = ((FSM, SEEN + FSM.replace(":", " as self.fsm:")),)
 """Lets the proof see where the control is."""
 STATES = "idle loaded copy settled next fetch fetching settle multiply sample begin run".split()
@@ -77,7 +77,7 @@ def walk(module: types.ModuleType) -> Verdict:
         walker.start.valid.eq(run.free(1, "asks")),
     ]
     begin = walker._control(m, records, step, asked, is_product, taking)
-    number, call, ahead, quiet, outstanding, whole = walker.seen
+    number, call, ahead, quiet, outstanding, is_first_index = walker.seen
     at = {name: walker.fsm.ongoing(name) for name in STATES}
 
     # The record that was taken last, which call it is of, and the next one.
@@ -107,8 +107,8 @@ def walk(module: types.ModuleType) -> Verdict:
         m.d.sync += fresh.eq(0)
 
     # Where number and call stand in every state: the induction's own part.
-    at_first = at["loaded"] | at["copy"] | at["sample"] | (at["multiply"] & whole)
-    run.always(at_first | at["idle"] | ~whole)
+    at_first = at["loaded"] | at["copy"] | at["sample"] | (at["multiply"] & is_first_index)
+    run.always(at_first | at["idle"] | ~is_first_index)
     run.always(Mux(in_last, (now <= body) | (now == steps), (its_call < calls) & (now < steps)))
     run.always(~(at["settled"] | at["next"] | at["fetch"] | at["fetching"]) | (now != steps))
     here = (number == now) & (call == its_call)
@@ -117,7 +117,7 @@ def walk(module: types.ModuleType) -> Verdict:
     run.always(~at["idle"] | (patches == 0) | ~run.started | run.past(at["run"], "ran"))
     run.always(~(at["settled"] | at["next"]) | here | looped)
     run.always(~(at["fetch"] | at["fetching"]) | ((number == after) & (call == its_call + again)))
-    run.always(~(at["settle"] | (at["multiply"] & ~whole) | at["begin"]) | here)
+    run.always(~(at["settle"] | (at["multiply"] & ~is_first_index) | at["begin"]) | here)
     behind = (number == now + 1) & (call == its_call) & ~answer & ~again
     run.always(~at["run"] | Mux(ahead, behind, here))
     run.always(~(at["fetching"] | (at["run"] & ahead)) | records.begun | (records.held == number))
