@@ -317,33 +317,33 @@ def place(
     reference = measured(ReadAs(()))
     harm = {name: abs(measured(ReadAs(None, (name,))) - reference) for name in names}
     order = sorted(names, key=lambda name: -harm[name] / max(macs.get(name, 0.0), 1.0))
-    curve: dict[int, float] = {}
+    values: dict[frozenset[str], float] = {}
 
-    def distance(count: int) -> float:
-        """Loss with the first ``count`` products of the order in floats."""
-        if count not in curve:
-            curve[count] = measured(ReadAs(None, frozenset(order[count:])))
-        return abs(curve[count] - reference)
+    def distance(digital: frozenset[str]) -> float:
+        """Loss with the products in ``digital`` in floats."""
+        if digital not in values:
+            values[digital] = measured(ReadAs(None, frozenset(names) - digital))
+        return abs(values[digital] - reference)
+
+    def row(digital: frozenset[str]) -> tuple[int, float, float]:
+        share = sum(macs.get(name, 0.0) for name in names if name not in digital) / everything
+        return len(digital), share, values[digital]
 
     low, high = 0, len(order)
-    if distance(0) <= loss:
+    if distance(frozenset()) <= loss:
         high = 0
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if distance(middle) <= loss else (middle, high)
-    digital = set(order[:high])
+        low, high = (low, middle) if distance(frozenset(order[:middle])) <= loss else (middle, high)
+    curve = [row(tried) for tried in sorted(values, key=len)]
+    digital = frozenset(order[:high])
     for name in sorted(digital, key=lambda name: -macs.get(name, 0.0)):  # largest first: back onto the tiles
-        tried = digital - {name}
-        if abs(measured(ReadAs(None, frozenset(set(names) - tried))) - reference) <= loss:
-            digital = tried
-    placement.digital = frozenset(digital)
-    rows = [
-        (count, sum(macs.get(n, 0.0) for n in order[count:]) / everything, value)
-        for count, value in sorted(curve.items())
-    ]
-    final = measured(ReadAs(None, frozenset(set(names) - digital)))
-    rows.append((len(digital), sum(macs.get(n, 0.0) for n in set(names) - digital) / everything, final))
-    return Placed(tiled, tuple(n for n in names if n in digital), tuple(rows), reference, loss)
+        if distance(digital - {name}) <= loss:
+            digital -= {name}
+    distance(digital)  # measured by now, unless everything is digital
+    placement.digital = digital
+    rows = (*curve, row(digital))
+    return Placed(tiled, tuple(n for n in names if n in digital), rows, reference, loss)
 
 
 def _check_read(names: list[str], seen: set[str]) -> None:
