@@ -98,7 +98,7 @@ def state_of(root: Any) -> str:
     check_values(root)
     digest = hashlib.sha256()
     for where, module in root.named_modules():
-        tensors: dict[str, Any] = dict(module._parameters) | dict(module._buffers) | dict(tensors_of(module))
+        tensors: dict[str, Any] = dict(module._buffers) | dict(tensors_of(module))
         tensors |= {name: value for name, value in vars(module).items() if _is_plain(name, value)}
         for name, value in sorted(tensors.items(), key=lambda item: item[0]):
             if name in NOT_STATE or value is None:
