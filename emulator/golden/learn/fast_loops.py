@@ -110,7 +110,7 @@ def trains(values: Any, chance: Any, side: int, at: Any, drawn: Any, scratch: An
 def gather(rows: Any, columns: Any, gathered: Any, first: int) -> Any:
     """Devices whose row, from ``first`` on, and column pulse together: row, column, count; how many."""
     k, m, n, _, _, used = gathered
-    live = largest = 0
+    live = count = 0
     for j in range(columns.shape[0]):
         if columns[j] != U32(0):
             used[live] = j
@@ -128,10 +128,10 @@ def gather(rows: Any, columns: Any, gathered: Any, first: int) -> Any:
                     U32(coincident & U32(0x33333333)) + U32(U32(coincident >> U32(2)) & U32(0x33333333))
                 )
                 coincident = U32(U32(coincident + U32(coincident >> U32(4))) & U32(0x0F0F0F0F))
-                k[largest], m[largest] = U16(first + i), U16(column)
-                n[largest] = np.int64(U32(U32(coincident * U32(0x01010101)) >> U32(24)))
-                largest += 1
-    return largest
+                k[count], m[count] = U16(first + i), U16(column)
+                n[count] = np.int64(U32(U32(coincident * U32(0x01010101)) >> U32(24)))
+                count += 1
+    return count
 
 
 @njit(cache=True, nogil=True, inline="always")
