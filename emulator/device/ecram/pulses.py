@@ -35,8 +35,23 @@ class EcramModel:
         raise NotImplementedError
 
 
+class Bounded(EcramModel):
+    """A model with the bounds ``w_min`` and ``w_max``."""
+
+    w_min: float
+    w_max: float
+
+    @property
+    def low(self) -> float:
+        return self.w_min
+
+    @property
+    def high(self) -> float:
+        return self.w_max
+
+
 @dataclass(frozen=True, kw_only=True)
-class LinearStep(EcramModel):
+class LinearStep(Bounded):
     """A step that is a linear function of the state: aihwkit's LinearStepDevice.
 
     Up: w + d_up (1 - gamma_up w / w_max) (1 + s xi); down: w - d_down (1 - gamma_down w / w_min) (1 + s xi);
@@ -63,14 +78,6 @@ class LinearStep(EcramModel):
     gamma_up: float = 0.0
     gamma_down: float = 0.0
     cycle_sigma: float = 0.0
-
-    @property
-    def low(self) -> float:
-        return self.w_min
-
-    @property
-    def high(self) -> float:
-        return self.w_max
 
     def step(self, w: Floats, up: bool, noise: Floats) -> Floats:
         if up:
@@ -106,7 +113,7 @@ class EcramSpread:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepTable(EcramModel):
+class StepTable(Bounded):
     """Measured steps: mean and deviation of a pulse's change against the state, up and down apart.
 
     Attributes
@@ -127,14 +134,6 @@ class StepTable(EcramModel):
     w_min: float
     w_max: float
     cycle_sigma: float = 1.0
-
-    @property
-    def low(self) -> float:
-        return self.w_min
-
-    @property
-    def high(self) -> float:
-        return self.w_max
 
     def mean(self, w: npt.ArrayLike, up: bool) -> Floats:
         """Mean sizes of steps from states ``w`` (any shape)."""
