@@ -55,7 +55,7 @@ class EcramFit:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Its range, and how good it is."""
+        """Range of the states, and the residual as a part of it."""
         ends = {f"low_{self.unit}": self.low_uS, f"high_{self.unit}": self.high_uS}
         return {**ends, "rms_of_range": self.rms}
 

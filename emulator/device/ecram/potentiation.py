@@ -253,8 +253,7 @@ def _branches(
     w = np.array([state[0] for state in states])
     walks = [w]
     for _ in range(max(lengths)):
-        sizes = (np.interp(w, middles, tables[f"step_{word}_table"]) for word in ("up", "down"))
-        rise, fall = sizes
+        rise, fall = (np.interp(w, middles, tables[f"step_{word}_table"]) for word in ("up", "down"))
         w = np.clip(w + part * np.where(up, rise, -fall), min(-1.0, w.min()), max(1.0, w.max()))
         walks.append(w)
     traces = np.array(walks)
