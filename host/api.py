@@ -27,7 +27,8 @@ class LearningApi(Protocol):
         states: list[npt.NDArray[Any]] | None = None,
         noise: bool = True,
     ) -> None:
-        """Put a learning program on the chip, its devices at ``states`` (K + 1, M) a layer, or at its own.
+        """Load a learning program, with its devices at ``states`` (K + 1, M) per layer, or at the program's
+        own states.
 
         ``seed`` is of read noise, trains and pulses; ``noise`` turns read noise off.
 
@@ -39,7 +40,7 @@ class LearningApi(Protocol):
         ...
 
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
-        """An update for each sample uint8 (n, inputs) and class (n,); the first is update ``first_update``.
+        """Do one update per sample uint8 (n, inputs) with class (n,); the first is number ``first_update``.
 
         Raises
         ------
@@ -66,7 +67,7 @@ class LearningApi(Protocol):
         ...
 
     def states(self) -> list[npt.NDArray[np.int64]]:
-        """Where the pulses have left the devices, int64 (K + 1, M) a layer.
+        """States that the pulses have left the devices at, int64 (K + 1, M) per layer.
 
         Raises
         ------
@@ -183,6 +184,6 @@ class BoardApi(Protocol):
 
 
 def told(board: object, where: str, program: Program | None) -> str:
-    """A board's ``repr``: where it is and what it holds, without asking it."""
+    """Text of a board's ``repr``: its URL and its program, without asking the board."""
     held_program = "nothing" if program is None else f"{program.name!r}"
     return f"{type(board).__name__}({where}, holds {held_program})"

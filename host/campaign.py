@@ -40,7 +40,8 @@ class Device(Protocol):
 
 
 def samples_at_once(geometry: Geometry, inputs: int, outputs: int) -> int:
-    """Samples the device's buffers hold. At least 1 wherever the program itself fits, or ``VerifyError``."""
+    """Number of samples that the device's buffers hold, at least 1 if the program itself fits. Raises
+    ``VerifyError`` otherwise."""
     batch = min(
         geometry.campaign_samples,
         geometry.campaign_words // -(-inputs // 4),

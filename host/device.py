@@ -25,7 +25,7 @@ WRITE_ROUNDS = 3
 
 
 class Device:
-    """A device behind ``link``, which it closes. It holds what was laid out for it.
+    """A device behind ``link``, which closing the device closes. Stores what was laid out for it.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Device:
 
     @classmethod
     def over(cls, channel: Channel) -> Self:
-        """One over another way to it than packets. Raises as the constructor."""
+        """Open a device over a channel that does not carry packets. Raises as the constructor."""
         device = cls.__new__(cls)
         device._open(channel)
         return device
@@ -90,12 +90,12 @@ class Device:
 
     @property
     def channel(self) -> Channel:
-        """The way to the device."""
+        """The channel to the device."""
         return self._channel
 
     @property
     def session(self) -> Session:
-        """The packet session, for its statistics. TypeError where the device is not spoken to in packets."""
+        """The packet session, for its statistics. Raises TypeError if the channel carries no packets."""
         if not isinstance(self._channel, PacketChannel):
             raise TypeError("this board is not spoken to in packets")
         return self._channel.session
@@ -169,7 +169,7 @@ class Device:
         order: npt.NDArray[np.int64] | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Put ``program``, laid out in ``sections``, on the chip; what differs is written, all verified.
+        """Load ``program``, laid out in ``sections``: only differing words are written, and all are verified.
 
         ``order``: which code of a sample is sent when, where not one after the other.
 

@@ -16,8 +16,8 @@ from ndrite.host.errors import InputError, ProtocolError
 
 @dataclass(eq=False)
 class Portion:
-    """Updates asked for in one call: ``payload`` (n, codes) from update ``first`` on; the first ``answered``
-    rows of ``answers`` (n, 1 + layers) are filled."""
+    """Updates of one call: ``payload`` (n, codes) from update ``first`` on; the first ``answered`` rows of
+    ``answers`` (n, 1 + layers) are filled."""
 
     first: int
     payload: npt.NDArray[np.uint8]
@@ -67,7 +67,7 @@ class LearningDevice(Device):
         self._tag, self._layers = tag, layers
 
     def update(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], first_update: int) -> Counts:
-        """An update for each sample uint8 (n, inputs) and class (n,), from number ``first_update`` on.
+        """Do one update per sample uint8 (n, inputs) with class (n,), from number ``first_update`` on.
 
         After a call that failed: the same call, which goes on, or one that begins with the device's next
         update.
@@ -117,7 +117,7 @@ class LearningDevice(Device):
         return self._ask(done).counts(done)
 
     def read_lanes(self, places: Sequence[Sequence[tuple[int, int]]]) -> list[npt.NDArray[np.int64]]:
-        """States (rows, lanes) of every layer, whose lanes lie at (address, words).
+        """Read the states (rows, lanes) of every layer; its lanes are at (address, words).
 
         Raises
         ------
@@ -132,7 +132,7 @@ class LearningDevice(Device):
         return states
 
     def _ask(self, updates: int) -> Portion:
-        """Ask for those of the portion's first ``updates`` that are not answered."""
+        """Request those of the portion's first ``updates`` that have no answer yet."""
         portion = self._portion
         assert portion is not None
         begin = portion.answered

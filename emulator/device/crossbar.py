@@ -75,7 +75,7 @@ def effective_matrix(
 
 
 def _eliminate(g: Floats, wire: float) -> Floats:
-    """G_eff by block elimination of the (sparse, symmetric) nodal equations, one array row at a time.
+    """G_eff by block elimination of the sparse, symmetric nodal equations, one array row at a time.
 
     The nodes of a row wire form a tridiagonal system. Eliminating them leaves the M column nodes of that
     row, coupled to those of the rows above and below by the column segments. The remaining system is block
@@ -118,7 +118,8 @@ PASSES_MAX = 200
 
 @dataclass(frozen=True)
 class Cubic:
-    """The cells' law: coefficient in 1/V^2 and the voltage conductances are specified at, volts."""
+    """Cubic I-V law of a cell: its coefficient in 1/V^2, and the voltage at which conductances are specified,
+    volts."""
 
     coefficient_per_V2: float
     read_voltage_V: float

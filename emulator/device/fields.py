@@ -25,7 +25,7 @@ STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 @dataclass(frozen=True)
 class number(GroupedMetadata):
-    """A number in [low, high], a multiple of ``multiple``.
+    """Declare a number in [low, high] that is a multiple of ``multiple``.
 
     ``models`` names the values of the section's ``model`` that the field matters to; empty: to all.
     """
@@ -48,8 +48,8 @@ class number(GroupedMetadata):
 
 @dataclass(frozen=True)
 class numbers:
-    """Up to ``longest`` numbers in [low, high], a list or a tuple; it becomes a tuple. ``models`` as of
-    ``number``."""
+    """Declare up to ``longest`` numbers in [low, high] as a list or tuple, stored as a tuple; ``models`` as
+    in ``number``."""
 
     low: float
     high: float
@@ -67,7 +67,7 @@ class numbers:
 
 @dataclass(frozen=True)
 class choice:
-    """One of ``values``."""
+    """Declare one of ``values``."""
 
     values: tuple[Any, ...]
 
@@ -82,8 +82,8 @@ class choice:
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def section(name: str) -> Callable[[type[Section]], type[Section]]:
-    """A class decorator: a frozen, strict pydantic dataclass; what it refuses is a ``ChipError``, also by
-    ``require_field``."""
+    """Class decorator: make a frozen, strict pydantic dataclass whose validation errors, those of
+    ``require_field`` included, are ``ChipError``."""
 
     def made(cls: type[Section]) -> type[Section]:
         described: Any = pydantic_dataclasses.dataclass(frozen=True, kw_only=True, config=STRICT)(cls)
@@ -111,7 +111,7 @@ def fields_of(cls: Any) -> dict[str, number | numbers | choice]:
 
 
 def in_words(error: ValidationError, cls: Any, name: str, values: Mapping[str, Any]) -> str:
-    """The first thing that pydantic found in ``values`` of section ``name``, made for ``cls``."""
+    """Describe the first error that pydantic found in ``values`` of section ``name``, made for ``cls``."""
     first_error, fields = error.errors()[0], fields_of(cls)
     if not first_error["loc"]:  # the section's own check of several fields
         return str(first_error["ctx"]["error"])

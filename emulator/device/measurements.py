@@ -49,8 +49,8 @@ UNIT = re.compile(rf"[\[(]?({UNIT_WORD})[\])]?")
 
 @record()
 class Measurements:
-    """Columns by quantity, SI units, float64 (n,); ``device`` str (n,), one name when there is no column;
-    ``line`` (n,): in the file, empty where there is none."""
+    """Columns by quantity in SI units, float64 (n,); ``device`` str (n,), all equal if the file has no such
+    column; ``line`` (n,): line in the file, empty if there is no file."""
 
     name: str
     columns: dict[str, Floats]
@@ -64,7 +64,7 @@ class Measurements:
         return list(dict.fromkeys(self.device.tolist()))
 
     def where(self, rows: Bools) -> Self:
-        """Measurements of the ``rows`` (n,)."""
+        """The measurements of ``rows`` (n,)."""
         columns = {name: values[rows] for name, values in self.columns.items()}
         line = self.line[rows] if len(self.line) else self.line
         return replace(self, columns=columns, device=self.device[rows], line=line)
@@ -188,7 +188,8 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
 def _below_each_other(
     path: Path, header: list[str], rows: list[tuple[int, list[str]]], quantity: str
 ) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The table with columns ``conductance_uS NAME`` below each other, as one and a column of devices."""
+    """Convert a wide table with a column ``conductance_uS NAME`` per device to a long one with a column of
+    devices."""
     names = "|".join(filter(None, (quantity, INVERSE.get(quantity))))
     pattern = rf"((?i:{names}))(?:_|\s*[\[(]|\s)({UNIT_WORD})[\])]?[\s_:]+(.+)"
     wide = {i: m for i, name in enumerate(header) if (m := re.fullmatch(pattern, name))}
@@ -213,7 +214,8 @@ def _below_each_other(
 
 
 def _text(path: Path) -> str:
-    """The file's text: UTF-8, UTF-16 with its mark, or Latin-1, in which instruments write a micro sign."""
+    """Read the file's text: UTF-8, UTF-16 with a byte-order mark, or Latin-1, in which instruments write a
+    micro sign."""
     content = path.read_bytes()
     for encoding in ("utf-16",) if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "latin-1"):
         try:
@@ -226,7 +228,7 @@ def _text(path: Path) -> str:
 
 
 def _column(path: Path, header: list[str], quantity: str, chosen: str | None) -> Place | None:
-    """The quantity's column."""
+    """Index of the column of a quantity."""
     if chosen is None:
         fit = [n for n in header if _split(n)[0].lower() in (quantity, INVERSE.get(quantity))]
         if len(fit) > 1:
@@ -242,7 +244,7 @@ def _column(path: Path, header: list[str], quantity: str, chosen: str | None) ->
 
 
 def _unused(path: Path, header: list[str], names: str) -> set[int]:
-    """Indices of the columns that the user leaves out: one header, or several with commas between them."""
+    """Indices of the columns that the user excludes, as one header or several separated by commas."""
     return {_index(path, header, name) for name in ([names] if names in header else names.split(","))}
 
 
@@ -319,7 +321,8 @@ def _numbers(
 
 
 def _number(text: str) -> float:
-    """The number, with a decimal point or comma, thousands apart or not; not a number where it is none."""
+    """Parse a number with a decimal point or comma, with or without thousands separators; NaN if it is not a
+    number."""
     grouped = THOUSANDS.fullmatch(text)
     if grouped:
         apart = text.count(grouped[1]) > 1 or grouped[1] in " '\u00a0\u202f"

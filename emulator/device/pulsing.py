@@ -18,7 +18,7 @@ from ndrite.emulator.spec.arithmetic import Floats
 
 @dataclass(frozen=True, kw_only=True)
 class PulseCount:
-    """Effort of programming an array, one cell after the other.
+    """Number of pulses and reads to program an array, one cell after the other.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ class Programming(Pulsed):
         rng: np.random.Generator,
         relaxed_uS: Floats | float = 0.0,
     ) -> tuple[Floats, PulseCount]:
-        """Conductances that cells (n,) land on, and what it took.
+        """Program cells (n,) by pulses and verify reads; returns the final conductances and the effort.
 
         Fresh cells are formed, which leaves them at the lowest conductance; then each is read and pulsed
         until a read is within the window or ``most_pulses`` are spent. Energies are V^2 G t. ``cell_uS``: the

@@ -9,7 +9,7 @@ import re
 
 
 def spice_word(text: str) -> str:
-    """``text`` as one word of a SPICE deck or of ngspice's control language: a file's name, or in a comment.
+    """``text`` as one word of a SPICE deck or of ngspice's control language, as in a file name or comment.
 
     ngspice takes a line's end, spaces, quotes, ``;``, ``$``, backquotes (they run a shell), braces and
     brackets apart.
@@ -18,7 +18,7 @@ def spice_word(text: str) -> str:
 
 
 def verilog_comment(text: str) -> str:
-    """A line of Verilog-A that is a comment: ``text`` without what ends a line, and without backslashes,
-    which may join it with the next."""
+    """A comment line of Verilog-A: ``text`` without line ends, and without backslashes, which may continue a
+    line."""
     printable = "".join(c if c.isprintable() and c != "\\" else " " for c in text)
     return f"// {' '.join(printable.split())}"

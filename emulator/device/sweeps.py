@@ -23,17 +23,17 @@ class Leg:
 
     @property
     def jump(self) -> bool:
-        """Whether it is a jump back to the start of the next sweep."""
+        """Whether the leg is a jump back to the start of the next sweep."""
         return self.stop - self.start < JUMP
 
     @property
     def rows(self) -> slice:
-        """The leg's rows; neighbours share the row of the turn."""
+        """The leg's rows; neighbouring legs share the row at the turn."""
         return slice(self.start, self.stop + 1)
 
 
 def legs_of(x: Floats, swing: float = SWING) -> list[Leg]:
-    """The runs up and down of ``x`` (n,), each at least ``swing`` of its range long."""
+    """Split ``x`` (n,) into runs up and down, each spanning at least ``swing`` of the range of ``x``."""
     smallest_swing = swing * float(np.ptp(x))
     if not smallest_swing > 0:
         return []
@@ -58,14 +58,15 @@ def legs_of(x: Floats, swing: float = SWING) -> list[Leg]:
 
 
 def in_order(x: Floats) -> list[Leg]:
-    """The legs of ``x`` where its rows are in the order of sweeps; none where they are mixed."""
+    """The legs of ``x`` if its rows are in sweep order; none if they are mixed."""
     legs = legs_of(x)
     swept = sum(not leg.jump for leg in legs)
     return legs if swept and len(x) >= LEG_MIN * swept and len(legs) <= 2 * swept else []
 
 
 def noise_of(x: Floats) -> float:
-    """Standard deviation of what is random from row to row, from second differences: a slope is no noise."""
+    """Standard deviation of row-to-row noise, from second differences, so that a slope does not count as
+    noise."""
     if len(x) < 3:
         return 0.0
     return 1.4826 * float(np.median(np.abs(np.diff(x, 2)))) / 6**0.5
@@ -77,11 +78,11 @@ def rms(*parts: Floats) -> float:
 
 
 def smoothed(x: Floats) -> Floats:
-    """Running median of five, the ends held: a single outlier makes no peak."""
+    """Running median of five with constant ends: a single outlier does not form a peak."""
     padded = np.pad(x, 2, mode="edge")
     return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1), np.float64)
 
 
 def rounded(value: float) -> float:
-    """To the six digits that a description is given."""
+    """Round to the six digits that a description states."""
     return float(f"{value:.6g}")

@@ -19,12 +19,12 @@ from ndrite.emulator.errors import ChipError, PhysicsError, require
 
 
 def text(value: float) -> str:
-    """A number that both read, to the last bit."""
+    """A number that SPICE and Verilog-A read back to the last bit."""
     return f"{float(value):.17g}" if value >= 0 else f"({float(value):.17g})"
 
 
 def current_law(device: curves.NdrModel, v: str) -> str:
-    """Amperes of ``device`` at the voltage that ``v`` is an expression of."""
+    """The current of ``device`` in amperes as an expression of the voltage ``v`` (an expression)."""
     if isinstance(device, curves.Tunnel):
         return _tunnel(v, device.peak_voltage_V, device.peak_current_A)
     if isinstance(device, curves.Double):
@@ -64,7 +64,7 @@ GATE_V = 0.5
 
 
 def pulse_rates(model: EcramModel, w: str) -> tuple[str, str]:
-    """Change of the state ``w`` (an expression) a second under a pulse up, and under one down.
+    """Change per second of the state ``w`` (an expression) during a pulse up, and during a pulse down.
 
     A step w' = w + a - b w is what dw/dt = r (a / b - w) leaves after a pulse of time t if exp(-r t) = 1 - b.
     """

@@ -152,7 +152,8 @@ class FastCore:
 
 
 class FastProduct:
-    """A product laid out for the loops; ``given`` float32 (M, K) is read again by ``refresh``."""
+    """A product laid out for the compiled loops. ``given`` float32 (M, K) may be written; ``refresh`` then
+    lays it out again."""
 
     def __init__(self, program: Program, number: int) -> None:
         step = program.products[number]
@@ -177,7 +178,7 @@ class FastProduct:
         self._where = _where(p, step.border)
 
     def refresh(self) -> None:
-        """Lay ``given`` out tile by tile; of one tile it is the same memory."""
+        """Lay ``given`` out tile by tile; a product of a single tile uses its memory directly."""
         _m, k = self.given.shape
         if k <= self._tile_rows:
             return
@@ -187,8 +188,8 @@ class FastProduct:
         self._weights = np.concatenate(flat, axis=1)
 
     def run(self, maps: Maps, first: int, loops: _Loops) -> npt.NDArray[Any]:
-        """Compute the product's map, codes or sums int32; patch p of sample i has number first + i * stride +
-        p."""
+        """Compute the product's map (codes, or sums int32). In the read noise, patch p of sample i is number
+        first + i * stride + p."""
         from ndrite.emulator.golden.fast_loops import product
 
         step, patches = self.step, self.step.patches
@@ -223,7 +224,7 @@ class FastProduct:
 
 @dataclasses.dataclass(frozen=True)
 class _Loops(PerKind):
-    """The compiled loops as an arithmetic, of samples from number ``first`` on."""
+    """The compiled loops as an arithmetic for samples numbered from ``first``."""
 
     core: FastCore
     schedule: npt.NDArray[np.uint32]
@@ -277,13 +278,13 @@ class _Loops(PerKind):
 
 
 def _where(p: Patches, border: int) -> npt.NDArray[np.int64]:
-    """Parameters of patches in the order of the loops' arguments."""
+    """Patch parameters in the order of the loops' arguments."""
     numbers = [*p.shape, *p.kernel, *p.stride, *p.dilation, *p.padding[:2], *p.grid, p.groups, border]
     return np.array(numbers, np.int64)
 
 
 def _answers(program: Program, step: Table) -> Codes:
-    """Answers of every element of a table to every code, uint8 (E, 256)."""
+    """Output of every element of a table for every input code, uint8 (E, 256)."""
     codes = np.arange(256, dtype=np.uint8)[:, None, None, None]
     channels = np.broadcast_to(codes, (256, int(step.channel.max()) + 1, 1, 1))
     answers = table(step, channels, program.curve_base, program.curve_slope)
@@ -302,7 +303,8 @@ def channel_first(x: Codes, shape: Shape) -> Codes:
 
 
 def join(maps: list[Codes]) -> Codes:
-    """Several maps as one step reads them (``ndrite.emulator.spec.steps.joined``)."""
+    """Join several maps as one step reads them (see ``ndrite.emulator.spec.flow.join``), in the loops' axis
+    order."""
     if len(maps) == 1:
         return maps[0]
     if len({x.shape[2:] for x in maps}) > 1:

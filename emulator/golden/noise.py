@@ -21,14 +21,14 @@ U32 = npt.NDArray[np.uint32]
 
 
 def rotated(x: Any, by: int, bits: int) -> Any:
-    """To the right."""
+    """``x`` rotated right by ``by`` of ``bits`` bits."""
     return (x >> by) | (x << (bits - by))
 
 
 def pass_key(
     seed: int, inference: npt.NDArray[Any], layer: int, tile: int, dac_slice: int, *, stream: int = 0
 ) -> npt.NDArray[np.uint16]:
-    """Keys of one pass: Speck64/128 of (inference, layer | tile | slice) under the seed.
+    """Keys of one pass, uint16 (n, 4): Speck64/128 of (inference, layer | tile | slice) under the seed.
 
     ``inference`` is an integer array (samples,), taken mod 2^32; ``seed`` 64 bit; ``stream`` 0, or the
     virtual chip + 1. Returns uint16 (samples, 4), least significant word of the cipher text first.
@@ -137,7 +137,7 @@ def _code(
 
 
 def virtual_chip(program: Program, *, seed: int, chip: int) -> Program:
-    """The program, which has ``variation``, with the weights of virtual chip ``chip`` of ``seed``."""
+    """A program with ``variation`` as virtual chip ``chip`` of ``seed``: its weights redrawn."""
     assert program.variation is not None
     layers = tuple(
         dataclasses.replace(

@@ -67,7 +67,8 @@ def random_layer(
     curves: int,
     corner: bool,
 ) -> Layer:
-    """A layer of ``k`` inputs and ``m`` outputs; what is None is drawn, as for ``random_program``."""
+    """A random layer of ``k`` inputs and ``m`` outputs; parameters that are None are drawn, as in
+    ``random_program``."""
     weight_max = geometry.weight_max
     chosen = readout or str(rng.choice(["adc", "analog"] if geometry.analog else ["adc"]))
     d = dac_bits or int(rng.choice(DAC_BITS))

@@ -44,7 +44,8 @@ def in_threads(part: Callable[[int, int], None], samples: int, each: int, thread
 
 
 def left_over(samples: int, each: int, threads: int) -> int:
-    """Samples that do not divide among threads, and are better done one by one by all of them.
+    """Number of samples at the end that do not divide evenly among the threads and are better computed one by
+    one by all threads together.
 
     One of three samples on two threads would keep one thread waiting for half of the time.
     """

@@ -13,12 +13,12 @@ class Link(Protocol):
 
     @property
     def narrow(self) -> bool:
-        """Whether bytes are what a sample waits for."""
+        """Whether the line rate, and not the array, limits samples per second."""
         ...
 
     @property
     def live(self) -> bool:
-        """Whether its seconds are this machine's."""
+        """Whether the link's seconds are wall-clock seconds."""
         ...
 
     def write(self, data: bytes, /) -> None:

@@ -34,7 +34,7 @@ def idle_fields(chip: Chip) -> dict[str, str]:
 
 
 def stated_in_vain(chip: Chip) -> dict[str, str]:
-    """Return the idle fields whose value is not the default one."""
+    """Return the idle fields that were set to a value other than the default."""
     defaults = {
         f"{section}.{field.name}": field.default
         for section, cls in SECTIONS.items()

@@ -25,7 +25,7 @@ def list_devices() -> list[str]:
 
 
 def load_chip(name_or_path: str | os.PathLike[str]) -> Chip:
-    """The preset of that name, or the description in that YAML file.
+    """Load the preset of that name, or the description in that YAML file.
 
     Parts joined with ``+`` are laid over each other field by field, the last one winning:
     ``wan2022+mine.yaml`` is the preset with the fields of the file, ``wan2022+ndr-bell+ecram-tang2018`` one
@@ -64,7 +64,7 @@ def load_content(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def parse_chip(content: Any) -> Chip:
-    """A chip from the nested dictionary a YAML file holds (or ``Chip.as_dict`` gives).
+    """Build a chip from the nested dictionary of a YAML file, or from ``Chip.as_dict``.
 
     A value is written plainly, or as ``{value: ..., source: ...}``. Raises ChipError when a field is missing,
     unknown, mistyped or out of range.
@@ -89,8 +89,8 @@ def parse_chip(content: Any) -> Chip:
 
 
 def check_part(content: Any, where: str | None) -> None:
-    """Refuse anything in a (partial) description that is no section or field. Raises ChipError, naming
-    ``where``, if given, and the field."""
+    """Refuse unknown sections and fields in a (partial) description. Raises ChipError, naming the field and,
+    if given, ``where``."""
     try:
         if not isinstance(content, dict):
             raise ChipError(f"description is a {type(content).__name__}; accepted: a mapping of sections")
@@ -131,7 +131,7 @@ def _parsed(where: str, content: Any) -> Chip:
 
 
 def _values(name: str, content: dict[str, Any], cls: type[Any], sources: dict[str, str]) -> dict[str, Any]:
-    """The plain values of a section; what they say of their sources goes into ``sources``."""
+    """Plain values of a section; the sources stated beside them are stored in ``sources``."""
     values = {}
     for key, entry in content.items():
         where = f"{name}.{key}"
@@ -167,8 +167,8 @@ def save_preset(
     description: str,
     card: dict[str, str] | None = None,
 ) -> None:
-    """Write one section, each value with ``source``, and its device card, as a part of a description, which
-    ``--chip wan2022+mine.yaml`` takes; in whole or not at all. ``check_values`` is to come before."""
+    """Write one section, each value with ``source``, and its device card as a part of a description, for
+    ``--chip wan2022+mine.yaml``. The file is written in whole or not at all. Call ``check_values`` first."""
     fields = {
         name: {"value": list(value) if isinstance(value, tuple) else value, "source": source}
         for name, value in values.items()

@@ -16,7 +16,7 @@ from ndrite.emulator.spec.arithmetic import ADC_BITS, DAC_BITS
 
 @section("array")
 class Array:
-    """The crossbar. ``rows`` add on one column line before readout; IR drop is solved array by array.
+    """The crossbar. ``rows`` share a column line before readout; IR drop is solved array by array.
 
     Attributes
     ----------
@@ -38,16 +38,16 @@ class Array:
 
     @property
     def weights_across(self) -> int:
-        """Weights in a row of a tile."""
+        """Number of weights in one row of a tile."""
         return self.columns // 2 if self.pairs == "interleaved" else self.columns
 
     @property
     def arrays_a_tile(self) -> int:
-        """Arrays that hold a tile's weights."""
+        """Number of arrays that hold one tile's weights."""
         return 1 if self.pairs == "interleaved" else 2
 
     def tiles(self, rows: int, columns: int) -> tuple[int, int]:
-        """Tiles that ``rows`` x ``columns`` weights take, (below each other, side by side)."""
+        """Number of tiles for ``rows`` x ``columns`` weights, as (vertically, horizontally)."""
         return math.ceil(rows / self.rows), math.ceil(columns / self.weights_across)
 
 
@@ -97,7 +97,7 @@ class Readout:
 
     @property
     def is_circuit(self) -> bool:
-        """Whether nothing digital stands between a column and its neuron."""
+        """Whether a column drives its neuron directly, with no digital stage between them."""
         return self.kind == "analog" and self.range_policy == "layer"
 
 
@@ -171,7 +171,8 @@ class Chip:
         require_field(self.conditions, before, "corrected_at_s", times)
 
     def _check_texts(self) -> None:
-        """Refuse text of another kind than one printable line: it is shown and written into other forms."""
+        """Refuse texts that are not one line of printable characters: they are shown and written into other
+        languages."""
         require_line("name", self.name, ChipError)
         longer = {"description": self.description}
         for field, source in self.sources.items():
@@ -186,12 +187,12 @@ class Chip:
 
     @property
     def temperature_K(self) -> float:
-        """Where the chip is."""
+        """Temperature of the chip."""
         return self.neuron.temperature_K
 
     @property
     def noise_factor(self) -> float:
-        """Noise of columns and converters, in parts of what the description gives."""
+        """Noise of columns and converters relative to the described noise."""
         noise_temperature = self.readout.noise_temperature_K
         return 1.0 if noise_temperature is None else (self.temperature_K / noise_temperature) ** 0.5
 

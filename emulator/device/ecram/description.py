@@ -24,7 +24,7 @@ TABLE = numbers(0, 100, 1024, models=("step-table",))
 
 @section("ecram")
 class Pulsed:
-    """A device whose state pulses move, and their law.
+    """A device whose state is changed by pulses, and the law of its steps.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class Pulsed:
 
     @property
     def device(self) -> EcramModel | None:
-        """The device; None of model ``none``."""
+        """The model of the device; None for ``model: none``."""
         kinds = {"linear-step": LinearStep, "exponential": Exponential, "step-table": StepTable}
         kind = kinds.get(self.model)
         if kind is None:
@@ -85,7 +85,8 @@ class Pulsed:
 
 @section("ecram")
 class Ecram(Pulsed):
-    """The ECRAM beside a neuron and what of the NDR curve its state sets, linearly between two factors.
+    """The ECRAM beside a neuron, and the NDR parameters that its state sets, each linearly between two
+    factors.
 
     A linear effect of the state is illustrative: the paper's relation is not public. A state goes
     as rest + (state(0) - rest) exp(-t / tau(T)), tau(T) = tau(Tr) exp(E / k (1 / T - 1 / Tr)): Arrhenius'
@@ -144,12 +145,12 @@ class Ecram(Pulsed):
 
     @property
     def voltage_factors(self) -> tuple[float, float]:
-        """On the peak voltage, at the lowest and the highest state."""
+        """Factors on the peak voltage at the lowest and the highest state."""
         return self._factors("peak_voltage") if self.tunes in VOLTAGE else (1.0, 1.0)
 
     @property
     def current_factors(self) -> tuple[float, float]:
-        """On the peak current."""
+        """Factors on the peak current at the lowest and the highest state."""
         return self._factors("peak_current") if self.tunes in CURRENT else (1.0, 1.0)
 
     def _factors(self, of: str) -> tuple[float, float]:
@@ -164,9 +165,9 @@ class Ecram(Pulsed):
         return _between(self.current_factors, state)
 
     def shaped(self, device: NdrModel, state: float) -> NdrModel:
-        """``device`` with the parameter of its shape that the state sets; as it is, where that is none.
-        Raises PhysicsError when the device has no such parameter, or none of the value that the factor
-        gives."""
+        """``device`` with the shape parameter that the state sets, or unchanged if the state sets none.
+        Raises PhysicsError when the device has no such parameter, or the factor gives a value that it cannot
+        have."""
         if self.tunes not in SHAPES:
             return device
         kind, field = SHAPES[self.tunes]
@@ -183,15 +184,15 @@ class Ecram(Pulsed):
             raise PhysicsError(f"shape_{'high' if state else 'low'}_factor is {factor:g}: {error}") from None
 
     def time_constant_s(self, kelvin: float) -> float:
-        """Of the state's relaxation at ``kelvin``; inf: it stays."""
+        """Time constant of the state's relaxation at ``kelvin``; inf if the state does not relax."""
         if self.retention_s is None:
             return np.inf
         per_eV = (1.0 / kelvin - 1.0 / self.reference_temperature_K) / BOLTZMANN_EV_PER_K
         return float(self.retention_s * np.exp(min(self.retention_energy_eV * per_eV, 600.0)))
 
     def kept(self, state: npt.ArrayLike, seconds: float, kelvin: float) -> Floats:
-        """States (any shape, 0..1) after so many ``seconds``; those before now where seconds are negative, as
-        far as 0..1 goes."""
+        """States (any shape, 0..1) after ``seconds`` more seconds; for negative ``seconds`` the earlier
+        states, clipped to 0..1."""
         if self.retention_s is None:
             return np.asarray(state, np.float64)
         # Far above the reference temperature a time constant is too short for a float.

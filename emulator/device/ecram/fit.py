@@ -26,7 +26,8 @@ PLATEAU = 1e-3
 
 @record()
 class Branch:
-    """One run of pulses one way: pulse number from its ``start``, and the state, measured and modelled."""
+    """One run of pulses in one direction: pulse numbers counted from its ``start``, and the states, measured
+    and modelled."""
 
     device: str
     up: bool
@@ -55,12 +56,13 @@ class EcramFit:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Range of the states, and the residual as a part of it."""
+        """Describe the range of the states and the residual relative to it."""
         ends = {f"low_{self.unit}": self.low_uS, f"high_{self.unit}": self.high_uS}
         return {**ends, "rms_of_range": self.rms}
 
     def held_out(self, kept: Measurements, left: Measurements) -> float:
-        """Error of the same model, fitted to ``kept``, on ``left``: rms, as a part of the full range."""
+        """Prediction error on ``left`` of the same model fitted to ``kept``: rms relative to the full
+        range."""
         refit, errors = fit_ecram(kept, self.model), []
         low, high = refit.low_uS * 1e-6, refit.high_uS * 1e-6
         for name in left.devices:
@@ -142,7 +144,7 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
 
 
 def _trace(name: str, pulse: Floats, conductance: Floats) -> tuple[Floats, Floats, list[Leg]]:
-    """Pulses in order, conductances, and the runs up and down."""
+    """Pulse numbers in order, conductances, and the runs up and down."""
     where = f"device {name!r}"
     order = np.argsort(pulse, kind="stable")
     pulse, g = pulse[order], conductance[order]
@@ -172,7 +174,7 @@ def _trace(name: str, pulse: Floats, conductance: Floats) -> tuple[Floats, Float
 
 
 def _with_plateaus(legs: list[Leg], smooth: Floats, tolerance: float) -> list[Leg]:
-    """At its bound a device stays while pulses go on: a run ends where that plateau does."""
+    """End each run where its plateau ends: at its bound a device stays while pulses continue."""
     moved: list[Leg] = []
     start = 0
     for i, leg in enumerate(legs):
@@ -186,7 +188,8 @@ def _with_plateaus(legs: list[Leg], smooth: Floats, tolerance: float) -> list[Le
 
 
 def _branch(n: Floats, state: Floats, low: float, high: float, up: bool) -> tuple[float, float, Floats]:
-    """Step at state 0, gamma, and the modelled states of one branch of a device with these bounds."""
+    """Step at state 0, gamma, and the modelled states of one branch of a device with the bounds ``low`` and
+    ``high``."""
     low, high, direction = min(low, -0.01), max(high, 0.01), 1.0 if up else -1.0  # on both sides of 0
     bound = high if up else low
     moving = np.abs(state - state[-1]) > 0.02
@@ -213,8 +216,8 @@ def _branch(n: Floats, state: Floats, low: float, high: float, up: bool) -> tupl
 
 
 def _walk(n: Floats, beside: Floats) -> float:
-    """Deviation a pulse of what adds up from pulse to pulse. Read noise does not: differences over several
-    pulses have it as often as differences over one."""
+    """Standard deviation per pulse of noise that accumulates from pulse to pulse. Read noise does not
+    accumulate: it is the same in differences over one pulse and over several."""
     lag = max(4, len(n) // 20)
     step_variance, more = (float(np.square(beside[k:] - beside[:-k]).mean()) for k in (1, lag))
     pulses = float((n[lag:] - n[:-lag]).mean() - np.diff(n).mean())
@@ -222,8 +225,8 @@ def _walk(n: Floats, beside: Floats) -> float:
 
 
 def spread_of(steps: Floats, bounds: list[float]) -> dict[str, float]:
-    """Fields of what differs from device to device: steps up and down (devices, 2), which the model has vary
-    together and apart, and sizes of the bounds."""
+    """Fields for the spread between devices, from their steps up and down (devices, 2), split into a common
+    part and a part of its own for each direction, and from the sizes of their bounds."""
     ratio = steps / steps.mean(axis=0)
     values = {"step": ratio.mean(axis=1), "asymmetry": (ratio[:, 0] - ratio[:, 1]) / 2, "bound": bounds}
     spread = {name: float(np.std(v, ddof=min(len(steps) - 1, 1))) for name, v in values.items()}

@@ -27,7 +27,7 @@ VALUES = {"conductance": "uS", "current": "uA"}
 
 
 class Run(NamedTuple):
-    """Pulses of one direction behind each other: their numbers and the values after them."""
+    """Consecutive pulses in one direction: their numbers and the values after each."""
 
     device: str
     cycle: float
@@ -37,7 +37,7 @@ class Run(NamedTuple):
 
 
 class Moves(NamedTuple):
-    """Moves between neighbouring rows of the runs of one direction.
+    """Changes between neighbouring rows of all runs in one direction.
 
     ``device``, ``run``: their numbers; ``entry``: of the table; ``pulses``: how many there were between the
     rows; ``change``: of the state, positive in the run's direction.
@@ -52,10 +52,10 @@ class Moves(NamedTuple):
 
 @record()
 class StepsFit(EcramFit):
-    """Result of ``fit_steps``: as ``EcramFit``, a branch a run."""
+    """Result of ``fit_steps``: an ``EcramFit`` with one branch per run."""
 
     def held_out(self, kept: Measurements, left: Measurements) -> float:
-        """Error of the table, fitted to ``kept``, on ``left``: rms, as a part of the full range."""
+        """Prediction error on ``left`` of the table fitted to ``kept``: rms relative to the full range."""
         refit, errors = fit_steps(kept), []
         low, span = refit.low_uS * 1e-6, (refit.high_uS - refit.low_uS) * 1e-6
         pulse, value, up, cycle = _columns(left)
@@ -169,7 +169,7 @@ def runs_of(data: Measurements) -> list[Run]:
 
 
 def _columns(data: Measurements) -> tuple[Floats, Floats, Bools, Floats]:
-    """Pulse, value, whether the pulse goes up, and cycle of each row."""
+    """For each row the pulse number, the value, whether the pulse goes up, and the cycle."""
     pulse, value = data.columns["pulse"], data.columns[_quantity(data)]
     cycle = data.columns.get("cycle", np.zeros(len(pulse)))
     return pulse, value, data.columns["direction"] > 0, cycle
@@ -196,7 +196,8 @@ def _moves(runs: list[Run], states: list[Floats], names: list[str], up: bool, *,
 
 
 def _means(moves: Moves, devices: int) -> tuple[Floats, Floats, int]:
-    """Mean steps of the entries, devices' parts of them (1 on average), and how many entries are empty."""
+    """Mean step of each table entry, each device's factor on it (1 on average), and the number of empty
+    entries."""
     part = np.ones(devices)
     for _ in range(ITERATIONS):
         pulses = np.bincount(moves.entry, moves.pulses * part[moves.device], ENTRIES)
@@ -210,7 +211,8 @@ def _means(moves: Moves, devices: int) -> tuple[Floats, Floats, int]:
 
 
 def _residuals(moves: Moves) -> tuple[Floats, bool]:
-    """Moves less those of the same device and entry on average, a pulse's; whether any run repeats."""
+    """Differences of the moves from the mean of the same device and entry, per pulse, and whether any run
+    repeats."""
     group = moves.device * ENTRIES + moves.entry
     pulses, change = np.bincount(group, moves.pulses), np.bincount(group, moves.change)
     count = np.bincount(group)[group]
@@ -223,14 +225,16 @@ def _residuals(moves: Moves) -> tuple[Floats, bool]:
 
 
 def _read_noise(moves: Moves, residuals: Floats) -> float:
-    """Deviation of a reading: it moves a step one way and the next one the other."""
+    """Standard deviation of one reading, from the anticorrelation of neighbouring steps: a reading error adds
+    to one step and subtracts from the next."""
     neighbours = (moves.run[1:] == moves.run[:-1]) & np.isfinite(residuals[1:] + residuals[:-1])
     products = (residuals * np.sqrt(moves.pulses))[1:] * (residuals * np.sqrt(moves.pulses))[:-1]
     return math.sqrt(max(0.0, -float(products[neighbours].mean()))) if neighbours.any() else 0.0
 
 
 def _noises(moves: Moves, residuals: Floats, read: float) -> Floats:
-    """Deviation of a pulse in each entry; of entries without two moves that of their neighbours."""
+    """Standard deviation of a pulse in each table entry; an entry with fewer than two moves takes its
+    neighbours'."""
     known = np.isfinite(residuals)
     square = np.square(residuals[known]) - 2 * read**2 / moves.pulses[known]
     count = np.bincount(moves.entry[known], minlength=ENTRIES)
@@ -245,7 +249,7 @@ def _noises(moves: Moves, residuals: Floats, read: float) -> Floats:
 def _branches(
     runs: list[Run], states: list[Floats], names: list[str], tables: dict[str, Floats], parts: Floats
 ) -> tuple[Branch, ...]:
-    """Every run with the states that the table gives from its first one on."""
+    """Every run with the states that the table predicts from the run's first state."""
     middles = (np.arange(ENTRIES) + 0.5) * (2 / ENTRIES) - 1
     lengths = [round(float(run.pulse[-1] - run.pulse[0])) for run in runs]
     part = np.array([parts[names.index(run.device), 0 if run.up else 1] for run in runs])

@@ -12,7 +12,7 @@ from ndrite.emulator.spec.arithmetic import Floats
 
 
 class EcramModel:
-    """A device that pulses move between two bounds, 0 and 1 unless the model has others."""
+    """A device whose state pulses change between two bounds, 0 and 1 unless the model has others."""
 
     cycle_sigma: float
 
@@ -31,7 +31,7 @@ class EcramModel:
         return np.asarray(np.clip(w + self.step(w, up, noise), self.low, self.high), np.float64)
 
     def step(self, w: Floats, up: bool, noise: Floats) -> Floats:
-        """Change of states ``w`` by a pulse, ``noise`` as the model has it."""
+        """Change of states ``w`` by one pulse; ``noise`` standard normal, scaled by the model."""
         raise NotImplementedError
 
 
@@ -52,7 +52,7 @@ class Bounded(EcramModel):
 
 @dataclass(frozen=True, kw_only=True)
 class LinearStep(Bounded):
-    """A step that is a linear function of the state: aihwkit's LinearStepDevice.
+    """A step that depends linearly on the state (aihwkit's LinearStepDevice).
 
     Up: w + d_up (1 - gamma_up w / w_max) (1 + s xi); down: w - d_down (1 - gamma_down w / w_min) (1 + s xi);
     then cut at the bounds (github.com/IBM/aihwkit, src/rpucuda/rpu_linearstep_device.cpp, update_once_mult
@@ -85,8 +85,8 @@ class LinearStep(Bounded):
         return -self.step_down * (1.0 - self.gamma_down * w / self.w_min) * (1.0 + noise)
 
     def population(self, spread: EcramSpread, count: int, rng: np.random.Generator) -> LinearStep:
-        """Devices whose step, asymmetry, bounds and gammas are drawn (aihwkit's ``*_dtod``), ``count`` in one
-        model whose fields are arrays (count,)."""
+        """Draw ``count`` devices with their own step, asymmetry, bounds and gammas (aihwkit's ``*_dtod``), as
+        a single model whose fields are arrays (count,)."""
         xi = rng.standard_normal((count, 6)).T
         step = np.maximum(1.0 + spread.step_sigma * xi[0], 0.01)
         apart = spread.asymmetry_sigma * xi[1]
@@ -114,7 +114,8 @@ class EcramSpread:
 
 @dataclass(frozen=True, kw_only=True)
 class StepTable(Bounded):
-    """Measured steps: mean and deviation of a pulse's change against the state, up and down apart.
+    """Measured steps: mean and standard deviation of the change per pulse as a function of the state, for
+    each direction.
 
     Attributes
     ----------
@@ -136,11 +137,11 @@ class StepTable(Bounded):
     cycle_sigma: float = 1.0
 
     def mean(self, w: npt.ArrayLike, up: bool) -> Floats:
-        """Mean sizes of steps from states ``w`` (any shape)."""
+        """Mean step from states ``w`` (any shape)."""
         return self._at(w, self.step_up_table if up else self.step_down_table)
 
     def deviation(self, w: npt.ArrayLike, up: bool) -> Floats:
-        """Deviations of steps from states ``w`` (any shape)."""
+        """Standard deviation of the step from states ``w`` (any shape)."""
         return self._at(w, (self.noise_up_table if up else self.noise_down_table) or (0.0,))
 
     def _at(self, w: npt.ArrayLike, entries: tuple[float, ...]) -> Floats:

@@ -54,7 +54,7 @@ ALIKE, ALIKE_POINTS, UNITS = 4.0, 401, 201
 
 @record()
 class Circuit(NdrModel):
-    """A device behind a source resistance; an ``NdrModel`` whose voltage is the source's.
+    """A device in series with a resistance; an ``NdrModel`` whose voltage is the source's.
 
     Raises PhysicsError when a value is negative or not finite, or a read time has no capacitance to charge.
 
@@ -88,7 +88,7 @@ class Circuit(NdrModel):
 
     @property
     def time_constant_s(self) -> float:
-        """R C."""
+        """R C, seconds."""
         return self.source_resistance_ohm * self.capacitance_F
 
     @property
@@ -99,12 +99,13 @@ class Circuit(NdrModel):
 
     @property
     def peak_current_A(self) -> float:  # type: ignore[override]
-        """The device's: the way up passes its peak on any load line."""
+        """Peak current of the device, which the upward sweep reaches on any load line."""
         return self.device.peak[1]
 
     @property
     def jumps_up_V(self) -> tuple[float, ...]:
-        """Source voltages at which the device jumps on the way up; empty when it is stable everywhere."""
+        """Source voltages at which the device jumps in an upward sweep; empty if the circuit is stable
+        everywhere."""
         return self._upward[2]
 
     @property
@@ -114,31 +115,33 @@ class Circuit(NdrModel):
 
     @cached_property
     def negative_resistance_ohm(self) -> float:
-        """Magnitude of the device's differential resistance where its current falls most steeply; inf: it
-        does not fall."""
+        """Magnitude of the differential resistance where the current falls most steeply; inf if the current
+        never falls."""
         v, current, _ = self._load_line
         steepest = float((np.diff(current) / np.diff(v)).min())
         return -1.0 / steepest if steepest < 0 else np.inf
 
     @property
     def inductance_limit_H(self) -> float:
-        """R C Rn: with more some source makes the device oscillate. The way up passes no point whose Rn is
-        below R."""
+        """R C Rn: above this inductance the device oscillates at some source voltage. An upward sweep stays
+        where Rn exceeds R."""
         return self.time_constant_s * max(self.negative_resistance_ohm, self.source_resistance_ohm)
 
     @property
     def oscillates(self) -> bool:
-        """Whether some source leaves the device no stable voltage."""
+        """Whether some source voltage has no stable operating point."""
         return self.inductance_H > 0 and not self.inductance_H < self.inductance_limit_H
 
     def current(self, v: npt.ArrayLike) -> Curve:
-        """Amperes at source voltages ``v`` (any shape), each reached from 0 V at the read's end."""
+        """Current in amperes at the end of the read for source voltages ``v`` (any shape), each applied as a
+        step from 0 V."""
         volts, amperes = self._timed if self.read_time_s else self._upward[:2]
         return np.asarray(np.interp(np.asarray(v, np.float64), volts, amperes), np.float64)
 
     @cached_property
     def unit_V(self) -> float:
-        """Source voltage for one peak voltage of the device: the input gain that a designer would set.
+        """Source voltage that stands for one peak voltage of the device: the input gain that a designer would
+        choose.
 
         Of the voltages between the device's peak and the circuit's, the one at which the settled circuit is
         nearest to its device, by the mean square over 0 to ``ALIKE`` peak voltages.
@@ -164,7 +167,7 @@ class Circuit(NdrModel):
 
     @cached_property
     def _load_line(self) -> tuple[Curve, Curve, Curve]:
-        """Device voltages, currents, and the source voltages they need; (P,) each."""
+        """Device voltages, currents, and the source voltages that they need, (P,) each."""
         peak = self.device.peak[0]
         far = FAR * self.peak_voltage_V
         low, high = 0.0, far  # the device has no more than the source
@@ -181,13 +184,13 @@ class Circuit(NdrModel):
 
     @cached_property
     def _upward(self) -> tuple[Curve, Curve, tuple[float, ...]]:
-        """Source voltages, currents, and the jumps between them, on the way up."""
+        """Source voltages and currents of an upward sweep, and the jumps in it."""
         _, current, source = self._load_line
         return _branch(source, current)
 
     @cached_property
     def _timed(self) -> tuple[Curve, Curve]:
-        """Source voltages and currents when the read ends."""
+        """Source voltages, and the currents when the read ends."""
         volts, amperes, _ = self._upward
         pick = np.unique(np.linspace(0, len(volts) - 1, TIMED_SOURCES).astype(int))
         reached = []
@@ -201,7 +204,7 @@ class Circuit(NdrModel):
         return volts[pick], np.array(reached)
 
     def _way(self, source: float, end: float) -> tuple[Curve, Curve]:
-        """Device voltages from 0 to ``end`` and the seconds it takes to each.
+        """Device voltages from 0 to ``end``, and the seconds until each is reached.
 
         dt = R C dV / (Vs - V - R I(V)), by the midpoint rule; steps are finer towards the end, where the
         current that charges the device runs out.
@@ -214,7 +217,7 @@ class Circuit(NdrModel):
 
 
 def _branch(source: Curve, current: Curve) -> tuple[Curve, Curve, tuple[float, ...]]:
-    """The points (source voltage, current) that a rising source passes, and where it jumps.
+    """The points (source voltage, current) that a rising source visits, and the voltages at which it jumps.
 
     Of the load line's points those are on the way whose source voltage no earlier point exceeds. A jump
     lands on the first later point of the same source voltage.

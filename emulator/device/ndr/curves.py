@@ -31,8 +31,8 @@ EXPONENT_MAX = 700.0
 
 
 class NdrModel:
-    """A device: its peak, its current, and its shape in units of the peak. A model gives ``current`` or
-    ``shape``: either follows from the other.
+    """Base of device models: peak, current, and shape in units of the peak. A model defines either
+    ``current`` or ``shape``; the other follows.
 
     Raises PhysicsError where one of its numbers is not finite or not above 0; those ``from_zero`` may be 0.
     """
@@ -51,7 +51,7 @@ class NdrModel:
 
     @property
     def peak(self) -> tuple[float, float]:
-        """Voltage and current of its maximum."""
+        """Voltage and current of the maximum."""
         return self.peak_voltage_V, self.peak_current_A
 
     def current(self, v: npt.ArrayLike) -> Curve:
@@ -117,7 +117,7 @@ class Esaki(NdrModel):
 
     @cached_property
     def peak(self) -> tuple[float, float]:
-        """Voltage and current of the sum's first maximum.
+        """Voltage and current of the first maximum of the sum of all terms.
 
         Raises PhysicsError when the current only rises, so that there is no negative differential resistance.
         """
@@ -253,7 +253,7 @@ SMALLEST_FACTOR = 0.05
 
 
 def vary(device: NdrModel, percent: dict[str, float], rng: np.random.Generator) -> NdrModel:
-    """One device of a population: each parameter times 1 + N(0, percent / 100), each on its own.
+    """Draw one device of a population: each parameter is multiplied by its own 1 + N(0, percent / 100).
 
     ``percent`` names fields of the device's class; a ``Table`` has ``peak_voltage_V`` (its voltage axis) and
     ``peak_current_A`` (its current axis). A draw is made for every name, 0 % too.
@@ -269,5 +269,5 @@ def vary(device: NdrModel, percent: dict[str, float], rng: np.random.Generator) 
 
 
 def scaled_device(device: Table, voltage: float, current: float) -> Table:
-    """A measured curve with both axes times a factor."""
+    """A measured curve with its voltage and current axes scaled."""
     return Table(device.voltage_V * voltage, device.current_A * current)

@@ -54,7 +54,7 @@ VARIED = {
 
 @section("neuron")
 class Neuron:
-    """The NDR device of a neuron. The result is the curve in units of its peak.
+    """The NDR device of a neuron. The neuron's output is the device's curve in units of its peak.
 
     Attributes
     ----------
@@ -130,7 +130,7 @@ class Neuron:
 
     @property
     def device(self) -> NdrModel:
-        """The device in SI units."""
+        """The nominal device, in SI units."""
         current = self.peak_current_mA * 1e-3
         if self.model == "tunnel":
             return Tunnel(self.peak_voltage_V, current)
@@ -157,25 +157,25 @@ class Neuron:
         )
 
     def _narrowing_eV(self, kelvin: float) -> float:
-        """How much narrower the gap is than at 0 K."""
+        """Narrowing of the band gap at ``kelvin`` relative to 0 K."""
         return self.gap_narrowing_eV_per_K * kelvin**2 / (kelvin + self.gap_narrowing_K)
 
     @property
     def circuit(self) -> NdrModel:
-        """Resistance that a source sees: the nominal device behind its resistance, or the device where there
-        is none."""
+        """The nominal device as seen by the source: in series with its resistance, or alone if there is
+        none."""
         return self.in_circuit(self.device) or self.device
 
     @property
     def unit_V(self) -> float:
-        """Source voltage of one unit of the nominal neuron's curve."""
+        """Source voltage of one unit of the nominal neuron's input."""
         circuit = self.in_circuit(self.device)
         return self.device.peak[0] if circuit is None else circuit.unit_V
 
     @property
     def sampled(self) -> Floats | None:
-        """The curve to train with, (2, P): u and outputs 0..1; None for the pure tunnel term, which networks
-        have in closed form. From 0 where the device is off below it."""
+        """The curve to train with, (2, P): u and outputs 0..1. None for the pure tunnel term, which networks
+        compute in closed form. Starts at 0 if the device is off below it."""
         if self.model == "tunnel" and not self.source_resistance_ohm:
             return None
         u = np.linspace(0.0, CURVE_END, CURVE_POINTS)
@@ -184,7 +184,7 @@ class Neuron:
         return np.stack([u, np.clip(self.circuit.shape(u), 0.0, 1.0)])
 
     def in_circuit(self, device: NdrModel) -> Circuit | None:
-        """An individual ``device`` behind this neuron's resistance; None where there is none."""
+        """An individual ``device`` in series with this neuron's resistance; None if there is none."""
         if not self.source_resistance_ohm:
             return None
         return Circuit(
@@ -197,7 +197,7 @@ class Neuron:
 
     @property
     def variation(self) -> dict[str, float]:
-        """Percent by parameter of the device's class."""
+        """Spread in percent for each parameter of the device model."""
         device = self.device
         return {
             p: getattr(self, f"{stem}_variation_percent") for p, stem in VARIED.items() if hasattr(device, p)
@@ -209,7 +209,7 @@ class Neuron:
         return any(self.variation.values())
 
     def devices(self, count: int, rng: np.random.Generator) -> list[NdrModel]:
-        """``count`` individual devices."""
+        """Draw ``count`` individual devices."""
         return [vary(self.device, self.variation, rng) for _ in range(count)]
 
 
@@ -218,7 +218,8 @@ TABLE_POINTS = 201
 
 
 def neuron_values(name: str, fits: list[NdrModel], data: list[Any]) -> tuple[dict[str, Any], NdrModel]:
-    """The median device's fields, and devices' spread beyond what the scatter of ``data`` (V, A) makes."""
+    """Fields of the median device, and the spread between devices beyond what the scatter of ``data`` (V, A)
+    explains."""
     values: dict[str, Any] = {"model": name}
     if name == "table":
         device = fits[0] if len(fits) == 1 else _median_table(fits)
@@ -256,7 +257,7 @@ def _median_table(tables: list[NdrModel]) -> Table:
 
 
 def _errors(model: NdrModel, v: Floats, i: Floats) -> dict[str, float]:
-    """Standard errors of what was fitted, as parts of it, from the scatter of the data."""
+    """Standard errors of the fitted parameters, relative to their values, from the scatter of the data."""
     names = [p for p in VARIED if hasattr(model, p) and p not in ("saturation_current_A", "valley_voltage_V")]
     near = [dataclasses.replace(model, **{p: 1.0001 * getattr(model, p)}) for p in names]  # type: ignore[type-var]
     slopes = 1e4 * np.array([neighbour.current(v) - model.current(v) for neighbour in near])
@@ -265,8 +266,9 @@ def _errors(model: NdrModel, v: Floats, i: Floats) -> dict[str, float]:
 
 
 def _percent(values: list[float], errors: list[float] | float = 0.0) -> float:
-    """Standard deviation in percent of the median, without what ``errors`` (parts of the values) add to it; 0
-    for one device, a parameter that is 0, and where errors alone may be it (three deviations)."""
+    """Standard deviation between devices in percent of the median, with the part explained by ``errors``
+    (relative) subtracted; 0 for one device, for a parameter that is 0, and where errors alone may explain it
+    (three standard deviations)."""
     middle = abs(float(np.median(values)))
     if len(values) < 2 or middle == 0:
         return 0.0
@@ -277,7 +279,7 @@ def _percent(values: list[float], errors: list[float] | float = 0.0) -> float:
 
 
 def peak_to_valley(device: NdrModel, end_V: float) -> float:
-    """Largest current over the least one after it, up to ``end_V``."""
+    """Ratio of the largest current to the smallest after it, up to ``end_V``."""
     v = np.linspace(0.0, end_V, 4001)
     i = device.current(v)
     top = int(i.argmax() if not isinstance(device, Esaki) else np.searchsorted(v, device.peak[0]))

@@ -36,7 +36,7 @@ FLOOR = 3.0
 
 @record()
 class DeviceCurve:
-    """One device's data, voltages rising and distinct, and the model fitted to it; volts and amperes."""
+    """One device's data, with voltages rising and distinct, and the model fitted to it; volts and amperes."""
 
     device: str
     voltage_V: Floats
@@ -45,7 +45,7 @@ class DeviceCurve:
 
     @property
     def peak_A(self) -> float:
-        """The current at the peak, smoothed; behind its valley a device may pass more."""
+        """Smoothed current at the peak; past its valley a device may carry more."""
         return float(smoothed(self.current_A)[_top(self.current_A)])
 
 
@@ -67,7 +67,7 @@ class NdrFit:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """How good it is, and of how many devices."""
+        """Describe the misfit and the number of devices."""
         return {
             "model": self.model,
             "devices": len(self.curves),
@@ -76,7 +76,8 @@ class NdrFit:
         }
 
     def held_out(self, kept: Measurements, left: Measurements) -> float:
-        """Error of the same model, fitted to ``kept``, on ``left`` from 0 V up: rms in units of the peak."""
+        """Prediction error on ``left``, from 0 V up, of the same model fitted to ``kept``: rms in units of
+        the peak."""
         errors = []
         for curve in fit_ndr(kept, self.model).curves:
             v, i = left.of(curve.device)["voltage"], left.of(curve.device)["current"]
@@ -144,7 +145,8 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
 
 
 def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tuple[Floats, Floats]:
-    """Rising distinct voltages with the mean current at each; those from 0 V up must show a device."""
+    """Rising distinct voltages with the mean current at each. Raises if the data from 0 V up show no NDR
+    device."""
     where = f"device {name!r}"
     if np.median(voltage) < 0 and np.median(current) <= 0:
         voltage, current = -voltage, -current
@@ -205,7 +207,8 @@ def _forward(v: Floats, i: Floats) -> tuple[Floats, Floats]:
 
 
 def _refuse_s_type(where: str, voltage: Floats, current: Floats) -> None:
-    """A sweep of the current along which the voltage folds back has no current at a voltage."""
+    """Refuse a current sweep in which the voltage folds back: its current is not a function of the
+    voltage."""
     swept = in_order(current)
     if len(in_order(voltage)) <= len(swept):
         return
@@ -218,7 +221,8 @@ def _refuse_s_type(where: str, voltage: Floats, current: Floats) -> None:
 
 
 def _refuse_limit(where: str, v: Floats, smooth: Floats, top: int) -> None:
-    """A flat top with steep sides is the instrument's limit of current, not the device's peak."""
+    """Refuse a flat top with steep sides: that is the instrument's current limit and not the device's
+    peak."""
     near = np.flatnonzero(smooth < (1 - FLAT) * smooth[top])
     left = int(near[near < top].max(initial=-1)) + 1
     right = int(near[near > top].min(initial=len(v))) - 1
@@ -234,12 +238,12 @@ def _refuse_limit(where: str, v: Floats, smooth: Floats, top: int) -> None:
 
 
 def _scatter(data: list[tuple[Floats, Floats]]) -> float:
-    """Scatter of the currents in units of the peak, the largest device's."""
+    """Scatter of the currents in units of the peak, of the device with the largest."""
     return max(float(noise_of(i) / smoothed(i)[_top(i)]) for _, i in data)
 
 
 def _rising_sweeps(where: str, voltage: Floats, current: Floats, notes: list[str]) -> tuple[Floats, Floats]:
-    """Without the falling sweeps where those differ from the rising: hysteresis is said, not averaged."""
+    """Drop falling sweeps that differ from the rising ones: hysteresis is noted, not averaged."""
     legs = in_order(voltage)
     rising, falling = ([leg.rows for leg in legs if leg.up is up and not leg.jump] for up in (True, False))
     if not rising or not falling:
@@ -273,8 +277,8 @@ def _rising_sweeps(where: str, voltage: Floats, current: Floats, notes: list[str
 
 
 def _top(i: Floats) -> int:
-    """Index of the peak: of all values that nothing before reaches, the one that most is lost after, before
-    the current comes back to it. Thermal current may end above it."""
+    """Index of the peak: of all values larger than everything before them, the one after which the current
+    falls furthest before it comes back. Thermal current may end above the peak."""
     smooth = smoothed(i)
     best, deepest = int(smooth.argmax()), 0.0
     records = np.flatnonzero(smooth > np.concatenate([[-np.inf], np.maximum.accumulate(smooth)[:-1]]))
@@ -287,7 +291,7 @@ def _top(i: Floats) -> int:
 
 
 def _bottom(i: Floats) -> int:
-    """Index of the least current between the peak and where the current comes back to it."""
+    """Index of the smallest current between the peak and the point at which the current is as large again."""
     smooth = smoothed(i)
     top = _top(i)
     above = np.flatnonzero(smooth[top + 1 :] > smooth[top])
@@ -339,7 +343,8 @@ def _fit(name: str, v: Floats, i: Floats, valley_v: float) -> NdrModel:
 
 
 def _table(v: Floats, i: Floats) -> Table:
-    """The data, smoothed and thinned; current 0 at 0 V where the data begin above it; as they are below."""
+    """The data, smoothed and thinned; data that begin above 0 V get a point (0 V, 0 A), other data keep their
+    points below 0 V."""
     below = (v[v < 0], i[v < 0])
     v, i = _forward(v, i)
     above = np.flatnonzero(smoothed(i)[_bottom(i) :] > smoothed(i)[_top(i)])

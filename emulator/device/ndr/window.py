@@ -33,7 +33,7 @@ BLOCK = 64
 
 @dataclass(frozen=True)
 class Window:
-    """The stretch ``low..high`` of a curve that voltage codes span.
+    """The interval ``low..high`` of a curve that the voltage codes cover.
 
     ``tail_lsb``: largest error, in output steps, of holding the curve at the window's ends.
     """
@@ -64,7 +64,8 @@ class Window:
 
 
 def choose_window(shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
-    """The window of ``LOWS`` x ``HIGHS`` with the least error, inside (fit) and outside (held ends).
+    """The window of ``LOWS`` x ``HIGHS`` with the least error, inside (piecewise-linear fit) and outside
+    (constant at the ends).
 
     ``shape`` gives a value for each u (...,), or those of several curves (..., Q): the largest error counts.
     Where the curve jumps, windows are tried as well that have a boundary of segments there: half a code
@@ -99,12 +100,13 @@ def choose_window(shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
 
 
 def _several(shape: Shape) -> Shape:
-    """The same with an axis of curves at the end."""
+    """Give a shape function an additional last axis of curves."""
     return shape if shape(np.zeros(2)).ndim == 2 else lambda u: shape(u)[..., None]
 
 
 def _tails(shape: Shape, windows: list[Window]) -> Floats:
-    """Largest error of holding the curve at each window's ends, (windows,)."""
+    """Largest error outside each window, where the curve is held constant at the window's ends,
+    (windows,)."""
     outside = np.linspace(-FAR, FAR, 8001)
     far = shape(outside)
     ends = np.array([window.ends for window in windows])
@@ -123,8 +125,8 @@ def _tails(shape: Shape, windows: list[Window]) -> Floats:
 
 
 def _inside(shape: Shape, windows: list[Window], part: float, points: int = POINTS) -> Floats:
-    """Estimates of the fits' largest errors, (windows,): half the spread about each segment's chord, at so
-    many points over ``part`` of it."""
+    """Estimates of the largest fit error in each window, (windows,): half the spread about each segment's
+    chord, at ``points`` points over ``part`` of the window."""
     first = np.array([window.ends[0] for window in windows])[:, None]
     step = np.array([CODES / window.segments / window.per_unit for window in windows])[:, None]
     u = first + np.arange(windows[0].segments) * step

@@ -27,7 +27,7 @@ READ_NOISES = ("constant", *READ_LAWS)
 
 @section("cell")
 class Cell:
-    """One memory cell; a weight is the difference of two.
+    """One memory cell; a weight is the difference of two cells.
 
     Attributes
     ----------
@@ -150,7 +150,8 @@ class Cell:
         return _over_pairs(READ_LAWS[self.read_noise_model](pairs_uS, time_s))
 
     def telegraph_sigma(self, pairs_uS: Floats) -> float:
-        """The same of telegraph noise."""
+        """Deviation in microsiemens of an effective weight by telegraph noise: the root mean square over
+        pairs (2, ...)."""
         return _over_pairs(telegraph_sigma(pairs_uS, self.telegraph_percent, self.telegraph_step_percent))
 
     @property
@@ -161,7 +162,7 @@ class Cell:
         return low, high
 
     def draw_stuck(self, shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[np.int8]:
-        """Stuck cells, each drawn on its own: ``STUCK_LOW``, ``STUCK_HIGH``, or 0 for a good cell."""
+        """Draw stuck cells independently: ``STUCK_LOW``, ``STUCK_HIGH``, or 0 for a working cell."""
         u = rng.random(shape)  # one draw a cell, whatever the rates
         stuck = np.zeros(shape, np.int8)
         stuck[u < self.stuck_low_percent / 100] = STUCK_LOW
@@ -169,10 +170,10 @@ class Cell:
         return stuck
 
     def with_stuck(self, g_uS: Floats, stuck: npt.NDArray[np.int8]) -> Floats:
-        """``g_uS`` with the stuck cells at their conductances."""
+        """``g_uS`` with the stuck cells set to their conductances."""
         return np.where(stuck == 0, g_uS, np.where(stuck == STUCK_LOW, *self.stuck_at_uS))
 
 
 def _over_pairs(sigma_uS: Floats) -> float:
-    """Root mean square over pairs (2, ...) of both cells' deviations together."""
+    """Root mean square over pairs (2, ...) of the deviations of both cells combined."""
     return float(np.sqrt(np.square(sigma_uS).sum(axis=0).mean()))

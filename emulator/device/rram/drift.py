@@ -27,7 +27,7 @@ CMO_STD_uS = (0.41183342, 0.04201137)
 
 @dataclass(frozen=True)
 class Drift:
-    """Effect of time on a cell: a shift and a spread in microsiemens, both of the target and the time.
+    """Effect of time on a cell: a mean shift and a spread in microsiemens, both functions of target and time.
 
     As it stands conductances stay: nothing is known of the device's relaxation. ``scale``: factor on the
     spread. ``times_s``: times the model is valid for. ``moves_mean``: whether conductances also shift on
@@ -43,15 +43,15 @@ class Drift:
         return np.zeros_like(target_uS)
 
     def sigma(self, target_uS: Floats, time_s: float) -> Floats:
-        """Spread that time adds."""
+        """Spread that time adds to the programming error."""
         return self.scale * self.added(target_uS, time_s)
 
     def added(self, target_uS: Floats, time_s: float) -> Floats:
-        """The same as published."""
+        """The added spread as the source publishes it, unscaled."""
         return np.zeros_like(target_uS)
 
     def fade(self, target_uS: Floats, time_s: float) -> Floats:
-        """Factor that remains of the programming error."""
+        """Factor on the programming error after that time."""
         return np.ones_like(target_uS)
 
 
@@ -119,28 +119,28 @@ class PcmDrift(Drift):
 
     @staticmethod
     def exponent(target_uS: npt.ArrayLike) -> tuple[Floats, Floats]:
-        """Mean and deviation of nu."""
+        """Mean and standard deviation of nu."""
         log = np.log(np.maximum(np.asarray(target_uS, np.float64) / PCM_MAX_uS, 1e-7))
         return np.clip(0.0244 - 0.0155 * log, 0.049, 0.1), np.clip(-0.0059 - 0.0125 * log, 0.008, 0.045)
 
     def factor(self, target_uS: npt.ArrayLike, time_s: float) -> tuple[Floats, Floats]:
-        """Mean and mean square of (t / 20 s)^-nu."""
+        """Mean and mean square of the factor (t / 20 s)^-nu."""
         mean, deviation = self.exponent(target_uS)
         age = np.log(time_s / PCM_FIRST_S)
         first = np.exp(-mean * age + np.square(deviation * age) / 2)
         return first, np.square(first) * np.exp(np.square(deviation * age))
 
     def shift(self, target_uS: Floats, time_s: float) -> Floats:
-        """Mean factor of the drift."""
+        """Mean change of conductance by the drift factor."""
         return np.asarray(target_uS * (self.factor(target_uS, time_s)[0] - 1.0), np.float64)
 
     def added(self, target_uS: Floats, time_s: float) -> Floats:
-        """What exponents that differ spread a cell without programming error by."""
+        """Spread from the spread of the exponents alone, for a cell without programming error."""
         first, second = self.factor(target_uS, time_s)
         return np.asarray(target_uS * np.sqrt(second - np.square(first)), np.float64)
 
     def fade(self, target_uS: Floats, time_s: float) -> Floats:
-        """The factor's root mean square."""
+        """Root mean square of the drift factor."""
         return np.sqrt(self.factor(target_uS, time_s)[1])
 
 
@@ -154,7 +154,7 @@ DRIFTS: dict[str, Drift] = {
 
 
 def age(g_uS: Floats, target_uS: Floats, model: Drift, time_s: float, noise: Floats) -> Floats:
-    """Conductances ``time_s`` seconds after programming, never below 0; shapes as given.
+    """Conductances ``time_s`` seconds after programming, at least 0; all arrays have one shape.
 
     One cell's ages share its draw, so that a cell keeps to its course. The choice is this project's: the
     sources give each time's distribution, not how one time goes with another (aihwkit draws anew). ``g_uS``

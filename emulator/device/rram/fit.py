@@ -51,7 +51,7 @@ class RramFit:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """How good it is, and of how many cells."""
+        """Describe the misfit and the number of cells."""
         return {
             "cells": int(self.cells.sum()),
             "targets": len(self.target),
@@ -60,7 +60,8 @@ class RramFit:
         }
 
     def held_out(self, kept: Measurements, left: Measurements) -> float:
-        """How far the deviation of ``left`` around the targets is from one fitted to ``kept``, in parts."""
+        """Relative difference between the deviation of ``left`` around its targets and the one fitted to
+        ``kept``."""
         refit = fit_rram(kept)
         target, g = left.columns["target"] * 1e6, left.columns["conductance"] * 1e6
         deviation = np.abs(g - np.interp(target, refit.target, refit.mean))
@@ -143,7 +144,8 @@ def fit_rram(data: Measurements) -> RramFit:
 def _refuse_offset(
     levels: Floats, mean: Floats, sigma: Floats, cells: npt.NDArray[np.intp], high: float
 ) -> None:
-    """The model is centred on the target: cells that all miss it the same way would pass for good ones."""
+    """Refuse cells that all miss their target in the same direction: the model is centred on the target and
+    would take them for accurate."""
     offset = mean - levels
     certain = np.abs(offset) > t.isf(1e-3 / len(levels), cells - 1) * sigma / np.sqrt(cells)
     large = np.abs(offset) > np.maximum(0.5 * sigma, OFFSET_MAX * np.maximum(levels, 0.1 * high))
@@ -168,7 +170,8 @@ def _stuck(group: Floats, level: float, low: float, high: float) -> tuple[Bools,
 
 
 def _polynomial(levels: Floats, sigma: Floats, cells: npt.NDArray[np.intp], reference: float) -> Floats:
-    """The degree with the least corrected information criterion that is nowhere negative over the range."""
+    """Fit the polynomial whose degree has the least corrected Akaike criterion and that is not negative in
+    the range."""
     x = levels / reference
     grid, few = np.linspace(x.min(), x.max(), 1001), np.sqrt(2.0 * (cells - 1))
     best, smallest_score = np.array([float(np.average(sigma, weights=cells - 1))]), np.inf

@@ -49,7 +49,8 @@ class ProgrammingError:
         return np.asarray(sigma, np.float64)
 
     def program(self, target_uS: npt.ArrayLike, rng: np.random.Generator) -> Floats:
-        """Cells after programming: target + sigma(target) * N(0, 1), same shape; below 0 they read as 0.
+        """Conductances after programming: target + sigma(target) * N(0, 1), same shape; negative values read
+        as 0.
 
         Where a cell landed is kept also below 0, for ageing adds to it; ``readable`` is what a read finds.
         Raises PhysicsError when a target lies outside the fitted range.
@@ -58,13 +59,13 @@ class ProgrammingError:
         return self.programmed(target_uS, rng.standard_normal(np.shape(target_uS)))
 
     def programmed(self, target_uS: npt.ArrayLike, noise: Floats) -> Floats:
-        """The same with given standard normal draws ``noise``, one a cell."""
+        """Conductances after programming with given standard normal draws ``noise``, one per cell."""
         g = np.asarray(target_uS, np.float64)
         return np.asarray(g + self.sigma(g) * noise, np.float64)
 
 
 def readable(g_uS: npt.ArrayLike) -> Floats:
-    """The conductances that a read finds of cells at ``g_uS``: never below 0."""
+    """The conductances that a read returns for cells at ``g_uS``: negative values read as 0."""
     return np.maximum(np.asarray(g_uS, np.float64), 0.0)
 
 
@@ -138,7 +139,8 @@ x = G / 25 uS."""
 
 
 def telegraph_sigma(g_uS: npt.ArrayLike, share_percent: float, step_percent: float) -> Floats:
-    """Standard deviation of a cell at conductance ``g_uS``, microsiemens, over cells and moments.
+    """Standard deviation by telegraph noise of a cell at conductance ``g_uS``, microsiemens, over cells and
+    moments.
 
     A ``share_percent`` of the cells has a trap, which is full half of the time and takes ``step_percent`` of
     the conductance while it is: two levels, a random telegraph signal (S. Machlup, J. Appl. Phys. 25, 341,
@@ -149,7 +151,7 @@ def telegraph_sigma(g_uS: npt.ArrayLike, share_percent: float, step_percent: flo
 
 
 def _growth(time_s: float, read_time_s: float) -> float:
-    """1/f noise at a time against that of the first read, which takes ``read_time_s``."""
+    """1/f noise at a time relative to that of the first read, which takes ``read_time_s``."""
     return float(np.sqrt(np.log((time_s + read_time_s) / (2 * read_time_s))))
 
 

@@ -44,7 +44,7 @@ def key_of(seed: int, domain: int, layer: int, update: int, side: int = 0) -> U1
 
 
 def mixed(x: U16, y: U16) -> tuple[U16, U16]:
-    """Rounds of Simon32 without key on both halves of words (any shape)."""
+    """Mix both halves of words (any shape) with rounds of Simon32 without a key."""
     for i in range(MIX_ROUNDS):
         f = (rotated(x, 15, 16) & rotated(x, 8, 16)) ^ rotated(x, 14, 16)
         x, y = y ^ f ^ np.uint16(round_constant(i)), x
@@ -52,14 +52,14 @@ def mixed(x: U16, y: U16) -> tuple[U16, U16]:
 
 
 def slots(x: U16, y: U16) -> U16:
-    """A number for every slot of a train: uint16 (..., 32) of words x, y (...)."""
+    """A pseudo-random number for every slot of a train: uint16 (..., 32) from words x, y (...)."""
     pair = np.arange((SLOTS_MAX + 1) // 2)
     a, b = mixed(x[..., None] ^ pair_constants(), np.broadcast_to(y[..., None], (*y.shape, len(pair))))
     return np.stack([a, b], axis=-1).reshape(*x.shape, -1)
 
 
 def pair_constants() -> U16:
-    """Values that are mixed into the word for each pair of slots, uint16 (16,)."""
+    """Constants that are mixed into the word for each pair of slots, uint16 (16,)."""
     return np.array([pair_constant(i) for i in range((SLOTS_MAX + 1) // 2)], np.uint16)
 
 
@@ -69,19 +69,21 @@ def nibbles(word: U16) -> tuple[Any, Any, Any, Any]:
 
 
 def row_thresholds(x: npt.NDArray[np.uint8], rate: int, shift: int) -> Ints:
-    """Probability of a pulse in a slot, in 1/65536, of inputs x (K + 1,), the row of biases among them."""
+    """Probability of a pulse per slot, in units of 1/65536, for the rows' inputs x (K + 1,), the bias row
+    last."""
     thresholds: Ints = np.minimum(x.astype(np.int64) * rate >> shift, PROBABILITY_ONE)
     return thresholds
 
 
 def column_thresholds(error: Ints, exponent: int, rate: int, shift: int) -> Ints:
-    """The same of errors (M,), each of which stands for ``error * 2^exponent``."""
+    """Probability of a pulse per slot, in units of 1/65536, for column errors (M,) that stand for ``error *
+    2^exponent``."""
     thresholds: Ints = np.minimum(np.abs(error) * rate >> min(max(0, shift - exponent), 63), PROBABILITY_ONE)
     return thresholds
 
 
 def trains(thresholds: Ints, key: U16, count: int) -> npt.NDArray[np.uint32]:
-    """Trains of ``count`` slots, uint32 (n,): bit t is the pulse in slot t."""
+    """Pulse trains of ``count`` slots, uint32 (n,): bit t is set if slot t has a pulse."""
     x, y = words(key, 0, np.arange(len(thresholds)))
     pulses = slots(x, y)[:, :count] < thresholds[:, None]
     train: npt.NDArray[np.uint32] = (pulses << np.arange(count)).sum(axis=1).astype(np.uint32)
@@ -89,13 +91,13 @@ def trains(thresholds: Ints, key: U16, count: int) -> npt.NDArray[np.uint32]:
 
 
 def coincidences(rows: npt.NDArray[np.uint32], columns: npt.NDArray[np.uint32]) -> Ints:
-    """Slots in which both have a pulse, int64 (K, M)."""
+    """Number of slots in which both the row and the column have a pulse, int64 (K, M)."""
     counts: Ints = np.bitwise_count(rows[:, None] & columns).astype(np.int64)
     return counts
 
 
 class Constants(NamedTuple):
-    """Steps up and down, and bounds in states, int64 of one shape."""
+    """A device's own steps up and down, and its bounds in states; int64 arrays of one shape."""
 
     up: Ints
     down: Ints
@@ -106,7 +108,8 @@ class Constants(NamedTuple):
 def constants(
     law: Devices, key: npt.NDArray[np.uint16], row: npt.ArrayLike, column: npt.ArrayLike
 ) -> Constants:
-    """Of the devices at ``row`` and ``column``, which broadcast, under the die's key of the layer.
+    """Draw the constants of the devices at ``row`` and ``column`` (which broadcast) under the die's key of
+    the layer.
 
     The low half of the word draws the steps, the high half the bounds.
     """
@@ -139,7 +142,8 @@ def pulsed(
     row: npt.ArrayLike,
     column: npt.ArrayLike,
 ) -> Ints:
-    """States after the ``count`` >= 1 pulses of an update in the direction ``up``, all of shape (n,).
+    """States after each device has taken its ``count`` >= 1 pulses of one update one after the other in the
+    direction ``up``; all arrays have shape (n,).
 
     ``key``: the update's, under which the devices at ``row`` and ``column`` have their words. The pulses are
     taken at once, or where the law is ``serial`` one after the other, under keys of their own.
@@ -160,7 +164,8 @@ def pulsed(
 def updated(
     s: Ints, count: Ints, up: npt.NDArray[np.bool_], own: Constants, law: Devices, drawn: tuple[U16, U16]
 ) -> Ints:
-    """States after ``count`` >= 1 pulses at once in the direction ``up``; all of one shape, ``drawn`` too.
+    """States after ``count`` >= 1 pulses taken as a single step in the direction ``up``; all arrays,
+    ``drawn`` included, have one shape.
 
     ``drawn``: the words of this update; the high half rounds, the low half is the pulses' deviation.
     """

@@ -53,20 +53,20 @@ def rounded(v: Any, shift: Any) -> Any:
 
 @njit(cache=True, nogil=True, inline="always")
 def held_in(v: Any, low: Any, high: Any) -> Any:
-    """``v``, not below ``low`` nor above ``high``."""
+    """``v`` clipped to ``low..high``."""
     return min(max(v, low), high)
 
 
 @njit(cache=True, nogil=True)
 def key_of(schedule: Any, counter: Any, update: Any, key: Any) -> None:
-    """Four key words of (update, counter) into ``key`` uint16 (4,)."""
+    """Write the four key words of (update, counter) into ``key`` uint16 (4,)."""
     index, x, y = np.array([U32(update)]), np.empty(1, np.uint32), np.empty(1, np.uint32)
     keys(counter, schedule, index, x, y, key.reshape(4, 1))
 
 
 @njit(cache=True, nogil=True, inline="always")
 def words(key: Any, row: Any, column: Any, x: Any, y: Any) -> None:
-    """Cipher texts of (column, row) uint16 (n,) under a key."""
+    """Encipher (column, row) under a key into x, y uint16 (n,)."""
     k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
     for i in range(row.shape[0]):
         x[i], y[i] = rounds(column[i], U16(row[i] ^ k3), k0, k1, k2, k3)
@@ -74,7 +74,7 @@ def words(key: Any, row: Any, column: Any, x: Any, y: Any) -> None:
 
 @njit(cache=True, nogil=True, inline="always")
 def simon(x: Any, y: Any, c: Any) -> Any:
-    """One round of the mixing on uint16 numbers."""
+    """One mixing round (Simon32 without a key) on uint16 numbers."""
     f = U16(
         U16(U16(U16(x << S1) | U16(x >> S15)) & U16(U16(x << S8) | U16(x >> S8)))
         ^ U16(U16(x << S2) | U16(x >> S14))
@@ -84,8 +84,8 @@ def simon(x: Any, y: Any, c: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def trains(values: Any, chance: Any, side: int, at: Any, drawn: Any, scratch: Any, out: Any) -> None:
-    """Trains uint32 (n,) of ``values`` (n,): of each the chance of a pulse in a slot is ``|value| * rate >>
-    shift`` of 65,536, at most 1. ``side``: whose they are, rows', columns' or neurons'."""
+    """Draw the pulse trains uint32 (n,) of ``values`` (n,): the probability of a pulse per slot is ``|value|
+    * rate >> shift`` in 1/65536, at most 1. ``side``: rows, columns or neurons."""
     rate, shift = chance
     key, numbers, zeros, x, y, thresholds, _, _ = scratch
     n, count = out.shape[0], drawn[2]
@@ -108,7 +108,8 @@ def trains(values: Any, chance: Any, side: int, at: Any, drawn: Any, scratch: An
 
 @njit(cache=True, nogil=True)
 def gather(rows: Any, columns: Any, gathered: Any, first: int) -> Any:
-    """Devices whose row, from ``first`` on, and column pulse together: row, column, count; how many."""
+    """List the devices whose row (from ``first`` on) and column pulse in the same slot: row, column, number
+    of such slots. Returns how many there are."""
     k, m, n, _, _, used = gathered
     live = count = 0
     for j in range(columns.shape[0]):
@@ -136,13 +137,14 @@ def gather(rows: Any, columns: Any, gathered: Any, first: int) -> Any:
 
 @njit(cache=True, nogil=True, inline="always")
 def read_as(s: Any) -> Any:
-    """The code of a state."""
+    """The weight code that a state is read as."""
     return np.int16(held_in(rounded(s, spec.CODE_SHIFT), -spec.WEIGHT_MAX, spec.WEIGHT_MAX))
 
 
 @njit(cache=True, nogil=True)
 def pulsed(law: Any, tables: Any, s: Any, many: Any, own: Any, at: Any, key: Any) -> Any:
-    """State of a device that takes its ``many`` pulses one after the other, or has a table of steps.
+    """State of a device after ``many`` pulses taken one after the other, for coarse steps and for laws with a
+    step table.
 
     ``own``: direction, step and bounds of the device ``at`` a row and column. A function of its own: the
     usual law's loop is quicker without it.
@@ -172,8 +174,8 @@ def pulsed(law: Any, tables: Any, s: Any, many: Any, own: Any, at: Any, key: Any
 
 @njit(cache=True, nogil=True)
 def change(of: Any, count: Any, error: Any, at: Any, gathered: Any, held: Any, drawn: Any, key: Any) -> Any:
-    """What the gathered pulses do to the states of one layer, by its devices' law and its tables; how many
-    there were. A negative count is of a row whose chopper has turned."""
+    """Apply the gathered pulses to the states of one layer by its devices' law and tables; returns the number
+    of pulses. A negative count marks a row whose chopper is reversed."""
     (law, tables), (k, m, n, x, y, _), (weights, _, states, (up, down, low, high)) = of, gathered, held
     key_of(drawn[0][CYCLE], at[0] << 24, at[1], key)
     width, place, at_weight, inputs = law[OUTPUTS], law[AT_STATE], law[AT_WEIGHT], law[INPUTS]
@@ -214,7 +216,7 @@ def change(of: Any, count: Any, error: Any, at: Any, gathered: Any, held: Any, d
 
 @njit(cache=True, nogil=True)
 def noisy(values: Any, s: Any, table: Any, scratch: Any) -> None:
-    """Read noise of scale ``s`` added to values int64 (n,), under the key of ``scratch``."""
+    """Add read noise of scale ``s`` to values int64 (n,), drawn under the key in ``scratch``."""
     key, numbers, zeros, x, y, _, _, _ = scratch
     n = values.shape[0]
     words(key, zeros[:n], numbers[:n], x, y)
@@ -226,7 +228,7 @@ def noisy(values: Any, s: Any, table: Any, scratch: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def forward(layer: Any, at: Any, x: Any, held: Any, drawn: Any, scratch: Any, z: Any) -> None:
-    """z int64 (M,) of codes x uint8 (K,)."""
+    """Pre-activations z int64 (M,) of input codes x uint8 (K,)."""
     weights, columns, states, _ = held
     schedules, table, _, with_noise = drawn
     sums, a = scratch[6], scratch[7]
@@ -264,7 +266,7 @@ def forward(layer: Any, at: Any, x: Any, held: Any, drawn: Any, scratch: Any, z:
 
 @njit(cache=True, nogil=True)
 def line_of(layer: Any, curves: Any, curve: Any, v: Any) -> Any:
-    """A curve's straight piece at voltage code ``v``, rounded."""
+    """Value of the curve's linear segment at voltage code ``v``, rounded, before it is clipped to a code."""
     f, (base, slope) = layer[SEGMENT_BITS], curves
     segment, r = (v + 2048) >> f, (v + 2048) & ((1 << f) - 1)
     line = (np.int64(base[curve, segment]) << f) + np.int64(slope[curve, segment]) * r
@@ -273,7 +275,8 @@ def line_of(layer: Any, curves: Any, curve: Any, v: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def neurons(layer: Any, columns: Any, curves: Any, known: Any, y: Any) -> None:
-    """Codes y uint8 (M,) of the sums in ``known``, and there their change with z and with the ECRAMs."""
+    """Output codes y uint8 (M,) of the sums in ``known``; stores their derivatives with respect to z and to
+    the ECRAM state there."""
     for j in range(layer[OUTPUTS]):
         column = layer[AT_COLUMN] + j
         curve, scale = columns[CURVE, column], columns[SCALE, column]
@@ -293,7 +296,7 @@ def neurons(layer: Any, columns: Any, curves: Any, known: Any, y: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def backward(layer: Any, before: Any, at: Any, known: Any, held: Any, drawn: Any, scratch: Any) -> None:
-    """What errors of the layer ``before`` are made of, and of its neurons, from those of ``layer``."""
+    """Compute the errors of the layer ``before``, and of its neurons, from the errors of ``layer``."""
     (weights, _, _, _), (schedules, table, _, with_noise) = held, drawn
     inputs, width, place = layer[INPUTS], layer[OUTPUTS], layer[AT_COLUMN]
     error, t = known[ERROR, place : place + width], known[ERROR, before : before + inputs]
@@ -317,7 +320,7 @@ def backward(layer: Any, before: Any, at: Any, known: Any, held: Any, drawn: Any
 
 @njit(cache=True, nogil=True)
 def scaled(t: Any) -> Any:
-    """t int64 (K,) to 8 bits and a sign, and the exponent of two that they are to be taken times."""
+    """t int64 (K,) as 8-bit magnitudes with a sign, and their common exponent of two."""
     top = np.int64(0)
     for k in range(t.shape[0]):
         top = max(top, abs(t[k]))
@@ -335,7 +338,7 @@ def scaled(t: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def tune(layer: Any, columns: Any, states: Any) -> None:
-    """The curve of every neuron at its ECRAM's state."""
+    """Set every neuron's curve to the one of its ECRAM's state."""
     first_column, width, bits = layer[AT_COLUMN], layer[OUTPUTS], layer[TUNED_BITS]
     first = layer[AT_STATE] + (layer[INPUTS] + 1) * width
     for j in range(width):
@@ -345,15 +348,15 @@ def tune(layer: Any, columns: Any, states: Any) -> None:
 
 @njit(cache=True, nogil=True, inline="always")
 def turned(layer: Any, row: Any, update: Any) -> Any:
-    """1 for a chopped row of fast devices that has been read an odd number of times before, else 0."""
+    """Whether the chopper of a row of fast devices is reversed: 1 after an odd number of reads, else 0."""
     height = layer[INPUTS] + 1
     return ((np.int64(update) // layer[EVERY] + height - 1 - row) // height) & layer[CHOPPED]
 
 
 @njit(cache=True, nogil=True)
 def carry(layer: Any, update: Any, states: Any, gathered: Any, up: Any) -> Any:
-    """Read the row of fast devices whose turn it is into its sums: pulses that the layer's own devices get,
-    by row, column, count and direction; how many devices."""
+    """Read the row of fast devices that is due into its accumulators; list the pulses that the layer's own
+    devices get from it (row, column, count, direction). Returns their number."""
     k, m, n, _, _, _ = gathered
     width, height, pulse_rows = layer[OUTPUTS], layer[INPUTS] + 1, 0
     row = (np.int64(update) // layer[EVERY]) % height
@@ -377,7 +380,8 @@ def carry(layer: Any, update: Any, states: Any, gathered: Any, up: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def learn(given: Any, laws: Any, tables: Any, drawn: Any, curves: Any, held: Any, pulses: Any) -> Any:
-    """Updates of all layers; how many answers were right. ``pulses`` int64 (L,) is added to.
+    """Do the updates of all layers; returns the number of right answers. Adds the pulses per layer to
+    ``pulses`` int64 (L,).
 
     ``given``: samples, labels, the first update's number; ``laws`` int64 (3, L, 37), ``tables`` (L, 3, 272);
     ``curves``: base and slope.

@@ -41,7 +41,7 @@ from ndrite.emulator.spec.program import Program
 
 
 class Forward(NamedTuple):
-    """Values that a forward pass keeps: inputs of every layer with the bias row's, v, and the last y and
+    """Values kept from a forward pass: inputs of every layer including the bias row, v, and the last y and
     z."""
 
     x: list[npt.NDArray[np.uint8]]
@@ -51,7 +51,7 @@ class Forward(NamedTuple):
 
 
 class Learner:
-    """The devices of a learning program, and what updates make of them.
+    """Plain model of learning in situ: the devices of a learning program, updated sample by sample.
 
     ``seed``: of read noise, trains and pulses: update i under a seed does the same
     whatever ran before it. ``states``: one array (K + 1, M) a layer to go on with; None: the program's own.
@@ -87,11 +87,11 @@ class Learner:
             self.own.append(Constants(*(np.vstack(same) for same in zip(*parts, strict=True))))
 
     def program(self) -> Program:
-        """Program that the devices compute now."""
+        """The inference program of the present states."""
         return program_of(self.learning, self.states)
 
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
-        """Updates ``first_update`` and on, one a sample.
+        """Do one update per sample, numbered from ``first_update``.
 
         Raises SpecError when shapes, types or classes do not fit; nothing is changed then. ``x``, ``labels``:
         codes uint8 (n, inputs), and classes (n,).
@@ -127,7 +127,7 @@ class Learner:
     def _errors(
         self, program: Program, seen: Forward, label: int, update: int
     ) -> tuple[list[tuple[Ints, int]], list[tuple[Ints, int] | None]]:
-        """Errors and exponent of every layer's columns, and of its neurons' ECRAMs where there are any."""
+        """Errors and exponent for every layer's columns, and for its neurons' ECRAMs where they are tuned."""
         error, exponent = output_error(seen.y, label), 0
         errors = [(error, exponent)]
         of_neurons: list[tuple[Ints, int] | None] = [None]
@@ -149,7 +149,7 @@ class Learner:
         return errors[::-1], of_neurons[::-1]
 
     def _pulse(self, i: int, x: npt.NDArray[np.uint8], error: Ints, exponent: int, update: int) -> int:
-        """Move the devices of layer ``i``; how many pulses there were."""
+        """Apply one update to the devices of layer ``i``; returns the number of pulses."""
         layer, slots = self.learning.layers[i], self.learning.slots
         rows = trains(
             row_thresholds(x, layer.row_rate, layer.row_shift),
@@ -174,8 +174,9 @@ class Learner:
         )
 
     def _carry(self, i: int, transfer: Transfer, fast: int, height: int, update: int) -> int:
-        """Read the row of fast devices whose turn it is into its sums, and give layer ``i``'s own devices the
-        pulses of those; how many. ``fast``: the first of the ``height`` rows of fast devices."""
+        """Read the row of fast devices that is due into its accumulators and pulse layer ``i``'s own devices
+        accordingly; returns the number of pulses. Fast devices occupy ``height`` rows from row ``fast``
+        on."""
         layer, s, row = self.learning.layers[i], self.states[i], update // transfer.every % height
         read = weights_of(s[fast + row] - s[fast + 2 * height + row])
         if transfer.chopped:
@@ -191,14 +192,14 @@ class Learner:
     def _move(
         self, i: int, law: Devices, row: Ints, m: Ints, count: Ints, up: npt.NDArray[np.bool_], update: int
     ) -> int:
-        """Devices (``row``, ``m``) of layer ``i`` get ``count`` pulses each; how many in all."""
+        """Give the devices (``row``, ``m``) of layer ``i`` ``count`` pulses each; returns the total."""
         s, constants = self.states[i], Constants(*(values[row, m] for values in self.own[i]))
         key = key_of(self.seed, spec.DOMAIN_CYCLE, i, update)
         s[row, m] = pulsed(s[row, m], count, up, constants, law, key, row, m)
         return int(count.sum())
 
     def _tune(self, i: int, found: tuple[Ints, int] | None, update: int) -> int:
-        """Move the ECRAMs of layer ``i``'s neurons by their own trains; how many pulses."""
+        """Pulse the ECRAMs of layer ``i``'s neurons by their own trains; returns the number of pulses."""
         layer = self.learning.layers[i]
         if layer.tuned is None or found is None:
             return 0

@@ -29,7 +29,7 @@ class Learns(Protocol):
 
 @dataclass(eq=False)
 class Course:
-    """How far a learning has come: updates done, and the counts of each epoch so far."""
+    """Progress of a training run: updates done, and the counts of each epoch so far."""
 
     done: int = 0
     counts: list[Counts] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Course:
 
 @lru_cache(maxsize=1)
 def order(seed: int, epoch: int, samples: int) -> Ints:
-    """Samples of an epoch in the order in which they are shown; kept for the epoch's other portions."""
+    """Order in which an epoch shows its samples; kept for the epoch's other portions."""
     permutation = np.random.default_rng([seed, epoch]).permutation(samples)
     permutation.flags.writeable = False
     return permutation
@@ -63,7 +63,7 @@ def follow(
     seed: int,
     seen: Callable[[Course], None] | None = None,
 ) -> Course:
-    """Go on with a course to the end of so many epochs; ``course`` says what whole portions have done.
+    """Continue a training run to the end of its epochs; ``course`` is advanced after every whole portion.
 
     ``seed`` orders the samples. ``seen(course)`` is called after every portion.
     """
@@ -81,7 +81,7 @@ def follow(
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Ctrl-C and `kill` take effect after the block, where this is the main thread."""
+    """Defer Ctrl-C and `kill` to the end of the block, in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -102,7 +102,8 @@ def uninterrupted() -> Iterator[None]:
 def save_course(
     path: str | os.PathLike[str], course: Course, states: list[Array], mark: dict[str, Any]
 ) -> None:
-    """Write what going on needs, in whole or not at all; ``mark``: what the learning depends on."""
+    """Write everything that resuming needs, in whole or not at all. ``mark`` is a digest of what the run
+    depends on."""
     counts = [[c.updates, c.right, *c.pulses] for c in course.counts]
     arrays: dict[str, Any] = {f"states{i}": s.astype(np.int32) for i, s in enumerate(states)}
     content = io.BytesIO()
@@ -111,8 +112,8 @@ def save_course(
 
 
 def load_course(path: str | os.PathLike[str], mark: dict[str, Any]) -> tuple[Course, list[Ints]]:
-    """Read what ``save_course`` wrote: how far it came, and the states. Raises StateError when the file is
-    none, was changed, or is of another learning: chip, network, seed or samples."""
+    """Read a file of ``save_course``: the progress and the states. Raises StateError when it is not such a
+    file, was changed, or belongs to another training run: another chip, network, seed or samples."""
     with np.load(io.BytesIO(load_state(Path(path), mark)), allow_pickle=False) as arrays:
         counts = [Counts(u, right, tuple(pulses)) for u, right, *pulses in arrays["counts"].tolist()]
         states = [arrays[f"states{i}"].astype(np.int64) for i in range(len(arrays.files) - 1)]

@@ -37,7 +37,8 @@ COUNT_ONE = 64
 
 
 def normal_table() -> Floats:
-    """16 values of which the sum of two, drawn independently, is standard normal in four moments.
+    """16 values such that the sum of two, drawn independently, has the first four moments of a standard
+    normal variable.
 
     The middles of 16 equally likely parts of the normal law, the outermost moved out until the kurtosis is
     the normal one's. The sum's support is +-3.0.
@@ -54,7 +55,7 @@ def normal_table() -> Floats:
 
 
 def table(mean: float, sigma: float) -> npt.NDArray[np.int16]:
-    """A device table of this mean and standard deviation, in its own unit."""
+    """A device table with this mean and standard deviation, in the table's own unit."""
     exact = mean / 2 + sigma * normal_table()
     rounded = np.rint(exact)
     # Rounding must not move the mean: what is left over goes to the middle entries.
@@ -65,7 +66,7 @@ def table(mean: float, sigma: float) -> npt.NDArray[np.int16]:
 
 
 def devices_of(law: LinearStep | StepTable, spread: EcramSpread) -> Devices:
-    """The devices of a learning program, of a description in units of the nominal bound.
+    """The devices of a learning program, from a description in units of the nominal bound.
 
     Gammas do not spread, and are relative to the nominal bounds (aihwkit: ``mean_bound_reference``); steps
     spread by both of ``step_sigma`` and ``asymmetry_sigma``, added, not multiplied. A step that is drawn
@@ -137,14 +138,15 @@ def devices_of(law: LinearStep | StepTable, spread: EcramSpread) -> Devices:
 
 
 def largest_step(law: LinearStep | StepTable, up: bool) -> float:
-    """Step in the middle of the range, or the largest one of a table."""
+    """Step in the middle of the range; for a step table, the largest step."""
     if isinstance(law, StepTable):
         return max(law.step_up_table if up else law.step_down_table)
     return float(law.step_up if up else law.step_down)
 
 
 def cycle_of(law: LinearStep | StepTable) -> float:
-    """Deviation of a step from pulse to pulse, in steps; of a table the largest one, in its largest steps."""
+    """Cycle-to-cycle standard deviation of a step, in steps; for a step table, the largest one relative to
+    the largest step."""
     if isinstance(law, LinearStep):
         return float(law.cycle_sigma)
     both = ((up, largest_step(law, up)) for up in (True, False))
@@ -152,12 +154,12 @@ def cycle_of(law: LinearStep | StepTable) -> float:
 
 
 def _parts() -> Floats:
-    """Middles of the parts of the nominal range that a table of steps has entries for, in nominal bounds."""
+    """Centres of the parts of the nominal range that the entries of a step table cover, in nominal bounds."""
     return np.asarray((np.arange(STATE_PARTS) + 0.5) * (2.0 / STATE_PARTS) - 1.0, np.float64)
 
 
 def _steps(law: StepTable, noise: float) -> Steps:
-    """The entries of a learning program; ``noise``: the largest deviation, in largest steps."""
+    """The step table of a learning program; ``noise`` is the largest standard deviation, in largest steps."""
 
     def entries(values: Floats, largest: float) -> npt.NDArray[np.int16]:
         scaled = values * (FACTOR_MAX / largest) if largest else np.zeros(STATE_PARTS)
@@ -173,7 +175,7 @@ def _steps(law: StepTable, noise: float) -> Steps:
 
 
 def learning_chip(chip: Chip) -> Chip:
-    """The chip on which learning happens: its converters, neurons and read noise.
+    """The chip that learning runs on: its converters, neurons and read noise.
 
     States are where pulses left them, so levels, programming error, drift and stuck cells have no meaning;
     wires and a cubic I-V curve are left out. Raises CompileError when its columns have no converter.

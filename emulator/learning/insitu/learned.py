@@ -22,7 +22,7 @@ States = list[Array]
 
 @record()
 class LearnedChip:
-    """A chip after learning: what it computes, the individual, and the float network of its weights."""
+    """A chip after learning: its program, its die, and the float network of its weights."""
 
     program: Program
     die: Die
@@ -30,7 +30,7 @@ class LearnedChip:
 
 
 def learned(ready: Prepared, states: States, name: str, **provenance: Any) -> LearnedChip:
-    """The chip with its devices at ``states``; ``provenance`` says how they got there."""
+    """The chip with its devices at ``states``; ``provenance`` records how they were reached."""
     network = dataclasses.replace(ready.network(states), name=name)
     program = _used_curves(program_of(ready.learning, states))
     chip, bound, learned_die = ready.die.chip, ready.plan.bound, ready.die_at(states)
@@ -55,7 +55,7 @@ def learned(ready: Prepared, states: States, name: str, **provenance: Any) -> Le
 
 
 def _used_curves(program: Program) -> Program:
-    """The program without the curves that no neuron's ECRAM chose."""
+    """The program without the curves that no neuron's ECRAM selects."""
     used = np.unique(np.concatenate([layer.curve for layer in program.layers]))
     layers = [
         dataclasses.replace(layer, curve=np.searchsorted(used, layer.curve).astype(np.uint16))
@@ -67,7 +67,7 @@ def _used_curves(program: Program) -> Program:
 
 
 def _mapped(codes: npt.NDArray[np.int16], chip: Chip, bound: float) -> MappedWeights:
-    """Weights whose devices' conductances, against the reference, are read as ``codes``."""
+    """Weights whose devices, against the reference, read as ``codes``."""
     scale = chip.cell.g_max_uS
     w = codes.astype(np.float64) * (scale / WEIGHT_MAX)
     target = np.maximum(np.stack([w, -w]), 0.0)

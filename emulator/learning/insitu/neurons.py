@@ -57,7 +57,7 @@ def with_ecrams(
     layers: Sequence[LearningLayer],
     rates: Sequence[tuple[int, int]],
 ) -> tuple[Program, tuple[LearningLayer, ...]]:
-    """``program`` with the curves that ECRAMs choose from, and its hidden ``layers`` with ECRAMs.
+    """``program`` with the curves that ECRAMs select from, and its hidden ``layers`` with their ECRAMs.
 
     ``mapped`` is the program that was mapped onto ``die``. ``rates``: rate and shift of each hidden layer's
     pulses.
@@ -89,8 +89,8 @@ def with_ecrams(
 
 
 def at_states(die: Die, states: Sequence[Array]) -> Die:
-    """The die whose hidden neurons' ECRAMs are at ``states``, int (M,) a hidden layer, as their curves are:
-    in the middle of a level."""
+    """The die with the ECRAMs of its hidden neurons at ``states``, int (M,) per hidden layer; each curve is
+    the one at the centre of the state's level."""
     return _at(die, [levels_of(s, BITS) for s in states])
 
 
@@ -108,7 +108,7 @@ def _at(die: Die, levels: Sequence[Ints]) -> Die:
 
 
 def _start(die: Die, layer: int, law: LinearStep) -> Ints:
-    """Where the ECRAMs of a layer are after mapping, in states."""
+    """States of a layer's ECRAMs after mapping."""
     states = die.states[layer]
     assert states is not None
     start_states = states.voltage if die.chip.ecram.tunes == "peak_voltage" else states.current
@@ -154,8 +154,8 @@ def with_transfer(
 
 
 def symmetry_points(law: Devices, own: Constants) -> Ints:
-    """Where a pulse up and a pulse down are equally large, so that alternating pulses settle there; a device
-    without such a point within its bounds: the bound at which they end."""
+    """States at which a pulse up and a pulse down are equally large, so that alternating pulses settle there.
+    A device without such a point within its bounds ends at a bound, which is returned."""
     up, down = own.up.astype(np.float64), own.down.astype(np.float64)
     if law.steps is not None:
         # Between two parts of the range: as many as steps up are larger in lie below.

@@ -56,7 +56,7 @@ THRESHOLDS = {"tiki-taka": 25.0, "agad": 8.0}
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How a network learns.
+    """How a network learns in situ.
 
     Attributes
     ----------
@@ -131,7 +131,7 @@ class Prepared:
     meaning: Meaning | None = None
 
     def network(self, states: list[Array]) -> Network:
-        """The float network of weights and neurons that ``states`` are read as."""
+        """The float network of the weights and neurons at ``states``."""
         weights_of_layers = [
             weights(s[: k + 1], self.plan) for k, s in zip(self.plan.widths, states, strict=False)
         ]
@@ -139,7 +139,7 @@ class Prepared:
         return network_of(self.plan, weights_of_layers, self.meaning, self.die.chip, neurons)
 
     def die_at(self, states: list[Array]) -> Die:
-        """The die with its neurons' ECRAMs, where they learn, at ``states``."""
+        """The die with its neurons' ECRAMs, if they learn, at ``states``."""
         if not self.plan.neuron_rate:
             return self.die
         return at_states(
@@ -155,7 +155,7 @@ def prepare(
     samples: Codes,
     meaning: Meaning | None = None,
 ) -> Prepared:
-    """Draw the chip and its states, and work out what updates need.
+    """Draw the chip and its initial states, and compute the constants of the updates.
 
     Raises CompileError when a quantity leaves the arithmetic's range. ``law``, ``spread``: of the weights'
     devices, in units of the nominal bound. ``samples``: typical inputs, uint8 (n, inputs), n >= 16.
@@ -231,7 +231,7 @@ def prepare(
 def network_of(
     plan: Plan, found: list[Floats], meaning: Meaning | None, chip: Chip, neurons: list[States] | None = None
 ) -> Network:
-    """The float network of weights (K + 1, M) a layer, the row of biases last.
+    """The float network of weights (K + 1, M) per layer, the bias row last.
 
     ``neurons``: the states of each hidden layer's ECRAMs; None: as they are at the beginning.
     """
@@ -266,14 +266,15 @@ def _starts(plan: Plan) -> list[npt.NDArray[np.int32]]:
 
 
 def _gain(span: float, bits: int) -> tuple[int, int]:
-    """Gain and shift of converters of so many bits whose codes span ``span`` times ``UNIT`` each way."""
+    """Gain and shift of ``bits``-bit converters whose codes cover ``span`` times ``UNIT`` in each
+    direction."""
     exact_gain = float(1 << (bits - 1)) / (span * UNIT)
     shift = min(SHIFT_MAX, math.floor(math.log2(GAIN_TOP / exact_gain)))
     return round(exact_gain * 2**shift), shift
 
 
 def _place(activation: Any, array: DieArray, chip: Chip) -> tuple[float, float, Floats | float]:
-    """Voltage codes of one unit of pre-activation and of 0, and units of each neuron."""
+    """Voltage codes for one unit of pre-activation and for 0, and the units of each neuron."""
     if activation is None:
         return float((1 << (V_BITS - 1)) - 1) / LOGIT_SPAN, 0.0, 1.0
     if array.window is not None and array.neurons is not None:
@@ -291,7 +292,8 @@ def _laws(
     law: LinearStep | StepTable,
     chip: Chip,
 ) -> tuple[tuple[float, ...], tuple[LearningLayer, ...], tuple[float, ...]]:
-    """Units of errors, what each layer learns by, and units of converted sums times a code of y.
+    """Units of the errors, the learning constants of each layer, and the units of converted sums times a code
+    of y.
 
     The last of these are of all layers but the last. Work goes from the last layer to the first.
     """
@@ -350,15 +352,16 @@ def _laws(
 
 
 def pulse_of(law: LinearStep | StepTable) -> float:
-    """What a pulse moves a device in the middle by, of the nominal bound: the mean of up and down; of a table
-    the mean over the nominal range. 1 of a device that never moves: rates are divided by it."""
+    """Mean step of a device in the middle of its range, over up and down, relative to the nominal bound; for
+    a step table the mean over the nominal range. 1 for a device that never moves, since rates are divided by
+    it."""
     if isinstance(law, StepTable):
         return float(np.mean([law.mean(np.linspace(-1, 1, 257), up) for up in (True, False)])) or 1.0
     return (float(law.step_up) + float(law.step_down)) / 2 or 1.0
 
 
 def _neuron_rate(plan: Plan, chip: Chip, unit: float) -> tuple[int, int]:
-    """Rate and shift of the ECRAMs' pulses, ``unit`` being that of a layer's sums times a code."""
+    """Rate and shift of the ECRAMs' pulses; ``unit`` is that of a layer's sums times a code."""
     if plan.rule == "manhattan":
         return RATE_MAX, 0
     pulse = pulse_of(law_of(chip))
@@ -367,7 +370,7 @@ def _neuron_rate(plan: Plan, chip: Chip, unit: float) -> tuple[int, int]:
 
 
 def _rate(probability: float, most: int) -> tuple[int, int]:
-    """Rate and shift with ``rate / 2^shift`` 65536 times ``probability``."""
+    """Rate and shift such that ``rate / 2^shift`` is 65536 times ``probability``."""
     if not probability:
         return 0, 0
     shift = min(most, math.floor(math.log2(RATE_MAX / (probability * PROBABILITY_ONE))))

@@ -27,7 +27,8 @@ SHAPES_MAX = 64
 
 @record()
 class Call:
-    """A node: attributes ``a``; operands ``known`` and ``values``, None where they are the other or missing.
+    """One node of the ONNX graph while it is read. Each operand is either in ``known`` (a constant) or in
+    ``values`` (computed); its entry in the other list is None. ``a`` holds the attributes.
 
     ``notes`` and ``memories`` collect what the whole model has.
     """
@@ -41,42 +42,43 @@ class Call:
 
     @property
     def kind(self) -> str:
-        """The operator."""
+        """The ONNX operator type."""
         return str(self.node.op_type)
 
     @property
     def name(self) -> str:
-        """The node's name, or its first output's."""
+        """The node's name, or the name of its first output where it has none."""
         return str(self.node.name or self.node.output[0])
 
     @property
     def a(self) -> dict[str, Any]:
-        """Attributes."""
+        """The node's attributes by name."""
         return {item.name: attribute(item) for item in self.node.attribute}
 
     @property
     def computed(self) -> list[Value]:
-        """The operands that are computed."""
+        """The operands that are computed, in order."""
         return [v for v in self.values if v is not None]
 
     @property
     def value(self) -> Value:
-        """The first operand that is computed."""
+        """The first computed operand."""
         return self.computed[0]
 
     def constant(self, index: int) -> Array:
-        """Operand ``index``, which has to be known."""
+        """Return operand ``index``, which must be a constant."""
         value = self.optional(index)
         if value is None:
             raise self.refused(f"operand {index} is computed; use constant parameters")
         return value
 
     def optional(self, index: int) -> Array | None:
-        """Operand ``index`` where it is known."""
+        """Return operand ``index`` if it is a constant, else None."""
         return self.known[index] if index < len(self.known) else None
 
     def numbers(self, index: int, name: str) -> list[int] | None:
-        """Whole numbers that are an operand in newer operator sets and an attribute in older ones."""
+        """Integers that newer operator sets pass as operand ``index`` and older ones as attribute
+        ``name``."""
         value = self.optional(index)
         if value is not None:
             return [int(v) for v in value.reshape(-1)]
@@ -90,11 +92,12 @@ class Call:
         )
 
     def refused(self, instead: str) -> UnsupportedNodeError:
-        """The error that names this node."""
+        """Build the error that names this node; ``instead`` says what is accepted."""
         return UnsupportedNodeError(self.name, self.kind, instead)
 
     def folded(self) -> list[Array]:
-        """Outputs of a node of known operands only, bounded before they are made."""
+        """Outputs of a node whose operands are all constants; their size is bounded before they are
+        computed."""
         if any(a.HasField("g") or a.graphs for a in self.node.attribute):
             raise self.refused("it acts on constants only; compute them when exporting")
         constants = {s: k for s, k in zip(self.node.input, self.known, strict=True) if s and k is not None}
@@ -106,7 +109,7 @@ class Call:
         return self.evaluated(constants)
 
     def _elements(self, given: dict[str, Array]) -> float:
-        """Elements of the largest result, by ONNX's inference of shapes; nothing of that size is made."""
+        """Number of elements of the largest result, by ONNX's shape inference, without computing it."""
         import onnx
 
         kinds = {s: onnx.helper.np_dtype_to_tensor_dtype(v.dtype) for s, v in given.items()}
@@ -123,7 +126,7 @@ class Call:
         return max(float(np.prod([float(d.dim_value) for d in dims])) for dims in shapes)
 
     def evaluated(self, given: dict[str, Array]) -> list[Array]:
-        """Outputs by ONNX's reference implementation of the operator."""
+        """Compute the outputs with ONNX's reference implementation of the operator."""
         try:
             if self.kind in ("Squeeze", "Unsqueeze") and len(given) == 1:  # as older operator sets have it
                 x, axes = given[self.node.input[0]], self.a.get("axes")
@@ -139,7 +142,8 @@ class Call:
         return [np.asarray(v) for v in outputs]
 
     def _evaluator(self) -> Any:
-        """The reference's operator as the model's operator set has it, or else as the newest one has it."""
+        """The reference implementation of the operator in the model's operator set, or else the newest
+        one."""
         import onnx
         from onnx.reference import ReferenceEvaluator
 
@@ -153,7 +157,7 @@ class Call:
 
 
 def attribute(a: Any) -> Any:
-    """An attribute's value; text as such."""
+    """The value of an ONNX attribute; bytes are decoded to text."""
     from onnx import helper
 
     v = helper.get_attribute_value(a)
@@ -163,7 +167,7 @@ def attribute(a: Any) -> Any:
 
 
 def _gelu(x: Floats, *, tanh: bool) -> Floats:
-    """ONNX's Gelu (operator set 20): exact, or its approximation by tanh."""
+    """ONNX's Gelu (operator set 20), exact or approximated by tanh."""
     from scipy.special import erf
 
     inner = np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)) if tanh else erf(x / np.sqrt(2))
@@ -175,8 +179,8 @@ SHAPING = ("Reshape", "Unsqueeze")
 
 
 def moved_places(call: Call) -> list[Array]:
-    """Places of the elements of each output of an operator that moves its first operand's values. Raises
-    UnsupportedNodeError when another operand is computed."""
+    """Indices into the first operand for each element of each output, for an operator that only moves values
+    (Transpose, Slice, Gather, ..). Raises UnsupportedNodeError when another operand is computed."""
     value = call.values[0]
     if value is None or len(call.computed) > 1:
         raise call.refused("it picks by the data; use constant numbers and shapes")
@@ -200,7 +204,7 @@ def _placed(call: Call, value: Value, places: Any) -> Value:
 
 
 def concatenate(call: Call) -> Value:
-    """Values behind one another: a join of the operators' channels, wherever the model sees them."""
+    """Concatenate values: a join of the operators' channels, along whichever axis the model names."""
     axis, values = int(call.a.get("axis", 0)), call.computed
     if len(values) != len(call.known):
         raise call.refused("it joins values with constants; use values of the model's data")
@@ -228,8 +232,9 @@ MOVING: dict[str, Callable[[Call], Any]] = {
 
 
 def join(call: Call, a: Value, b: Value, function: Callable[[Any, Any], Any]) -> Value:
-    """An element-wise function of two values: of one operator any, of two branches a sum or a product. Raises
-    UnsupportedNodeError when two branches are joined by anything else, or their shapes do not fit."""
+    """Apply an element-wise function to two values. If both come from one operator, any function will do; two
+    branches can only be added or multiplied. Raises UnsupportedNodeError when two branches are joined by
+    anything else, or their shapes do not fit."""
     a.check_open()
     b.check_open()
     try:
@@ -265,8 +270,8 @@ def join(call: Call, a: Value, b: Value, function: Callable[[Any, Any], Any]) ->
 
 
 def _alike(call: Call, a: Value, b: Value) -> tuple[Op, Op, Ints] | None:
-    """Both as maps of one shape, one value a channel over the map, one channel over all, and where the model
-    sees its values; None: they do not fit each other."""
+    """Both values as maps of one shape, broadcast where a value has one number per channel or one channel
+    only, with the places of the result's elements; None if their shapes do not fit."""
     c, h, w = (max(x, y) for x, y in zip(a.op.shape, b.op.shape, strict=True))
     for wide, long in itertools.product((a, b), repeat=2):
         if wide.op.shape[0] != c or long.op.shape[1:] != (h, w):

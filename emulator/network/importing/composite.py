@@ -25,7 +25,7 @@ RELU: tuple[str, Callable[[Floats], Floats]] = ("relu", lambda x: np.maximum(x, 
 
 @record()
 class GateWeights:
-    """Of one gate: ``input`` (K, H), ``hidden`` (H, H), and their biases (H,)."""
+    """Weights of one gate: ``input`` (K, H), ``hidden`` (H, H), and their biases (H,)."""
 
     input: Floats
     hidden: Floats
@@ -37,7 +37,8 @@ Gates = dict[str, GateWeights]
 
 
 def sequence_axes(graph: Any, name: str) -> str:
-    """Axes of the model's input ``name`` where a recurrent node reads it, ``ntc`` or ``tnc``; else empty."""
+    """Axis order in which a recurrent node reads the model's input ``name``: ``ntc`` or ``tnc``; empty if
+    none reads it."""
     made_by = {output: node for node in graph.node for output in node.output}
     for node in graph.node:
         if node.op_type not in GATES:
@@ -98,7 +99,8 @@ def _layer(call: Call) -> list[Any]:
 
 
 def cell(call: Call, name: str, x: Op, gates: Gates, h: Op | None = None, c: Op | None = None) -> list[Op]:
-    """States after one call of a recurrent node: h, and c of an LSTM. None: the state before is 0."""
+    """One call of a recurrent node: its new h, and for an LSTM its new c. ``h`` and ``c`` None stand for a
+    state of 0."""
     if call.kind == "LSTM":
         return _lstm(name, x, h, c, gates)
     if call.kind == "GRU":
@@ -142,7 +144,8 @@ def _apply(function: tuple[str, Callable[[Floats], Floats]], x: Op) -> Op:
 
 
 def _both(node: str, x: Op, h: Op | None, w: GateWeights) -> Op:
-    """The product over the input and what the cell gave before, side by side; h None: it gave 0."""
+    """The product over the input and the previous h side by side; over the input alone if ``h`` is None
+    (0)."""
     if h is None:
         return _linear(node, x, w.input, w.input_bias + w.hidden_bias)
     return _linear(node, view(node, x, h), np.vstack([w.input, w.hidden]), w.input_bias + w.hidden_bias)
@@ -153,7 +156,8 @@ def _linear(node: str, x: Op, weights: Floats, bias: Floats) -> Op:
 
 
 def gates_of(call: Call, direction: int = 0) -> Gates:
-    """By gate: ONNX has all of them below each other, and one set a direction."""
+    """Split a recurrent node's weights by gate: ONNX stacks all gates in one matrix, one set per
+    direction."""
     letters = GATES[call.kind]
     w, r = (np.asarray(call.constant(i), np.float64)[direction] for i in (1, 2))
     bias = call.optional(3)
@@ -166,7 +170,7 @@ def gates_of(call: Call, direction: int = 0) -> Gates:
 
 
 def start_of(call: Call, index: int) -> float:
-    """Initial value of a state: a number."""
+    """Initial value of a state, a single number."""
     first = call.optional(index)
     if first is None:
         return 0.0
@@ -184,7 +188,7 @@ def _scaler(call: Call) -> Value:
 
 
 def _classifier(call: Call) -> list[Any]:
-    """Its first output is the label, which no network computes."""
+    """Import an ONNX-ML classifier; its first output, the label, is not computed by the network."""
     return [call.refused("take the scores, not the label"), _scores(call)]
 
 
@@ -211,7 +215,8 @@ def _scores(call: Call) -> Value:
 
 
 def _joined(call: Call) -> Value:
-    """Joined values; ``[1 - p, p]``, p a sigmoid, as scikit-learn writes two classes: half of -z and z."""
+    """Import a Concat. ``[1 - p, p]`` with a sigmoid p, scikit-learn's form of two classes, becomes the
+    halves of -z and z."""
     if len(call.computed) == 2 == len(call.known):
         classes = _two_classes(call, *call.computed)
         if classes is not None:
@@ -324,8 +329,9 @@ NdrCurve (x, peak, height, values, first, step) => (y) {
 
 
 def prepared(proto: Any) -> Any:
-    """The model with bodies for what it uses of these domains, so that any runtime runs it, and its functions
-    inlined, but for NDR devices. Raises UnsupportedNodeError when a quantiser rounds otherwise."""
+    """Return the model with its functions inlined and with bodies for operators of ndrite's own domains, so
+    that any runtime can run it; NDR devices stay as they are. Raises UnsupportedNodeError when a quantiser
+    rounds in another way."""
     import onnx
     from onnx import inliner
 
@@ -354,7 +360,7 @@ def prepared(proto: Any) -> Any:
 
 
 def _devices(call: Call) -> Value:
-    """Neurons of one device a channel."""
+    """Import neurons with one NDR device per channel."""
     value = call.value if call.value.counts(1) else call.value.vector(call.name)
     if value is None:
         raise call.refused(f"on values of {call.value.own}; use it on channels (n, C, ..)")

@@ -36,7 +36,8 @@ UNBOUNDED = "it is unbounded: give samples of inputs, so that its range can be m
 
 @record(kw_only=True)
 class Stretch:
-    """Values of a node's codes: ``(values - low) / width`` of ``span`` in 0..1 at ``points`` (2, P).
+    """How a node's codes stand for its values: ``(values - low) / width`` over the range ``span``, sampled at
+    ``points`` (2, P).
 
     ``error``: largest error of the fitted table in the stretch, in the same unit. ``function``: what was
     sampled; ``rises``: it falls nowhere. ``devices``: what the chip has as they are.
@@ -52,18 +53,19 @@ class Stretch:
 
     @classmethod
     def of_devices(cls, devices: Ndr) -> Stretch:
-        """Neurons' own, up to four times the largest peak; nothing is sampled, and codes are values 0..1."""
+        """The stretch of NDR neurons, up to four times the largest peak: their codes are their values 0..1,
+        so nothing is sampled."""
         points = np.array([[0.0, 4.0 * float(devices.peak.max())], [0.0, 1.0]])
         return cls(label="ndr(x)", points=points, span=Span(0.0, 1.0), devices=devices)
 
     @property
     def activation(self) -> Activation:
-        """Activation of the network's node."""
+        """The activation that the network's node gets."""
         return self.devices or Sampled(self.label, self.points.astype(np.float32))
 
     @property
     def mirrored(self) -> Stretch:
-        """The same of values of the other sign."""
+        """The stretch of the negated values."""
         points = np.stack([-self.points[0, ::-1], self.points[1, ::-1]])
         if self.function is None:
             return replace(self, points=points)
@@ -72,11 +74,12 @@ class Stretch:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """First and last pre-activation."""
+        """First and last pre-activation of the span."""
         return float(self.points[0, 0]), float(self.points[0, -1])
 
     def lost(self, z: Floats) -> int:
-        """How many of pre-activations ``z`` lie outside, where holding the end is wrong by a code or more."""
+        """Number of pre-activations ``z`` outside the span, where the constant end value is wrong by a code
+        or more."""
         if self.function is None:
             return 0
         outside = z[(z < self.points[0, 0]) | (z > self.points[0, -1])]
@@ -88,7 +91,7 @@ class Stretch:
 def stretch_of(
     function: Function, reach: Reach | None, holds: tuple[float, ...] = (), limits: Reach = (-np.inf, np.inf)
 ) -> Stretch:
-    """Where to span a function's table.
+    """Choose the span of a function's table from the range ``reach`` of its inputs on samples.
 
     ``reach``: of samples' pre-activations, None without samples; ``holds``: values that the outputs' range
     must hold too, what a padded convolution puts around them; ``limits``: no pre-activation lies outside.
@@ -115,13 +118,13 @@ def stretch_of(
 
 
 def with_room(low: float, high: float) -> tuple[float, float]:
-    """The range of samples with room for data unseen at either end."""
+    """The range of the samples with a margin at either end for data that were not seen."""
     room = MARGIN * max(high - low, 1e-3 * max(abs(low), abs(high), 1.0))
     return low - room, high + room
 
 
 def _at(function: Function, z: npt.ArrayLike) -> Floats:
-    """Its values, finite or not."""
+    """Evaluate the function at ``z``; the result may be infinite or NaN."""
     with np.errstate(all="ignore"):
         return np.asarray(function.of(np.asarray(z, np.float64)), np.float64)
 
@@ -141,7 +144,7 @@ def _values(function: Function, z: Floats) -> Floats:
 
 
 def _trimmed(function: Function, low: float, high: float) -> tuple[float, float]:
-    """Without the ends where the function stays at its outermost value."""
+    """Narrow a range to where the function changes: both ends on which it is constant are cut off."""
     z = np.linspace(low, high, 8193)
     y = _values(function, z)
     tolerance = FLAT * max(float(np.ptp(y)), 1e-12)
@@ -158,7 +161,7 @@ def _trimmed(function: Function, low: float, high: float) -> tuple[float, float]
 
 
 def _with_border(low: float, high: float) -> float:
-    """A lower end, at most ``low``, that puts 0 on the border of two segments."""
+    """Lower ``low`` so that 0 falls on the border of two table segments."""
     inner = SEGMENTS - 1
     n = int(np.ceil(-low / ((high - low) / inner)))
     n = min(max(n, 1), inner - 1)
@@ -168,7 +171,7 @@ def _with_border(low: float, high: float) -> float:
 def _fitted(
     function: Function, low: float, high: float, holds: tuple[float, ...]
 ) -> tuple[Floats, Span, float]:
-    """Points, span, and the table's largest error relative to its width."""
+    """Table points, span, and the table's largest error relative to the width of its values."""
     # Ends in single precision, as the network file has them.
     u = np.linspace(low, high, POINTS).astype(np.float32).astype(np.float64)
     y = _values(function, u)
@@ -183,7 +186,7 @@ def _fitted(
 
 
 def fused(graph: Graph) -> Graph:
-    """The graph with every sum and function inside the product before it, where nothing else reads that.
+    """Move every sum and function into the product before it, if nothing else reads that product.
 
     A function that falls nowhere may stand before the largest of a window, too.
     """
@@ -191,7 +194,7 @@ def fused(graph: Graph) -> Graph:
 
 
 def settled(graph: Graph) -> Graph:
-    """Every memory, and the output, takes the result of something that makes codes of its own."""
+    """Make every memory, and the output, read a node that produces codes of its own."""
     if graph.output.is_input:
         graph = replace(graph, output=table(graph.output, identity(graph.output.name)))
     memories = tuple(
@@ -202,7 +205,7 @@ def settled(graph: Graph) -> Graph:
 
 
 def _is_open(op: Op, alone: Alone) -> bool:
-    """Whether it is a product that can end in the one that reads it."""
+    """Whether the operator is a product without a function, so that its only reader can be fused into it."""
     return op.kind == "product" and op.function is None and alone(op)
 
 
@@ -219,7 +222,7 @@ def _with_function(op: Op, node: Table, alone: Alone) -> Op:
 
 
 def _ended(op: Op, table: Op) -> Op:
-    """A product that ends in the function of a table."""
+    """The product that ends in the table's function."""
     node, function = op.only(Product), table.function
     function = function.of(node.channel_of) if isinstance(function, Ndr) else function
     dense = Exact(node.dense.weights, node.dense.bias, function)
@@ -227,7 +230,8 @@ def _ended(op: Op, table: Op) -> Op:
 
 
 def _with_sum(op: Op, gate: Gate, alone: Alone) -> Op:
-    """A sum of two as the product that one of them is, the other its second operand."""
+    """Turn a sum of two values into one of the products that it adds, with the other value as that product's
+    second operand."""
     if not gate.is_sum or not len(gate.terms) == 2 == len(op.inputs):
         return op
     for first, second in (gate.terms, gate.terms[::-1]):
@@ -258,7 +262,8 @@ PASSED: dict[str, Callable[[Any, float], float | None]] = {
 
 
 def holds_of(graph: Graph) -> dict[Op, tuple[float, ...]]:
-    """Zeros around a map and in gates, and what memories start from, brought to where codes are made."""
+    """Values that the codes of each node must represent exactly: zeros around a map and in gates, and the
+    start values of memories."""
     holds: dict[Op, dict[float, None]] = {op: {} for op in graph.uses}
     nexts = dict(graph.memories)
     for memory, op in graph.memories:

@@ -31,7 +31,8 @@ BATCH = 64
 
 @record()
 class Function:
-    """A function of each value as the model has it, and the model's node that it comes from."""
+    """A function of single values, as the model computes it, and the name of the model's node that it came
+    from."""
 
     node: str
     label: str
@@ -42,25 +43,27 @@ class Function:
 
 
 def identity(node: str) -> Function:
-    """A straight line, where a chip has a table and the model has none."""
+    """The identity function, for a table where the model has none."""
     return Function(node, "identity(x)", lambda z: z)
 
 
 @record()
 class Exact(Dense):
-    """Weights and bias in float64, the activation a ``Function`` or devices; finite or not."""
+    """A dense layer in float64, whose activation is a ``Function`` or NDR devices; its values may be infinite
+    or NaN."""
 
     weights: Array
     bias: Array
     activation: Any = None
 
     def __post_init__(self) -> None:
-        """Nothing is held to single precision yet."""
+        """Skip the checks and the rounding to float32 that ``Dense`` does."""
 
 
 @record()
 class Given:
-    """A map that no node makes: a call's input, or (``start`` a number) what a map held in the call before.
+    """A map that no node computes: the input of a call, or, if ``start`` is a number, a memory of the call
+    before.
 
     ``axes``: where the model's own samples are maps in another order, the axes of ``of`` in them, (2, 0, 1)
     for (H, W, C).
@@ -79,7 +82,8 @@ class Given:
 
 @record()
 class Op:
-    """A node, the name of the model's node that it comes from, and the maps that it calls 0, 1, ..
+    """A node of the graph, the name of the model's node that it came from, and the operators whose maps it
+    reads as 0, 1, ..
 
     On samples, where there are: ``before``, what its function is taken of, and ``reach``, its results.
     """
@@ -92,11 +96,11 @@ class Op:
 
     @property
     def kind(self) -> str:
-        """Name of the node."""
+        """The kind of its node."""
         return self.node.kind
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Call the method of ``walk`` for the node's kind; a given map is made by none."""
+        """Call the method of ``walk`` for the node's kind; a given map has none."""
         assert not isinstance(self.node, Given)
         return self.node.visit(walk, *arguments, **options)
 
@@ -106,48 +110,49 @@ class Op:
         return self.node.shape([i.shape for i in self.inputs])
 
     def of(self, kind: type[K]) -> K | None:
-        """The node where it is of this kind."""
+        """The node if it is of type ``kind``, else None."""
         return self.node if isinstance(self.node, kind) else None
 
     def only(self, kind: type[K]) -> K:
-        """The node, which is of this kind."""
+        """The node, which must be of type ``kind``."""
         assert isinstance(self.node, kind)
         return self.node
 
     @property
     def is_input(self) -> bool:
-        """Whether it is the model's data."""
+        """Whether it is the model's input."""
         return self.kind == "given" and self.only(Given).start is None
 
     @property
     def start(self) -> float:
-        """Initial value of a memory."""
+        """Start value of a memory."""
         return self.only(Given).start or 0.0
 
     @property
     def function(self) -> Function | Ndr | None:
-        """Its output: a product's or table's."""
+        """The function that a product or table ends in."""
         product = self.of(Product)
         return getattr(self.node if product is None else product.dense, "activation", None)
 
     @property
     def sampled(self) -> Function | None:
-        """The function that it ends in where that is none of devices'."""
+        """The function that it ends in, or None if that is an NDR device's curve."""
         return self.function if isinstance(self.function, Function) else None
 
 
 def given(name: str, shape: Shape, start: float | None = None, axes: tuple[int, ...] | None = None) -> Op:
-    """The input, or with ``start`` a memory."""
+    """Make the model's input, or with ``start`` a memory."""
     return Op(name, Given(shape, start, axes))
 
 
 def product(name: str, x: Op, weights: Floats, bias: Floats, patches: Patches, block: Pair = (1, 1)) -> Op:
-    """Patches times ``weights`` (K, M) plus ``bias`` (M,), K of a group's; zeros around the map."""
+    """Make a product: patches times ``weights`` (K, M) plus ``bias`` (M,), K the inputs of one group; maps
+    are padded with zeros."""
     return Op(name, Product(Exact(weights, bias), (0,), patches, block=block), (x,))
 
 
 def table(x: Op, function: Any) -> Op:
-    """A ``Function`` of each value, or devices, one a channel."""
+    """Make a table: one ``Function`` for all values, or one NDR device per channel."""
     unit_scale = np.ones(x.shape[0], np.float32)
     name = function.node if isinstance(function, Function) else x.name
     return Op(
@@ -158,23 +163,25 @@ def table(x: Op, function: Any) -> Op:
 
 
 def pool(name: str, x: Op, of: str, patches: Patches, **rest: Any) -> Op:
-    """The largest or the average of windows; ``rest``: other fields of a ``Pool``."""
+    """Make a pool: the maximum or mean of each window; ``rest`` are further fields of ``Pool``."""
     return Op(name, Pool(of, (0,), patches, **rest), (x,))
 
 
 def spread(name: str, x: Op, height: int, width: int) -> Op:
-    """One value a channel over a map: the largest of windows that hold the one value and the border."""
+    """Repeat one value per channel over a map, as a maximum over windows that hold only this value and
+    padding."""
     around = (height - 1, width - 1, height - 1, width - 1)
     return pool(name, x, "max", Patches(shape=x.shape, kernel=(height, width), padding=around))
 
 
 def view(name: str, *x: Op, **moves: Any) -> Op:
-    """Values joined, then moved: fields of a ``View``."""
+    """Make a view: joined values, moved and scaled; ``moves`` are fields of a ``View``."""
     return Op(name, view_of([i.shape for i in x], **moves), x)
 
 
 def gate(name: str, *terms: tuple[float, Op] | tuple[float, Op, Op]) -> Op:
-    """The sum of factors times operators, or times two of them, element by element."""
+    """Make a gate: an element-wise sum of terms, each a factor times one operator's value or times the
+    product of two."""
     inputs: list[Op] = []
     parts = []
     for factor, *ops in terms:
@@ -190,7 +197,7 @@ Memories = list[tuple[Op, Op]]
 
 @record()
 class Graph:
-    """A model: ``calls`` inputs one after another, the last call's ``output``.
+    """A model as operators: ``calls`` inputs one after another; ``output`` is taken after the last call.
 
     ``memories``: each with the operator whose result it holds in the next call.
     """
@@ -202,7 +209,8 @@ class Graph:
 
     @cached_property
     def uses(self) -> dict[Op, int]:
-        """How often each operator is read, by a memory or as the output too; each behind what it reads.
+        """How often each operator is read, by memories and as the output too; every operator comes after
+        those that it reads.
 
         Inputs of memories come first, so the output is last.
         """
@@ -213,8 +221,8 @@ class Graph:
         return uses
 
     def changed(self, change: Callable[[Op, Op], Op]) -> Graph:
-        """The graph with ``change(op, fresh)`` for every operator, inputs first; ``fresh`` is ``op`` reading
-        what its inputs became. As it is where nothing changes."""
+        """Rebuild the graph with ``change(op, fresh)`` for every operator, inputs first; ``fresh`` is ``op``
+        with its operands already replaced. Returns this graph if nothing changed."""
         new: dict[Op, Op] = {}
         for op in self.uses:
             inputs = tuple(new[i] for i in op.inputs)
@@ -225,7 +233,8 @@ class Graph:
         return Graph(new[self.input], new[self.output], memories, self.calls)
 
     def run(self, x: Floats, seen: Callable[[Op, Floats], Any] | None = None) -> Floats:
-        """Outputs float64 (n, M) of inputs (n, calls * C * H * W); ``seen`` is told every result."""
+        """Outputs float64 (n, M) of inputs (n, calls * C * H * W); ``seen`` is called with every operator's
+        result."""
         n, ops = len(x), _Ops(self, seen)
         parts = x.reshape(n, self.calls, *self.input.shape)
         states = [State(shape=m.shape, source=ops.number[op]) for m, op in self.memories]
@@ -237,7 +246,7 @@ class Graph:
 
 
 class _Ops(PerOp):
-    """Operators in real numbers, as an arithmetic: a map goes once nothing reads it any more."""
+    """The graph in real numbers, as an arithmetic; a map is freed after its last reader."""
 
     def __init__(self, graph: Graph, seen: Callable[[Op, Floats], Any] | None) -> None:
         self._given = (graph.input, *(memory for memory, _ in graph.memories))
@@ -263,7 +272,7 @@ class _Ops(PerOp):
 
 
 def measured(graph: Graph, samples: Floats) -> Graph:
-    """The graph with what its operators reach on samples (n, values)."""
+    """Return the graph with the range that each operator's values reach on samples (n, values)."""
     reach_of = dict[Op, Reach]()
 
     def take(op: Op, y: Floats) -> None:
@@ -281,7 +290,7 @@ def measured(graph: Graph, samples: Floats) -> Graph:
 
 
 def ordered(ends: Iterable[Op]) -> list[Op]:
-    """Everything that ``ends`` need, each operator behind what it reads."""
+    """All operators that ``ends`` depend on, each after those that it reads."""
     done: dict[Op, None] = {}
     waiting = list(reversed(list(ends)))
     while waiting:

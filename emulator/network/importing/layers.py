@@ -19,8 +19,8 @@ Four = tuple[int, int, int, int]
 
 
 def standard(call: Call) -> Value:
-    """The operand as a map (channel, row, column); the model's input may still be named so. Raises
-    UnsupportedNodeError when it is no map in this order."""
+    """Return the operand as a map in the order (channel, row, column); the axes of the model's input may
+    still be undecided and are then fixed. Raises UnsupportedNodeError when it is not a map in this order."""
     for value in (call.value, turned(call.value), call.value.picked(call.name)):
         if value is not None and value.in_order:
             c, h, w = value.op.shape
@@ -32,7 +32,8 @@ def standard(call: Call) -> Value:
 
 
 def linear(call: Call, value: Value, weights: npt.ArrayLike, bias: npt.ArrayLike | None = None) -> Value:
-    """A full layer on the last axis, ``weights`` (K, M); at each place of a map (row, column, channel)."""
+    """A full layer with ``weights`` (K, M) on the last axis, applied at each place of a map (row, column,
+    channel)."""
     w = np.asarray(weights, np.float64)
     vector = value if value.counts(-1) else value.vector(call.name)
     if (
@@ -50,7 +51,7 @@ def linear(call: Call, value: Value, weights: npt.ArrayLike, bias: npt.ArrayLike
 def mixed(
     call: Call, value: Value, axis: int, weights: npt.ArrayLike, bias: npt.ArrayLike | None = None
 ) -> Value:
-    """Channels (or features), which ``axis`` counts, mixed by ``weights`` (C, M), position by position."""
+    """Mix the channels or features along ``axis`` by ``weights`` (C, M), position by position."""
     value, w = value.settled(), np.asarray(weights, np.float64)
     b = np.zeros(w.shape[1]) if bias is None else np.asarray(bias, np.float64).reshape(-1)
     patches = Patches(shape=value.op.shape, kernel=(1, 1))
@@ -59,7 +60,8 @@ def mixed(
 
 
 def prelu(call: Call) -> Value:
-    """A slope for each channel or feature: ``relu(x) - slope * relu(-x)``, so twice the neurons, exactly."""
+    """PReLU with a slope per channel or feature, computed exactly as ``relu(x) - slope * relu(-x)`` with
+    twice the neurons."""
     value, slopes = call.value, np.asarray(call.constant(1), np.float64)
     if call.opsets.get("", 1) < 7 and slopes.ndim == 1:  # the first operator sets
         slopes = slopes.reshape(-1, *[1] * (value.places.ndim - 2))
@@ -97,7 +99,8 @@ def _matmul(call: Call) -> Value | None:
 
 
 def _convolution(call: Call) -> Value:
-    """A 2-D convolution, kernels (M, C / groups, kh, kw); a 1-D one, (M, C / groups, k), is one row."""
+    """Import a 2-D convolution with kernels (M, C / groups, kh, kw), or a 1-D one with (M, C / groups, k) as
+    a single row."""
     k, groups = np.asarray(call.constant(1), np.float64), int(call.a.get("group", 1))
     if len(call.computed) > 1:
         raise call.refused("its bias is computed; use constant parameters")
@@ -135,7 +138,7 @@ def _largest_or_average(call: Call) -> str:
 
 
 def _windows(call: Call, value: Value, kernel: Pair, *, groups: int = 1) -> Patches:
-    """Where the node's attributes lay a kernel."""
+    """The patches that the node's attributes describe."""
     a = call.a
     stride, dilation = (_two(a.get(name, [1, 1])) for name in ("strides", "dilations"))
     mode, pads = a.get("auto_pad", "NOTSET"), [int(v) for v in a.get("pads", [])]
@@ -159,7 +162,8 @@ def _windows(call: Call, value: Value, kernel: Pair, *, groups: int = 1) -> Patc
 
 
 def _same_padding(value: Value, kernel: Pair, stride: Pair, dilation: Pair, *, lower: bool) -> Four:
-    """Padding that gives as many places as there are strides; the odd one at the end, or ``lower``."""
+    """Padding for ``auto_pad`` SAME, where the result has one place per stride; an odd zero goes to the end,
+    or with ``lower`` to the beginning."""
     pads = []
     for size, k, s, d in zip(value.op.shape[1:], kernel, stride, dilation, strict=True):
         total = max(0, (-(-size // s) - 1) * s + d * (k - 1) + 1 - size)
@@ -169,17 +173,17 @@ def _same_padding(value: Value, kernel: Pair, stride: Pair, dilation: Pair, *, l
 
 
 def _two(sizes: list[int]) -> Pair:
-    """Rows and columns of two numbers, or (1-D) of one of columns."""
+    """Rows and columns from two numbers, or from the single number of a 1-D node."""
     return (1, int(sizes[0])) if len(sizes) == 1 else (int(sizes[0]), int(sizes[1]))
 
 
 def _global(call: Call) -> Value:
-    """The largest or the average of a whole map."""
+    """Import a global maximum or average over a whole map."""
     return _whole(call, standard(call), keep=True)
 
 
 def _whole(call: Call, value: Value, axes: list[int] | None = None, *, keep: bool) -> Value:
-    """Of the whole map, which ``axes`` count."""
+    """The maximum or average over the map axes ``axes``, which must be all of them."""
     value, rank = value.settled(), value.places.ndim
     axes = list(range(2, rank)) if axes is None else [a % rank for a in axes]
     part = value.places.take([0], axes[0]) if axes else value.places
@@ -194,14 +198,14 @@ def _whole(call: Call, value: Value, axes: list[int] | None = None, *, keep: boo
 
 
 def _reduced(call: Call) -> Value:
-    """Mean or largest value over rows and columns."""
+    """Import the mean or maximum over rows and columns."""
     axes = call.numbers(1, "axes")
     axes = list(range(1, call.value.places.ndim)) if axes is None else axes
     return _whole(call, call.value, axes, keep=bool(call.a.get("keepdims", 1)))
 
 
 def _batch_norm(call: Call) -> Value:
-    """A normalisation by constants, by feature or channel; it is folded into the weights beside it."""
+    """Import a normalisation by constants per feature or channel; it is folded into the adjacent weights."""
     value = call.value
     if call.a.get("training_mode", 0):
         raise call.refused("it is in training mode; export the model in evaluation mode")
@@ -216,7 +220,7 @@ def _batch_norm(call: Call) -> Value:
 
 
 def _pad(call: Call) -> Value:
-    """A number around a map."""
+    """Import a constant border around a map."""
     pads, rank = call.numbers(1, "pads"), call.value.places.ndim
     axes = call.numbers(3, "axes")
     if pads is not None and axes is not None:
@@ -242,7 +246,7 @@ def _pad(call: Call) -> Value:
 
 
 def _resize(call: Call) -> Value:
-    """The nearest value in rows and columns that are a whole number of times as many."""
+    """Import nearest-neighbour upsampling by whole factors of rows and columns."""
     value = standard(call)
     first = call.kind == "Upsample" or call.opsets.get("", 1) < 11
     scales, sizes = call.optional(1 if first else 2), call.optional(3)
@@ -310,7 +314,7 @@ CODES = {"uint8": (0, 255), "int8": (-128, 127), "uint16": (0, 65535), "int16": 
 
 
 def elementwise(call: Call) -> Value | None:
-    """The node as a function; None where it is none."""
+    """The node as a function of single values, or None if it is not one."""
     kind, computed = call.kind, call.computed
     if kind == "PRelu" and call.constant(1).size > 1:
         return prelu(call)
@@ -333,7 +337,8 @@ def elementwise(call: Call) -> Value | None:
 
 
 def _function(call: Call) -> Value:
-    """A function of a value, or of several of one operator, such as the two branches of ``Where``."""
+    """Import a function of one value, or of several values of one operator, such as the two branches of
+    ``Where``."""
     first, operands = call.value, call.computed
     for argument in operands:
         argument.check_open()
@@ -357,7 +362,8 @@ def _function(call: Call) -> Value:
 
 
 def _cast(call: Call) -> Value:
-    """Floats as floats; to whole numbers by cutting, to truth values by comparing with 0."""
+    """Cast in floating point: to floats unchanged, to integers by truncation, to booleans by comparison with
+    0."""
     from onnx import TensorProto
 
     to = call.a.get("to", TensorProto.FLOAT)
@@ -371,8 +377,8 @@ def _cast(call: Call) -> Value:
 
 
 def _quantised(call: Call) -> Value:
-    """The values that the codes stand for, saturation included, which may be a ReLU; DequantizeLinear behind
-    it changes nothing more."""
+    """Import QuantizeLinear as the values that its codes stand for, saturation included (which may act as a
+    ReLU); the DequantizeLinear after it then changes nothing."""
     scale, zero = call.constant(1), call.optional(2)
     zero = np.zeros(1, np.uint8) if zero is None else zero
     if scale.size != 1 or zero.size != 1 or zero.dtype.name not in CODES:
@@ -381,7 +387,7 @@ def _quantised(call: Call) -> Value:
     low, high = ((code - offset) * step for code in CODES[zero.dtype.name])
 
     def codes(z: Floats) -> Floats:
-        """The nearest of the values that codes stand for, half to even, as ONNX has it."""
+        """Round to the nearest representable value, half to even, as ONNX defines it."""
         return np.asarray(np.clip(np.rint(z / step) * step, low, high), np.float64)
 
     return call.value.apply(call.name, "codes({})", codes)

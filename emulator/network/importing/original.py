@@ -28,7 +28,7 @@ FILE_MAX = 2 << 30
 
 
 def extra(package: str, needs: str, of: str) -> Any:
-    """A package of the extra ``of``, or MissingExtraError that says what needs it."""
+    """Import a package of the extra ``of``; raises MissingExtraError, which says what needs the package."""
     try:
         return importlib.import_module(package)
     except ModuleNotFoundError:
@@ -57,7 +57,7 @@ def load_onnx(path: Path) -> Any:
 
 
 def only_input(model: Any) -> Any:
-    """The one ``ValueInfoProto`` of what a model is given. Raises NetworkError when there is none, or more
+    """The single ``ValueInfoProto`` of the model's input. Raises NetworkError when there is none, or more
     than one."""
     constants = {t.name for t in model.graph.initializer}
     inputs = [i for i in model.graph.input if i.name not in constants]
@@ -71,8 +71,9 @@ def only_input(model: Any) -> Any:
 
 
 def load_torch(path: Path) -> Any:
-    """A module written by ``torch.save(module, path)``, of PyTorch's own layers only: no code in it is run.
-    Raises MissingExtraError: without PyTorch. Raises NetworkError when the file holds anything else."""
+    """Load a module that ``torch.save(module, path)`` wrote and that consists of PyTorch's own layers only;
+    no code in the file is run. Raises MissingExtraError without PyTorch. Raises NetworkError when the file
+    holds anything else."""
     torch = extra("torch", "reading .pt files needs PyTorch", "train")
     _check(path)
     nn = torch.nn
@@ -113,7 +114,7 @@ EXAMPLES = 3
 
 @record()
 class Original:
-    """A model as its user has it.
+    """The user's model, as it was passed in, with its ONNX form.
 
     Attributes
     ----------
@@ -138,9 +139,9 @@ class Original:
 
 
 def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Original:
-    """A ``torch.nn.Module`` in evaluation mode, for samples of ``shape``; hooks and in-place operators count.
-    Raises MissingExtraError: without the package ``onnx``. Raises UnsupportedNodeError when PyTorch's
-    exporter does not take it."""
+    """Export a ``torch.nn.Module`` in evaluation mode for samples of ``shape``; hooks and in-place operators
+    are included. Raises MissingExtraError without the package ``onnx``. Raises UnsupportedNodeError when
+    PyTorch's exporter does not accept the module."""
     import torch
 
     onnx = extra("onnx", "importing a PyTorch module needs onnx", "onnx")
@@ -185,7 +186,8 @@ def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Ori
 
 
 def _by_other_exporter(module: Any, example: Any, axis: int, error: Exception) -> Any:
-    """By ``torch.export``, which takes some modules that tracing does not; ``error`` is that of tracing."""
+    """Export with ``torch.export``, which accepts some modules that tracing does not; ``error`` is the one
+    that tracing raised."""
     import torch
 
     try:
@@ -202,7 +204,7 @@ def _by_other_exporter(module: Any, example: Any, axis: int, error: Exception) -
 
 
 def of_estimator(estimator: Any) -> Original:
-    """A fitted scikit-learn estimator or pipeline. Raises MissingExtraError: without skl2onnx. Raises
+    """Convert a fitted scikit-learn estimator or pipeline. Raises MissingExtraError without skl2onnx. Raises
     UnsupportedNodeError when skl2onnx does not convert it."""
     extra("onnx", "importing a scikit-learn model needs onnx", "onnx")
     converter = extra("skl2onnx", "importing a scikit-learn model needs skl2onnx", "sklearn")
@@ -244,12 +246,13 @@ def of_estimator(estimator: Any) -> Original:
 
 
 def _probabilities(estimator: Any, x: Array) -> Any:
-    """``predict_proba`` of samples; None where the estimator has none."""
+    """``predict_proba`` of the samples, or None if the estimator has no such method."""
     return estimator.predict_proba(x) if hasattr(estimator, "predict_proba") else None
 
 
 def _convertible(estimator: Any) -> tuple[Any, Any]:
-    """A copy and its last step, of a kind with the same scores where skl2onnx writes none or wrong ones."""
+    """A copy of the estimator, and its last step, with kinds that skl2onnx cannot convert correctly replaced
+    by others with the same scores."""
     last = same = copy.deepcopy(estimator)
     while hasattr(last, "steps"):
         last = last.steps[-1][1]
@@ -260,7 +263,7 @@ def _convertible(estimator: Any) -> tuple[Any, Any]:
 
 
 def _scores(last: Any) -> dict[Any, Any]:
-    """skl2onnx's option for the scores of all classes as an array."""
+    """The skl2onnx option that returns the scores of all classes as one array."""
     if type(last).__name__ == "LinearSVC":  # the one classifier that has no such option
         return {type(last): {"raw_scores": True}}
     return {"zipmap": False}
@@ -268,7 +271,7 @@ def _scores(last: Any) -> dict[Any, Any]:
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Without what Python and C++ write to standard output and error, and without warnings."""
+    """Suppress warnings, and what Python and C++ code write to standard output and error."""
     for stream in (s for s in (sys.stdout, sys.stderr) if s is not None):
         stream.flush()
     with contextlib.ExitStack() as stack, open(os.devnull, "wb") as nowhere:
@@ -286,7 +289,7 @@ def _silent() -> Iterator[None]:
 
 @contextlib.contextmanager
 def evaluating(module: Any) -> Any:
-    """The module in evaluation mode; every part of it is left in the mode it was in."""
+    """Put the module in evaluation mode for a while; afterwards every submodule is in its mode of before."""
     modes = [(part, part.training) for part in module.modules()]
     if not _of_export(module):
         module.eval()
@@ -299,7 +302,8 @@ def evaluating(module: Any) -> Any:
 
 @contextlib.contextmanager
 def _asked(module: Any) -> Any:
-    """The module in evaluation mode; its buffers, which some modules count in, are left as they were too."""
+    """Put the module in evaluation mode for a while; afterwards its buffers are as before too, since some
+    modules count in them."""
     before = [
         (part, [(name, b, None if b is None else b.clone()) for name, b in part._buffers.items()])
         for part in module.modules()
@@ -322,7 +326,7 @@ def _of_export(module: Any) -> bool:
 
 
 def _tensors(found: Any) -> list[Any]:
-    """Tensors of a result in the order of the exporter's outputs."""
+    """The tensors of a module's result, in the order of the exporter's outputs."""
     if isinstance(found, dict):
         found = tuple(found.values())
     if isinstance(found, tuple | list):
@@ -331,7 +335,8 @@ def _tensors(found: Any) -> list[Any]:
 
 
 def _takes_calls_first(module: Any, shape: tuple[int, ...], answers: Callable[[bool], list[Array]]) -> bool:
-    """Whether sequences go in with the calls before the samples, as recurrent layers have it by default."""
+    """Whether sequences are passed with the time axis before the batch axis, as recurrent layers expect by
+    default."""
     layers = [m for m in module.modules() if hasattr(m, "batch_first")]
     if len(shape) != 2:
         return False

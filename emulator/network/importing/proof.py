@@ -19,7 +19,7 @@ from ndrite.emulator.spec.brief import record
 
 @dataclass(frozen=True, kw_only=True)
 class BlockReport:
-    """One product, table or gate of the network.
+    """Import errors of one product, table or gate of the network.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class BlockReport:
 
 @record(kw_only=True)
 class ImportReport:
-    """A whole model.
+    """Import errors of a whole model.
 
     Attributes
     ----------
@@ -112,13 +112,13 @@ ALONE = 6
 
 @record()
 class Proof:
-    """A reading and its model, which answers beside it."""
+    """Compares the graph that was read with the model itself."""
 
     read: Reading
     original: Original
 
     def check(self, samples: Floats | None, low: float, high: float) -> int:
-        """Compare on the samples and on others like them; how many inputs were compared.
+        """Compare on the samples and on others of the same range. Returns the number of inputs compared.
 
         ``low`` and ``high``: what inputs are drawn between where there are no samples. Raises
         UnsupportedNodeError, naming the first node whose values differ from the model's own.
@@ -142,11 +142,11 @@ class Proof:
         return len(x)
 
     def ours(self, x: Floats) -> Floats:
-        """The graph's outputs (n, M) of the model's own samples (n, ...)."""
+        """The graph's outputs (n, M) for samples (n, ...) in the model's layout."""
         return self.read.run(self.read.ordered(x))
 
     def theirs(self, x: Floats) -> Floats:
-        """The model's values (n, M) where the graph ends, in the graph's order."""
+        """The model's values (n, M) at the tensor where the graph ends, in the graph's order."""
         x = x.reshape(len(x), *self.read.own_shape)
         left_out = self.read.end.left_out
         if left_out is not None and left_out.after:  # no tensor of the model holds what the graph gives
@@ -155,8 +155,8 @@ class Proof:
         return placed(self.read.end, self._run([tensor], x)[tensor], len(x))
 
     def _run(self, tensors: Sequence[str], x: Floats, batch: int = BATCH) -> dict[str, list[Array]]:
-        """Tensors of the model, inner ones among them, of samples (n, ...) in its shape: an array for each
-        ``batch`` of them, or for as many as the file takes.
+        """Run the model on samples (n, ...) and return the named tensors, inner ones included: one array per
+        ``batch`` samples, or per as many as the file accepts.
 
         Raises NetworkError when the runtime cannot run the model on them.
         """
@@ -194,7 +194,7 @@ class Proof:
         return np.asarray(expit(y) if left_out.after == "sigmoid" else softmax(y, axis=1), np.float64)
 
     def _check_answers(self, batches: list[Floats], parts: list[Array]) -> None:
-        """The user's model itself, asked of each batch, against the graph that was exported of it."""
+        """Compare the user's own model with the graph that was exported from it, batch by batch."""
         if self.original.answers is None or not all(isinstance(p, np.ndarray) for p in parts):
             return
         graph = np.concatenate([p.reshape(-1) for p in parts]).astype(np.float64)
@@ -213,13 +213,13 @@ class Proof:
             )
 
     def _check_alone(self, x: Floats) -> None:
-        """The same, of single samples: what the largest value decides, it decides for a whole batch."""
+        """Compare single samples too: a maximum over the batch would give them other answers than a batch."""
         if self.original.answers is not None:
             twice = [np.repeat(x[i : i + 1], 2, axis=0) for i in _apart(x)]  # an axis of one may be dropped
             self._check_answers(twice, self._run([self.read.name], np.concatenate(twice), 2)[self.read.name])
 
     def _difference(self, x: Floats) -> NetworkError:
-        """The first node, in the model's order, whose values are not the model's own."""
+        """The first node, in the model's order, whose values differ from the model's."""
         few, values_of = x[:WHERE_MAX], dict[Op, Floats]()
         maker = {n: node for node in self.original.proto.graph.node for n in node.output}
         readable = {n: v for n, v in self.read.values.items() if n in maker and v.at is not None}
@@ -245,8 +245,8 @@ class Proof:
 
 
 def placed(value: Value, parts: list[Array], n: int) -> Floats:
-    """The model's own tensor of ``value``, an array a batch, as (n, C * H * W) of its operator. Raises
-    ValueError when it has another size."""
+    """The model's tensor of ``value``, one array per batch, rearranged to (n, C * H * W) of its operator.
+    Raises ValueError when it has another size."""
     axis = value.axis or 0
     joined = np.concatenate([np.moveaxis(p, axis, 0).reshape(-1, value.size) for p in parts])[:n]
     ordered = np.empty((n, value.size))
@@ -255,7 +255,7 @@ def placed(value: Value, parts: list[Array], n: int) -> Floats:
 
 
 def _apart(x: Floats) -> list[int]:
-    """A few samples (n, ...) all over, and those whose values are the smallest and the largest."""
+    """A few samples (n, ...) spread over all, and those with the smallest and the largest values."""
     largest = np.abs(x).reshape(len(x), -1).max(axis=1)
     places = np.linspace(0, len(x) - 1, ALONE).astype(int)
     return sorted({int(largest.argmin()), int(largest.argmax()), *places.tolist()})
@@ -274,7 +274,7 @@ def _same(a: Floats, b: Floats) -> bool:
 
 
 def _needed(graph: Any, tensors: Sequence[str]) -> list[Any]:
-    """The nodes that the tensors depend on: nothing else of a file is run, as nothing else was read."""
+    """The nodes that the tensors depend on; no other node of a file is run, as none was read."""
     maker = {name: node for node in graph.node for name in node.output if name}
     waiting, needed = list(tensors), set()
     while waiting:
@@ -286,13 +286,14 @@ def _needed(graph: Any, tensors: Sequence[str]) -> list[Any]:
 
 
 def _reads(node: Any) -> list[str]:
-    """Tensors that a node reads, those inside its branches among them."""
+    """Tensors that a node reads, those inside its subgraphs included."""
     inner = [g for a in node.attribute for g in (a.g, *a.graphs)]
     return [*node.input, *(name for g in inner for n in g.node for name in _reads(n))]
 
 
 def _session(proto: Any) -> Any:
-    """The model in onnxruntime, or else in ONNX's reference, which has operators of the first sets too."""
+    """The model in onnxruntime, or else in ONNX's reference implementation, which also has the first operator
+    sets."""
     from onnx.reference import ReferenceEvaluator
 
     why: Exception | None = None

@@ -67,7 +67,7 @@ OTHERWISE = (
 
 
 class Reading:
-    """An ``onnx.ModelProto``, as ``prepared`` gives it, as a graph.
+    """An ``onnx.ModelProto``, after ``prepared``, read as a graph.
 
     Attributes
     ----------
@@ -126,7 +126,7 @@ class Reading:
 
     @property
     def probability(self) -> str:
-        """The function that makes probabilities of the outputs, one of ``spec.task.PROBABILITIES``."""
+        """The function that turns the outputs into probabilities, one of ``spec.task.PROBABILITIES``."""
         left_out = self.end.left_out
         if left_out is not None:
             return left_out.after or (SOFTMAX if left_out.kind in ("Softmax", "LogSoftmax") else "")
@@ -138,12 +138,13 @@ class Reading:
 
     @property
     def axes(self) -> tuple[int, ...] | None:
-        """Axes of the graph's input in the model's own samples; None: the same."""
+        """Order of the axes of the model's own samples in the graph's input; None if they are the same."""
         return self.graph.input.only(Given).axes
 
     @property
     def unfolded(self) -> OwnShape:
-        """Shape of the model's own sample with an axis for each of ``axes``: the model may take it flat."""
+        """Shape of the model's own sample with an axis for each of ``axes``; the model itself may take it
+        flat."""
         if self.axes is None:
             return self.own_shape
         c, h, w = self.graph.input.shape
@@ -151,18 +152,18 @@ class Reading:
         return tuple(sizes[self.axes.index(axis)] for axis in range(len(sizes)))
 
     def ordered(self, x: Floats) -> Floats:
-        """The model's own samples (n, ...) flat, as the graph takes them."""
+        """The model's own samples (n, ...) flat, in the graph's order."""
         samples = x.reshape(len(x), *self.unfolded)
         samples = samples if self.axes is None else samples.transpose(0, *(a + 1 for a in self.axes))
         return samples.reshape(len(x), -1)
 
     def run(self, x: Floats) -> Floats:
-        """The graph's outputs (n, M) of flat samples."""
+        """The graph's outputs (n, M) for flat samples."""
         return np.concatenate([self.graph.run(x[i : i + BATCH]) for i in range(0, max(len(x), 1), BATCH)])
 
     def _chosen(self, wanted: list[str]) -> str:
-        """The output that is taken: the one that can be read; of a recurrent layer's, the one that has an
-        end."""
+        """The name of the output to read: the only one that can be read, or for a recurrent layer the one
+        that has a last call."""
         ends = {name: self.values[name] for name in wanted if name in self.values}
         ends = {name: value for name, value in ends.items() if not value.is_raw}
         if not ends:
@@ -179,7 +180,7 @@ class Reading:
         return single[0] if single else list(ends)[-1]
 
     def _is_label(self, name: str) -> bool:
-        """Whether an output is a label, which no network computes, and not values."""
+        """Whether an output is a predicted label, which the network does not compute."""
         from onnx import TensorProto
 
         kinds = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.UNDEFINED)
@@ -212,7 +213,7 @@ class Reading:
 
 
 def _results(call: Call) -> list[Any]:
-    """A node's outputs: values, or errors where an output cannot be read."""
+    """A node's outputs: values, or for outputs that cannot be read the errors."""
     kind = call.kind
     if kind in DROPPED:
         return [call.value]
@@ -229,7 +230,8 @@ def _results(call: Call) -> list[Any]:
 
 
 def _normalised(call: Call) -> Value:
-    """What comes before a softmax or a normalisation of all outputs, which may only end a model."""
+    """Import a softmax or a normalisation over all outputs, which is allowed at the end of a model only: the
+    value before it."""
     value, shape = call.value, call.value.places.shape
     axis = int(call.a.get("axis", 1 if call.opsets.get("", 1) < 13 else -1)) % len(shape)
     other_sizes = [size for i, size in enumerate(shape) if i not in (0, axis)]
@@ -252,7 +254,7 @@ def _normalised(call: Call) -> Value:
 
 
 def _sample_shape(value: Any, *, calls_first: bool) -> OwnShape:
-    """Shape of one sample: all but the axis of samples, which may be open."""
+    """Shape of one sample: all axes but the batch axis, whose size may be open."""
     dims = value.type.tensor_type.shape.dim
     sizes = [d.dim_value if d.HasField("dim_value") else 0 for d in dims]
     sample_sizes = [size for i, size in enumerate(sizes) if i != int(calls_first)]
@@ -264,8 +266,8 @@ def _sample_shape(value: Any, *, calls_first: bool) -> OwnShape:
 
 
 def _finished(value: Value, memories: Memories) -> tuple[Graph, Value]:
-    """The graph of an output, and the output. Raises UnsupportedNodeError when the output is not the last
-    call's of a sequence, or the input is read in two shapes."""
+    """The graph that computes an output, and that output's operator. Raises UnsupportedNodeError when the
+    output is not the last call's of a sequence, or the input is read in two shapes."""
     where = ("output", "output")
     if value.at is None:
         raise UnsupportedNodeError(

@@ -27,7 +27,7 @@ EVERYTHING = (-np.inf, np.inf)
 
 
 class Made(NamedTuple):
-    """A node of the network, the model's node that it comes from, and what its codes stand for.
+    """A node of the network, the model's node that it came from, and the values that its codes stand for.
 
     No ``stretch`` of sums, nor where codes are passed on.
     """
@@ -38,11 +38,11 @@ class Made(NamedTuple):
 
     @property
     def error(self) -> float:
-        """Largest one of its table, relative to its codes' span."""
+        """Largest error of its table, relative to the span of its codes."""
         return 0.0 if self.stretch is None else self.stretch.error
 
     def block(self, outputs: int, beyond: float | None) -> BlockReport:
-        """Its part of the report."""
+        """Its entry in the import report."""
         node, stretch = self.node, self.stretch
         step = 0.0 if stretch is None else stretch.span.width / INPUT_MAX
         low, high = (0.0, 0.0) if stretch is None else stretch.ends
@@ -62,7 +62,8 @@ class Made(NamedTuple):
 
 
 class Scaling(PerOp):
-    """A graph's nodes with scales, one after another: ``made``, the ``shapes`` of all maps, and ``states``.
+    """Turns a graph into network nodes with scales, one after another: ``made``, the ``shapes`` of all maps,
+    and ``states``.
 
     A method for each kind gives the view that an operator is of the network's maps.
     """
@@ -77,7 +78,7 @@ class Scaling(PerOp):
         self.states: tuple[State, ...] = ()
 
     def run(self, inputs: InputRange, still: Bools, progress: Callable[[int, int], None] | None) -> None:
-        """Make all nodes, the output last.
+        """Make all nodes; the output's node comes last.
 
         ``inputs``: the range of one call's. ``still``: which of them never vary; they have no weights, as
         their value is part of the biases.
@@ -107,12 +108,12 @@ class Scaling(PerOp):
         )
 
     def _gives_sums(self, op: Op) -> bool:
-        """Whether it is the product that the network ends with."""
+        """Whether the operator is the product at the end of the network, which returns sums."""
         ends = op is self._graph.output and self._graph.uses[op] == 1
         return ends and op.kind == "product" and op.function is None
 
     def product(self, op: Op, node: Product) -> View:
-        """A matrix product, with its second operand and its function."""
+        """Make a matrix product with its second operand and its function."""
         source = op.inputs[node.sources[0]]
         x, second = self._views[source], None
         reads_all = x.index is None or node.patches.groups == 1
@@ -127,7 +128,7 @@ class Scaling(PerOp):
         )
 
     def table(self, op: Op, node: Table) -> View:
-        """A function of a map's values."""
+        """Make a table of functions of a map's values."""
         x = self._views[op.inputs[0]]
         turned = (x.scale < 0).all() and not isinstance(op.function, Ndr)
         if x.flat or not ((x.scale > 0).all() or turned):
@@ -135,7 +136,8 @@ class Scaling(PerOp):
         return self._table(op, x, self._stretch(op))
 
     def pool(self, op: Op, node: Pool) -> View:
-        """The pooling of a value, an average stretched to what it spans."""
+        """Make a pool; an average, whose range is smaller than its inputs', is stretched to the range that it
+        reaches."""
         x = self._views[op.inputs[0]]
         unfit = node.of == "max" and bool((x.scale <= 0).any())
         if node.is_spread:
@@ -152,8 +154,8 @@ class Scaling(PerOp):
         return replace(x, sources=(self._add(Made(pool, op.name)),), scale=x.scale / gain)
 
     def gate(self, op: Op, node: Gate) -> View:
-        """Sums and products of maps, whose codes all mean the same. Raises UnsupportedNodeError when the
-        value that it counts from is far outside of what its results span."""
+        """Make sums and products of maps whose codes all have one scale. Raises UnsupportedNodeError when the
+        value that its terms are counted from is far outside the range of its results."""
         about_zero = {n for t in node.terms if t.b is not None for n in t.reads}
         x = []
         for number, source in enumerate(op.inputs):
@@ -185,11 +187,11 @@ class Scaling(PerOp):
         return self._with(op, Made(node_made, op.name, stretch))
 
     def view(self, op: Op, node: View) -> View:
-        """Values moved: no node."""
+        """Move values without a node: the reader's weights or terms take the view up."""
         return node.of([self._views[i] for i in op.inputs], self.shapes)
 
     def _stretch(self, op: Op) -> Stretch:
-        """Scale and shift of the codes of a product's, table's or gate's map."""
+        """Scale and shift of the codes in the map of a product, table or gate."""
         if op not in self._stretches:
             function, holds = op.function, self._holds[op]
             if op.kind == "gate":
@@ -204,7 +206,7 @@ class Scaling(PerOp):
         return self._stretches[op]
 
     def _stretch_of_gate(self, op: Op, gate: Gate) -> Stretch:
-        """From samples or, without, from what the codes of its operands can stand for.
+        """Range of a gate's codes, from samples or, without samples, from the ranges of its operands.
 
         A code is the result where every operand has the value that the gate counts it from.
         """
@@ -216,12 +218,12 @@ class Scaling(PerOp):
         return Stretch(label=label, points=points, span=span, error=0.5 / INPUT_MAX)
 
     def _start(self, op: Op) -> float:
-        """The value that an operand of a sum is counted from: 0, or the nearest to it."""
+        """The value that a summand is counted from: 0, or the representable value nearest to it."""
         low, high = op.reach or self._views[op].limits
         return min(max(0.0, low), high)
 
     def _limits(self, op: Op, gate: Gate) -> Reach:
-        """Least and greatest result of a gate, from what its operands' codes can stand for."""
+        """Least and greatest result of a gate, from the ranges of its operands."""
         if not all(i in self._views for i in op.inputs):
             raise UnsupportedNodeError(op.name, "recurrent cell", UNBOUNDED)
         low = high = gate.zero
@@ -233,18 +235,19 @@ class Scaling(PerOp):
         return low, high
 
     def _add(self, made: Made) -> int:
-        """Number of the node's map."""
+        """Append a node; returns the number of its map."""
         self.made.append(made)
         self.shapes.append(made.node.shape(self.shapes))
         return len(self.shapes) - 1
 
     def _with(self, op: Op, made: Made) -> View:
-        """A node that makes codes; without a stretch, sums."""
+        """Append a node that produces codes, or sums if it has no stretch."""
         number, stretch = self._add(made), made.stretch
         return View.of_map(number, op.shape, Span(0.0, 1.0) if stretch is None else stretch.span)
 
     def _table(self, op: Op, x: View, stretch: Stretch) -> View:
-        """A table's gains are positive: falling codes are taken by the function's mirror image."""
+        """Make a table. Its gains are positive, so decreasing codes are read through the mirrored
+        function."""
         if (x.scale < 0).all():
             x, stretch = replace(x, scale=-x.scale, shift=-x.shift), stretch.mirrored
         gain, shift = x.scale.astype(np.float32), x.shift.astype(np.float32)
@@ -260,8 +263,8 @@ class Scaling(PerOp):
         stretch: Stretch | None = None,
         second: View | None = None,
     ) -> View:
-        """A product on the codes, with the function of ``stretch``; without, the sums. ``second``: in one
-        map. Raises NetworkError when a weight is not finite."""
+        """Make a product on codes, with the function of ``stretch`` or, without one, returning sums;
+        ``second`` is its second operand, in a single map. Raises NetworkError when a weight is not finite."""
         _, height, width = node.patches.shape
         joined_shape = x.joined(self.shapes)
         patches = (
@@ -288,7 +291,8 @@ class Scaling(PerOp):
         return self._with(op, Made(node_made, name, stretch))
 
     def _plainly(self, op: Op) -> View:
-        """The value in one map whose codes all mean the same, 0 among them; one more rounding."""
+        """The value in a single map whose codes share one scale with 0 among them; costs one more
+        rounding."""
         if op not in self._plain:
             x = self._views[op]
             stretch = stretch_of(identity(op.name), op.reach or x.limits, (0.0,), x.limits)
@@ -300,7 +304,7 @@ class Scaling(PerOp):
 
 
 def _on_codes(node: Product, x: View, patches: Patches) -> tuple[Floats, Floats]:
-    """Weights (K, M) and bias (M,) on the maps' codes 0..1."""
+    """Weights (K, M) and bias (M,) for the maps' codes 0..1 instead of the values that they stand for."""
     groups, m = node.patches.groups, node.dense.outputs
     area = node.patches.kernel[0] * node.patches.kernel[1]
     w = node.dense.weights.reshape(area, -1, groups, m // groups)
@@ -315,7 +319,7 @@ def _on_codes(node: Product, x: View, patches: Patches) -> tuple[Floats, Floats]
 
 
 def _passing(op: Op, x: View, *, grouped: bool = False) -> Product:
-    """The product that passes a value on: channel by channel."""
+    """The product that copies a value channel by channel."""
     count = x.channels
     apart = grouped and not x.flat and x.index is None and count > DENSE_MAX
     patches = Patches(shape=op.shape, kernel=(1, 1), groups=count if apart else 1)
@@ -323,7 +327,8 @@ def _passing(op: Op, x: View, *, grouped: bool = False) -> Product:
 
 
 def _gain(x: View, values: tuple[float, ...]) -> float:
-    """Factor by which averages can be stretched: they span less than what they are of; a 0 stays a code."""
+    """Factor by which averages can be stretched, as they span less than the values averaged; a 0 stays
+    exactly a code."""
     if (x.scale == 0).any():
         return 1.0
     largest = max(float(((value - x.shift) / x.scale).max()) for value in values)

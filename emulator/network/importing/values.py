@@ -35,7 +35,8 @@ TAKEN = "outputs are taken before the {}; the largest one is the same"
 
 @dataclass(frozen=True)
 class LeftOut:
-    """The end of a model that is not read, as the largest of its outputs is the same before it.
+    """The end of a model (argmax or a softmax) that is not imported because the largest output is the same
+    before it.
 
     ``node`` and its ``kind``. ``tensor``: the model's own tensor that the value, once it went through
     ``after`` (nothing, ``softmax`` or ``sigmoid``), is compared with.
@@ -49,7 +50,7 @@ class LeftOut:
 
 @record()
 class Value:
-    """A tensor of the model.
+    """A tensor of the model as elements of an operator's map, under a function that is still pending.
 
     ``places``, of the tensor's shape: ``(sample * calls + call) * size + place`` of each element, ``place``
     in the flat map (C, H, W) of the operator's ``size`` values; each of them once. ``line`` is (scale, shift)
@@ -68,17 +69,17 @@ class Value:
 
     @property
     def size(self) -> int:
-        """Values of the operator's map."""
+        """Number of values in the operator's map."""
         return int(np.prod(self.op.shape))
 
     @property
     def area(self) -> int:
-        """Positions of the operator's map."""
+        """Number of positions in the operator's map."""
         return self.op.shape[1] * self.op.shape[2]
 
     @cached_property
     def axis(self) -> int | None:
-        """The axis that counts samples; None: they are mixed with others."""
+        """The batch axis, or None if samples are mixed with other axes."""
         sample = self.places // (self.size * self.calls)
         count = int(sample.max()) + 1
         fits = (a for a, size in enumerate(sample.shape) if size == count)
@@ -86,18 +87,18 @@ class Value:
 
     @cached_property
     def at(self) -> int | None:
-        """The call that it is of; None: of several."""
+        """The call that the value belongs to, or None if it spans several."""
         call = self.places // self.size % self.calls
         return int(call.flat[0]) if np.ptp(call) == 0 else None
 
     @property
     def own(self) -> OwnShape:
-        """Sizes of the axes but that of samples."""
+        """Sizes of all axes but the batch axis."""
         return tuple(size for axis, size in enumerate(self.places.shape) if axis != self.axis)
 
     @property
     def first(self) -> Ints:
-        """Places of one sample's elements in the operator's map."""
+        """Places of the first sample's elements in the operator's map."""
         return np.asarray(self.places.take(0, self.axis) % self.size)
 
     @property
@@ -107,20 +108,20 @@ class Value:
 
     @property
     def in_order(self) -> bool:
-        """Whether a sample of one call is the operator's map, value by value."""
+        """Whether one sample of one call is the operator's map, value by value and in order."""
         return self.axis == 0 and self.at is not None and _counts(self.first.reshape(-1), self.size)
 
     @property
     def is_raw(self) -> bool:
-        """Whether it is the model's input, moved at most."""
+        """Whether it is the model's input, at most with its elements moved."""
         return self.op.is_input and self.function is None
 
     def of(self, z: Floats) -> Floats:
-        """The function of its operator's values."""
+        """Apply the pending function to the operator's values ``z``."""
         return z if self.function is None else self.function(z)
 
     def counts(self, axis: int) -> bool:
-        """Whether an axis counts the operator's channels."""
+        """Whether ``axis`` is the operator's channel axis."""
         axis, c = axis % self.places.ndim, self.op.shape[0]
         if axis == self.axis or self.places.shape[axis] != c:
             return False
@@ -137,7 +138,7 @@ class Value:
             )
 
     def settled(self) -> Value:
-        """The function as an operator."""
+        """The operator with the pending function made a table."""
         if self.function is None:
             return self
         if self.line is None:
@@ -148,25 +149,27 @@ class Value:
         return replace(self, op=op, label="x", function=None, line=(1.0, 0.0))
 
     def then(self, op: Op, places: Ints) -> Value:
-        """The value of an operator that reads this one's, settled."""
+        """The value of an operator that reads this value, settled."""
         self.check_open()
         return Value(op, places, self.calls, node=op.name)
 
     def laid(self, op: Op) -> Value:
-        """The value of an operator that reads this one's map: (n, C, H, W), or (n, C, W) as this one."""
+        """The value (n, C, H, W), or like this one (n, C, W), of an operator that reads this value's map."""
         rank, numbers = len(self.own), self.places.reshape(len(self.places), -1)[:, 0] // self.size
         return self.then(op, laid(op, (op.shape[0], *op.shape[4 - max(rank, 2) :]), numbers))
 
     def mixed(self, op: Op, axis: int) -> Value:
-        """The value of an operator that gives other channels at each position, where ``axis`` counts them."""
+        """The value of an operator that computes new channels at each position; ``axis`` is the channel
+        axis."""
         base = self.places.take([0], axis)
         number, position = base // self.size * int(np.prod(op.shape)), base % self.area
         channels = _along(np.arange(op.shape[0]), axis % base.ndim, base.ndim)
         return self.then(op, number + position + self.area * channels)
 
     def moved(self, places: Ints, name: str) -> Value | None:
-        """With its elements at other places, by the node ``name``; what is left out is so in an operator of
-        its own. None: samples are mixed, or it is no choice of channels."""
+        """The value with its elements at other places, moved by the node ``name``; if elements are dropped,
+        an operator selects the rest. None if samples are mixed, or the places are not a choice of
+        channels."""
         value = replace(self, places=places)
         if not places.size or value.axis is None:
             return None
@@ -176,7 +179,7 @@ class Value:
         return value if places_used.all() and places.size == numbers * self.size else value.picked(name)
 
     def picked(self, name: str) -> Value | None:
-        """Its channels in the order in which an axis has them, or its one axis of features."""
+        """The value with its channels in the order of the channel axis, or of its only axis of features."""
         value, rank, position = self.settled(), self.places.ndim, self.places % self.area
         values_each = len(np.unique(self.places // self.size)) * self.area
         all_positions = len(np.unique(position)) == self.area
@@ -190,7 +193,8 @@ class Value:
         return self.vector(name)
 
     def vector(self, name: str) -> Value | None:
-        """One axis of features as a vector (F, 1, 1); None: it has others, or several calls."""
+        """A value with one axis of features as a vector (F, 1, 1); None if it has more axes or several
+        calls."""
         if len(self.own) != 1 or self.at is None:
             return None
         value, index = self.settled(), self.first
@@ -202,19 +206,19 @@ class Value:
         return value.then(op, numbers + _along(np.arange(len(index)), 1 - (self.axis or 0), 2))
 
     def by_channel(self, name: str, scale: npt.ArrayLike, shift: npt.ArrayLike) -> Value:
-        """``scale * value + shift``, (C,) each."""
+        """``scale * value + shift`` with (C,) of each."""
         scale, shift = np.broadcast_arrays(np.asarray(scale, np.float64), np.asarray(shift, np.float64))
         return self.then(view(name, self.settled().op, scale=scale, shift=shift), self.places)
 
     def apply(self, node: str, label: str, function: Callable[[Floats], Floats]) -> Value:
-        """The value under a unary function, ``label`` with ``{}`` for its operand."""
+        """Put the value under a unary function; ``label`` names the function, with ``{}`` for its operand."""
         self.check_open()
         inner = self.function
         composed = function if inner is None else lambda z: function(inner(z))
         return replace(self, node=node, label=label.format(self.label), function=composed, line=None)
 
     def affine(self, node: str, scale: float, shift: float) -> Value:
-        """``scale * value + shift``, still part of the function."""
+        """``scale * value + shift``, still as a pending function."""
         label = self.label if scale == 1 else f"{scale:g}*{self.label}"
         label = label if shift == 0 else f"({label}{shift:+g})"
         line = None if self.line is None else (scale * self.line[0], scale * self.line[1] + shift)
@@ -222,7 +226,7 @@ class Value:
 
 
 def raw_input(shape: OwnShape, samples: int, *, sequence: bool = False, calls_first: bool = False) -> Value:
-    """The model's input; ``sequence``: of (calls, features), a call at a time."""
+    """The model's input; with ``sequence``, of shape (calls, features) and read one call at a time."""
     if len(shape) > 3:
         raise UnsupportedNodeError("input", "input", f"samples have shape {shape}; use at most three axes")
     c, h, w = (*shape, 1, 1) if len(shape) == 1 else (shape[0], 1, shape[1]) if len(shape) == 2 else shape
@@ -232,13 +236,15 @@ def raw_input(shape: OwnShape, samples: int, *, sequence: bool = False, calls_fi
 
 
 def laid(op: Op, own: OwnShape, numbers: Ints) -> Ints:
-    """Places of an operator's map in order, samples first, of calls of these numbers (n,)."""
+    """Places of all elements of an operator's map in order, batch axis first, for the calls ``numbers``
+    (n,)."""
     size = int(np.prod(op.shape))
     return numbers.reshape(-1, *[1] * len(own)) * size + np.arange(size).reshape(own)
 
 
 def turned(value: Value) -> Value | None:
-    """The model's input, moved to (channel, row, column), named so; None: it was not only transposed."""
+    """The model's input transposed to (channel, row, column) and renamed; None if it was not only
+    transposed."""
     own_shape, rank = value.own, len(value.own)
     if not value.is_raw or value.at is None or value.axis != 0 or rank not in (2, 3):
         return None
@@ -252,12 +258,12 @@ def turned(value: Value) -> Value | None:
 
 @lru_cache(maxsize=16)
 def _turned_input(op: Op, shape: Shape, axes: tuple[int, ...]) -> Op:
-    """The model's input ``op`` with its axes in another order: one map, however many operators read it."""
+    """The model's input ``op`` with its axes in another order: a single map, shared by all its readers."""
     return given(op.name, shape, axes=axes)
 
 
 def _along(numbers: npt.NDArray[np.intp], axis: int, rank: int) -> npt.NDArray[np.intp]:
-    """Numbers that an axis of so many counts."""
+    """``numbers`` as an array that varies along ``axis`` of ``rank`` axes."""
     return numbers.reshape([-1 if a == axis else 1 for a in range(rank)])
 
 
@@ -266,7 +272,7 @@ def _counts(places: Ints, size: int) -> bool:
 
 
 def _chosen(name: str, op: Op, index: npt.NDArray[np.intp]) -> Op:
-    """Channels of an operator, or of the one that has them all where it joins several."""
+    """Select channels of an operator, or directly of the operand that has them all if it joins several."""
     moved, start = op.of(View), 0
     for part in op.inputs if moved is not None and len(op.inputs) > 1 else ():
         end = start + part.shape[0]

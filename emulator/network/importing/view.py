@@ -26,14 +26,15 @@ Ints = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Span:
-    """A map's values mean ``low + width * y``, y in 0..1."""
+    """The values of a map are ``low + width * y`` with y in 0..1."""
 
     low: float
     width: float
 
 
 def code_span(low: float, high: float, holds: Iterable[float] = ()) -> Span:
-    """The span of ``low..high`` and ``holds``; the first of these that lies inside is exactly a code.
+    """The span that covers ``low..high`` and ``holds``; the first value of ``holds`` inside it falls exactly
+    on a code.
 
     A border of zeros, and the zero that a gate multiplies about, are codes.
     """
@@ -53,16 +54,16 @@ def code_span(low: float, high: float, holds: Iterable[float] = ()) -> Span:
 
 
 class PerOp(PerKind):
-    """An implementation for each kind of operator of a graph."""
+    """An implementation for each kind of graph operator."""
 
     @abstractmethod
     def view(self, *arguments: Any, **options: Any) -> Any:
-        """Values moved, and scaled by channel."""
+        """Moves values and scales them by channel."""
 
 
 @record()
 class View(Reads):
-    """``shift + scale * y`` by channel, (C,) each, y of the joined maps ``sources``.
+    """Joined maps ``sources`` with their channels selected and scaled: ``shift + scale * y``, (C,) of each.
 
     ``index`` (C,): its channels among those of the maps; None: all, in order. ``flat``: it is a vector, and
     the index goes through the maps flattened. Real values are moved; for codes 0..1, scale and shift
@@ -84,43 +85,43 @@ class View(Reads):
 
     @classmethod
     def of_map(cls, number: int, shape: Shape, span: Span) -> View:
-        """A whole map of one span."""
+        """The view of a whole map with one span."""
         return cls((number,), np.full(shape[0], span.width), np.full(shape[0], span.low))
 
     def shape(self, maps: Sequence[Shape]) -> Shape:
-        """Shape of the value."""
+        """Shape (C, H, W) of the value."""
         _, height, width = (1, 1, 1) if self.flat else self.joined(maps)
         return (self.channels, height, width)
 
     @property
     def channels(self) -> int:
-        """C of the value."""
+        """Number of channels, C."""
         return len(self.scale)
 
     @property
     def places(self) -> Ints:
-        """Its channels among the maps'."""
+        """Indices of its channels among the joined maps' channels."""
         return np.arange(self.channels) if self.index is None else self.index
 
     @property
     def is_still(self) -> bool:
-        """Whether it changes no value."""
+        """Whether it leaves every value as it is."""
         return bool((self.scale == 1).all() and (self.shift == 0).all())
 
     @property
     def is_map(self) -> bool:
-        """Whether it is one map, channel by channel."""
+        """Whether it is a single map with all its channels in order."""
         return len(self.sources) == 1 and self.index is None and not self.flat
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is one map whose codes all mean the same."""
+        """Whether it is a single map whose channels share one scale and shift."""
         same = np.ptp(self.scale) == 0 and np.ptp(self.shift) == 0 and self.scale[0] != 0
         return self.is_map and bool(same)
 
     @property
     def zero(self) -> float | None:
-        """y that stands for 0, the same for all channels; None where there is none in 0..1."""
+        """The y that stands for 0, if it is the same for all channels and inside 0..1; else None."""
         y = self.before(0.0)
         if y is None or not -1e-9 <= y <= 1 + 1e-9:
             return None
@@ -129,27 +130,27 @@ class View(Reads):
 
     @property
     def limits(self) -> tuple[float, float]:
-        """Least and greatest value that codes can stand for."""
+        """Least and greatest value that its codes can stand for."""
         ends = (self.shift, self.shift + self.scale)
         return float(np.minimum(*ends).min()), float(np.maximum(*ends).max())
 
     def before(self, value: float) -> float | None:
-        """The y that stands for ``value``; None: it differs by channel."""
+        """The y that stands for ``value``, or None if it differs between channels."""
         if (self.scale == 0).any():
             return None
         y = (value - self.shift) / self.scale
         return float(y[0]) if np.ptp(y) <= 1e-9 * max(1.0, float(np.abs(y).max())) else None
 
     def affine(self, scale: Floats | float, shift: Floats | float) -> View:
-        """``scale`` times the value plus ``shift``."""
+        """The view of ``scale`` times the value plus ``shift``."""
         return replace(self, scale=self.scale * scale, shift=self.shift * scale + shift)
 
     def select(self, index: Ints) -> View:
-        """Channels ``index`` of the value."""
+        """The view of the channels ``index`` of the value."""
         return replace(self, scale=self.scale[index], shift=self.shift[index], index=self.places[index])
 
     def flatten(self, maps: Sequence[Shape]) -> View:
-        """The value as a vector; ``maps``: shapes by number."""
+        """The value as a vector; ``maps`` are the shapes by map number."""
         _, height, width = self.shape(maps)
         area = height * width
         if area == 1:
@@ -159,7 +160,7 @@ class View(Reads):
         return replace(self, scale=scale, shift=shift, index=index, flat=True)
 
     def of(self, parts: Sequence[View], maps: Sequence[Shape]) -> View:
-        """The view of what ``parts``, one a source, are of ``maps``: one view for two."""
+        """Compose views: ``parts``, one per source, of ``maps`` as one view."""
         x = parts[0] if len(parts) == 1 else _concatenated(parts, maps)
         x = x.flatten(maps) if self.flat else x
         x = x if self.index is None else x.select(self.index)
@@ -167,7 +168,8 @@ class View(Reads):
 
 
 def view_of(shapes: Sequence[Shape], **moves: Any) -> View:
-    """Maps of ``shapes`` joined, then a View's fields ``moves``: what is not given changes nothing."""
+    """The view of joined maps of ``shapes``; ``moves`` are fields of ``View``, and fields left out change
+    nothing."""
     joined_shape, index = joined(list(shapes)), moves.get("index")
     count = (
         len(index)
@@ -181,7 +183,7 @@ def view_of(shapes: Sequence[Shape], **moves: Any) -> View:
 
 
 def _concatenated(parts: Sequence[View], maps: Sequence[Shape]) -> View:
-    """Values behind one another."""
+    """Concatenate views along the channels."""
     sizes = [part.joined(maps) for part in parts]
     sources = tuple(m for part in parts for m in part.sources)
     joined_shape = joined([maps[m] for m in sources])
@@ -205,12 +207,13 @@ Watch = Callable[[int, Floats], None]
 
 
 class RealArithmetic(FloatArithmetic, PerOp):
-    """Values in the model's own unit, nothing held in a range; functions as the model has them."""
+    """The network in the model's own unit: values are not clipped to a range, and functions are the model's
+    own."""
 
     lowest = -np.inf
 
     def view(self, at: At, node: View, maps: Maps) -> Floats:
-        """Values moved, and scaled by channel."""
+        """Move values and scale them by channel."""
         x: Any = node.source(maps)
         x = x.reshape(len(x), -1, 1, 1) if node.flat else x
         x = x if node.index is None else x[:, node.index]
@@ -229,7 +232,7 @@ REALS = RealArithmetic()
 
 
 class CodeArithmetic(RealArithmetic):
-    """Every map in codes, as 0..1, and functions as the chip's tables; weights and sums are exact.
+    """Every map rounded to codes, as 0..1, and functions as the chip's tables; weights and sums stay exact.
 
     ``watch`` is told the pre-activations of every node with a function, by its number.
     """
@@ -259,7 +262,7 @@ class CodeArithmetic(RealArithmetic):
 
 
 class _Curve:
-    """A function as the chip has it: its voltage code, rounded, and the table's code there, as 0..1."""
+    """A function as the chip computes it: the voltage code, rounded, and the table's code for it, as 0..1."""
 
     def __init__(self, activation: Sampled) -> None:
         self.window = Window(*activation.ends, SEGMENTS, 0.0)
@@ -272,7 +275,8 @@ class _Curve:
 
 
 def in_codes(network: Network, codes: Codes, watch: Watch | None = None) -> Floats:
-    """Outputs float64 (n, M) of input codes (n, K): what codes and tables cost, the array itself exact."""
+    """Outputs float64 (n, M) of input codes (n, K) with codes and tables but an exact array: the loss from
+    rounding alone."""
     firsts, starts = network.begun(codes / INPUT_MAX)
     calls = run(CodeArithmetic(watch), network.nodes, network.states, firsts, list(map(unit_codes, starts)))
     return np.asarray(last(calls)[-1].reshape(len(codes), -1))

@@ -37,23 +37,24 @@ class PcieChannel:
             raise
 
     def fit(self, geometry: Geometry, protocol: tuple[int, int]) -> None:
-        """Where memories lie in BAR0; registers come first in any."""
+        """Set where memories lie in BAR0; registers come first for any geometry."""
         self._region_bytes = region_bytes(geometry)
 
     def read(self, address: int, count: int) -> npt.NDArray[np.int32]:
-        """``count`` words, int32 (count,)."""
+        """Read ``count`` words, int32 (count,)."""
         first = self._place(address)
         with self._accepted("bad_nonposted", f"read of {count} at {address:#010x}"):
             words = [self.device.read(first + 4 * i) for i in range(count)]
         return np.array(words, np.uint32).view(np.int32)
 
     def write_register(self, address: int, value: int) -> None:
-        """Posted; the read behind it tells that it has arrived."""
+        """Write a register. The write is posted; the following read shows that it has arrived."""
         self.device.write(self._place(address), value)
         self.engine.check_present()
 
     def write(self, sections: Sequence[Section], counted: Callable[[int], None]) -> None:
-        """Word by word, in pieces after which the card is asked what it has dropped."""
+        """Write sections word by word, in pieces; after each piece the card is asked how many words it
+        dropped."""
         for section in sections:
             first = self._place(section.address)
             for start in range(0, section.words.size, CHUNK_WORDS):
@@ -64,7 +65,7 @@ class PcieChannel:
                 counted(len(part))
 
     def differing(self, sections: Sequence[Section]) -> list[Section]:
-        """Sections that read back as other words."""
+        """Sections that read back with other words."""
         return [s for s in sections if not np.array_equal(self.read(s.address, s.words.size), s.words)]
 
     def infer(
@@ -74,7 +75,7 @@ class PcieChannel:
         y: npt.NDArray[np.int32],
         counted: Callable[[int], None],
     ) -> None:
-        """Many samples a descriptor, one descriptor ahead of the card."""
+        """Run samples, many per descriptor, one descriptor ahead of the card."""
         inputs, outputs = x.shape[1], y.shape[1]
         batch = max(1, min(BATCH, STAGE_BYTES // inputs, STAGE_BYTES // (4 * outputs)))
         starts = range(0, len(x), batch)
@@ -101,7 +102,7 @@ class PcieChannel:
         self.device.close()
 
     def _place(self, address: int) -> int:
-        """Byte in BAR0 of a word of the memory map, which is open from now on."""
+        """Byte offset in BAR0 of a word of the memory map; opens its memory for access."""
         region, word = divmod(address, 1 << REGION_SHIFT)
         if region:
             self.engine.rest()
@@ -109,7 +110,7 @@ class PcieChannel:
 
     @contextlib.contextmanager
     def _accepted(self, counter: str, request: str) -> Iterator[None]:
-        """Raise DeviceError when the card has refused some of what was asked meanwhile."""
+        """Raise DeviceError if the card has refused part of the request meanwhile."""
         before = self.engine.get(counter)
         yield
         if self.engine.get(counter) != before:

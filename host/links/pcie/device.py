@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class DmaMemory:
-    """Memory that card and host share: bytes uint8 (n,), and the bus address of the first."""
+    """Memory shared by card and host: bytes uint8 (n,), and the bus address of the first byte."""
 
     data: npt.NDArray[np.uint8]
     address: int
@@ -27,19 +27,20 @@ class PciDevice(Protocol):
         ...
 
     def read(self, offset: int, /) -> int:
-        """A 32-bit word of BAR0; all ones where the card refuses or is gone. Raises ``LinkError``."""
+        """Read a 32-bit word of BAR0; all ones if the card refuses or is gone. Raises ``LinkError``."""
         ...
 
     def write(self, offset: int, value: int, /) -> None:
-        """Write a 32-bit word of BAR0; nothing tells whether it arrived. Raises ``LinkError``."""
+        """Write a 32-bit word of BAR0; nothing confirms its arrival. Raises ``LinkError``."""
         ...
 
     def memory(self, size: int, /) -> DmaMemory:
-        """``size`` bytes for DMA, contiguous on the bus, aligned to 4 KiB. Raises ``LinkError``."""
+        """Allocate ``size`` bytes for DMA, contiguous on the bus and aligned to 4 KiB. Raises
+        ``LinkError``."""
         ...
 
     def wait(self, seconds: float, /) -> None:
-        """Until an MSI comes, at most ``seconds`` (simulated ones on a simulated card)."""
+        """Wait for an MSI, at most ``seconds`` (simulated seconds on a simulated card)."""
         ...
 
     def now(self) -> float:

@@ -20,7 +20,7 @@ from ndrite.emulator.spec.patches import Patches
 
 
 def over_a_sequence(call: Call) -> Value | None:
-    """``x @ weights`` for x of several axes, the last of which is no axis of channels."""
+    """Import ``x @ weights`` where x has several axes and its last axis is not the channel axis."""
     value, weights = call.values[0], call.optional(1)
     if value is None or weights is None or weights.ndim != 2 or value.axis is None:
         return None
@@ -32,7 +32,7 @@ def over_a_sequence(call: Call) -> Value | None:
 
 
 def _of_samples(call: Call, value: Value, weights: Any) -> Value | None:
-    """The layer on values whose first axis counts samples."""
+    """Apply the layer to values whose first axis counts samples."""
     w = np.asarray(weights, np.float64)
     as_positions = channels_last(call, value)
     if as_positions is not None:
@@ -50,7 +50,7 @@ def _of_samples(call: Call, value: Value, weights: Any) -> Value | None:
 
 
 def _by_group(call: Call, value: Value, w: Floats) -> Value | None:
-    """The layer on a vector that holds the sequence: one group for each of its places."""
+    """Apply the layer to a vector that holds the whole sequence, with one group per place of the sequence."""
     if value.at is None or len(value.first.reshape(-1)) != value.size:
         return None
     value = value.settled()
@@ -65,7 +65,8 @@ def _by_group(call: Call, value: Value, w: Floats) -> Value | None:
 
 
 def biased(call: Call) -> Value | None:
-    """A sum; a constant that differs along the columns of a layer over a map goes into that layer's bias."""
+    """Import a sum; a constant that varies along the columns of a layer over a map becomes that layer's
+    bias."""
     value, node = call.value, call.value.op.of(Product)
     constants = [constant for constant in call.known if constant is not None]
     if node is None or node.block == (1, 1) or len(constants) != 1 or value.function is not None:

@@ -20,7 +20,8 @@ Handler = Callable[[Call], Any]
 
 
 def map_of(call: Call, value: Value) -> Value | None:
-    """The value as a map (channel, row, column) in its own order; None: no map has this order."""
+    """Return the value as a map whose elements are in the order (channel, row, column), or None if no map has
+    this order."""
     if value.axis != 0 or value.at is None or len(value.own) not in (2, 3):
         return None
     value = value.settled()
@@ -30,14 +31,15 @@ def map_of(call: Call, value: Value) -> Value | None:
 
 
 def channels_last(call: Call, value: Value) -> Value | None:
-    """The model's input (n, .., F), its last axis the channels of its map; None: it is another value."""
+    """Return the model's input (n, .., F) as a map whose channels are its last axis, or None for any other
+    value."""
     channels_first = value.moved(np.moveaxis(value.places, -1, 1), call.name) if value.axis == 0 else None
     positions = None if channels_first is None else turned(channels_first)
     return None if positions is None else replace(positions, places=np.moveaxis(positions.places, 1, -1))
 
 
 def in_order(handler: Handler) -> Handler:
-    """A handler of an operator on maps, which brings its operands into order where they are not."""
+    """Wrap the handler of an operator on maps: operands in another element order are reordered first."""
 
     def read(call: Call) -> Any:
         try:
@@ -52,7 +54,7 @@ def in_order(handler: Handler) -> Handler:
 
 
 def in_one_order(call: Call, a: Value, b: Value) -> tuple[Value, Value] | None:
-    """Two values with the map of one of them in the order of the other's; None: they do not fit."""
+    """Two values, the map of one reordered to match the other's; None if they do not fit."""
     try:
         a_places, b_places = np.broadcast_arrays(a.places, b.places)
     except ValueError:
@@ -72,7 +74,7 @@ def in_one_order(call: Call, a: Value, b: Value) -> tuple[Value, Value] | None:
 
 
 def branches(call: Call) -> Value | None:
-    """A sum, difference or product of two branches, whatever the order of their maps."""
+    """Import the sum, difference or product of two branches, whatever the element order of their maps."""
     try:
         return elementwise(call)
     except UnsupportedNodeError:
@@ -87,7 +89,7 @@ def branches(call: Call) -> Value | None:
 
 
 def cropped(call: Call) -> list[Any]:
-    """Values that are picked; rows and columns of a map too."""
+    """Import a Slice or Gather, which may also take a part of a map's rows and columns."""
     try:
         results: list[Any] = MOVING[call.kind](call)
     except UnsupportedNodeError:
@@ -99,7 +101,8 @@ def cropped(call: Call) -> list[Any]:
 
 
 def _crop(call: Call, value: Value, places: Array) -> Value | None:
-    """The value of a part of the channels, rows and columns, each position once; None: it is none."""
+    """The value that keeps some channels, rows and columns of a map, each position once; None if the places
+    form no such crop."""
     moved = value.moved(places, call.name)
     if moved is not None and moved.axis is not None:
         return moved

@@ -19,7 +19,8 @@ WEIGHTS_MAX = 1 << 24
 
 @dataclass(frozen=True)
 class Axis:
-    """Windows along an axis of ``size`` rows or columns; ``offsets`` in a window of those that it takes."""
+    """Windows along one axis of ``size`` rows or columns; ``offsets`` are the rows of each window that are
+    kept."""
 
     size: int
     kernel: int
@@ -28,7 +29,7 @@ class Axis:
 
     @property
     def is_strided(self) -> bool:
-        """Whether a window gives one value."""
+        """Whether each window keeps exactly one value."""
         return len(self.offsets) == 1
 
 
@@ -59,7 +60,7 @@ def picked(name: str, op: Op, index: Ints) -> Op | None:
 
 
 def _axis(numbers: Ints, size: int) -> Axis:
-    """Windows of an axis of ``size`` rows that take the rows ``numbers``."""
+    """Windows along an axis of ``size`` rows that keep exactly the rows ``numbers``."""
     first, step = int(numbers[0]), int(numbers[1] - numbers[0]) if len(numbers) > 1 else 1
     if step > 0 and np.array_equal(numbers, first + step * np.arange(len(numbers))):
         return Axis(int(numbers[-1]) + 1, first + 1, step, np.array([first]))
@@ -71,8 +72,8 @@ def _whole(size: int) -> Axis:
 
 
 def _windows(name: str, op: Op, rows: Axis, columns: Axis, places: Ints | None = None) -> Op | None:
-    """The values that every window takes, in a block of neighbours; ``places`` (g, h) in the window, default
-    rows times columns. None: that takes too many weights."""
+    """A product that keeps the values ``places`` (g, h) of every window of ``rows`` times ``columns`` in a
+    block of neighbours; by default it keeps all. None if that takes too many weights."""
     kernel: Pair = (rows.kernel, columns.kernel)
     channels = op.shape[0]
     patches = Patches(

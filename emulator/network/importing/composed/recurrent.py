@@ -20,7 +20,7 @@ CALLS_MAX = 256
 
 
 def written_out(call: Call) -> list[Any] | None:
-    """All calls, the last states h, and the last states c of an LSTM.
+    """Unroll a recurrent node: the states h of all calls, the last h, and for an LSTM the last c.
 
     None: the layer's input comes call by call, as a network's calls do.
     """
@@ -50,7 +50,7 @@ def written_out(call: Call) -> list[Any] | None:
 
 
 def _input(call: Call, value: Value, places: Ints) -> Op:
-    """The features of one call, (F, 1, 1)."""
+    """The features (F, 1, 1) of one call."""
     moved = value.moved(places, call.name)
     vector = None if moved is None or moved.axis != 0 else moved.vector(call.name)
     if vector is None:
@@ -59,7 +59,7 @@ def _input(call: Call, value: Value, places: Ints) -> Op:
 
 
 def _run(call: Call, number: int, inputs: list[Op], order: range) -> list[list[Op]]:
-    """States after each call, by call, of the direction ``number`` that takes them in this order."""
+    """States after each call in direction ``number``, which takes its inputs in the order ``order``."""
     gates, states = gates_of(call, number), list[Op]()
     by_call = dict[int, list[Op]]()
     for t in order:
@@ -68,7 +68,7 @@ def _run(call: Call, number: int, inputs: list[Op], order: range) -> list[list[O
 
 
 def _laid(value: Value, op: Op, axes: tuple[int, ...]) -> Value:
-    """The value (*axes, n, H) of a vector in this order without n, of one call."""
+    """Give a vector that holds the axes ``axes`` in this order the shape (*axes, n, H) of a single call."""
     first = np.arange(op.shape[0]).reshape(*axes, 1, -1)
     samples = np.unique(value.places // value.size)
     return value.then(op, first + samples[:, None] * op.shape[0])

@@ -25,7 +25,8 @@ STEP_MAX = 255
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of a transposed convolution, of ``size`` inputs: results in phase r read inputs q + j."""
+    """One axis of a transposed convolution over ``size`` inputs: a result of phase r reads the inputs q +
+    j."""
 
     size: int
     kernel: int
@@ -36,29 +37,29 @@ class Axis:
 
     @property
     def taps(self) -> list[tuple[int, int, int]]:
-        """Phase r, distance j and kernel row i, with ``r + before = stride * j + dilation * i``."""
+        """Triples (phase r, distance j, kernel row i) with ``r + before = stride * j + dilation * i``."""
         pairs = itertools.product(range(self.stride), range(self.kernel))
         distances = ((r, *divmod(r + self.before - self.dilation * i, self.stride), i) for r, i in pairs)
         return [(r, j, i) for r, j, remainder, i in distances if remainder == 0]
 
     @property
     def border(self) -> int:
-        """Zeros before the inputs."""
+        """Number of zeros before the inputs."""
         return max(0, *(-j for _, j, _ in self.taps))
 
     @property
     def reach(self) -> int:
-        """Inputs that a block reads."""
+        """Number of inputs that one block reads."""
         return self.border + max(j for _, j, _ in self.taps) + 1
 
     @property
     def rest(self) -> int:
-        """Zeros after the inputs; below 0: inputs that are not read."""
+        """Number of zeros after the inputs; negative if the last inputs are not read."""
         return -(-self.outputs // self.stride) - 1 + self.reach - self.size - self.border
 
 
 def transposed(call: Call) -> Value:
-    """A transposed convolution, kernels (C, M / groups, kh, kw) or (C, M / groups, k)."""
+    """Import a transposed convolution with kernels (C, M / groups, kh, kw) or (C, M / groups, k)."""
     kernels, groups = np.asarray(call.constant(1), np.float64), int(call.a.get("group", 1))
     if len(call.computed) > 1:
         raise call.refused("its bias is computed; use constant parameters")
@@ -97,7 +98,7 @@ def transposed(call: Call) -> Value:
 
 
 def _axes(call: Call, value: Value, kernel: Any) -> list[Axis]:
-    """Rows and columns of the node; a 1-D one has a single row."""
+    """The row and the column axis of the node; a 1-D node has a single row."""
     rank, mode, sizes = value.places.ndim - 2, call.a.get("auto_pad", "NOTSET"), call.a.get("output_shape")
     usual = (("strides", 1), ("dilations", 1), ("output_padding", 0))
     numbers = [_numbers(call, name, rank, default) for name, default in usual]
@@ -117,7 +118,8 @@ def _axes(call: Call, value: Value, kernel: Any) -> list[Axis]:
 
 
 def _numbers(call: Call, name: str, count: int, default: int) -> list[int]:
-    """An attribute of ``count`` numbers, the default being the least."""
+    """Return attribute ``name`` as ``count`` numbers, each at least ``default``, which is also used when the
+    attribute is missing."""
     numbers = [int(v) for v in call.a.get(name, [default] * count)]
     if len(numbers) != count or not default <= min(numbers) <= max(numbers) <= STEP_MAX:
         raise call.refused(f"{name} are {numbers}; accepted: {count} numbers from {default} to {STEP_MAX}")
