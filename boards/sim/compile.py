@@ -21,8 +21,11 @@ CXX_FLAGS = (
 ).split()
 FAST, SLOW = "-O1", "-O0"
 """-O2 takes half as long again to build and gains nothing. Verilator marks code that runs once as slow."""
-RARE = "rare.cpp"
-"""All of the slow code in one source: what costs there is reading the same headers for each."""
+RARE, SHORT = "rare.cpp", "short.cpp"
+"""All of the slow code in one source, and the short sources in another: what costs there is reading the same
+headers for each."""
+LONG_FROM = 1 << 18
+"""Bytes of C++ from which on a source is worth a compiler of its own."""
 
 
 def compile_verilog(
@@ -67,8 +70,11 @@ def compile_verilog(
     )
     include = root / "include"
     slow = sorted((work / "cpp").glob("*Slow.cpp"))
-    (work / RARE).write_text("".join(f'#include "{source.name}"\n' for source in slow))
     fast = [source for source in sorted((work / "cpp").glob("*.cpp")) if source not in slow]
+    long = [source for source in fast if source.stat().st_size >= LONG_FROM]
+    short = [*(source for source in fast if source not in long), harness.absolute()]
+    for name, sources in ((RARE, slow), (SHORT, short)):
+        (work / name).write_text("".join(f'#include "{source}"\n' for source in sources))
     runtime = [include / name for name in RUNTIME]
     flags = [
         *CXX_FLAGS,
@@ -89,5 +95,5 @@ def compile_verilog(
 
     kept.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        objects = list(pool.map(build, [*fast, work / RARE, *runtime, harness]))
+        objects = list(pool.map(build, [*long, work / RARE, work / SHORT, *runtime]))
     run([*compiler, "-shared", "-pthread", *objects, "-o", str(library)])

@@ -49,7 +49,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 SLOW = ("demo", "report")
-LONG = ("bringup", "selftest", "calibrate", "demo", "evaluate", "explain", "infer", "serve")
+LONG = ("bringup", "info", "selftest", "calibrate", "demo", "evaluate", "explain", "infer", "serve")
 
 
 def marks(name: str) -> list[pytest.MarkDecorator]:

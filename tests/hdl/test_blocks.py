@@ -54,12 +54,13 @@ BLOCKS: dict[str, tuple[Any, dict[str, Any]]] = {
     "learning, quiet": (LearningCore, LEARNS | {"lanes": 8, "noise": False}),
 }
 LONG = {
-    *(name for name in BLOCKS if name.startswith("learning,")),
+    *(name for name in BLOCKS if name.startswith(("learning", "noise ahead", "readout back to back"))),
+    "array, two rows a cycle",
     "every small shape",
-    "top through its pins",
-    "noise ahead, faster than keys",
-    "readout back to back, up to eight steps",
+    "neurons of lane groups",
     "redraw of four columns",
+    "redraw of one column",
+    "top through its pins",
 }
 
 

@@ -15,6 +15,7 @@ from ndrite.emulator.spec.memory_map import address, region_words
 from ndrite.emulator.spec.packets import Opcode, Status, sparse
 from ndrite.emulator.spec.variation import Campaign
 from tests.hdl.wire import Wire
+from tests.marks import long_where
 from tests.stimulus import dense, random_inputs, same_cells
 
 TINY = PRESETS["tiny"]
@@ -30,7 +31,7 @@ CORES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(params=CORES, scope="module")
+@pytest.fixture(params=long_where(lambda core: core != "in-order", CORES), scope="module")
 def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
     wire = Wire(dataclasses.replace(TINY, **CORES[request.param]))
     yield wire

@@ -92,6 +92,7 @@ def test_what_is_sent_twice_is_done_once() -> None:
         assert board.session.statistics.resyncs
 
 
+@pytest.mark.long
 def test_through_the_kernels_sockets() -> None:
     """As a board on Ethernet is opened to learn."""
     what = learning(4)

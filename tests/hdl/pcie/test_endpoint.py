@@ -11,11 +11,12 @@ from ndrite.emulator.spec import PRESETS
 from ndrite.hdl.pcie.endpoint import PcieSimTop
 from tests.hdl.pcie.copier import Copier
 from tests.hdl.simulate import simulate
+from tests.marks import long_where
 
 TINY = dataclasses.replace(PRESETS["tiny"], redraw=0)
 THOROUGH = os.environ.get("NDRITE_PCIE", "")
 """Set by ``make test-pcie``: every combination instead of a selection."""
-SLOTS = [pytest.param(16, 512, marks=pytest.mark.long), (2, 4096), *([(4, 128)] if THOROUGH else [])]
+SLOTS = [*long_where(bool, [(16, 512), (2, 4096)]), *([(4, 128)] if THOROUGH else [])]
 
 
 @pytest.mark.long
