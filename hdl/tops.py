@@ -14,7 +14,8 @@ from ndrite.hdl.parts.layouts import by_name
 
 
 class Top(wiring.Component):
-    """The device, 8N1 at ``divisor`` clocks a bit on ``uart_rx`` and ``uart_tx``; idle lines are high.
+    """The device with a UART: 8N1 at ``divisor`` clocks per bit on ``uart_rx`` and ``uart_tx``; idle lines
+    are high.
 
     A frame that stops half way is given up when the line has been quiet for QUIET_BITS.
     """
@@ -44,7 +45,8 @@ class Top(wiring.Component):
 
 
 class UdpTop(wiring.Component):
-    """The device behind ``Ethernet``: ``second_cycles`` of ``sync`` a second, ``gmii_*`` in ``eth``."""
+    """The device behind ``Ethernet``: ``second_cycles`` cycles of ``sync`` per second, ``gmii_*`` in clock
+    domain ``eth``."""
 
     def __init__(
         self,
@@ -74,7 +76,7 @@ class UdpTop(wiring.Component):
 
 
 class SimTop(wiring.Component):
-    """The same device as ``Top`` with a byte-wide way around the UART, chosen by ``direct``."""
+    """The device of ``Top`` with a byte-wide bypass of the UART, selected by ``direct``."""
 
     def __init__(
         self, geometry: Geometry, *, build_id: int = 0, divisor: int = 4, learns: bool = False
@@ -121,7 +123,7 @@ AGE_CYCLES = 128
 
 
 class SimUdp(wiring.Component):
-    """``Device`` and ``Datagrams`` without what makes Ethernet frames of them."""
+    """``Device`` and ``Datagrams`` without the Ethernet framing."""
 
     def __init__(self, geometry: Geometry, *, build_id: int = 0, learns: bool = False) -> None:
         self.device = Device(geometry, build_id=build_id, learns=learns)

@@ -91,7 +91,7 @@ def capture_latency(geometry: Geometry) -> int:
 
 
 def row_names(geometry: Geometry) -> tuple[str, ...]:
-    """Ports of the rows of each unit of lanes."""
+    """Names of the row ports, one for each unit of lanes."""
     return "row", *(f"row_{u}" for u in range(1, geometry.lane_groups))
 
 
@@ -101,15 +101,14 @@ def added_latency(geometry: Geometry) -> int:
 
 
 def hop_groups(geometry: Geometry) -> int:
-    """Neighbouring lane groups that rows reach in the same cycle."""
+    """Number of neighbouring lane groups that a row reaches in the same cycle."""
     return 2 if geometry.overlap else 1
 
 
 @dataclass
 class _Moves:
-    """One copy of what moves the column registers; ``any`` of both. ``line``: what puts sums in line and says
-    where those stand that are captured.
-    """
+    """One copy of the signals that shift the column registers; ``any`` is the OR of both. ``line`` aligns the
+    sums and tells the places of the captured ones."""
 
     capture: Signal
     any: Signal
@@ -118,7 +117,7 @@ class _Moves:
 
 @dataclass
 class _Group:
-    """One lane group's own copies of what is broadcast."""
+    """One lane group's own registered copies of the broadcast signals."""
 
     lanes: list[Lane]
     moves: list[_Moves]
@@ -206,7 +205,7 @@ class Array(wiring.Component):
         return m
 
     def _broadcast(self, m: Module, first: int) -> Broadcast:
-        """Return the copy of the ports that the lane group from ``first`` on listens to."""
+        """Return the copy of the ports for the lane group that begins at lane ``first``."""
         m.submodules[f"broadcast_{first}"] = heard = Broadcast(self.geometry)
         m.d.comb += [heard.peek.eq(self.peek), heard.poke.eq(self.poke)]
         if waiting_sums(self.geometry):
@@ -216,7 +215,8 @@ class Array(wiring.Component):
         return heard
 
     def _group(self, m: Module, platform: object, row: Signal, heard: Broadcast, first: int) -> _Group:
-        """Lanes ``first`` up, with local registers for the row, its flags and accesses to the memories.
+        """Build the lanes from ``first`` up, with local registers for the row, its flags and the memory
+        accesses.
 
         The first stage of every delay line is a register of this group alone, so that synthesis cannot merge
         the line with another group's.
@@ -298,7 +298,8 @@ class Array(wiring.Component):
         return _Group(lanes, moves, near)
 
     def _columns(self, m: Module, platform: object, groups: list[_Group], lanes: list[Lane]) -> None:
-        """The column registers: P shift chains, lane i in chain i mod P; their ends are added over groups."""
+        """Build the column registers: P shift chains, with lane i in chain i mod P; the ends of the chains
+        are added over groups."""
         g = self.geometry
         unit = g.lanes // g.lane_groups
         column_sums = [Signal(column_shape(g), name=f"held_{i}_0", reset_less=True) for i in range(g.lanes)]
@@ -328,7 +329,7 @@ class Array(wiring.Component):
             m.d.comb += column.eq(self._added(m, sums, str(i)))
 
     def _added(self, m: Module, sums: list[Any], name: str) -> Any:
-        """The sum of ``sums``, two by two, a register after each step."""
+        """Sum ``sums`` in a binary tree with a register after each level."""
         step = 0
         while len(sums) > 1:
             pairs = [
@@ -341,7 +342,7 @@ class Array(wiring.Component):
 
 
 class Cells(wiring.Component):
-    """Window offset lane * weight_depth + row address -> the weight of that lane.
+    """Weight memory window: offset lane * weight_depth + row address is the weight of that lane in that row.
 
     A write through the window sets the cell's target too; ``draw`` hands the memories to ``draw_peek`` and
     ``draw_poke``. Latency: a window read STREAM_LATENCY cycles, one in every cycle. Resources: two

@@ -60,7 +60,7 @@ X_STAGE = READ_LATENCY + 1
 
 
 def flag_stage(geometry: Geometry) -> int:
-    """Cycles after ``address`` at which ``load`` and ``gate`` are taken; the sum stands one later."""
+    """Cycles from ``address`` to ``load`` and ``gate``; the sum follows one cycle later."""
     return X_STAGE + MULTIPLY_LATENCY + geometry.lane_rows
 
 

@@ -126,7 +126,8 @@ class Campaign(Sized):
     def _load(
         self, m: Module, votes: Votes, launch: Signal, stopping: Signal, launched_all: Signal
     ) -> Signal:
-        """Images into the input banks, and inferences started; returns how many have no vote yet."""
+        """Load samples into the input banks and start their inferences; returns the number without a vote
+        yet."""
         g = self.geometry
         m.submodules.inputs = memory = RegisteredMemory(32, g.campaign_words)
         pointer = Signal(range(g.campaign_words))

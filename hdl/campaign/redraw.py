@@ -165,7 +165,8 @@ class Redraw(Sized):
         return m
 
     def _layers(self, m: Module, layer: Signal) -> tuple[Any, Any, Any, Any]:
-        """Inputs, outputs, weight base and last of ``layer``, one cycle behind it: kept from bus writes."""
+        """Inputs, outputs, weight base and last flag of ``layer``, one cycle later, stored from bus
+        writes."""
         g, window = self.geometry, self.layers
         word_bits = exact_log2(DESCRIPTOR_WORDS)
         read = {}
@@ -190,7 +191,7 @@ class Redraw(Sized):
         return field("inputs"), field("outputs"), field("weight_base"), field("last")
 
     def _draw(self, m: Module, pipes: list[Gaussian], nominal: Signal) -> list[Signal]:
-        """The weights at CODE_STAGE + 1 of the targets in ``peeked``."""
+        """The weights of the targets in ``peeked``, valid at stage CODE_STAGE + 1."""
         g, table = self.geometry, self.table
         weight_max = g.weight_max
         # Table entry of the pair's other cell, whose target is 0.
@@ -233,7 +234,7 @@ class Redraw(Sized):
         return weights
 
     def _code(self, m: Module, entry: Signal, pipe: Gaussian, name: str) -> Signal:
-        """One cell's code, MULTIPLY_LATENCY + 2 after its table entry (SCALE_STAGE)."""
+        """One cell's code, MULTIPLY_LATENCY + 2 cycles after its table entry (SCALE_STAGE)."""
         code_low, code_high, code_max = (self.stuck_codes[i : i + 8] for i in (0, 8, 16))
         m.submodules[f"scale_{name}"] = scale = Multiplier(unsigned(16), signed(12))
         m.d.comb += [scale.a.eq(entry[16:]), scale.b.eq(pipe.sample)]

@@ -23,7 +23,7 @@ VOTE_LATENCY = BUFFER_LATENCY + 2
 
 
 def windowed(m: Module, memory: RegisteredMemory, window: Any, address: Signal) -> None:
-    """``memory`` written by the bus; read by it when it asks, at ``address`` otherwise."""
+    """``memory`` written by the bus; the bus also reads it on request, and otherwise ``address`` is read."""
     # Its blocks lie all over the chip: registers in front of them.
     m.d.sync += [
         memory.address.eq(Mux(window.select, window.address, address)),
@@ -35,7 +35,7 @@ def windowed(m: Module, memory: RegisteredMemory, window: Any, address: Signal) 
 
 
 class Votes(Sized):
-    """Each inference's first largest logit, counted; ``voted`` when that is done.
+    """Counts each inference's first largest logit as a vote; ``voted`` pulses when it is counted.
 
     ``launch`` begins a chip, whose correct ones go to its place when ``keep`` says so. While ``clear`` is up
     the counter at ``clear_address`` is set to 0. Inferences come sample by sample, ``samples`` a trial.

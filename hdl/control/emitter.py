@@ -14,7 +14,7 @@ from ndrite.hdl.parts.set_bits import at_most_set, inner_two, second_set
 
 
 class Emitter(wiring.Component):
-    """Rows in ascending order, those marked ``visit`` only; no bubble between words or passes.
+    """Emits the rows marked ``visit`` in ascending order, without a bubble between words or passes.
 
     With two ``lane_rows`` a cycle takes the lowest and the highest remaining row of a word. A word's last row
     goes together with the highest row of the next word, if that word has a second one. Input of a missing

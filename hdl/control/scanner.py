@@ -24,7 +24,7 @@ HOPS = 24
 
 
 class Scanner(wiring.Component):
-    """Eight rows a cycle: x_j[k] = (x[k] >> j*d) & (2^d - 1), and S = sum of x_j[k]^2 over the pass.
+    """Reads eight rows per cycle: x_j[k] = (x[k] >> j*d) & (2^d - 1), and sums S = x_j[k]^2 over the pass.
 
     Reads the input buffer or the previous layer's activations, the latter no further than
     ``written[bank]`` words have been completed, so a layer starts while the one before still finishes.
@@ -199,7 +199,7 @@ class Scanner(wiring.Component):
         x: Signal,
         rows: Value,
     ) -> None:
-        """Queue the share of a word that a unit of lanes takes; ``rows`` marks which of the eight it
+        """Queue the part of a word for one unit of lanes; ``rows`` marks which of the eight rows it
         visits."""
         g, count = self.geometry, unit_rows(self.geometry, unit)
         first = unit * WORD_ROWS // g.lane_groups
@@ -236,7 +236,8 @@ class Scanner(wiring.Component):
         m.d.comb += [queue.i.payload.eq(out), queue.i.valid.eq(queued)]
 
     def _settled(self, m: Module, feed: Any, quiet: Value) -> Value:
-        """Whether a pass finds the lanes in the groups it wants; else they change when all has run empty."""
+        """Whether the lanes already have the grouping that a pass needs; they are regrouped only when the
+        pipeline is empty."""
         g = self.geometry
         if g.lane_groups == 1:
             return Const(1)
@@ -263,13 +264,13 @@ class Scanner(wiring.Component):
         return settled
 
     def _step(self, now: Any) -> Value:
-        """Weight words that eight rows take."""
+        """Number of weight words that eight rows take."""
         if self.geometry.lane_groups == 1:
             return Const(WORD_ROWS)
         return Const(WORD_ROWS) >> now.lane_groups
 
     def _energy(self, m: Module, flags: Any, x: Signal) -> None:
-        """S: squares, an adder tree, the running total of the pass; a register after each."""
+        """Compute S: squares, an adder tree and the running total of the pass, with a register after each."""
         sums = []
         for i in range(WORD_ROWS):
             m.submodules[f"square_{i}"] = square = Multiplier(unsigned(8), unsigned(8))

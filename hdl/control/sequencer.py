@@ -20,7 +20,7 @@ from ndrite.hdl.parts.target import is_small
 
 
 class Sequencer(wiring.Component):
-    """Order: layer, column group, row tile, slice; slice 0 first.
+    """Issues the passes of an inference in the order layer, column group, row tile, slice; slice 0 first.
 
     ``start`` is taken with an inference's last pass. Where inferences ``overlap`` it is taken with the last
     pass of its first layer. If by then another one is on offer, that one's first layer comes before the rest
@@ -299,7 +299,7 @@ class Sequencer(wiring.Component):
         return m
 
     def _words(self, m: Module) -> Signal:
-        """As ``_descriptors``, but read word by word, again and again; ``settled`` when all are there."""
+        """Read the layer's descriptor word by word, over and over; ``settled`` when all words are current."""
         g, window = self.geometry, self.window
         m.submodules.memory = memory = RegisteredMemory(32, g.layers * DESCRIPTOR_WORDS, early=True)
         self.layer = layer = Signal(bits_for(g.layers - 1) or 1)
@@ -324,7 +324,7 @@ class Sequencer(wiring.Component):
         return words.as_value()
 
     def _descriptors(self, m: Module) -> Signal:
-        """All words of the current layer's descriptor, three cycles behind ``layer``."""
+        """All words of the current layer's descriptor, three cycles after ``layer``."""
         g = self.geometry
         width = 32 * DESCRIPTOR_WORDS
         m.submodules.memory = memory = Memory(shape=width, depth=g.layers, init=[])

@@ -162,7 +162,7 @@ class Core(Sized):
         return m
 
     def _virtual_chips(self, m: Module, cells: Cells) -> None:
-        """The drawing of virtual chips: it listens to descriptors as the bus writes them."""
+        """Connect the drawing of virtual chips, which snoops the descriptors that the bus writes."""
         m.submodules.redraw = redraw = Redraw(self.geometry)
         port = self.redraw
         wiring.connect(m, wiring.flipped(self.variation), redraw.table)
@@ -180,7 +180,7 @@ class Core(Sized):
         ]
 
     def _distribute(self, m: Module, sequencer: Sequencer, scanner: Scanner, readout: Readout) -> None:
-        """Each pass goes to scanner, noise and readout, each through its own queue."""
+        """Send each pass to scanner, noise and readout, through a queue for each."""
         g = self.geometry
         issued = sequencer.passes
         depth = PASS_DEPTH * (1 + g.overlap)

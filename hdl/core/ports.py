@@ -48,7 +48,8 @@ def probe_layout(g: Geometry) -> StructLayout:
 
 
 def redraw_signature() -> wiring.Signature:
-    """To the drawing of virtual chips, as its owner sees it flipped; the chip is the core's ``stream``."""
+    """Interface to the drawing of virtual chips, from the owner's side (flipped at the other); the core's
+    ``stream`` carries the number of the virtual chip."""
     return wiring.Signature(
         {
             "start": Out(1),
@@ -68,7 +69,7 @@ def core_regions(geometry: Geometry) -> tuple[str, ...]:
 
 
 def core_ports(geometry: Geometry) -> dict[str, wiring.Member]:
-    """Ports of a core, whatever it is made of."""
+    """Ports that every core has, whatever its architecture."""
     return (
         {
             **load_members(geometry, In),
@@ -101,7 +102,8 @@ def core_ports(geometry: Geometry) -> dict[str, wiring.Member]:
 
 
 class Starts(Sized):
-    """``started`` with the first pass that is ``issued`` of an inference, whose ``feed`` says what it reads.
+    """Pulses ``started`` with the first ``issued`` pass of an inference; ``feed`` describes what the pass
+    reads.
 
     One by one an inference's first pass is the next one after its ``start`` was taken. Where inferences
     overlap passes say so themselves: ``opened`` with a layer's first, ``input_layer`` if of a sample's codes.

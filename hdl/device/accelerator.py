@@ -139,7 +139,8 @@ class Accelerator(wiring.Component):
     def _campaign(
         self, m: Module, registers: Registers, starts: Queue, core: Core, start: Any, loads: dict[str, Value]
     ) -> dict[str, Value]:
-        """While a campaign is busy the core is its own; nothing else is started then. Gives what it loads."""
+        """While a campaign runs, it alone starts inferences on the core. Returns the loads that the core
+        sees."""
         master, decoder, watchdog = self.master, m.submodules.decoder, m.submodules.watchdog
         campaign = Campaign(self.geometry)
         m.submodules.campaign = ResetInserter(watchdog.reset)(campaign)

@@ -100,7 +100,7 @@ class Registers(wiring.Component):
         return m
 
     def _read(self, m: Module, values: dict[str, Any]) -> None:
-        """The read multiplexer: gates, then ORs, a register after each step.
+        """The read multiplexer: gates followed by an OR tree with a register after each level.
 
         Two gated registers are one look-up table a bit, an OR of four too. The constants are gated at once:
         a bit of theirs only says which of them have it.
@@ -123,7 +123,7 @@ class Registers(wiring.Component):
         m.d.sync += window.read_data.eq(_any(merged))
 
     def _constant(self, m: Module, word: Signal) -> None:
-        """The constant at the address, 0 where there is none."""
+        """The constant at the address, or 0 where there is none."""
         address = self.window.address[: bits_for(len(REGISTERS) - 1)]
         with m.Switch(address):
             for register in REGISTERS:
@@ -132,7 +132,7 @@ class Registers(wiring.Component):
                         m.d.comb += word.eq(self.constants[register.name])
 
     def _counters(self, m: Module, clear: Signal) -> dict[str, Signal]:
-        """Performance and link counters, all cleared together."""
+        """Performance and link counters, which are cleared together."""
         counters = {name: Signal(32, name=name) for name in COUNTERS}
         # Events come from all over the chip, some at the end of long decisions: a register first.
         link = self.link
@@ -169,7 +169,7 @@ class Registers(wiring.Component):
         return counters
 
     def _lasting(self, m: Module, events: Signal, hung: Signal, last_cycles: Signal) -> None:
-        """Cycles of the latest inference."""
+        """Measure the cycles of the latest inference."""
         # Inferences take turns with start times, since as many may overlap.
         banks = self.geometry.banks
         now = Signal(32)

@@ -50,7 +50,7 @@ def watchdog_cycles(geometry: Geometry) -> int:
 
 
 class Watchdog(Sized):
-    """``hung`` for a cycle, and ``reset`` after it, when nothing ended for ``watchdog_cycles`` of them.
+    """Pulses ``hung``, followed by ``reset``, when no inference has ended for ``watchdog_cycles`` cycles.
 
     ``reset`` follows the domain's own reset too (``ndrite.hdl.device.watchdog``).
 

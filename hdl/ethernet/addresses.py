@@ -15,7 +15,8 @@ ADDRESS = int(IPv4Address("192.168.1.77"))
 
 @dataclass(frozen=True)
 class Addresses:
-    """MAC (48 bits), IPv4 address (32 bits) and UDP port, numbers as they are written: first byte highest."""
+    """MAC (48 bits), IPv4 address (32 bits) and UDP port as numbers whose most significant byte is the first
+    one written."""
 
     mac: int = MAC
     address: int = ADDRESS

@@ -13,7 +13,8 @@ from ndrite.hdl.parts.layouts import by_name
 
 
 class Echo(wiring.Component):
-    """Between two ``Slots``: what is UDP goes on to ``rx``, an echo's rest into the slot to send.
+    """Sits between two ``Slots``: passes UDP on to ``rx`` and copies the rest of an echo request into the
+    slot to send.
 
     ``tx`` and ``commit`` are the owner's datagrams, whose way ``receiver`` says, as ``sender`` does of what
     was received. While an echo is copied the owner's side is not ready; one that finds the owner in the
@@ -107,7 +108,7 @@ GMII = {
 
 
 class Ethernet(wiring.Component):
-    """ARP, ICMP echo and UDP of one address; the datagrams of one peer are the stream.
+    """ARP, ICMP echo and UDP for one address; the datagrams of one peer form the byte stream.
 
     ``gmii_*`` belong to domain ``eth``, 125 MHz: a byte a cycle while valid. All else is ``sync``'s, at any
     frequency: ``stream_*`` and ``answers`` as in ``ndrite.hdl.ethernet.datagrams``. Frames and

@@ -35,7 +35,8 @@ SOURCES: dict[str, tuple[int, int, dict[int, tuple[int, int]]]] = {
 
 
 class FramesIn(wiring.Component):
-    """Bytes as a GMII gives them, one a cycle while ``valid``; ``error``: the PHY doubts this one.
+    """Receives bytes as a GMII delivers them, one per cycle while ``valid``; ``error`` marks a byte that the
+    PHY received badly.
 
     A UDP datagram or ICMP echo request to us goes to the slots (``put``, ``data``, then ``keep`` with
     ``kept``, or ``drop``) when preamble, FCS, lengths and every checksum are right. Dropped are UDP datagrams
@@ -119,8 +120,8 @@ class FramesIn(wiring.Component):
         return m
 
     def _agree(self, m: Module, fact: Signal, name: str, wanted: dict[int, tuple[int, int]]) -> None:
-        """Clear ``fact`` at a byte that differs from ``wanted``: number -> (byte, mask of the bits that
-        count).
+        """Clear ``fact`` at a byte that differs from ``wanted``, which maps a byte number to (byte, mask of
+        the compared bits).
 
         The expected byte is looked up while the byte stands in ``taken``, and compared in the next cycle.
         """
@@ -134,14 +135,14 @@ class FramesIn(wiring.Component):
             m.d.sync += fact.eq(0)
 
     def _take(self, m: Module, field: Value, name: str, first: int, count: int) -> None:
-        """``field`` shifts in ``count`` bytes from ``first`` up, the first one highest."""
+        """Shift ``count`` bytes from byte ``first`` on into ``field``, most significant byte first."""
         taking = Signal(name=f"{name}_taking")
         m.d.sync += taking.eq(self.valid_late & (self.number >= first) & (self.number < first + count))
         with m.If(taking):
             m.d.sync += field.eq(Cat(self.late, field[:-8]))
 
     def _headers(self, m: Module) -> dict[str, Signal]:
-        """Parse the headers into facts (registers that are up until a byte contradicts them) and two
+        """Parse the headers into facts (registers that stay set until a byte contradicts them) and two
         fields."""
         own_addresses = self.own
         address = own_addresses.address.to_bytes(4, "big")
@@ -186,7 +187,8 @@ class FramesIn(wiring.Component):
         return facts
 
     def _payload(self, m: Module, facts: dict[str, Signal]) -> Value:
-        """Bytes to the slots while the lengths say so; whether lengths and checksums are right."""
+        """Store payload bytes in the slots as far as the lengths say; returns whether lengths and checksums
+        are right."""
         begin, first_summed, end = Signal(6), Signal(6), Signal(17)
         # One less than the end, and the frame's end: known long before they are asked for.
         end_less, frame_end = Signal(17), Signal(17)
@@ -251,5 +253,5 @@ class FramesIn(wiring.Component):
 
 
 def _bytes(first: int, wanted: bytes) -> dict[int, tuple[int, int]]:
-    """Numbers from ``first`` up with the byte wanted of each, every bit of it."""
+    """Map byte numbers from ``first`` up to the bytes wanted, with every bit compared."""
     return {first + i: (byte, 0xFF) for i, byte in enumerate(wanted)}

@@ -27,7 +27,7 @@ TIME_TO_LIVE = 64
 
 
 class FramesOut(wiring.Component):
-    """Bytes as a GMII takes them, one a cycle while ``valid``.
+    """Sends frames as a GMII takes them, one byte per cycle while ``valid``.
 
     ``datagrams`` is the next datagram, whose ``descriptor`` stands beside it and which does not pause;
     ``arp`` a pulse with whom to answer. Answers to ARP go first. Latency: about 60 cycles to the first byte
@@ -188,7 +188,7 @@ class FramesOut(wiring.Component):
     def _heads(
         self, m: Module, at: Signal, of_arp: Signal, ip_sum: Signal, udp_sum: Signal
     ) -> tuple[list[Signal], Signal]:
-        """Byte ``at`` of the headers of ARP, ICMP and UDP, a cycle later, and whether it is the last one."""
+        """Byte ``at`` of the ARP, ICMP and UDP headers, one cycle later, and whether it is the last one."""
         d, own_addresses, mac, address, echo = (
             self.descriptor,
             self.own,

@@ -19,7 +19,8 @@ echo's rest rather than a UDP payload, and the one's complement sum of its 16-bi
 
 
 class Slots(wiring.Component):
-    """``slots`` memories of SLOT_BYTES, written in turns in domain ``write``, read in domain ``read``.
+    """``slots`` memories of SLOT_BYTES each, written in turn in clock domain ``write`` and read in clock
+    domain ``read``.
 
     While ``room`` is up a byte may be ``put`` in every cycle, at most SLOT_BYTES of them; ``keep`` hands
     them over with the descriptor that stands beside it, ``drop`` begins anew. While a datagram is read,

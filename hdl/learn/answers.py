@@ -33,7 +33,7 @@ from ndrite.hdl.parts.pipeline import delayed
 
 
 def clipped(value: Value, bits: int) -> Value:
-    """``value`` in ``bits`` signed bits, or the end of their range that it lies beyond.
+    """``value`` saturated to ``bits`` signed bits.
 
     Without comparing, which takes a carry chain over all of a wide value. Resources: a LUT for every four
     bits above, and one for each below.
@@ -155,7 +155,7 @@ class Answers(wiring.Component):
         half_line = half(places, 24, "half_line")
 
         def line(of: str, base_17: Any, slope_17: Any) -> tuple[Signal, Value]:
-            """Code at 23, and whether it was clipped, at 22."""
+            """The code at stage 23, and at stage 22 whether it was clipped."""
             m.submodules[f"{of}_line"] = multiplier = Multiplier(TABLE_SHAPE, unsigned(V_BITS - 1))
             m.d.comb += [multiplier.a.eq(slope_17), multiplier.b.eq(rest_17)]
             base_18, base_19, line_21, line_22 = (
@@ -209,8 +209,8 @@ ENERGY_LATENCY = MULTIPLY_LATENCY + 1
 
 
 class Products(NamedTuple):
-    """Codes of a layer's rows times what their neurons' ``changes`` are, and the power of two of the largest,
-    of those since ``clear``."""
+    """Products of a layer's row codes and its neurons' ``changes``, and the power of two of the largest
+    product since ``clear``."""
 
     data: Value
     address: Signal
@@ -219,7 +219,7 @@ class Products(NamedTuple):
 
 
 class Errors(wiring.Component):
-    """Errors of a layer's columns, one a cycle as ``error``; ``energy`` is their squares' sum.
+    """Errors of a layer's columns, one per cycle on ``error``; ``energy`` is the sum of their squares.
 
     Outputs: ``answer`` with ``final``, its ``column``'s code ``y`` against ``label``. A hidden neuron's
     ``change`` and ``moved`` are kept at ``place``. Backward: ``code`` is the converted sum of row ``index``
@@ -302,8 +302,8 @@ class Errors(wiring.Component):
         return m
 
     def _products(self, m: Module, name: str, shape: Shape, change: Value) -> Products:
-        """Store ``change``, computed from ``answer``, for each row, and its product with the row's code for
-        each lane."""
+        """Store ``change``, computed from ``answer``, for each row, and for each lane its product with the
+        row's code."""
         g, answer, code = self.geometry, self.answer, self.code
         lanes = max(g.lanes, 2)
         m.submodules[f"{name}s"] = changes = RegisteredMemory(shape, g.weight_depth)

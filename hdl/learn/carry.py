@@ -115,7 +115,7 @@ class Carry(wiring.Component):
                     m.d.comb += self.address.eq(place)
 
         def again() -> None:
-            """Another layer may be asked for while one is weighed."""
+            """Restart when another layer is requested while one is being accumulated."""
             with m.If(self.weigh):
                 m.next = "DUE"
 

@@ -45,7 +45,7 @@ REGIONS = ("weights", "readout", "bias", "neuron", "curve_base", "curve_slope", 
 
 
 class LearningCore(wiring.Component):
-    """Updates of a chain of full layers with converters, none wider than the lanes.
+    """Does the updates of a chain of full layers with converters, none of them wider than the lanes.
 
     While ``ready`` the bus may access the windows. A sample's codes come one a cycle (``push``; ``last`` with
     the last one), after ``fresh``, into the ``bank`` that no update reads. ``start`` then does update
@@ -179,7 +179,7 @@ class LearningCore(wiring.Component):
         return m
 
     def _forward(self, m: Module) -> None:
-        """The rows of a layer from a sample's bank, or from the answers of the layer before."""
+        """Read a layer's rows from a sample's bank, or from the answers of the previous layer."""
         g, layer, forward, number = self.geometry, self.record, self.forward, self.order.number
         banks = [Live(g, g.max_inputs) for _ in range(2)]
         m.submodules.hidden = hidden = self.hidden = Live(g, max(g.lanes, 2))
@@ -210,7 +210,7 @@ class LearningCore(wiring.Component):
                 m.d.comb += [forward.listed.eq(bank.entry), forward.end.eq(bank.end)]
 
     def _outputs(self, m: Module) -> None:
-        """Answers of a layer: inputs of the next one, or with the label what its errors are."""
+        """Answers of a layer: inputs of the next layer, or together with the label the output errors."""
         lanes, columns, hidden, errors = self.lanes, self.columns, self.hidden, self.errors
         order, outputs = self.order, self.outputs
         m.d.sync += self.right.eq(outputs.largest == self.label)
@@ -238,7 +238,8 @@ class LearningCore(wiring.Component):
         ]
 
     def _columns(self, m: Module) -> None:
-        """Converters, forward of the passes and backward of the layer's rows, with their keys."""
+        """Converters for the forward passes and for the backward read of the layer's rows, with their noise
+        keys."""
         g, order, lanes, columns = self.geometry, self.order, self.lanes, self.columns
         forward, errors = self.forward, self.errors
         m.submodules.read_key = cipher = PassKey()
@@ -271,8 +272,8 @@ class LearningCore(wiring.Component):
         ]
 
     def _rows(self, m: Module) -> None:
-        """Choose the row that the lanes read: for the bus, for the transfer of fast devices, backward (early,
-        so that sums meet their noise), or forward."""
+        """Select the row that the lanes read: for the bus, for the transfer of fast devices, for the backward
+        read (early, so that the sums arrive with their noise), or for the forward pass."""
         g, lanes, window, carry = self.geometry, self.lanes, self.weights, self.carry
         row_bits = bits_for(g.weight_depth - 1)
         lead = max(0, VALUE_STAGE - total_stage(g))
@@ -297,7 +298,7 @@ class LearningCore(wiring.Component):
         ]
 
     def _pulses(self, m: Module) -> None:
-        """Trains of rows and columns, and the devices of the layer that is pulsed."""
+        """Trains of rows and columns, and the devices of the layer that is being pulsed."""
         lanes, pulse, keys, carry = self.lanes, self.pulse, self.keys.keys, self.carry
         carrying = self.order.carrying
         m.d.comb += [
@@ -338,7 +339,7 @@ class LearningCore(wiring.Component):
             m.d.sync += self.pulses.eq(0)
 
     def _devices(self, m: Module) -> None:
-        """The window of the device tables, and those of a layer to the lanes as its pulses begin."""
+        """The bus window of the device tables; a layer's tables are sent to the lanes as its pulses begin."""
         g, window, pulse, table = self.geometry, self.devices, self.pulse, self.lanes.table
         m.submodules.tables = tables = RegisteredMemory(TABLE_SHAPE, g.layers * LEVELS, parts=len(TABLES))
         bits = table_address_bits(g)

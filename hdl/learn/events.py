@@ -35,13 +35,13 @@ EVENT_LATENCY = EVENT_STAGE + UPDATE_LATENCY + ADDRESS_LATENCY
 
 
 def pulsed_row_layout() -> StructLayout:
-    """A row and its train, for all lanes; ``turned``: its pulses go the other way."""
+    """A row and its train, sent to all lanes; ``turned``: its chopper reverses the pulses."""
     return StructLayout({"valid": 1, "row": INDEX_BITS, "turned": 1, "train": TRAIN_BITS})
 
 
 def law_layout(g: Geometry) -> StructLayout:
     """Settings that all updates of a layer share: address of its states, keys, slopes; ``serial``: devices
-    take one pulse at a time, ``passed`` of which they have had in this update."""
+    take one pulse at a time, of which they have had ``passed`` in this update."""
     return StructLayout(
         {
             "at_state": address_bits(g),
@@ -59,7 +59,8 @@ def law_layout(g: Geometry) -> StructLayout:
 
 
 class Events(wiring.Component):
-    """Find devices whose row and lane pulse together; read, change and write back their states.
+    """Finds devices whose row and lane pulse in the same slot, and reads, changes and writes back their
+    states.
 
     Rows come one per cycle. Pairs without a pulse take no cycle: few devices have pulses in an update, so the
     lanes share an updater. ``trains`` and ``up`` are those of ``lanes`` and hold still. ``address`` is for
@@ -224,8 +225,8 @@ class Events(wiring.Component):
 
 
 def _fourth(m: Module, values: list[Any], index: Any, name: str) -> Any:
-    """Select ``values[index]`` in two steps: one of every four now, registered; the caller selects among
-    those."""
+    """Select ``values[index]`` in two steps: one of every four is selected and registered now, the caller
+    selects among those."""
     candidates = []
     for i in range(0, len(values), 4):
         four = values[i : i + 4]

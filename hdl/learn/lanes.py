@@ -59,8 +59,8 @@ PORTS = (
 
 
 def group_count(g: Geometry) -> int:
-    """Groups of lanes that share an updater, a power of two; lane i is in group i mod that, so that a layer
-    of few columns pulses in all of them."""
+    """Number of lane groups that share an updater, a power of two. Lane i is in group i modulo this number,
+    so that a layer of few columns uses all groups."""
     return 1 << ceil_log2(-(-g.lanes // SHARE))
 
 
@@ -75,7 +75,7 @@ def total_stage(g: Geometry) -> int:
 
 
 class Lanes(wiring.Component):
-    """One column a lane. Row ``row.address`` is read from all states, as codes of 9 bits.
+    """One column per lane. Row ``row.address`` of all states is read as 9-bit codes.
 
     Forward: where ``row.add``, sum[i] += x * w[i]; where ``row.end``, the sums so far go into ``columns`` and
     begin anew, both SUM_STAGE cycles later. ``shift`` moves the columns down by as many lanes as ``columns``
@@ -177,7 +177,7 @@ class Lanes(wiring.Component):
         return m
 
     def _written(self, m: Module, events: Events, near: dict[str, Any], first: int) -> Any:
-        """Where and what the lanes of a group write, one of them at a time."""
+        """Address and data of the writes into a group's lanes, one lane at a time."""
         states = StructLayout({"address": address_bits(self.geometry), "data": STATE_SHAPE})
         written = Signal(states, name=f"written_{first}", reset_less=True)
         with m.If(near["updating"]):
@@ -187,7 +187,7 @@ class Lanes(wiring.Component):
         return written
 
     def _lane(self, m: Module, events: Events, near: dict[str, Any], i: int, x: Value) -> Value:
-        """Product of lane ``i``, whose states ``events`` moves."""
+        """Product of lane ``i``, whose states ``events`` changes."""
         m.submodules[f"states_{i}"] = memory = RegisteredMemory(STATE_SHAPE, self.geometry.weight_depth)
         place, poke, updating = events.lanes.index(i), near["poke"], near["updating"]
         write = Signal(name=f"write_{i}")
@@ -239,7 +239,7 @@ def _wide() -> Multiplier:
 
 
 def _tree(m: Module, values: list[Value], name: str) -> Value:
-    """Sum of all values, a cycle for each level."""
+    """Sum of all values, one cycle per tree level."""
     level = 0
     while len(values) > 1:
         sums: list[Value] = []

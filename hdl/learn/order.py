@@ -218,8 +218,8 @@ def row_delay(g: Geometry) -> int:
 
 
 class Forward(wiring.Component):
-    """Passes follow each other, one a tile and slice: the next one's rows add up while the sums of the one
-    before are converted. Between them stands an empty row that ends the pass.
+    """Issues passes back to back, one per tile and slice: the next pass's rows are added while the sums of
+    the previous one are converted. An empty row between them ends a pass.
 
     After ``start``, with ``layer`` held until ``answer``. ``listed`` are its live rows: of the first layer
     whole, with the ``end`` of each tile; of others (``hidden``) as many as there are so far. ``row`` goes to

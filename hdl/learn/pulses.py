@@ -36,7 +36,7 @@ COPIES = 4
 
 
 class Trains(wiring.Component):
-    """Bit t of ``train`` is (number of slot t < threshold), of the first ``slots`` slots.
+    """Bit t of ``train`` is (number of slot t < threshold), for the first ``slots`` slots.
 
     Latency: TRAIN_LATENCY cycles, a train a cycle. Resources: a ``Words``, 16 mixers, 31 comparators of 17
     bits: about 2,500 LUTs.
@@ -234,7 +234,8 @@ class Pulses(wiring.Component):
         return m
 
     def _trains(self, m: Module, trains: Trains) -> tuple[Any, Any, Any, Any]:
-        """Trains, their rows' or columns' numbers, and which of both they are of, MADE_LATENCY later."""
+        """Trains, the numbers of their rows or columns, and which of the two they belong to, MADE_LATENCY
+        cycles later."""
         layer, row, error = self.layer, self.row, self.error
         m.submodules.product = product = Multiplier(8, 16)
         down, distance = Signal(6), Signal(signed(12))

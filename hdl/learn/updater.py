@@ -38,7 +38,7 @@ PRODUCTS = FALL, NOW, SCATTER, MOVED = range(4)
 
 
 def event_layout() -> StructLayout:
-    """A device that has pulses: where it is, how many, which way, and its state."""
+    """A device that gets pulses: its place, the number of pulses, their direction, and its state."""
     return StructLayout(
         {
             "row": INDEX_BITS,
@@ -51,7 +51,7 @@ def event_layout() -> StructLayout:
 
 
 def table_write_layout() -> StructLayout:
-    """An entry of every device table of a layer."""
+    """One entry to be written into every copy of a layer's device tables."""
     entries = ArrayLayout(TABLE_SHAPE, len(TABLES))
     return StructLayout({"write": 1, "level": range(LEVELS), "entries": entries})
 
@@ -180,7 +180,7 @@ class Updater(wiring.Component):
         return m
 
     def _tables(self, m: Module) -> Any:
-        """Readers of the device tables: the sum of two entries, a cycle after the word."""
+        """Readers of the device tables: the sum of two entries, one cycle after the word."""
         write = self.table
         memories = {}
         for i, name in enumerate(TABLES):

@@ -58,28 +58,28 @@ def column_layout() -> StructLayout:
 
 
 def live_layout() -> StructLayout:
-    """A row whose input is not 0."""
+    """A row whose input is not 0, with its input."""
     return StructLayout({"row": INDEX_BITS, "x": 8})
 
 
 def address_bits(g: Geometry) -> int:
-    """Bits of the address of a row of states, all layers counted."""
+    """Address bits of a row of states, over all layers."""
     return bits_for(g.weight_depth - 1)
 
 
 def row_layout(g: Geometry) -> StructLayout:
-    """Command to the lanes: ``add`` x times the row at ``address``, or ``end`` the sums so far."""
+    """Command to the lanes: ``add`` x times the row at ``address``, or ``end`` the accumulation."""
     return StructLayout({"add": 1, "end": 1, "x": 8, "address": address_bits(g)})
 
 
 def trained_row_layout(g: Geometry) -> StructLayout:
-    """A row of a layer whose train is wanted, with its input."""
+    """A row of a layer that needs a pulse train, with its input."""
     return StructLayout({"valid": 1, "x": 8, "row": address_bits(g)})
 
 
 def answer_layout(g: Geometry) -> StructLayout:
-    """A column's code ``y``, of the ``final`` layer or kept at ``place``; how fast it changes with z, and how
-    far with the state of its neuron's ECRAM."""
+    """A column's code ``y``, of the ``final`` layer or stored at ``place``, its derivative with respect to z,
+    and its change per ECRAM state."""
     index = {"column": INDEX_BITS, "place": address_bits(g)}
     return StructLayout(
         {"valid": 1, "final": 1, **index, "y": 8, "change": CHANGE_SHAPE, "moved": MOVED_SHAPE}
@@ -87,28 +87,29 @@ def answer_layout(g: Geometry) -> StructLayout:
 
 
 def error_layout(g: Geometry) -> StructLayout:
-    """The error of a layer's column, in passing."""
+    """The error of one column of a layer, as it passes by."""
     return StructLayout({"valid": 1, "lane": range(max(g.lanes, 2)), "value": ERROR_SHAPE})
 
 
 def train_layout(g: Geometry) -> StructLayout:
-    """The train of a layer's column, in passing."""
+    """The pulse train of one column of a layer, as it passes by."""
     return StructLayout({"valid": 1, "lane": range(max(g.lanes, 2)), "value": TRAIN_BITS})
 
 
 def poke_layout(g: Geometry) -> StructLayout:
-    """A state to be written."""
+    """A state that the bus writes."""
     where = {"lane": range(max(g.lanes, 2)), "address": address_bits(g)}
     return StructLayout({"write": 1, **where, "data": STATE_SHAPE})
 
 
 def table_address_bits(g: Geometry) -> int:
-    """Place of a device table's entry: layer, then level."""
+    """Address bits of a device table's entry: layer, then level."""
     return bits_for(g.layers * LEVELS - 1)
 
 
 class Settings(wiring.Component):
-    """The window of region ``layers``. ``record`` is that of layer ``number``, READ_LATENCY cycles later.
+    """The bus window of region ``layers``. ``record`` is the record of layer ``number``, READ_LATENCY cycles
+    later.
 
     ``next`` is the number of the next update, as written (``next_written``) and counted (``start``).
     Resources: SETTING_WORDS words a layer.
@@ -259,8 +260,7 @@ SLOTS_LATENCY = MIX_ROUNDS // ROUNDS_A_STAGE
 
 
 class Words(wiring.Component):
-    """x, y = the cipher text of (column, row ^ key[3]) by the sample rounds of
-    ``ndrite.emulator.spec.noise``.
+    """x, y = cipher text of (column, row ^ key[3]) by the sample rounds of ``ndrite.emulator.spec.noise``.
 
     ``key`` must hold still while words are on their way. Latency: WORDS_LATENCY cycles, a word a cycle.
     Resources: seven 16-bit adders (about 48 LUTs and 32 flip-flops each).
@@ -311,7 +311,8 @@ TILES = 16
 
 
 class Live(wiring.Component):
-    """Inputs of a layer come one by one (``push``), from ``begin`` on; ``last`` with the last one.
+    """Keeps a layer's inputs that are not 0: they arrive one by one (``push``) after ``begin``; ``last``
+    marks the last one.
 
     ``entry`` is the ``address``-th row that lives, two cycles later; ``end`` how many live before the end of
     ``tile``, likewise. ``count`` of them have come so far, all of them once it is ``whole``. Resources: 24

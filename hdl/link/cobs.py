@@ -38,7 +38,7 @@ def crc32_of_byte(byte: Value) -> Value:
 
 
 def _row(bit: int) -> int:
-    """Contribution of bit ``bit`` of the byte after eight shifts."""
+    """The CRC contribution of bit ``bit`` of a byte, after eight shifts."""
     value = 1 << bit
     for _ in range(8):
         value = (value >> 1) ^ (CRC_POLYNOMIAL if value & 1 else 0)

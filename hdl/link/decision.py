@@ -21,7 +21,8 @@ REQUESTS = {"asks": "count", "brings": "fetch", "loads": "load", "unpacks": "unp
 
 
 class Decision(wiring.Component):
-    """Four steps, each in one cycle on what the one before has found.
+    """Decides in four steps of one cycle what happens with a request; each step uses the results of the
+    previous one.
 
     ``compare`` looks at the ``header``, ``judge`` says what it asks for, ``weigh`` (again and again, while
     ``way_wait``) what is done with it as things stand, ``act`` keeps account of the sequence. ``due``: an
@@ -48,7 +49,7 @@ class Decision(wiring.Component):
         )
 
     def lead(self, m: Module, states: States, ways: Mapping[str, str]) -> None:
-        """Go to the state of the way that was chosen."""
+        """Enter the state that was decided on."""
         for name, to in ways.items():
             with m.If(getattr(self, f"way_{name}")):
                 states.go(to)
@@ -164,7 +165,8 @@ class Decision(wiring.Component):
 
 
 class Inferences(Sized):
-    """As many inferences as there are banks, begun, finished and answered in turns of them.
+    """Book-keeping of the inferences under way, at most one per bank: they begin, finish and are answered in
+    the order of the banks.
 
     ``begun`` with its ``number``, ``sparse`` (how its codes came) and ``wrong`` (they are none), ``done`` and
     ``answered`` count; ``answer_number``, ``answer_sparse`` and ``answer_wrong`` are those of the oldest.

@@ -22,8 +22,8 @@ AFTER_HEAD = ("finish", "read", "stream", "logit", "checked", "answered")
 
 
 class Executor(Sized):
-    """The protocol of ``ndrite.emulator.spec.packets``: one request at a time, as many inferences under way
-    as there are banks.
+    """The device's side of ``ndrite.emulator.spec.packets``: one request at a time, and as many inferences
+    under way as there are banks.
 
     While a campaign runs it refuses what would meet the running datapath.
 
@@ -112,7 +112,7 @@ class Executor(Sized):
         return m
 
     def _around(self, m: Module) -> None:
-        """Connect the decision's inputs and outputs."""
+        """Connect the inputs and outputs of the decision."""
         states, decision, w, inferences = self.states, self.decision, self.words, self.inferences
         maps = self.geometry.map_codes > 0
         # Registered for timing. A cycle's delay is harmless: these change by this machine's own earlier
@@ -146,7 +146,7 @@ class Executor(Sized):
             m.d.sync += [self.status.eq(decision.refusal), self.position.eq(0)]
 
     def _infer(self, m: Module) -> None:
-        """The payload into the input bank, then the start."""
+        """Load the payload into the input bank, then start the inference."""
         g, states, master = self.geometry, self.states, self.master
         inferences = self.inferences
         load_request, loading = Signal(), Signal()
@@ -189,7 +189,7 @@ class Executor(Sized):
             states.go("drop", when=begun)
 
     def _codes(self, m: Module, loading: Value) -> list[Any]:
-        """A code a cycle into the bank."""
+        """Load one code per cycle into the bank."""
         g, master, unpacker, position = self.geometry, self.master, self.unpacker, self.position
         bank, valid, code = self.inferences.bank, Signal(), Signal(8)
         with m.If(valid):
@@ -209,7 +209,7 @@ class Executor(Sized):
         ]
 
     def _words(self, loading: Value) -> list[Any]:
-        """Up to eight codes a cycle into the bank, and to the walker."""
+        """Load up to eight codes per cycle into the bank and the walker."""
         g, master, unpacker, bank = self.geometry, self.master, self.unpacker, self.inferences.bank
         word, load, code = unpacker.word, unpacker.load, unpacker.code
         return [
@@ -229,7 +229,7 @@ class Executor(Sized):
         ]
 
     def _answer(self, m: Module) -> None:
-        """A request's response: its header, what follows that, and its end."""
+        """Send a request's response: header, payload, end of frame."""
         states, w = self.states, self.words
         self.answer_length, self.bare_answer = Signal(16), Signal()
         self.of_result = Signal()
@@ -271,7 +271,7 @@ class Executor(Sized):
         states.chain("finish", "drop", "idle")
 
     def _result(self, m: Module) -> None:
-        """The response of the oldest inference that is due."""
+        """Send the response of the oldest finished inference."""
         g, states, master = self.geometry, self.states, self.master
         inferences = self.inferences
         lost = inferences.lost
@@ -312,7 +312,7 @@ class Executor(Sized):
         states.chain("answered", "rest", "idle")
 
     def _shift(self, m: Module, taken: Value) -> None:
-        """The shift registers: a header comes in, a response's goes out, a word does both."""
+        """The shift registers: request headers shift in, response headers shift out, and words do both."""
         states, w, header, response = self.states, self.words, self.header, self.response
         with m.If(states["header"] & taken):
             m.d.sync += header.eq(Cat(header[8:], self.packet_data))

@@ -9,7 +9,7 @@ from amaranth.hdl import Value
 
 
 class States:
-    """One register a state, exactly one of them up; the first one after reset.
+    """A one-hot state machine: one register per state; the first state is entered by reset.
 
     Logic of a state depends on that one register, not on a decoder of the state's number: on ECP5 this saves
     some 2 ns before every decision. Amaranth's own machine numbers its states, and Yosys, which could recode
@@ -25,24 +25,24 @@ class States:
         self._here = ""
 
     def __getitem__(self, name: str) -> Signal:
-        """Whether it is in state ``name``: a register."""
+        """The register of state ``name``."""
         return self._bits[name]
 
     @contextmanager
     def at(self, name: str) -> Iterator[None]:
-        """Open the body of state ``name``; ``go`` inside it leads to the next state."""
+        """Open the body of state ``name``; ``go`` inside it selects the next state."""
         self._here = name
         with self._m.If(self._bits[name]):
             yield
 
     def go(self, name: str, *, when: Value | None = None) -> None:
-        """Be in state ``name`` in the next cycle; once at most on every way through a state."""
+        """Enter state ``name`` in the next cycle. Call it at most once on every path through a state."""
         assert name != self._here, f"state {name} leads to itself by doing nothing"
         with nullcontext() if when is None else self._m.If(when):
             self._m.d.sync += [self._bits[self._here].eq(0), self._bits[name].eq(1)]
 
     def choose(self, *ways: tuple[Value, str], otherwise: str = "") -> None:
-        """Go to the state of the first condition that holds, or else to ``otherwise``; without one stay."""
+        """Enter the state of the first condition that holds, else ``otherwise``; without that, stay."""
         for i, (condition, name) in enumerate(ways):
             with self._m.Elif(condition) if i else self._m.If(condition):
                 self.go(name)
@@ -51,7 +51,7 @@ class States:
                 self.go(otherwise)
 
     def chain(self, *names: str) -> None:
-        """Each leads to the one behind it after a cycle."""
+        """Make each state lead to the following one after a cycle."""
         for name, following in itertools.pairwise(names):
             with self.at(name):
                 self.go(following)

@@ -104,7 +104,8 @@ port pauses within one."""
 
 
 class QuietLine(wiring.Component):
-    """Bytes as they come, and a delimiter where a line has been quiet for ``cycles`` within a frame.
+    """Passes bytes on, and inserts a frame delimiter after the line has been quiet for ``cycles`` within a
+    frame.
 
     So what was half received before a pause is no part of the frame behind it. Latency: none.
     Resources: a counter, about 40 LUTs.

@@ -23,7 +23,8 @@ STREAM_MOST = 1 + STEP_LATENCY // 4
 
 
 class Words:
-    """READ, READ_SHORT and CHECK from state ``count`` on, WRITE and WRITE_SHORT from state ``fetch`` on.
+    """States for memory requests: READ, READ_SHORT and CHECK begin at state ``count``, WRITE and WRITE_SHORT
+    at ``fetch``.
 
     ``short``, ``checking``, ``address`` and, for a write, ``amount`` of words are the request's, there in
     state ``execute``. ``word`` is a shift register: bytes go out at its low end and come in at its high end.
@@ -46,7 +47,8 @@ class Words:
     def build(
         self, m: Module, states: States, bus: Any, geometry: Geometry, taken: Value, counted: Signal
     ) -> None:
-        """All states but ``grant``; ``taken``: the packet's next byte is there, ``counted``: its last."""
+        """Build all states but ``grant``. ``taken``: the packet's next byte is available; ``counted``: it is
+        the last one."""
         word, byte, left, cursor, crc = self.word, self.byte, self.left, self.cursor, self.crc
         many_16, many_32 = Signal(), Signal()
         # ``left`` stands for long between two words, and is wide: compared in two steps.
@@ -148,7 +150,7 @@ class Words:
         states.chain("failed", "verdict")
 
     def status(self) -> dict[str, Any]:
-        """Status that the answer carries, by the state that leads to it."""
+        """Status of the response, selected by the state that leads to it."""
         return {
             "grant": Mux(self.refused, Status.BAD_LENGTH, Status.OK),
             "write": Status.OK,

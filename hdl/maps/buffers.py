@@ -12,7 +12,8 @@ from ndrite.hdl.parts.memory import RegisteredMemory
 
 
 class RowBuffer(wiring.Component):
-    """Banks of ``max_inputs`` codes: written ``codes`` a cycle (1, 2, 4 or 8), read eight a cycle.
+    """Input banks of ``max_inputs`` codes, written ``codes`` (1, 2, 4 or 8) per cycle and read eight per
+    cycle.
 
     ``write`` marks the codes that are written. ``read_data`` is two cycles behind ``read_address``. Addresses
     have the bank above the word, that of one code its index in the word below. Resources: a memory of 8 *
@@ -47,7 +48,7 @@ class RowBuffer(wiring.Component):
 
 
 class Written(wiring.Component):
-    """Words of activations completed in each bank: what the scanner may read.
+    """Counts the words of activations that are complete in each bank, up to which the scanner may read.
 
     ``count`` codes come at once, never of two words. A word is complete with its eighth code or the layer's
     ``last``. ``clear`` restarts a bank's count.

@@ -18,18 +18,18 @@ from ndrite.hdl.parts.pipeline import delayed
 
 
 def logit_layout(g: Geometry) -> StructLayout:
-    """An output in passing: ``final`` with the network's last."""
+    """One output as it passes by; ``final`` marks the network's last."""
     return StructLayout({"valid": 1, "final": 1, "column": bits_for(g.columns - 1), "z": signed(32)})
 
 
 def codes_kept(g: Geometry) -> int:
-    """Codes of one step of neurons that may wait until the next one's come."""
+    """Number of codes from one step of neurons that may wait until the next step's codes arrive."""
     return max(g.neurons - 2, 0)
 
 
 class Neuron(Sized):
-    """Each group's columns through ``ndrite.hdl.neuron.neuron_pipe``, ``Geometry.neurons`` of them in a
-    cycle.
+    """Runs the columns of each group through ``ndrite.hdl.neuron.neuron_pipe``, ``Geometry.neurons`` of them
+    per cycle.
 
     Output layers stop at z (``logit``, one column a cycle in their order, ``final`` with the network's last).
     Hidden layers give y (``activation``), where there are several neurons a whole step of readout in a cycle;
@@ -184,7 +184,7 @@ class Neuron(Sized):
         return Mux(codes >= self.turn, codes - self.turn, codes)
 
     def _pipes(self, m: Module, layer: Signal, address: Signal, lane: Signal) -> list[NeuronPipe]:
-        """One for each neuron, with the columns whose number ends in its own."""
+        """Build one pipe per neuron; it serves the columns whose lowest bits are its number."""
         g, low = self.geometry, exact_log2(self.geometry.neurons)
         pipes = [NeuronPipe(g) for _ in range(g.neurons)]
         for i, pipe in enumerate(pipes):

@@ -68,7 +68,7 @@ class NeuronPipe(Sized):
         return m
 
     def _voltage(self, m: Module, platform: object, z_3: Signal, scale_3: Signal, layer: Signal) -> Signal:
-        """v + 2048, unsigned 12 bit, at VOLTAGE_STAGE; the product stands at stage 8."""
+        """v + 2048, unsigned 12 bit, at stage VOLTAGE_STAGE; the product is ready at stage 8."""
         m.submodules.scaler = scaler = WideMultiplier(32, 16)
         m.d.comb += [scaler.a.eq(z_3), scaler.b.eq(scale_3)]
         rounded_9, coarse_10, fine_11 = (
@@ -97,7 +97,7 @@ class NeuronPipe(Sized):
         return v_12
 
     def _curve(self, m: Module, platform: object, v_12: Signal, curve_12: Signal, layer: Signal) -> Signal:
-        """y at stage 24: table address 13, its words 15, line 18."""
+        """y at stage 24, with the table address at stage 13, its words at 15 and the line at 18."""
         g = self.geometry
         index_bits = exact_log2(g.segments)
         f = [unmerged(m, platform, layer.segment_bits, f"segment_bits_{i}") for i in range(4)]
@@ -146,7 +146,8 @@ class NeuronPipe(Sized):
 
     @staticmethod
     def _memory(m: Module, name: str, window: Any, address: Signal, shape: ShapeLike, depth: int) -> Signal:
-        """A memory the bus writes, read READ_LATENCY after ``address``, and by the bus when idle."""
+        """A memory that the bus writes; it is read READ_LATENCY cycles after ``address``, and by the bus when
+        idle."""
         m.submodules[name] = memory = RegisteredMemory(shape, depth)
         share(m, memory, window, address)
         m.d.sync += window.read_data.eq(memory.data)

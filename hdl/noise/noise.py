@@ -77,12 +77,12 @@ LAUNCH_MARGIN = 3
 
 
 def sample_depth(geometry: Geometry) -> int:
-    """Entries of the sample queue: two passes, and the pipeline's content on top."""
+    """Entries of the sample queue: two passes, plus the samples still in the pipeline."""
     return 2 * (geometry.lanes // geometry.readouts) + 2 * GAUSSIAN_LATENCY + 2
 
 
 class Samples(Sized):
-    """For each turn P samples g (Q4.8) for every P columns.
+    """Draws P samples g (Q4.8) for every P columns of each turn.
 
     Throughput: P samples a cycle. ``level`` counts the stored ones. Resources: P sample pipes
     (``ndrite.hdl.noise.noise``), their queue, and a register for a turn's key.
@@ -156,7 +156,7 @@ ENERGY_IN_FLIGHT = 18
 
 
 class Noise(Sized):
-    """For each pass: sigma once, then P Gaussian samples g (Q4.8) for every P columns.
+    """For each pass, computes sigma once and draws P Gaussian samples g (Q4.8) for every P columns.
 
     A pass without noise yields neither. Keys and roots of the next passes are worked out beside the samples
     of the one before (``ndrite.hdl.noise.pass_schedule``). Throughput: P samples a cycle, and as many passes

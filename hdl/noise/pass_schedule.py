@@ -153,14 +153,14 @@ KEY_BITS = 2 * KEY_WORD_BITS
 
 
 def turn_layout(geometry: Geometry) -> StructLayout:
-    """The columns of a pass, and its key."""
+    """The columns of a pass, and its noise key."""
     passes = noise_layout(geometry).members
     columns = {name: passes[name] for name in ("first_column", "columns")}
     return StructLayout(columns | {"key": KEY_BITS})
 
 
 def schedule_ports(geometry: Geometry) -> dict[str, wiring.Member]:
-    """Ports of a schedule: passes and energies in, in step with each other; sigmas and turns out."""
+    """Ports of a schedule: passes and energies in (one energy per pass), sigmas and turns out."""
     return {
         "passes": In(stream.Signature(noise_layout(geometry))),
         "energies": In(stream.Signature(energy_shape(geometry))),
@@ -172,7 +172,7 @@ def schedule_ports(geometry: Geometry) -> dict[str, wiring.Member]:
 
 
 def draw_key(m: Module, schedule: wiring.PureInterface, key: PassKey, slice_of: Value) -> None:
-    """``key`` takes what read noise of the pass on offer is drawn from; ``slice_of``: three bits."""
+    """Connect ``key`` to derive the noise key of the offered pass; ``slice_of``: three bits."""
     now = schedule.passes.payload
     m.d.comb += [
         key.seed.eq(schedule.seed),
@@ -190,7 +190,8 @@ SCALE_LAYOUT = StructLayout({"noisy": 1, "variance_out": 32, "var_cell": 16})
 
 
 class PassSchedule(wiring.Component):
-    """Each noisy pass in its turn to a key, which is handed on as ``turns``, and through a queue to a root.
+    """Sends each noisy pass to a key unit, whose key leaves on ``turns``, and through a queue to a
+    square-root unit.
 
     A pass without noise only takes its energy along. Throughput: ``noise_units`` passes in about 36 cycles,
     by as many keys and roots in turn. Resources: a Speck64/128 round and a square root each, about 170
@@ -210,7 +211,7 @@ class PassSchedule(wiring.Component):
         return m
 
     def _turn(self, m: Module, name: str, moves: Value) -> Signal:
-        """Round-robin counter of units; ``moves`` advances it."""
+        """A round-robin counter of units, advanced by ``moves``."""
         turn = Signal(range(self.units), name=name)
         if self.units > 1:
             m.d.sync += turn.eq(turn + moves)
@@ -279,7 +280,7 @@ class PassSchedule(wiring.Component):
 
 
 def _once(m: Module, late: Signal, condition: Value) -> None:
-    """``late`` is up for one cycle, the one after ``condition``, which stays up until then.
+    """Pulse ``late`` in the cycle after ``condition``, which stays set until then.
 
     Keys and roots lie far apart on a full chip, and far from the queues that start them.
     """

@@ -37,7 +37,7 @@ OFFSET_BITS = REGION_SHIFT
 
 
 class WindowSignature(wiring.Signature):
-    """One memory region as its owner sees it (flip on the owner's side)."""
+    """One memory region on the bus, as its owner uses it (flipped on the owner's side)."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -52,7 +52,8 @@ class WindowSignature(wiring.Signature):
 
 
 class BusSignature(wiring.Signature):
-    """The master's port: hold ``request`` and its fields until ``done``; ``error`` and data come with it.
+    """The master's port: hold ``request`` and its fields until ``done``, with which ``error`` and the data
+    are valid.
 
     Or ``step`` with the fields, for a cycle each, as long as nothing is requested: each is answered by its
     own ``done``, in order. Only a platform that is not small heeds it.
@@ -211,14 +212,14 @@ def connect_bus(m: Module, master: Any, bus: Any, reset: Value) -> None:
 
 
 def _below(address: Value, size: int) -> Value:
-    """Whether an address lies in a region of ``size`` words; no adder where that is a power of two."""
+    """Whether an address is in a region of ``size`` words; needs no adder if that is a power of two."""
     return address < size if size & (size - 1) else ~address[exact_log2(size) :].any()
 
 
 def load_members(g: Geometry, flow: Flow) -> dict[str, Member]:
-    """The ports that load codes. ``load``: which codes of the word at ``load_address`` are taken from
-    ``load_data``; a word is as many as the geometry loads in a cycle. Addresses have the bank above.
-    """
+    """Ports that load codes. ``load`` marks the codes of the word at ``load_address`` to be taken from
+    ``load_data``; a word holds as many codes as the geometry loads per cycle. The bank is in the upper bits
+    of the address."""
     return {
         "load": flow(g.load_codes),
         "load_address": flow(bits_for(g.banks * g.max_inputs // g.load_codes - 1)),
@@ -229,7 +230,8 @@ def load_members(g: Geometry, flow: Flow) -> dict[str, Member]:
 def load_one(
     g: Geometry, *, valid: Value, index: Value, bank: Value, code: Value
 ) -> tuple[Value, Value, Value]:
-    """``load``, ``load_address`` and ``load_data`` for one code, the ``index``-th of ``bank``'s inputs."""
+    """Values of ``load``, ``load_address`` and ``load_data`` that load one code, input ``index`` of
+    ``bank``."""
     low = exact_log2(g.load_codes)
     where = Cat(index[low : exact_log2(g.max_inputs)], bank)
     if low == 0:

@@ -15,7 +15,7 @@ Ports: TypeAlias = dict[str, wiring.Member]
 
 
 class Sized(wiring.Component):
-    """Has the ``ports`` that its subclass says for its ``geometry``."""
+    """A component whose subclass lists its ``ports`` for its ``geometry``."""
 
     def __init__(self, geometry: Geometry) -> None:
         self.geometry = geometry
@@ -27,7 +27,7 @@ class Sized(wiring.Component):
 
 
 def by_name(to: Any, source: Any, *names: str) -> list[Any]:
-    """Each of ``to``'s signals, or fields, called ``names`` is assigned ``source``'s of that name.
+    """Assign to each signal or field of ``to`` called ``names`` the one of ``source`` with the same name.
 
     For ports of which only some are alike; where all are, ``wiring.connect`` says so.
     """
@@ -40,12 +40,13 @@ def bank_bits(g: Geometry) -> int:
 
 
 def next_bank(bank: Signal) -> Value:
-    """The bank whose turn is after ``bank``'s."""
+    """The bank after ``bank`` in turn."""
     return ~bank if len(bank) == 1 else bank + 1
 
 
 def bank_address(index: Value, bank: Value, size: int) -> Value:
-    """Address of ``index`` in ``bank`` of a memory of banks of ``size`` (a power of two) entries."""
+    """Address of entry ``index`` of ``bank`` in a memory whose banks have ``size`` (a power of two)
+    entries."""
     bits = exact_log2(size)
     padded = Cat(index, Const(0, bits))[:bits]
     return Cat(padded, bank)
@@ -56,7 +57,7 @@ LINE_DEPTH = 8
 
 
 def waiting_sums(geometry: Geometry) -> int:
-    """Passes whose sums may wait, in a memory of each lane's, while those of one before them are read out.
+    """Number of passes whose sums may wait, in a memory per lane, while earlier ones are read out.
 
     Passes differ in length where zeros are skipped; this is what lets short ones follow at once.
     """
@@ -65,7 +66,7 @@ def waiting_sums(geometry: Geometry) -> int:
 
 @dataclass(frozen=True)
 class Line:
-    """A pass's sums are ``put`` in line at place ``to``; those at ``source`` are the next to leave it."""
+    """A queue of sums: a pass's sums are ``put`` at place ``to``; those at ``source`` leave it next."""
 
     put: Signal
     to: Signal
@@ -73,7 +74,7 @@ class Line:
 
 
 def in_line(m: Module, ends: Signal, close: Value, name: str) -> tuple[Signal, Line]:
-    """When sums leave the line for the column registers, and the line.
+    """The queue, and when sums leave it for the column registers.
 
     They get in line as a pass ``ends``, and leave it when the registers are free or, on ``close``, become so:
     one cycle after they got there, at the earliest.
@@ -98,7 +99,7 @@ SECOND_BITS = 25
 
 
 def ends(g: Geometry) -> tuple[str, ...]:
-    """How the names end of what there is for each of the rows that a lane takes in a cycle."""
+    """Name suffixes for the ports of each row that a lane takes per cycle."""
     return ("", "_other")[: g.lane_rows]
 
 
@@ -120,12 +121,13 @@ GROUP_LANES = 8
 
 
 def cells_at_once(g: Geometry) -> int:
-    """Weights of neighbouring lanes that are read or written together: what a virtual chip draws a cycle."""
+    """Number of weights of neighbouring lanes that are read or written together: those a virtual chip draws
+    per cycle."""
     return max(1, g.redraw)
 
 
 def peek_layout(g: Geometry) -> StructLayout:
-    """A read of ``cells_at_once`` lanes' memories: which of them (``slot``) and where."""
+    """A read from the memories of ``cells_at_once`` lanes: which of them (``slot``) and the address."""
     return StructLayout(
         {
             "select": 1,
@@ -136,13 +138,15 @@ def peek_layout(g: Geometry) -> StructLayout:
 
 
 def cell_layout(g: Geometry) -> StructLayout:
-    """One lane's memory word: the weight the array multiplies with, and the target it is drawn from."""
+    """One word of a lane's memory: the weight that the array multiplies with, and the target that it is drawn
+    from."""
     weight = signed(g.weight_bits)
     return StructLayout({"weight": weight, "target": weight} if g.redraw else {"weight": weight})
 
 
 def poke_layout(g: Geometry) -> StructLayout:
-    """A write to the lanes of a slot that ``lanes`` names; ``target`` takes the value too when asked."""
+    """A write to those lanes of a slot that ``lanes`` selects; ``target`` also stores the value as the
+    target."""
     count = cells_at_once(g)
     return StructLayout(
         {
@@ -156,7 +160,7 @@ def poke_layout(g: Geometry) -> StructLayout:
 
 
 def unit_rows(g: Geometry, unit: int) -> int:
-    """Rows of a word that a unit of lanes takes at most: those of the fewest groups that it leads one of."""
+    """Most rows of a word that one unit of lanes takes, over all groupings in which it leads a group."""
     groups = g.lane_groups
     while unit and unit % (2 * g.lane_groups // groups) == 0:
         groups //= 2
@@ -183,7 +187,8 @@ def word_layout(g: Geometry, rows: int = WORD_ROWS) -> StructLayout:
 
 
 def start_layout(g: Geometry) -> StructLayout:
-    """An inference to run: its input ``bank``, the index that selects its noise; of a walk, its ``layer``."""
+    """An inference to run: its input ``bank``, the index that selects its noise, and in a walk its
+    ``layer``."""
     layer = {"layer": bits_for(g.layers - 1) or 1} if g.map_codes else {}
     return StructLayout({"bank": bank_bits(g), "inference": INDEX_BITS} | layer)
 
@@ -225,7 +230,7 @@ def noise_layout(g: Geometry) -> StructLayout:
 
 
 def readout_layout(g: Geometry) -> StructLayout:
-    """Settings of a pass for readout, which hands them to the neuron after a group's last pass."""
+    """Settings of a pass for readout, which passes them to the neurons after a group's last pass."""
     return StructLayout(
         {
             "noisy": 1,
@@ -244,7 +249,7 @@ def readout_layout(g: Geometry) -> StructLayout:
 
 
 def group_layout(g: Geometry) -> StructLayout:
-    """A finished column group on its way through the neuron."""
+    """A finished column group, as it passes through the neurons."""
     return StructLayout(
         {
             "output": 1,
@@ -262,7 +267,8 @@ def group_layout(g: Geometry) -> StructLayout:
 
 
 def activation_layout(g: Geometry) -> StructLayout:
-    """``count`` outputs of hidden neurons in passing, from ``column`` on; ``last`` with the layer's."""
+    """``count`` outputs of hidden neurons as they pass by, from ``column`` on; ``last`` marks the layer's
+    last."""
     column, count = bits_for(g.columns - 1), bits_for(g.neurons)
     return StructLayout(
         {"valid": 1, "last": 1, "sink": bank_bits(g), "column": column, "count": count}
@@ -271,7 +277,7 @@ def activation_layout(g: Geometry) -> StructLayout:
 
 
 def second_layout(g: Geometry) -> ArrayLayout:
-    """Second operands of as many columns as fire in a cycle."""
+    """Second operands for the columns that fire in one cycle."""
     return ArrayLayout(SECOND_BITS, g.neurons)
 
 

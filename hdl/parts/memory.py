@@ -23,7 +23,8 @@ _SMALLEST_BLOCK = 1024
 
 
 class RegisteredMemory(wiring.Component):
-    """``data`` is the word at ``address`` READ_LATENCY cycles later; a write is seen from the next cycle on.
+    """A memory: ``data`` is the word at ``address``, READ_LATENCY cycles later; a write is visible from the
+    next cycle on.
 
     A word may have several ``parts`` of ``shape``, low one first, each with its own ``write``. A word that is
     read in the cycle it is written in is undefined. On ECP5 the output register is the block RAM's own
@@ -110,7 +111,7 @@ class RegisteredMemory(wiring.Component):
         return m
 
     def _banks(self, m: Module) -> None:
-        """Block RAMs side by side, and one bank of them after another where they are not deep enough."""
+        """Block RAMs in parallel for the width, and in several banks where one is not deep enough."""
         deepest = _ECP5_SHAPES[-1][0]
         if self.second and self.depth > deepest:
             raise ValueError(f"a memory of two readers has {self.depth} words; accepted: {deepest}")
@@ -136,7 +137,7 @@ class RegisteredMemory(wiring.Component):
                     m.d.comb += self.data.eq(bank)
 
     def _block_rams(self, m: Module, name: str, depth: int, write: Any, out: Signal) -> None:
-        """As many DP16KD side by side as the width needs: port A writes (``also`` is read there), B reads."""
+        """As many DP16KD in parallel as the width needs: port A writes (and reads ``also``), port B reads."""
         bits = self.shape.width
         shapes = [(words, width) for words, width in _ECP5_SHAPES if words >= depth]
         # The narrowest that a part fits in one block of, or the widest.
@@ -168,7 +169,8 @@ class RegisteredMemory(wiring.Component):
 
 
 def share(m: Module, memory: RegisteredMemory, window: Any, address: Any) -> None:
-    """``memory`` is read at ``address``, or where the bus asks when it does, and written by the bus.
+    """Connect ``memory``: written by the bus; read at the bus's address when the bus asks, else at
+    ``address``.
 
     ``window.read_data`` is left to the owner.
     """
@@ -240,8 +242,7 @@ _WORDS_A_LINE, _STRIDE = 16, 20
 
 
 class Table(wiring.Component):
-    """``data``[i] is the value at ``address``[i], for both i, ``ndrite.hdl.parts.memory.READ_LATENCY`` cycles
-    later.
+    """A constant table with two ports: ``data``[i] is the value at ``address``[i], READ_LATENCY cycles later.
 
     On ECP5 the output registers are the block RAM's own, as in ``ndrite.hdl.parts.memory``.
     Resources: one block RAM.

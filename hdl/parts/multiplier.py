@@ -18,7 +18,7 @@ FAR = 1
 
 
 class Multiplier(wiring.Component):
-    """product = a * b, MULTIPLY_LATENCY cycles later, one a cycle.
+    """product = a * b, MULTIPLY_LATENCY cycles later; one product per cycle.
 
     Operand, product and output registers; on ECP5 those of one MULT18X18D, else flip-flops that do not
     reset, so that a synthesiser may move them into its own multiplier. Resources: one multiplier.
@@ -82,7 +82,8 @@ LOW_BITS = 17
 
 
 class WideMultiplier(wiring.Component):
-    """product = a * b for signed ``a`` of up to 35 bits and unsigned ``b`` of up to 17, one a cycle.
+    """product = a * b for signed ``a`` of up to 35 bits and unsigned ``b`` of up to 17; one product per
+    cycle.
 
     Latency: WIDE_LATENCY cycles. Resources: two multipliers (one where ``a`` fits 18 bits) and one adder.
 
@@ -123,7 +124,7 @@ class WideMultiplier(wiring.Component):
 
 
 def function_of(passes: int) -> int:
-    """CCU2C function of A, B = an addend and its gate, C, D = the other one's: A goes through where B is
+    """Truth table of a CCU2C cell with A and C the addends and B and D their gates: A counts where B is
     ``passes``, C where D is 1.
 
     Its carry is made of A and B alone (the function at C = D = 0), which is the addend behind its gate, as an
@@ -141,7 +142,7 @@ def function_of(passes: int) -> int:
 def carry_chain(
     m: Module, function: int, a: Signal, gate_a: Value, c: Signal, gate_c: Value, name: str = ""
 ) -> Value:
-    """a + c, each where its gate lets it through, as wide as ``a``; ``name`` marks its cells."""
+    """a + c, each only where its gate is set, as wide as ``a``; ``name`` names the cells."""
     bits = len(a)
     following = Signal(bits + 1, name=f"{name}following")
     carry: Any = Const(0, 1)
@@ -169,7 +170,7 @@ _GATED = function_of(passes=1)
 
 
 class CarryMultiplier(wiring.Component):
-    """product = a * b, MULTIPLY_LATENCY cycles later, one a cycle; ``b`` is a code of eight bits.
+    """product = a * b, MULTIPLY_LATENCY cycles later; one product per cycle; ``b`` is an 8-bit code.
 
     Two bits of ``b`` let ``a`` through in one chain; the four sums are added two by two. Operands have no
     registers of their own. Resources: eight LUTs and nine flip-flops for each bit of ``a``, about.

@@ -11,7 +11,7 @@ from amaranth.utils import bits_for
 
 
 def delayed(m: Module, value: Any, cycles: int, name: str) -> Any:
-    """``value`` (its shape kept) ``cycles`` cycles later; ``name`` marks the registers in waveforms.
+    """``value``, with its shape, ``cycles`` cycles later; ``name`` names the registers in waveforms.
 
     They do not reset: the core's reset lasts until they have passed on what they held
     (``ndrite.hdl.device.watchdog``).
@@ -39,7 +39,7 @@ def delayed_in_memory(m: Module, value: Any, cycles: int, name: str) -> Any:
 
 
 class Queue(wiring.Component):
-    """``depth`` payloads (2 or more), first in first out; ``level`` counts those stored.
+    """A FIFO of ``depth`` (2 or more) payloads; ``level`` is the number stored.
 
     ``i.ready`` and ``o.valid`` are registers, and so is ``o.payload``: no path leads through from one end to
     the other, and what the ends themselves decide on has been worked out a cycle before.

@@ -9,30 +9,30 @@ from amaranth.hdl import Value
 
 
 def first_set(bits: Value) -> Value:
-    """One-hot: the lowest bit set of eight (0 when none is)."""
+    """One-hot: the lowest set bit of eight (0 if none is set)."""
     low, high = bits[:4], bits[4:]
     return Cat(_first(low), _first(high) & (~low.any()).replicate(4))
 
 
 def second_set(bits: Value) -> Value:
-    """One-hot: the lowest but one bit set of eight (0 when there is none)."""
+    """One-hot: the second-lowest set bit of eight (0 if there is none)."""
     low, high = bits[:4], bits[4:]
     none, single = ~low.any(), _exactly(low, (1,))
     return Cat(_second(low), (_second(high) & none.replicate(4)) | (_first(high) & single.replicate(4)))
 
 
 def outer_two(bits: Value) -> tuple[Value, Value]:
-    """One-hot each: the lowest and the highest bit set of eight; of one alone the second is 0."""
+    """Two one-hot values: the lowest and the highest set bit of eight; with one set bit the second is 0."""
     return _two(first_set, bits)
 
 
 def inner_two(bits: Value) -> tuple[Value, Value]:
-    """The same of the bits that are left without the outer two."""
+    """Two one-hot values: the lowest and the highest set bit after ``outer_two`` are removed."""
     return _two(second_set, bits)
 
 
 def second_last_set(bits: Value) -> Value:
-    """One-hot: the highest but one bit set of eight (0 where it is the lowest, or when there is none)."""
+    """One-hot: the second-highest set bit of eight (0 if there is none)."""
     return second_set(bits[::-1])[::-1] & ~first_set(bits)
 
 

@@ -29,7 +29,8 @@ def is_small(platform: object) -> bool:
 
 
 def unmerged(m: Module, platform: object, value: Any, name: str) -> Any:
-    """``value`` (its shape kept) one cycle later, without reset.
+    """``value``, with its shape, one cycle later, in registers without reset that synthesis may not merge
+    with equal ones.
 
     A synthesiser merges registers of equal inputs, and with them the copies that were to stand each beside
     its own readers. A delay line in one lane group is what the row registers of the next groups hold, and

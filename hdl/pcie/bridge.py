@@ -29,7 +29,7 @@ BRIDGE_EVENT_LAYOUT = StructLayout({"bad_posted": 1, "bad_nonposted": 1})
 
 
 class Bridge(Sized):
-    """One request at a time, one double word after another.
+    """Answers memory requests from the host one at a time, one double word after another.
 
     Writes: any length and byte enables; a partly enabled double word is read, merged and written. Reads:
     any length; completions end at multiples of 128 bytes. A read of no bytes is answered with one void
@@ -277,10 +277,10 @@ class Bridge(Sized):
 
 
 def _first_offset(enables: Value) -> Value:
-    """Byte of the lowest enable; 0 where there is none."""
+    """Number of the lowest enabled byte, or 0 if none is enabled."""
     return Mux(enables[0], 0, Mux(enables[1], 1, Mux(enables[2], 2, Mux(enables[3], 3, 0))))
 
 
 def _last_offset(enables: Value) -> Value:
-    """Bytes above the highest enable."""
+    """Number of bytes above the highest enabled one."""
     return Mux(enables[3], 0, Mux(enables[2], 1, Mux(enables[1], 2, 3)))

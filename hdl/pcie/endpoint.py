@@ -92,7 +92,7 @@ class Endpoint(wiring.Component):
         return m
 
     def _route(self, m: Module, bridge: Bridge, reader: Reader) -> None:
-        """Completions go to the reader, everything else to the bridge."""
+        """Route completions to the reader and every other packet to the bridge."""
         rx = self.link.rx
         begun, completion, was_completion = Signal(), Signal(), Signal()
         m.d.comb += completion.eq(Mux(begun, was_completion, rx.payload.data[25:29] == TYPE_COMPLETION >> 1))
@@ -103,7 +103,7 @@ class Endpoint(wiring.Component):
             m.d.sync += [begun.eq(~rx.payload.last), was_completion.eq(completion)]
 
     def _share(self, m: Module, reader: Reader, writer: Writer, ring: Ring, runner: Runner) -> None:
-        """The DMA streams are the runner's while a job runs, else the ring's."""
+        """Give the DMA streams to the runner while a job runs, else to the ring."""
         running = ring.running
         for name, target in (("fetch", reader.transfer), ("put", writer.transfer), ("words", writer.words)):
             for owner, selected in ((ring, ~running), (runner, running)):
@@ -123,7 +123,7 @@ CONFIG = CONFIG_LAYOUT.members
 
 
 def plain_ports() -> dict[str, wiring.Member]:
-    """Streams of transaction-layer packets and what the hard block says, one port for each signal."""
+    """Streams of transaction-layer packets and status of the hard block, as one port per signal."""
     fields = BEAT_LAYOUT.members
     return (
         {f"rx_{name}": In(width) for name, width in fields.items()}
@@ -135,7 +135,7 @@ def plain_ports() -> dict[str, wiring.Member]:
 
 
 class PcieSimTop(wiring.Component):
-    """``Endpoint`` with its streams and sideband taken apart."""
+    """``Endpoint`` with its streams and sideband signals as plain ports."""
 
     def __init__(
         self, geometry: Geometry, *, build_id: int = 0, tags: int = 16, slot_bytes: int = 512

@@ -32,7 +32,8 @@ double words.
 
 
 class Completions(wiring.Component):
-    """A beat a cycle, never refused. ``word`` holds payload bytes as they lie in memory, byte 0 lowest.
+    """Takes one beat of completions per cycle and never stalls. ``word`` holds payload bytes in memory order,
+    byte 0 lowest.
 
     ``arrival`` comes 2 cycles after the second beat; the words follow in order, the first at least a cycle
     later, the last (its upper half void where the payload is odd) before the next ``arrival``. Resources:
@@ -277,7 +278,8 @@ class Reader(wiring.Component):
         return m
 
     def _quarantine(self, m: Module, owed: Signal, current: Value, void: Signal) -> None:
-        """Long after ``cancel`` nothing is owed any more but to reads since then, the ``current`` ones."""
+        """Wait after ``cancel`` until no completion can be outstanding except for reads issued since then
+        (``current``)."""
         left, over = Signal(32), Signal()
         # The timeout of a request starts when the request is sent.
         with m.If(self.cancel | void):
@@ -289,7 +291,7 @@ class Reader(wiring.Component):
             m.d.sync += owed.eq(owed & current)
 
     def _timer(self, m: Module, waits: Value, restart: Value) -> None:
-        """The oldest read may wait so long."""
+        """Time limit for the oldest read."""
         waited = Signal(32)
         with m.If(restart | ~waits | self.cancel):
             m.d.sync += waited.eq(0)
@@ -309,7 +311,7 @@ class Reader(wiring.Component):
         stopped: Signal,
         emptied: Signal,
     ) -> None:
-        """The oldest slot, once filled, goes out word by word; one that was passed over is none."""
+        """Send the oldest slot word by word once it is filled; a slot that was skipped sends nothing."""
         m.submodules.out = out = ResetInserter(self.cancel)(Queue(64, OUT_DEPTH))
         wiring.connect(m, out.o, wiring.flipped(self.words))
         read = buffer.read_port()

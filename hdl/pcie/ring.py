@@ -104,7 +104,7 @@ class Ring(wiring.Component):
         status = Signal(8)
 
         def fail() -> None:
-            """To be called in each state that uses the link: what may go wrong there."""
+            """Handle link errors; call it in each state that uses the link."""
             with m.If(failed):
                 m.d.sync += error.eq(
                     Mux(

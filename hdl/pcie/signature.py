@@ -82,7 +82,7 @@ def swapped(word: Value) -> Value:
 
 
 def double_words(length: Value) -> Value:
-    """Double words that ``length`` bytes from an aligned address take."""
+    """Number of double words that hold ``length`` bytes from an aligned address."""
     return (length + 3)[2:]
 
 
@@ -96,8 +96,7 @@ def memory_request(
     *, write: bool, address: Value, length: Value, requester_id: Value, tag: Value
 ) -> tuple[Value, Value]:
     """Header (128 bits) of a memory request for ``length`` bytes from a double-word-aligned address, and
-    whether it has four double words, as every address beyond 4 GiB must have and no other may.
-    """
+    whether it is four double words long, as addresses beyond 4 GiB require and all others forbid."""
     four = address[32:].any()
     count = double_words(length)
     single = count == 1

@@ -23,7 +23,8 @@ CHUNK_LAYOUT = StructLayout({"address": 64, "length": 13, "last": 1})
 
 
 class Splitter(wiring.Component):
-    """Parts end where the address reaches a multiple of min(128 << ``code``, ``most``): none crosses 4 KiB.
+    """Splits a transfer at every multiple of min(128 << ``code``, ``most``), so that no part crosses a 4 KiB
+    boundary.
 
     ``cancel`` drops the transfer under way. Throughput: a part every 4 cycles. Resources: about 200 LUTs and
     120 flip-flops.
@@ -85,7 +86,7 @@ class Splitter(wiring.Component):
 
 
 class Framer(wiring.Component):
-    """Sends one whole TLP after another; among waiting senders ``sender_0`` comes first.
+    """Sends whole TLPs one after another; among waiting senders ``sender_0`` has priority.
 
     Senders other than the first are bus masters: without ``bus_master`` their packets are taken and come to
     nothing. ``flushed``: nothing waits here.

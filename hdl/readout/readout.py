@@ -158,7 +158,7 @@ class Readout(Sized):
         stages: list[Signal],
         partials: Queue,
     ) -> None:
-        """p of the lanes in one group, read one cycle before its increment arrives."""
+        """Partial sums p of the lanes in one group, read one cycle before their increment arrives."""
         g = self.geometry
         end = stages[PIPE_LATENCY]
         total = Signal(ArrayLayout(signed(32), g.readouts))
@@ -186,7 +186,7 @@ class Readout(Sized):
         m.d.comb += partials.i.payload.eq(finished)
 
     def _settings(self, m: Module, entry: Signal) -> list[Signal]:
-        """Gain and offset of P columns, READ_LATENCY after ``entry``; the bus reads them when idle."""
+        """Gain and offset of P columns, READ_LATENCY cycles after ``entry``; the bus reads them when idle."""
         g = self.geometry
         step_log2 = exact_log2(g.readouts)
         window = self.window

@@ -58,7 +58,7 @@ class ReadoutPipe(Sized):
             return Signal(shape, name=name, reset_less=True)
 
         def setting(stage: int, field: str, name: str) -> Any:
-            """A field of the layer's settings that acts in ``stage`` + 1."""
+            """A field of the layer's settings, as used in stage ``stage`` + 1."""
             settings = getattr(self, f"settings_{stage}")
             return unmerged(m, platform, getattr(settings, field), f"{name}_{stage + 1}")
 

@@ -17,18 +17,18 @@ EMITTER_CYCLES = 3
 
 
 def steps_most(geometry: Geometry) -> int:
-    """Steps of a pass that reads every lane."""
+    """Number of steps of a pass that reads every lane."""
     return geometry.lanes // geometry.readouts
 
 
 def partial_depth(geometry: Geometry) -> int:
-    """Steps' partial sums that may wait for the neuron."""
+    """Number of steps whose partial sums may wait for the neurons."""
     return max(2 * steps_most(geometry), 4)
 
 
 def step_layout(geometry: Geometry) -> StructLayout:
-    """Columns read out in a cycle, if ``valid``: their pass, its sigma, and the ``slot`` among the lanes and
-    ``entry`` among the network's columns of P columns."""
+    """Columns read out in one cycle, if ``valid``: their pass, its sigma, their ``slot`` among the lanes, and
+    their ``entry`` among the network's groups of P columns."""
     return StructLayout(
         {
             "valid": 1,
@@ -41,8 +41,8 @@ def step_layout(geometry: Geometry) -> StructLayout:
 
 
 def schedule_ports(geometry: Geometry) -> dict[str, wiring.Member]:
-    """Ports of a schedule; what ``Readout`` has under the same names. ``given``: a step's partial sums have
-    left; ``samples_taken``: this step's noise is used."""
+    """Ports of a schedule, named as in ``Readout``. ``given``: a step's partial sums have left;
+    ``samples_taken``: this step uses its noise samples."""
     return {
         "passes": In(stream.Signature(readout_layout(geometry))),
         "capture": In(geometry.lane_groups),
@@ -59,12 +59,13 @@ def schedule_ports(geometry: Geometry) -> dict[str, wiring.Member]:
 
 
 def skipped(geometry: Geometry, now: Signal) -> Value:
-    """Steps that go by before the pass's own columns come: those of lanes below its group's."""
+    """Steps to skip before a pass's own columns: those of the lanes below its group."""
     return now.skip if geometry.map_codes else Const(0)
 
 
 class Passing(Sized):
-    """``now`` while columns of other groups go by: ``skip`` of the steps that ``go`` after ``begin``.
+    """``now`` is set while columns of other groups are skipped: for ``skip`` of the steps that ``go`` counts
+    after ``begin``.
 
     Latency: none. Resources: a counter where there are feature maps, else nothing.
     """
@@ -85,7 +86,8 @@ class Passing(Sized):
 
 
 class Credit(Sized):
-    """Room for partial sums: what a group's last pass will put into their queue is taken begins (``begin``).
+    """Reserves room in the queue of partial sums for all columns of a group before its last pass begins
+    (``begin``).
 
     Latency: two cycles from ``begin`` to ``credit``. Resources: a counter.
     """
@@ -110,7 +112,7 @@ class Credit(Sized):
 
 
 class OneByOne(Sized):
-    """A pass stays on ``passes``, and its sigma on ``sigma``, until its last step.
+    """Keeps a pass on ``passes``, and its sigma on ``sigma``, until the pass's last step.
 
     Two passes of two steps, whose sums come while the one before is read out or later::
 
@@ -190,7 +192,7 @@ class OneByOne(Sized):
 
 
 class BackToBack(Sized):
-    """The next pass is looked at while one is read out, and follows at once.
+    """Prepares the next pass while one is read out, so that it follows without a gap.
 
     ``capture`` says that a pass's sums are in line. A pass, and its sigma, are taken as it begins. Two passes
     of three steps, whose sums come one behind the other::

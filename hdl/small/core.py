@@ -30,7 +30,7 @@ BLOCK_CODES = 1 << 15
 
 
 class Weights(Sized):
-    """``data`` is the code at ``address`` one cycle later; writes go there too.
+    """Weight memory: ``data`` is the code at ``address`` one cycle later; writes use the same address.
 
     A code read in the cycle of a ``write`` is undefined. On iCE40 made of SB_SPRAM256KA where the codes
     have 8 bits. Resources: weight_depth codes of memory.
@@ -61,7 +61,7 @@ class Weights(Sized):
         return m
 
     def _single_port(self, m: Module) -> None:
-        """Blocks one after the other; the lowest bit of the address says which half of a word."""
+        """Blocks used in sequence; the lowest address bit selects half of a word."""
         half, word, number = self.address[0], Signal(14), self.address[15:]
         m.d.comb += word.eq(self.address[1:])
         blocks = []

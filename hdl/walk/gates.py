@@ -99,7 +99,7 @@ class Gates(Sized):
         return m
 
     def _sum(self, m: Module, came: Signal, zero: Signal) -> None:
-        """From the codes as they come to the element's result."""
+        """Compute an element's result from its operands' codes as they arrive."""
         gate = self.gate
         a, b = Signal(signed(9)), Signal(signed(9))
         first_factor = Signal(signed(9))

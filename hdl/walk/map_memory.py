@@ -21,14 +21,14 @@ MAP_LATENCY = READ_LATENCY + 4
 
 
 def reader_ports(geometry: Geometry, codes: int) -> dict[str, wiring.Member]:
-    """Ports of a reader of the shared memory: ``request`` and ``address`` stay until ``granted``; ``codes``
-    codes are on ``data`` MAP_LATENCY later."""
+    """Ports of a reader of the shared memory: hold ``request`` and ``address`` until ``granted``; ``codes``
+    codes are on ``data`` MAP_LATENCY cycles later."""
     address = Out(bits_for(geometry.map_codes - 1))
     return {"request": Out(1), "address": address, "granted": In(1), "data": In(8 * codes)}
 
 
 class MapMemory(Sized):
-    """``map_codes`` codes in eight banks: ``data`` is those from ``address`` up, first one low.
+    """``map_codes`` codes in eight banks; ``data`` holds the codes from ``address`` up, the first one lowest.
 
     ``write`` codes a cycle, at most one per neuron, go to consecutive places from ``write_address`` on; a
     ``copy`` writes the eight places of a word. A read that is requested a cycle later sees the new codes.
@@ -103,12 +103,13 @@ BEHIND = MAP_LATENCY + 1
 
 
 def turns_most(g: Geometry) -> int:
-    """Turns in which all codes that wait are written, at most."""
+    """Most turns until all waiting codes are written."""
     return g.neurons + codes_kept(g)
 
 
 class MapWriter(Sized):
-    """Codes of columns in turn to their places; after a window's first code the largest so far.
+    """Writes codes of columns in turn to their places; after a pooling window's first code it writes the
+    running maximum.
 
     ``count`` codes of neighbouring columns come at once with ``valid``, and go ``turn`` at a time; the next
     ones come when no more than ``codes_kept`` are left. The stored code of a place is read with

@@ -19,7 +19,8 @@ from ndrite.hdl.walk.records import CHUNK_LAYOUT, STEP_LAYOUT
 
 
 class Packer(Sized):
-    """Codes one behind the other, a group from a word's beginning; ``loaded`` with a patch's last word.
+    """Packs codes contiguously, each group from the start of a word; ``loaded`` is set with a patch's last
+    word.
 
     Patches go to the banks in turn, ``bank`` is that of the one being packed. No chunk may follow in the
     cycle behind a group's last, unless a group is whole words. Latency: 3 cycles. Resources: about 400 LUTs.
@@ -95,8 +96,9 @@ COORDINATE = signed(18)
 
 
 class Run:
-    """The channels that a group has at each place of a kernel: how many (``size``), whether one chunk holds
-    them (``short``). ``share`` of each group, ``last_share`` of the last; both hold still.
+    """The channels that a group reads at each place of a kernel: their number (``size``), and whether one
+    chunk holds them (``short``). ``share`` is the number for each group but the last, ``last_share`` for the
+    last; both are constant during a step.
 
     ``first`` and ``following`` are what changes as a patch and as the next group begins, in a run's count
     ``now`` too. Resources: about 50 LUTs.
@@ -113,11 +115,11 @@ class Run:
         self._next = Mux(self._next_is_last, *sizes[::-1]), Mux(self._next_is_last, *self._shorts[::-1])
 
     def first(self, now: tuple[Signal, Signal]) -> list[Any]:
-        """A patch begins, with its first group."""
+        """Begin a patch with its first group."""
         return self._to(now, self._head, self._head_short)
 
     def following(self, now: tuple[Signal, Signal]) -> list[Any]:
-        """The next group of a patch begins."""
+        """Begin the next group of a patch."""
         return self._to(now, *self._next)
 
     def _to(self, now: tuple[Signal, Signal], size: Any, short: Any) -> list[Any]:
@@ -126,7 +128,7 @@ class Run:
 
 
 class PatchReader(wiring.Component):
-    """Patches row by row of the grid; each in the order of ``ndrite.emulator.spec.walk_record.STEP``.
+    """Reads patches row by row of the grid, each in the order of ``ndrite.emulator.spec.walk_record.STEP``.
 
     ``begin`` starts with the patches of ``step``, which then holds still. A patch begins (``began``) when it
     ``may``; ``pause`` cycles are left out behind each group. Codes beside the map are the step's ``border``.
@@ -267,7 +269,8 @@ class PatchReader(wiring.Component):
         return [signal.eq(to) for signal in these]
 
     def _chunks(self, m: Module, waiting: Signal, taken: Signal) -> None:
-        """While the memory answers: which of the eight codes lie on the map, and which are asked for."""
+        """Mark, while the memory answers, which of the eight codes lie on the map and which were
+        requested."""
         step = self.step
         before, ahead = Signal(4), Signal(4)
         columns_right = step.columns - waiting.x

@@ -13,7 +13,7 @@ from ndrite.hdl.parts.layouts import Ports, Sized
 
 
 class Countdown:
-    """``turns`` of a loop, which holds still while it counts; ``last`` is up in the last turn.
+    """Counts ``turns`` of a loop down; ``turns`` must not change meanwhile. ``last`` is set in the last turn.
 
     ``again`` begins, ``down`` ends a turn that is not the last. No comparison stands between the count and
     what hangs on it.
@@ -26,11 +26,11 @@ class Countdown:
         m.d.sync += self._single.eq(turns == 1)
 
     def again(self) -> list[Any]:
-        """All turns are left; not in the two cycles behind a change of ``turns``."""
+        """Restart with all turns; not allowed in the two cycles after ``turns`` changed."""
         return [self.left.eq(self.turns), self.last.eq(self._single)]
 
     def down(self) -> list[Any]:
-        """One turn is over."""
+        """Finish one turn."""
         return [self.left.eq(self.left - 1), self.last.eq(self.left == 2)]
 
 
@@ -158,6 +158,6 @@ class Places(Sized):
 
     @staticmethod
     def _at_edge(column: Any, single: dict[str, Signal]) -> list[Any]:
-        """The map's first column."""
+        """Whether the place is in the map's first column."""
         ends = column.ends.eq(single["pool_columns"])
         return [column.number.eq(0), column.base.eq(0), column.into.eq(0), ends]

@@ -32,7 +32,7 @@ CHUNK_LAYOUT = StructLayout(
 
 
 class Records(wiring.Component):
-    """``fetch`` reads record ``number`` into ``step``, or ``gate``; ``ready`` when it is there.
+    """``fetch`` reads record ``number`` into ``step``, or ``gate``; ``ready`` is set when it has arrived.
 
     ``header`` is record 0, taken as the bus writes it; no reset forgets it.
     Latency: USED_WORDS + 4 cycles. Resources: the memory and a flip-flop for each bit of a step.

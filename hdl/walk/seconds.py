@@ -28,7 +28,8 @@ WIDE = 37
 
 
 class Scaler(Sized):
-    """value[i] = rshift_round(a[i] * factor[index + i], shift), at most 2^25 - 1; ``shift`` holds still.
+    """value[i] = rshift_round(a[i] * factor[index + i], shift), at most 2^25 - 1; ``shift`` must not change
+    meanwhile.
 
     Several neurons have two at a time (``second_operands``), the second one a code and its multiplier made of
     LUTs. Latency: SCALER_LATENCY. Resources: 16 bits a column of memory, a multiplier, about 200 LUTs; with
@@ -76,7 +77,7 @@ class Scaler(Sized):
         return m
 
     def _rounded(self, m: Module, product: Any, half: Signal, way: int) -> None:
-        """Three steps from a multiplier's product to ``value``."""
+        """The three pipeline steps from a multiplier's product to ``value``."""
         product = delayed(m, product, FAR, f"product_{way}")
         rounded, coarse = Signal(WIDE, name=f"rounded_{way}"), Signal(WIDE, name=f"coarse_{way}")
         m.d.sync += [
@@ -90,7 +91,7 @@ class Scaler(Sized):
 
 
 def _most(value: object) -> object:
-    """At most what SECOND_BITS hold."""
+    """``value`` saturated to SECOND_BITS bits."""
     return Mux(value[SECOND_BITS:].any(), (1 << SECOND_BITS) - 1, value[:SECOND_BITS])  # type: ignore[index]
 
 
@@ -156,7 +157,8 @@ ADDRESSES = 8
 
 
 class Seconds(wiring.Component):
-    """Each column's code goes to the scaler as ``a`` with its ``index``; scaled it waits on ``operands``.
+    """Sends each column's code to the scaler as ``a`` with its ``index``; the scaled operand waits on
+    ``operands``.
 
     ``begin`` starts with the columns of ``field``, their factors from ``base`` on, ``turn`` of them
     beside each other, up to eight where several neurons fire; two of them or more go to the scaler as it
@@ -255,7 +257,7 @@ class Seconds(wiring.Component):
         return m
 
     def _pack(self, m: Module, values: Queue) -> None:
-        """Scaled operands side by side, as many as the neurons take at once."""
+        """Pack scaled operands, as many as the neurons take per cycle."""
         codes_per_turn, some = self.geometry.neurons, self.some
         packed, position, in_group = (
             Signal(shape) for shape in (_entry(self.geometry), range(codes_per_turn), 16)
@@ -277,5 +279,5 @@ class Seconds(wiring.Component):
 
 
 def _entry(g: Geometry) -> StructLayout:
-    """Entry of the queue to the neurons: operands and their count."""
+    """Entry of the queue to the neurons: operands and their number."""
     return StructLayout({"operands": second_layout(g), "count": bits_for(g.neurons)})

@@ -35,14 +35,15 @@ CODE_BITS = bits_for(65535)
 
 
 def drain_cycles(g: Geometry) -> int:
-    """Cycles from a step's last results to its end: then its record is done with, and a read of the places
-    of its results finds them when the next step begins."""
+    """Cycles from a step's last results to its end: after them its record may be overwritten, and the next
+    step reads the results from memory."""
     turns = turns_most(g)
     return max(PLACES_LATENCY + turns, 1 + WRITE_LATENCY + turns - TO_BEGIN)
 
 
 class Walker(Sized):
-    """Step by step: a product's patches through the core, its codes or a pool's back into the map memory.
+    """Executes a program step by step: sends a product's patches through the core, and writes its codes, or a
+    pool's or gate's, back into the map memory.
 
     Record 0 without steps: the program is a chain, and none of this moves. Else a sample of ``inputs`` codes
     is loaded through ``sample_*`` into a memory of its own and walked after ``start``, which is taken when no
@@ -185,9 +186,8 @@ class Walker(Sized):
     def _control(
         self, m: Module, records: Records, step: Signal, asked: Value, is_product: Signal, taking: Signal
     ) -> Signal:
-        """The walk from step to step; gives the cycle in which one begins. ``asked``: for all its codes;
-        ``taking``: ``step`` becomes the record that was read.
-        """
+        """The state machine that goes from step to step; returns the signal that begins a step. ``asked``:
+        the step has requested all its codes; ``taking``: ``step`` is loaded with the record read."""
         header = records.header
         number = Signal(bits_for(records.depth // RECORD_WORDS - 1))
         drain = drain_cycles(self.geometry)
@@ -296,7 +296,7 @@ class Walker(Sized):
     def _scale(
         self, m: Module, begin: Signal, pooling: Pooling, seconds: Seconds, scaler: Scaler, average: Signal
     ) -> None:
-        """The scaler works for averages or for second operands."""
+        """Connect the scaler to averages or to second operands."""
         step = self.step
         divisor = Signal.like(scaler.index)
         with m.If(pooling.valid & pooling.patch_end):
@@ -352,7 +352,7 @@ class Walker(Sized):
             m.d.comb += field[name].eq(step[name if name in own_fields else f"to_{name}"])
 
     def _launch(self, m: Module, reader: PatchReader, packer: Packer, is_product: Signal) -> None:
-        """A patch in its bank is an inference; banks are taken in turn and given back as they are read."""
+        """Start an inference for each patch in its bank; banks are used in turn and released once read."""
         g = self.geometry
         banks_in_use, position = Signal(range(g.banks + 1)), Signal(INDEX_BITS)
         began, after = reader.began & is_product, Signal.like(banks_in_use)

@@ -1,7 +1,7 @@
 """Random geometries against random programs of every step kind: simulated gateware equals the golden model.
 
-One small geometry in every run and another in ``make test-long``; ``make test-pairs`` has forty of twenty-five
-programs each. What was covered is printed.
+One small geometry in every run and another in ``make test-long``; ``make test-pairs`` has forty, with
+twenty-five programs each. What was covered is printed.
 """
 
 import os
