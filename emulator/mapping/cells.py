@@ -23,6 +23,7 @@ from ndrite.emulator.device.description import Cell, Chip
 from ndrite.emulator.device.pulsing import PulseCount
 from ndrite.emulator.device.rram.drift import age
 from ndrite.emulator.device.rram.programming import STUCK_LOW, readable
+from ndrite.emulator.device.settling import settled
 from ndrite.emulator.errors import CompileError
 from ndrite.emulator.mapping.report import Mitigation
 from ndrite.emulator.spec.arithmetic import Floats, Ints
@@ -189,8 +190,8 @@ def _verified(
 
 
 def through_wires(g: Floats, chip: Chip, row_voltage_V: Floats | None, place: Ints | None = None) -> Floats:
-    """Return the effective conductances (2, K, M) behind wires and access transistors, array by array;
-    ``place`` (K,) is the physical row of every row."""
+    """Return the effective conductances (2, K, M) behind wires and access transistors, array by array, as far
+    as they have settled when read; ``place`` (K,) is the physical row of every row."""
     if place is not None:
         order = np.argsort(place)
         volts = None if row_voltage_V is None else row_voltage_V[order]
@@ -204,15 +205,38 @@ def through_wires(g: Floats, chip: Chip, row_voltage_V: Floats | None, place: In
 
     def solved(block: Floats, v: Floats) -> Floats:
         if cubic:
-            return crossbar.effective_matrix_at(block, v, law, wire, access)
-        return crossbar.effective_matrix(block, wire, access)
+            return crossbar.effective_matrix_at(block, v, law, wire, access) * _settled(block, chip)
+        return crossbar.effective_matrix(block, wire, access) * _settled(block, chip)
 
     result = np.empty_like(g)
     for region, sides in arrays_of(g, chip):
-        out = np.stack([solved(side, voltage[region[1]]) for side in sides])
-        interleaved = len(sides) == 1
-        result[region] = out.reshape(len(out[0]), -1, 2).transpose(2, 0, 1) if interleaved else out
+        result[region] = _pairs([solved(side, voltage[region[1]]) for side in sides])
     return result
+
+
+def _pairs(sides: list[Floats]) -> Floats:
+    """Pairs (2, rows, M) of the arrays that ``arrays_of`` split them into."""
+    out = np.stack(sides)
+    return out.reshape(len(out[0]), -1, 2).transpose(2, 0, 1) if len(sides) == 1 else out
+
+
+def _settled(block: Floats, chip: Chip) -> Floats | float:
+    """Part of its final current that each cell of an array's used part ``block`` adds when it is read."""
+    layout = chip.array
+    if not layout.segment_time_s or layout.read_time_ns is None:
+        return 1.0
+    # Unused rows and columns are at the wires' far ends, and their capacitance counts.
+    whole = settled(layout.rows, layout.columns, layout.segment_time_s, layout.read_time_ns * 1e-9)
+    return whole[layout.rows - block.shape[0] :, : block.shape[1]]
+
+
+def settled_parts(g: Floats, chip: Chip, place: Ints | None = None) -> Floats:
+    """Part 0..1 (2, K, M) of its final current that each cell of pairs ``g`` adds when it is read; ``place``
+    as for ``through_wires``."""
+    parts = np.empty_like(g)
+    for region, sides in arrays_of(g, chip):
+        parts[region] = _pairs([np.broadcast_to(_settled(side, chip), side.shape) for side in sides])
+    return parts if place is None else parts[:, place]
 
 
 def arrays_of(g: Floats, chip: Chip) -> Iterator[tuple[tuple[slice, slice, slice], list[Floats]]]:

@@ -16,6 +16,7 @@ from ndrite.emulator.device.description import Chip
 from ndrite.emulator.device.ndr import curves
 from ndrite.emulator.device.quoting import spice_word
 from ndrite.emulator.device.verilog_a import current_law, text
+from ndrite.emulator.errors import PhysicsError, require
 from ndrite.emulator.mapping.cells import arrays_of
 from ndrite.emulator.mapping.curves import axes, stretch_at
 from ndrite.emulator.mapping.devices import Neurons
@@ -36,9 +37,12 @@ def drawn(
 
     Gives the deck, and what the emulator has for it: differential currents of the columns, microamperes
     (n, M), and the neurons' outputs 0..1 (n, M), None where the product has no NDR neuron at its columns.
-    Raises PhysicsError when its neurons' devices are not what can be drawn.
+    Raises PhysicsError when its neurons' devices are not what can be drawn, or its wires have not settled.
     """
     array, chip = die.arrays[product], die.chip
+    read_ns = chip.array.read_time_ns if chip.array.segment_time_s else None
+    settled = "none, as a deck's operating point has settled"
+    require(read_ns is None, "array.read_time_ns", read_ns, settled, PhysicsError)
     volts: Floats = codes.astype(np.float64) * (chip.input.read_voltage_V / INPUT_MAX)
     bias_arrays = [] if array.bias is None else [(array.bias.mapped, "f")]
     lines = [f"* product {product} of die {die.seed} of {spice_word(chip.name)}", OPTIONS]

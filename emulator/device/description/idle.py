@@ -12,16 +12,23 @@ from ndrite.emulator.device.ndr.curves import CURRENT, SHAPES, VOLTAGE
 from ndrite.emulator.device.rram.description import FITTED
 
 ANALOG_ONLY = "column_noise_percent column_offset_percent column_gain_mismatch_percent bias".split()
-CONVERTER_ONLY = "output_noise_lsb gain_mismatch_percent offset_mismatch_lsb".split()
+CONVERTER_ONLY = (
+    "output_noise_lsb gain_mismatch_percent offset_mismatch_lsb compression_percent "
+    "compression_mismatch_percent"
+).split()
 FITTED_ONLY = "error_coefficients_uS error_reference_uS fitted_min_uS fitted_max_uS".split()
 LAW = "programming_error"
 SWITCHES = {
-    "telegraph_percent": "telegraph_step_percent",
-    "telegraph_step_percent": "telegraph_percent",
-    "stuck_low_uS": "stuck_low_percent",
-    "stuck_high_uS": "stuck_high_percent",
+    "cell.telegraph_percent": "cell.telegraph_step_percent",
+    "cell.telegraph_step_percent": "cell.telegraph_percent",
+    "cell.telegraph_dwell": "cell.telegraph_percent",
+    "cell.stuck_low_uS": "cell.stuck_low_percent",
+    "cell.stuck_high_uS": "cell.stuck_high_percent",
+    "array.wire_capacitance_fF": "array.wire_resistance_ohm",
+    "array.read_time_ns": "array.wire_capacitance_fF",
+    "readout.compression_mismatch_percent": "readout.compression_percent",
 }
-"""Field of a cell -> the field that switches it off when 0."""
+"""Field -> the field that switches it off when it is 0 or not given."""
 
 
 def idle_fields(chip: Chip) -> dict[str, str]:
@@ -68,8 +75,13 @@ def _without_their_condition(chip: Chip) -> Iterator[tuple[str, str]]:
         yield "cell.read_noise_percent", f"cell.read_noise_model is {cell.read_noise_model}"
     values = chip.fields()
     for field, switch in SWITCHES.items():
-        if not values[f"cell.{switch}"]:
-            yield f"cell.{field}", f"cell.{switch} is 0"
+        if not values[switch]:
+            yield field, f"{switch} is {values[switch] or 0}"
+    explained = "explain alone computes it: it is in no program and on no board"
+    if readout.kind == "adc" and readout.compression_percent:
+        yield "readout.compression_percent", explained
+    if cell.telegraph_percent and cell.telegraph_dwell:
+        yield "cell.telegraph_dwell", explained
     if chip.programming.model == "none":
         for field in fields_of(SECTIONS["programming"]).keys() - {"model"}:
             yield f"programming.{field}", "programming.model is none"

@@ -28,6 +28,11 @@ class Array:
     access_resistance_ohm:
         Access transistor (and selector), in series with each cell: 0 where the conductances were measured
         through it, as those of 1T1R cells are, which include it.
+    wire_capacitance_fF:
+        One wire segment between neighbouring cells, row and column alike, the cell's terminal included.
+    read_time_ns:
+        From driving the rows until the columns are sensed; the wires' R C then leaves far cells unsettled
+        (``ndrite.emulator.device.settling``). None: long after they have settled.
     """
 
     rows: Annotated[int, number(8, 1024, multiple=8)] = 128
@@ -35,6 +40,13 @@ class Array:
     pairs: Annotated[str, choice(("separate", "interleaved"))] = "separate"
     wire_resistance_ohm: Annotated[float, number(0, 1e3)] = 0.0
     access_resistance_ohm: Annotated[float, number(0, 1e6)] = 0.0
+    wire_capacitance_fF: Annotated[float, number(0, 1e3)] = 0.0
+    read_time_ns: Annotated[float | None, number(1e-3, 1e9)] = None
+
+    @property
+    def segment_time_s(self) -> float:
+        """R C of one wire segment."""
+        return self.wire_resistance_ohm * self.wire_capacitance_fF * 1e-15
 
     @property
     def weights_across(self) -> int:
@@ -69,6 +81,9 @@ class Readout:
     and nothing stands between a column and its neuron that is not a circuit.
     ``output_noise_lsb`` is the standard deviation of column and ADC noise, in ADC steps (adc only).
     ``gain_mismatch_percent`` and ``offset_mismatch_lsb``: deviations of each column's converter (adc only).
+    ``compression_percent``: part that a column's amplifier loses of a current at the end of its converter's
+    range, y / (1 + n |y|) as aihwkit's ``IOParameters.out_nonlinearity`` has it, with a relative deviation
+    between columns of ``compression_mismatch_percent`` (adc only; ``explain`` alone computes them).
     ``column_*`` (analog only): standard deviations of noise, offset and gain of a column's amplifier; noise
     and offset in percent of the largest column current that samples cause in the layer.
     ``noise_temperature_K``: where noise of columns and converters is as given; it goes with the square root
@@ -82,6 +97,8 @@ class Readout:
     output_noise_lsb: Annotated[float, number(0, 16)] = 0.0
     gain_mismatch_percent: Annotated[float, number(0, 30)] = 0.0
     offset_mismatch_lsb: Annotated[float, number(0, 64)] = 0.0
+    compression_percent: Annotated[float, number(0, 90)] = 0.0
+    compression_mismatch_percent: Annotated[float, number(0, 100)] = 0.0
     column_noise_percent: Annotated[float, number(0, 30)] = 0.0
     column_offset_percent: Annotated[float, number(0, 30)] = 0.0
     column_gain_mismatch_percent: Annotated[float, number(0, 30)] = 0.0

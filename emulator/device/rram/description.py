@@ -45,6 +45,9 @@ class Cell:
         Any other: of the published law of that name, which depends on conductance and time.
     telegraph_percent, telegraph_step_percent:
         Cells with a trap, and the part of a cell's conductance that its full trap takes.
+    telegraph_dwell:
+        Inferences for which a trap keeps its state on average (``explain`` alone computes it); None: traps
+        are drawn anew at every read, as read noise is.
     drift:
         Effect of the time since programming.
     relaxation, relaxation_s:
@@ -73,6 +76,7 @@ class Cell:
     read_noise_percent: Annotated[float, number(0, 5)] = 0.0
     telegraph_percent: Annotated[float, number(0, 100)] = 0.0
     telegraph_step_percent: Annotated[float, number(0, 100)] = 0.0
+    telegraph_dwell: Annotated[float | None, number(2, 1e6)] = None
     drift: Annotated[str, choice(tuple(DRIFTS))] = "none"
     relaxation: Annotated[str, choice(tuple(RELAXATIONS))] = "none"
     relaxation_s: Annotated[float, number(0, 1e9)] = 0.0

@@ -13,7 +13,7 @@ from ndrite.emulator.device.rram.drift import age
 from ndrite.emulator.device.rram.programming import readable
 from ndrite.emulator.mapping import Die, DieArray
 from ndrite.emulator.mapping.block import blocked, packed
-from ndrite.emulator.mapping.cells import nearest
+from ndrite.emulator.mapping.cells import nearest, settled_parts
 from ndrite.emulator.mapping.curves import placed
 from ndrite.emulator.mapping.devices import (
     Neurons,
@@ -26,6 +26,7 @@ from ndrite.emulator.mapping.devices import (
     without_load,
 )
 from ndrite.emulator.mapping.die import DieTable
+from ndrite.emulator.mapping.explain.traps import Traps
 from ndrite.emulator.mapping.ranges import Rows, fitted_gain, telegraph_share
 from ndrite.emulator.mapping.report import Mitigation
 from ndrite.emulator.network import Activation, Dense, Gate, Ndr, Network, Pool, Product, Table
@@ -39,7 +40,7 @@ Maps = list[Floats]
 
 EVERY_GAIN = Mitigation(gain_calibration=True)
 NOISE = {"read noise", "telegraph noise"}
-CONVERTING = {"ADC clipping", "ADC rounding", "converter mismatch", *NOISE}
+CONVERTING = {"ADC nonlinearity", "ADC clipping", "ADC rounding", "converter mismatch", *NOISE}
 VALUES_MAX = 1 << 25
 """Values of patches worked on at once, where one sample does not have more."""
 CORRECTED_ROWS = 1 << 14
@@ -53,7 +54,9 @@ CAUSES: dict[str, str] = {
     LATER: "what drift went on to after gains and biases were measured (conditions.corrected_at_s)",
     "faults": "stuck cells, with what compensation does to their pairs",
     "IR drop": "wires, access transistors, I-V curve, with what compensation does to levels",
+    "settling": "far ends of wires that have not settled when columns are read",
     "DAC": "hidden outputs rounded to the 8-bit input code",
+    "ADC nonlinearity": "columns' amplifiers compress large currents; not in programs, not on boards",
     "ADC clipping": "sums beyond the converters' range",
     "ADC rounding": "the converters' steps",
     "converter mismatch": "gain and offset of every column off the design",
@@ -85,6 +88,7 @@ def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Float
     quantised = nearest(dense.weights / mapped.limits * top, top) * (mapped.limits / top)
     target, programmed, aged = weights(cells.target), weights(readable(cells.programmed)), weights(cells.aged)
     faulted, effective = weights(cells.faulted), weights(cells.effective)
+    wired = weights(cells.effective / settled_parts(cells.effective, chip, cells.place))
     early, corrected = aged, chip.conditions.corrected_at_s
     if corrected is not None:
         early = weights(age(cells.programmed, cells.target, cell.drift_model, corrected, cells.ageing))
@@ -94,7 +98,8 @@ def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Float
         "drift": early - programmed,
         LATER: aged - early,
         "faults": (faulted - aged) + (target - programmed_for),
-        "IR drop": (effective - faulted) + (programmed_for - quantised),
+        "IR drop": (wired - faulted) + (programmed_for - quantised),
+        "settling": effective - wired,
     }
 
 
@@ -103,7 +108,8 @@ class Stage:
     """One product of the die: its integers, its part of the die, and the change that each cause makes to its
     weights.
 
-    ``telegraph``: the part of its cells' read noise that is telegraph noise, 0..1.
+    ``telegraph``: the part of its cells' read noise that is telegraph noise, 0..1. ``compression`` (M,): what
+    each column's amplifier adds to 1 in the denominator at the end of its converter's range.
     """
 
     node: Product
@@ -112,6 +118,7 @@ class Stage:
     weights: Floats
     changes: dict[str, Floats]
     telegraph: float
+    compression: Floats
 
     @property
     def activation(self) -> Activation | None:
@@ -127,8 +134,18 @@ def stages(network: Network, program: Program, die: Die) -> list[Stage]:
         changes = weight_changes(wide.dense, array, die.chip)
         weights = wide.dense.weights.astype(np.float64)
         telegraph = telegraph_share(die.chip, array.mapped)
-        built.append(Stage(wide, step.layer, array, weights, changes, telegraph))
+        compression = _compression(die, len(built), step.layer.outputs)
+        built.append(Stage(wide, step.layer, array, weights, changes, telegraph, compression))
     return built
+
+
+def _compression(die: Die, number: int, columns: int) -> Floats:
+    """Compression (M,) of the columns of product ``number``, the same for a die whenever it is asked."""
+    readout = die.chip.readout
+    lost = readout.compression_percent / 100
+    drawn = np.random.Generator(np.random.Philox(key=[die.seed, number])).standard_normal(columns)
+    spread = 1 + readout.compression_mismatch_percent / 100 * drawn
+    return np.asarray(lost / (1 - lost) * np.maximum(spread, 0.0), np.float64)
 
 
 @dataclass(eq=False)
@@ -205,7 +222,7 @@ class Forward(FloatArithmetic):
             (stage.changes[c] for c in self.causes if c in stage.changes), np.zeros(1)
         )
         z = (
-            self._converted(stage, rows, weights, rng)
+            self._converted(stage, rows, weights, rng, n)
             if CONVERTING & set(self.causes)
             else rows.product(rows.exact, weights)
         )
@@ -231,8 +248,11 @@ class Forward(FloatArithmetic):
         y = self._activated(stage, z)
         return patches.place(y.reshape(n, positions, -1), node.block)
 
-    def _converted(self, stage: Stage, rows: Rows, weights: Floats, rng: np.random.Generator) -> Floats:
-        """Pre-activations without bias, through tiles, slices, noise and converters."""
+    def _converted(
+        self, stage: Stage, rows: Rows, weights: Floats, rng: np.random.Generator, samples: int
+    ) -> Floats:
+        """Pre-activations without bias, through tiles, slices, noise and converters; the rows are of
+        ``samples`` inferences."""
         layer, array = stage.layer, stage.array
         adc, bits = layer.readout == "adc", layer.dac_bits
         per_tile = layer.tile_rows(self.die.chip.array.rows)
@@ -241,10 +261,15 @@ class Forward(FloatArithmetic):
         total = np.zeros((len(rows.exact), layer.outputs))
         shares = {"read noise": 1 - stage.telegraph, "telegraph noise": stage.telegraph}
         x = rows.exact.reshape(len(rows.exact), rows.groups, -1)
+        trapped = None
+        if "telegraph noise" in self.causes and self.die.chip.cell.telegraph_dwell:
+            shares["telegraph noise"], trapped = 0.0, self._trapped(stage, rows, per_tile, samples)
         for k in range(0, layer.inputs, per_tile):
             w = weights[k : k + per_tile] / array.mapped.unit
             for j, part in enumerate(_sliced(x[:, :, k : k + per_tile] * INPUT_MAX, bits)):
                 a = rows.product(part.reshape(len(part), -1), w)
+                if trapped is not None:
+                    a = a + trapped[k // per_tile, j]
                 if NOISE & set(self.causes):
                     power = layer.var_cell / 256 * np.square(part).sum(axis=2)
                     variance = power * sum(share for cause, share in shares.items() if cause in self.causes)
@@ -252,7 +277,10 @@ class Forward(FloatArithmetic):
                     deviation = np.repeat(np.sqrt(variance), layer.outputs // rows.groups, axis=1)
                     a = a + deviation * rng.standard_normal(a.shape)
                 if adc:
-                    c = a / built.lsb + built.offset
+                    steps = a / built.lsb
+                    if "ADC nonlinearity" in self.causes:
+                        steps = steps / (1 + stage.compression * np.abs(steps) / half)
+                    c = steps + built.offset
                     if "ADC rounding" in self.causes:
                         c = np.floor(c + 0.5)
                     if "ADC clipping" in self.causes:
@@ -261,6 +289,22 @@ class Forward(FloatArithmetic):
                     a = (c - array.designed.offset) * array.designed.lsb
                 total += a * float(1 << (j * bits))
         return np.asarray(total * array.mapped.unit / INPUT_MAX)
+
+    def _trapped(self, stage: Stage, rows: Rows, per_tile: int, samples: int) -> Floats:
+        """What traps add to the sums of every tile and slice, (tiles, slices, rows, M)."""
+        number = next(i for i, other in enumerate(self.built) if other is stage)
+        traps = Traps(stage.array.mapped, self.die.chip, self.die.seed, self.seed, number)
+        bits, inputs = stage.layer.dac_bits, stage.layer.inputs
+        starts = range(0, inputs, per_tile)
+        sums = np.empty((len(starts), slices(bits), len(rows.exact), stage.layer.outputs))
+        x = rows.exact.reshape(samples, -1, rows.groups, inputs) * INPUT_MAX
+        positions = x.shape[1]
+        for i, weights in enumerate(traps.weights(self._first, samples)):
+            for t, k in enumerate(starts):
+                for j, part in enumerate(_sliced(x[i, :, :, k : k + per_tile], bits)):
+                    added = rows.product(part.reshape(positions, -1), weights[k : k + per_tile])
+                    sums[t, j, i * positions : (i + 1) * positions] = added
+        return sums
 
     def _activated(self, stage: Stage, z: Floats) -> Floats:
         if stage.activation is None:

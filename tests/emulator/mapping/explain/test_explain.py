@@ -13,7 +13,7 @@ from ndrite.emulator.mapping.explain.explain import ALL, PROGRAM, SNR_MAX_DB
 from ndrite.emulator.mapping.explain.forward import Forward, stages, weight_changes
 from ndrite.emulator.network import Network
 from ndrite.emulator.network.activation import Named
-from ndrite.emulator.network.nodes import Product, Table
+from ndrite.emulator.network.nodes import Dense, Product, Table
 from ndrite.emulator.spec.evaluate import At
 from ndrite.emulator.spec.patches import Patches
 from tests.chips import changed, random_network, samples
@@ -99,6 +99,11 @@ def test_lost_and_won_are_counted_on_the_same_samples():
         ("drift", {"cell": {"drift": "wan2022"}, "conditions": {"time_since_programming_s": 86400.0}}),
         ("faults", {"cell": {"stuck_high_percent": 2.0}}),
         ("IR drop", {"array": {"wire_resistance_ohm": 2.0}}),
+        (
+            "settling",
+            {"array": {"wire_resistance_ohm": 1e-3, "wire_capacitance_fF": 1e3, "read_time_ns": 0.01}},
+        ),
+        ("ADC nonlinearity", {"readout": {"compression_percent": 20.0}}),
         ("ADC rounding", {"readout": {"adc_bits": 5}}),
         ("converter mismatch", {"readout": {"gain_mismatch_percent": 5.0}}),
         ("read noise", {"cell": {"read_noise_percent": 3.0}}),
@@ -114,10 +119,32 @@ def test_a_cause_shows_in_its_own_row_only(cause, sections):
     assert hurt.row(cause).snr_db < min(plain.row(cause).snr_db - 6, 33)
     # ADC ranges follow the sums, and codes the headroom, so the others may move a little.
     loose = {"ADC clipping", "ADC rounding", "quantised weights", "PWL fit"}
+    loose |= {"IR drop"} if cause == "settling" else set()  # wires that settle slowly have a resistance
     for other in set(CAUSES) - {cause} - loose:
         assert hurt.row(other).snr_db == pytest.approx(plain.row(other).snr_db, abs=2), other
     if "noise" in cause:  # nothing else on this chip comes near: it is as strong as the golden model's
         assert hurt.row(cause).snr_db == pytest.approx(hurt.row(PROGRAM).snr_db, abs=1.2)
+
+
+def test_a_compressed_column_loses_the_stated_part_at_the_end_of_its_range():
+    """By hand, of one layer: y / (1 + n |y|) of currents in the converter's steps, n of each column."""
+    net = Network.chain([Dense(NET.products[0].dense.weights, NET.products[0].dense.bias, None)])
+    chip = changed("ideal", readout={"compression_percent": 20.0, "compression_mismatch_percent": 30.0})
+    mapped = map_network(net, chip, SAMPLES, seed=3)
+    (stage,) = stages(net, mapped.program, mapped.die)
+    assert 0.5 * 0.25 < stage.compression.mean() < 1.5 * 0.25
+    assert stage.compression.std() > 0.02
+    model = Forward(net, mapped.program, mapped.die, [stage], ["ADC nonlinearity"])
+    (array,) = mapped.die.arrays
+    dense = net.products[0].dense
+    step = array.designed.lsb * array.mapped.unit / 255
+    full, wanted, largest = 1 << (mapped.program.layers[0].adc_bits - 1), dense.bias.astype(np.float64), 0.0
+    for rows in (slice(128), slice(128, 140)):
+        steps = X[:, rows].astype(np.float64) @ dense.weights[rows] / (255 * step)
+        wanted = wanted + steps / (1 + stage.compression * np.abs(steps) / full) * step
+        largest = max(largest, np.abs(steps).max() / full)
+    np.testing.assert_allclose(model.logits(X), wanted, atol=1e-6 * np.abs(wanted).max())
+    assert largest > 0.5
 
 
 def test_snr():

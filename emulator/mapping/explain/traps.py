@@ -1,0 +1,87 @@
+"""traps: telegraph noise with memory, cell by cell: two levels that last for some inferences.
+
+The trap of a cell keeps its state from one inference to the next, or draws it anew with a chance of
+``2 / dwell``: half of these draws change it, so a state lasts ``dwell`` inferences on average, and states so
+many inferences apart correlate by ``(1 - 2 / dwell) ** apart``: the random telegraph signal of S. Machlup
+(J. Appl. Phys. 25, 341, 1954), which is full half of the time.
+
+A state is a function of (seed, product, cell, inference): whatever was computed before, inference i has the
+same traps. It is found by going back to the latest inference that drew it.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.mapping.weights import MappedWeights
+from ndrite.emulator.spec.arithmetic import Floats
+
+Words = npt.NDArray[np.uint64]
+
+
+def _mixed(words: Words) -> Words:
+    """Pseudo-random words uint64 (SplitMix64's finaliser; Steele, Lea and Flood, OOPSLA 2014)."""
+    words = words + np.uint64(0x9E3779B97F4A7C15)
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return words ^ (words >> np.uint64(31))
+
+
+class Traps:
+    """The traps of one product's cells on a die.
+
+    ``cell`` (T,): index of each trapped cell among the product's, flat (2, K, M); ``change`` (T,): what a
+    full trap takes from its pair's weight and an empty one adds, half of the step, in codes.
+    """
+
+    def __init__(self, mapped: MappedWeights, chip: Chip, die_seed: int, seed: int, product: int) -> None:
+        law = chip.cell
+        conductances = mapped.cells.faulted
+        self._shape = conductances.shape
+        with np.errstate(over="ignore"):
+            keys = _mixed(
+                np.array([die_seed, seed], np.uint64) ^ _mixed(np.array([product, product], np.uint64))
+            )
+            every = _mixed(keys[0] + np.arange(conductances.size, dtype=np.uint64))
+        trapped = every < np.uint64(law.telegraph_percent / 100 * (2**64 - 2**12))
+        self.cell = np.flatnonzero(trapped)
+        step = (
+            law.telegraph_step_percent / 100 * conductances * (mapped.limits / (law.g_max_uS - law.g_min_uS))
+        )
+        signed = np.stack([step[0], -step[1]]) / 2 / mapped.unit
+        self.change: Floats = signed.reshape(-1)[self.cell]
+        self._keys = every[self.cell] ^ keys[1]
+        self._anew = np.uint64(2 / law.telegraph_dwell * (2**64 - 2**12))
+
+    def weights(self, first: int, count: int) -> Iterator[Floats]:
+        """What traps add to the weights (K, M), in codes, at each inference from ``first`` on."""
+        full = self._states(first)
+        for inference in range(first, first + count):
+            drawn, coin = self._draws(inference)
+            full = np.where(drawn, coin, full) if inference > first else full
+            added = np.zeros(self._shape).reshape(-1)
+            added[self.cell] = np.where(full, -self.change, self.change)
+            yield added.reshape(self._shape).sum(axis=0)
+
+    def _draws(
+        self, inference: int, which: slice | npt.NDArray[np.intp] = slice(None)
+    ) -> tuple[Words, Words]:
+        """Whether each trap draws its state anew at this inference, and the state it then takes."""
+        with np.errstate(over="ignore"):
+            words = _mixed(self._keys[which] + np.uint64(inference))
+            return words < self._anew, _mixed(words) & np.uint64(1) == 1
+
+    def _states(self, inference: int) -> npt.NDArray[np.bool_]:
+        """Whether each trap is full; before inference 0 the draw of 0 holds."""
+        full = np.zeros(len(self.cell), np.bool_)
+        open_traps = np.arange(len(self.cell))
+        for moment in range(inference, -1, -1):
+            drawn, coin = self._draws(moment, open_traps)
+            drawn = drawn if moment else np.ones_like(drawn)
+            full[open_traps[drawn]] = coin[drawn]
+            open_traps = open_traps[~drawn]
+            if not len(open_traps):
+                break
+        return full
