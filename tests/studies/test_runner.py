@@ -24,7 +24,7 @@ from tests.studies.conftest import BAD_INPUT, OK, OUTSIDE, run
 
 RESULTS = Path("docs/results")
 LONG = {"depth", "ecram", "kan", "recovery", "adaptation", "loss"}
-WITHOUT_TORCH = {"xor", "insitu", "cost", "neuron", "cmo-hfox"}
+WITHOUT_TORCH = {"causes", "xor", "insitu", "cost", "neuron", "cmo-hfox"}
 
 
 def digits(count: int) -> tuple[np.ndarray, np.ndarray]:

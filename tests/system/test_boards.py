@@ -1,4 +1,4 @@
-"""Boards as workers: simulated ones, each a process on a socket of its own, one of which is killed."""
+"""Boards as workers: simulated ones, each a process on a terminal of its own, one of which is killed."""
 
 import contextlib
 import dataclasses
@@ -28,7 +28,7 @@ def test_boards_share_a_campaign_and_one_that_goes_away_gives_its_run_back(
     x, labels = x[:SAMPLES], np.random.default_rng(3).integers(0, 5, SAMPLES)
     monkeypatch.setattr("ndrite.wafers.INFERENCES", RANGE * SAMPLES)
     said: list[str] = []
-    with Server("tiny") as first, Server("tiny") as second:
+    with Server("tiny", here / "first") as first, Server("tiny", here / "second") as second:
 
         @contextlib.contextmanager
         def stage(name: str) -> Iterator[Callable[[int, int], None]]:
@@ -39,13 +39,13 @@ def test_boards_share_a_campaign_and_one_that_goes_away_gives_its_run_back(
 
             yield report
 
-        how: dict[str, Any] = {"board": [first.url, second.url], "progress": stage, "announce": said.append}
+        how: dict[str, Any] = {"board": [f"uart:{first.url}", f"uart:{second.url}"], "progress": stage, "announce": said.append}
         got = ndrite.campaign(varied, x, labels, chips=CHIPS, seed=5, **how)
-        with ndrite.connect(second.url):
+        with ndrite.connect(f"uart:{second.url}"):
             pass  # its process has let go of it
     expected = campaign(varied, x, labels, Campaign(chips=CHIPS, seed=5))
     np.testing.assert_array_equal(got.votes.votes, expected.votes)
     np.testing.assert_array_equal(got.votes.correct, expected.correct)
     (line,) = said
-    assert line.startswith(f"lost board {first.url} (")
+    assert line.startswith(f"lost board uart:{first.url} (")
     assert line.endswith("; its run is done again")

@@ -42,9 +42,13 @@ def learning(seed: int, *, corner: bool = False) -> Learning:
     return random_learning(BASE, rng, sizes=(20, 8, 5), corner=corner, **how)
 
 
+SHAPE = sized_learning(learning(0))
+"""Holds all of them: one geometry is compiled once."""
+
+
 @pytest.fixture(scope="module")
 def board() -> Iterator[LearningBoard]:
-    with LearningBoard(SimLink(sized_learning(learning(0)), learns=True)) as found:
+    with LearningBoard(SimLink(SHAPE, learns=True)) as found:
         yield found
 
 
@@ -82,7 +86,7 @@ def test_it_goes_on_from_states_written_to_it(board: LearningBoard) -> None:
 def test_what_is_sent_twice_is_done_once() -> None:
     """A link that loses, damages and repeats frames: every update is applied once, in order."""
     what = learning(1)
-    link = FaultyLink(SimLink(sized_learning(what), learns=True), FaultRates(), seed=5)
+    link = FaultyLink(SimLink(SHAPE, learns=True), FaultRates(), seed=5)
     with LearningBoard(link, timeout_s=0.05, attempts=50) as board:
         x, labels, golden = begun(board, what, 60, seed=2)
         link.rates = FaultRates.per_byte(1 / 500)

@@ -58,12 +58,18 @@ class Traps:
     def weights(self, first: int, count: int) -> Iterator[Floats]:
         """What traps add to the weights (K, M), in codes, at each inference from ``first`` on."""
         full = self._states(first)
-        for inference in range(first, first + count):
+        pairs = int(np.prod(self._shape[1:]))
+        added = np.zeros(pairs)
+        np.add.at(added, self.cell % pairs, np.where(full, -self.change, self.change))
+        yield added.reshape(self._shape[1:]).copy()
+        for inference in range(first + 1, first + count):
             drawn, coin = self._draws(inference)
-            full = np.where(drawn, coin, full) if inference > first else full
-            added = np.zeros(self._shape).reshape(-1)
-            added[self.cell] = np.where(full, -self.change, self.change)
-            yield added.reshape(self._shape).sum(axis=0)
+            turned = np.flatnonzero(drawn & (coin != full))
+            full[turned] = coin[turned]
+            np.add.at(
+                added, self.cell[turned] % pairs, np.where(full[turned], -2.0, 2.0) * self.change[turned]
+            )
+            yield added.reshape(self._shape[1:]).copy()
 
     def _draws(
         self, inference: int, which: slice | npt.NDArray[np.intp] = slice(None)
