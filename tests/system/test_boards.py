@@ -39,13 +39,14 @@ def test_boards_share_a_campaign_and_one_that_goes_away_gives_its_run_back(
 
             yield report
 
-        how: dict[str, Any] = {"board": [f"uart:{first.url}", f"uart:{second.url}"], "progress": stage, "announce": said.append}
+        boards = [f"uart:{first.url}", f"uart:{second.url}"]
+        how: dict[str, Any] = {"board": boards, "progress": stage, "announce": said.append}
         got = ndrite.campaign(varied, x, labels, chips=CHIPS, seed=5, **how)
-        with ndrite.connect(f"uart:{second.url}"):
+        with ndrite.connect(boards[1]):
             pass  # its process has let go of it
     expected = campaign(varied, x, labels, Campaign(chips=CHIPS, seed=5))
     np.testing.assert_array_equal(got.votes.votes, expected.votes)
     np.testing.assert_array_equal(got.votes.correct, expected.correct)
     (line,) = said
-    assert line.startswith(f"lost board uart:{first.url} (")
+    assert line.startswith(f"lost board {boards[0]} (")
     assert line.endswith("; its run is done again")
