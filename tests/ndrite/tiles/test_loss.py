@@ -1,5 +1,7 @@
 """What a module loses on tiles, by cause and by product, and what is better left digital."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from torch import nn
 
 import ndrite
 from ndrite.emulator.errors import EmulatorError
-from ndrite.tiles.loss import ALL, DIE, INPUTS
+from ndrite.losses import ALL, DIE, INPUTS
 from tests.chips import changed
 from tests.ndrite.tiles.conftest import module
 
@@ -42,7 +44,7 @@ def rms_error(net: Any, x: Any) -> Any:
 
 def test_causes_are_those_of_the_network_imported(net: Any, x: Any) -> None:
     """By the imported network's own explanation: its rms errors of outputs, causes of products only."""
-    loss = ndrite.explain_module(net, CHIP, x[:200], rms_error(net, x), products=False)
+    loss = ndrite.explain(net, chip=CHIP, samples=x[:200], metric=rms_error(net, x), products=False)
     assert loss.reference == pytest.approx(1.0, abs=1e-6)
     compiled = ndrite.compile(net, CHIP, samples=x[:200].numpy(), input_range=(0.0, 1.0), task="values")
     with torch.no_grad():
@@ -66,9 +68,13 @@ def test_causes_are_those_of_the_network_imported(net: Any, x: Any) -> None:
 
 def test_a_product_alone_and_dies_with_their_interval(net: Any, x: Any) -> None:
     seen = list[tuple[int, int]]()
-    loss = ndrite.explain_module(
-        net, CHIP, x[:200], rms_error(net, x), dies=3, progress=lambda *done: seen.append(done)
-    )
+
+    @contextmanager
+    def progress(what: str) -> Iterator[Any]:
+        yield lambda *done: seen.append(done)
+
+    how: dict[str, Any] = {"chip": CHIP, "samples": x[:200], "metric": rms_error(net, x)}
+    loss = ndrite.explain(net, **how, dies=3, progress=progress)
     assert list(loss.products) == ["0", "2"]
     assert [len(values) for values in loss.products.values()] == [3, 3]
     assert len({value for values in loss.products.values() for value in values}) == 6
@@ -87,7 +93,7 @@ def test_convolutions_and_layers_between_them_are_explained() -> None:
     torch.manual_seed(3)
     net = nn.Sequential(nn.Conv2d(2, 6, 3, padding=1), nn.Tanh(), nn.Conv2d(6, 3, 3, groups=3), nn.Flatten())
     x = torch.rand(40, 2, 6, 5)
-    ideal = ndrite.explain_module(net.eval(), "ideal", x, rms_error(net, x), products=False)
+    ideal = ndrite.explain(net.eval(), chip="ideal", samples=x, metric=rms_error(net, x), products=False)
     assert max(value for (value,) in ideal.causes.values()) < 1.01
     assert ideal.causes[ALL][0] == pytest.approx(ideal.causes[DIE][0], abs=0.002)
 
@@ -101,7 +107,7 @@ def test_the_worst_products_stay_digital() -> None:
     net = module(lambda m, v: sum(getattr(m, name)(v) for name in parts), **parts)
     x = torch.rand(200, 16)
     metric = rms_error(net, x)
-    everything = ndrite.explain_module(net, CHIP, x, metric)
+    everything = ndrite.explain(net, chip=CHIP, samples=x, metric=metric)
     assert max(everything.products, key=lambda name: everything.products[name]) == "part2"
     limit = 0.5 * (everything.causes[DIE][0] - 1.0)
     placed = ndrite.place(net, CHIP, x, metric, loss=limit)
@@ -122,12 +128,13 @@ def test_the_worst_products_stay_digital() -> None:
         (lambda m: 1.0, r"the metric's samples never read 0, 2; accepted: samples that reach every product"),
     ],
 )
-def test_metrics_that_are_none(metric: Any, words: str, net: Any, x: Any) -> None:
+def test_metrics_that_give_no_number_and_samples_that_miss_a_product(
+    metric: Any, words: str, net: Any, x: Any
+) -> None:
     with pytest.raises(EmulatorError, match=words):
-        ndrite.explain_module(net, "ideal", x, metric)
-    if "never read" not in words:
-        with pytest.raises(EmulatorError, match=words):
-            ndrite.place(net, "ideal", x, metric, loss=1.0)
+        ndrite.explain(net, chip="ideal", samples=x, metric=metric)
+    with pytest.raises(EmulatorError, match=words):
+        ndrite.place(net, "ideal", x, metric, loss=1.0)
 
 
 def test_a_loss_that_is_none_is_refused(net: Any, x: Any) -> None:
