@@ -118,6 +118,19 @@ def test_the_worst_products_stay_digital() -> None:
     assert ndrite.place(net, CHIP, x, metric, loss=100.0).digital == ()
 
 
+def test_products_that_stay_digital_are_not_mapped_until_they_go_onto_tiles(net: Any, x: Any) -> None:
+    tiled = ndrite.analog(net, CHIP, samples=x)
+    first, second = tiled.ndrite.products.values()
+    tiled.ndrite.digital = frozenset({first.name})
+    with torch.no_grad():
+        outputs = tiled(x)
+    assert (first.on_die, second.on_die is None) == (None, False)
+    tiled.ndrite.digital = frozenset()
+    with torch.no_grad():
+        assert not torch.equal(tiled(x), outputs)
+    assert first.on_die is not None
+
+
 @pytest.mark.parametrize(
     # a metric, and words of the one line that it ends in
     ("metric", "words"),
