@@ -52,17 +52,24 @@ class ReadAs:
     seen: set[str] = field(default_factory=set)
     models: dict[str, tuple[Network, list[Any], Any]] = field(default_factory=dict)
 
-    def read(self, product: Product, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor | None:
-        """The product's sums of ``x``, without bias where the die adds it; None: read it on the die."""
+    def read(
+        self, product: Product, x: Tensor, weight: Tensor, bias: Tensor | None, call: int
+    ) -> Tensor | None:
+        """The product's sums of ``x``, without bias where the die adds it; None: read it on the die.
+
+        ``call``: which read of the product in this pass.
+        """
         self.seen.add(product.name)
         listed = self.names is None or product.name in self.names
         if not listed or (self.causes is not None and not self.causes):
             return product.exact(x, weight, bias)
         if self.causes is None:
             return None
-        return self._with_causes(product, x, weight, bias)
+        return self._with_causes(product, x, weight, bias, call)
 
-    def _with_causes(self, product: Product, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def _with_causes(
+        self, product: Product, x: Tensor, weight: Tensor, bias: Tensor | None, call: int
+    ) -> Tensor:
         assert self.causes is not None
         shape: Shape = (*x.shape[1:], 1, 1)[:3] if product.whole else (x.shape[1], x.shape[2], x.shape[3])
         model_parts = self.models.get(product.name)
@@ -80,12 +87,14 @@ class ReadAs:
         if INPUTS in self.causes:
             u = np.rint(np.clip(u, 0.0, 1.0) * INPUT_MAX) / INPUT_MAX
         causes = [cause for cause in self.causes if cause != INPUTS]
-        model = Forward(network, mapped.program, mapped.die, built, causes, self.seed)
+        # Each product is the first one of its network: the seed keeps their read noise apart.
+        (seed,) = np.random.SeedSequence((self.seed, product.number, call)).generate_state(1, np.uint64)
+        model = Forward(network, mapped.program, mapped.die, built, causes, int(seed))
         model.correct(product.rows())
         corrections = model.corrections
         wide = product.network_on(network, shape)
         program = product.program_on(mapped.program, shape)
-        model = Forward(wide, program, mapped.die, stages(wide, program, mapped.die), causes, self.seed)
+        model = Forward(wide, program, mapped.die, stages(wide, program, mapped.die), causes, int(seed))
         model.corrections = corrections
         sums = torch.from_numpy(model.logits(_codes(u))).to(
             x.device, torch.promote_types(x.dtype, torch.float32)
@@ -127,20 +136,19 @@ def explain_module(
     """
     chip = chip if isinstance(chip, Chip) else load_chip(chip)
     source = source_of(module, samples, metric)
-    how: dict[str, Any] = {"seed": seed, "products": products}
     rows: list[dict[str, Any]] = []
     if workers == 1 and scheduler is None and folder is None:
         for number in range(dies):
             first = None if progress is None else _from(progress, number, dies)
-            rows.append(_losses(source, chip, seed + number, **how, progress=first))
+            rows.append(_losses(source, chip, seed + number, products=products, progress=first))
     else:
         with (
             open_workers(workers, scheduler, needs=[MODULE, "torch"]) as opened,
             tempfile.TemporaryDirectory() as name,
         ):
             file, function = source_file(module, source, (samples, metric), Path(name))
-            of = {"source": file, "function": function, "chip": chip.as_dict()}
-            runs = [Run(f"{MODULE}:losses", {**of, "die": seed + number, **how}) for number in range(dies)]
+            of = {"source": file, "function": function, "chip": chip.as_dict(), "products": products}
+            runs = [Run(f"{MODULE}:losses", {**of, "die": seed + number}) for number in range(dies)]
             report = progress or (lambda done, total: None)
             kept = Path(name) if folder is None else folder
             outcome = execute(runs, opened, kept, progress=report, say=announce)
@@ -164,15 +172,13 @@ def _from(progress: Progress, number: int, dies: int) -> Progress:
     return lambda done, total: progress(number * total + done, dies * total)
 
 
-def losses(
-    *, source: File, function: str, chip: dict[str, Any], die: int, seed: int, products: bool
-) -> dict[str, Any]:
+def losses(*, source: File, function: str, chip: dict[str, Any], die: int, products: bool) -> dict[str, Any]:
     """Losses on one die, for the engine of runs."""
-    return _losses(read_source(source, function), parse_chip(chip), die, seed=seed, products=products)
+    return _losses(read_source(source, function), parse_chip(chip), die, products=products)
 
 
 def _losses(
-    source: Source, chip: Chip, die: int, *, seed: int, products: bool, progress: Progress | None = None
+    source: Source, chip: Chip, die: int, *, products: bool, progress: Progress | None = None
 ) -> dict[str, Any]:
     """The metric on one die: float ``reference``, by ``causes``, by ``products``; their ``shares``."""
     tiled = analog(source.module, chip, samples=source.samples, seed=die)
@@ -180,8 +186,8 @@ def _losses(
     names = [product.name for product in placement.products.values()]
     models: dict[str, Any] = {}
     by_cause = {
-        **{cause: ReadAs((cause,), seed=seed, models=models) for cause in ON_TILES},
-        ALL: ReadAs(tuple(ON_TILES), seed=seed, models=models),
+        **{cause: ReadAs((cause,), seed=die, models=models) for cause in ON_TILES},
+        ALL: ReadAs(tuple(ON_TILES), seed=die, models=models),
         DIE: ReadAs(None),
     }
     by_product = {name: ReadAs(None, (name,)) for name in (names if products else ())}

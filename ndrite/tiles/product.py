@@ -278,7 +278,7 @@ class Product(torch.nn.Module):
         if self.training:
             return self._seen(run, x, weight, bias)
         if place.reading is not None:
-            y = place.reading.read(self, x, weight, bias)
+            y = place.reading.read(self, x, weight, bias, call)
             if y is not None:
                 return y
         with torch.no_grad():

@@ -17,6 +17,7 @@ from torch import nn
 
 import ndrite
 from ndrite.emulator.errors import EmulatorError
+from ndrite.intervals import mean_interval
 from ndrite.losses import ALL, DIE, INPUTS
 from tests.chips import changed
 from tests.ndrite.tiles.conftest import module
@@ -64,6 +65,68 @@ def test_causes_are_those_of_the_network_imported(net: Any, x: Any) -> None:
     assert errors[ALL] == pytest.approx(errors[DIE], rel=0.25)
     powers = sum(e**2 for cause, e in errors.items() if cause not in (ALL, DIE)) ** 0.5
     assert errors[ALL] == pytest.approx(powers, rel=0.25), "small independent errors add as powers"
+
+
+class Residual(nn.Module):
+    """Two layers of one size, whose errors add in a third."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(16, 16), nn.Linear(16, 16), nn.Linear(16, 3)
+
+    def forward(self, x: Any) -> Any:
+        y = torch.relu(self.first(x))
+        return self.last(torch.relu(y + self.second(y)))
+
+
+def convolutions() -> Any:
+    layers = (nn.Conv2d(1, 6, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 4, 2), nn.ReLU(), nn.Flatten())
+    return nn.Sequential(*layers, nn.Linear(4, 3))
+
+
+@pytest.mark.parametrize(("make", "shape"), [(convolutions, (1, 6, 6)), (Residual, (16,))])
+def test_causes_are_those_of_the_network_imported_over_dies(make: Any, shape: tuple[int, ...]) -> None:
+    """Mean errors of outputs over three dies: each cause within the intervals of both explanations."""
+    torch.manual_seed(3)
+    net, x, dies = make().eval(), torch.rand(200, *shape), 3
+    metric = rms_error(net, x)
+    loss = ndrite.explain(net, chip=CHIP, samples=x[:120], metric=metric, products=False, dies=dies)
+    with torch.no_grad():
+        wanted = net(x).numpy()
+    imported: dict[str, list[float]] = {}
+    for seed in range(dies):
+        how: dict[str, Any] = {"samples": x[:120].numpy(), "input_range": (0.0, 1.0), "task": "values"}
+        compiled = ndrite.compile(net, CHIP, seed=seed, **how)
+        explanation = ndrite.explain(compiled, x.numpy(), wanted, measure="rms_error", seed=seed).explanation
+        for row in explanation.rows:
+            score = row.score if row.score_corrected is None else row.score_corrected
+            imported.setdefault(row.cause, []).append(score)
+    imported[DIE] = imported.pop("program (golden model)")
+    codes = imported["IR drop"][0]  # the chip has no wires: what is left is the rounding of inputs
+    compared = set()
+    for cause in {*loss.causes} & {*imported}:
+        mean, half = mean_interval(np.array(loss.causes[cause]) - 1)
+        theirs = np.array(imported[cause])
+        expected, other = mean_interval(np.sqrt(np.maximum(theirs**2 - codes**2, 0)))
+        assert abs(mean - expected) <= half + other + 0.1 * expected + 1e-6, cause
+        compared |= {cause} if expected > codes else set()
+    causes = {"quantised weights", "programming error", "faults", "ADC clipping", "read noise"}
+    assert compared >= causes | {ALL, DIE}
+
+
+def test_read_noise_of_products_and_dies_is_independent() -> None:
+    """Of two layers of one size, the errors of sum and difference have one mean square; dies differ."""
+    errors = {}
+    for sign in (1, -1):
+        torch.manual_seed(4)
+        parts = {"first": nn.Linear(12, 8), "second": nn.Linear(12, 8)}
+        net, x = module(lambda m, v, sign=sign: m.first(v) + sign * m.second(v), **parts), torch.rand(200, 12)
+        chip = changed("ideal", cell={"read_noise_percent": 3.0})
+        how = {"chip": chip, "samples": x, "metric": rms_error(net, x), "products": False, "dies": 2}
+        loss = ndrite.explain(net, **how)
+        errors[sign] = np.array(loss.causes["read noise"]) - 1
+    assert errors[1] == pytest.approx(errors[-1], rel=0.15)
+    assert errors[1][0] != errors[1][1]
 
 
 def test_a_product_alone_and_dies_with_their_interval(net: Any, x: Any) -> None:
