@@ -128,6 +128,9 @@ class Placed(Result):
         title = f"float {self.reference:.5g}; digital: {', '.join(self.digital) or 'none'}"
         yield Table(title, ("products in floats", "multiplications on tiles", "metric"), rows)
 
+    def lines(self) -> Iterable[str]:
+        return (f"{len(self.harm)} products were measured alone",)
+
 
 def _interval(values: tuple[float, ...]) -> dict[str, Any]:
     mean, half = mean_interval(np.array(values))

@@ -175,6 +175,8 @@ def test_the_worst_products_stay_digital() -> None:
     limit = 0.5 * (everything.causes[DIE][0] - 1.0)
     placed = ndrite.place(net, CHIP, x, metric, loss=limit)
     assert placed.digital == ("part2",)
+    assert list(placed.lines()) == ["4 products were measured alone"]
+    assert max(placed.harm, key=lambda name: placed.harm[name]) == "part2"
     assert [row[0] for row in placed.curve] == [0, 2, 1], "found by bisection, nothing to trim"
     assert placed.curve[-1][1] == pytest.approx(0.75)
     assert metric(placed.module.eval()) - 1.0 <= limit

@@ -158,5 +158,7 @@ test_wrong_arguments_say_what_is_accepted = refused(
         "metric is 5; accepted: a function",
     ),
     (lambda: ndrite.place(7, "ideal", 1, total, loss=1), "model is a int; accepted: a torch.nn.Module"),
+    (lambda: ndrite.explain("model.py:make", chip="ideal", samples=7), "samples hold a int; accepted"),
+    (lambda: ndrite.explain("model.py:make", chip="ideal", metric=7), "metric is 7; accepted: a function"),
     (lambda: ndrite.explain(LINEAR, "ideal"), "inputs is ideal, for a PyTorch module; accepted: of these"),
 )
