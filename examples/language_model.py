@@ -261,7 +261,7 @@ def main() -> None:
         )
         show(placed)
         run.line(
-            f"the same products digital, {options.dies} other dies",
+            f"the same products digital on {options.dies} dies",
             chip,
             frozenset(placed.digital),
             options.dies,

@@ -39,7 +39,11 @@ def test_boards_share_a_campaign_and_one_that_goes_away_gives_its_run_back(
 
             yield report
 
-        how: dict[str, Any] = {"board": [f"uart:{first.url}", f"uart:{second.url}"], "progress": stage, "announce": said.append}
+        how: dict[str, Any] = {
+            "board": [f"uart:{first.url}", f"uart:{second.url}"],
+            "progress": stage,
+            "announce": said.append,
+        }
         got = ndrite.campaign(varied, x, labels, chips=CHIPS, seed=5, **how)
         with ndrite.connect(f"uart:{second.url}"):
             pass  # its process has let go of it

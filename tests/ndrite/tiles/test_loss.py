@@ -60,7 +60,7 @@ def test_causes_are_those_of_the_network_imported(net: Any, x: Any) -> None:
         # Other cells and ranges are drawn for each: the same law on 384 weights, not the same numbers.
         assert value - 1.0 == pytest.approx(expected, rel=0.5, abs=0.002 * scale), cause
         compared += 1
-    assert compared == 7
+    assert compared == 9
     errors = {cause: value - 1.0 for cause, (value,) in loss.causes.items()}
     assert errors[ALL] == pytest.approx(errors[DIE], rel=0.25)
     powers = sum(e**2 for cause, e in errors.items() if cause not in (ALL, DIE)) ** 0.5
