@@ -3,9 +3,9 @@
 ``compile`` puts a network or model on a chip and writes one file; ``load`` reads it. ``evaluate``,
 ``explain``, ``cost``, ``campaign`` and ``report`` say how well it does there, and why. ``fit`` brings in
 measured devices, ``train``, ``learn`` and ``calibrate`` make the best of them, ``sweep`` goes over grids of
-chips. ``connect`` opens a board, ``infer`` and ``Classifier`` run a program on one. ``analog`` takes any
-PyTorch module and puts its products on a die. Everything else is in four modules: ``devices``, ``networks``,
-``nn`` and ``intervals``.
+chips. ``connect`` opens a board, ``infer`` and ``Classifier`` run a program on one. ``analog`` puts products
+of any PyTorch module on a die, and ``place`` says which to keep digital. Everything else is in four modules:
+``devices``, ``networks``, ``nn`` and ``intervals``.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from ndrite.samples import data_set as data_set
     from ndrite.tiles import analog as analog
     from ndrite.tiles import cost_of as cost_of
-    from ndrite.tiles import explain_module as explain_module
-    from ndrite.tiles import place as place
     from ndrite.url import connect as connect
     from ndrite.verbs.calibrate import calibrate as calibrate
     from ndrite.verbs.campaign import campaign as campaign
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
     from ndrite.verbs.fit import fit as fit
     from ndrite.verbs.infer import infer as infer
     from ndrite.verbs.learn import learn as learn
+    from ndrite.verbs.place import place as place
     from ndrite.verbs.report import report as report
     from ndrite.verbs.sweep import sweep as sweep
     from ndrite.verbs.train import train as train
@@ -53,12 +52,14 @@ _LATER = {
     "ndrite.classifier": "Classifier",
     "ndrite.compiled": "Compiled load",
     "ndrite.samples": "data_set",
-    "ndrite.tiles": "analog cost_of explain_module place",
+    "ndrite.tiles": "analog cost_of",
     "ndrite.url": "connect",
 }
 _LATER |= {
     f"ndrite.verbs.{verb}": verb
-    for verb in "calibrate campaign compile cost evaluate explain fit infer learn report sweep train".split()
+    for verb in (
+        "calibrate campaign compile cost evaluate explain fit infer learn place report sweep train".split()
+    )
 }
 """Module -> what is loaded of it when first asked for: `import ndrite` and the command line stay quick."""
 _MODULES = ("devices", "intervals", "networks", "nn")

@@ -9,6 +9,8 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
+import sys
 import tempfile
 import zipfile
 from collections.abc import Iterable
@@ -330,6 +332,29 @@ def is_model(source: Any) -> bool:
     if _is_path(source):
         return Path(source).suffix in MODELS
     return not isinstance(source, Network | Compiled)
+
+
+def takes_module(program: Any, of_networks: dict[str, Any], of_modules: dict[str, Any]) -> bool:
+    """Whether a verb's ``program`` is a PyTorch module, or names a function of a file that returns one.
+
+    Raises InputError where an option is set that only the other kind takes, each by its name, or a module is
+    given without ``chip``, one of those of modules.
+    """
+    torch = sys.modules.get("torch")
+    is_module = torch is not None and isinstance(program, torch.nn.Module)
+    if isinstance(program, str):
+        is_module = re.fullmatch(r".+\.py:\w+", program) is not None
+    kind = "PyTorch module" if is_module else "compiled network"
+    refused, taken = (of_networks, of_modules) if is_module else (of_modules, of_networks)
+    for name, value in refused.items():
+        if value is not None and value is not False:
+            shown = " ".join(str(value).split())[:40]
+            raise InputError(
+                f"{name} is {shown}, for a {kind}; accepted: of these options {', '.join(taken)}"
+            )
+    if is_module and of_modules["chip"] is None:
+        raise InputError("chip is missing; accepted: a preset, a YAML file or several joined with +")
+    return is_module
 
 
 class Taken(NamedTuple):

@@ -106,6 +106,11 @@ def share(text: str) -> tuple[int, int]:
 
 PathName = str | os.PathLike[str]
 Source = Annotated[Any, Option("FILE", text="A result of `compile` or its file.")]
+Module = Annotated[Any, Option("FILE.py:FUNCTION")]
+SamplesOf = Annotated[object, Option(text="Typical inputs of a module, as for `ndrite.analog`.")]
+"""Only Python can pass these."""
+MetricOf = Annotated[Callable[[Any], Any], Option(text="Function of a module that returns a number.")]
+"""Likewise."""
 Runs = Annotated[Any, Option("FILE", text="A result of `compile` or its file, or a program alone.")]
 Array = Annotated[Any, Option("FILE.npy")]
 """An array, a tensor, or the path of an ``.npy`` file."""

@@ -43,7 +43,7 @@ COMMANDS: Names = {
         "Chip descriptions: list, show, check, diff.",
         _verbs("ndrite.verbs.chip", "list show check diff"),
     ),
-    **_each("train learn compile evaluate explain cost report export campaign sweep calibrate infer"),
+    **_each("train learn compile evaluate explain place cost report export campaign sweep calibrate infer"),
     "board": (
         "FPGA boards and simulated ones: build, bringup, serve and more.",
         _verbs("ndrite.verbs.board", "list")
@@ -62,6 +62,7 @@ nothing yet                ndrite demo
 measured curves (CSV)      ndrite fit ndr iv.csv -o mine.yaml
 a model (ONNX, PyTorch)    ndrite compile model.onnx --chip wan2022 --samples x.npy -o mine
 a compiled network         ndrite explain mine
+any PyTorch module         ndrite explain model.py:make --chip wan2022
 an FPGA board              ndrite board bringup BOARD --port PORT
 
 `ndrite --help` lists all commands, `ndrite COMMAND --help` says what one takes.

@@ -11,8 +11,31 @@ from ndrite.costs.program import works
 from ndrite.emulator.errors import EmulatorError
 from ndrite.emulator.learning.training.view import torch
 from ndrite.emulator.network.importing.original import evaluating
+from ndrite.tiles.convert import analog
 from ndrite.tiles.placement import Placement
 from ndrite.tiles.product import Product
+from ndrite.tiles.source import source_of
+
+
+def cost_of_module(
+    module: Any, chip: Any, samples: Any, count: int, constants: Constants | None = None
+) -> Account:
+    """Cost of one sample through ``module`` on a chip: mean over the first ``count`` of ``samples``' first
+    call.
+
+    ``module``, ``samples``: as for ``source_of``. Errors as for ``analog`` and ``cost_of``.
+    """
+    source = source_of(module, samples, judged=False)
+    tiled = analog(source.module, chip, samples=source.samples)
+    arguments, keywords = tiled.ndrite.samples[0]
+    first = next(v for v in (*arguments, *keywords.values()) if isinstance(v, torch.Tensor))
+
+    def cut(value: Any) -> Any:
+        whole = not isinstance(value, torch.Tensor) or not value.dim() or len(value) != len(first)
+        return value if whole else value[:count]
+
+    cut_keywords = {name: cut(value) for name, value in keywords.items()}
+    return cost_of(tiled, cut_keywords or tuple(map(cut, arguments)), constants)
 
 
 def cost_of(chip: Any, x: Any, constants: Constants | None = None) -> Account:
@@ -20,7 +43,8 @@ def cost_of(chip: Any, x: Any, constants: Constants | None = None) -> Account:
 
     Products alone: converters, drivers, cells, and the memory their inputs and sums pass through. PyTorch's
     work between them (activations, pooling, gates, normalisation) is not in it. Each product has arrays of
-    its own, and products follow one another. ``x``: a tensor (n, ...), or a tuple of arguments.
+    its own, and products follow one another. ``x``: a tensor (n, ...), a tuple of arguments, or a dictionary
+    of named ones.
 
     Raises
     ------
@@ -30,15 +54,16 @@ def cost_of(chip: Any, x: Any, constants: Constants | None = None) -> Account:
     placement = getattr(chip, "ndrite", None)
     if not isinstance(placement, Placement):
         raise EmulatorError(f"chip is a {type(chip).__name__}; accepted: a module that ndrite.analog made")
-    arguments = x if isinstance(x, tuple) else (x,)
-    count = len(arguments[0])
+    keywords = x if isinstance(x, dict) else {}
+    arguments = () if keywords else x if isinstance(x, tuple) else (x,)
+    count = len((*arguments, *keywords.values())[0])
     if not count:
         raise EmulatorError("x holds 0 samples; accepted: at least one to count the work of")
     read: dict[Product, list[Any]] = {}
     placement.read = read
     try:
         with evaluating(chip), torch.no_grad():
-            chip(*arguments)
+            chip(*arguments, **keywords)
     finally:
         placement.read = None
     all_work: list[Work] = []

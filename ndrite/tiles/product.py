@@ -258,6 +258,8 @@ class Product(torch.nn.Module):
             if len(watched.codes) and watched.shown == watched.seen:
                 self.settle(watched.codes, weight.detach())
             return self._float(x, weight, bias)
+        if self.name in place.digital and place.reading is None and not self.training:
+            return self.exact(x, weight, bias)
         if place.watching == "given" and self.on_die is None:
             if watched.calls == len(place.samples) == 1:
                 self._show(x)
@@ -275,10 +277,8 @@ class Product(torch.nn.Module):
             return self._float(x, weight, bias)
         if self.training:
             return self._seen(run, x, weight, bias)
-        if self.name in place.digital and place.reading is None:
-            return self.exact(x, weight, bias)
         if place.reading is not None:
-            y = place.reading.read(self, x, weight, bias)
+            y = place.reading.read(self, x, weight, bias, call)
             if y is not None:
                 return y
         with torch.no_grad():

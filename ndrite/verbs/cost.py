@@ -1,16 +1,29 @@
-"""cost: what one inference costs, modelled, and the constants."""
+"""cost: what one inference of a compiled network or a module costs, modelled, and the constants."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
-from ndrite.compiled import compiled_of
+from ndrite.compiled import compiled_of, takes_module
 from ndrite.costs.account import Account, account_of
 from ndrite.costs.constants import CONSTANTS, Constants, load_constants
 from ndrite.results import Found
 from ndrite.samples import first, seen_samples
-from ndrite.signature import Codes, Count, DataSet, Inputs, Option, Source, Stages, silent, verb
+from ndrite.signature import (
+    ChipName,
+    Codes,
+    Count,
+    DataSet,
+    Inputs,
+    Option,
+    SamplesOf,
+    Source,
+    Stages,
+    silent,
+    verb,
+)
 
-SAMPLES = 100  # that the work is counted on, at most, where a user does not say how many
+SAMPLES = 100
+"""Samples that the work is counted on, at most, by default."""
 
 
 @verb
@@ -22,6 +35,8 @@ def cost(
     data: DataSet | None = None,
     codes: Codes = False,
     count: Count | None = None,
+    chip: ChipName | None = None,
+    samples: SamplesOf | None = None,
     constants: Annotated[Any, Option("FILE.yaml")] | None = None,
     node_nm: Annotated[float, Option("NM", least=5, most=500)] | None = None,
     show: bool = False,
@@ -36,12 +51,18 @@ def cost(
     Parameters
     ----------
     program:
-        A result of `compile` or its file. Default: what ships.
+        A result of `compile` or its file; or a PyTorch module, or FILE.py:FUNCTION, a function of a file that
+        returns one. This runs the file's code. Default: what ships.
     inputs:
         Samples (n, inputs) that the work is counted on. Default: test samples of the data set that the
         network names, else those that calibrated the die.
     count:
         First so many samples; default: 100, or all of fewer.
+    chip:
+        Chip of a module, of which products alone cost, as for ``ndrite.cost_of``; for a compiled network it
+        is in the file.
+    samples:
+        Typical inputs of a module, on which the work is counted too; default: the file's ``samples()``.
     constants:
         Constants or their YAML file, in place of the built-in ones.
     node_nm:
@@ -54,6 +75,7 @@ def cost(
     $ ndrite cost mine --inputs x.npy --json
     > ndrite cost --show > mine.yaml
     > ndrite cost mine --constants mine.yaml --node-nm 65
+    > ndrite cost model.py:make --chip wan2022
     >>> import ndrite
     >>> account = ndrite.cost(count=20)
     >>> low, typical, high = account.total.energy_pJ
@@ -68,8 +90,14 @@ def cost(
     chosen_constants = (
         constants if isinstance(constants, Constants) else load_constants(Path(constants or CONSTANTS))
     )
+    on = chosen_constants.on(node_nm)
+    of_networks = {"inputs": inputs, "data": data, "codes": codes}
+    if takes_module(program, of_networks, {"chip": chip, "samples": samples}):
+        from ndrite.tiles import cost_of_module
+
+        with progress("samples"):
+            return cost_of_module(program, chip, samples, count or SAMPLES, on)
     compiled = compiled_of(program)
     x = first(seen_samples(compiled.program, compiled, inputs, data=data, codes=codes), count, SAMPLES)
     with progress("samples") as report:
-        on, network = chosen_constants.on(node_nm), compiled.network
-        return account_of(compiled.program, compiled.die, x, on, network=network, progress=report)
+        return account_of(compiled.program, compiled.die, x, on, network=compiled.network, progress=report)

@@ -1,18 +1,19 @@
-"""explain: where the accuracy goes, one cause of error at a time."""
+"""explain: where the accuracy goes, one cause of error at a time, of a compiled network or of a module."""
 
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from ndrite import signature as sig
-from ndrite.compiled import compiled_of
+from ndrite.compiled import compiled_of, takes_module
 from ndrite.dies import OverDies, explained, over_dies
 from ndrite.emulator.mapping.explain import Explanation, Outcome, Row, mitigation_benefits
 from ndrite.emulator.mapping.explain import explain as causes_of
 from ndrite.host import InputError
 from ndrite.intervals import percent
+from ndrite.losses import ModuleLoss
 from ndrite.pages import causes, drawing
 from ndrite.results import Result, Table
 from ndrite.samples import judged_samples
@@ -84,12 +85,17 @@ def explain(
     seed: sig.Seed = 0,
     mitigation: bool = False,
     picture: sig.Picture | None = None,
+    chip: sig.ChipName | None = None,
+    samples: sig.SamplesOf | None = None,
+    metric: sig.MetricOf | None = None,
+    products: bool = True,
+    folder: Annotated[sig.PathName, sig.Option("DIR")] | None = None,
     dies: sig.Dies | None = None,
     workers: sig.Workers = 1,
     scheduler: sig.Scheduler | None = None,
     progress: sig.Stages = sig.silent,
     announce: sig.Announce = sig.unheard,
-) -> Loss | OverDies:
+) -> Loss | OverDies | ModuleLoss:
     """Where the accuracy goes: one cause of error at a time.
 
     Every cause stands alone, as it is and with gains and biases corrected on the samples as compiling does;
@@ -97,20 +103,40 @@ def explain(
     model's unit, and the error of the outputs (% of their spread). Causes do not add up. The JSON has SNR
     (dB), and what every cause covers.
 
+    A PyTorch module is explained in a metric of your own, such as a perplexity: by cause, then with one
+    product alone on the die. Its chip, samples and metric are given by name. The command takes model.py:make:
+    it runs the code of that file, and calls its functions make(), samples() and metric(module).
+
     Parameters
     ----------
+    program:
+        A result of `compile` or its file; or a PyTorch module, or FILE.py:FUNCTION, a function of a file that
+        returns one. This runs the file's code.
+    chip:
+        Chip of a module; for a compiled network it is in the file.
+    samples:
+        Typical inputs of a module, as for ``ndrite.analog``; default: the file's ``samples()``.
+    metric:
+        Function of a module, which it calls like ``program``; returns a finite number; default: the file's.
+    products:
+        Measure each product of a module alone on the die.
+    folder:
+        Keep each die's result of a module there; the same call goes on from what it has.
+    seed:
+        Read-noise seed: the same seed gives the same answers on every board. Of a module also the first die.
     count:
         First so many samples; default: 2000, or all of fewer.
     mitigation:
         Measure also what each measure against the errors is worth.
     dies:
-        Do so for so many dies of the compiled network's chip, each programmed anew: means over dies with
-        their intervals, in place of the die in the file.
+        Do so for so many dies of the chip, each programmed anew: means over dies with their intervals, in
+        place of the die in the file.
 
     Examples
     --------
     $ ndrite explain mine -p explain.png
     > ndrite explain mine --mitigation --json
+    > ndrite explain model.py:make --chip wan2022 --dies 3
     >>> import ndrite
     >>> compiled = ndrite.compile(ndrite.networks.shipped_network(), "wan2022")
     >>> loss = ndrite.explain(compiled, count=50)
@@ -119,6 +145,27 @@ def explain(
     >>> loss.plot("explain.png").name
     'explain.png'
     """
+    of_networks = {"inputs": inputs, "labels": labels, "data": data, "codes": codes, "count": count}
+    of_networks |= {"measure": measure, "mitigation": mitigation, "picture": picture}
+    of_modules = {"chip": chip, "samples": samples, "metric": metric, "folder": folder}
+    if takes_module(program, of_networks, of_modules):
+        from ndrite.tiles import explain_module
+
+        with progress("metrics") as report:
+            return explain_module(
+                program,
+                chip,
+                samples,
+                metric,
+                seed=seed,
+                dies=dies or 1,
+                products=products,
+                workers=workers,
+                scheduler=scheduler,
+                folder=None if folder is None else Path(folder),
+                progress=report,
+                announce=announce,
+            )
     if dies is not None:
         if mitigation or picture is not None:
             raise InputError("mitigation and picture are of one die; accepted with dies: without")
@@ -146,10 +193,10 @@ def explain(
         compiled.program, compiled, inputs, labels, data=data, codes=codes, seen=False, measure=measure
     )
     x, y, by, task = judged.first(count, 2000)
-    samples, die = compiled.samples, compiled.die
+    typical, die = compiled.samples, compiled.die
     with progress("causes") as report:
         explanation = causes_of(
-            compiled.network, compiled.program, die, samples, x, y, task=task, seed=seed, progress=report
+            compiled.network, compiled.program, die, typical, x, y, task=task, seed=seed, progress=report
         )
     worth: list[Outcome] = []
     if mitigation:
@@ -157,7 +204,7 @@ def explain(
             worth = mitigation_benefits(
                 compiled.network,
                 die.chip,
-                samples,
+                typical,
                 x,
                 y,
                 task=task,

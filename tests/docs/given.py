@@ -24,13 +24,28 @@ SHORTER = (
     (r"--steps 200", "--steps 1 --batch 2 --measure 2"),
     (r"(calibrate mine( --board golden:)?) -o", r"\1 --steps 2 --measure 20 -o"),
     (r"train --inputs", "train --batch 32 --inputs"),
-    (r"explain (\w+)", r"explain \1 --count 40"),
+    (r"explain (\w+)(?![\w.])", r"explain \1 --count 40"),
     (r"report (\w+)", r"report \1 --count 200"),
     (r"bringup --simulated", "bringup --simulated --inferences 16"),
     (r"demo( --count \d+|$)", "demo --count 10"),
     (r"demo --board (\S+) --count 40", r"demo --board \1 --count 2"),
 )
 """Pattern -> replacement, in order: what a test does less of."""
+
+
+MODEL = """import torch
+
+def make():
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3)).eval()
+
+def samples():
+    return torch.rand(64, 6, generator=torch.Generator().manual_seed(1))
+
+def metric(module):
+    return 1 + (module(samples()) - make()(samples())).square().mean().sqrt()
+"""
+"""A file with a module, typical inputs and a metric."""
 
 
 def shorter(line: str) -> str:
@@ -72,6 +87,7 @@ def write_files() -> None:
         np.repeat([1, 2], 200),
     )
     assert run(["fit", "rram", "g.csv", "-o", "mine.yaml"]) == OK
+    Path("model.py").write_text(MODEL)
     Path("plan.yaml").write_text("chip: wan2022\ngrid: {cell.levels: [8, 16]}\ncount: 40\nsamples: 64\n")
 
 

@@ -27,7 +27,9 @@ ELSEWHERE = {
     "ndrite evaluate mine --board udp:127.0.0.1": "needs that; tests/system/test_udp.py",
     "ndrite board scrub mine --board uart:/dev/ttyUSB0 --every 60": "runs on; tests/trust/test_lifetime.py",
 }
-NEEDS = {"compile": ("onnx", "torch"), "train": ("torch",), "sweep": ("pyarrow",)}
+NEEDS = {"compile": ("onnx", "torch"), "sweep": ("pyarrow",)} | dict.fromkeys(
+    ("cost", "explain", "place", "train"), ("torch",)
+)
 
 
 def examples(command: list[str]) -> list[str]:

@@ -65,7 +65,7 @@ def test_targets_of_make_on_the_pages_exist() -> None:
 @pytest.mark.parametrize("name", sorted(set(ndrite.__all__) - {"__version__"}))
 def test_signatures_are_of_names_types_and_defaults(name: str) -> None:
     """As `help` opens with them; no page of options of the command line."""
-    if name in ("analog", "cost_of", "explain_module", "nn", "place"):
+    if name in ("analog", "cost_of", "nn"):
         needs("torch")
     public = getattr(ndrite, name)
     if inspect.isroutine(public):

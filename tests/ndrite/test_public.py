@@ -18,7 +18,8 @@ from tests.chips import random_network, samples
 from tests.extras import needs
 from tests.refusals import refused
 
-FUNCTIONS = "compile fit campaign sweep cost evaluate explain report Classifier infer calibrate train".split()
+FUNCTIONS = "compile fit campaign sweep cost evaluate explain place report infer calibrate train".split()
+FUNCTIONS += ["Classifier"]
 
 
 def test_no_public_name_is_a_module() -> None:
@@ -39,7 +40,7 @@ def test_neither_importing_nor_help_loads_anything_heavy(told: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_docstrings_example_runs(name: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for needed in {"train": ["torch"], "sweep": ["pyarrow"]}.get(name, ()):
+    for needed in {"place": ["torch"], "train": ["torch"], "sweep": ["pyarrow"]}.get(name, ()):
         needs(needed)
     found = doctest.DocTestFinder(recurse=False).find(getattr(ndrite, name), name, globs={})
     assert sum(len(test.examples) for test in found) >= 3

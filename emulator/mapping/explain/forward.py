@@ -128,7 +128,7 @@ class Stage:
 
 def stages(network: Network, program: Program, die: Die) -> list[Stage]:
     """Stages of a mapped network for ``Forward``, product by product."""
-    built = []
+    built: list[Stage] = []
     for node, step, array in zip(network.products, program.products, die.arrays, strict=True):
         wide = blocked(packed(node, step.patches.groups), step.block)
         changes = weight_changes(wide.dense, array, die.chip)

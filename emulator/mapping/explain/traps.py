@@ -19,6 +19,7 @@ from ndrite.emulator.mapping.weights import MappedWeights
 from ndrite.emulator.spec.arithmetic import Floats
 
 Words = npt.NDArray[np.uint64]
+Bools = npt.NDArray[np.bool_]
 
 
 def _mixed(words: Words) -> Words:
@@ -53,6 +54,7 @@ class Traps:
         signed = np.stack([step[0], -step[1]]) / 2 / mapped.unit
         self.change: Floats = signed.reshape(-1)[self.cell]
         self._keys = every[self.cell] ^ keys[1]
+        assert law.telegraph_dwell is not None
         self._anew = np.uint64(2 / law.telegraph_dwell * (2**64 - 2**12))
 
     def weights(self, first: int, count: int) -> Iterator[Floats]:
@@ -73,13 +75,13 @@ class Traps:
 
     def _draws(
         self, inference: int, which: slice | npt.NDArray[np.intp] = slice(None)
-    ) -> tuple[Words, Words]:
+    ) -> tuple[Bools, Bools]:
         """Whether each trap draws its state anew at this inference, and the state it then takes."""
         with np.errstate(over="ignore"):
             words = _mixed(self._keys[which] + np.uint64(inference))
             return words < self._anew, _mixed(words) & np.uint64(1) == 1
 
-    def _states(self, inference: int) -> npt.NDArray[np.bool_]:
+    def _states(self, inference: int) -> Bools:
         """Whether each trap is full; before inference 0 the draw of 0 holds."""
         full = np.zeros(len(self.cell), np.bool_)
         open_traps = np.arange(len(self.cell))

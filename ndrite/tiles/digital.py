@@ -1,0 +1,132 @@
+"""Digital: which products of a module stay off the tiles so that it loses no more than its user accepts."""
+
+import math
+import statistics
+import time
+from typing import Any
+
+from ndrite.emulator.errors import EmulatorError
+from ndrite.host.api import Progress
+from ndrite.losses import Placed
+from ndrite.tiles.convert import analog
+from ndrite.tiles.loss import ReadAs, in_floats, measure
+from ndrite.tiles.placement import Placement
+from ndrite.tiles.source import Metric, source_of
+
+Digital = frozenset[str]
+MEASURING = 0.5
+"""Share of the time for measuring products one by one; the rest is for the search."""
+
+
+class Trial:
+    """The metric of a module on tiles with any set of products in floats, each measured once.
+
+    ``steps``: how many measures are expected, for ``progress``.
+    """
+
+    def __init__(self, module: Any, placement: Placement, metric: Any, progress: Progress | None) -> None:
+        self.module, self.placement, self.metric, self.progress = module, placement, metric, progress
+        self.names = [product.name for product in placement.products.values()]
+        self.macs = {row.name: row.macs for row in placement.what.rows}
+        self.steps = 1 + len(self.names) + 2 * max(1, len(self.names)).bit_length()
+        self.done = 0
+        self.values: dict[Digital, float] = {}
+        self.reference = in_floats(module, placement, metric)
+        self._step()
+
+    def alone(self, name: str) -> float:
+        """Loss with ``name`` alone on the die."""
+        return abs(self._measured((name,)) - self.reference)
+
+    def loss(self, digital: Digital) -> float:
+        """Loss with the products in ``digital`` in floats."""
+        if digital not in self.values:
+            left = frozenset(self.names) - digital
+            self.values[digital] = self._measured(left) if left else self.reference
+        return abs(self.values[digital] - self.reference)
+
+    def row(self, digital: Digital) -> tuple[int, float, float]:
+        """Row of the curve: digital products, share of multiplications on tiles, metric."""
+        share = sum(self.macs.get(name, 0.0) for name in self.names if name not in digital)
+        return len(digital), share / max(self.placement.what.macs, 1.0), self.values[digital]
+
+    def _measured(self, on_die: Any) -> float:
+        value = measure(self.module, self.placement, self.metric, ReadAs(None, on_die))
+        self._step()
+        return value
+
+    def _step(self) -> None:
+        self.done += 1
+        if self.progress is not None:
+            self.progress(min(self.done, self.steps), self.steps)
+
+
+def place_products(
+    module: Any,
+    chip: Any,
+    samples: Any = None,
+    metric: Metric | None = None,
+    *,
+    loss: float,
+    minutes: float | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Placed:
+    """Find the products that stay digital; ``ndrite.place``.
+
+    Each product's own loss is measured once. Products leave the tiles in the order of their loss per
+    multiplication, until the metric of the whole is within ``loss`` of the float module's; the number of them
+    is found by bisection, then trimmed one by one. After half of ``minutes`` products that are not measured
+    yet count with the median loss per multiplication, and after all of them the best placement so far is the
+    result: everything in floats, where none is within ``loss``.
+
+    Raises EmulatorError as ``analog``, for a metric that raises or gives no finite number, and for samples
+    that miss a product.
+    """
+    if not 0 < loss < math.inf:
+        raise EmulatorError(f"loss is {loss}; accepted: a finite number above 0, in the unit of the metric")
+    budget = math.inf if minutes is None else 60 * minutes
+    begin = time.monotonic()
+
+    def has_time(share: float = 1.0) -> bool:
+        return time.monotonic() - begin < share * budget
+
+    source = source_of(module, samples, metric)
+    tiled = analog(source.module, chip, samples=source.samples, seed=seed)
+    placement: Placement = tiled.ndrite
+    trial = Trial(tiled, placement, source.metric, progress)
+    harm: dict[str, float] = {}
+    best = frozenset(trial.names)
+    if trial.loss(frozenset()) <= loss:
+        best = frozenset()
+    else:
+        # Largest first: these decide the share on tiles.
+        for name in sorted(trial.names, key=lambda name: -trial.macs.get(name, 0.0)):
+            if has_time(MEASURING):
+                harm[name] = trial.alone(name)
+        best = _searched(trial, _order(trial, harm), loss, has_time)
+    trial.loss(best)
+    rows = [trial.row(digital) for digital in sorted(trial.values, key=len) if digital != best]
+    placement.digital = best
+    digital_names = tuple(name for name in trial.names if name in best)
+    return Placed(tiled, digital_names, (*rows, trial.row(best)), trial.reference, loss, harm)
+
+
+def _order(trial: Trial, harm: dict[str, float]) -> list[str]:
+    """Products by their loss per multiplication, the largest first."""
+    per_mac = {name: harm[name] / max(trial.macs.get(name, 0.0), 1.0) for name in harm}
+    usual = statistics.median(per_mac.values()) if per_mac else 0.0
+    return sorted(trial.names, key=lambda name: -per_mac.get(name, usual))
+
+
+def _searched(trial: Trial, order: list[str], loss: float, has_time: Any) -> Digital:
+    """The first products of ``order`` that have to be digital, less those that need not be."""
+    low, high = 0, len(order)
+    while high - low > 1 and has_time():
+        middle = (low + high) // 2
+        low, high = (low, middle) if trial.loss(frozenset(order[:middle])) <= loss else (middle, high)
+    digital = frozenset(order[:high])
+    for name in sorted(digital, key=lambda name: -trial.macs.get(name, 0.0)):  # largest first
+        if has_time() and trial.loss(digital - {name}) <= loss:
+            digital -= {name}
+    return digital

@@ -1,0 +1,164 @@
+"""Modules from a user's file: commands, other processes, kept results, and what is refused in one line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.extras import needs
+
+needs("torch")
+
+import torch
+from torch import nn
+
+import ndrite
+from ndrite.shell.main import BAD_INPUT, OK, run
+from tests.docs.given import MODEL
+from tests.refusals import refused
+
+
+@pytest.fixture(autouse=True)
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder's model.py."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "model.py"
+    path.write_text(MODEL)
+    return path
+
+
+def told(capsys: Any, words: str) -> Any:
+    """What a command prints as JSON."""
+    assert run([*words.split(), "--json"]) == OK
+    return json.loads(capsys.readouterr().out)
+
+
+def names(file: Path) -> Any:
+    """The functions of a file."""
+    space: dict[str, Any] = {}
+    exec(file.read_text(), space)
+    return space
+
+
+def test_the_commands_do_what_the_functions_do(file: Path, capsys: Any) -> None:
+    own = names(file)
+    model, given = own["make"](), {"samples": own["samples"](), "metric": own["metric"]}
+    loss = ndrite.explain(model, chip="wan2022", **given, seed=3, dies=2)
+    assert told(capsys, "explain model.py:make --chip wan2022 --seed 3 --dies 2") == loss.as_dict()
+    assert loss.seeds == (3, 4)
+    assert list(loss.products) == ["0", "2"]
+    without = told(capsys, "explain model.py:make --chip wan2022 --seed 3 --no-products")
+    assert without["products"] == {}
+    limit = 0.8 * abs(loss.causes["die (golden model)"][0] - loss.reference)
+    placed = ndrite.place(model, "wan2022", **given, seed=3, loss=limit)
+    assert len(placed.digital) == 1
+    assert told(capsys, f"place model.py:make --chip wan2022 --seed 3 --loss {limit}") == placed.as_dict()
+    account = ndrite.cost(model, chip="wan2022", samples=given["samples"])
+    assert told(capsys, "cost model.py:make --chip wan2022") == account.as_dict()
+    tiled = ndrite.analog(model, "wan2022", samples=given["samples"])
+    assert account.as_dict() == ndrite.cost_of(tiled, given["samples"]).as_dict()
+    few = ndrite.cost(model, chip="wan2022", samples=given["samples"], count=5)
+    assert few.as_dict() == ndrite.cost_of(tiled, given["samples"][:5]).as_dict()
+
+
+def test_other_processes_and_kept_results_give_the_same(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the file itself, and from objects that pickle takes; a kept die is not done again."""
+    here = ndrite.explain("model.py:make", chip="wan2022", dies=2)
+    assert ndrite.explain("model.py:make", chip="wan2022", dies=2, workers=2).as_dict() == here.as_dict()
+    model, x = nn.Linear(6, 3).eval(), torch.rand(64, 6)
+    given: dict[str, Any] = {"chip": "wan2022", "samples": x, "metric": total}
+    wanted = ndrite.explain(model, **given, dies=2).as_dict()
+    (first,) = ndrite.explain(model, **given, folder="kept").causes["drift"]
+    assert first == wanted["causes"]["drift"]["dies"][0]
+    calls.clear()
+    assert ndrite.explain(model, **given, folder="kept", dies=2).as_dict() == wanted
+    assert len(calls) == 1 + len(wanted["causes"]) + 1, "the second die alone: floats, causes, one product"
+    with pytest.raises(ndrite.InputError, match="metric cannot be sent to other processes"):
+        ndrite.explain(model, chip="wan2022", samples=x, metric=lambda m: total(m), folder="kept")
+
+
+calls: list[int] = []
+
+
+def total(module: Any) -> Any:
+    """Metric, told of in ``calls``."""
+    calls.append(1)
+    return module(torch.linspace(0, 1, 24).view(4, 6)).sum()
+
+
+def test_time_that_is_up_ends_the_search_with_a_placement(file: Path) -> None:
+    """Without time everything is digital, as nothing else is known to be good enough."""
+    placed = ndrite.place("model.py:make", "wan2022", loss=1e-6, minutes=0)
+    assert placed.digital == ("0", "2")
+    assert placed.harm == {}
+    assert placed.curve[-1] == (2, 0.0, pytest.approx(placed.reference))
+    assert placed.curve[0][0] == 0
+    assert placed.module.ndrite.digital == {"0", "2"}
+
+
+def test_what_is_wrong_with_a_file_is_one_line(file: Path, capsys: Any) -> None:
+    for old, new, words in (
+        (
+            "import torch\n",
+            "import no_such\n",
+            "model.py raised ModuleNotFoundError: No module named 'no_such'",
+        ),
+        ("import torch\n", "import torch\nraise SystemExit(3)\n", "model.py raised SystemExit: 3"),
+        ("def samples", "def others", "model.py has no function samples; accepted: a file with samples()"),
+        ("def metric", "def others", "model.py: metric is None; accepted: a function of the module"),
+        ("import torch\n", "import torch\ndef (\n", "model.py raised SyntaxError: "),
+        ("def make():\n", "def make():\n    1 / 0\n", "make() raised ZeroDivisionError: division by zero"),
+        (
+            "    return torch.rand",
+            "    return 7 or torch.rand",
+            "samples hold a int; accepted: tensors, tuples",
+        ),
+        (
+            "(module):\n",
+            "(module):\n    return [1]\n",
+            "the metric gave [1]; accepted: a finite",
+        ),
+    ):
+        file.write_text(MODEL.replace(old, new, 1))
+        for words_of in ("explain model.py:make --chip ideal", "place model.py:make --chip ideal --loss 1"):
+            assert run(words_of.split()) == BAD_INPUT
+            error = capsys.readouterr().err.strip().splitlines()
+            assert words in error[-1], error
+            assert not any("Traceback" in line for line in error)
+    for words_of, words in (
+        ("explain model.py:none --chip ideal", "model.py has no function none; accepted: a file with none()"),
+        ("explain gone.py:make --chip ideal", "gone.py: no such file"),
+        ("explain model.py:make", "chip is missing; accepted: a preset"),
+        ("cost model.py:make", "chip is missing; accepted: a preset"),
+        (
+            "explain model.py:make --chip ideal --count 5",
+            "count is 5, for a PyTorch module; accepted: of these",
+        ),
+        (
+            "explain mine --chip ideal",
+            "chip is ideal, for a compiled network; accepted: of these options inp",
+        ),
+        (
+            "cost --chip ideal",
+            "chip is ideal, for a compiled network; accepted: of these options inputs, data",
+        ),
+    ):
+        file.write_text(MODEL)
+        assert run(words_of.split()) == BAD_INPUT
+        assert words in capsys.readouterr().err
+
+
+LINEAR = nn.Linear(6, 3)
+test_wrong_arguments_say_what_is_accepted = refused(
+    (ndrite.InputError, ndrite.EmulatorError),
+    (lambda: ndrite.explain(LINEAR, chip="ideal"), "samples is None; accepted: typical inputs"),
+    (
+        lambda: ndrite.place(LINEAR, "ideal", torch.rand(20, 6), 5, loss=1),
+        "metric is 5; accepted: a function",
+    ),
+    (lambda: ndrite.place(7, "ideal", 1, total, loss=1), "model is a int; accepted: a torch.nn.Module"),
+    (lambda: ndrite.explain("model.py:make", chip="ideal", samples=7), "samples hold a int; accepted"),
+    (lambda: ndrite.explain("model.py:make", chip="ideal", metric=7), "metric is 7; accepted: a function"),
+    (lambda: ndrite.explain(LINEAR, "ideal"), "inputs is ideal, for a PyTorch module; accepted: of these"),
+)
