@@ -56,8 +56,26 @@ def test_levels_last_as_long_as_stated(dwell: float) -> None:
     assert np.square(changes(one, 1000, 30)).mean() == pytest.approx(expected, rel=0.1)
 
 
+def test_a_full_trap_takes_from_its_cell_from_the_first_inference_on() -> None:
+    one = mapped(1e5)  # no trap draws a state anew here
+    array = one.die.arrays[0]
+    traps = Traps(array.mapped, one.die.chip, one.die.seed, 4, 0)
+    assert 0.45 < traps._states(0).mean() < 0.55
+    pairs = array.mapped.codes.size
+    positive = traps.cell < pairs
+    assert (traps.change[positive] >= 0).all()
+    assert (traps.change[~positive] <= 0).all()
+    single = {
+        int(cell): i for i, cell in enumerate(traps.cell) if (traps.cell % pairs == cell % pairs).sum() == 1
+    }
+    (added,) = traps.weights(0, 1)
+    full = traps._states(0)
+    for cell, i in list(single.items())[:50]:
+        assert added.reshape(-1)[cell % pairs] == (-traps.change[i] if full[i] else traps.change[i])
+
+
 @pytest.mark.parametrize("bits", [8, 4])
-def test_sums_are_those_of_the_changed_weights(bits: int) -> None:
+def test_sums_are_those_of_the_changed_weights(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two tiles, with and without slices, sample by sample."""
     one = mapped(input={"dac_bits": bits})
     x = samples(NET, 12, seed=9)
@@ -69,3 +87,5 @@ def test_sums_are_those_of_the_changed_weights(bits: int) -> None:
     added = np.stack([x[i].astype(float) @ w * step for i, w in enumerate(changes(one, 0, 12))])
     np.testing.assert_allclose(model.logits(x) - plain.logits(x), added, atol=1e-5)
     assert np.abs(added).max() > 0.05
+    monkeypatch.setattr("ndrite.emulator.mapping.explain.forward.VALUES_MAX", 150 * 5)
+    np.testing.assert_allclose(model.logits(x) - plain.logits(x), added, atol=1e-5)  # five samples at a time
