@@ -82,7 +82,8 @@ def seeds_of(fields: dict[str, Any]) -> list[int]:
 
 def learning_points(content: dict[str, Any], path: Path) -> tuple[str, tuple[Point, ...], tuple[str, ...]]:
     """Name, points and axes of a plan that learns. SweepError names field, value and what is accepted."""
-    fields = checked(content, {**COMMON, "learn": (Any, None, "")})
+    kinds = {"chip": (str | dict[str, Any], None, COMMON["chip"][2]), "learn": (Any, None, "")}
+    fields = checked(content, {**COMMON, **kinds})
     require_plan(fields["chip"] is not None, "chip", "missing", COMMON["chip"][2])
     common = checked(fields["learn"] or {}, LEARN, "learn")
     grid, seeds = fields["grid"], seeds_of(fields)
@@ -126,8 +127,10 @@ def _files(fields: dict[str, Any], folder: Path) -> dict[str, File]:
     return {name: File.of(folder / file) for name, file in names.items()}
 
 
-def _loaded(name: str, base: str, folder: Path) -> Chip:
-    """A description by name, a file beside the plan first, laid over ``base``."""
+def _loaded(name: str | dict[str, Any], base: str, folder: Path) -> Chip:
+    """A description by name, a file beside the plan first, laid over ``base``; or by its content."""
+    if isinstance(name, dict):
+        return parse_chip(name)
     parts = [str(folder / part) if (folder / part).is_file() else part for part in name.split("+")]
     return load_chip("+".join([base, *parts] if base else parts))
 
@@ -147,8 +150,7 @@ def _run(chip: Chip, common: dict[str, Any], varied: dict[str, Any], folder: Pat
     fits = not learn["reference_error"] or rule == "tiki-taka"
     accepted = f"0 with rule {rule}, as it is of tiki-taka"
     require_plan(fits, "learn.reference_error", learn["reference_error"], accepted)
-    name = learn.pop("device")
-    device = parse_chip(name) if isinstance(name, dict) else _loaded(name, "ideal", folder)
+    device = _loaded(learn.pop("device"), "ideal", folder)
     own = {f"{section}.{field}": v for section, values in of_section.items() for field, v in values.items()}
     return {
         "chip": changed(chip, own).as_dict(),

@@ -111,7 +111,7 @@ def learn_point(
     """Train a device at every rate and seed on the golden model; the row of the rate that is best on held-out
     samples, on the mean over the seeds, judged on the test samples.
 
-    ``states`` is a digest of the states that the chosen rate led to, over all seeds. Raises as
+    ``states_digest`` is of the states that the chosen rate led to, over all seeds. Raises as
     ``insitu.prepare`` and ``parts_of``.
     """
     given = {"inputs": inputs, "labels": labels, "chip": chip, "device": device, "learn": learn}
@@ -129,7 +129,7 @@ def learn_point(
 
     rates = learn["rates"][:1] if learn["rule"] == "manhattan" else learn["rates"]
     row = _chosen(given, trained, rates, seeds)
-    return row | {"states": digests[row["rate"]].hexdigest()[:16]}
+    return row | {"states_digest": digests[row["rate"]].hexdigest()[:16]}
 
 
 def float_point(

@@ -112,7 +112,7 @@ def test_test_samples_judge_and_choose_nothing(own: dict[str, Any], trains: Any)
     labels[600:] = (labels[600:] + 5) % 10
     np.save("wrong.npy", labels)
     wrong = trains(**own | {"labels": File.of(Path("wrong.npy"))})
-    for name in ("rate", "accuracy_held_out", "states"):
+    for name in ("rate", "accuracy_held_out", "states_digest"):
         assert wrong.get(name) == row.get(name)
     untrained = trains(
         **own | {"labels": File.of(Path("wrong.npy")), "learn": own["learn"] | {"rates": [0.0]}}
@@ -135,14 +135,15 @@ def test_no_sample_is_of_two_kinds(own: dict[str, Any]) -> None:
 
 def test_the_row_is_of_the_dies_that_learn_trains() -> None:
     """The plain learner, sample by sample, leads to the states of the row's digest and to its accuracies."""
-    given = dict(plan_of(plan({"rates": [0.02]}, grid={"device.states": [300]})).points[0].run.parameters)
+    content = plan({"rates": [0.02], "samples": 60}, grid={"device.states": [300]})
+    given = dict(plan_of(content).points[0].run.parameters)
     row = learn_point(**given)
     x, labels, test_x, test_labels = digits()
     right = []
     for seed in (0, 1):
         ready = prepared(given, 0.02, seed)
         learner = Learner(ready.learning, seed=seed)
-        insitu.follow(learner, insitu.Course(), x[:200], labels[:200], epochs=2, seed=seed)
+        insitu.follow(learner, insitu.Course(), x[:60], labels[:60], epochs=2, seed=seed)
         answers = Core(learner.program()).infer(test_x, seed=seed).argmax(axis=1)
         right.append(float((answers == test_labels).mean()))
     assert row["accuracy_per_seed"] == pytest.approx(right)
@@ -152,7 +153,7 @@ def test_the_row_is_of_the_dies_that_learn_trains() -> None:
 def test_the_command_goes_on_and_joins(here: Path, said: Any, prints: Any, fails: Any) -> None:
     needs("pyarrow")
     Path("plan.yaml").write_text(yaml.safe_dump(PLAN, sort_keys=False))
-    whole = said("sweep plan.yaml -o whole --workers 2")
+    whole = said("sweep plan.yaml -o whole")
     assert [row["device.states"] for row in whole["rows"]] == [50, 500, 50, 500]
     for part in ("1/2", "2/2"):
         prints(f"sweep plan.yaml -o parts --shard {part}")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,7 @@ BOUND_ONE, BOUND_MAX = 1024, 2047
 COUNT_ONE = 64
 
 
+@cache
 def normal_table() -> Floats:
     """16 values such that the sum of two, drawn independently, has the first four moments of a standard
     normal variable.
@@ -51,7 +53,9 @@ def normal_table() -> Floats:
 
     half[-1] = brentq(kurtosis, half[-1], 6.0)
     half *= math.sqrt(0.5 / np.mean(half**2))
-    return np.concatenate([-half[::-1], half])
+    values = np.concatenate([-half[::-1], half])
+    values.flags.writeable = False
+    return values
 
 
 def table(mean: float, sigma: float) -> npt.NDArray[np.int16]:
