@@ -51,7 +51,7 @@ def drawn() -> Atlas:
     gains = dict(zip((OWN, *IMPROVEMENTS), (0.0, 0.02, 0.06, -0.01), strict=True))
     for rule in ("plain", "other"):
         rows += [
-            row(rule, [0.70 + g, 0.74 + 2 * g - (rule == "other") / 9], device="d", change=c)
+            row(rule, [0.74 + 2 * g - (rule == "other") / 9, 0.70 + g], device="d", change=c)
             for c, g in gains.items()
         ]
     dots = [Dot("d", change, DEVICE, Place(32, 0.5, 0.1)) for change in gains]

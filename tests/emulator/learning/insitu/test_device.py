@@ -106,6 +106,7 @@ def test_a_start_that_is_taken_up_again_is_the_one_prepared() -> None:
     for a, b in zip(again.learning.layers, anew.learning.layers, strict=True):
         np.testing.assert_array_equal(a.states, b.states)
         np.testing.assert_array_equal(a.devices.step, b.devices.step)
+        assert a.devices.slope_up == b.devices.slope_up
         assert a.column_rate == b.column_rate
     with pytest.raises(CompileError, match="seed is 5; accepted: 4, as prepared"):
         again.again(replace(other, seed=5), LINEAR, spread)
