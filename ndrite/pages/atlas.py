@@ -112,7 +112,7 @@ class Atlas(Result):
                     "header": list(table.header),
                     "rows": [list(row) for row in table.rows],
                 }
-                for table in self.tables()
+                for table in (*self.tables(), *self.details())
             ],
             "trainings": self.floats["trainings"] + sum(row["trainings"] for row in self.rows),
             "rows": self.rows,
@@ -235,27 +235,59 @@ def draw(atlas: Atlas) -> Any:
             axes.set_xticks(range(len(states)), [f"{s:g}" for s in states], fontsize=7)
             axes.set_yticks(range(len(asymmetry)), [f"{a:g}" for a in asymmetry], fontsize=7)
             axes.set_title(f"{rule}, noise {value:g} of a step", fontsize=8)
-            for dot in atlas.own:
-                if value == min(noise, key=lambda n: abs(math.log2(n / max(dot.place.noise, FINEST.noise)))):
-                    x = np.interp(math.log2(dot.place.states), np.log2(states), range(len(states)))
-                    y = np.interp(dot.place.asymmetry, asymmetry, range(len(asymmetry)))
-                    shade = [100 * atlas.of_dot(dot.name, rule)["accuracy"]]
-                    axes.scatter([x], [y], c=shade, cmap="viridis", vmin=0, vmax=shades["vmax"], **MARK)
-                    text = f"{dot.name} {_with_half(atlas.of_dot(dot.name, rule))}"
-                    axes.annotate(text, (x, y), **LABEL)
+            _draw_dots(axes, atlas, rule, _near(atlas, value, noise), (states, asymmetry), shades["vmax"])
     for axes in panels[-1]:
         axes.set_xlabel("states", fontsize=8)
     for axes in panels[:, 0]:
         axes.set_ylabel("asymmetry", fontsize=8)
     figure.colorbar(image, ax=panels, shrink=0.6, label="accuracy on test samples, %")
+    names = [f"{number} {dot.name}" for number, dot in enumerate(atlas.own, 1)]
+    lines = [", ".join(names[first : first + 4]) for first in range(0, len(names), 4)]
+    figure.suptitle("\n".join(lines), fontsize=8)
     return figure
+
+
+def _near(atlas: Atlas, value: float, noise: Sequence[float]) -> list[tuple[int, Dot]]:
+    """Devices, numbered from 1, whose noise is nearest to ``value`` of the axis ``noise``."""
+
+    def nearest(own: float) -> float:
+        own = max(own, FINEST.noise)
+        return min(noise, key=lambda n: abs(math.log2(max(n, FINEST.noise) / own)))
+
+    return [(number, dot) for number, dot in enumerate(atlas.own, 1) if nearest(dot.place.noise) == value]
+
+
+def _draw_dots(
+    axes: Any,
+    atlas: Atlas,
+    rule: str,
+    dots: list[tuple[int, Dot]],
+    axis: tuple[list[float], list[float]],
+    top: float,
+) -> None:
+    """Draw devices on a panel, each with its accuracy; those within half a cell share a label."""
+    states, asymmetry = axis
+    labels: list[tuple[float, float, list[str]]] = []
+    for number, dot in dots:
+        x = float(np.interp(math.log2(dot.place.states), np.log2(states), range(len(states))))
+        y = float(np.interp(dot.place.asymmetry, asymmetry, range(len(asymmetry))))
+        row = atlas.of_dot(dot.name, rule)
+        axes.scatter([x], [y], c=[100 * row["accuracy"]], cmap="viridis", vmin=0, vmax=top, **MARK)
+        words = next((words for u, v, words in labels if max(abs(u - x), abs(v - y)) < 0.5), None)
+        if words is None:
+            words = []
+            labels.append((x, y, words))
+        words.append(f"{number}: {_with_half(row)}")
+    for x, y, words in labels:
+        axes.annotate("\n".join(words), (x, y), **LABEL)
 
 
 MARK: dict[str, Any] = {"s": 70, "edgecolors": drawing.ACCENT, "linewidths": 1.8, "zorder": 3}
 LABEL: dict[str, Any] = {
     "fontsize": 6,
-    "xytext": (0, 9),
+    "xytext": (0, -9),
     "textcoords": "offset points",
     "ha": "center",
+    "va": "top",
     "bbox": {"boxstyle": "round,pad=0.15", "fc": "white", "ec": drawing.ACCENT, "lw": 0.6},
 }
