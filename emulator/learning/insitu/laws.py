@@ -148,6 +148,15 @@ def largest_step(law: LinearStep | StepTable, up: bool) -> float:
     return float(law.step_up if up else law.step_down)
 
 
+def pulse_of(law: LinearStep | StepTable) -> float:
+    """Mean step of a device in the middle of its range, over up and down, relative to the nominal bound; for
+    a step table the mean over the nominal range. 1 for a device that never moves, since rates are divided by
+    it."""
+    if isinstance(law, StepTable):
+        return float(np.mean([law.mean(np.linspace(-1, 1, 257), up) for up in (True, False)])) or 1.0
+    return (float(law.step_up) + float(law.step_down)) / 2 or 1.0
+
+
 def cycle_of(law: LinearStep | StepTable) -> float:
     """Cycle-to-cycle standard deviation of a step, in steps; for a step table, the largest one relative to
     the largest step."""

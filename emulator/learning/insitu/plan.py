@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ndrite.emulator.device.description import Chip
 from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep, StepTable
 from ndrite.emulator.errors import CompileError, CompileWarning, require
-from ndrite.emulator.learning.insitu.laws import devices_of, learning_chip
+from ndrite.emulator.learning.insitu.laws import devices_of, learning_chip, pulse_of
 from ndrite.emulator.learning.insitu.neurons import BITS, at_states, law_of, with_ecrams, with_transfer
 from ndrite.emulator.mapping import Die, DieArray, MapOptions, map_network, ranges
 from ndrite.emulator.mapping.curves import Curves, States, heights_at, stretch_at
@@ -374,15 +374,6 @@ def _laws(
             )
         )
     return tuple(units[::-1]), tuple(learning_layers[::-1]), tuple(backward[::-1])
-
-
-def pulse_of(law: LinearStep | StepTable) -> float:
-    """Mean step of a device in the middle of its range, over up and down, relative to the nominal bound; for
-    a step table the mean over the nominal range. 1 for a device that never moves, since rates are divided by
-    it."""
-    if isinstance(law, StepTable):
-        return float(np.mean([law.mean(np.linspace(-1, 1, 257), up) for up in (True, False)])) or 1.0
-    return (float(law.step_up) + float(law.step_down)) / 2 or 1.0
 
 
 def _neuron_rate(plan: Plan, chip: Chip, unit: float) -> tuple[int, int]:
