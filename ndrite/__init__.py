@@ -3,9 +3,9 @@
 ``compile`` puts a network or model on a chip and writes one file; ``load`` reads it. ``evaluate``,
 ``explain``, ``cost``, ``campaign`` and ``report`` say how well it does there, and why. ``fit`` brings in
 measured devices, ``train``, ``learn`` and ``calibrate`` make the best of them, ``sweep`` goes over grids of
-chips. ``connect`` opens a board, ``infer`` and ``Classifier`` run a program on one. ``analog`` puts products
-of any PyTorch module on a die, and ``place`` says which to keep digital. Everything else is in four modules:
-``devices``, ``networks``, ``nn`` and ``intervals``.
+chips, ``atlas`` over devices that learn. ``connect`` opens a board, ``infer`` and ``Classifier`` run a
+program on one. ``analog`` puts products of any PyTorch module on a die, and ``place`` says which to keep
+digital. Everything else is in four modules: ``devices``, ``networks``, ``nn`` and ``intervals``.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ndrite.tiles import analog as analog
     from ndrite.tiles import cost_of as cost_of
     from ndrite.url import connect as connect
+    from ndrite.verbs.atlas import atlas as atlas
     from ndrite.verbs.calibrate import calibrate as calibrate
     from ndrite.verbs.campaign import campaign as campaign
     from ndrite.verbs.compile import compile as compile
@@ -55,12 +56,8 @@ _LATER = {
     "ndrite.tiles": "analog cost_of",
     "ndrite.url": "connect",
 }
-_LATER |= {
-    f"ndrite.verbs.{verb}": verb
-    for verb in (
-        "calibrate campaign compile cost evaluate explain fit infer learn place report sweep train".split()
-    )
-}
+_VERBS = "atlas calibrate campaign compile cost evaluate explain fit infer learn place report sweep train"
+_LATER |= {f"ndrite.verbs.{verb}": verb for verb in _VERBS.split()}
 """Module -> what is loaded of it when first asked for: `import ndrite` and the command line stay quick."""
 _MODULES = ("devices", "intervals", "networks", "nn")
 

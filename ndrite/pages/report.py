@@ -63,7 +63,9 @@ class Report(Result):
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write one HTML file that needs no other. OSError when it cannot be written."""
-        return write_whole(path, _template().render(title=self.name, report=self).lstrip())
+        return write_whole(
+            path, environment().get_template("report.html").render(title=self.name, report=self).lstrip()
+        )
 
     def save_figures(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write every figure as SVG and PDF into ``folder``, which is made where it is missing."""
@@ -207,26 +209,26 @@ class Report(Result):
 
 
 @lru_cache(1)
-def _template() -> Any:
-    """Template of the page; foreign text is escaped."""
+def environment() -> Any:
+    """Templates of pages; foreign text is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
+    templates = Environment(
         loader=PackageLoader(__package__ or "", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {
+    templates.globals |= {
         "table": brief.table,
         "causes": causes.table,
         "without_effect": causes.without_effect,
         "used_share": used_share,
         "svg": lambda figure, name: base64.b64encode(drawing.written(figure, "svg", name)).decode(),
     }
-    environment.filters |= {"plain": plain, "percent": "{:.1%}".format, "grouped": "{:,}".format}
-    return environment.get_template("report.html")
+    templates.filters |= {"plain": plain, "percent": "{:.1%}".format, "grouped": "{:,}".format}
+    return templates
 
 
 def _digest(array: npt.NDArray[Any]) -> str:

@@ -43,7 +43,9 @@ COMMANDS: Names = {
         "Chip descriptions: list, show, check, diff.",
         _verbs("ndrite.verbs.chip", "list show check diff"),
     ),
-    **_each("train learn compile evaluate explain place cost report export campaign sweep calibrate infer"),
+    **_each(
+        "train learn atlas compile evaluate explain place cost report export campaign sweep calibrate infer"
+    ),
     "board": (
         "FPGA boards and simulated ones: build, bringup, serve and more.",
         _verbs("ndrite.verbs.board", "list")

@@ -55,7 +55,9 @@ def progress_bar(what: str) -> Iterator[Callable[..., None]]:
 
     def told() -> None:
         while not over.wait(EVERY_S):
-            note(f"{said}, {time.monotonic() - began:.0f} s so far")
+            left = bar.tasks[0].time_remaining
+            more = "" if left is None else f", about {left:.0f} s left"
+            note(f"{said}, {time.monotonic() - began:.0f} s so far{more}")
 
     def report(*at: Any) -> None:
         nonlocal said
@@ -66,14 +68,14 @@ def progress_bar(what: str) -> Iterator[Callable[..., None]]:
             said = f"{what}: {at[0]} of {at[1]}"
             bar.update(task, completed=at[0], total=at[1])
 
-    if not quiet and not console.is_terminal:
-        Thread(target=told, daemon=True).start()
     words, count = bars.TextColumn("{task.description}"), bars.MofNCompleteColumn()
     columns = (words, bars.BarColumn(), count, bars.TimeElapsedColumn(), bars.TimeRemainingColumn())
     hidden = quiet or not console.is_terminal
     try:
         with bars.Progress(*columns, console=console, transient=True, disable=hidden) as bar:
             task = bar.add_task(what, total=None)
+            if not quiet and not console.is_terminal:
+                Thread(target=told, daemon=True).start()
             yield report
     finally:
         over.set()

@@ -26,7 +26,8 @@ from ndrite.runs import File, execute
 from ndrite.runs.engine import Share
 from ndrite.runs.workers import Workers
 from ndrite.samples import Judged, judged_samples
-from ndrite.sweeps.plan import Plan, SweepError
+from ndrite.sweeps.fields import SweepError
+from ndrite.sweeps.plan import Plan
 
 COST_SAMPLES = 32
 """Samples that a point's cost is counted on."""

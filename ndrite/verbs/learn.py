@@ -116,8 +116,8 @@ def learn(
     chip:
         Chip whose converters, read noise and neurons there are.
     device:
-        Description of the weights' devices, with an ecram of model linear-step or step-table (the latter
-        learns on golden: alone).
+        Description of the weights' devices, with an ecram of model linear-step, step-table or exponential
+        (the latter two learn on golden: alone).
     neuron:
         Kind of hidden neurons.
     rate:
@@ -365,13 +365,8 @@ def _epochs(
 def _law(device: Any) -> tuple[LinearStep | StepTable, Any, float | None]:
     """Law and spread of the weights' devices, and the pulses that a device survives, if known."""
     described = device if isinstance(device, Chip) else load_chip(f"ideal+{device}")
-    ecram = described.ecram
-    law = ecram.device
-    if not isinstance(law, LinearStep | StepTable):
-        raise InputError(
-            f"device {_name(device)} has an ecram of model {ecram.model!r}; accepted: linear-step, step-table"
-        )
-    return law, ecram.spread, ecram.endurance_pulses
+    law = insitu.law_of_weights(described, _name(device))
+    return law, described.ecram.spread, described.ecram.endurance_pulses
 
 
 def _name(device: Any) -> str:

@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import Annotated, Any
 
 from ndrite.costs.parts import MODELLED
+from ndrite.host import InputError
 from ndrite.pages import drawing, figures
 from ndrite.results import Result, Table, percents
 from ndrite.runs import GOLDEN, open_workers
@@ -49,7 +50,8 @@ class Grid(Result):
         The points, and the axes in their order.
     rows:
         One for each point: its axes, ``accuracy`` (0..1) with its interval, and the modelled
-        ``energy_pJ``, ``latency_ns`` and ``area_um2`` of one inference.
+        ``energy_pJ``, ``latency_ns`` and ``area_um2`` of one inference; where points learn, in place of
+        these the ``rate`` that was best on held-out samples, and the accuracy there.
     folder:
         Where the results lie, ``results.parquet``.
     """
@@ -65,19 +67,27 @@ class Grid(Result):
 
     def front(self) -> list[dict[str, Any]]:
         """Settings that no other setting beats, cheapest first: none is at least as accurate with at most the
-        energy. Among equal ones the first stays. With several seeds a setting is the mean over its dies, so a
-        lucky die does not win."""
+        energy; of points that learn the most accurate one. Among equal ones the first stays. With several
+        seeds a setting is the mean over its dies, so a lucky die does not win."""
         groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
         for row in self.rows:
             groups.setdefault(self._setting(row), []).append(row)
         means = [
-            rows[0] | {name: fmean(r[name] for r in rows) for name in MEASURES} for rows in groups.values()
+            rows[0] | {name: fmean(r[name] for r in rows) for name in self.measures}
+            for rows in groups.values()
         ]
+        if self.plan.learns:
+            return [max(means, key=lambda row: row["accuracy"])]
         best: list[dict[str, Any]] = []
         for row in sorted(means, key=lambda r: (r["energy_pJ"], -r["accuracy"])):
             if not best or row["accuracy"] > best[-1]["accuracy"]:
                 best.append(row)
         return best
+
+    @property
+    def measures(self) -> dict[str, tuple[str, float]]:
+        """Those of ``MEASURES`` that the rows have."""
+        return {name: measure for name, measure in MEASURES.items() if name in self.rows[0]}
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -100,7 +110,8 @@ class Grid(Result):
 
     def as_dict(self) -> dict[str, Any]:
         best = {self._setting(row) for row in self.front()}
-        rows = [{"basis": MODELLED, **row, "front": self._setting(row) in best} for row in self.rows]
+        basis = {} if self.plan.learns else {"basis": MODELLED}
+        rows = [{**basis, **row, "front": self._setting(row) in best} for row in self.rows]
         return {
             "plan": self.plan.name,
             "results": str(self.table_path),
@@ -118,14 +129,14 @@ class Grid(Result):
         rows = [
             (
                 ", ".join(f"{axis} {row[axis]}" for axis in self.settings) or self.plan.name,
-                *(f"{factor * row[name]:.4g}" for name, (_, factor) in MEASURES.items()),
+                *(f"{factor * row[name]:.4g}" for name, (_, factor) in self.measures.items()),
             )
             for row in best
         ]
-        yield Table(title, ("setting", *(label for label, _ in MEASURES.values())), rows)
+        yield Table(title, ("setting", *(label for label, _ in self.measures.values())), rows)
 
     def lines(self) -> Iterable[str]:
-        unused = dict.fromkeys(row["unused"] for row in self.rows if row["unused"])
+        unused = dict.fromkeys(row["unused"] for row in self.rows if row.get("unused"))
         return (f"{len(self.rows)} points in {self.table_path}", *(f"note: {line}" for line in unused))
 
 
@@ -147,7 +158,9 @@ def sweep(
 
     Accuracy and modelled cost at every point. Goes on where an earlier run stopped: points that are done are
     not computed again. A plan is YAML, such as "chip: wan2022", "grid: {cell.levels: [8, 16]}", "seeds: 3",
-    "count: 1000"; with "chips: 50" every point is 50 virtual chips in place of one programmed chip.
+    "count: 1000"; with "chips: 50" every point is 50 virtual chips in place of one programmed chip. With
+    "learn: {device: mine.yaml, rates: [0.01, 0.03]}" every point trains in situ, at the rate that is best on
+    held-out samples; its grid has learn.rule, device.states and any other field of learn, device or chip.
 
     Parameters
     ----------
@@ -185,6 +198,9 @@ def sweep(
         chosen = plan if isinstance(plan, Plan) else plan_of(plan)
         folder = Path(chosen.name)
     folder = folder if output is None else Path(output)
+    if chosen.learns and (picture is not None or urls(board) != GOLDEN):
+        name, value = ("board", board) if picture is None else ("picture", picture)
+        raise InputError(f"{name} is {value}, with a plan that learns; accepted: none")
     with (
         open_workers(workers, scheduler, boards=urls(board), needs=chosen.needs) as chosen_workers,
         progress(f"points of {chosen.name}") as report,

@@ -25,6 +25,10 @@ SHORTER = (
     (r"(calibrate mine( --board golden:)?) -o", r"\1 --steps 2 --measure 20 -o"),
     (r"train --inputs", "train --batch 32 --inputs"),
     (r"explain (\w+)(?![\w.])", r"explain \1 --count 40"),
+    (
+        r"atlas --device",
+        "atlas --samples 50 --epochs 1 --seeds 2 --rules agad --states 64 --noise 1 --device",
+    ),
     (r"report (\w+)", r"report \1 --count 200"),
     (r"bringup --simulated", "bringup --simulated --inferences 16"),
     (r"demo( --count \d+|$)", "demo --count 10"),

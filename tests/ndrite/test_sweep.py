@@ -23,7 +23,8 @@ from ndrite.emulator.network import Dense, Meaning, Network, load_network, zoo
 from ndrite.runs.run import RunError
 from ndrite.samples import judging_set
 from ndrite.shell.main import INTERRUPTED, OK, run
-from ndrite.sweeps.plan import SweepError, load_plan, plan_of
+from ndrite.sweeps.fields import SweepError
+from ndrite.sweeps.plan import load_plan, plan_of
 from ndrite.verbs.sweep import MEASURES, Grid
 from tests.chips import changed, random_network, samples
 from tests.extras import needs

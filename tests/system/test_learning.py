@@ -1,6 +1,7 @@
 """A simulated board that learns, behind packets: the golden model's states, whatever the link does."""
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -13,11 +14,15 @@ from ndrite.boards.learning import LearningBoard
 from ndrite.boards.sim.link import SimLink
 from ndrite.boards.sim.sizing import sized_learning
 from ndrite.emulator.golden.learn import make_learner
+from ndrite.emulator.learning.insitu import Course, follow
 from ndrite.emulator.spec import Geometry
 from ndrite.emulator.spec.errors import GeometryError, SpecError
 from ndrite.emulator.spec.learning import Learning
 from ndrite.host import Device, IdentityError, NotProgrammedError
+from ndrite.sweeps.plan import plan_of
+from ndrite.sweeps.trained import learn_point, prepared, samples_of
 from ndrite.url import connect_learner
+from ndrite.verbs.atlas import FULL, RATES, RULES
 from tests.faulty_link import FaultRates, FaultyLink
 from tests.random_learning import random_learning
 from tests.stimulus import random_inputs
@@ -72,6 +77,59 @@ def test_a_board_has_the_golden_models_states(board: LearningBoard, seed: int, c
     first = (1 << 32) - 9 if seed == 4 else 7  # numbers of updates begin anew
     assert board.learn(x, labels, first_update=first) == golden.learn(x, labels, first_update=first)
     same_states(board, golden)
+
+
+ATLAS = {"device.states": (2, 65_536), "device.asymmetry": (0.0, 0.5), "device.noise": (0.0, 10.0)}
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Samples of 20 inputs and 5 classes, in files."""
+    rng, folder = np.random.default_rng(0), tmp_path_factory.mktemp("labelled")
+    np.save(folder / "x.npy", rng.integers(0, 256, (60, 20), np.uint8))
+    np.save(folder / "y.npy", np.arange(60) % 5)
+    return {"inputs": str(folder / "x.npy"), "labels": str(folder / "y.npy")}
+
+
+@pytest.mark.parametrize("rule", ["stochastic", "manhattan", "tiki-taka", "agad"])
+def test_a_board_has_the_states_of_the_atlas(
+    board: LearningBoard, labelled: dict[str, str], rule: str
+) -> None:
+    """Three places at random, whose row has a digest of the states that its seed led to."""
+    rng = np.random.default_rng(len(rule))
+    for _ in range(3):
+        place = {axis: [float(rng.uniform(*ends))] for axis, ends in ATLAS.items()}
+        place["device.states"] = [float(np.exp(rng.uniform(*np.log(ATLAS["device.states"]))))]
+        how = {"hidden": "8", "samples": 30, "held_out": 10, "epochs": 2, "rule": rule}
+        content = {"chip": "ideal", "learn": how | {"rates": [0.1]}, "seeds": [7], **labelled}
+        (point,) = plan_of(content | {"grid": place | {"array.rows": [16]}}).points
+        row = learn_point(**point.run.parameters)
+        assert states_digest(board, dict(point.run.parameters), row["rate"]) == row["states_digest"]
+
+
+def states_digest(board: LearningBoard, given: dict[str, Any], rate: float) -> str:
+    """Digest of the states that a board is left with by a point of one seed."""
+    (seed,), learned = given["seeds"], samples_of(given).learned
+    board.program_learning(prepared(given, rate, seed).learning, seed=seed)
+    follow(board, Course(), learned.x, learned.labels, epochs=given["learn"]["epochs"], seed=seed)
+    content = b"".join(layer.astype("<i4").tobytes() for layer in board.states())
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+@pytest.mark.long
+def test_100_points_of_the_atlas_have_the_same_states_on_gateware() -> None:
+    """64-32-10, drawn from all places of `ndrite atlas --full`, 40 updates each."""
+    rng = np.random.default_rng(63)
+    learn = {"rates": [0.1], "samples": 40, "epochs": 1}
+    largest = plan_of({"chip": "ideal", "learn": learn | {"rule": "agad"}}).points[0].run.parameters
+    geometry = sized_learning(prepared(dict(largest), 0.1, 0).learning)
+    with LearningBoard(SimLink(geometry, learns=True)) as board:
+        for seed in range(100):
+            grid: dict[str, Any] = {axis: [float(rng.choice(values))] for axis, values in FULL.items()}
+            how = learn | {"rule": str(rng.choice(RULES)), "rates": [float(rng.choice(RATES))]}
+            (point,) = plan_of({"chip": "ideal", "learn": how, "grid": grid, "seeds": [seed]}).points
+            row = learn_point(**point.run.parameters)
+            assert states_digest(board, dict(point.run.parameters), row["rate"]) == row["states_digest"]
 
 
 def test_it_goes_on_from_states_written_to_it(board: LearningBoard) -> None:

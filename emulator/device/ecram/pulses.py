@@ -176,6 +176,34 @@ class Exponential(EcramModel):
         return np.asarray((step if up else -step) + noise, np.float64)
 
 
+TABULATED = 64
+"""Entries of a table that is made of another law: as many as learning takes."""
+
+
+def step_of(law: EcramModel, w: npt.ArrayLike, up: bool) -> tuple[Floats, Floats]:
+    """Mean size of a pulse's step from states ``w`` (any shape), and its deviation from pulse to pulse."""
+    w = np.asarray(w, np.float64)
+    mean, noisy = (law.step(w, up, np.full(w.shape, noise)) for noise in (0.0, law.cycle_sigma))
+    return mean if up else -mean, np.abs(noisy - mean)
+
+
+def tabulated(law: EcramModel) -> StepTable:
+    """A law of any kind as a table of its steps; states 0..1 of a law without bounds of its own are -1..1."""
+    scale = 1.0 if isinstance(law, Bounded) else 2.0
+    w = law.low + (np.arange(TABULATED) + 0.5) * (law.high - law.low) / TABULATED
+    (up, noise_up), (down, noise_down) = (step_of(law, w, rises) for rises in (True, False))
+    tables = [tuple((scale * np.maximum(steps, 0)).tolist()) for steps in (up, down, noise_up, noise_down)]
+    low, high = (law.low, law.high) if isinstance(law, Bounded) else (-1.0, 1.0)
+    return StepTable(
+        step_up_table=tables[0],
+        step_down_table=tables[1],
+        noise_up_table=tables[2],
+        noise_down_table=tables[3],
+        w_min=low,
+        w_max=high,
+    )
+
+
 def reachable(model: EcramModel, states: int) -> Floats:
     """Noise-free states a chip can set, 0..1 of the model's range, rising, at most ``states`` of them.
 

@@ -1,6 +1,15 @@
 """Learning in situ: a chip whose weights are pulsed, prepared for the golden model and for boards."""
 
 from ndrite.emulator.learning.insitu.course import Course, follow, load_course, save_course
+from ndrite.emulator.learning.insitu.device import (
+    IMPROVEMENTS,
+    Place,
+    improved,
+    law_of_weights,
+    place_of,
+    placed,
+)
+from ndrite.emulator.learning.insitu.exact import float_network
 from ndrite.emulator.learning.insitu.laws import devices_of
 from ndrite.emulator.learning.insitu.learned import LearnedChip, learned
 from ndrite.emulator.learning.insitu.plan import THRESHOLDS, Plan, Prepared, prepare

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,7 @@ BOUND_ONE, BOUND_MAX = 1024, 2047
 COUNT_ONE = 64
 
 
+@cache
 def normal_table() -> Floats:
     """16 values such that the sum of two, drawn independently, has the first four moments of a standard
     normal variable.
@@ -51,7 +53,9 @@ def normal_table() -> Floats:
 
     half[-1] = brentq(kurtosis, half[-1], 6.0)
     half *= math.sqrt(0.5 / np.mean(half**2))
-    return np.concatenate([-half[::-1], half])
+    values = np.concatenate([-half[::-1], half])
+    values.flags.writeable = False
+    return values
 
 
 def table(mean: float, sigma: float) -> npt.NDArray[np.int16]:
@@ -142,6 +146,15 @@ def largest_step(law: LinearStep | StepTable, up: bool) -> float:
     if isinstance(law, StepTable):
         return max(law.step_up_table if up else law.step_down_table)
     return float(law.step_up if up else law.step_down)
+
+
+def pulse_of(law: LinearStep | StepTable) -> float:
+    """Mean step of a device in the middle of its range, over up and down, relative to the nominal bound; for
+    a step table the mean over the nominal range. 1 for a device that never moves, since rates are divided by
+    it."""
+    if isinstance(law, StepTable):
+        return float(np.mean([law.mean(np.linspace(-1, 1, 257), up) for up in (True, False)])) or 1.0
+    return (float(law.step_up) + float(law.step_down)) / 2 or 1.0
 
 
 def cycle_of(law: LinearStep | StepTable) -> float:

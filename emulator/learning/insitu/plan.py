@@ -5,7 +5,7 @@ import itertools
 import math
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,12 @@ import numpy.typing as npt
 from ndrite.emulator.device.description import Chip
 from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep, StepTable
 from ndrite.emulator.errors import CompileError, CompileWarning, require
-from ndrite.emulator.learning.insitu.laws import devices_of, learning_chip
+from ndrite.emulator.learning.insitu.laws import devices_of, learning_chip, pulse_of
 from ndrite.emulator.learning.insitu.neurons import BITS, at_states, law_of, with_ecrams, with_transfer
 from ndrite.emulator.mapping import Die, DieArray, MapOptions, map_network, ranges
 from ndrite.emulator.mapping.curves import Curves, States, heights_at, stretch_at
 from ndrite.emulator.mapping.devices import shape_of, window_of
+from ndrite.emulator.mapping.network import Mapped
 from ndrite.emulator.mapping.ranges import AdcRange, int32, output_noise, scale_and_shift
 from ndrite.emulator.network import Dense, Named, Ndr, Network
 from ndrite.emulator.spec import Layer, Program
@@ -116,6 +117,14 @@ class Plan:
             )
 
 
+class Start(NamedTuple):
+    """The network of random weights and what mapping made of it; neither devices nor rates nor rules change
+    them."""
+
+    network: Network
+    mapped: Mapped
+
+
 @record()
 class Prepared:
     """A chip ready to learn.
@@ -128,7 +137,16 @@ class Prepared:
     plan: Plan
     law: LinearStep | StepTable
     units: tuple[float, ...]
+    start: Start
     meaning: Meaning | None = None
+
+    def again(self, plan: Plan, law: LinearStep | StepTable, spread: EcramSpread) -> "Prepared":
+        """The same chip with other devices, rates or another rule, as ``prepare`` gives it, in a fraction of
+        the time. Raises CompileError as that, and when ``plan`` is of another network or start."""
+        for name in ("widths", "activation", "start", "seed"):
+            value, kept = getattr(plan, name), getattr(self.plan, name)
+            require(value == kept, name, value, f"{kept}, as prepared", CompileError)
+        return _prepared(plan, self.start, law, spread, self.meaning)
 
     def network(self, states: list[Array]) -> Network:
         """The float network of the weights and neurons at ``states``."""
@@ -162,34 +180,41 @@ def prepare(
     """
     require(bool(samples.any()), "largest code of the samples", 0, "1..255", CompileError)
     chip = learning_chip(chip)
-    noise = chip.readout.output_noise_lsb * chip.noise_factor * plan.span * UNIT / SIGMA_MAX
-    noise_step = noise / 2.0 ** (chip.readout.adc_bits - 1)
-    require(
-        plan.bound >= noise_step,
-        "bound",
-        f"{plan.bound:g}",
-        f"on this chip from {noise_step:.2g}",
-        CompileError,
-    )
+    _check_bound(plan, chip)
     # What is mapped shows neurons and noise only; at a large bound all weights may be read as 0.
-    states, plain = _starts(plan), dataclasses.replace(plan, bound=1.0)
+    plain = dataclasses.replace(plan, bound=1.0)
     network = network_of(plan, [weights(s, plain) for s in _starts(plain)], meaning, chip)
     # They mean nothing for a network of random weights.
     with warnings.catch_warnings(action="ignore", category=CompileWarning):
         mapped = map_network(network, chip, samples, seed=plan.seed, options=MapOptions(one_limit=True))
+    return _prepared(plan, Start(network, mapped), law, spread, meaning)
+
+
+def _check_bound(plan: Plan, chip: Chip) -> None:
+    """Raise CompileError where the converters' noise, at this bound, is larger than a program can say."""
+    noise = chip.readout.output_noise_lsb * chip.noise_factor * plan.span * UNIT / SIGMA_MAX
+    noise_step = noise / 2.0 ** (chip.readout.adc_bits - 1)
+    accepted = f"on this chip from {noise_step:.2g}"
+    require(plan.bound >= noise_step, "bound", f"{plan.bound:g}", accepted, CompileError)
+
+
+def _prepared(
+    plan: Plan, start: Start, law: LinearStep | StepTable, spread: EcramSpread, meaning: Meaning | None
+) -> Prepared:
+    """Draw the devices and work out what updates need, on a network that is mapped."""
+    network, mapped = start
+    chip, states = mapped.die.chip, _starts(plan)
+    _check_bound(plan, chip)
     devices = devices_of(law, spread)
     layers: list[Layer] = []
     arrays = []
     rng = np.random.default_rng([plan.seed, MISMATCH])
     for i, (mapped_layer, array) in enumerate(zip(mapped.program.layers, mapped.die.arrays, strict=True)):
         gain, shift = _gain(plan.span / plan.bound, chip.readout.adc_bits)
-        gains, offsets = (
-            np.full(mapped_layer.outputs, gain, np.uint16),
-            np.zeros(mapped_layer.outputs, np.int16),
-        )
-        designed = AdcRange(gains, offsets, shift, 0.0)
-        built = ranges.build(designed, chip, rng.standard_normal((2, mapped_layer.outputs)))
-        step = np.full(mapped_layer.outputs, plan.bound / UNIT * float(designed.lsb[0]))
+        count = mapped_layer.outputs
+        designed = AdcRange(np.full(count, gain, np.uint16), np.zeros(count, np.int16), shift, 0.0)
+        built = ranges.build(designed, chip, rng.standard_normal((2, count)))
+        step = np.full(count, plan.bound / UNIT * float(designed.lsb[0]))
         activation = network.products[i].dense.activation
         per_unit, origin, peaks = _place(activation, array, chip)
         scale, vshift = scale_and_shift(per_unit * step / peaks)
@@ -225,7 +250,7 @@ def prepare(
         program=program, layers=laws, slots=1 if plan.rule == "manhattan" else plan.slots, die_seed=plan.seed
     )
     die = dataclasses.replace(mapped.die, arrays=tuple(arrays))
-    return Prepared(learning, die, plan, law, units, meaning)
+    return Prepared(learning, die, plan, law, units, start, meaning)
 
 
 def network_of(
@@ -349,15 +374,6 @@ def _laws(
             )
         )
     return tuple(units[::-1]), tuple(learning_layers[::-1]), tuple(backward[::-1])
-
-
-def pulse_of(law: LinearStep | StepTable) -> float:
-    """Mean step of a device in the middle of its range, over up and down, relative to the nominal bound; for
-    a step table the mean over the nominal range. 1 for a device that never moves, since rates are divided by
-    it."""
-    if isinstance(law, StepTable):
-        return float(np.mean([law.mean(np.linspace(-1, 1, 257), up) for up in (True, False)])) or 1.0
-    return (float(law.step_up) + float(law.step_down)) / 2 or 1.0
 
 
 def _neuron_rate(plan: Plan, chip: Chip, unit: float) -> tuple[int, int]:

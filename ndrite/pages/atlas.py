@@ -1,0 +1,293 @@
+"""atlas: accuracy of learning in situ over devices, by rule, and what a device of yours lacks: one page."""
+
+import base64
+import math
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ndrite.emulator.device.description import Chip
+from ndrite.emulator.learning.insitu import IMPROVEMENTS, Place
+from ndrite.emulator.spec import brief
+from ndrite.emulator.spec.files import write_whole
+from ndrite.intervals import mean_interval
+from ndrite.pages import drawing
+from ndrite.results import Result, Table, percents
+
+OWN = ""
+"""The change of a device that is as its description has it."""
+LOSSES = (3, 1)
+"""Points of loss to floats that the nearest place is looked for."""
+FINEST = Place(states=1.0, asymmetry=1 / 16, noise=0.1)
+"""Below these two, a smaller asymmetry or noise is no nearer and no farther."""
+Row = dict[str, Any]
+
+
+class Dot(NamedTuple):
+    """A device on the atlas: its name, the improvement it has, its description and where it stands."""
+
+    name: str
+    change: str
+    device: Chip
+    place: Place
+
+
+def doublings(a: Place, b: Place) -> float:
+    """How far apart two places are: doublings of states, asymmetry and noise, added."""
+    logs = [abs(math.log2(max(x, least) / max(y, least))) for x, y, least in zip(a, b, FINEST, strict=True)]
+    return sum(logs)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Atlas(Result):
+    """The result of ``ndrite.atlas``: a map of accuracies, and devices on it.
+
+    Attributes
+    ----------
+    dots:
+        Each device as it is, and with each improvement.
+    floats:
+        The row of the same networks trained in floats.
+    rows:
+        One per rule of each dot (``device``, ``change``), and of each place of the map (``states``,
+        ``asymmetry``, ``noise``): ``rule``, ``rate``, ``accuracy`` (0..1) on test samples, half its 95 %
+        interval over seeds, ``accuracy_held_out``.
+    """
+
+    dots: Sequence[Dot]
+    floats: Row
+    rows: list[Row]
+
+    @cached_property
+    def rules(self) -> list[str]:
+        """The rules, in their order."""
+        return list(dict.fromkeys(row["rule"] for row in self.rows))
+
+    @cached_property
+    def map(self) -> list[Row]:
+        """Rows of the map's places."""
+        return [row for row in self.rows if "device" not in row]
+
+    def of_dot(self, name: str, rule: str, change: str = OWN) -> Row:
+        """The row of a device, as it is or changed."""
+        wanted = (name, change, rule)
+        return next(r for r in self.rows if (r.get("device"), r.get("change"), r["rule"]) == wanted)
+
+    def best_rule(self, name: str) -> str:
+        """The rule that is best on held-out samples for a device as it is."""
+        return max(self.rules, key=lambda rule: self.of_dot(name, rule)["accuracy_held_out"])
+
+    def nearest(self, place: Place, rule: str, points: float) -> Row | None:
+        """The nearest place of the map that loses at most ``points`` to floats; None where none does."""
+        least = self.floats["accuracy"] - points / 100
+        fit = [row for row in self.map if row["rule"] == rule and row["accuracy"] >= least]
+        return min(fit, key=lambda row: doublings(place, _place(row)), default=None)
+
+    def gain(self, name: str, rule: str, change: str) -> tuple[float, float | None]:
+        """What an improvement is worth: differences seed by seed, and half their 95 % interval."""
+        before, after = (np.array(self.of_dot(name, rule, c)["accuracy_per_seed"]) for c in (OWN, change))
+        return mean_interval(after - before)
+
+    def worth_most(self, name: str, rule: str) -> str:
+        """The improvement that gains most."""
+        return max(IMPROVEMENTS, key=lambda change: self.gain(name, rule, change)[0])
+
+    @property
+    def own(self) -> list[Dot]:
+        """The devices as they are."""
+        return [dot for dot in self.dots if dot.change == OWN]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "float": self.floats,
+            "devices": {dot.name: self._device(dot) for dot in self.own},
+            "tables": [
+                {
+                    "title": table.title,
+                    "header": list(table.header),
+                    "rows": [list(row) for row in table.rows],
+                }
+                for table in (*self.tables(), *self.details())
+            ],
+            "trainings": self.floats["trainings"] + sum(row["trainings"] for row in self.rows),
+            "rows": self.rows,
+        }
+
+    def _device(self, dot: Dot) -> dict[str, Any]:
+        best = self.best_rule(dot.name)
+        of_rules = {}
+        for rule in self.rules:
+            row = self.of_dot(dot.name, rule)
+            nearest = {str(points): self.nearest(dot.place, rule, points) for points in LOSSES}
+            of_rules[rule] = {
+                "accuracy": row["accuracy"],
+                "accuracy_half_interval_95": row["accuracy_half_interval_95"],
+                "loss": self.floats["accuracy"] - row["accuracy"],
+                "nearest": {p: None if r is None else _place(r)._asdict() for p, r in nearest.items()},
+                "gains": {change: self.gain(dot.name, rule, change) for change in IMPROVEMENTS},
+            }
+        worth_most = self.worth_most(dot.name, best)
+        return {"place": dot.place._asdict(), "best_rule": best, "worth_most": worth_most, "rules": of_rules}
+
+    def tables(self) -> Iterable[Table]:
+        lost = [f"nearest, {points} points lost" for points in LOSSES]
+        rows = []
+        for dot in self.own:
+            rule = self.best_rule(dot.name)
+            nearest = [_said(self.nearest(dot.place, rule, points)) for points in LOSSES]
+            change = self.worth_most(dot.name, rule)
+            worth = f"{change}: {_points(self.gain(dot.name, rule, change))}"
+            place = _said(dot.place._asdict())
+            rows.append((dot.name, place, rule, *self._measured(dot, rule), *nearest, worth))
+        axes = ", ".join(Place._fields)
+        header = ("device", axes, "best rule", "accuracy, %", "loss, points", *lost, "worth most")
+        yield Table(f"devices; floats: {_with_half(self.floats)} %", header, rows)
+        rows = []
+        for dot in self.own:
+            for rule in self.rules:
+                gains = [_points(self.gain(dot.name, rule, change)) for change in IMPROVEMENTS]
+                rows.append((dot.name, rule, *self._measured(dot, rule), *gains))
+        header = ("device", "rule", "accuracy, %", "loss, points", *IMPROVEMENTS)
+        yield Table("devices by rule, and points gained by one improvement", header, rows)
+        rows = [
+            (dot.name, rule, *(_said(self.nearest(dot.place, rule, points)) for points in LOSSES))
+            for dot in self.own
+            for rule in self.rules
+        ]
+        yield Table(f"nearest places by rule: {axes}", ("device", "rule", *lost), rows)
+
+    def _measured(self, dot: Dot, rule: str) -> tuple[str, str]:
+        """Accuracy of a device as it is, in percent, and points lost to floats."""
+        row = self.of_dot(dot.name, rule)
+        return _with_half(row), f"{100 * (self.floats['accuracy'] - row['accuracy']):.1f}"
+
+    def details(self) -> Iterable[Table]:
+        keys = ("rule", *Place._fields)
+        rows = [(*(f"{row[k]}" for k in keys), f"{row['rate']:g}", _with_half(row)) for row in self.map]
+        yield Table("all places", (*keys, "rate", "accuracy, %"), rows)
+
+    def lines(self) -> Iterable[str]:
+        for dot in self.own:
+            rule = self.best_rule(dot.name)
+            change = self.worth_most(dot.name, rule)
+            gain, half = self.gain(dot.name, rule, change)
+            clear = "" if half is None or gain > half else ", within the noise of the seeds"
+            place = _said(dot.place._asdict())
+            yield (
+                f"{dot.name} (states, asymmetry, noise {place}) learns best by {rule}, "
+                f"{percents(self.of_dot(dot.name, rule)['accuracy'])} %; worth most: {change}, "
+                f"{_points((gain, half))} points{clear}"
+            )
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write one HTML file that needs no other. OSError when it cannot be written."""
+        svg = base64.b64encode(drawing.written(draw(self), "svg", "atlas")).decode()
+        tables = [(t.title, brief.table(t.header, t.rows)) for t in (*self.tables(), *self.details())]
+        from ndrite.pages.report import environment
+
+        template = environment().get_template("atlas.html")
+        return write_whole(path, template.render(atlas=self, svg=svg, tables=tables).lstrip())
+
+
+def _place(row: Row) -> Place:
+    return Place(*(row[name] for name in Place._fields))
+
+
+def _said(place: Row | None) -> str:
+    """A place in words."""
+    if place is None:
+        return "none on the map"
+    return f"{place['states']:.4g}, {place['asymmetry']:.2g}, {place['noise']:.2g}"
+
+
+def _with_half(row: Row) -> str:
+    """An accuracy and half its interval, in percent."""
+    return _points((row["accuracy"], row["accuracy_half_interval_95"]))
+
+
+def _points(value: tuple[float, float | None]) -> str:
+    mean, half = value
+    return f"{100 * mean:.1f}" + ("" if half is None else f" ± {100 * half:.1f}")
+
+
+def draw(atlas: Atlas) -> Any:
+    """The matplotlib figure: a panel for each rule and noise, accuracy over states and asymmetry."""
+    axis = {name: sorted({row[name] for row in atlas.map}) for name in Place._fields}
+    states, asymmetry, noise = (axis[name] for name in Place._fields)
+    figure = drawing.figure(1.2 + 3.4 * len(noise), 0.6 + 2.1 * len(atlas.rules))
+    panels = figure.subplots(len(atlas.rules), len(noise), squeeze=False, sharex=True, sharey=True)
+    shades = {"cmap": "viridis", "vmin": 0, "vmax": 100 * atlas.floats["accuracy"], "origin": "lower"}
+    image = None
+    for rule, row_of_panels in zip(atlas.rules, panels, strict=True):
+        for value, axes in zip(noise, row_of_panels, strict=True):
+            places = [row for row in atlas.map if row["rule"] == rule and row["noise"] == value]
+            accuracy_of = {(row["states"], row["asymmetry"]): 100 * row["accuracy"] for row in places}
+            cells = np.array([[accuracy_of[s, a] for s in states] for a in asymmetry])
+            image = axes.imshow(cells, aspect="auto", **shades)
+            for (y, x), accuracy in np.ndenumerate(cells):
+                ink = "white" if accuracy < 55 else "black"
+                axes.text(x, y, f"{accuracy:.0f}", ha="center", va="center", fontsize=6, color=ink)
+            axes.set_xticks(range(len(states)), [f"{s:g}" for s in states], fontsize=7)
+            axes.set_yticks(range(len(asymmetry)), [f"{a:g}" for a in asymmetry], fontsize=7)
+            axes.set_title(f"{rule}, noise {value:g} of a step", fontsize=8)
+            _draw_dots(axes, atlas, rule, _near(atlas, value, noise), (states, asymmetry), shades["vmax"])
+    for axes in panels[-1]:
+        axes.set_xlabel("states", fontsize=8)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("asymmetry", fontsize=8)
+    figure.colorbar(image, ax=panels, shrink=0.6, label="accuracy on test samples, %")
+    names = [f"{number} {dot.name}" for number, dot in enumerate(atlas.own, 1)]
+    lines = [", ".join(names[first : first + 4]) for first in range(0, len(names), 4)]
+    figure.suptitle("\n".join(lines), fontsize=8)
+    return figure
+
+
+def _near(atlas: Atlas, value: float, noise: Sequence[float]) -> list[tuple[int, Dot]]:
+    """Devices, numbered from 1, whose noise is nearest to ``value`` of the axis ``noise``."""
+
+    def nearest(own: float) -> float:
+        own = max(own, FINEST.noise)
+        return min(noise, key=lambda n: abs(math.log2(max(n, FINEST.noise) / own)))
+
+    return [(number, dot) for number, dot in enumerate(atlas.own, 1) if nearest(dot.place.noise) == value]
+
+
+def _draw_dots(
+    axes: Any,
+    atlas: Atlas,
+    rule: str,
+    dots: list[tuple[int, Dot]],
+    axis: tuple[list[float], list[float]],
+    top: float,
+) -> None:
+    """Draw devices on a panel, each with its accuracy; those within half a cell share a label."""
+    states, asymmetry = axis
+    labels: list[tuple[float, float, list[str]]] = []
+    for number, dot in dots:
+        x = float(np.interp(math.log2(dot.place.states), np.log2(states), range(len(states))))
+        y = float(np.interp(dot.place.asymmetry, asymmetry, range(len(asymmetry))))
+        row = atlas.of_dot(dot.name, rule)
+        axes.scatter([x], [y], c=[100 * row["accuracy"]], cmap="viridis", vmin=0, vmax=top, **MARK)
+        words = next((words for u, v, words in labels if max(abs(u - x), abs(v - y)) < 0.5), None)
+        if words is None:
+            words = []
+            labels.append((x, y, words))
+        words.append(f"{number}: {_with_half(row)}")
+    for x, y, words in labels:
+        axes.annotate("\n".join(words), (x, y), **LABEL)
+
+
+MARK: dict[str, Any] = {"s": 70, "edgecolors": drawing.ACCENT, "linewidths": 1.8, "zorder": 3}
+LABEL: dict[str, Any] = {
+    "fontsize": 6,
+    "xytext": (0, -9),
+    "textcoords": "offset points",
+    "ha": "center",
+    "va": "top",
+    "bbox": {"boxstyle": "round,pad=0.15", "fc": "white", "ec": drawing.ACCENT, "lw": 0.6},
+}

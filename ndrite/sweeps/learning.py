@@ -1,0 +1,170 @@
+"""learning: plans whose points train in situ: which rule, which device, at the best of several rates.
+
+A plan has ``learn``, a mapping of ``LEARN``'s fields, beside ``chip`` (converters, read noise and neurons),
+``seeds`` and ``grid``. An axis of the grid is ``learn.FIELD``; ``device.FIELD``, a field of the weights'
+device, or one of its ``states``, ``asymmetry`` and ``noise`` (``insitu.Place``), which make it a linear-step
+device; or ``section.field`` of the chip. Every point is one run over all rates and seeds: the rate that is
+best on held-out samples, on average over the seeds, is judged on the test samples.
+"""
+
+import itertools
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Len
+from pydantic import Field
+
+from ndrite.emulator.device.description import Chip, load_chip, parse_chip
+from ndrite.emulator.device.description.schema import SECTIONS
+from ndrite.emulator.device.fields import fields_of
+from ndrite.emulator.errors import EmulatorError
+from ndrite.emulator.learning import insitu
+from ndrite.runs import File, Run
+from ndrite.samples import DATA
+from ndrite.sweeps.fields import Fields, Point, SweepError, axis_value, changed, checked, require_plan
+
+POINTS_MAX = 1_000_000
+Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
+COMMON: Fields = {
+    "name": (str, None, "text"),
+    "chip": (str, None, "a preset, a YAML file, or several joined with +"),
+    "inputs": (str, None, "an existing .npy file"),
+    "labels": (str, None, "an existing .npy file"),
+    "grid": (dict[str, Any], {}, "a mapping of fields to lists"),
+    "seeds": (
+        Annotated[int, Field(ge=1, le=POINTS_MAX)] | Annotated[list[Seed], Len(1)],
+        1,
+        "a count, or a list of integers 0..2^63-1",
+    ),
+}
+"""Fields of every plan."""
+
+
+def _number(low: float, high: float) -> Any:
+    return Annotated[float, Field(ge=low, le=high, allow_inf_nan=False)]
+
+
+def _choice(*values: str) -> tuple[Any, str, str]:
+    return Literal[values], values[0], ", ".join(values)
+
+
+RATE: Any = _number(0, 10)
+LEARN: Fields = {
+    "data": (Literal[tuple(DATA)], None, f"{', '.join(DATA)}; default without own samples: digits"),
+    "hidden": (
+        Annotated[str, Field(pattern=r"^\d+(,\d+)*$")],
+        "32",
+        'text: widths such as "32" or "64,32"; "0": none',
+    ),
+    "neuron": _choice("ndr", "relu", "sigmoid", "tanh"),
+    "device": (str | dict[str, Any], "ecram-tang2018", "a preset, a YAML file, or several joined with +"),
+    "rule": _choice("stochastic", "manhattan", *insitu.THRESHOLDS),
+    "rates": (Annotated[list[RATE], Len(1)], [0.003, 0.01, 0.03, 0.1], "a list of numbers 0..10"),
+    "hidden_rate": (_number(0, 1e3), 1.0, "a number, 0..1000"),
+    "slots": (Annotated[int, Field(ge=1, le=31)], 15, "an integer, 1..31"),
+    "threshold": (_number(0.1, 100_000) | None, None, "a number, 0.1..100000"),
+    "reference_error": (_number(0, 1), 0.0, "a number, 0..1"),
+    "bound": (_number(1e-3, 100), 1.0, "a number, 0.001..100"),
+    "epochs": (Annotated[int, Field(ge=1, le=100_000)], 20, "an integer, 1..100000"),
+    "samples": (Annotated[int, Field(ge=16, le=1_000_000)], 600, "an integer, 16..1000000"),
+    "held_out": (Annotated[int, Field(ge=1, le=1_000_000)], 200, "an integer, 1..1000000"),
+}
+"""Fields of ``learn``, as the parameters of ``ndrite learn`` of the same names; of ``rates`` the best one on
+the ``held_out`` samples after the ``samples`` that are learned from counts."""
+
+
+def seeds_of(fields: dict[str, Any]) -> list[int]:
+    """The seeds of a plan, each once."""
+    seeds = fields["seeds"]
+    return list(range(seeds)) if isinstance(seeds, int) else list(dict.fromkeys(seeds))
+
+
+def learning_points(content: dict[str, Any], path: Path) -> tuple[str, tuple[Point, ...], tuple[str, ...]]:
+    """Name, points and axes of a plan that learns. SweepError names field, value and what is accepted."""
+    kinds = {"chip": (str | dict[str, Any], None, COMMON["chip"][2]), "learn": (Any, None, "")}
+    fields = checked(content, {**COMMON, **kinds})
+    require_plan(fields["chip"] is not None, "chip", "missing", COMMON["chip"][2])
+    common = checked(fields["learn"] or {}, LEARN, "learn")
+    grid, seeds = fields["grid"], seeds_of(fields)
+    for axis, values in grid.items():
+        _check_axis(axis, values)
+    count = math.prod(len(values) for values in grid.values())
+    require_plan(count <= POINTS_MAX, "number of points", count, f"at most {POINTS_MAX}")
+    files = _files(fields, path.parent)
+    require_plan(common["data"] is None or not files, "learn.data", common["data"], "none, with own samples")
+    chip, points = _loaded(fields["chip"], "", path.parent), []
+    for values in itertools.product(*grid.values()):
+        varied = dict(zip(grid, values, strict=True))
+        try:
+            run = _run(chip, common, varied, path.parent)
+        except EmulatorError as error:
+            raise SweepError(f"grid point {varied}: {error}" if varied else str(error)) from None
+        parameters = {"inputs": None, "labels": None, **files, **run, "seeds": seeds}
+        axes = {axis: axis_value(value) for axis, value in varied.items()}
+        points.append(Point(Run("ndrite.sweeps.trained:learn_point", parameters), axes))
+    return fields["name"] or path.stem, tuple(points), tuple(grid)
+
+
+def _check_axis(axis: str, values: Any) -> None:
+    """Refuse an axis that is none, and values that are no list."""
+    section, _, field = axis.partition(".")
+    known: dict[str, Any] = {name: fields_of(kind) for name, kind in SECTIONS.items()}
+    known |= {"learn": LEARN, "device": {*known["ecram"], *insitu.Place._fields}}
+    fits = field in known.get(section, ())
+    require_plan(
+        fits, f"grid field {axis}", "unknown", "learn.FIELD, device.FIELD or section.field of a chip"
+    )
+    require_plan(isinstance(values, list) and bool(values), f"grid.{axis}", values, "a list of values")
+
+
+def _files(fields: dict[str, Any], folder: Path) -> dict[str, File]:
+    """The user's samples and classes, by parameter; empty where the plan names none."""
+    names = {name: fields[name] for name in ("inputs", "labels") if fields[name] is not None}
+    require_plan(len(names) != 1, "fields", f"{', '.join(names)} alone", "inputs and labels, or neither")
+    for name, file in names.items():
+        require_plan((folder / file).is_file(), name, file, COMMON[name][2])
+    return {name: File.of(folder / file) for name, file in names.items()}
+
+
+def _loaded(name: str | dict[str, Any], base: str, folder: Path) -> Chip:
+    """A description by name, a file beside the plan first, laid over ``base``; or by its content."""
+    if isinstance(name, dict):
+        return parse_chip(name)
+    parts = [str(folder / part) if (folder / part).is_file() else part for part in name.split("+")]
+    return load_chip("+".join([base, *parts] if base else parts))
+
+
+def _run(chip: Chip, common: dict[str, Any], varied: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Parameters of a point's run: chip and device, plain values, and how it learns."""
+    of_section: dict[str, dict[str, Any]] = {"learn": {}, "device": {}}
+    for axis, value in varied.items():
+        section, _, field = axis.partition(".")
+        of_section.setdefault(section, {})[field] = value
+    learn_fields, device_fields = of_section.pop("learn"), of_section.pop("device")
+    checked(learn_fields, LEARN, "learn")
+    learn = common | learn_fields
+    rule, threshold = learn["rule"], learn["threshold"]
+    accepted = f"none with rule {rule}, as it is of {' and '.join(insitu.THRESHOLDS)}"
+    require_plan(threshold is None or rule in insitu.THRESHOLDS, "learn.threshold", threshold, accepted)
+    fits = not learn["reference_error"] or rule == "tiki-taka"
+    accepted = f"0 with rule {rule}, as it is of tiki-taka"
+    require_plan(fits, "learn.reference_error", learn["reference_error"], accepted)
+    device = _loaded(learn.pop("device"), "ideal", folder)
+    own = {f"{section}.{field}": v for section, values in of_section.items() for field, v in values.items()}
+    return {
+        "chip": changed(chip, own).as_dict(),
+        "device": _device(device, device_fields).as_dict(),
+        "learn": learn,
+    }
+
+
+def _device(device: Chip, varied: dict[str, Any]) -> Chip:
+    """The weights' device with fields changed: those of its description first, then where it stands."""
+    place = {field: varied[field] for field in insitu.Place._fields if field in varied}
+    device = changed(device, {f"ecram.{field}": v for field, v in varied.items() if field not in place})
+    law = insitu.law_of_weights(device, device.name)
+    for field, value in place.items():
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        require_plan(is_number, f"device.{field}", value, "a number")
+    return insitu.placed(device, insitu.place_of(law)._replace(**place)) if place else device

@@ -1,0 +1,173 @@
+"""trained: a point of a plan that learns: training runs at every rate and seed, the best rate judged."""
+
+import dataclasses
+import hashlib
+import json
+import time
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ndrite.emulator.device.description import parse_chip
+from ndrite.emulator.errors import EmulatorError
+from ndrite.emulator.golden import Core
+from ndrite.emulator.golden.learn import make_learner
+from ndrite.emulator.learning import insitu
+from ndrite.emulator.learning.labelled import Labelled
+from ndrite.emulator.mapping.explain import accuracy
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, Codes
+from ndrite.host import InputWarning
+from ndrite.intervals import mean_interval
+from ndrite.runs import File
+from ndrite.samples import CALIBRATION_SAMPLES, Labels, learning_samples
+from ndrite.signature import widths
+
+Row = dict[str, Any]
+Right = Callable[[Codes, Labels], float]
+"""Accuracy (0..1) of what a training run led to, on samples and their classes."""
+STARTS_MAX = 256
+"""Mapped starts that a process keeps."""
+
+
+class Parts(NamedTuple):
+    """Samples of three kinds, none in two of them: ``learned`` from, ``held`` out to choose a rate by, and
+    those that the chosen one is judged by, the test samples of ``learned``."""
+
+    learned: Labelled
+    held_x: Codes
+    held_labels: Labels
+
+
+@lru_cache(4)
+def parts_of(
+    inputs: File | None, labels: File | None, data: str | None, samples: int, held_out: int
+) -> Parts:
+    """A data set's training samples for the first two kinds and its test samples, or own ones in this order.
+
+    Raises EmulatorError where there are too few, and as ``learning_samples``.
+    """
+    x, y = (None if file is None else file.array() for file in (inputs, labels))
+    with warnings.catch_warnings(action="ignore", category=InputWarning):
+        labelled = learning_samples(x, y, None if inputs is not None else data or "digits", None)
+    end, size = samples + held_out, len(labelled.x)
+    most = size - 1 if labelled.own else size
+    if end > most:
+        kept = f", 1 of {size} to judge by" if labelled.own else f", the training samples of {labelled.name}"
+        raise EmulatorError(f"learn.samples + held_out is {end}; accepted: at most {most}{kept}")
+    x, y = labelled.x, labelled.labels
+    held = x[samples:end], y[samples:end]
+    test = (x[end:], y[end:]) if labelled.own else (labelled.test_x, labelled.test_labels)
+    learned = dataclasses.replace(
+        labelled, x=x[:samples], labels=y[:samples], test_x=test[0], test_labels=test[1]
+    )
+    return Parts(learned, *held)
+
+
+def samples_of(given: Row) -> Parts:
+    """The samples of a point; ``given``: the parameters of its run."""
+    learn = given["learn"]
+    return parts_of(given["inputs"], given["labels"], learn["data"], learn["samples"], learn["held_out"])
+
+
+def prepared(given: Row, rate: float, seed: int) -> insitu.Prepared:
+    """A point ready to learn; ``given``: the parameters of its run. Raises as ``insitu.prepare``."""
+    learn, learned = given["learn"], samples_of(given).learned
+    outputs = len(learned.classes) or int(max(learned.labels.max(), learned.test_labels.max())) + 1
+    plan = insitu.Plan(
+        widths=(learned.x.shape[1], *widths(learn["hidden"]), outputs),
+        rate=rate,
+        hidden_rate=learn["hidden_rate"],
+        slots=learn["slots"],
+        rule=learn["rule"],
+        threshold=learn["threshold"] or insitu.THRESHOLDS.get(learn["rule"], insitu.Plan.threshold),
+        reference_error=learn["reference_error"],
+        bound=learn["bound"],
+        activation=learn["neuron"],
+        seed=seed,
+    )
+    device = parse_chip(given["device"])
+    law, spread = insitu.law_of_weights(device, device.name), device.ecram.spread
+    key = json.dumps([given["chip"], plan.widths, plan.activation, seed, learned.digest()], sort_keys=True)
+    start = _starts.get(key)
+    if start is None:
+        if len(_starts) >= STARTS_MAX:
+            _starts.clear()
+        x = learned.x[:CALIBRATION_SAMPLES]
+        start = insitu.prepare(plan, parse_chip(given["chip"]), law, spread, x, learned.meaning)
+        _starts[key] = start
+    return start.again(plan, law, spread)
+
+
+_starts: dict[str, insitu.Prepared] = {}
+"""Starts that points share: what mapping makes of one depends neither on devices nor on rates."""
+
+
+def learn_point(
+    *, inputs: File | None, labels: File | None, chip: Row, device: Row, learn: Row, seeds: list[int]
+) -> Row:
+    """Train a device at every rate and seed on the golden model; the row of the rate that is best on held-out
+    samples, on the mean over the seeds, judged on the test samples.
+
+    ``states_digest`` is of the states that the chosen rate led to, over all seeds. Raises as
+    ``insitu.prepare`` and ``parts_of``.
+    """
+    given = {"inputs": inputs, "labels": labels, "chip": chip, "device": device, "learn": learn}
+    digests: dict[float, Any] = {}
+
+    def trained(rate: float, seed: int) -> Right:
+        parts, ready = samples_of(given), prepared(given, rate, seed)
+        learner, x, y = make_learner(ready.learning, seed=seed), parts.learned.x, parts.learned.labels
+        insitu.follow(learner, insitu.Course(), x, y, epochs=learn["epochs"], seed=seed)
+        states = digests.setdefault(rate, hashlib.sha256())
+        for layer in learner.states:
+            states.update(layer.astype("<i4").tobytes())
+        core = Core(learner.program())
+        return lambda x, labels: accuracy(core.infer(x, seed=seed), labels)
+
+    rates = learn["rates"][:1] if learn["rule"] == "manhattan" else learn["rates"]
+    row = _chosen(given, trained, rates, seeds)
+    return row | {"states_digest": digests[row["rate"]].hexdigest()[:16]}
+
+
+def float_point(
+    *, inputs: File | None, labels: File | None, chip: Row, device: Row, learn: Row, seeds: list[int]
+) -> Row:
+    """The same networks, starts and rates by gradient descent in floats, chosen and judged likewise."""
+    given = {"inputs": inputs, "labels": labels, "chip": chip, "device": device, "learn": learn}
+
+    def trained(rate: float, seed: int) -> Right:
+        parts, ready = samples_of(given), prepared(given, rate, seed)
+        x, y = parts.learned.x, parts.learned.labels
+        network = insitu.float_network(ready, x, y, epochs=learn["epochs"], seed=seed)
+        return lambda x, labels: accuracy(network.forward(x / np.float32(INPUT_MAX)), labels)
+
+    return _chosen(given, trained, learn["rates"], seeds)
+
+
+def _chosen(given: Row, trained: Callable[[float, int], Right], rates: list[float], seeds: list[int]) -> Row:
+    """The row of the rate whose mean accuracy on held-out samples is best; of equal ones the first."""
+    began, parts = time.monotonic(), samples_of(given)
+    runs = {rate: [trained(rate, seed) for seed in seeds] for rate in rates}
+    held = {
+        rate: float(np.mean([right(parts.held_x, parts.held_labels) for right in of_seeds]))
+        for rate, of_seeds in runs.items()
+    }
+    rate = max(held, key=held.__getitem__)
+    test = parts.learned.test_x, parts.learned.test_labels
+    each = np.array([right(*test) for right in runs[rate]])
+    mean, half = mean_interval(each)
+    return {
+        "rate": rate,
+        "accuracy_held_out": held[rate],
+        "accuracy": mean,
+        "accuracy_half_interval_95": half,
+        "accuracy_min": float(each.min()),
+        "accuracy_max": float(each.max()),
+        "accuracy_per_seed": each.tolist(),
+        "count": len(test[0]),
+        "trainings": len(runs) * len(seeds),
+        "seconds": time.monotonic() - began,
+    }

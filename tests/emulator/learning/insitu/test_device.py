@@ -1,0 +1,121 @@
+"""The place of a device: states, asymmetry and noise, measured on its steps; networks in floats."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ndrite.emulator.device.description import load_chip
+from ndrite.emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep, tabulated
+from ndrite.emulator.errors import CompileError
+from ndrite.emulator.learning import insitu
+from ndrite.emulator.learning.insitu import IMPROVEMENTS, Place, improved, law_of_weights, place_of, placed
+from ndrite.emulator.network.datasets import digits
+from tests.refusals import refused
+
+TANG = load_chip("ideal+ecram-tang2018")
+LINEAR = LinearStep(step_up=0.01, step_down=0.01, w_min=-1.0, w_max=1.0)
+ALIKE = EcramSpread()
+X, LABELS, *_ = digits()
+
+
+def moves(law: LinearStep, w: float, up: bool) -> tuple[float, float]:
+    """Mean and deviation of the moves of 20,000 devices that get one pulse at ``w``."""
+    moved = law.pulse(np.full(20_000, w), up, np.random.default_rng(1)) - w
+    return abs(float(moved.mean())), float(moved.std())
+
+
+@pytest.mark.parametrize("asymmetry", [0.0, 0.125, 0.5])
+def test_a_device_put_somewhere_moves_so(asymmetry: float) -> None:
+    """Steps away from a bound are larger than steps towards it, at both bounds alike."""
+    law = placed(TANG, Place(100, asymmetry, 0.3)).ecram.device
+    for w in (-0.8, 0.0, 0.8):
+        (up, up_noise), (down, down_noise) = (moves(law, w, rises) for rises in (True, False))
+        assert up + down == pytest.approx(2 * 2 / 100, rel=0.01)
+        assert (down - up) / (up + down) == pytest.approx(2 * asymmetry * w, abs=0.01)
+        assert up_noise / up == pytest.approx(0.3, rel=0.03)
+        assert down_noise / down == pytest.approx(0.3, rel=0.03)
+    assert place_of(law) == pytest.approx(Place(100, asymmetry, 0.3), abs=0.003)
+
+
+@pytest.mark.parametrize("name", ["ecram-tang2018", "rram-gong2018"])
+def test_an_improvement_changes_what_it_names_at_every_state(name: str) -> None:
+    device = load_chip(f"ideal+{name}")
+    law = law_of_weights(device, name)
+    place = place_of(law)
+    wanted = [(2, 1, 1), (1, 0.5, 1), (1, 1, 0.5)]
+    for what, factors in zip(IMPROVEMENTS, wanted, strict=True):
+        better = improved(device, law, what)
+        table = better.ecram.device
+        expected = [value * factor for value, factor in zip(place, factors, strict=True)]
+        assert place_of(table) == pytest.approx(expected, rel=0.02)
+        assert better.ecram.spread.bound_sigma == device.ecram.spread.bound_sigma
+        for w in (-0.7, 0.5):
+            apart = [float(m.mean(w, True) - m.mean(w, False)) for m in (tabulated(law), table)]
+            assert apart[1] == pytest.approx(apart[0] * factors[1] / factors[0], rel=0.02, abs=1e-5)
+
+
+def test_an_exponential_law_learns_as_a_table_of_its_steps() -> None:
+    """On -1..1 where the law has 0..1; its noise, a part of the range, is the same at every state."""
+    law = Exponential(pulses=1000, a_up=6488.0, a_down=531.0, cycle_sigma=0.01)
+    table = law_of_weights(load_chip("ideal+rram-gong2018"), "rram-gong2018")
+    w = np.linspace(-0.95, 0.95, 20)
+    for up in (True, False):
+        steps = np.abs(replace(law, cycle_sigma=0.0).pulse((w + 1) / 2, up) * 2 - 1 - w)
+        np.testing.assert_allclose(table.mean(w, up), steps, rtol=0.01)
+        np.testing.assert_allclose(table.deviation(w, up), 2 * 0.0106572, rtol=1e-3)
+
+
+def test_the_float_network_descends_the_cross_entropy() -> None:
+    """One update from a start is the numerical gradient of the network's own loss."""
+    plan = insitu.Plan(widths=(64, 5, 10), rate=0.1, hidden_rate=0.5, seed=3)
+    ready = insitu.prepare(plan, load_chip("ideal"), LINEAR, ALIKE, X[:64])
+    start, after = (insitu.float_network(ready, X[:1], LABELS[:1], epochs=n, seed=0).products for n in (0, 1))
+
+    def loss(layer: int, place: tuple[int, int], change: float) -> float:
+        y = X[0] / 255
+        for i, product in enumerate(start):
+            w = product.dense.weights.astype(np.float64)
+            if i == layer:
+                w[place] += change
+            y = y @ w + product.dense.bias
+            if product.dense.activation is not None:
+                y = product.dense.activation.height * product.dense.activation.shape(y)
+        p = 1 / (1 + np.exp(-y))
+        p[LABELS[0]] = 1 - p[LABELS[0]]
+        return -float(np.log(np.where(np.arange(10) == LABELS[0], 1 - p, 1 - p)).sum())
+
+    for layer, rate in ((0, 0.05), (1, 0.1)):
+        moved = after[layer].dense.weights - start[layer].dense.weights
+        place = np.unravel_index(np.abs(moved).argmax(), moved.shape)
+        slope = (loss(layer, place, 1e-4) - loss(layer, place, -1e-4)) / 2e-4
+        assert moved[place] == pytest.approx(-rate * slope, rel=0.02)
+
+
+def test_a_start_that_is_taken_up_again_is_the_one_prepared() -> None:
+    """With another rule, rate, bound and device: the same program, states and devices as prepared anew."""
+    chip, spread = load_chip("wan2022"), EcramSpread(step_sigma=0.3)
+    first = insitu.Plan(widths=(64, 6, 10), seed=4)
+    other = replace(first, rule="agad", rate=0.01, bound=2.0)
+    anew = insitu.prepare(other, chip, LINEAR, spread, X[:64])
+    again = insitu.prepare(first, chip, replace(LINEAR, gamma_up=0.5), ALIKE, X[:64]).again(
+        other, LINEAR, spread
+    )
+    assert again.learning.program.tag == anew.learning.program.tag
+    assert again.learning.program.checksum() == anew.learning.program.checksum()
+    for a, b in zip(again.learning.layers, anew.learning.layers, strict=True):
+        np.testing.assert_array_equal(a.states, b.states)
+        np.testing.assert_array_equal(a.devices.step, b.devices.step)
+        assert a.devices.slope_up == b.devices.slope_up
+        assert a.column_rate == b.column_rate
+    with pytest.raises(CompileError, match="seed is 5; accepted: 4, as prepared"):
+        again.again(replace(other, seed=5), LINEAR, spread)
+
+
+test_places_out_of_reach_are_refused = refused(
+    CompileError,
+    (placed, TANG, Place(1, 0, 0), r"device.states is 1; accepted: 2\.\.65536"),
+    (placed, TANG, Place(10, 0.6, 0), r"device.asymmetry is 0.6; accepted: 0\.\.0.5"),
+    (placed, TANG, Place(10, 0, 11), r"device.noise is 11; accepted: 0\.\.10 steps"),
+    (place_of, replace(LINEAR, step_up=0.0, step_down=0.0), "largest step is 0; accepted: above 0"),
+)
