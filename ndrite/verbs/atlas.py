@@ -38,7 +38,7 @@ def numbers(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise InputError(f"{text!r} is no list of numbers; accepted: such as 0,0.25,0.5") from None
+        raise InputError(f"{text!r} is not a list of numbers; accepted: such as 0,0.25,0.5") from None
 
 
 Numbers = Annotated[tuple[float, ...], sig.Option("A,B,...", of=numbers)]
