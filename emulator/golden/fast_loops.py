@@ -169,8 +169,12 @@ def cut(x: Any, where: Any, first: int, out: Any) -> None:
     positions, count = rows * columns, out.shape[1]
     line, plane = x.shape[3], x.shape[2] * x.shape[3]
     if out.shape[0] == channels and positions * plane == 1 and top == 0 and left == 0:
-        # A full layer's inputs stand as they are.
-        out[:] = x.reshape(channels, x.shape[1])[:, first : first + count]
+        # A full layer's inputs stand as they are. Assigning the slice would have numba compile, for a third of
+        # the time, the text of an error about its shape.
+        inputs = x.reshape(channels, x.shape[1])
+        for c in range(channels):
+            for b in range(count):
+                out[c, b] = inputs[c, first + b]
         return
     flat, to = x.reshape(x.size), out.reshape(out.size)
     sample0, r0, s0 = first // positions, first % positions // columns, first % columns

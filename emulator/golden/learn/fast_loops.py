@@ -251,7 +251,8 @@ def forward(layer: Any, at: Any, x: Any, held: Any, drawn: Any, scratch: Any, z:
                     row = weights[layer[AT_WEIGHT] + k * width : layer[AT_WEIGHT] + (k + 1) * width]
                     for j in range(width):
                         sums[j] = np.int32(sums[j] + np.int32(np.int32(row[j]) * np.int32(code)))
-            a[:width] = sums[:width]
+            for j in range(width):  # quicker to compile than a slice (``ndrite.emulator.golden.fast_loops``)
+                a[j] = sums[j]
             if reads_noise:
                 key_of(schedules[READ], (at[0] << 24) | (tile << 8) | part, at[1], scratch[0])
                 s = deviation(energy, layer[SIGMA_OUT], layer[VAR_CELL])
@@ -407,7 +408,8 @@ def learn(given: Any, laws: Any, tables: Any, drawn: Any, curves: Any, held: Any
     right = 0
     for sample in range(samples.shape[0]):
         update = U32((first + sample) & 0xFFFFFFFF)
-        codes[: samples.shape[1]] = samples[sample]
+        for k in range(samples.shape[1]):
+            codes[k] = samples[sample, k]
         for i in range(count):
             layer = layers[i]
             first_column, first_input = layer[AT_COLUMN], layer[AT_INPUT]
