@@ -53,6 +53,7 @@ def here() -> int:
     return simulated_id(PRESETS["tiny"])
 
 
+@pytest.mark.long
 def test_a_comment_changes_no_build_id(of_copies: OfCopies, here: int) -> None:
     def edit(name: str, text: str) -> str:
         return "# A comment, and empty lines.\n\n\n" + text.replace(

@@ -17,7 +17,6 @@ from ndrite.emulator.spec.arithmetic import INPUT_MAX
 from ndrite.emulator.spec.errors import GeometryError, ProgramError
 from ndrite.emulator.spec.layer import Layer
 from ndrite.emulator.spec.variation import Campaign
-from tests.marks import long_where
 from tests.random_geometries import Choices, Fields, dividing, random_geometry
 from tests.stimulus import inferred, varied, voted
 
@@ -162,7 +161,8 @@ AT_ONCE = {
 """Geometries that were computed wrongly once, or are as small as they may be."""
 
 
-@pytest.mark.parametrize("design", long_where({"overlap"}.__contains__, AT_ONCE))
+@pytest.mark.long
+@pytest.mark.parametrize("design", AT_ONCE)
 def test_extreme_images_equal_golden(design: str) -> None:
     compare(AT_ONCE[design], design, np.random.default_rng(3))
 

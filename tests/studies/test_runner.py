@@ -23,7 +23,7 @@ from tests.marks import long_where
 from tests.studies.conftest import BAD_INPUT, OK, OUTSIDE, run
 
 RESULTS = Path("docs/results")
-LONG = {"depth", "ecram", "kan", "recovery", "adaptation", "loss"}
+LONG = {"causes", "xor", "depth", "ecram", "kan", "recovery", "adaptation", "loss"}
 WITHOUT_TORCH = {"causes", "xor", "insitu", "cost", "neuron", "cmo-hfox"}
 
 
@@ -57,7 +57,7 @@ def test_smoke(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", long_where({"kan", "loss", "recovery"}.__contains__, STUDIES))
+@pytest.mark.parametrize("name", long_where({"depth", "kan", "loss", "recovery"}.__contains__, STUDIES))
 def test_committed_results_are_of_their_runs(name: str, tmp_path: Path) -> None:
     """Of all studies: tables, verdicts and page are made again from the committed runs.
 

@@ -1,7 +1,7 @@
 """Random geometries against random programs of every step kind: simulated gateware equals the golden model.
 
-One small geometry in every run and another in ``make test-long``; ``make test-pairs`` has forty, with
-twenty-five programs each. What was covered is printed.
+Two small geometries in ``make test-long``; ``make test-pairs`` has forty, with twenty-five programs each. What was
+covered is printed.
 """
 
 import os
@@ -19,7 +19,6 @@ from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.spec import Geometry, Program
 from ndrite.emulator.spec.geometry import lane_groups
 from ndrite.emulator.spec.steps import Product
-from tests.marks import long_where
 from tests.random_geometries import Choices, Fields, dividing, random_geometry
 from tests.random_graphs import random_walk
 from tests.stimulus import ran, random_inputs
@@ -96,11 +95,8 @@ def seen(program: Program, geometry: Geometry) -> Counter[str]:
     return +found
 
 
-NUMBERS = range(FIRST, FIRST + GEOMETRIES)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("number", NUMBERS if WHOLE else long_where(lambda n: n > FIRST, NUMBERS))
+@pytest.mark.long
+@pytest.mark.parametrize("number", range(FIRST, FIRST + GEOMETRIES))
 def test_gateware_equals_golden(number: int, tmp_path_factory: Any, monkeypatch: Any) -> None:
     if WHOLE:
         # Boards that nobody else will ask for stay out of the user's cache.
@@ -126,7 +122,7 @@ def test_gateware_equals_golden(number: int, tmp_path_factory: Any, monkeypatch:
 TOTAL: Counter[str] = Counter()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_kind_of_step_was_seen() -> None:
     print("\nin all: " + ", ".join(f"{name} {count}" for name, count in sorted(TOTAL.items())))
     if WHOLE and GEOMETRIES >= 40:

@@ -100,6 +100,7 @@ def test_nothing_runs_on_the_host_and_virtual_chips_do(walker: Board) -> None:
         stepped.campaign(x, np.zeros(2, int), Campaign(chips=1, trials=1))
 
 
+@pytest.mark.long
 def test_random_programs_cut_as_for_a_smaller_device(walker: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     """States, calls, groups, joined maps: what does not fit the smaller one is put here in segments."""
     pieces = calls = 0

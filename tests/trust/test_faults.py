@@ -111,7 +111,7 @@ WAYS = {
     "datagrams": Way(datagrams, DatagramRates.each, (1e-3, 1e-2, 5e-2, 0.1), 4, 1e-2, 5e-2),
 }
 CASES = [(name, rate) for name, way in WAYS.items() for rate in way.rates]
-LONG = {("link", 1e-6), ("link", 1e-2), ("datagrams", 0.1)}
+LONG = {("link", 1e-6), ("link", 1e-2), ("datagrams", 0.1), ("datagrams", 0.05), ("link", 1e-5)}
 
 
 @pytest.mark.parametrize(("name", "rate"), long_where(LONG.__contains__, CASES))
@@ -135,7 +135,7 @@ KINDS = {name: DatagramRates(**{name: 0.1}) for name in ("lose", "duplicate", "o
 KINDS["flip"] = DatagramRates(flip=2e-3)
 
 
-@pytest.mark.parametrize("kind", long_where({"duplicate", "overtake"}.__contains__, KINDS))
+@pytest.mark.parametrize("kind", long_where(lambda kind: kind != "flip", KINDS))
 def test_each_fault_by_itself_is_mended(kind: str, counted: list[str]) -> None:
     link, faulty = datagrams(5)
     tally = tried(f"datagrams, {kind} alone", (link, faulty), KINDS[kind], 3, 5, counted, **SIMULATED)
@@ -143,7 +143,7 @@ def test_each_fault_by_itself_is_mended(kind: str, counted: list[str]) -> None:
     assert faulty.injected[kind] > 0
 
 
-@pytest.mark.parametrize("name", ["terminal", "kernel"])
+@pytest.mark.parametrize("name", long_where("kernel".__eq__, ["terminal", "kernel"]))
 def test_no_wrong_number_from_another_process(
     name: str, scale: int, counted: list[str], tmp_path: Path
 ) -> None:

@@ -41,6 +41,7 @@ def resident_bytes() -> int:
     return pages * 4096
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_soak_in_constant_memory(scale: int, counted: list[str]) -> None:
     rng = np.random.default_rng(8)
@@ -63,6 +64,7 @@ def test_soak_in_constant_memory(scale: int, counted: list[str]) -> None:
     assert growth < GROWTH_BYTES
 
 
+@pytest.mark.long
 def test_unplugged_and_plugged_in_again(tmp_path: Path) -> None:
     rng = np.random.default_rng(9)
     program = random_program(TINY, rng, sizes=(12, 6, 3), noise=True)
@@ -120,6 +122,7 @@ def test_every_memory_is_watched(board: Board, program: Program, scale: int, cou
     counted.append(f"upsets: {flipped} bits flipped, each found, named and repaired")
 
 
+@pytest.mark.long
 def test_a_run_that_hangs(board: Board, program: Program) -> None:
     """The last layer's mark is lost: the sequencer goes round for ever, and the watchdog ends it."""
     x = random_inputs(program, np.random.default_rng(7), 4)

@@ -48,6 +48,7 @@ def test_a_change_under_which_nothing_imports_is_not_found(
         assert told(tmp_path, "-k", "none")["broken"] == "pytest's exit code 5"
 
 
+@pytest.mark.long
 def test_a_listed_fault_that_does_not_build_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "product.py").write_text("VALUE = 1")
     (tmp_path / "test_it.py").write_text(SOUND)

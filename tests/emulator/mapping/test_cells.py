@@ -20,6 +20,7 @@ from ndrite.emulator.network import Ndr, Network
 from tests.chips import changed, mitigated, random_network, samples
 from tests.emulator.mapping import by_hand
 from tests.kan import kan
+from tests.marks import long_where
 from tests.refusals import refused
 
 WAN, IDEAL = load_chip("wan2022"), load_chip("ideal")
@@ -221,7 +222,9 @@ WORTH = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("measure", "chip", "least_gain_db"), WORTH)
+@pytest.mark.parametrize(
+    ("measure", "chip", "least_gain_db"), long_where(lambda case: case[0] == "wire_compensation", WORTH)
+)
 def test_every_measure_is_worth_something(measure, chip, least_gain_db):
     net = random_network((128, 32, 5) if measure == "wire_compensation" else (40, 24, 5))
     rare = {"write_verify_attempts": 10, "row_placement": True}

@@ -35,6 +35,7 @@ def test_dma(tags: int, slot_bytes: int, tmp_path: Path) -> None:
     simulate(copier, "pcie.bench_copier", tmp_path, **parameters)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("max_payload", [0, 1])
 def test_enough_tags_fill_the_link(max_payload: int) -> None:
     """Gen2 x1 at a user clock of 62.5 MHz, 250 ns from a read to its answer."""
@@ -42,6 +43,7 @@ def test_enough_tags_fill_the_link(max_payload: int) -> None:
     assert 0.9 <= found.efficiency <= 1.01, found
 
 
+@pytest.mark.long
 def test_a_window_of_two_reads_waits_for_the_host() -> None:
     """2 * 512 bytes in a round trip of 1000 clocks and the reads' own time: the rate the latency leaves."""
     found = read_rate(rate=8, latency=1000, max_payload=1, tags=2)
