@@ -169,8 +169,8 @@ def cut(x: Any, where: Any, first: int, out: Any) -> None:
     positions, count = rows * columns, out.shape[1]
     line, plane = x.shape[3], x.shape[2] * x.shape[3]
     if out.shape[0] == channels and positions * plane == 1 and top == 0 and left == 0:
-        # A full layer's inputs stand as they are. Assigning the slice would have numba compile, for a third of
-        # the time, the text of an error about its shape.
+        # A full layer's inputs stand as they are. Assigning the slice would have numba compile, for a third
+        # of the time, the text of an error about its shape.
         inputs = x.reshape(channels, x.shape[1])
         for c in range(channels):
             for b in range(count):
