@@ -130,7 +130,7 @@ def test_a_build_begins_at_the_seed_that_is_known_to_do(committed: Path) -> None
 @pytest.mark.parametrize(
     "name",
     long_where(
-        lambda name: name.startswith(("colorlight", "ecp", "ulx3s")),
+        lambda name: name.startswith(("colorlight", "ecp", "orangecrab", "ulx3s")),
         sorted(path.stem for path in reports.FOLDER.glob("*.json")),
     ),
 )

@@ -146,6 +146,7 @@ def board(devices: Devices) -> SizedBoard:
     return SizedBoard.of_links(devices.power_on)
 
 
+@pytest.mark.long
 def test_a_board_grows_and_never_shrinks(board: SizedBoard, devices: Devices) -> None:
     assert board.device.geometry == USUAL
     small, large = program_of(20, 3), program_of(30, 300)

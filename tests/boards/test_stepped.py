@@ -24,7 +24,6 @@ from ndrite.host.api import Progress
 from tests.emulator.backend.test_segments import full, vectors
 from tests.emulator.backend.test_walk import MAPS
 from tests.emulator.mapping.test_graphs import NETWORKS, inputs
-from tests.marks import long_where
 from tests.random_graphs import random_graph
 from tests.stimulus import inferred, ran, random_inputs, voted
 
@@ -60,7 +59,8 @@ def test_every_bit_is_the_golden_models(board: SteppedBoard, network: Network, n
     assert board.counters()["inferences"] >= len(x)
 
 
-@pytest.mark.parametrize("seed", long_where({1, 2, 3}.__contains__, range(4)))
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(4))
 def test_random_programs_in_segments_are_the_golden_model(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """50 of them in batches of two, with maps and without; inference numbers run past 32 bits."""
     monkeypatch.setattr(Segmented, "batch", property(lambda _: 2))

@@ -88,7 +88,7 @@ def test_no_code_hides() -> None:
     assert skipped == NOT_RUN
 
 
-LONG = ("tutorial.md", "hardware.md", "training.md")
+LONG = ("tutorial.md", "hardware.md", "training.md", "atlas.md", "campaigns.md")
 
 
 def marks(page: Path) -> list[pytest.MarkDecorator]:

@@ -32,7 +32,7 @@ GEOMETRIES = {
     "small-odd-lanes": dataclasses.replace(PLAIN, lanes=3, rows=8, curves=2, segments=8, weight_bits=9),
     "small-one-lane": dataclasses.replace(PLAIN, lanes=1, weight_depth=2048),
 }
-SHORT = {"tiny", "small-odd-lanes", "small-one-lane"}
+SHORT = {"tiny", "small-one-lane"}
 """What does not take minutes to compile."""
 RARE = {"groups-faster-than-rows", "small-one-lane"}
 """What has little to find once the others have passed."""

@@ -192,6 +192,7 @@ def benched(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     return run
 
 
+@pytest.mark.long
 @benched
 async def test_random_datagrams_are_taken_by_the_rules(b: Bench) -> None:
     """Of hosts that differ in a bit; offers of any age, numbers half round, silence about the lease."""
