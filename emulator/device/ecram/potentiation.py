@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ndrite.emulator.device.ecram.fit import PULSES_MIN, Branch, EcramFit, spread_of
+from ndrite.emulator.device.ecram.fit import EcramFit, spread_of
+from ndrite.emulator.device.ecram.repeats import PULSES_MIN, Branch, repeats_of
 from ndrite.emulator.device.measurements import Measurements
 from ndrite.emulator.device.sweeps import rms, rounded, smoothed
 from ndrite.emulator.errors import DatasetError
@@ -116,13 +117,16 @@ def fit_steps(data: Measurements, model: str = "step-table") -> StepsFit:
         bounds += [top, -bottom]
     branches = _branches(runs, states, names, tables, parts)
     error = rms(*(b.state - b.model for b in branches)) / 2
-    if error > MISSES:
-        notes.append(f"the table misses the runs by {error:.0%} of the range (rms), their noise included")
+    misfit = repeats_of(branches, (RUN_MAX, RUN_MAX))[1]
+    missed = error if misfit is None else misfit
+    if missed > MISSES:
+        apart = "their noise included" if misfit is None else "noise apart"
+        notes.append(f"the table misses the runs by {missed:.0%} of the range (rms), {apart}")
     values: dict[str, Any] = {"model": model, "w_min": -1.0, "w_max": 1.0}
     values |= {name: tuple(rounded(v) for v in table.tolist()) for name, table in tables.items()}
     values |= spread_of(parts, bounds)
     unit = VALUES[quantity]
-    return StepsFit(model, values, branches, low * 1e6, high * 1e6, error, tuple(notes), unit)
+    return StepsFit(model, values, branches, low * 1e6, high * 1e6, error, tuple(notes), unit, misfit)
 
 
 def runs_of(data: Measurements) -> list[Run]:

@@ -74,7 +74,7 @@ def test_a_column_a_device_is_the_same_as_below_each_other(tmp_path: Path) -> No
     table = rows(0.1)
     wide, long = (fitted(written(tmp_path, table, wide)) for wide in (True, False))
     assert wide.values == long.values
-    assert wide.summary.keys() == {"low_uA", "high_uA", "rms_of_range"}
+    assert wide.summary.keys() == {"low_uA", "high_uA", "rms_of_range", "misfit_of_range"}
 
 
 def test_a_fit_is_a_device_that_learns(tmp_path: Path) -> None:
