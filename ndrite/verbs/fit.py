@@ -21,7 +21,8 @@ class Fit(Result):
     Attributes
     ----------
     kind, section:
-        ``ndr``, ``rram``, ``ecram`` or ``potentiation``, and the section of a chip description that it fills.
+        ``ndr``, ``rram``, ``ecram``, ``potentiation``, ``retention``, ``endurance`` or ``temperature``, and
+        the section of a chip description that it fills.
     values:
         Field -> value, in the fields' units.
     summary:
@@ -38,7 +39,7 @@ class Fit(Result):
     summary: dict[str, Any]
     notes: tuple[str, ...]
     measured: fitting.Measurements
-    model: fitting.NdrFit | fitting.RramFit | fitting.EcramFit
+    model: fitting.Fitted
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a description that ``chip="wan2022+mine.yaml"`` takes, each value with its source.
@@ -48,13 +49,16 @@ class Fit(Result):
         """
         measured, error = self.measured, self.summary["held_out_error"]
         data = f"{measured.name}, {len(measured.device)} rows, {len(measured.devices)} device(s)"
+        held_out = "too few rows to hold any out"
+        if error is not None:
+            held_out = f"{error:.3g}, {fitting.KINDS[self.kind].held_out}"
+        if isinstance(self.model, fitting.AgeingFit):
+            held_out = self.model.words + ("" if error is None else f"; held out: {held_out}")
         card = {
             "data": data,
             "conditions": "not given to the fit",
             "licence": "not given to the fit",
-            "error": "too few rows to hold any out"
-            if error is None
-            else f"{error:.3g}, {fitting.KINDS[self.kind].held_out}",
+            "error": held_out,
             "extrapolated": "; ".join(self.notes) or "nothing that the fit knows of",
         }
         save_preset(
@@ -97,7 +101,7 @@ Columns = Annotated[Mapping[str, str], Option("QUANTITY=HEADER", "--column", of=
 
 @verb
 def fit(
-    kind: Literal["ndr", "rram", "ecram", "potentiation"],
+    kind: Literal["ndr", "rram", "ecram", "potentiation", "retention", "endurance", "temperature"],
     data: File,
     /,
     *,
@@ -158,12 +162,12 @@ def fit(
         Path(data), fitter.columns, optional=fitter.optional, either=fitter.either, columns=headers
     )
     fitted = fitter.fit(measured, chosen)
-    check_values(fitter.section, fitted.values)
+    check_values(fitted.section, fitted.values)
     summary = fitted.summary | {"held_out_error": fitting.held_out_error(measured, fitted)}
     notes = fitted.notes
     if measured.skipped:
         notes = (*notes, f"{measured.skipped} rows with gaps left out")
-    fit_result = Fit(kind, fitter.section, fitted.values, summary, notes, measured, fitted)
+    fit_result = Fit(kind, fitted.section, fitted.values, summary, notes, measured, fitted)
     if output is not None:
         fit_result.save(output)
     if picture is not None:

@@ -1,6 +1,6 @@
 """ECRAM: conductance against pulse number to the linear-step or the exponential pulse model."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -36,6 +36,7 @@ class EcramFit:
     law misses, None if no run repeats; ``unit``: uS, or uA of a device that is known by its current.
     """
 
+    section: ClassVar[str] = "ecram"
     model: str
     values: dict[str, Any]
     branches: tuple[Branch, ...]

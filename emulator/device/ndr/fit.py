@@ -1,6 +1,6 @@
 """NDR curves: measured I-V data to a compact model with device-to-device spread, or to a table."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -59,6 +59,7 @@ class NdrFit:
     over all devices, each against its own fit; ``peak_to_valley`` the median device's.
     """
 
+    section: ClassVar[str] = "neuron"
     model: str
     values: dict[str, Any]
     curves: tuple[DeviceCurve, ...]
@@ -233,7 +234,7 @@ def _noise(v: Floats, i: Floats) -> float:
         rms(_fit(name, v, i, 0.0).current(v) - i) * (len(i) / (len(i) - count)) ** 0.5
         for name, count in freedom.items()
     ]
-    return min(noise, *left)
+    return float(min(noise, *left))
 
 
 def _forward(v: Floats, i: Floats) -> tuple[Floats, Floats]:
