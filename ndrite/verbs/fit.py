@@ -113,8 +113,9 @@ def fit(
     """Your own measurements into a device description.
 
     Reads a CSV file whose headers name quantity and unit: voltage_V, current_uA, conductance_uS, target_uS,
-    pulse. A column "device" tells devices apart, and their spread is fitted too. Order does not matter. Any
-    other column is refused: rows of different temperatures, say, are not of one device model.
+    pulse, time_s, temperature_K. A column "device" tells devices apart, and their spread is fitted too. Order
+    does not matter. Any other column is refused: rows of different humidity, say, are not of one device
+    model.
 
     Parameters
     ----------
@@ -123,15 +124,21 @@ def fit(
         programmed cells against their target (S), one row a cell. ``ecram``: conductance (S) against a
         running pulse number, up to the largest conductance and down again. ``potentiation``: conductance or
         current after each pulse, against its number and ``direction`` (up or down), in runs that repeat
-        (``cycle``, or numbers that go on): a table of steps with their noise. Devices have rows each, or a
-        column each, ``conductance_uS NAME``.
+        (``cycle``, or numbers that go on): a table of steps with their noise. ``retention``: conductance (or
+        ``state``, 0 to 1) against the time since programming. ``endurance``: conductance or current read
+        after each ``direction`` at a ``cycle``. ``temperature``: peak current, or time constant, against
+        temperature (K). These three need ten devices or more and give 95 % intervals, misfit and noise
+        apart; headers like ``time_s,conductance_uS,device``, ``cycle,direction,conductance_uS,device`` and
+        ``temperature_K,current_mA,device``. Devices have rows each, or a column each, ``conductance_uS NAME``.
     output:
         Description to write, which ``--chip wan2022+mine.yaml`` takes.
     picture:
         Draw data, model and residuals; the suffix is the format.
     model:
         Of ndr: auto (takes the best and tabulates what none describes), esaki, tunnel, bell or table; of
-        ecram: linear-step (aihwkit's) or exponential (NeuroSim's); of potentiation: step-table.
+        ecram: linear-step (aihwkit's) or exponential (NeuroSim's); of potentiation: step-table; of retention:
+        power-law, logarithmic or exponential (of states); of endurance: programming or ecram, the section to
+        fill; of temperature: linear (currents) or arrhenius (times).
     columns:
         Header of a quantity that is not named after it, as header or header:unit; in Python a mapping.
         unused=HEADER,HEADER leaves columns out that do not matter, such as a row's number.
@@ -142,6 +149,9 @@ def fit(
     > ndrite fit rram g.csv --column target=target_uS:uS --column conductance=conductance_uS:uS -o mine.yaml
     > ndrite fit ecram pulses.csv -o mine.yaml
     > ndrite fit potentiation runs.csv -o mine.yaml
+    > ndrite fit retention bake.csv -o mine.yaml
+    > ndrite fit endurance cycles.csv -o mine.yaml
+    > ndrite fit temperature hot.csv -o mine.yaml
     >>> import numpy as np, ndrite
     >>> v = np.linspace(0, 0.5, 120)
     >>> i = 1e3 * (v / 0.1 * np.exp(1 - v / 0.1) + 0.1 * np.exp(30 * (v - 0.5)))

@@ -74,7 +74,7 @@ LAWS = [
     ("retention", "exponential", relaxing(), {"retention_energy_eV": 0.8}),
     ("endurance", "programming", cycled(), {"median_cycles": 1e5, "deviation_of_ln_cycles": 0.6}),
     ("temperature", "linear", warmed("linear", 0.2), {"peak_current_percent_per_K": 0.2, "noise": 0.2}),
-    ("temperature", "arrhenius", warmed("arrhenius", 0.9), {"retention_energy_eV": 0.9, "noise": 0.05}),
+    ("temperature", "arrhenius", warmed("arrhenius", 0.9), {"retention_energy_eV": 0.9, "retention_s": 1e6}),
 ]
 
 
