@@ -129,7 +129,8 @@ def fit(
         after each ``direction`` at a ``cycle``. ``temperature``: peak current, or time constant, against
         temperature (K). These three need ten devices or more and give 95 % intervals, misfit and noise
         apart; headers like ``time_s,conductance_uS,device``, ``cycle,direction,conductance_uS,device`` and
-        ``temperature_K,current_mA,device``. Devices have rows each, or a column each, ``conductance_uS NAME``.
+        ``temperature_K,current_mA,device``. Devices have rows each, or a column each, ``conductance_uS
+        NAME``.
     output:
         Description to write, which ``--chip wan2022+mine.yaml`` takes.
     picture:
