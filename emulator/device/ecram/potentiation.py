@@ -215,17 +215,28 @@ def _means(moves: Moves, devices: int) -> tuple[Floats, Floats, int]:
 
 
 def _residuals(moves: Moves) -> tuple[Floats, bool]:
-    """Differences of the moves from the mean of the same device and entry, per pulse, and whether any run
-    repeats."""
-    group = moves.device * ENTRIES + moves.entry
+    """Differences of the moves from the mean of the same device's moves at the same place, per pulse, and
+    whether any run repeats.
+
+    Of runs that repeat a place is the n-th move of a run within an entry: steps that differ across an entry
+    are no noise. Without repeats it is the entry.
+    """
+    runs_a_device = np.bincount(np.unique(np.stack([moves.device, moves.run]), axis=1)[0])
+    repeated = bool(runs_a_device.max() > 1)
+    visit = moves.run * ENTRIES + moves.entry
+    order = np.argsort(visit, kind="stable")
+    first = np.searchsorted(visit[order], visit[order])
+    nth = np.empty_like(order)
+    nth[order] = np.arange(len(order)) - first
+    places = np.stack([moves.device, moves.entry, nth * repeated])
+    group = np.unique(places, axis=1, return_inverse=True)[1].ravel()
     pulses, change = np.bincount(group, moves.pulses), np.bincount(group, moves.change)
     count = np.bincount(group)[group]
     mean = change[group] / pulses[group]
     freedom = np.sqrt(np.maximum(count, 2) / np.maximum(count - 1, 1))
     residuals = (moves.change - moves.pulses * mean) / np.sqrt(moves.pulses) * freedom
     residuals[count < 2] = np.nan
-    runs_a_device = np.bincount(np.unique(np.stack([moves.device, moves.run]), axis=1)[0])
-    return residuals, bool(runs_a_device.max() > 1)
+    return residuals, repeated
 
 
 def _read_noise(moves: Moves, residuals: Floats) -> float:
