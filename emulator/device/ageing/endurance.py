@@ -1,6 +1,7 @@
 """Endurance: windows of cells over cycles to the pulses that a device survives."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from scipy import stats
@@ -145,7 +146,6 @@ def _log_normal(
     return (mean, math.exp(log_sigma)), ((means[0], means[1]), deviations)
 
 
-def _end(above: object, inside: float, outside: float) -> float:
+def _end(above: Callable[[float], float], inside: float, outside: float) -> float:
     """Where ``above`` is 0 between a point inside of an interval and one outside, or the latter."""
-    assert callable(above)
     return float(brentq(above, inside, outside, xtol=1e-4)) if above(outside) > 0 else outside
