@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ndrite.emulator.device.ageing import endurance, retention, temperature
+from ndrite.emulator.device.ageing.card import AgeingFit as AgeingFit
 from ndrite.emulator.device.ecram.fit import EcramFit as EcramFit
 from ndrite.emulator.device.ecram.fit import fit_ecram as fit_ecram
 from ndrite.emulator.device.ecram.potentiation import fit_steps as fit_steps
@@ -23,13 +25,17 @@ EVERY = 5
 """One row of so many is held out."""
 
 
-class Kind(NamedTuple):
-    """A kind of device that can be fitted: the section of a chip description that it fills, what fits it with
-    which models (the default first), the columns it needs and may have, and what ``held_out`` gives.
-    ``either``: columns of which it needs one, for each device below each other or one for each device."""
+Fitted = NdrFit | RramFit | EcramFit | AgeingFit
+"""Result of a fit: ``values`` of fields in its ``section`` of a chip description, ``summary`` and
+``notes``."""
 
-    section: str
-    fit: Callable[[Measurements, str], NdrFit | RramFit | EcramFit]
+
+class Kind(NamedTuple):
+    """A kind of measurement that can be fitted: what fits it with which models (the default first), the
+    columns it needs and may have, and what ``held_out`` gives. ``either``: columns of which it needs one,
+    for each device below each other or one for each device."""
+
+    fit: Callable[[Measurements, str], Fitted]
     models: tuple[str, ...]
     columns: tuple[str, ...]
     optional: tuple[str, ...]
@@ -39,7 +45,6 @@ class Kind(NamedTuple):
 
 KINDS = {
     "ndr": Kind(
-        "neuron",
         fit_ndr,
         ("auto", "esaki", "tunnel", "bell", "table"),
         ("voltage", "current"),
@@ -47,7 +52,6 @@ KINDS = {
         "rms of every fifth point, of the peak current",
     ),
     "rram": Kind(
-        "cell",
         lambda data, _: fit_rram(data),
         ("polynomial",),
         ("target", "conductance"),
@@ -55,7 +59,6 @@ KINDS = {
         "of the deviation of every fifth cell",
     ),
     "ecram": Kind(
-        "ecram",
         fit_ecram,
         ("linear-step", "exponential"),
         ("pulse", "conductance"),
@@ -63,7 +66,6 @@ KINDS = {
         "rms of every fifth pulse, of the range",
     ),
     "potentiation": Kind(
-        "ecram",
         fit_steps,
         ("step-table",),
         ("pulse", "direction"),
@@ -71,10 +73,34 @@ KINDS = {
         "rms of every fifth pulse, of the range",
         ("conductance", "current"),
     ),
+    "retention": Kind(
+        retention.fit_retention,
+        retention.MODELS,
+        ("time",),
+        ("temperature",),
+        "rms of every fifth time, of G or in uS as the misfit",
+        ("conductance", "state"),
+    ),
+    "endurance": Kind(
+        endurance.fit_endurance,
+        endurance.MODELS,
+        ("cycle", "direction"),
+        (),
+        "none: a law of cells predicts no single rows",
+        ("conductance", "current"),
+    ),
+    "temperature": Kind(
+        temperature.fit_temperature,
+        temperature.MODELS,
+        ("temperature",),
+        (),
+        "none: devices have few temperatures each",
+        ("current", "time"),
+    ),
 }
 
 
-def held_out_error(data: Measurements, fitted: NdrFit | RramFit | EcramFit) -> float | None:
+def held_out_error(data: Measurements, fitted: Fitted) -> float | None:
     """Error, on every fifth row, of a fit of the same model to the others, as the fit's ``held_out``; None
     where what is left is too little to be fitted."""
     out = np.zeros(len(data.device), bool)

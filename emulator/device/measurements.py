@@ -21,7 +21,7 @@ Place = tuple[int, float, bool]
 BYTES_MAX = 256 << 20
 PREFIXES = {"p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6}
 UNITS = {"voltage": "V", "current": "A", "conductance": "S", "target": "S", "time": "s", "pulse": ""}
-UNITS |= {"direction": "", "cycle": ""}
+UNITS |= {"direction": "", "cycle": "", "state": "", "temperature": "K"}
 """Quantities and the unit their values are returned in."""
 DIRECTIONS = {"up": 1.0, "potentiation": 1.0, "ltp": 1.0, "set": 1.0, "1": 1.0}
 DIRECTIONS |= {"down": -1.0, "depression": -1.0, "ltd": -1.0, "reset": -1.0, "-1": -1.0}
@@ -42,7 +42,7 @@ THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:([, .'\u00a0\u202f])\d{3})(?:\1\d{3})*(?
 """Groups of three digits, with a separator that occurs twice or with a fraction behind it."""
 EITHER = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")  # where other numbers have decimal points
 SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
-UNIT_WORD = r"(?:[pnuµμmkM]?(?:V|A|S|s|[oO]hm|Ω|Ω))"
+UNIT_WORD = r"(?:[pnuµμmkM]?(?:V|A|S|s|K|[oO]hm|Ω|Ω))"
 UNIT = re.compile(rf"[\[(]?({UNIT_WORD})[\])]?")
 """A cell that is a unit, in brackets or not."""
 

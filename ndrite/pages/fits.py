@@ -60,10 +60,26 @@ def draw_ecram(fit: fitting.EcramFit, path: Path) -> None:
             labels = ("", "")
 
 
+def draw_ageing(fit: fitting.AgeingFit, path: Path) -> None:
+    """What was measured against time, cycles or temperature, the law, and the difference."""
+    title = f"{fit.model}: {fit.cells} cells"
+    below = {"xlabel": fit.axes[0], "ylabel": "residual"}
+    order = np.argsort(fit.x, kind="stable")
+    with fitted(path, below, ylabel=fit.axes[1], title=title) as (upper, lower):
+        upper.plot(fit.x[order], fit.measured[order], ".", label="data", **POINTS)
+        upper.plot(fit.x[order], fit.modelled[order], "_", color=ACCENT, label=fit.model)
+        lower.plot(fit.x[order], (fit.measured - fit.modelled)[order], ".", **RESIDUALS)
+        if fit.x.min() > 0 and fit.x.max() > 10 * fit.x.min():
+            lower.set_xscale("log")
+
+
 DRAWN: dict[str, Callable[[Any, Path], None]] = {
     "ndr": draw_ndr,
     "rram": draw_rram,
     "ecram": draw_ecram,
     "potentiation": draw_ecram,
+    "retention": draw_ageing,
+    "endurance": draw_ageing,
+    "temperature": draw_ageing,
 }
 """What draws a kind of fit."""

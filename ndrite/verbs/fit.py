@@ -21,7 +21,8 @@ class Fit(Result):
     Attributes
     ----------
     kind, section:
-        ``ndr``, ``rram``, ``ecram`` or ``potentiation``, and the section of a chip description that it fills.
+        ``ndr``, ``rram``, ``ecram``, ``potentiation``, ``retention``, ``endurance`` or ``temperature``, and
+        the section of a chip description that it fills.
     values:
         Field -> value, in the fields' units.
     summary:
@@ -38,7 +39,7 @@ class Fit(Result):
     summary: dict[str, Any]
     notes: tuple[str, ...]
     measured: fitting.Measurements
-    model: fitting.NdrFit | fitting.RramFit | fitting.EcramFit
+    model: fitting.Fitted
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a description that ``chip="wan2022+mine.yaml"`` takes, each value with its source.
@@ -48,13 +49,16 @@ class Fit(Result):
         """
         measured, error = self.measured, self.summary["held_out_error"]
         data = f"{measured.name}, {len(measured.device)} rows, {len(measured.devices)} device(s)"
+        held_out = "too few rows to hold any out"
+        if error is not None:
+            held_out = f"{error:.3g}, {fitting.KINDS[self.kind].held_out}"
+        if isinstance(self.model, fitting.AgeingFit):
+            held_out = self.model.words + ("" if error is None else f"; held out: {held_out}")
         card = {
             "data": data,
             "conditions": "not given to the fit",
             "licence": "not given to the fit",
-            "error": "too few rows to hold any out"
-            if error is None
-            else f"{error:.3g}, {fitting.KINDS[self.kind].held_out}",
+            "error": held_out,
             "extrapolated": "; ".join(self.notes) or "nothing that the fit knows of",
         }
         save_preset(
@@ -97,7 +101,7 @@ Columns = Annotated[Mapping[str, str], Option("QUANTITY=HEADER", "--column", of=
 
 @verb
 def fit(
-    kind: Literal["ndr", "rram", "ecram", "potentiation"],
+    kind: Literal["ndr", "rram", "ecram", "potentiation", "retention", "endurance", "temperature"],
     data: File,
     /,
     *,
@@ -109,8 +113,9 @@ def fit(
     """Your own measurements into a device description.
 
     Reads a CSV file whose headers name quantity and unit: voltage_V, current_uA, conductance_uS, target_uS,
-    pulse. A column "device" tells devices apart, and their spread is fitted too. Order does not matter. Any
-    other column is refused: rows of different temperatures, say, are not of one device model.
+    pulse, time_s, temperature_K. A column "device" tells devices apart, and their spread is fitted too. Order
+    does not matter. Any other column is refused: rows of different humidity, say, are not of one device
+    model.
 
     Parameters
     ----------
@@ -119,15 +124,22 @@ def fit(
         programmed cells against their target (S), one row a cell. ``ecram``: conductance (S) against a
         running pulse number, up to the largest conductance and down again. ``potentiation``: conductance or
         current after each pulse, against its number and ``direction`` (up or down), in runs that repeat
-        (``cycle``, or numbers that go on): a table of steps with their noise. Devices have rows each, or a
-        column each, ``conductance_uS NAME``.
+        (``cycle``, or numbers that go on): a table of steps with their noise. ``retention``: conductance (or
+        ``state``, 0 to 1) against the time since programming. ``endurance``: conductance or current read
+        after each ``direction`` at a ``cycle``. ``temperature``: peak current, or time constant, against
+        temperature (K). These three need ten devices or more and give 95 % intervals, misfit and noise
+        apart; headers like ``time_s,conductance_uS,device``, ``cycle,direction,conductance_uS,device`` and
+        ``temperature_K,current_mA,device``. Devices have rows each, or a column each, ``conductance_uS
+        NAME``.
     output:
         Description to write, which ``--chip wan2022+mine.yaml`` takes.
     picture:
         Draw data, model and residuals; the suffix is the format.
     model:
         Of ndr: auto (takes the best and tabulates what none describes), esaki, tunnel, bell or table; of
-        ecram: linear-step (aihwkit's) or exponential (NeuroSim's); of potentiation: step-table.
+        ecram: linear-step (aihwkit's) or exponential (NeuroSim's); of potentiation: step-table; of retention:
+        power-law, logarithmic or exponential (of states); of endurance: programming or ecram, the section to
+        fill; of temperature: linear (currents) or arrhenius (times).
     columns:
         Header of a quantity that is not named after it, as header or header:unit; in Python a mapping.
         unused=HEADER,HEADER leaves columns out that do not matter, such as a row's number.
@@ -138,6 +150,9 @@ def fit(
     > ndrite fit rram g.csv --column target=target_uS:uS --column conductance=conductance_uS:uS -o mine.yaml
     > ndrite fit ecram pulses.csv -o mine.yaml
     > ndrite fit potentiation runs.csv -o mine.yaml
+    > ndrite fit retention bake.csv -o mine.yaml
+    > ndrite fit endurance cycles.csv -o mine.yaml
+    > ndrite fit temperature hot.csv -o mine.yaml
     >>> import numpy as np, ndrite
     >>> v = np.linspace(0, 0.5, 120)
     >>> i = 1e3 * (v / 0.1 * np.exp(1 - v / 0.1) + 0.1 * np.exp(30 * (v - 0.5)))
@@ -158,12 +173,12 @@ def fit(
         Path(data), fitter.columns, optional=fitter.optional, either=fitter.either, columns=headers
     )
     fitted = fitter.fit(measured, chosen)
-    check_values(fitter.section, fitted.values)
+    check_values(fitted.section, fitted.values)
     summary = fitted.summary | {"held_out_error": fitting.held_out_error(measured, fitted)}
     notes = fitted.notes
     if measured.skipped:
         notes = (*notes, f"{measured.skipped} rows with gaps left out")
-    fit_result = Fit(kind, fitter.section, fitted.values, summary, notes, measured, fitted)
+    fit_result = Fit(kind, fitted.section, fitted.values, summary, notes, measured, fitted)
     if output is not None:
         fit_result.save(output)
     if picture is not None:

@@ -90,6 +90,20 @@ def write_files() -> None:
         *np.tile([np.arange(200), np.concatenate([up, up[::-1]]), turns], 2),
         np.repeat([1, 2], 200),
     )
+    cell, hour = np.arange(12).repeat(5), np.tile(np.geomspace(60, 6e5, 5), 12)
+    drifted = (
+        20 * (hour / 60) ** -(0.05 + 0.01 * rng.normal(size=12))[cell] * (1 + 0.01 * rng.normal(size=60))
+    )
+    write_csv("bake.csv", "time_s,conductance_uS,device", hour, drifted, cell)
+    cell, cycle = np.arange(20).repeat(60), np.tile(np.geomspace(100, 1e7, 30).repeat(2), 20)
+    window = np.where(cycle < np.exp(11 + rng.normal(size=20))[cell], 20.0, 3.0)
+    way = np.tile([1, -1], 600)
+    write_csv("cycles.csv", "cycle,direction,conductance_uS,device", cycle, way, 1 + window * (way > 0), cell)
+    cell, kelvin = np.arange(12).repeat(4), np.tile([280, 320, 360, 400], 12)
+    peak = (1 + (0.001 + 0.0001 * rng.normal(size=12))[cell] * (kelvin - 300)) * (
+        1 + 0.002 * rng.normal(size=48)
+    )
+    write_csv("hot.csv", "temperature_K,current_mA,device", kelvin, peak, cell)
     assert run(["fit", "rram", "g.csv", "-o", "mine.yaml"]) == OK
     Path("model.py").write_text(MODEL)
     Path("plan.yaml").write_text("chip: wan2022\ngrid: {cell.levels: [8, 16]}\ncount: 40\nsamples: 64\n")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from ndrite.emulator.device.description.schema import SECTIONS, Chip
 from ndrite.emulator.device.fields import fields_of
 from ndrite.emulator.device.ndr.curves import CURRENT, SHAPES, VOLTAGE
-from ndrite.emulator.device.rram.description import FITTED
+from ndrite.emulator.device.rram.description import FITTED, FITTED_DRIFTS
 
 ANALOG_ONLY = "column_noise_percent column_offset_percent column_gain_mismatch_percent bias".split()
 CONVERTER_ONLY = (
@@ -69,6 +69,9 @@ def _without_their_condition(chip: Chip) -> Iterator[tuple[str, str]]:
     if cell.programming_error != FITTED:
         for field in FITTED_ONLY:
             yield f"cell.{field}", f"cell.{LAW} is {cell.programming_error}, not {FITTED}"
+    if cell.drift not in FITTED_DRIFTS:
+        for field in ("drift_mean", "drift_deviation", "drift_from_s"):
+            yield f"cell.{field}", f"cell.drift is {cell.drift}, not {' or '.join(FITTED_DRIFTS)}"
     if cell.programming_error == "ideal" and cell.drift == "none":
         yield "cell.error_scale", f"cell.{LAW} is ideal and cell.drift none: there is nothing to scale"
     if cell.read_noise_model != "constant":

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ndrite.emulator.device.ecram.fit import PULSES_MIN, Branch, EcramFit, spread_of
+from ndrite.emulator.device.ecram.fit import EcramFit, spread_of
+from ndrite.emulator.device.ecram.repeats import PULSES_MIN, Branch, repeats_of
 from ndrite.emulator.device.measurements import Measurements
 from ndrite.emulator.device.sweeps import rms, rounded, smoothed
 from ndrite.emulator.errors import DatasetError
@@ -116,13 +117,16 @@ def fit_steps(data: Measurements, model: str = "step-table") -> StepsFit:
         bounds += [top, -bottom]
     branches = _branches(runs, states, names, tables, parts)
     error = rms(*(b.state - b.model for b in branches)) / 2
-    if error > MISSES:
-        notes.append(f"the table misses the runs by {error:.0%} of the range (rms), their noise included")
+    misfit = repeats_of(branches, (RUN_MAX, RUN_MAX))[1]
+    missed = error if misfit is None else misfit
+    if missed > MISSES:
+        apart = "their noise included" if misfit is None else "noise apart"
+        notes.append(f"the table misses the runs by {missed:.0%} of the range (rms), {apart}")
     values: dict[str, Any] = {"model": model, "w_min": -1.0, "w_max": 1.0}
     values |= {name: tuple(rounded(v) for v in table.tolist()) for name, table in tables.items()}
     values |= spread_of(parts, bounds)
     unit = VALUES[quantity]
-    return StepsFit(model, values, branches, low * 1e6, high * 1e6, error, tuple(notes), unit)
+    return StepsFit(model, values, branches, low * 1e6, high * 1e6, error, tuple(notes), unit, misfit)
 
 
 def runs_of(data: Measurements) -> list[Run]:
@@ -211,17 +215,28 @@ def _means(moves: Moves, devices: int) -> tuple[Floats, Floats, int]:
 
 
 def _residuals(moves: Moves) -> tuple[Floats, bool]:
-    """Differences of the moves from the mean of the same device and entry, per pulse, and whether any run
-    repeats."""
-    group = moves.device * ENTRIES + moves.entry
+    """Differences of the moves from the mean of the same device's moves at the same place, per pulse, and
+    whether any run repeats.
+
+    Of runs that repeat a place is the n-th move of a run within an entry: steps that differ across an entry
+    are no noise. Without repeats it is the entry.
+    """
+    runs_a_device = np.bincount(np.unique(np.stack([moves.device, moves.run]), axis=1)[0])
+    repeated = bool(runs_a_device.max() > 1)
+    visit = moves.run * ENTRIES + moves.entry
+    order = np.argsort(visit, kind="stable")
+    first = np.searchsorted(visit[order], visit[order])
+    nth = np.empty_like(order)
+    nth[order] = np.arange(len(order)) - first
+    places = np.stack([moves.device, moves.entry, nth * repeated])
+    group = np.unique(places, axis=1, return_inverse=True)[1].ravel()
     pulses, change = np.bincount(group, moves.pulses), np.bincount(group, moves.change)
     count = np.bincount(group)[group]
     mean = change[group] / pulses[group]
     freedom = np.sqrt(np.maximum(count, 2) / np.maximum(count - 1, 1))
     residuals = (moves.change - moves.pulses * mean) / np.sqrt(moves.pulses) * freedom
     residuals[count < 2] = np.nan
-    runs_a_device = np.bincount(np.unique(np.stack([moves.device, moves.run]), axis=1)[0])
-    return residuals, bool(runs_a_device.max() > 1)
+    return residuals, repeated
 
 
 def _read_noise(moves: Moves, residuals: Floats) -> float:

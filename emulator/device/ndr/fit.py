@@ -1,6 +1,6 @@
 """NDR curves: measured I-V data to a compact model with device-to-device spread, or to a table."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -8,15 +8,20 @@ from scipy.optimize import least_squares
 from ndrite.emulator.device.measurements import Measurements
 from ndrite.emulator.device.ndr.curves import Bell, Esaki, NdrModel, Table, Tunnel
 from ndrite.emulator.device.ndr.description import TABLE_POINTS, neuron_values, peak_to_valley
-from ndrite.emulator.device.sweeps import in_order, legs_of, noise_of, rms, smoothed
+from ndrite.emulator.device.ndr.refusals import refuse_limit, refuse_peak_below_0, refuse_s_type
+from ndrite.emulator.device.sweeps import in_order, noise_of, rms, smoothed
 from ndrite.emulator.errors import DatasetError, require
 from ndrite.emulator.spec.arithmetic import Floats
 from ndrite.emulator.spec.brief import record
 
 MODELS = ("esaki", "tunnel", "bell")
 POINTS_MIN = 8
-FALL_MIN = 0.05
-"""The current must fall after its peak by this part of it, and by three times the noise."""
+FALL_MIN, SHALLOW = 0.005, 0.05
+"""The current must fall after its peak by the first part of it and by three times the noise; by six times,
+if it falls by less than the second part."""
+FEW = 16
+"""Points below which a median of five would take the peak itself for an outlier, and second differences hold
+the curve: the noise is then what the nearest law leaves over."""
 HYSTERESIS_MIN = 0.05
 """Difference of up and down sweeps, of the peak, that is no noise."""
 GRID = 201
@@ -27,9 +32,6 @@ TABLE_ABOVE = 0.05
 no models of it; a table takes their place."""
 SCATTER_MAX = 0.1
 """Data that scatter by more than this part of their peak (rms) show no curve."""
-FLAT, FLAT_POINTS, CLIFF = 2e-3, 6, 10.0
-"""A peak that is flat to this part over so many points, with sides so many times as steep as a round top
-would have, is an instrument's limit."""
 FLOOR = 3.0
 """A valley below so many deviations of the scatter is the floor of the measurement."""
 
@@ -46,7 +48,7 @@ class DeviceCurve:
     @property
     def peak_A(self) -> float:
         """Smoothed current at the peak; past its valley a device may carry more."""
-        return float(smoothed(self.current_A)[_top(self.current_A)])
+        return float(_smooth(self.current_A)[_top(self.current_A)])
 
 
 @record()
@@ -57,6 +59,7 @@ class NdrFit:
     over all devices, each against its own fit; ``peak_to_valley`` the median device's.
     """
 
+    section: ClassVar[str] = "neuron"
     model: str
     values: dict[str, Any]
     curves: tuple[DeviceCurve, ...]
@@ -133,7 +136,7 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
     values, device = neuron_values(best, fits, cleaned)
     ratio = peak_to_valley(device, max(float(v[-1]) for v, _ in cleaned))
     ratio_max = float(
-        np.median([smoothed(i)[_top(i)] / max(FLOOR * noise_of(i), 1e-300) for _, i in cleaned])
+        np.median([_smooth(i)[_top(i)] / max(FLOOR * _noise(v, i), 1e-300) for v, i in cleaned])
     )
     if ratio > ratio_max:
         notes.append(
@@ -151,7 +154,9 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
     if np.median(voltage) < 0 and np.median(current) <= 0:
         voltage, current = -voltage, -current
         notes.append(f"{where}: measured at negative bias, signs turned")
-    _refuse_s_type(where, voltage, current)
+    refuse_s_type(where, voltage, current)
+    order = np.argsort(voltage, kind="stable")
+    refuse_peak_below_0(where, voltage[order], _smooth(current[order]))
     voltage, current = _rising_sweeps(where, voltage, current, notes)
     v, inverse, counts = np.unique(voltage, return_inverse=True, return_counts=True)
     averaged = v, np.asarray(np.bincount(inverse, current) / counts, np.float64)
@@ -168,7 +173,7 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
     v, i = _forward(*averaged)
     if len(v) < POINTS_MIN:
         raise DatasetError(f"{where}: {len(v)} distinct voltages from 0 up; accepted: at least {POINTS_MIN}")
-    largest = float(smoothed(i).max())
+    largest = float(_smooth(i).max())
     subject = f"{where}: the largest current"
     require(largest > 0, subject, f"{i.max():g} A", "above 0 at positive bias", DatasetError)
     if float(apart.max()) > SPREAD_MAX * largest:
@@ -178,21 +183,34 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
             "or more: not a function of voltage (an S-type or hysteretic device, or several devices without "
             "a column 'device')"
         )
-    smooth = smoothed(i)
+    smooth = _smooth(i)
     top = _top(i)
-    noise = noise_of(i)
+    noise = _noise(v, i)
     if noise > SCATTER_MAX * largest:
         raise DatasetError(
             f"{where}: currents scatter by {noise / largest:.0%} of the largest from voltage to voltage; "
             f"accepted: at most {SCATTER_MAX:.0%}, so that there is a curve to fit"
+            + (
+                f" (of {len(v)} voltages; {FEW} or more show curves that are near no law)"
+                if len(v) < FEW
+                else ""
+            )
         )
-    _refuse_limit(where, v, smooth, top)
+    refuse_limit(where, v, smooth, top)
     bottom = _bottom(i)
     fall = float(smooth[top] - smooth[bottom])
-    if top >= len(v) - 2 or fall < max(FALL_MIN * float(smooth[top]), 3 * noise):
+    part = fall / float(smooth[top])
+    enough = max(FALL_MIN, 6 * noise / float(smooth[top]))
+    if top >= len(v) - 2 or part < min(SHALLOW, enough) or fall < 3 * noise:
         raise DatasetError(
             f"{where}: the current does not fall after its largest value ({smooth[top]:g} A at {v[top]:g} V, "
-            f"last voltage {v[-1]:g} V); accepted: data with negative differential resistance"
+            f"last voltage {v[-1]:g} V) by more than {part:.1%}, its noise being {noise / smooth[top]:.1%}; "
+            f"accepted: data with negative differential resistance, a fall of {min(SHALLOW, enough):.1%} or "
+            "more (average more sweeps where it is less)"
+        )
+    if part < SHALLOW:
+        notes.append(
+            f"{where}: the current falls by {part:.1%} of its peak alone: the neuron nearly saturates"
         )
     if smooth[-1] > smooth[top]:
         notes.append(
@@ -201,45 +219,32 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
     return averaged
 
 
+def _smooth(i: Floats) -> Floats:
+    """The currents without outliers, or as they are where there are few."""
+    return i if len(i) < FEW else smoothed(i)
+
+
+def _noise(v: Floats, i: Floats) -> float:
+    """Scatter from voltage to voltage; of few points at most what a law of two or three parameters leaves."""
+    noise = noise_of(i)
+    if len(i) >= FEW or not noise > 0:
+        return noise
+    freedom = {"tunnel": 2, "bell": 3}
+    left = [
+        rms(_fit(name, v, i, 0.0).current(v) - i) * (len(i) / (len(i) - count)) ** 0.5
+        for name, count in freedom.items()
+    ]
+    return float(min(noise, *left))
+
+
 def _forward(v: Floats, i: Floats) -> tuple[Floats, Floats]:
     """The part from 0 V up."""
     return v[v >= 0], i[v >= 0]
 
 
-def _refuse_s_type(where: str, voltage: Floats, current: Floats) -> None:
-    """Refuse a current sweep in which the voltage folds back: its current is not a function of the
-    voltage."""
-    swept = in_order(current)
-    if len(in_order(voltage)) <= len(swept):
-        return
-    for leg in swept:
-        if len({part.up for part in legs_of(voltage[leg.rows]) if not part.jump}) > 1:
-            raise DatasetError(
-                f"{where}: the voltage falls while the current rises (a sweep of the current on an S-type "
-                "device); accepted: N-type devices, whose current falls while the voltage rises"
-            )
-
-
-def _refuse_limit(where: str, v: Floats, smooth: Floats, top: int) -> None:
-    """Refuse a flat top with steep sides: that is the instrument's current limit and not the device's
-    peak."""
-    near = np.flatnonzero(smooth < (1 - FLAT) * smooth[top])
-    left = int(near[near < top].max(initial=-1)) + 1
-    right = int(near[near > top].min(initial=len(v))) - 1
-    if right - left + 1 < FLAT_POINTS:
-        return
-    before = float(np.interp(v[left] - (v[right] - v[left]), v, smooth))
-    # A parabola that loses FLAT at half of its width loses nine times that at one and a half.
-    if 1 - before / smooth[top] > CLIFF * 9 * FLAT and v[right] - v[left] > 0.05 * v[-1]:
-        raise DatasetError(
-            f"{where}: the current stays at {smooth[top]:.3g} A from {v[left]:g} to {v[right]:g} V, which is "
-            "an instrument's limit (compliance); accepted: a sweep whose limit lies above the peak"
-        )
-
-
 def _scatter(data: list[tuple[Floats, Floats]]) -> float:
     """Scatter of the currents in units of the peak, of the device with the largest."""
-    return max(float(noise_of(i) / smoothed(i)[_top(i)]) for _, i in data)
+    return max(float(_noise(v, i) / _smooth(i)[_top(i)]) for v, i in data)
 
 
 def _rising_sweeps(where: str, voltage: Floats, current: Floats, notes: list[str]) -> tuple[Floats, Floats]:
@@ -279,7 +284,7 @@ def _rising_sweeps(where: str, voltage: Floats, current: Floats, notes: list[str
 def _top(i: Floats) -> int:
     """Index of the peak: of all values larger than everything before them, the one after which the current
     falls furthest before it comes back. Thermal current may end above the peak."""
-    smooth = smoothed(i)
+    smooth = _smooth(i)
     best, deepest = int(smooth.argmax()), 0.0
     records = np.flatnonzero(smooth > np.concatenate([[-np.inf], np.maximum.accumulate(smooth)[:-1]]))
     for k, top in enumerate(records):
@@ -292,7 +297,7 @@ def _top(i: Floats) -> int:
 
 def _bottom(i: Floats) -> int:
     """Index of the smallest current between the peak and the point at which the current is as large again."""
-    smooth = smoothed(i)
+    smooth = _smooth(i)
     top = _top(i)
     above = np.flatnonzero(smooth[top + 1 :] > smooth[top])
     stop = top + 1 + int(above[0]) if len(above) else len(smooth)
@@ -300,7 +305,7 @@ def _bottom(i: Floats) -> int:
 
 
 def _fit(name: str, v: Floats, i: Floats, valley_v: float) -> NdrModel:
-    smooth = smoothed(i)
+    smooth = _smooth(i)
     top = _top(i)
     vp, ip = max(float(v[top]), float(v[-1]) * 1e-3), float(smooth[top])
     scale = np.array([vp, ip])
@@ -347,16 +352,16 @@ def _table(v: Floats, i: Floats) -> Table:
     points below 0 V."""
     below = (v[v < 0], i[v < 0])
     v, i = _forward(v, i)
-    above = np.flatnonzero(smoothed(i)[_bottom(i) :] > smoothed(i)[_top(i)])
+    above = np.flatnonzero(_smooth(i)[_bottom(i) :] > _smooth(i)[_top(i)])
     if len(above):  # a neuron's output ends at its peak; the table holds the last value below it
         stop = _bottom(i) + int(above[0])
         v, i = v[:stop], i[:stop]
     if v[0] > 0:
         v, i = np.concatenate([[0.0], v]), np.concatenate([[0.0], i])
     grid = np.linspace(v[0], v[-1], min(TABLE_POINTS, 4 * len(v)))
-    parts = zip(below, (grid, np.interp(grid, v, smoothed(i))), strict=True)
+    parts = zip(below, (grid, np.interp(grid, v, _smooth(i))), strict=True)
     return Table(*(np.concatenate(part) for part in parts))
 
 
 def _rms(data: list[tuple[Floats, Floats]], fits: list[NdrModel]) -> float:
-    return rms(*((fit.current(v) - i) / smoothed(i)[_top(i)] for (v, i), fit in zip(data, fits, strict=True)))
+    return rms(*((fit.current(v) - i) / _smooth(i)[_top(i)] for (v, i), fit in zip(data, fits, strict=True)))

@@ -22,6 +22,8 @@ from ndrite.emulator.spec.arithmetic import Floats
 
 FITTED = "fitted"
 """The programming error whose polynomial is in the description itself."""
+FITTED_DRIFTS = ("power-law", "logarithmic")
+"""Laws of drift whose numbers are in the description itself."""
 READ_NOISES = ("constant", *READ_LAWS)
 
 
@@ -49,7 +51,11 @@ class Cell:
         Inferences for which a trap keeps its state on average (``explain`` alone computes it); None: traps
         are drawn anew at every read, as read noise is.
     drift:
-        Effect of the time since programming.
+        Effect of the time since programming: a published model, or ``power-law``, G (t / drift_from_s)^-nu,
+        or ``logarithmic``, G + s ln(t / drift_from_s), with your own nu or s (``ndrite fit retention``).
+    drift_mean, drift_deviation, drift_from_s:
+        Of these two: mean of nu, or of s in microsiemens, its standard deviation over cells, and the time
+        from which on cells drift; before, they are as programmed.
     relaxation, relaxation_s:
         Law of the deviation that a cell takes on after its last verifying read, and its time constant: a part
         1 - exp(-t / relaxation_s) of the variance after t seconds; 0: all of it at the first read. Acts where
@@ -78,6 +84,9 @@ class Cell:
     telegraph_step_percent: Annotated[float, number(0, 100)] = 0.0
     telegraph_dwell: Annotated[float | None, number(2, 1e6)] = None
     drift: Annotated[str, choice(tuple(DRIFTS))] = "none"
+    drift_mean: Annotated[float, number(-100, 100)] = 0.0
+    drift_deviation: Annotated[float, number(0, 100)] = 0.0
+    drift_from_s: Annotated[float, number(1e-9, 1e9)] = 1.0
     relaxation: Annotated[str, choice(tuple(RELAXATIONS))] = "none"
     relaxation_s: Annotated[float, number(0, 1e9)] = 0.0
     stuck_low_percent: Annotated[float, number(0, 100)] = 0.0
@@ -127,7 +136,11 @@ class Cell:
     @property
     def drift_model(self) -> Drift:
         """The drift model by name."""
-        return dataclasses.replace(DRIFTS[self.drift], scale=self.error_scale)
+        model = dataclasses.replace(DRIFTS[self.drift], scale=self.error_scale)
+        if self.drift not in FITTED_DRIFTS:
+            return model
+        own = {"mean": self.drift_mean, "deviation": self.drift_deviation, "first_s": self.drift_from_s}
+        return dataclasses.replace(model, **own)
 
     def spread(self, target_uS: Floats, time_s: float) -> Floats:
         """Deviation in microsiemens, any shape, of cells ``time_s`` seconds after they were programmed to

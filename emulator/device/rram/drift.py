@@ -104,29 +104,31 @@ PCM_FIRST_S = 20.0
 """aihwkit, src/aihwkit/inference/noise/pcm.py, PCMLikeNoiseModel: t_0, from which on cells drift."""
 
 
-class PcmDrift(Drift):
-    """Phase-change cells (V. Joshi et al., Nat. Commun. 11, 2473, 2020): G (t / 20 s)^-nu.
+@dataclass(frozen=True)
+class PowerDrift(Drift):
+    """Conductances that go as G (t / first_s)^-nu, from ``first_s`` on.
 
-    The exponent nu is normal, of mean 0.0244 - 0.0155 ln x within 0.049..0.1 and deviation -0.0059 -
-    0.0125 ln x within 0.008..0.045, with x the target over 25 uS: aihwkit's PCMLikeNoiseModel. The factor is
-    then log-normal; taken here are its mean and deviation, with a normal law, for ``age`` and the virtual
-    chips of the gateware add a normal draw. A cell's programming error fades by the factor's root mean
-    square, so that both together deviate as the source's cells do.
+    The exponent nu is normal, ``mean`` and ``deviation``, one for each cell. The factor is then log-normal;
+    taken here are its mean and deviation, with a normal law, for ``age`` and the virtual chips of the
+    gateware add a normal draw. A cell's programming error fades by the factor's root mean square, so that
+    both together deviate as such cells do.
     """
 
-    times_s = (PCM_FIRST_S, 1e9)
+    mean: float = 0.0
+    deviation: float = 0.0
+    first_s: float = PCM_FIRST_S
+    times_s = (0.0, 1e9)
     moves_mean = True
 
-    @staticmethod
-    def exponent(target_uS: npt.ArrayLike) -> tuple[Floats, Floats]:
+    def exponent(self, target_uS: npt.ArrayLike) -> tuple[Floats, Floats]:
         """Mean and standard deviation of nu."""
-        log = np.log(np.maximum(np.asarray(target_uS, np.float64) / PCM_MAX_uS, 1e-7))
-        return np.clip(0.0244 - 0.0155 * log, 0.049, 0.1), np.clip(-0.0059 - 0.0125 * log, 0.008, 0.045)
+        like = np.zeros_like(np.asarray(target_uS, np.float64))
+        return like + self.mean, like + self.deviation
 
     def factor(self, target_uS: npt.ArrayLike, time_s: float) -> tuple[Floats, Floats]:
-        """Mean and mean square of the factor (t / 20 s)^-nu."""
+        """Mean and mean square of the factor (t / first_s)^-nu."""
         mean, deviation = self.exponent(target_uS)
-        age = np.log(time_s / PCM_FIRST_S)
+        age = np.log(max(time_s / self.first_s, 1.0))
         first = np.exp(-mean * age + np.square(deviation * age) / 2)
         return first, np.square(first) * np.exp(np.square(deviation * age))
 
@@ -144,11 +146,46 @@ class PcmDrift(Drift):
         return np.sqrt(self.factor(target_uS, time_s)[1])
 
 
+@dataclass(frozen=True)
+class LogDrift(Drift):
+    """Conductances that go as G + s ln(t / first_s), from ``first_s`` on; s in microsiemens is normal,
+    ``mean`` and ``deviation``, one for each cell."""
+
+    mean: float = 0.0
+    deviation: float = 0.0
+    first_s: float = PCM_FIRST_S
+    times_s = (0.0, 1e9)
+    moves_mean = True
+
+    def shift(self, target_uS: Floats, time_s: float) -> Floats:
+        return np.full_like(target_uS, self.mean * np.log(max(time_s / self.first_s, 1.0)))
+
+    def added(self, target_uS: Floats, time_s: float) -> Floats:
+        return np.full_like(target_uS, self.deviation * np.log(max(time_s / self.first_s, 1.0)))
+
+
+class PcmDrift(PowerDrift):
+    """Phase-change cells (V. Joshi et al., Nat. Commun. 11, 2473, 2020): G (t / 20 s)^-nu.
+
+    The exponent nu is normal, of mean 0.0244 - 0.0155 ln x within 0.049..0.1 and deviation -0.0059 -
+    0.0125 ln x within 0.008..0.045, with x the target over 25 uS: aihwkit's PCMLikeNoiseModel.
+    """
+
+    times_s = (PCM_FIRST_S, 1e9)
+
+    def exponent(self, target_uS: npt.ArrayLike) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of nu."""
+        log = np.log(np.maximum(np.asarray(target_uS, np.float64) / PCM_MAX_uS, 1e-7))
+        return np.clip(0.0244 - 0.0155 * log, 0.049, 0.1), np.clip(-0.0059 - 0.0125 * log, 0.008, 0.045)
+
+
 DRIFTS: dict[str, Drift] = {
     "none": Drift(),
     "wan2022": WanRelaxation(),
     "ibm-cmo-hfox": CmoDrift(),
     "joshi2020": PcmDrift(),
+    "power-law": PowerDrift(),
+    "logarithmic": LogDrift(),
 }
 """Drift models by the name chip descriptions use."""
 

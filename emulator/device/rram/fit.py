@@ -1,6 +1,6 @@
 """RRAM statistics: measured conductances by target to a programming-error polynomial and stuck rates."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,7 @@ class RramFit:
     (T,), stuck cells left out; ``coefficients`` the polynomial in G / reference, rising powers.
     """
 
+    section: ClassVar[str] = "cell"
     values: dict[str, Any]
     target: Floats
     mean: Floats

@@ -141,11 +141,25 @@ def test_files(tmp_path):
 
 
 def test_cards_of_measured_devices():
-    measured = {"ndr-ai301a", "ndr-gi401a", "rram-gong2018", *(f"ecram-{n}" for n in ECRAMS)}
+    measured = {"ndr-ai301a", "ndr-gi401a", "pcm-joshi2020", "rram-gong2018", *(f"ecram-{n}" for n in ECRAMS)}
     assert {n for n in list_devices() if load_chip(f"ideal+{n}").cards} == measured
     chip = load_chip("wan2022+ndr-ai301a+rram-gong2018")
     assert list(chip.cards) == ["ndr-ai301a", "rram-gong2018"]
     assert parse_chip(json.loads(json.dumps(chip.as_dict()))) == chip
+
+
+def test_phase_change_cells_over_any_chip_are_those_of_the_source():
+    """Deviation and drift a day after programming at half of 25 uS, by the source's constants, here again."""
+    chip = load_chip("dendritic-analog+pcm-joshi2020")
+    x, age = 0.5, np.log(86400 / 20)
+    nu, apart = max(0.0244 - 0.0155 * np.log(x), 0.049), -0.0059 - 0.0125 * np.log(x)
+    apart = max(apart, 0.008)
+    rng = np.random.default_rng(0)
+    programmed = 12.5 + (0.26348 + 1.9650 * x - 1.1731 * x**2) * rng.standard_normal(400_000)
+    drifted = programmed * np.exp(-(nu + apart * rng.standard_normal(len(programmed))) * age)
+    assert chip.cell.drift_model.shift(12.5, 86400.0) == pytest.approx(drifted.mean() - 12.5, rel=0.01)
+    assert chip.cell.spread(12.5, 86400.0) == pytest.approx(drifted.std(), rel=0.01)
+    assert chip.conditions.time_since_programming_s == 20
 
 
 def test_the_published_tunnel_diode_and_the_error_on_its_card(tmp_path):

@@ -57,6 +57,20 @@ def fitted(path: Path):
     return fit_steps(read_measurements(path, kind.columns, optional=kind.optional, either=kind.either))
 
 
+def test_equal_runs_have_no_noise_whatever_their_shape(tmp_path: Path) -> None:
+    """Eight equal S-shaped runs: steps that differ across an entry of the table are not noise."""
+    up = np.tanh((np.arange(COUNT) - COUNT / 2) / 9)
+    table = [
+        (pulse, w, direction, "d", cycle)
+        for cycle in range(8)
+        for direction, run in (("up", up), ("down", up[::-1]))
+        for pulse, w in enumerate(run)
+    ]
+    values = fitted(written(tmp_path, table)).values
+    for word in ("up", "down"):
+        assert max(values[f"noise_{word}_table"]) < 0.02 * max(values[f"step_{word}_table"])
+
+
 @pytest.mark.parametrize(("spread", "read"), [(0.0, 0.0), (0.25, 0.0), (0.1, 0.01)])
 def test_steps_spread_and_noise_are_told_apart(tmp_path: Path, spread: float, read: float) -> None:
     fit = fitted(written(tmp_path, rows(spread, read)))
@@ -74,7 +88,7 @@ def test_a_column_a_device_is_the_same_as_below_each_other(tmp_path: Path) -> No
     table = rows(0.1)
     wide, long = (fitted(written(tmp_path, table, wide)) for wide in (True, False))
     assert wide.values == long.values
-    assert wide.summary.keys() == {"low_uA", "high_uA", "rms_of_range"}
+    assert wide.summary.keys() == {"low_uA", "high_uA", "rms_of_range", "misfit_of_range"}
 
 
 def test_a_fit_is_a_device_that_learns(tmp_path: Path) -> None:

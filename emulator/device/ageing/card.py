@@ -1,0 +1,94 @@
+"""Result of a fit of ageing: fields of a chip description, and 95 % intervals of the law's parameters."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ndrite.emulator.device.measurements import Measurements
+from ndrite.emulator.errors import DatasetError
+from ndrite.emulator.spec.arithmetic import Floats, Ints
+from ndrite.emulator.spec.brief import record
+
+CELLS_MIN = 10
+LEVEL = 0.95
+TAIL = (1 - LEVEL) / 2
+Interval = tuple[float, float]
+
+
+@record()
+class AgeingFit:
+    """Result of ``fit_retention``, ``fit_endurance`` and ``fit_temperature``.
+
+    ``values`` are fields of ``section``; ``parameters`` and ``intervals`` (95 %) the law's, by name, with the
+    unit at the end of the name; ``misfit`` what the law misses in all cells alike, ``noise`` what differs
+    from cell to cell beside it (both rms, in ``unit``), None where the data have neither. ``x``,
+    ``measured`` and ``modelled`` (n,) are for pictures, ``axes`` their names; ``predict`` is the error of a
+    fit to other rows.
+    """
+
+    model: str
+    section: str
+    values: dict[str, Any]
+    cells: int
+    parameters: dict[str, float]
+    intervals: dict[str, Interval]
+    misfit: float | None
+    noise: float | None
+    unit: str
+    x: Floats
+    measured: Floats
+    modelled: Floats
+    axes: tuple[str, str]
+    notes: tuple[str, ...]
+    refit: Callable[[Measurements, Measurements], float] | None = None
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The law, its parameters with their 95 % intervals, misfit and noise."""
+        ends = {name: list(interval) for name, interval in self.intervals.items()}
+        return {
+            "model": self.model,
+            "cells": self.cells,
+            **{name: value for name, value in self.parameters.items() if name not in self.values},
+            **{f"{name}_interval_95": pair for name, pair in ends.items()},
+            f"misfit_{self.unit}": self.misfit,
+            f"noise_{self.unit}": self.noise,
+        }
+
+    @property
+    def words(self) -> str:
+        """Parameters with their intervals, misfit and noise, for a device card."""
+        parts = [
+            f"{name} {self.parameters[name]:.4g} ({low:.4g} .. {high:.4g})"
+            for name, (low, high) in self.intervals.items()
+        ]
+        apart = [
+            f"{word} {value:.3g} {self.unit}"
+            for word, value in (("misfit", self.misfit), ("noise", self.noise))
+            if value is not None
+        ]
+        return f"95 % intervals over {self.cells} cells: {'; '.join([*parts, *apart])}"
+
+    def held_out(self, kept: Measurements, left: Measurements) -> float:
+        """Error on ``left`` of the same law fitted to ``kept`` (rms, in ``unit``). Raises DatasetError where
+        a law has no such error or too little is kept."""
+        if self.refit is None:
+            raise DatasetError(f"{self.model} predicts no single rows")
+        return self.refit(kept, left)
+
+
+def cells_of(data: Measurements, what: str) -> list[Ints]:
+    """Rows of each cell. Raises DatasetError when there are fewer than CELLS_MIN."""
+    names = data.devices
+    if len(names) < CELLS_MIN:
+        raise DatasetError(
+            f"{data.name}: {len(names)} cells; accepted: at least {CELLS_MIN}, each {what}, told apart by a "
+            "column 'device' or by a column each"
+        )
+    return [np.flatnonzero(data.device == name) for name in names]
+
+
+def where(data: Measurements, row: int) -> str:
+    """The place of a row, for an error."""
+    return f"{data.name}: line {data.line[row]}" if len(data.line) else f"{data.name}: row {row + 1}"

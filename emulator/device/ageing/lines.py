@@ -1,0 +1,102 @@
+"""A straight line for each cell: mean and spread of the slopes, misfit and noise, each with its interval."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from ndrite.emulator.device.ageing.card import TAIL, Interval
+from ndrite.emulator.spec.arithmetic import Floats, Ints
+from ndrite.emulator.spec.brief import record
+
+SAME = 0.02
+"""Abscissas that differ by at most this part of their range are one, in telling misfit from noise."""
+
+
+class Estimate(NamedTuple):
+    """A parameter and its 95 % interval."""
+
+    value: float
+    interval: Interval
+
+
+@record()
+class Lines:
+    """Lines y = a_i + b_i x of cells i.
+
+    ``slope``: mean of the b_i, interval by Student's t over cells; ``spread``: their standard deviation
+    beyond what noise makes; ``noise`` and ``misfit``: rms of a point, by what differs from cell to cell and
+    by what all cells share; ``share``: probability of so much misfit by noise alone; ``fitted`` (n,).
+    """
+
+    slope: Estimate
+    spread: Estimate
+    noise: Estimate
+    misfit: float
+    share: float
+    intercepts: Floats
+    slopes: Floats
+    fitted: Floats
+
+
+def mean_of(values: Floats) -> Estimate:
+    """Mean of (n,) independent values, with Student's interval."""
+    half = float(stats.t.isf(TAIL, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)))
+    mean = float(values.mean())
+    return Estimate(mean, (mean - half, mean + half))
+
+
+def spread_of(variance: float, freedom: int, noise_variance: float, noise_freedom: int) -> Estimate:
+    """Standard deviation between cells, of estimates with ``variance``, of which ``noise_variance`` is noise:
+    interval by Williams (Biometrika 49, 278, 1962), which is at least at its level."""
+    ends = []
+    for tail in (TAIL, 1 - TAIL):
+        noise = noise_variance * float(stats.f.isf(tail, freedom, noise_freedom))
+        ends.append(freedom * max(variance - noise, 0.0) / float(stats.chi2.isf(tail, freedom)))
+    return Estimate(math.sqrt(max(variance - noise_variance, 0.0)), (math.sqrt(ends[0]), math.sqrt(ends[1])))
+
+
+def deviation_of(squares: float, freedom: int) -> Estimate:
+    """Standard deviation from a sum of squares, with the interval of chi-squared."""
+    ends = (math.sqrt(squares / float(stats.chi2.isf(tail, freedom))) for tail in (TAIL, 1 - TAIL))
+    low, high = ends
+    return Estimate(math.sqrt(squares / freedom), (low, high))
+
+
+def shared_of(residuals: Floats, places: Ints, lost: int) -> tuple[Floats, int, int]:
+    """Residuals (n,) averaged over the cells at each of ``places`` (n,), the number of places, and the
+    degrees of freedom of what is left, if ``lost`` were used by the cells' own curves."""
+    _, place = np.unique(places, return_inverse=True)
+    counts = np.bincount(place)
+    means = np.asarray((np.bincount(place, residuals) / counts)[place], np.float64)
+    return means, len(counts), len(residuals) - lost - len(counts)
+
+
+def misfit_of(means: Floats, noise: float, points: int) -> float:
+    """Root mean square of shared residuals beyond what noise of that deviation leaves in ``points`` means."""
+    return math.sqrt(max(float(np.square(means).mean()) - points * noise**2 / len(means), 0.0))
+
+
+def fit_lines(x: Floats, y: Floats, cells: list[Ints]) -> Lines:
+    """Fit a line to each cell's rows of x and y (n,); each cell has three different x at least."""
+    intercepts, slopes, inverse_squares = np.zeros((3, len(cells)))
+    fitted = np.zeros_like(y)
+    for i, rows in enumerate(cells):
+        centred = x[rows] - x[rows].mean()
+        squares = float(np.square(centred).sum())
+        slopes[i] = float(centred @ y[rows]) / squares
+        intercepts[i] = y[rows].mean() - slopes[i] * x[rows].mean()
+        inverse_squares[i] = 1 / squares
+        fitted[rows] = intercepts[i] + slopes[i] * x[rows]
+    residuals = y - fitted
+    places = np.round((x - x.min()) / (SAME * float(np.ptp(x)))).astype(np.int64)
+    means, count, freedom = shared_of(residuals, places, 2 * len(cells) - 2)
+    noise = deviation_of(float(np.square(residuals - means).sum()), max(freedom, 1))
+    of_misfit = max(count - 2, 1)
+    ratio = float(np.square(means).sum()) / of_misfit / max(noise.value**2, 1e-300)
+    share = float(stats.f.sf(ratio, of_misfit, max(freedom, 1)))
+    error = noise.value**2 * float(inverse_squares.mean())
+    spread = spread_of(float(slopes.var(ddof=1)), len(cells) - 1, error, max(freedom, 1))
+    misfit = misfit_of(means, noise.value, of_misfit)
+    return Lines(mean_of(slopes), spread, noise, misfit, share, intercepts, slopes, fitted)

@@ -1,0 +1,149 @@
+"""Temperature: peak currents of NDR devices (linear) or time constants of ECRAMs (Arrhenius) to their
+laws."""
+
+import numpy as np
+
+from ndrite.emulator.device.ageing.card import AgeingFit, cells_of, where
+from ndrite.emulator.device.ageing.lines import fit_lines, mean_of
+from ndrite.emulator.device.measurements import Measurements
+from ndrite.emulator.device.ndr.curves import BOLTZMANN_EV_PER_K
+from ndrite.emulator.device.sweeps import rounded
+from ndrite.emulator.errors import DatasetError
+from ndrite.emulator.spec.arithmetic import Floats, Ints
+
+MODELS = ("linear", "arrhenius")
+TEMPERATURES_MIN, KELVIN_MIN = 3, 30.0
+ROOM_K = 300.0
+CHANCE = 0.001
+
+
+def fit_temperature(data: Measurements, model: str = "linear") -> AgeingFit:
+    """Fit columns ``temperature`` (K) and ``current`` (peak currents, for ``linear``) or ``time`` (time
+    constants of an ECRAM's state, for ``arrhenius``) of ten devices or more at three temperatures or more
+    each.
+
+    Raises DatasetError, one line, when there are too few devices or temperatures, or the data cannot tell.
+    """
+    quantity = "current" if model == "linear" else "time"
+    if quantity not in data.columns:
+        raise DatasetError(
+            f"{data.name}: no column for {quantity}, which model {model} needs; accepted: peak currents "
+            "for linear, time constants (time_s) for arrhenius"
+        )
+    kelvin, value = data.columns["temperature"], data.columns[quantity]
+    for name, values in (("temperature", kelvin), (quantity, value)):
+        if not (values > 0).all():
+            row = int(values.argmin())
+            raise DatasetError(f"{where(data, row)}: {name} is {values[row]:g}; accepted: above 0")
+    cells = cells_of(data, f"at {TEMPERATURES_MIN} temperatures or more")
+    for name, rows in zip(data.devices, cells, strict=True):
+        count, span = len(np.unique(kelvin[rows])), float(np.ptp(kelvin[rows]))
+        if count < TEMPERATURES_MIN or span < KELVIN_MIN:
+            raise DatasetError(
+                f"{data.name}: device {name!r} has {count} temperatures over {span:g} K; accepted: at least "
+                f"{TEMPERATURES_MIN} over {KELVIN_MIN:g} K"
+            )
+    reference = ROOM_K if kelvin.min() <= ROOM_K <= kelvin.max() else float(np.median(kelvin))
+    fit = _linear if model == "linear" else _arrhenius
+    return fit(data, cells, reference)
+
+
+def _linear(data: Measurements, cells: list[Ints], reference: float) -> AgeingFit:
+    kelvin, current = data.columns["temperature"], data.columns["current"]
+    lines = fit_lines(kelvin - reference, current, cells)
+    if not (lines.intercepts > 0).all():
+        raise DatasetError(
+            f"{data.name}: a line through the currents is below 0 at {reference:g} K; accepted: peaks"
+        )
+    # In percent of its own current at the reference, since devices differ in size.
+    own = np.zeros_like(current)
+    for rows, at_reference in zip(cells, lines.intercepts, strict=True):
+        own[rows] = 100 * current[rows] / at_reference
+    lines = fit_lines(kelvin - reference, own, cells)
+    slope = mean_of(lines.slopes)
+    _refuse_untold(data, "peak_current_percent_per_K", slope.interval, lines.spread.interval[0])
+    middle = float(np.median([_at(kelvin[rows], current[rows], reference) for rows in cells]))
+    return AgeingFit(
+        model="linear",
+        section="neuron",
+        values={
+            "peak_current_percent_per_K": rounded(slope.value),
+            "reference_temperature_K": rounded(reference),
+            "peak_current_mA": rounded(1e3 * middle),
+        },
+        cells=len(cells),
+        parameters={
+            "peak_current_percent_per_K": slope.value,
+            "deviation_between_devices_percent_per_K": lines.spread.value,
+            "noise": lines.noise.value,
+        },
+        intervals={
+            "peak_current_percent_per_K": slope.interval,
+            "deviation_between_devices_percent_per_K": lines.spread.interval,
+            "noise": lines.noise.interval,
+        },
+        misfit=lines.misfit,
+        noise=lines.noise.value,
+        unit="percent",
+        x=kelvin,
+        measured=own,
+        modelled=lines.fitted,
+        axes=("temperature (K)", f"peak current (% of that at {reference:g} K)"),
+        notes=_notes(lines.share, lines.misfit, "linear", "percent", "esaki alone has this coefficient"),
+    )
+
+
+def _arrhenius(data: Measurements, cells: list[Ints], reference: float) -> AgeingFit:
+    kelvin, time = data.columns["temperature"], data.columns["time"]
+    lines = fit_lines((1 / kelvin - 1 / reference) / BOLTZMANN_EV_PER_K, np.log(time), cells)
+    _refuse_untold(data, "retention_energy_eV", lines.slope.interval, lines.spread.interval[0])
+    at_reference = mean_of(lines.intercepts)
+    low, high = np.exp(at_reference.interval).tolist()
+    parameters = {"retention_s": float(np.exp(at_reference.value)), "retention_energy_eV": lines.slope.value}
+    return AgeingFit(
+        model="arrhenius",
+        section="ecram",
+        values={
+            "retention_s": rounded(parameters["retention_s"]),
+            "retention_energy_eV": rounded(max(lines.slope.value, 0.0)),
+            "reference_temperature_K": rounded(reference),
+        },
+        cells=len(cells),
+        parameters={
+            **parameters,
+            "deviation_between_devices_eV": lines.spread.value,
+            "noise": lines.noise.value,
+        },
+        intervals={
+            "retention_s": (low, high),
+            "retention_energy_eV": lines.slope.interval,
+            "deviation_between_devices_eV": lines.spread.interval,
+            "noise": lines.noise.interval,
+        },
+        misfit=lines.misfit,
+        noise=lines.noise.value,
+        unit="of_time",
+        x=kelvin,
+        measured=time,
+        modelled=np.exp(lines.fitted),
+        axes=("temperature (K)", "time constant (s)"),
+        notes=_notes(lines.share, lines.misfit, "arrhenius", "of_time", "retention_rest is not in such data"),
+    )
+
+
+def _at(x: Floats, y: Floats, place: float) -> float:
+    slope, intercept = np.polyfit(x, y, 1)
+    return float(intercept + slope * place)
+
+
+def _refuse_untold(data: Measurements, name: str, interval: tuple[float, float], spread: float) -> None:
+    if interval[0] <= 0 <= interval[1] and spread == 0:
+        raise DatasetError(
+            f"{data.name}: the effect of temperature cannot be told from noise: {name} {interval[0]:.3g} .. "
+            f"{interval[1]:.3g}; accepted: a wider range of temperatures, or more devices"
+        )
+
+
+def _notes(share: float, misfit: float, model: str, unit: str, last: str) -> tuple[str, ...]:
+    missed = f"{model} misses what all devices do by {misfit:.3g} {unit} (rms), noise apart"
+    return (missed, last) if misfit > 0 and share < CHANCE else (last,)
