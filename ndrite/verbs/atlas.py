@@ -71,7 +71,7 @@ def atlas(
     progress: sig.Stages = sig.silent,
     announce: sig.Announce = sig.unheard,
 ) -> Atlas | Found:
-    """Which rule of learning in situ saves a device, and what the device must become.
+    """Which rule of learning saves a device, and what it must become.
 
     Trains a network over states, asymmetry and noise of its devices by every rule, and on your device: its
     accuracy, the nearest devices that lose 3 points and 1 point to floats, and what twice the states, half
