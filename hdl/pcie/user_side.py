@@ -63,8 +63,8 @@ USER_SIDE = wiring.Signature(
         "cfg_trn_pending": Out(1),
     }
 )
-"""Ports of the block as Xilinx PG054 names them (64-bit interface) and litepcie and pcie_7x use them; directions
-as the design sees them."""
+"""Ports of the block as Xilinx PG054 names them (64-bit interface) and litepcie and pcie_7x use them;
+directions as the design sees them."""
 _ITEM_LAYOUT = StructLayout({"beat": BEAT_LAYOUT, "interrupt": 1})
 
 
