@@ -43,7 +43,7 @@ class Block(wiring.Component):
     Packets are stored and forwarded both ways. With ``throttle`` ``tready`` and ``tvalid`` pause at random,
     between packets and within them. ``hot_reset`` and ``link_down`` lose every packet stored here;
     ``user_reset_out`` rises with the first alone. A packet on its way to the design then ends in a beat of
-    garbage, or at once; one on its way from the design is discarded up to its ``tlast``, which may come after
+    garbage, after the link is up again, or at once; one on its way from the design is discarded up to its ``tlast``, which may come after
     the link is up again.
     """
 
@@ -109,7 +109,9 @@ class Block(wiring.Component):
             fifo.w_en.eq(self.rx_valid & self.rx_ready),
             fifo.w_data.eq(Cat(self.rx_data, self.rx_half, self.rx_last)),
             beat.eq(fifo.r_data),
-            user.m_axis_rx_tvalid.eq(ends | (up & fifo.r_rdy & (whole != 0) & (shown | self._sometimes(4)))),
+            user.m_axis_rx_tvalid.eq(
+                (ends & up) | (up & fifo.r_rdy & (whole != 0) & (shown | self._sometimes(4)))
+            ),
             user.m_axis_rx_tdata.eq(Cat(beat.data[:32], Mux(beat.half | ends, self._noise, beat.data[32:]))),
             user.m_axis_rx_tkeep.eq(Mux(beat.half, 0x0F, 0xFF)),
             user.m_axis_rx_tlast.eq(beat.last | ends),
