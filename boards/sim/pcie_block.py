@@ -42,9 +42,9 @@ class Block(wiring.Component):
 
     Packets are stored and forwarded both ways. With ``throttle`` ``tready`` and ``tvalid`` pause at random,
     between packets and within them. ``hot_reset`` and ``link_down`` lose every packet stored here;
-    ``user_reset_out`` rises with the first alone. A packet on its way to the design then ends in a beat of
-    garbage, after the link is up again, or at once; one on its way from the design is discarded up to its ``tlast``, which may come after
-    the link is up again.
+    ``user_reset_out`` rises with the first alone. A packet on its way to the design then ends at once,
+    or in a beat of garbage once the link is up again; one on its way from the design is discarded up to its
+    ``tlast``, which may come after the link is up again.
     """
 
     def __init__(self, *, throttle: bool) -> None:
