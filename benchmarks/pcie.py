@@ -83,7 +83,7 @@ def reads(link: Link) -> list[dict[str, Any]]:
 
 
 def inferences(link: Link, count: int, card: SimCard, board: Board, array_hz: float) -> dict[str, Any]:
-    """The shipped network, programmed on 64 lanes, streamed by DMA; every output must be the golden model's."""
+    """The shipped network, programmed on 64 lanes, streamed by DMA; every output must be golden."""
     geometry, program = PRESETS["64-lane"], shipped_program()
     x, _ = judging_set("fashion-mnist")
     x = x[:count]
