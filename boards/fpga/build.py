@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ndrite.boards.fpga import route, synthesis, timing, tools
+from ndrite.boards.fpga import card, route, synthesis, timing, tools
 from ndrite.boards.fpga.constraints import SUFFIX, clock_net, constraints
+from ndrite.boards.fpga.pcie_target import Buildable
 from ndrite.boards.fpga.performance import performance
 from ndrite.boards.fpga.reports import board_netlist, made_from
 from ndrite.boards.fpga.search import search
@@ -23,7 +24,7 @@ Announce = Callable[[str], None]
 
 
 def build(
-    board: Target,
+    board: Buildable,
     folder: Path,
     *,
     program: Program,
@@ -56,9 +57,11 @@ def build(
     work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     work.chmod(0o755)
     try:
-        report = _stages(
-            board, work, program, range(first_seed, first_seed + seeds), jobs, announce, progress
-        )
+        chosen = range(first_seed, first_seed + seeds)
+        if board.family == "xc7":
+            report = card.stages(board, work, program, chosen, announce, progress)
+        else:
+            report = _stages(board, work, program, chosen, jobs, announce, progress)
         (work / "report.json").write_text(json.dumps(report, indent=2) + "\n")
         _replace(folder, work)
     except BuildError as error:
@@ -68,7 +71,7 @@ def build(
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
-    if not report["timing_met"]:
+    if report.get("timing_met") is False:
         raise TimingError(
             f"{board.name}: {report['fmax_mhz']:.1f} MHz of {board.clock_mhz:g} MHz wanted (best of {seeds} "
             f"seeds, nextpnr's estimate); no bitstream kept, report and logs in {folder}"

@@ -1,6 +1,7 @@
 """All boards by name."""
 
-from ndrite.boards.fpga import colorlight, ecpix5, icebreaker, orangecrab, tang_nano, ulx3s
+from ndrite.boards.fpga import artix7, colorlight, ecpix5, icebreaker, orangecrab, tang_nano, ulx3s
+from ndrite.boards.fpga.pcie_target import Buildable, PcieTarget
 from ndrite.boards.fpga.target import Target
 from ndrite.host.errors import InputError
 
@@ -9,6 +10,18 @@ TARGETS: dict[str, Target] = {
     for module in (ulx3s, colorlight, orangecrab, ecpix5, icebreaker, tang_nano)
     for board in module.TARGETS
 }
+
+CARDS: dict[str, PcieTarget] = {card.name: card for card in artix7.TARGETS}
+"""PCIe cards by name, of which no bitstream was made: they can be built, and nothing else."""
+
+
+def find_buildable(name: str) -> Buildable:
+    """The board or card called ``name``. Raises InputError when there is none; the message lists them."""
+    if name in CARDS:
+        return CARDS[name]
+    if name not in TARGETS:
+        raise InputError(f"board is {name!r}; accepted: {', '.join([*TARGETS, *CARDS])}")
+    return TARGETS[name]
 
 
 def find_target(name: str) -> Target:

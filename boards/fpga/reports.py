@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ndrite.boards.cache import digest
+from ndrite.boards.fpga.pcie_target import Buildable
 from ndrite.boards.fpga.registry import TARGETS
 from ndrite.boards.fpga.synthesis import board_top, recipe
 from ndrite.boards.fpga.target import Target
@@ -43,18 +44,18 @@ def known_seed(board: str) -> int:
     return 1 if committed is None else int(committed["seed"])
 
 
-def board_netlist(board: Target) -> str:
+def board_netlist(board: Buildable) -> str:
     """Digest of the board's RTL, its build id left out."""
     return netlist(lambda identity: board_top(board, identity), key="board top", platform=board)
 
 
-def made_from(board: Target) -> dict[str, Any]:
+def made_from(board: Buildable) -> dict[str, Any]:
     """Fields of a report that decide its figures: the design that was placed and routed, and its settings."""
     of = board_netlist(board)
     return {"build_id": f"{build_id(of):016x}", "netlist": of[:DIGITS]} | _how(board)
 
 
-def _how(board: Target) -> dict[str, Any]:
+def _how(board: Buildable) -> dict[str, Any]:
     return {
         "clock_mhz": board.clock_mhz,
         "device": board.device,
@@ -66,7 +67,7 @@ def _how(board: Target) -> dict[str, Any]:
     }
 
 
-def is_current(report: dict[str, Any], board: Target) -> bool:
+def is_current(report: dict[str, Any], board: Buildable) -> bool:
     """Whether ``board``, built today, would be placed and routed from ``report``'s netlist and settings."""
     if any(report[field] != value for field, value in _how(board).items()):
         return False

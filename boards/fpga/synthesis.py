@@ -4,18 +4,21 @@ from pathlib import Path
 
 from ndrite.boards.fpga.floorplan import MACHINE as MACHINE_CELL
 from ndrite.boards.fpga.floorplan import places
-from ndrite.boards.fpga.target import Family, Target
+from ndrite.boards.fpga.pcie_target import Buildable
 
 SOFT = Path(__file__).with_name("soft_multiplier.v")
 """Copied beside the RTLIL: the packaged Yosys sees its working folder only."""
 MACHINE = f"top.{MACHINE_CELL}"
 """Hierarchical name of the accelerator in the board's top."""
-SYNTH: dict[Family, str] = {
+SYNTH = {
     "ecp5": "synth_ecp5 -top top -abc9",
     "ice40": "synth_ice40 -top top -dsp -spram -abc9 -device u",
     "gowin": "synth_gowin -top top -json top.json",
+    "xc7": "synth_xilinx -family xc7 -flatten -abc9 -top top",
 }
 
+WRAPPER_STUB = "pcie_7x_stub.v"
+"""Interface of the module that a card's user brings, beside the RTLIL."""
 COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2"
 """For the small core: nothing reads a word in the cycle it is written in, or minds what comes of it."""
 
@@ -23,22 +26,28 @@ ELEMENTS = "rename -hide */w:*[[]*"
 """ABC9 takes element i of an array, which Amaranth calls NAME[i], for bit i of the array, and gives up."""
 
 
-def board_top(board: Target, build_id: int) -> object:
+def board_top(board: Buildable, build_id: int) -> object:
     """Top component of a board's design."""
+    if board.family == "xc7":
+        from ndrite.boards.fpga.artix7 import Artix7Top
+
+        return Artix7Top(board, build_id=build_id)
     from ndrite.boards.fpga.top import BoardTop
 
     return BoardTop(board, build_id=build_id)
 
 
-def recipe(board: Target) -> str:
+def recipe(board: Buildable) -> str:
     """Inputs of Yosys beside the netlist: its commands, and the multiplier made of LUTs if the board has
     one."""
     return script(board) + (SOFT.read_text() if board.soft_multipliers else "")
 
 
-def script(board: Target) -> str:
+def script(board: Buildable) -> str:
     """Yosys commands from ``top.il`` to ``top.json``."""
     lines = ["read_rtlil top.il"]
+    if board.family == "xc7":
+        lines.append(f"read_verilog -lib {WRAPPER_STUB}")
     if board.small:
         lines.append(COLLISIONS)
     if board.learns:
@@ -51,7 +60,7 @@ def script(board: Target) -> str:
         lines.append(f"techmap -autoproc -map {SOFT.name} {modules}")
     synth = SYNTH[board.family] + ("" if board.dsp_inference else " -nodsp")
     lines += [synth, "tee -o stat.json stat -json"]
-    floorplan = places(board)
+    floorplan = {} if board.family == "xc7" else places(board)
     if floorplan:
         lines += [f'setattr -set BEL "{site}" top/c:{cell}' for cell, site in floorplan.items()]
         lines.append(f"select -assert-count {len(floorplan)} top/a:BEL")

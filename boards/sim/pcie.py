@@ -2,6 +2,7 @@
 
 import ctypes
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from ndrite.boards.sim.build import cached_library, design
 from ndrite.boards.sim.link import CYCLES_PER_SECOND
 from ndrite.boards.sim.running import NUMBER, U64, Function, Running
 from ndrite.emulator.spec import Geometry
+from ndrite.hdl.pcie.user_side import READ_BYTES, READS
 from ndrite.host.errors import LinkError
 from ndrite.host.links.pcie.device import DmaMemory
 
@@ -19,6 +21,9 @@ MEMORY_BYTES = 4 << 20
 MEMORY_BASE = 0x8_0000_0000
 READ_CYCLES = 100_000
 """How long a processor's read waits: the completion timeout of the root complex."""
+Loss = Literal["reset", "hot reset", "link down"]
+"""What a card may suffer; the last two only one behind the model of a hard block."""
+LOSSES: tuple[Loss, ...] = get_args(Loss)
 COUNTERS = ("cycles", "interrupts", "rx_payload", "tx_payload", "rx_beats", "tx_beats", "reads", "stray")
 
 
@@ -30,7 +35,8 @@ FUNCTIONS: dict[str, Function] = {
     "read": (NUMBER, [U64, U64, ctypes.POINTER(ctypes.c_uint32)]),
     "write": (None, [U64, ctypes.c_uint32]),
     "fault": (None, [_I64, _I64, _I64]),
-    "reset": (None, [U64, ctypes.c_uint]),
+    "reset": (None, [U64, ctypes.c_uint, NUMBER]),
+    "clocks": (None, [_REAL]),
     "counters": (None, [ctypes.POINTER(U64)]),
 }
 
@@ -112,15 +118,39 @@ class SimCard(Running):
         """
         self.call("fault", refuse, lose, gone)
 
-    def reset(self, *, after: int, cycles: int) -> None:
-        """Reset the card for ``cycles`` clocks, ``after`` so many more; both at least 1.
+    def reset(self, *, after: int, cycles: int, kind: Loss = "reset") -> None:
+        """Reset the card, or lose its link, for ``cycles`` clocks, ``after`` so many more; both at least 1.
 
         Packets on the link are lost.
         """
-        self.call("reset", after, cycles)
+        self.call("reset", after, cycles, LOSSES.index(kind))
 
     def counters(self) -> dict[str, int]:
         """Clocks, MSIs, payload bytes and beats each way, reads of memory, writes outside of it."""
         values = (ctypes.c_uint64 * len(COUNTERS))()
         self.call("counters", values)
         return dict(zip(COUNTERS, values, strict=True))
+
+
+class BlockCard(SimCard):
+    """The same card behind adapter and model of a 7-series hard block, its array in a clock of its own.
+
+    Clocks that it counts are the block's. Raises SimulationBuildError when it cannot be built.
+
+    Parameters
+    ----------
+    geometry:
+        Shape of the array.
+    throttle:
+        Whether the block pauses at random, both ways.
+    """
+
+    def __init__(self, geometry: Geometry, *, throttle: bool = True) -> None:
+        how = {"tags": READS, "slot_bytes": READ_BYTES, "throttle": throttle}
+        top = design("ndrite.boards.sim.pcie_block:behind_block", geometry, **how)
+        title = f"PCIe card behind a hard block, geometry {geometry.name}"
+        self._power_on(cached_library(**top, what=title, harness=HARNESS))
+
+    def clocks(self, ratio: float) -> None:
+        """Let the array have ``ratio`` clocks to one of the block."""
+        self.call("clocks", ratio)

@@ -5,6 +5,9 @@
 // LCRC and framing are 8 bytes); the hard block stores and forwards, with room for `TX_BUFFER` bytes towards
 // the link. Reads of memory are answered `latency` cycles after they arrive, split at max payload or, if asked,
 // at every 64 bytes. Acknowledgements and flow-control updates are not counted.
+//
+// The same for an endpoint behind adapter and model of a hard block (boards/sim/pcie_block.py), whose top has a
+// second clock, `array_clk`, and pins that reset or lose the link.
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -22,6 +25,29 @@ constexpr uint16_t CARD_ID = 0x0100, HOST_ID = 0x0000;
 constexpr double TX_BUFFER = 2048, FRAMING = 8;
 
 using Words = std::vector<uint32_t>;  // double words of a TLP, as numbers
+
+enum Loss { RESET, HOT_RESET, LINK_DOWN };  // what `ndrite_card_reset` does
+
+// A pin that only some tops have.
+template <class Top>
+void set_loss(Top& top, int kind, bool level) {
+    if (kind == RESET) top.rst = level;
+    if constexpr (requires { top.link_down; }) {
+        if (kind == HOT_RESET) top.hot_reset = level;
+        if (kind == LINK_DOWN) top.link_down = level;
+    }
+}
+
+// The edges of the array's own clock in one clock of the block, of which there are `ratio` on average.
+template <class Top>
+void array_edges(Top& top, double ratio, double& phase) {
+    if constexpr (requires { top.array_clk; })
+        for (phase += ratio; phase >= 1; phase -= 1)
+            for (int level : {0, 1}) {
+                top.array_clk = level;
+                top.eval();
+            }
+}
 
 uint32_t swapped(uint32_t word) { return __builtin_bswap32(word); }
 
@@ -52,6 +78,8 @@ struct Card {
     int64_t refuse_after = -1, lose_after = -1, gone_after = -1, reset_after = -1;
     unsigned reset_cycles = 0;  // of the reset that comes, or of what is left of it
     bool gone = false, answered = false;
+    int loss = RESET;
+    double ratio = 1.6180339887, phase = 0;  // array clocks to one of the link; a fraction of one so far
     unsigned tag = 0;  // of the processor's latest read
     uint32_t answer = 0;
     unsigned answer_status = 0;
@@ -64,6 +92,8 @@ struct Card {
         top.requester_id = CARD_ID;
         top.bus_master = 1;
         top.msi_enable = 1;
+        set_loss(top, HOT_RESET, false);
+        set_loss(top, LINK_DOWN, false);
         top.rst = 1;
         for (unsigned i = 0; i < RESET_CYCLES; ++i) edge();
         top.rst = 0;
@@ -72,6 +102,7 @@ struct Card {
     ~Card() { top.final(); }
 
     void edge() {
+        array_edges(top, ratio, phase);
         top.clk = 0;
         top.eval();
         top.clk = 1;
@@ -168,10 +199,10 @@ struct Card {
         if (gone) return false;
         if (reset_after > 0 && --reset_after == 0) lose_link();
         if (reset_after == 0) {
-            top.rst = 1;
+            set_loss(top, loss, true);
             edge();
             if (--reset_cycles == 0) {
-                top.rst = 0;
+                set_loss(top, loss, false);
                 reset_after = -1;
             }
             return false;
@@ -187,6 +218,7 @@ struct Card {
         }
         top.tx_ready = rate == 0 || (tx_free - now) * rate < TX_BUFFER;
         top.msi_taken = taken;
+        array_edges(top, ratio, phase);
         top.clk = 0;
         top.eval();  // settles the handshake signals for this cycle's inputs
         if (offer && top.rx_ready) {
@@ -291,9 +323,13 @@ void ndrite_card_fault(void* handle, int64_t refuse, int64_t lose, int64_t gone)
     if (gone < 0) c.gone = false;
 }
 
-// A reset of so many cycles, at least 1, after so many more, at least 1.
-void ndrite_card_reset(void* handle, uint64_t after, unsigned cycles) {
+// Array clocks to one of the link, where the array has its own.
+void ndrite_card_clocks(void* handle, double ratio) { card(handle).ratio = ratio; }
+
+// A loss of so many cycles, at least 1, after so many more, at least 1.
+void ndrite_card_reset(void* handle, uint64_t after, unsigned cycles, int kind) {
     card(handle).reset_after = int64_t(after);
+    card(handle).loss = kind;
     card(handle).reset_cycles = cycles;
 }
 

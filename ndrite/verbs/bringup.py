@@ -8,6 +8,7 @@ from typing import Annotated
 from ndrite.boards.fpga import build as builder
 from ndrite.boards.fpga import find_target
 from ndrite.boards.fpga.flash import loader_version
+from ndrite.boards.fpga.registry import find_buildable
 from ndrite.boards.fpga.reports import known_seed
 from ndrite.boards.fpga.tools import TimingError
 from ndrite.bringup import Hardware, Simulated, page, stages_of, versions
@@ -43,7 +44,8 @@ def build(
 
     Synthesis, place and route, packing. Needs the tools of ndrite[fpga], or native ones. Clock rates in MHz
     are nextpnr's estimates, samples a second follow from them; nothing is measured. Exit code 1 when no seed
-    reaches the board's clock (report and logs are written, no bitstream).
+    reaches the board's clock (report and logs are written, no bitstream). pcie-artix7, a PCIe card, ends
+    after synthesis where openXC7 is not there, and says what is missing.
 
     Parameters
     ----------
@@ -66,7 +68,7 @@ def build(
     --------
     $ ndrite board build ulx3s-85f --seeds 4
     """
-    chosen = find_target(board)
+    chosen = find_buildable(board)
     if part is not None:
         if part not in chosen.same_die:
             same_die = ", ".join(chosen.same_die) or "none"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ndrite.boards.fpga import commit, find_target, reports, synthesis
+from ndrite.boards.fpga.registry import find_buildable
 from ndrite.boards.fpga.reports import board_netlist, is_current, load, made_from
 from ndrite.boards.fpga.target import Target
 from tests.marks import long_where
@@ -130,7 +131,7 @@ def test_a_build_begins_at_the_seed_that_is_known_to_do(committed: Path) -> None
 @pytest.mark.parametrize(
     "name",
     long_where(
-        lambda name: name.startswith(("colorlight", "ecp", "orangecrab", "ulx3s")),
+        lambda name: name.startswith(("colorlight", "ecp", "orangecrab", "pcie", "ulx3s")),
         sorted(path.stem for path in reports.FOLDER.glob("*.json")),
     ),
 )
@@ -138,4 +139,4 @@ def test_a_report_says_whether_it_is_of_this_gateware(name: str) -> None:
     report = load(name)
     assert report is not None
     earlier = report.get("of_earlier_netlist", False)
-    assert is_current(report, find_target(name)) is not earlier, f"{name}: commit its report again"
+    assert is_current(report, find_buildable(name)) is not earlier, f"{name}: commit its report again"

@@ -154,7 +154,8 @@ async def an_access_that_has_begun_ends(dut: Any) -> None:
             begun += 1
             assert bytes(of_memory.data) == (0x77).to_bytes(4, "little"), f"pause {pause}"
         await host.wait(host.producer - 1)
-    assert 0 < begun < 99
+    # Behind a block that pauses at random no pause meets that cycle for sure.
+    assert host.behind or 0 < begun < 99
 
 
 @cocotb.test(skip=not THOROUGH)

@@ -63,7 +63,7 @@ class Copies:
         for _ in range(cycles):
             await RisingEdge(self.dut.clk)
             if not int(self.dut.busy.value):
-                await self.host.cycles(40)  # the last write is still on its way
+                await self.host.drain()  # the last write is still on its way
                 return
         raise AssertionError("the writer does not come to rest")
 
@@ -307,7 +307,7 @@ async def no_bus_master(dut: Any) -> None:
         await copies.transfer("write", copies.arenas[1][0] + offset, 20_000)
         await host.cycles(700)
         await host.device.set_master(False)
-        await host.cycles(60)
+        await host.drain()
         sent = len(block.sent)
         await host.cycles(500)
         assert len(block.sent) == sent > 0

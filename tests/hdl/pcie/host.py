@@ -12,18 +12,26 @@ from cocotb.clock import Clock
 from cocotb.triggers import Timer
 from cocotbext.pcie.core import RootComplex
 
+from ndrite.boards.sim.pcie_block import UP_CYCLES
 from ndrite.emulator.backend.lay_out import lay_out
 from ndrite.emulator.golden import Core
 from ndrite.emulator.spec import Geometry, Program, pcie
 from ndrite.emulator.spec.memory_map import REGION_SHIFT
 from ndrite.emulator.spec.packets import Status
 from ndrite.emulator.spec.registers import BY_NAME
+from ndrite.hdl.pcie.user_side import HOLD_CYCLES, SETTLE_CYCLES
 from tests.hdl.pcie.hard_block import HardBlock
 from tests.hdl.streams import pulse
 from tests.stimulus import random_inputs
 
 THOROUGH = bool(os.environ.get("THOROUGH"))
 CLOCK_NS = 16
+ARRAY_CLOCK_NS = 9.7
+"""Of an array with a clock of its own; no multiple of the other."""
+LINK_UP_CYCLES = UP_CYCLES + HOLD_CYCLES + SETTLE_CYCLES + 10
+DRAIN_CYCLES = 1000
+SETTING_CYCLES = 20
+"""Until configuration has reached the endpoint, whatever is between."""
 RING_LOG2 = 3
 HIGH_MEMORY = 0x12_3456_0000
 """Beyond 4 GiB: needs four-double-word headers."""
@@ -60,6 +68,8 @@ class Host:
     async def boot(cls, dut: Any, geometry: Geometry, *, high: bool = False, **how: int) -> Host:
         """Attach, then point the engine at fresh rings and start it; ``how`` as for ``attach``."""
         cocotb.start_soon(Clock(dut.clk, CLOCK_NS, "ns").start())
+        if hasattr(dut, "array_clk"):
+            cocotb.start_soon(Clock(dut.array_clk, ARRAY_CLOCK_NS, "ns").start())
         host = await cls.attach(dut, pcie.bar_bytes(geometry), **how)
         host.geometry = geometry
         host.ring = host.memory(32 << RING_LOG2, high=high)
@@ -74,6 +84,8 @@ class Host:
         """Reset, enumerate and enable what is behind the TLP ports of ``dut``, whose clock runs."""
         host = cls(dut, bar_size, seed)
         await pulse(dut, "rst", 4)
+        if host.behind:  # its link comes up later
+            await host.cycles(LINK_UP_CYCLES)
         host.block.function.pcie_cap.max_payload_size_supported = max_payload
         host.rc.max_payload_size = max_payload
         host.rc.max_payload_size_supported = max_payload
@@ -85,6 +97,7 @@ class Host:
         await host.device.set_mps(max_payload)
         await host.device.set_readrq(max_read)
         host.bar = host.device.bar_window[0]
+        await host.cycles(SETTING_CYCLES)
         host.interrupts = 0
         host.device.request_irq(0, host._interrupted)
         return host
@@ -203,6 +216,15 @@ class Host:
         assert await self.run(count, **fields, **self.shape) == Status.OK
         got = np.frombuffer(bytes(outputs), "<i4").reshape(count, program.outputs)
         np.testing.assert_array_equal(got, Core(program).infer(x, seed=seed, first_index=first))
+
+    @property
+    def behind(self) -> bool:
+        """Whether the model of a hard block is between, which stores packets."""
+        return hasattr(self.dut, "link_down")
+
+    async def drain(self) -> None:
+        """Let what was sent arrive."""
+        await self.cycles(DRAIN_CYCLES if self.behind else 60)
 
     async def cycles(self, count: int) -> None:
         await Timer(count * CLOCK_NS, "ns")

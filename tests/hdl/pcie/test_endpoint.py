@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from pcie_meter import read_rate
 
+from ndrite.boards.sim.pcie_block import BehindBlock
 from ndrite.emulator.spec import PRESETS
 from ndrite.hdl.pcie.endpoint import PcieSimTop
+from ndrite.hdl.pcie.user_side import READ_BYTES, READS
 from tests.hdl.pcie.copier import Copier
 from tests.hdl.simulate import simulate
 from tests.marks import long_where
@@ -20,10 +22,21 @@ SLOTS = [*long_where(bool, [(16, 512), (2, 4096)]), *([(4, 128)] if THOROUGH els
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("behind", [False, True], ids=["streams", "block"])
 @pytest.mark.parametrize("bench", ["bridge", "ring"])
-def test_endpoint(bench: str, tmp_path: Path) -> None:
-    top = PcieSimTop(TINY, build_id=0x1122334455667788)
-    simulate(top, f"pcie.bench_{bench}", tmp_path, geometry=TINY, THOROUGH=THOROUGH)
+def test_endpoint(bench: str, behind: bool, tmp_path: Path) -> None:
+    """At its streams, and behind adapter and model of a hard block with the array in a clock of its own."""
+    tags = READS if behind else 16
+    top = PcieSimTop(TINY, build_id=0x1122334455667788, tags=tags)
+    outer = BehindBlock(top, throttle=True, own_clock=True) if behind else top
+    simulate(outer, f"pcie.bench_{bench}", tmp_path, geometry=TINY, THOROUGH=THOROUGH)
+
+
+@pytest.mark.long
+def test_dma_behind_the_block(tmp_path: Path) -> None:
+    top = BehindBlock(Copier(tags=READS, slot_bytes=READ_BYTES), throttle=True, own_clock=False)
+    parameters = {"TAGS": str(READS), "SLOT_BYTES": str(READ_BYTES), "THOROUGH": THOROUGH}
+    simulate(top, "pcie.bench_copier", tmp_path, **parameters)
 
 
 @pytest.mark.parametrize(("tags", "slot_bytes"), SLOTS)

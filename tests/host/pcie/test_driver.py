@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ndrite.boards.board import Board
-from ndrite.boards.sim.pcie import SimCard
+from ndrite.boards.sim.pcie import BlockCard, SimCard
 from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.spec import PRESETS
 from ndrite.emulator.spec.memory_map import address
@@ -23,9 +23,11 @@ PROGRAM = random_program(TINY, np.random.default_rng(1), sizes=(37, 9, 5))
 X = random_inputs(PROGRAM, np.random.default_rng(2), 100)
 
 
-@pytest.fixture(scope="module")
-def card() -> SimCard:
-    return SimCard(TINY)
+@pytest.fixture(scope="module", params=[SimCard, BlockCard], ids=["streams", "block"])
+def card(request: pytest.FixtureRequest) -> SimCard:
+    """At the endpoint's streams, and behind adapter and model of a hard block."""
+    made: SimCard = request.param(TINY)
+    return made
 
 
 @pytest.fixture(scope="module")

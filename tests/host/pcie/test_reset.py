@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ndrite.boards.board import Board
-from ndrite.boards.sim.pcie import SimCard
+from ndrite.boards.sim.pcie import BlockCard, Loss, SimCard
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.spec import PRESETS
@@ -26,11 +26,17 @@ JOBS = 100 if os.environ.get("NDRITE_PCIE") == "all" else 4
 """Of each length; ``make test-pcie`` runs all."""
 
 
-def test_a_reset_of_any_length_at_any_moment_of_a_job_leaves_no_wrong_answer() -> None:
+@pytest.mark.parametrize(
+    ("make", "loss"),
+    [(SimCard, "reset"), (BlockCard, "reset"), (BlockCard, "hot reset"), (BlockCard, "link down")],
+)
+def test_a_reset_of_any_length_at_any_moment_of_a_job_leaves_no_wrong_answer(
+    make: type[SimCard], loss: Loss
+) -> None:
     """The moment is drawn. What the job says is right or an error; programmed again, the card is right."""
     rng = np.random.default_rng(5)
     wanted = Core(PROGRAM).infer(X, seed=3)
-    card = SimCard(TINY)
+    card = make(TINY)
     wrong = dict.fromkeys(LENGTHS, 0)
     said = 0
     channel = PcieChannel(card, timeout_s=0.002)
@@ -39,7 +45,7 @@ def test_a_reset_of_any_length_at_any_moment_of_a_job_leaves_no_wrong_answer() -
         for length in LENGTHS:
             for _ in range(JOBS):
                 board.program(PROGRAM)
-                card.reset(after=int(rng.integers(1, JOB_CYCLES)), cycles=length)
+                card.reset(after=int(rng.integers(1, JOB_CYCLES)), cycles=length, kind=loss)
                 try:
                     during = board.infer(X, seed=3)
                 except HostError:
@@ -52,6 +58,6 @@ def test_a_reset_of_any_length_at_any_moment_of_a_job_leaves_no_wrong_answer() -
                 board.write_register("host_mark", mark)
                 board.program(PROGRAM)
                 wrong[length] += not np.array_equal(board.infer(X, seed=3), wanted)
-    print(f"{JOBS} jobs for each reset of {LENGTHS} cycles; {said} said an error; wrong with OK: {wrong}")
+    print(f"{JOBS} jobs for each {loss} of {LENGTHS} cycles; {said} said an error; wrong with OK: {wrong}")
     assert said > len(LENGTHS) * JOBS // 2, "resets came too late for this test"
     assert not any(wrong.values()), wrong
