@@ -75,6 +75,7 @@ def test_pins_are_those_of_amaranth_boards() -> None:
     assert {port: site for port, site, _ in CARD.pins} == wanted
 
 
+@pytest.mark.long
 def test_without_openxc7_the_build_ends_after_synthesis_and_says_what_is_missing(
     flow: Path, monkeypatch: pytest.MonkeyPatch, program: Program
 ) -> None:

@@ -51,7 +51,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 SLOW = ("demo", "report")
-LONG = ("bringup", "info", "selftest", "calibrate", "demo", "evaluate", "explain", "infer", "serve")
+LONG = ("atlas", "bringup", "info", "selftest", "calibrate", "demo", "evaluate", "explain", "infer", "serve")
 
 
 def marks(name: str) -> list[pytest.MarkDecorator]:

@@ -17,7 +17,6 @@ from ndrite.hdl.readout.readout import Readout
 from ndrite.hdl.tops import Top
 from ndrite.hdl.walk.patch_reader import PatchReader
 from tests.hdl.simulate import simulate
-from tests.marks import long_where
 
 ARRAY = {"lanes": 12, "readouts": 4}
 GROUPS = {"lanes": 16, "readouts": 4, "redraw": 0, "skip": True, "overlap": True, "lane_groups": 2}
@@ -53,8 +52,6 @@ BLOCKS: dict[str, tuple[Any, dict[str, Any]]] = {
     "learning, many rows": (LearningCore, LEARNS | MANY_ROWS | {"readouts": 4, "analog": False}),
     "learning, quiet": (LearningCore, LEARNS | {"lanes": 8, "noise": False}),
 }
-SHORT = {"array", "noise"}
-"""What short runs have of them, where the core of ``test_core.py`` has the others."""
 
 
 def bench_of(block: Any) -> str:
@@ -64,7 +61,8 @@ def bench_of(block: Any) -> str:
     return ".".join([*folders, f"bench_{name}"])
 
 
-@pytest.mark.parametrize("name", long_where(lambda name: name not in SHORT, BLOCKS))
+@pytest.mark.long
+@pytest.mark.parametrize("name", BLOCKS)
 def test_block_equals_golden(name: str, tmp_path: Path) -> None:
     block, changes = BLOCKS[name]
     geometry = dataclasses.replace(PRESETS["tiny"], **changes)

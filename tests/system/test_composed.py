@@ -18,6 +18,8 @@ from ndrite.emulator.network.importing import import_model
 from tests.emulator.network.importing.composed_models import MODULES
 from tests.emulator.network.importing.torch_models import TORCH
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("name", MODULES)
 def test_every_bit_is_the_golden_models(name: str, walker: Board, tmp_path: Path) -> None:

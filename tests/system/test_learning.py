@@ -29,7 +29,7 @@ from tests.random_learning import random_learning
 from tests.stimulus import random_inputs
 from tests.system.serving import Served
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 SERVE = """
 import json, sys

@@ -17,6 +17,8 @@ from ndrite.shell.main import DEVICE, INTERRUPTED
 from tests.stimulus import ran
 from tests.system.serving import Server
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:

@@ -22,6 +22,8 @@ from tests.emulator.backend.test_walk import MAPS, windowed
 from tests.random_graphs import random_graph, random_walk
 from tests.stimulus import inferred, ran, random_inputs
 
+pytestmark = pytest.mark.long
+
 WALKS, CUTS = (200, 60) if "NDRITE_HDL" in os.environ else (12, 6)
 
 

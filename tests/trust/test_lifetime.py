@@ -99,6 +99,7 @@ def board() -> Iterator[Board]:
         yield board
 
 
+@pytest.mark.long
 def test_every_memory_is_watched(board: Board, program: Program, scale: int, counted: list[str]) -> None:
     rng = np.random.default_rng(6)
     board.program(program)
