@@ -92,6 +92,7 @@ def test_without_openxc7_the_build_ends_after_synthesis_and_says_what_is_missing
     assert "set_property LOC F6 [get_ports sys_clk_p]" in (flow / "pcie-wire.xdc").read_text()
 
 
+@pytest.mark.long
 def test_with_openxc7_it_places_routes_and_packs(
     flow: Path, monkeypatch: pytest.MonkeyPatch, program: Program, tmp_path: Path
 ) -> None:

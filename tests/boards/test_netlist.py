@@ -106,6 +106,7 @@ def test_a_netlist_is_elaborated_once_for_the_same_sources(
     assert asked == [0, 0, 0, 0]
 
 
+@pytest.mark.long
 def test_a_build_id_fits_its_register_and_is_never_0(here: int) -> None:
     assert 0 < here < 1 << 64
     assert build_id("0" * 64) == 1

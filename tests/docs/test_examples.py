@@ -51,7 +51,19 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 SLOW = ("demo", "report")
-LONG = ("atlas", "bringup", "info", "selftest", "calibrate", "demo", "evaluate", "explain", "infer", "serve")
+LONG = (
+    "atlas",
+    "bringup",
+    "info",
+    "selftest",
+    "calibrate",
+    "demo",
+    "evaluate",
+    "explain",
+    "infer",
+    "report",
+    "serve",
+)
 
 
 def marks(name: str) -> list[pytest.MarkDecorator]:

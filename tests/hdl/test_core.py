@@ -32,8 +32,6 @@ GEOMETRIES = {
     "small-odd-lanes": dataclasses.replace(PLAIN, lanes=3, rows=8, curves=2, segments=8, weight_bits=9),
     "small-one-lane": dataclasses.replace(PLAIN, lanes=1, weight_depth=2048),
 }
-SHORT = {"tiny", "small-one-lane"}
-"""What does not take minutes to compile."""
 RARE = {"groups-faster-than-rows", "small-one-lane"}
 """What has little to find once the others have passed."""
 WORK = {
@@ -48,7 +46,7 @@ RARELY = pytest.mark.skipif("NDRITE_HDL" not in os.environ, reason="takes minute
 
 def marked(name: str) -> object:
     """A geometry's name, and how seldom it is simulated."""
-    return pytest.param(name, marks=[RARELY] * (name in RARE) + [pytest.mark.long] * (name not in SHORT))
+    return pytest.param(name, marks=[RARELY] * (name in RARE) + [pytest.mark.long])
 
 
 @pytest.mark.parametrize("name", [marked(name) for name in GEOMETRIES])

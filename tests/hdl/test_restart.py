@@ -15,6 +15,7 @@ from tests.marks import long_where
 
 
 @pytest.mark.parametrize("name", long_where("tiny".__ne__, ["tiny", "groups-slow-readout"]))
+@pytest.mark.long
 def test_the_core_needs_half_of_it(name: str, tmp_path: Path) -> None:
     moments = {} if name == "tiny" else {"MOMENTS": "3"}
     simulate(Core(GEOMETRIES[name]), "bench_restart", tmp_path, geometry=GEOMETRIES[name], **moments)

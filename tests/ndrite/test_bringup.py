@@ -20,7 +20,6 @@ from ndrite.emulator.spec import PRESETS
 from ndrite.host import LinkError
 from ndrite.shell.main import FAILED_CHECK, run
 from tests.faulty_link import FaultRates, FaultyLink
-from tests.marks import long_where
 from tests.system.serving import Server
 
 TINY = PRESETS["tiny"]
@@ -102,8 +101,8 @@ FAULTS = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("fault", "line"), long_where(lambda case: case[0] != "noise", FAULTS.items()))
+@pytest.mark.long
+@pytest.mark.parametrize(("fault", "line"), FAULTS.items())
 def test_the_line_about_a_fault_fails(fault, line):
     found = list(stages_of(Faulty(TARGET, fault), inferences=16))
     assert line in [check.name for check in found if not check.passed]

@@ -20,6 +20,7 @@ from tests.system.serving import Server
 CHIPS, RANGE, SAMPLES = 10, 2, 6
 
 
+@pytest.mark.long
 def test_boards_share_a_campaign_and_one_that_goes_away_gives_its_run_back(
     here: Path, program: Program, x: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:

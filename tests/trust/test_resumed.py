@@ -24,7 +24,6 @@ from tests.faulty_datagrams import DatagramRates, FaultyDatagrams
 from tests.faulty_link import FaultRates, FaultyLink
 from tests.host.learning_responder import LearningResponder
 from tests.host.responder import ResponderLink
-from tests.marks import long_where
 
 RULES = (
     {},
@@ -175,7 +174,8 @@ def learned_with_outages(
     return got, wanted
 
 
-@pytest.mark.parametrize("where", long_where("udp gateware".__eq__, ["golden", "udp gateware"]))
+@pytest.mark.long
+@pytest.mark.parametrize("where", ["golden", "udp gateware"])
 def test_a_resumed_die_is_the_one_that_nothing_stopped(
     where: str, scale: int, counted: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
