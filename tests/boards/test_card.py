@@ -107,6 +107,7 @@ def test_with_openxc7_it_places_routes_and_packs(
     assert "--part xc7a200tfbg484-2" in calls[2]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("says", "fails", "error", "told"),
     [

@@ -47,7 +47,7 @@ def equals_golden(board: BoardApi, program: Program, x: np.ndarray, labels: np.n
     inferred(board, program, x, seed=5, noise=False)
 
 
-@pytest.mark.parametrize("preset", ["64-lane", "tiny"])
+@pytest.mark.parametrize("preset", [pytest.param("64-lane", marks=pytest.mark.long), "tiny"])
 def test_a_small_network_at_any_lanes(preset: str, x: np.ndarray) -> None:
     rng = np.random.default_rng(11)
     program = random_program(PRESETS[preset], rng, sizes=(40, 11, 5), readout="adc", dac_bits=4, noise=True)
