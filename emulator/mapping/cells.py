@@ -223,10 +223,10 @@ def _pairs(sides: list[Floats]) -> Floats:
 def _settled(block: Floats, chip: Chip) -> Floats | float:
     """Part of its final current that each cell of an array's used part ``block`` adds when it is read."""
     layout = chip.array
-    if not layout.segment_time_s or layout.read_time_ns is None:
+    if layout.settles_for_s is None:
         return 1.0
     # Unused rows and columns are at the wires' far ends, and their capacitance counts.
-    whole = settled(layout.rows, layout.columns, layout.segment_time_s, layout.read_time_ns * 1e-9)
+    whole = settled(layout.rows, layout.columns, layout.segment_time_s, layout.settles_for_s)
     return whole[layout.rows - block.shape[0] :, : block.shape[1]]
 
 

@@ -40,9 +40,8 @@ def drawn(
     Raises PhysicsError when its neurons' devices are not what can be drawn, or its wires have not settled.
     """
     array, chip = die.arrays[product], die.chip
-    read_ns = chip.array.read_time_ns if chip.array.segment_time_s else None
-    settled = "none, as a deck's operating point has settled"
-    require(read_ns is None, "array.read_time_ns", read_ns, settled, PhysicsError)
+    layout, settled = chip.array, "none, as a deck's operating point has settled"
+    require(layout.settles_for_s is None, "array.read_time_ns", layout.read_time_ns, settled, PhysicsError)
     volts: Floats = codes.astype(np.float64) * (chip.input.read_voltage_V / INPUT_MAX)
     bias_arrays = [] if array.bias is None else [(array.bias.mapped, "f")]
     lines = [f"* product {product} of die {die.seed} of {spice_word(chip.name)}", OPTIONS]

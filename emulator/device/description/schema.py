@@ -49,6 +49,11 @@ class Array:
         return self.wire_resistance_ohm * self.wire_capacitance_fF * 1e-15
 
     @property
+    def settles_for_s(self) -> float | None:
+        """How long columns may settle before they are sensed; None where they have settled by then."""
+        return self.read_time_ns * 1e-9 if self.read_time_ns is not None and self.segment_time_s else None
+
+    @property
     def weights_across(self) -> int:
         """Number of weights in one row of a tile."""
         return self.columns // 2 if self.pairs == "interleaved" else self.columns

@@ -88,7 +88,9 @@ def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Float
     quantised = nearest(dense.weights / mapped.limits * top, top) * (mapped.limits / top)
     target, programmed, aged = weights(cells.target), weights(readable(cells.programmed)), weights(cells.aged)
     faulted, effective = weights(cells.faulted), weights(cells.effective)
-    wired = weights(cells.effective / settled_parts(cells.effective, chip, cells.place))
+    parts = settled_parts(cells.effective, chip, cells.place)
+    # Nothing tells what the wires leave of a current that has not begun to arrive.
+    wired = weights(np.divide(cells.effective, parts, out=cells.faulted.copy(), where=parts > 0))
     early, corrected = aged, chip.conditions.corrected_at_s
     if corrected is not None:
         early = weights(age(cells.programmed, cells.target, cell.drift_model, corrected, cells.ageing))

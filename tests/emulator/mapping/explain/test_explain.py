@@ -213,3 +213,13 @@ def test_tables_of_bases_are_the_programs(chip: str) -> None:
     assert np.abs(255 * got - golden).max() <= 0.51
     plain = forward(one, *causes[:2]).table(At(), node, [x / 255])
     assert 0.51 < np.abs(255 * plain - golden).max() < 12
+
+
+def test_currents_that_have_not_begun_to_arrive_are_a_loss_like_any() -> None:
+    """By the far end of these wires nothing has come: changes add up, and no number is nan."""
+    array = {"wire_resistance_ohm": 1.0, "wire_capacitance_fF": 100.0, "read_time_ns": 0.002}
+    chip = changed("ideal", array=array)
+    compiled = map_network(NET, chip, SAMPLES, seed=3)
+    for dense, die_array in zip(NET.layers, compiled.die.arrays, strict=True):
+        total = dense.weights + sum(weight_changes(dense, die_array, chip).values())
+        np.testing.assert_allclose(total, die_array.mapped.effective, atol=1e-6)
