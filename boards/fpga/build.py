@@ -3,7 +3,6 @@
 import json
 import shutil
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from ndrite.boards.fpga import card, route, synthesis, timing, tools
 from ndrite.boards.fpga.constraints import SUFFIX, clock_net, constraints
 from ndrite.boards.fpga.pcie_target import Buildable
 from ndrite.boards.fpga.performance import performance
-from ndrite.boards.fpga.reports import board_netlist, made_from
+from ndrite.boards.fpga.reports import board_netlist, of_board
 from ndrite.boards.fpga.search import search
 from ndrite.boards.fpga.target import Target
 from ndrite.boards.fpga.tools import BuildError, TimingError
@@ -88,15 +87,7 @@ def _stages(
     announce: Announce,
     progress: Announce,
 ) -> dict[str, Any]:
-    wall: dict[str, float] = {}
-    begun = time.monotonic()
-
-    def ended(stage: str) -> None:
-        nonlocal begun
-        now = time.monotonic()
-        wall[stage] = round(now - begun, 1)
-        announce(f"{stage}: {now - begun:.1f} s")
-        begun = now
+    wall, ended = tools.stopwatch(announce)
 
     def found(seed: int, result: timing.Timing) -> None:
         announce(f"seed {seed}: {result.fmax_mhz:.1f} of {board.clock_mhz:g} MHz")
@@ -130,16 +121,10 @@ def _stages(
 
 
 def _report(board: Target, program: Program, result: timing.Timing, seed: int) -> dict[str, Any]:
-    g = board.geometry
     used: dict[str, int] = {name: count for name, (count, _) in result.used.items()}
     available = {f"{name}_available": count for name, (_, count) in result.used.items()}
     return {
-        "board": board.name,
-        "family": board.family,
-        **made_from(board),
-        "lanes": g.lanes,
-        "readouts": g.readouts,
-        "geometry": g.hardware_fields(),
+        **of_board(board),
         "fmax_mhz": round(result.fmax_mhz, 2),
         "fmax_is": _fmax_words(board),
         "timing_met": result.met,

@@ -4,17 +4,15 @@ import json
 import os
 import re
 import shutil
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ndrite.boards.fpga import artix7, synthesis, tools
 from ndrite.boards.fpga.pcie_target import PcieTarget
-from ndrite.boards.fpga.performance import fits
-from ndrite.boards.fpga.reports import board_netlist, made_from
+from ndrite.boards.fpga.performance import fits, of_array
+from ndrite.boards.fpga.reports import board_netlist, of_board
 from ndrite.boards.netlist import build_id, rtlil, verilog
-from ndrite.emulator.backend.schedule import bound_cycles
 from ndrite.emulator.spec import Program
 
 AVAILABLE = {"luts": 134_600, "ffs": 269_200, "dsps": 740, "brams": 365}
@@ -65,14 +63,7 @@ def stages(
     Without openXC7 it ends after synthesis and says what is missing. Raises BuildError as
     ``ndrite.boards.fpga.build.build``.
     """
-    wall: dict[str, float] = {}
-    begun = time.monotonic()
-
-    def ended(stage: str) -> None:
-        nonlocal begun
-        wall[stage], begun = round(time.monotonic() - begun, 1), time.monotonic()
-        announce(f"{stage}: {wall[stage]:.1f} s")
-
+    wall, ended = tools.stopwatch(announce)
     yosys = tools.find("yosys")
     progress(STAGES[0])
     top = synthesis.board_top(board, build_id(board_netlist(board)))
@@ -104,25 +95,14 @@ def stages(
 
 
 def _report(board: PcieTarget, program: Program, used: dict[str, int], seed: int) -> dict[str, Any]:
-    g = board.geometry
-    cycles = bound_cycles(program, g.lanes, g.lane_rows)
-    problem = fits(program, g)
+    problem = fits(program, board.geometry)
     return {
-        "board": board.name,
-        "family": board.family,
-        **made_from(board),
-        "lanes": g.lanes,
-        "readouts": g.readouts,
-        "geometry": g.hardware_fields(),
+        **of_board(board),
         **used,
         **{f"{name}_available": count for name, count in AVAILABLE.items()},
         "link": "pcie gen1 x1",
         "user_mhz": board.user_mhz,
-        "network": program.name,
-        "network_fits": "yes" if problem is None else problem,
-        "bound_cycles": cycles,
-        "weights_capacity": g.lanes * g.weight_depth,
-        "samples_per_s_compute": None if problem else round(board.clock_mhz * 1e6 / cycles),
+        **of_array(board.geometry, program, board.clock_mhz, problem),
         "seed": seed,
     }
 

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ndrite.boards.fpga.registry import CARDS, TARGETS
+from ndrite.boards.fpga.registry import BUILDABLE
 from ndrite.boards.fpga.reports import is_current, load, path
 
 FMAX_LOSS = 0.05
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
                 status = 1
             continue
         report = json.loads(file.read_text())
-        board = TARGETS.get(report["board"]) or CARDS.get(report["board"])
+        board = BUILDABLE.get(report["board"])
         if board is None or not is_current(report, board):
             print(f"{file}: of other sources, geometry, clock or device; build it again", file=sys.stderr)
             status = 1

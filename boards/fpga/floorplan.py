@@ -10,7 +10,7 @@ the first row, or it would be drawn out along the whole array.
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
-from ndrite.boards.fpga.target import Target
+from ndrite.boards.fpga.pcie_target import Buildable
 from ndrite.emulator.spec import Geometry
 from ndrite.emulator.spec.geometry import WORD_ROWS
 
@@ -47,7 +47,7 @@ SITES = {
 }
 
 
-def places(board: Target) -> dict[str, str]:
+def places(board: Buildable) -> dict[str, str]:
     """Sites by cell of the flattened netlist, or by pattern of cells; empty without a plan.
 
     A lane's memory is one block RAM, a neuron's curve table two side by side: other geometries have no plan,

@@ -48,6 +48,20 @@ def fits(program: Program, geometry: Geometry) -> str | None:
     return None
 
 
+def of_array(
+    geometry: Geometry, program: Program, clock_mhz: float, problem: str | None
+) -> dict[str, int | str | None]:
+    """Rate of the array for ``program``, whatever the link; ``problem``: why it does not fit, or None."""
+    cycles = bound_cycles(program, geometry.lanes, geometry.lane_rows)
+    return {
+        "network": program.name,
+        "network_fits": "yes" if problem is None else problem,
+        "bound_cycles": cycles,
+        "weights_capacity": geometry.lanes * geometry.weight_depth,
+        "samples_per_s_compute": None if problem else round(clock_mhz * 1e6 / cycles),
+    }
+
+
 def performance(board: Target, program: Program, clock_mhz: float) -> dict[str, float | int | str | None]:
     """Rates for ``program`` at ``clock_mhz``; None where it does not fit.
 
@@ -57,19 +71,13 @@ def performance(board: Target, program: Program, clock_mhz: float) -> dict[str, 
     """
     g = board.geometry
     problem = "it learns, and runs no programs" if board.learns else fits(program, g)
-    compute = link = None
-    cycles = bound_cycles(program, g.lanes, g.lane_rows)
+    link = None
     if problem is None:
-        compute = clock_mhz * 1e6 / cycles
         longest = max(frame_bytes(program.inputs), frame_bytes(4 * program.outputs))
         uart, ethernet = board.baud / BITS_PER_BYTE, GIGABIT_BYTES * PIECE_MAX / FULL_FRAME
         link = (uart if board.ethernet is None else ethernet) / longest
     return {
-        "network": program.name,
-        "network_fits": "yes" if problem is None else problem,
-        "bound_cycles": cycles,
-        "weights_capacity": g.lanes * g.weight_depth,
+        **of_array(g, program, clock_mhz, problem),
         "gmac_per_s": round(g.products * clock_mhz / 1e3, 3),
-        "samples_per_s_compute": None if compute is None else round(compute),
         "samples_per_s_link": None if link is None else round(link),
     }

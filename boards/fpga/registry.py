@@ -1,9 +1,14 @@
 """All boards by name."""
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 from ndrite.boards.fpga import artix7, colorlight, ecpix5, icebreaker, orangecrab, tang_nano, ulx3s
 from ndrite.boards.fpga.pcie_target import Buildable, PcieTarget
 from ndrite.boards.fpga.target import Target
 from ndrite.host.errors import InputError
+
+Kind = TypeVar("Kind")
 
 TARGETS: dict[str, Target] = {
     board.name: board
@@ -14,18 +19,20 @@ TARGETS: dict[str, Target] = {
 CARDS: dict[str, PcieTarget] = {card.name: card for card in artix7.TARGETS}
 """PCIe cards by name, of which no bitstream was made: they can be built, and nothing else."""
 
+BUILDABLE: dict[str, Buildable] = {**TARGETS, **CARDS}
+
 
 def find_buildable(name: str) -> Buildable:
     """The board or card called ``name``. Raises InputError when there is none; the message lists them."""
-    if name in CARDS:
-        return CARDS[name]
-    if name not in TARGETS:
-        raise InputError(f"board is {name!r}; accepted: {', '.join([*TARGETS, *CARDS])}")
-    return TARGETS[name]
+    return _named(name, BUILDABLE)
 
 
 def find_target(name: str) -> Target:
     """The board called ``name``. Raises InputError when there is none; the message lists them."""
-    if name not in TARGETS:
-        raise InputError(f"board is {name!r}; accepted: {', '.join(TARGETS)}")
-    return TARGETS[name]
+    return _named(name, TARGETS)
+
+
+def _named(name: str, boards: Mapping[str, Kind]) -> Kind:
+    if name not in boards:
+        raise InputError(f"board is {name!r}; accepted: {', '.join(boards)}")
+    return boards[name]

@@ -55,6 +55,19 @@ def made_from(board: Buildable) -> dict[str, Any]:
     return {"build_id": f"{build_id(of):016x}", "netlist": of[:DIGITS]} | _how(board)
 
 
+def of_board(board: Buildable) -> dict[str, Any]:
+    """Fields of a report that do not depend on what the tools made of the board."""
+    g = board.geometry
+    return {
+        "board": board.name,
+        "family": board.family,
+        **made_from(board),
+        "lanes": g.lanes,
+        "readouts": g.readouts,
+        "geometry": g.hardware_fields(),
+    }
+
+
 def _how(board: Buildable) -> dict[str, Any]:
     return {
         "clock_mhz": board.clock_mhz,

@@ -60,7 +60,7 @@ def script(board: Buildable) -> str:
         lines.append(f"techmap -autoproc -map {SOFT.name} {modules}")
     synth = SYNTH[board.family] + ("" if board.dsp_inference else " -nodsp")
     lines += [synth, "tee -o stat.json stat -json"]
-    floorplan = {} if board.family == "xc7" else places(board)
+    floorplan = places(board)
     if floorplan:
         lines += [f'setattr -set BEL "{site}" top/c:{cell}' for cell, site in floorplan.items()]
         lines.append(f"select -assert-count {len(floorplan)} top/a:BEL")

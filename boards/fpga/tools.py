@@ -7,6 +7,8 @@ import importlib.util
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +37,21 @@ TOOLS = {
 }
 """Name on the path -> module and function that run the packaged one on a list of arguments; its distribution
 is called as the package, with dashes."""
+
+
+def stopwatch(announce: Callable[[str], None]) -> tuple[dict[str, float], Callable[[str], None]]:
+    """Seconds of each stage, and what ends a stage, by its name: it notes and announces them."""
+    wall: dict[str, float] = {}
+    begun = time.monotonic()
+
+    def ended(stage: str) -> None:
+        nonlocal begun
+        now = time.monotonic()
+        wall[stage] = round(now - begun, 1)
+        announce(f"{stage}: {now - begun:.1f} s")
+        begun = now
+
+    return wall, ended
 
 
 @dataclass(frozen=True)
