@@ -14,6 +14,8 @@ CELLS_MIN = 10
 LEVEL = 0.95
 TAIL = (1 - LEVEL) / 2
 Interval = tuple[float, float]
+ROOM_K = 300.0
+"""Reference temperature, where it lies among the measured ones."""
 
 
 @record()
@@ -23,8 +25,8 @@ class AgeingFit:
     ``values`` are fields of ``section``; ``parameters`` and ``intervals`` (95 %) the law's, by name, with the
     unit at the end of the name; ``misfit`` what the law misses in all cells alike, ``noise`` what differs
     from cell to cell beside it (both rms, in ``unit``), None where the data have neither. ``x``,
-    ``measured`` and ``modelled`` (n,) are for pictures, ``axes`` their names; ``predict`` is the error of a
-    fit to other rows.
+    ``measured`` and ``modelled`` (n,) are for pictures, ``axes`` their names; ``refit`` is the error of a fit
+    to some rows on others, None where a law predicts no rows.
     """
 
     model: str
@@ -87,6 +89,18 @@ def cells_of(data: Measurements, what: str) -> list[Ints]:
             "column 'device' or by a column each"
         )
     return [np.flatnonzero(data.device == name) for name in names]
+
+
+def check_above_0(data: Measurements, name: str, values: Floats, unit: str = "", why: str = "") -> None:
+    """Raise DatasetError, naming the row of the least of ``values`` (n,), unless all are above 0."""
+    if not (values > 0).all():
+        row = int(values.argmin())
+        raise DatasetError(f"{where(data, row)}: {name} is {values[row]:g}{unit}; accepted: above 0{why}")
+
+
+def reference_K(kelvin: Floats) -> float:
+    """Temperature that parameters are stated at: ROOM_K, or the median where it was not measured around."""
+    return ROOM_K if kelvin.min() <= ROOM_K <= kelvin.max() else float(np.median(kelvin))
 
 
 def where(data: Measurements, row: int) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 from scipy.optimize import brentq, minimize
 
-from ndrite.emulator.device.ageing.card import TAIL, AgeingFit, Interval, cells_of, where
+from ndrite.emulator.device.ageing.card import TAIL, AgeingFit, Interval, cells_of, check_above_0
 from ndrite.emulator.device.measurements import Measurements
 from ndrite.emulator.device.sweeps import rounded
 from ndrite.emulator.errors import DatasetError
@@ -35,11 +35,7 @@ def fit_endurance(data: Measurements, model: str = "programming") -> AgeingFit:
     """
     quantity = "conductance" if "conductance" in data.columns else "current"
     value, cycle = data.columns[quantity], data.columns["cycle"]
-    if not (cycle > 0).all():
-        row = int(cycle.argmin())
-        raise DatasetError(
-            f"{where(data, row)}: cycle is {cycle[row]:g}; accepted: above 0, as it is counted"
-        )
+    check_above_0(data, "cycle", cycle, why=", as it is counted")
     cells = cells_of(data, "read after up and down at the same cycles")
     low, high = np.zeros(len(cells)), np.full(len(cells), np.inf)
     windows = []

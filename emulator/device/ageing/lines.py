@@ -10,6 +10,8 @@ from ndrite.emulator.device.ageing.card import TAIL, Interval
 from ndrite.emulator.spec.arithmetic import Floats, Ints
 from ndrite.emulator.spec.brief import record
 
+CHANCE = 0.001
+"""Misfit that noise alone makes more rarely than this is named."""
 SAME = 0.02
 """Abscissas that differ by at most this part of their range are one, in telling misfit from noise."""
 

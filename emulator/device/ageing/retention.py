@@ -11,8 +11,16 @@ import numpy as np
 from scipy import stats
 from scipy.optimize import least_squares
 
-from ndrite.emulator.device.ageing.card import TAIL, AgeingFit, cells_of, where
-from ndrite.emulator.device.ageing.lines import deviation_of, fit_lines, misfit_of, shared_of
+from ndrite.emulator.device.ageing.card import (
+    ROOM_K,
+    TAIL,
+    AgeingFit,
+    cells_of,
+    check_above_0,
+    reference_K,
+    where,
+)
+from ndrite.emulator.device.ageing.lines import CHANCE, deviation_of, fit_lines, misfit_of, shared_of
 from ndrite.emulator.device.measurements import Measurements
 from ndrite.emulator.device.ndr.curves import BOLTZMANN_EV_PER_K
 from ndrite.emulator.device.sweeps import rms, rounded
@@ -23,13 +31,10 @@ MODELS = ("power-law", "logarithmic", "exponential")
 TIMES_MIN, DECADE = 3, 10.0
 KELVIN_MIN = 10.0
 """Range of temperatures from which on an activation energy is fitted."""
-ROOM_K = 300.0
 UNTOLD = 10.0
 """Factor between the ends of a time constant's interval beyond which the data do not tell it."""
 REST_UNTOLD = 0.5
 """Width of the interval of the state at rest, of 1, beyond which the data do not tell it."""
-CHANCE = 0.001
-"""Misfit that noise alone makes more rarely than this is named."""
 
 
 def fit_retention(data: Measurements, model: str = "power-law") -> AgeingFit:
@@ -78,12 +83,8 @@ def fit_retention(data: Measurements, model: str = "power-law") -> AgeingFit:
 
 def _drift(data: Measurements, cells: list[Ints], model: str) -> AgeingFit:
     time, g = data.columns["time"], data.columns["conductance"] * 1e6
-    if not (g > 0).all():
-        row = int(g.argmin())
-        raise DatasetError(
-            f"{where(data, row)}: conductance is {g[row]:g} uS; accepted: above 0 (cells at their lowest "
-            "state, which noise takes below 0, show no drift)"
-        )
+    lowest = " (cells at their lowest state, which noise takes below 0, show no drift)"
+    check_above_0(data, "conductance", g, " uS", lowest)
     first = float(np.median([time[rows].min() for rows in cells]))
     x = np.log(time / first)
     power = model == "power-law"
@@ -96,11 +97,11 @@ def _drift(data: Measurements, cells: list[Ints], model: str) -> AgeingFit:
             f"{data.name}: drift cannot be told from noise: {name} {low:.3g} .. {high:.3g}, noise "
             f"{lines.noise.value:.3g} {unit}; accepted: longer times or more cells"
         )
+    modelled = np.exp(lines.fitted) if power else lines.fitted
     notes = []
     if lines.misfit > 0 and lines.share < CHANCE:
         other = fit_lines(x, g if power else np.log(g), cells).fitted
-        missed, less = rms(np.exp(lines.fitted) / g - 1), rms(other / g - 1)
-        missed, less = (missed, less) if power else (rms(lines.fitted / g - 1), rms(np.exp(other) / g - 1))
+        missed, less = rms(modelled / g - 1), rms((other if power else np.exp(other)) / g - 1)
         which = next(name for name in MODELS if name != model)
         notes.append(
             f"{model} misses what all cells do by {lines.misfit:.3g} {unit} (rms), noise apart; {which} "
@@ -129,7 +130,7 @@ def _drift(data: Measurements, cells: list[Ints], model: str) -> AgeingFit:
         unit=unit,
         x=time,
         measured=g,
-        modelled=np.exp(lines.fitted) if power else lines.fitted,
+        modelled=modelled,
         axes=("time (s)", "conductance (uS)"),
         notes=tuple(notes),
         refit=lambda kept, left: _missed_lines(kept, left, power),
@@ -157,12 +158,9 @@ def _relaxation(data: Measurements, cells: list[Ints]) -> AgeingFit:
             f"{where(data, row)}: state is {state[row]:g}; accepted: 0..1, from lowest to highest conductance"
         )
     kelvin = data.columns.get("temperature", np.full(len(time), ROOM_K))
-    if not (kelvin > 0).all():
-        row = int(kelvin.argmin())
-        raise DatasetError(f"{where(data, row)}: temperature is {kelvin[row]:g} K; accepted: above 0")
+    check_above_0(data, "temperature", kelvin, " K")
     heated = float(np.ptp(kelvin)) >= KELVIN_MIN
-    inside = kelvin.min() <= ROOM_K <= kelvin.max()
-    reference = ROOM_K if inside else float(np.median(kelvin))
+    reference = reference_K(kelvin)
     inverse = (1 / kelvin - 1 / reference) / BOLTZMANN_EV_PER_K
     scale = float(np.median(time[time > 0]))
 
@@ -210,7 +208,7 @@ def _relaxation(data: Measurements, cells: list[Ints]) -> AgeingFit:
         parameters["retention_energy_eV"] = float(p[2])
         intervals["retention_energy_eV"] = (float(ends[0, 2]), float(ends[1, 2]))
         values["retention_energy_eV"] = rounded(max(float(p[2]), 0.0))
-        if not inside:
+        if reference != ROOM_K:
             notes.append(f"no temperature is at {ROOM_K:g} K: the reference is {reference:g} K")
     else:
         notes.append(

@@ -3,18 +3,16 @@ laws."""
 
 import numpy as np
 
-from ndrite.emulator.device.ageing.card import AgeingFit, cells_of, where
-from ndrite.emulator.device.ageing.lines import fit_lines, mean_of
+from ndrite.emulator.device.ageing.card import AgeingFit, cells_of, check_above_0, reference_K
+from ndrite.emulator.device.ageing.lines import CHANCE, fit_lines, mean_of
 from ndrite.emulator.device.measurements import Measurements
 from ndrite.emulator.device.ndr.curves import BOLTZMANN_EV_PER_K
 from ndrite.emulator.device.sweeps import rounded
 from ndrite.emulator.errors import DatasetError
-from ndrite.emulator.spec.arithmetic import Floats, Ints
+from ndrite.emulator.spec.arithmetic import Ints
 
 MODELS = ("linear", "arrhenius")
 TEMPERATURES_MIN, KELVIN_MIN = 3, 30.0
-ROOM_K = 300.0
-CHANCE = 0.001
 
 
 def fit_temperature(data: Measurements, model: str = "linear") -> AgeingFit:
@@ -32,9 +30,7 @@ def fit_temperature(data: Measurements, model: str = "linear") -> AgeingFit:
         )
     kelvin, value = data.columns["temperature"], data.columns[quantity]
     for name, values in (("temperature", kelvin), (quantity, value)):
-        if not (values > 0).all():
-            row = int(values.argmin())
-            raise DatasetError(f"{where(data, row)}: {name} is {values[row]:g}; accepted: above 0")
+        check_above_0(data, name, values)
     cells = cells_of(data, f"at {TEMPERATURES_MIN} temperatures or more")
     for name, rows in zip(data.devices, cells, strict=True):
         count, span = len(np.unique(kelvin[rows])), float(np.ptp(kelvin[rows]))
@@ -43,33 +39,31 @@ def fit_temperature(data: Measurements, model: str = "linear") -> AgeingFit:
                 f"{data.name}: device {name!r} has {count} temperatures over {span:g} K; accepted: at least "
                 f"{TEMPERATURES_MIN} over {KELVIN_MIN:g} K"
             )
-    reference = ROOM_K if kelvin.min() <= ROOM_K <= kelvin.max() else float(np.median(kelvin))
     fit = _linear if model == "linear" else _arrhenius
-    return fit(data, cells, reference)
+    return fit(data, cells, reference_K(kelvin))
 
 
 def _linear(data: Measurements, cells: list[Ints], reference: float) -> AgeingFit:
     kelvin, current = data.columns["temperature"], data.columns["current"]
-    lines = fit_lines(kelvin - reference, current, cells)
-    if not (lines.intercepts > 0).all():
+    at_reference = fit_lines(kelvin - reference, current, cells).intercepts
+    if not (at_reference > 0).all():
         raise DatasetError(
             f"{data.name}: a line through the currents is below 0 at {reference:g} K; accepted: peaks"
         )
     # In percent of its own current at the reference, since devices differ in size.
     own = np.zeros_like(current)
-    for rows, at_reference in zip(cells, lines.intercepts, strict=True):
-        own[rows] = 100 * current[rows] / at_reference
+    for rows, peak in zip(cells, at_reference, strict=True):
+        own[rows] = 100 * current[rows] / peak
     lines = fit_lines(kelvin - reference, own, cells)
     slope = mean_of(lines.slopes)
     _refuse_untold(data, "peak_current_percent_per_K", slope.interval, lines.spread.interval[0])
-    middle = float(np.median([_at(kelvin[rows], current[rows], reference) for rows in cells]))
     return AgeingFit(
         model="linear",
         section="neuron",
         values={
             "peak_current_percent_per_K": rounded(slope.value),
             "reference_temperature_K": rounded(reference),
-            "peak_current_mA": rounded(1e3 * middle),
+            "peak_current_mA": rounded(1e3 * float(np.median(at_reference))),
         },
         cells=len(cells),
         parameters={
@@ -129,11 +123,6 @@ def _arrhenius(data: Measurements, cells: list[Ints], reference: float) -> Agein
         axes=("temperature (K)", "time constant (s)"),
         notes=_notes(lines.share, lines.misfit, "arrhenius", "of_time", "retention_rest is not in such data"),
     )
-
-
-def _at(x: Floats, y: Floats, place: float) -> float:
-    slope, intercept = np.polyfit(x, y, 1)
-    return float(intercept + slope * place)
 
 
 def _refuse_untold(data: Measurements, name: str, interval: tuple[float, float], spread: float) -> None:
