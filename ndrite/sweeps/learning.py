@@ -91,7 +91,7 @@ def learning_points(content: dict[str, Any], path: Path) -> tuple[str, tuple[Poi
         _check_axis(axis, values)
     count = math.prod(len(values) for values in grid.values())
     require_plan(count <= POINTS_MAX, "number of points", count, f"at most {POINTS_MAX}")
-    files = _files(fields, path.parent)
+    files = sample_files(fields, path.parent)
     require_plan(common["data"] is None or not files, "learn.data", common["data"], "none, with own samples")
     chip, points = _loaded(fields["chip"], "", path.parent), []
     for values in itertools.product(*grid.values()):
@@ -118,7 +118,7 @@ def _check_axis(axis: str, values: Any) -> None:
     require_plan(isinstance(values, list) and bool(values), f"grid.{axis}", values, "a list of values")
 
 
-def _files(fields: dict[str, Any], folder: Path) -> dict[str, File]:
+def sample_files(fields: dict[str, Any], folder: Path) -> dict[str, File]:
     """The user's samples and classes, by parameter; empty where the plan names none."""
     names = {name: fields[name] for name in ("inputs", "labels") if fields[name] is not None}
     require_plan(len(names) != 1, "fields", f"{', '.join(names)} alone", "inputs and labels, or neither")

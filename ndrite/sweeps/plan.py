@@ -18,7 +18,7 @@ from ndrite.emulator.network import zoo
 from ndrite.emulator.yaml_file import read_yaml
 from ndrite.runs import File, Run
 from ndrite.sweeps.fields import Fields, Point, SweepError, axis_value, changed, checked, require_plan
-from ndrite.sweeps.learning import COMMON, POINTS_MAX, learning_points, seeds_of
+from ndrite.sweeps.learning import COMMON, POINTS_MAX, learning_points, sample_files, seeds_of
 
 FIELDS: Fields = {
     **{name: COMMON[name] for name in ("name", "chip")},
@@ -130,17 +130,13 @@ def _plan(content: Any, path: Path) -> Plan:
 
 def _samples(content: dict[str, Any], folder: Path, wanted: int) -> tuple[File | None, File | None]:
     """The user's samples and classes, enough of both; (None, None) where the plan names none."""
-    names = {field: content[field] for field in ("inputs", "labels") if content[field] is not None}
-    if not names:
+    files = sample_files(content, folder)
+    if not files:
         return None, None
-    require_plan(len(names) == 2, "fields", f"{', '.join(names)} alone", "inputs and labels, or neither")
-    for field, name in names.items():
-        require_plan((folder / name).is_file(), field, name, FIELDS[field][2])
-    files = [File.of(folder / name) for name in names.values()]
-    x, labels = (file.array() for file in files)
+    x, labels = (file.array() for file in files.values())
     parts = f"samples {content['samples']} to calibrate and count {content['count']} to judge"
     need = f"(n, ...), n at least {wanted}: {parts}"
     require_plan(x.ndim >= 2 and len(x) >= wanted, "inputs", x.shape, need)
     fits = labels.ndim == 1 and len(labels) == len(x)
     require_plan(fits, "labels", f"{labels.dtype} {labels.shape}", f"({len(x)},), a label per sample")
-    return files[0], files[1]
+    return files["inputs"], files["labels"]
