@@ -46,9 +46,10 @@ RARELY = pytest.mark.skipif("NDRITE_HDL" not in os.environ, reason="takes minute
 
 def marked(name: str) -> object:
     """A geometry's name, and how seldom it is simulated."""
-    return pytest.param(name, marks=[RARELY] * (name in RARE) + [pytest.mark.long])
+    return pytest.param(name, marks=[RARELY] * (name in RARE))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [marked(name) for name in GEOMETRIES])
 def test_core_equals_golden(name: str, tmp_path: Path) -> None:
     geometry, kind = GEOMETRIES[name], name.partition("-")[0]

@@ -11,10 +11,9 @@ from ndrite.hdl.learn.core import LearningCore
 from tests.hdl.simulate import simulate
 from tests.hdl.test_blocks import BLOCKS
 from tests.hdl.test_core import GEOMETRIES
-from tests.marks import long_where
 
 
-@pytest.mark.parametrize("name", long_where("tiny".__ne__, ["tiny", "groups-slow-readout"]))
+@pytest.mark.parametrize("name", ["tiny", "groups-slow-readout"])
 @pytest.mark.long
 def test_the_core_needs_half_of_it(name: str, tmp_path: Path) -> None:
     moments = {} if name == "tiny" else {"MOMENTS": "3"}
