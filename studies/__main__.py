@@ -69,7 +69,8 @@ def command(
 
 
 def _stale(output: Path) -> list[str]:
-    """Print the studies that are not of today's code, with what they cost; their names."""
+    """Print a table of the studies that are not of today's code, with their core hours, and return their
+    names."""
     stale_studies = stale(output)
     known = [hours for _, hours in stale_studies if hours is not None]
     rows = [(name, "not known" if hours is None else f"{hours:.2g}") for name, hours in stale_studies]
@@ -87,7 +88,7 @@ def _run(
     scheduler: str | None,
     shard: str | None,
 ) -> None:
-    """Run studies one after the other, those after one that fails too; exit with the worst of their codes."""
+    """Run studies one after the other, also after one that fails, and exit with the worst exit code."""
     try:
         part = None if shard is None else share(shard)
         with open_workers(workers, scheduler, needs=() if scheduler is None else needs(names)) as opened:
@@ -99,7 +100,7 @@ def _run(
 
 
 def _study(name: str, output: Path, again: bool, smoke: bool, workers: Workers, part: Share | None) -> int:
-    """Run or redraw a study, print its tables; the exit code."""
+    """Run a study, or redraw it from its file, print its tables and return the exit code."""
     try:
         result = (
             redraw(name, output)
@@ -137,7 +138,7 @@ def _fill(alone: bool) -> None:
 
 
 def title(name: str) -> str:
-    """Title of a study."""
+    """Return the title that the tables of a study have."""
     of = publication(name)
     return str(of["title"]) if of else " ".join((module(name).__doc__ or "").split("\n\n")[0].split())
 

@@ -35,7 +35,8 @@ LATER_S, MORE_ERROR = 172_800.0, 3.0
 
 
 def changed(images: npt.NDArray[np.uint8], task: str, seed: int) -> npt.NDArray[np.uint8]:
-    """Images uint8 (n, 784) of another world than the one that a network was trained in."""
+    """Return the images uint8 (n, 784) as ``task`` changes them after training: darker, moved, turned or
+    noisy."""
     square = images.reshape(-1, 28, 28)
     if task == DARK:
         return images // 2
@@ -50,7 +51,8 @@ def changed(images: npt.NDArray[np.uint8], task: str, seed: int) -> npt.NDArray[
 
 
 def run(task: str, seed: int, die: int, samples: int, epochs: int) -> dict[str, Any]:
-    """A die of a network on one task: what is right in float, on the die as it is, and adapted each way."""
+    """Adapt one die of one network to one task by every method, and record which test samples each gets
+    right."""
     net, _ = trained(CONVERTERS, seed, epochs)
     number = dies.number_of(seed, die)
     x, labels, test_x, test_labels = learning_data(samples)
@@ -85,7 +87,8 @@ def run(task: str, seed: int, die: int, samples: int, epochs: int) -> dict[str, 
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Accuracies, and gains over the die as it is, by task and way."""
+    """Return tables of the accuracy of every method, and of its gain over the die without adaptation, by
+    task."""
     groups = runs.by(found, "task")
     states = {"float, not adapted": FLOAT} | {way_name: way_name for way_name in (AS_IT_IS, *WAYS)}
     accuracies = {

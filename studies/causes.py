@@ -30,7 +30,7 @@ ADDED = {
 
 
 def run(chip: str, seed: int, samples: int) -> dict[str, Any]:
-    """Points lost by each cause alone on a die, as programmed and with its columns corrected."""
+    """Return the points that one die loses by each cause alone, as programmed and with corrected columns."""
     network = load_network(float_network().with_name(NETWORKS[chip]))
     typical, _, x, labels = learning_data(samples)
     fields = dict(ADDED)
@@ -47,7 +47,7 @@ def run(chip: str, seed: int, samples: int) -> dict[str, Any]:
 
 
 def tables(of: Runs) -> list[table.Table]:
-    """Causes by the largest loss on any chip, a column for each chip."""
+    """Return tables with a row per cause, largest loss first, and a column per chip."""
     chips = {key[0]: runs for key, runs in by(of, "chip").items()}
     causes = sorted(
         CAUSES, key=lambda cause: -max(np.mean([r["lost"][cause] for r in runs]) for runs in chips.values())

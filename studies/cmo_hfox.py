@@ -21,7 +21,7 @@ CMO, OTHER = "ibm-cmo-hfox-0.2", "wan2022"
 
 
 def run(seed: int) -> dict[str, Any]:
-    """Errors of one matrix, by cells, time and way."""
+    """Return the errors of one matrix product, by cells, time and method."""
     rng = np.random.default_rng(seed)
     weights, x = rng.uniform(-1, 1, (SIZE, SIZE)), rng.uniform(-1, 1, (VECTORS, SIZE))
     result: dict[str, Any] = {}
@@ -34,7 +34,8 @@ def run(seed: int) -> dict[str, Any]:
 
 
 def described(name: str, time_s: float) -> Chip:
-    """A preset at a time, with 256 levels, ideal wires, and the published relaxation of its cells."""
+    """Return a preset at ``time_s`` after programming, with 256 levels, ideal wires and the cells' published
+    relaxation."""
     fields = {"cell__drift": OTHER} if name == OTHER else {}
     return dies.changed(
         name,
@@ -46,7 +47,7 @@ def described(name: str, time_s: float) -> Chip:
 
 
 def single(cell: Cell, weights: Floats, time_s: float, seed: int) -> Floats:
-    """Weights -1..1 as one cell each holds them: programmed, aged and read once."""
+    """Return weights -1..1 as single cells store them: programmed, aged and read once."""
     rng = np.random.default_rng((1, seed))
     span = cell.g_max_uS - cell.g_min_uS
     target = cell.g_min_uS + (weights + 1) / 2 * span
@@ -57,7 +58,7 @@ def single(cell: Cell, weights: Floats, time_s: float, seed: int) -> Floats:
 
 
 def read_deviation(cell: Cell, g_uS: Floats, time_s: float) -> Floats:
-    """Read noise of single cells in microsiemens."""
+    """Return the standard deviation of the read noise of single cells, microsiemens."""
     if cell.read_noise_model == "ibm-cmo-hfox":
         return cmo_read_sigma(g_uS, time_s)
     # The description's percentage is of a pair of cells.
@@ -65,7 +66,7 @@ def read_deviation(cell: Cell, g_uS: Floats, time_s: float) -> Floats:
 
 
 def on_die(name: str, weights: Floats, x: Floats, time_s: float, seed: int) -> Floats:
-    """The product on the golden model."""
+    """Return the product ``x @ weights`` as a die of the golden model computes it."""
     # x = 2 u - 1: what is constant goes into the bias.
     dense = Dense((2 * weights).astype(np.float32), (-weights.sum(axis=0)).astype(np.float32))
     net = Network.chain((dense,), "mvm")
@@ -81,17 +82,17 @@ def _rms(error: Floats) -> float:
 
 
 def factors(of: Runs, when: str, way: str) -> Floats:
-    """Error of the other cells over that of CMO/HfOx, matrix by matrix."""
+    """Return, for each matrix, the error with the other cells over the error with CMO/HfOx cells."""
     return np.array([r[f"{OTHER}, {when}, {way}"] / r[f"{CMO}, {when}, {way}"] for r in of])
 
 
 def found(of: Runs) -> dict[str, Found]:
-    """Factors of single cells."""
+    """Return the mean factors of single cells, by time."""
     return {when: over_seeds(factors(of, when, "single")) for when in TIMES}
 
 
 def tables(of: Runs) -> list[table.Table]:
-    """Errors by way, beside what every output is."""
+    """Return a table of errors by method and time, whose title has the outputs' own deviation."""
     groups = {(words, when): (method, when) for method, words in WAYS.items() for when in TIMES}
     columns = {
         f"{n}, RMS error": lambda g, n=n: table.over_seeds([r[f"{n}, {g[1]}, {g[0]}"] for r in of], 3)

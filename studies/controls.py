@@ -35,18 +35,19 @@ AT_ONCE = 2000
 
 
 class Seen(NamedTuple):
-    """Samples behind the frozen hidden crossbar: partial sums int64 (n, M), and labels (n,)."""
+    """Samples after the frozen hidden crossbar: partial sums int64 (n, M), and labels (n,)."""
 
     p: Sums
     labels: npt.NDArray[Any]
 
     def part(self, first: int, end: int | None) -> Seen:
-        """Samples ``first`` to ``end``."""
+        """Return the samples from ``first`` up to ``end``."""
         return Seen(self.p[first:end], self.labels[first:end])
 
 
 def seen(program: Program, rows: int, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> Seen:
-    """``x`` uint8 (n, inputs) through the first layer of ``program``, on arrays of ``rows`` rows."""
+    """Compute the partial sums of ``x`` uint8 (n, inputs) in the first layer of ``program``, on arrays of
+    ``rows`` rows."""
     layer = program.layers[0]
     parts = [
         partial_sums(column_sums(x[i : i + AT_ONCE], layer.weights, rows, layer.dac_bits), layer)
@@ -56,7 +57,7 @@ def seen(program: Program, rows: int, x: npt.NDArray[np.uint8], labels: npt.NDAr
 
 
 class Control:
-    """One control on one die: ``kind`` of ``KINDS``."""
+    """A way to adapt one die without ECRAM pulses; ``kind`` is one of ``KINDS``."""
 
     def __init__(self, made: Mapped, chip: Chip, kind: str) -> None:
         self.made, self.chip, self.kind = made, chip, kind
@@ -76,7 +77,8 @@ class Control:
         self.weights, self.gain = last.weights.astype(np.float64), last.gain / 2.0**last.shift
 
     def hidden(self, p: Sums) -> tuple[Floats, Floats, Floats]:
-        """Outputs 0..255, their slopes by voltage code, voltage codes before gain and shift; (n, M) each."""
+        """Return outputs 0..255, their slopes per voltage code, and voltage codes before gain and shift, each
+        (n, M)."""
         v = (p + self.first.bias) * (self.first.scale / 2.0**self.first.vshift)
         code = np.clip(v * np.exp(self.log_gain) + self.shift * self.per_peak, V_MIN, V_MAX - 1) - V_MIN
         low, columns = code.astype(np.int64), np.arange(self.first.outputs)
@@ -84,12 +86,12 @@ class Control:
         return left + (code - low) * (right - left), right - left, v
 
     def logits(self, y: Floats) -> Floats:
-        """Outputs (n, outputs) in the network's unit."""
+        """Return the network's outputs (n, outputs), in its own unit."""
         sums = (y @ self.weights) * self.gain + self.last.offset + self.last.bias
         return np.asarray(sums * (self.made.program.meaning.output_step or 1.0), np.float64)
 
     def learn(self, data: Seen, plan: Plan, rate: float) -> None:
-        """So many updates as ``plan`` has, from batches of its size."""
+        """Do as many updates as ``plan`` has steps, from batches of its size."""
         rng = np.random.default_rng([plan.seed, 1])
         gains, shifts, weights = (Rule(v.size) for v in (self.log_gain, self.shift, self.weights))
         unit = float(np.abs(self.last.weights).max())
@@ -108,12 +110,13 @@ class Control:
             self.shift += shifts.change((back * self.per_peak).sum(axis=0), now)
 
     def accuracy(self, data: Seen) -> float:
-        """On held-out samples, in the model."""
+        """Return the accuracy on held-out samples, by the control's own model of the die."""
         return float((self.logits(self.hidden(data.p)[0]).argmax(axis=1) == data.labels).mean())
 
     def program(self, data: Seen, seed: int) -> Program:
-        """The die's program with what was learned: registers, or output cells that are programmed anew, with
-        errors of their own and their columns' biases corrected on ``data``."""
+        """Return the die's program after adaptation. The control "gain and bias" changes registers; "output
+        weights" programs the output cells anew, with new errors, and corrects their columns' biases on
+        ``data``."""
         first, last = self.first, self.last
         if self.kind == "gain and bias":
             target_gain = first.scale / 2.0**first.vshift * np.exp(self.log_gain)
@@ -132,7 +135,8 @@ class Control:
 def adapted(
     made: Mapped, chip: Chip, kind: str, data: Seen, held_out: Seen, plan: Plan
 ) -> tuple[Program, float, float]:
-    """The program of the best of ``RATES``, by ``held_out``; that rate and its accuracy there."""
+    """Return the program that the best of ``RATES`` on ``held_out`` gives, that rate, and its accuracy
+    there."""
     controls = {rate: Control(made, chip, kind) for rate in RATES}
     for rate, control in controls.items():
         control.learn(data, plan, rate)

@@ -19,7 +19,8 @@ CORES: dict[str, Any] = described("cores")
 
 
 def work_of(core: dict[str, Any], point: dict[str, Any]) -> Work:
-    """One product of a whole core: ``level`` is the mean square of a row's drive, relative to full scale."""
+    """Return the work of one product of a whole core. A point's ``level`` is the mean square of a row's
+    drive, relative to full scale."""
     rows, columns, planes = core["rows"], core["columns"], point["planes"]
     # The planes add before the converter, where the point does not say how often a column is converted.
     per_column = point.get("conversions_per_column", 1)
@@ -38,7 +39,7 @@ def work_of(core: dict[str, Any], point: dict[str, Any]) -> Work:
 
 
 def account_of_point(core: dict[str, Any], point: dict[str, Any], constants: Constants) -> Account:
-    """The account of one published point, at the chip's node and read time."""
+    """Return the account of one published point, at the chip's node and read time."""
     of_core = constants.on(core["node_nm"]).with_values(read_ns=core["read_ns"])
     all_work = [work_of(core, point)]
     if "second_adc_bits" in point:
@@ -48,7 +49,8 @@ def account_of_point(core: dict[str, Any], point: dict[str, Any], constants: Con
 
 
 def compare(core: dict[str, Any], point: dict[str, Any], constants: Constants) -> dict[str, Any]:
-    """One point: published and modelled TOPS/W and area of a core, and what the energy is made of."""
+    """Compare a point's published and modelled TOPS/W and core area, with the share of each component in the
+    energy."""
     account = account_of_point(core, point, constants)
     modelled, total = account.tops_per_W, account.total
     shares = {
@@ -70,23 +72,24 @@ def compare(core: dict[str, Any], point: dict[str, Any], constants: Constants) -
 
 
 def run(name: str, point: int, seed: int) -> dict[str, Any]:
-    """One point's account."""
+    """Return the comparison of one point."""
     return compare(CORES[name], CORES[name]["points"][point], load_constants())
 
 
 def found(of: Runs) -> dict[str, Found]:
-    """The modelled ranges."""
+    """Return the modelled range of TOPS/W, by point."""
     return {r["point"]: Found(*(r["tops_per_W"][a] for a in ("typical", "low", "high"))) for r in of}
 
 
 def said(value: dict[str, float], unit: float = 1.0) -> str:
-    """Typical (low .. high)."""
+    """Format a range as ``typical (low .. high)``."""
     low, typical, high = (f"{unit * value[a]:.3g}" for a in ACCOUNTINGS)
     return f"{typical} ({low} .. {high})"
 
 
 def tables(of: Runs) -> list[table.Table]:
-    """Published against modelled, and what the energy is made of: parts of half a percent and more."""
+    """Return a table of published against modelled figures, and one of the components with half a percent of
+    the energy or more."""
     columns = {
         "TOPS/W published": lambda r: f"{r['published_tops_per_W']:.3g}",
         "modelled typical (low .. high)": lambda r: said(r["tops_per_W"]),

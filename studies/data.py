@@ -19,13 +19,14 @@ MOONS, MOONS_NOISE = 2000, 0.2
 
 
 def whole_mnist() -> tuple[Any, Any, Any, Any]:
-    """All 70,000 images."""
+    """Return all 70,000 images of MNIST with their labels."""
     return mnist(MNIST_FOLDER)
 
 
 @cache
 def data(name: str) -> Labelled:
-    """A data set by name: those of ``ndrite train``, mnist-70000, mnist-14 (averages of 2 x 2), wine, moons.
+    """Load a data set by name: one of ``ndrite train``, or mnist-70000, mnist-14 (means of 2 x 2 pixels),
+    wine, moons.
 
     Raises DatasetError when training files are missing, MissingExtraError when scikit-learn is.
     """
@@ -44,7 +45,7 @@ def data(name: str) -> Labelled:
 
 
 def learning_data(samples: int) -> tuple[Any, Any, Any, Any]:
-    """Fashion-MNIST to learn from, with labels, and the first ``samples`` test images with theirs.
+    """Return Fashion-MNIST's training images and labels, then its first ``samples`` test images and labels.
 
     A smoke run (fewer than 1,000) needs no training files, which do not ship: it learns from other test
     images.

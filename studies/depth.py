@@ -22,7 +22,8 @@ RATES = {"fashion-mnist": 16e-3, "mnist-70000": 32e-3, "digits": 32e-3}
 
 
 def convolutional(chip: str | None) -> Any:
-    """The network of convolutions, for 28 x 28 pixels: NDR neurons for a chip, ReLU in software."""
+    """Build the convolutional network for 28 x 28 pixels, with NDR neurons for a chip and ReLU for
+    software."""
     from torch import nn
 
     from ndrite.nn import Ndr
@@ -34,7 +35,7 @@ def convolutional(chip: str | None) -> Any:
 
 
 def run(data: str, hidden: str, on: str, seed: int, epochs: int, dies: int) -> dict[str, Any]:
-    """One network: what it gets right in float, and on every die of the chip."""
+    """Train one network, and record which test samples it gets right in float and on every die."""
     labelled, chip = data_of(data), None if on == "software" else on
     layers: dict[str, Any] = (
         {"build": partial(convolutional, chip)} if "conv" in hidden else {"hidden": widths(hidden)}
@@ -50,8 +51,8 @@ def run(data: str, hidden: str, on: str, seed: int, epochs: int, dies: int) -> d
 
 
 def correct(found: Runs) -> dict[tuple[str, str], tuple[Floats, Floats, Floats]]:
-    """By data and hidden layers: what is right of the chip's networks in float (networks, 1, n), on dies
-    (networks, dies, n), and of software's networks (networks, n)."""
+    """Return right answers by data set and hidden layers: of the chip's networks in float (networks, 1, n)
+    and on dies (networks, dies, n), and of the software networks (networks, n)."""
     groups = {}
     for (data, hidden), group in runs.by(found, "data", "hidden").items():
         chip, software = runs.where(group, on=ANALOG), runs.where(group, on="software")
@@ -60,7 +61,7 @@ def correct(found: Runs) -> dict[tuple[str, str], tuple[Floats, Floats, Floats]]
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """A line for each data set and shape."""
+    """Return a table with a row per data set and shape of the network."""
     columns = {
         "networks x dies": lambda g: runs.shape(g[1]),
         "ReLU in software, %": lambda g: points(g[2][:, None]),

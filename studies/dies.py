@@ -27,7 +27,7 @@ RAW = Mitigation(bias_correction=False, gain_calibration=False, fault_aware=Fals
 
 
 def changed(chip: str, **fields: Any) -> Chip:
-    """A chip by name with fields of its sections replaced: ``cell__error_scale=2``."""
+    """Load a chip by name and replace fields of its sections, such as ``cell__error_scale=2``."""
     result = load_chip(chip)
     for name, value in fields.items():
         section, field = name.split("__")
@@ -37,21 +37,23 @@ def changed(chip: str, **fields: Any) -> Chip:
 
 
 def number_of(seed: int, die: int) -> int:
-    """Seed of die ``die`` of the network of ``seed``, and of its read noise."""
+    """Return the seed of a network's die and of its read noise."""
     return 1000 * seed + die
 
 
 def make(
     net: Network, chip: Chip, seed: int, samples: Any, *, corrected: bool = True, **options: Any
 ) -> Mapped:
-    """Die ``seed``, with column corrections or as programmed; ``options`` of ``MapOptions``."""
+    """Map a network onto the die of ``seed``, with column corrections or as programmed; ``options`` are those
+    of ``MapOptions``."""
     with warnings.catch_warnings(action="ignore", category=CompileWarning):
         map_options = MapOptions(mitigation=Mitigation() if corrected else RAW, **options)
         return map_network(net, chip, samples, seed=seed, options=map_options)
 
 
 def aged(net: Network, chip: Chip, seed: int, samples: Any, time_s: float) -> Mapped:
-    """Die ``seed`` corrected right after programming, its cells as they are at ``time_s``."""
+    """Map a network onto the die of ``seed``, correct it right after programming, and age its cells to
+    ``time_s``."""
     fresh = dataclasses.replace(chip.conditions, time_since_programming_s=1.0)
     early = make(net, dataclasses.replace(chip, conditions=fresh), seed, samples)
     die = early.die.at(time_s)
@@ -61,7 +63,8 @@ def aged(net: Network, chip: Chip, seed: int, samples: Any, time_s: float) -> Ma
 def tuned(
     made: Mapped, net: Network, x: Any, labels: Any, plan: Plan, seed: int, *, cells: bool = False
 ) -> Program:
-    """The program after tuning its neurons on the golden board; ``cells`` as ``calibrate_board``."""
+    """Tune the neurons of a die on the golden board and return the program; ``cells`` as in
+    ``calibrate_board``."""
     plan = dataclasses.replace(plan, seed=seed)
     board = GoldenBoard()
     result = calibrate_board(board, made.program, made.die, net, x, labels, plan=plan, seed=seed, cells=cells)
@@ -69,12 +72,12 @@ def tuned(
 
 
 def in_float(net: Network, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> Bools:
-    """Whether the float network is right, (n,)."""
+    """Return for each sample whether the float network is right, (n,)."""
     return np.asarray(net.forward(x / np.float32(255)).argmax(axis=1) == labels)
 
 
 def on_die(program: Program, number: int, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> Bools:
-    """Whether die ``number`` is right, (n,), read noise on."""
+    """Return for each sample whether die ``number`` is right, (n,), with read noise."""
     return np.asarray(Core(program).infer(x, seed=number).argmax(axis=1) == labels)
 
 
@@ -88,7 +91,8 @@ def before_and_after(
     corrected: bool = True,
     cells: bool = False,
 ) -> list[Bools]:
-    """Samples that die ``number`` gets right as made and, with a ``plan``, after tuning by it.
+    """Return which samples die ``number`` gets right before tuning and, if a ``plan`` is given, after tuning
+    by it.
 
     ``data`` are samples and labels to learn from, the last of which calibrate, then those of the test.
     """

@@ -22,7 +22,8 @@ CELL = re.compile(r"(-?[\d.]+)%? \((-?[\d.]+)%? \.\. (-?[\d.]+)%?\)")
 
 
 def fill(root: Path) -> list[Path]:
-    """Fill every page below ``root`` whose marks say other than the runs; the pages that were changed.
+    """Update every page below ``root`` whose marks differ from the runs' values, and return the changed
+    pages.
 
     Raises EmulatorError, naming page and mark, where a mark names nothing.
     """
@@ -71,7 +72,8 @@ def _cell(table: dict[str, Any], row: str, column: str) -> str:
 
 
 def part_of(cell: str, part: str) -> str:
-    """A cell, or of ``value (low .. high)`` its value, its interval, or all of it with the other sign."""
+    """Return a cell, or one part of a cell ``value (low .. high)``: the value, the interval, or the whole
+    with the other sign."""
     if not part:
         return cell
     numbers = CELL.fullmatch(cell)

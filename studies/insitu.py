@@ -21,7 +21,7 @@ SAMPLES = 10_000
 
 
 def run(data: str, case: str, seed: int, epochs: int) -> dict[str, Any]:
-    """Learn from one random start; what is right afterwards, pulses a device."""
+    """Train from one random start; return the right answers afterwards, and the pulses per device."""
     name: Any
     name, _, kind = data.partition(", ")
     recipe = HELD["data"][data] | HELD["cases"][case]
@@ -40,7 +40,7 @@ def run(data: str, case: str, seed: int, epochs: int) -> dict[str, Any]:
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Test accuracy by data set and case."""
+    """Return a table of test accuracy by data set and case."""
     groups = runs.by(sorted(found, key=lambda r: list(HELD["data"]).index(r["data"])), "data", "case")
     columns = {
         "starts": lambda g: str(len(g)),

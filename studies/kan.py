@@ -22,7 +22,7 @@ DIES, ENERGY_CHIP, ENERGY_SAMPLES = 2, "wan2022", 100
 
 
 def run(task: str, kind: str, seed: int, epochs: int) -> dict[str, Any]:
-    """Train one network at its kind's rate; what it and its dies get right of the test set."""
+    """Train one network at the rate of its kind, and record which test samples it and its dies get right."""
     rate, swept = rate_of(task, kind, epochs)
     network, held_out = trained(task, kind, rate, seed, epochs)
     labelled = data(TASKS[task]["data"])
@@ -38,19 +38,21 @@ def run(task: str, kind: str, seed: int, epochs: int) -> dict[str, Any]:
 
 
 def applies(kind: str, cause: str) -> bool:
-    """Whether dies with a cause are made of a network: one without NDR curves knows no errors of theirs."""
+    """Return whether a cause of error exists in networks of a kind: ReLU networks have no errors of NDR
+    curves."""
     return not kind.startswith(RELU) or not cause.startswith("NDR")
 
 
 def energy_pj(network: Network, found: Labelled) -> float:
-    """Modelled energy of one sample on ``ENERGY_CHIP``, typical, mean of the first test samples."""
+    """Return the modelled energy of one sample on ``ENERGY_CHIP``, pJ, typical, as mean of the first test
+    samples."""
     mapped = dies.make(network, dies.changed(ENERGY_CHIP), 0, found.x[:512])
     account = account_of(mapped.program, mapped.die, found.test_x[:ENERGY_SAMPLES], load_constants())
     return float(account.total.energy_pJ[1])
 
 
 def on_dies(network: Network, found: Labelled, cause: str) -> list[Bools]:
-    """Samples that each die with one cause of error gets right; die d has seed d."""
+    """Return which samples each die with one cause of error gets right; the seed of die d is d."""
     of, fit, right = CAUSES[cause], found.x[:512], []
     chip = dies.changed(of["chip"], **of["fields"])
     for die in range(DIES):
@@ -61,7 +63,7 @@ def on_dies(network: Network, found: Labelled, cause: str) -> list[Bools]:
 
 
 def verdict(task: str, right: Floats) -> str:
-    """Compare the interval of an accuracy with the published figure."""
+    """Say how the interval of an accuracy compares with the published figure."""
     published = TASKS[task]["published"]
     if published is None:
         return "no figure quoted"
@@ -72,7 +74,7 @@ def verdict(task: str, right: Floats) -> str:
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Accuracies beside published ones and beside MLPs; then what chips lose."""
+    """Return tables of accuracies beside published ones and beside MLPs, then of losses on chips."""
     order = sorted(found, key=lambda r: (list(TASKS).index(r["task"]), KINDS.index(r["kind"]), r["seed"]))
     groups = runs.by(order, "task", "kind")
 

@@ -24,7 +24,7 @@ SWEPT = 100
 
 @cache
 def rate_of(task: str, kind: str, epochs: int) -> tuple[float, dict[str, float]]:
-    """The rate that is best on held-out training samples, and what all of them came to."""
+    """Return the rate with the best accuracy on held-out training samples, and the accuracy of every rate."""
     fewer, of = max(1, epochs // 2), TASKS[task]
     seeds = range(SWEPT, SWEPT + of["sweeps"])
     held_out = {
@@ -35,7 +35,7 @@ def rate_of(task: str, kind: str, epochs: int) -> tuple[float, dict[str, float]]
 
 
 def kan(task: str, kind: str) -> Any:
-    """The module of curves, random."""
+    """Build a module of learned curves with random weights."""
     from torch import nn
 
     from ndrite.nn import Bases
@@ -51,7 +51,7 @@ def kan(task: str, kind: str) -> Any:
 
 
 def trained(task: str, kind: str, rate: float, seed: int, epochs: int) -> tuple[Network, float]:
-    """A network, and the accuracy of its best epoch on held-out training samples."""
+    """Train a network; return it with the held-out accuracy of its best epoch."""
     of, labelled = TASKS[task], data(TASKS[task]["data"])
     steps = epochs * ((len(labelled.x) - of["held_out"]) // of["batch"])
     average = min(0.995, max(0.0, 1 - 20 / steps))

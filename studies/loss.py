@@ -22,7 +22,8 @@ PLAN = Plan(steps=15, batch=2000, rate=0.01)
 def run(
     on: str, seed: int, dies: int, worse: int, tuned: int, samples: int, epochs: int, rate: float = CHIP_RATE
 ) -> dict[str, Any]:
-    """One network: what it gets right in float, and on every die in every state."""
+    """Train one network, and record which test samples it gets right in float and on every die in every
+    state."""
     data, chip = learning_data(samples), None if on == "software" else on
     net, held_out = trained(chip, seed, epochs, rate=rate)
     right_by_state: dict[str, list[Any]] = {}
@@ -40,8 +41,8 @@ def run(
 
 
 def correct(found: Runs, suffix: str = "") -> dict[tuple[str, str], tuple[Floats, Floats]]:
-    """By chip and state: what networks get right in float (networks, 1, n), and on dies (networks, dies, n);
-    of states with a ``suffix``."""
+    """Return right answers by chip and state: of networks in float (networks, 1, n), and on dies (networks,
+    dies, n); ``suffix`` selects states before or after tuning."""
     return {
         (chip, state): (runs.right(mine), runs.right(mine, state + suffix))
         for chip in (ANALOG, CONVERTERS)
@@ -51,7 +52,8 @@ def correct(found: Runs, suffix: str = "") -> dict[tuple[str, str], tuple[Floats
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Losses to the network's own float, distances to the best software network, what pulses bring back."""
+    """Return tables of losses against the same network in float, of distances to the best software network,
+    and of gains by pulses."""
     measured, tuned = correct(found), correct(found, TUNED)
     losses = {
         "networks x dies": lambda pair: runs.shape(pair[1]),

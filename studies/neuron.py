@@ -30,13 +30,15 @@ NDR = ("ndr", "ndr with converters")
 
 
 def shared_by(constants: Constants) -> Triple:
-    """Columns that one table serves: an array's, one a cycle, as far as it gets within an activation."""
+    """Return how many columns one table can serve: one per cycle within an activation's time, at most those
+    of an array."""
     done = np.floor(constants["activation_ns"] / constants["cycle_ns"])
     return np.asarray(np.clip(done, 1, GROUP), np.float64)
 
 
 def paths(constants: Constants) -> dict[str, dict[str, Cost]]:
-    """Ways to compute one activation and their parts; times are the activation's, energies and areas add."""
+    """Return the circuits that can compute one activation, with their parts. Times are those of the whole
+    activation; energies and areas of parts add up."""
     k = constants
     converter, row, driver = adc(k), dac(k), buffer(k)
     table = Cost(k["table_pJ"], NONE, k["table_um2"] / shared_by(k))
@@ -53,12 +55,13 @@ def paths(constants: Constants) -> dict[str, dict[str, Cost]]:
 
 
 def run(node_nm: float, seed: int) -> dict[str, Any]:
-    """The paths at one technology node."""
+    """Return the account of all circuits at one technology node."""
     return report(load_constants().on(node_nm))
 
 
 def report(constants: Constants) -> dict[str, Any]:
-    """Paths with their parts, and how much larger a reference's LAE is than the NDR neuron's.
+    """Return the parts of all circuits, and how many times the NDR neuron's latency x area x energy each
+    reference has.
 
     ``typical`` is of the typical accounting; ``least`` and ``greatest`` pair one's low with the other's high,
     but for parts that both have, which are the same in both; ``verdict`` follows from them alone. ``quoted``
@@ -99,7 +102,8 @@ def _ratio(
     ]
 
     def over(common: int, a: int, b: int) -> list[float]:
-        """Area and energy: shared parts at accounting ``common``, the reference's own at a, ours at b."""
+        """Return the ratios of area and energy, with shared parts at accounting ``common``, the reference's
+        own parts at ``a`` and the neuron's own at ``b``."""
         return [
             float((c[common] + (reference_cost[a] - c[a])) / (c[common] + (neuron_cost[b] - c[b])))
             for c, reference_cost, neuron_cost in three
@@ -121,7 +125,7 @@ def _ratio(
 
 
 def tables(of: Runs) -> list[Table]:
-    """Parts of every path and ratios between them, node by node."""
+    """Return tables of the parts of every circuit and of the ratios between circuits, node by node."""
     return [table for result in of for table in _words(result)]
 
 

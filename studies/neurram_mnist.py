@@ -18,7 +18,7 @@ FITTED, COSTED = 512, 32
 
 
 def run(seed: int, train: int, epochs: int, dies: int, samples: int) -> dict[str, Any]:
-    """Train one network; what it gets right in floats, on each die, and what it costs there."""
+    """Train one network; record its right answers in float and on each die, and its cost on the chip."""
     from ndrite.emulator.learning.training.view import torch
     from ndrite.tiles import analog, cost_of
     from studies import noisy
@@ -40,13 +40,13 @@ def run(seed: int, train: int, epochs: int, dies: int, samples: int) -> dict[str
 
 
 def found(of: Runs) -> dict[str, Found]:
-    """Means and their intervals, in percent and points."""
+    """Return mean accuracies in percent, and losses in points, with their intervals."""
     values = {"chip": runs.right(of, "on_dies"), "software": runs.right(of), "loss": runs.lost(of, "on_dies")}
     return {key: percent(v) for key, v in values.items()}
 
 
 def tables(of: Runs) -> list[table.Table]:
-    """Network by network, and what one inference costs."""
+    """Return a table with a row per network, and one of the cost of an inference."""
     columns: dict[str, Any] = {
         "float, %": lambda r: f"{100 * runs.right([r]).mean():.2f}",
         f"{of[0]['dies']} dies, %": lambda r: points(runs.right([r], "on_dies")),

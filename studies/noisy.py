@@ -22,7 +22,8 @@ TEST_BATCH = 500
 
 
 class FewBits(torch.nn.Module):
-    """ReLU with 2^bits values up to a learned top (PACT, arXiv 1805.06085; straight-through gradient)."""
+    """ReLU with 2^bits output values up to a learned maximum (PACT, arXiv 1805.06085; straight-through
+    gradient)."""
 
     def __init__(self, bits: int, top: float = 3.0) -> None:
         super().__init__()
@@ -30,7 +31,7 @@ class FewBits(torch.nn.Module):
         self.top = torch.nn.Parameter(torch.tensor(top))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Elementwise; the gradient is that of clipping alone."""
+        """Quantise each value; the gradient is that of the clipping alone."""
         step = self.top.detach() / self.steps
         clipped = x.clamp(min=0).minimum(self.top)
         # The added term is 0 and carries the gradient.
@@ -38,7 +39,7 @@ class FewBits(torch.nn.Module):
 
 
 def seven_layers(bits: int) -> Any:
-    """Maps (n, 1, 28, 28) to 10 logits; activations of ``bits``."""
+    """Build the network from maps (n, 1, 28, 28) to 10 logits, with activations of ``bits`` bits."""
     layers, channels = [], 1
     for i, width in enumerate((8, 8, 16, 16, 32, 32)):
         layers += [nn.Conv2d(channels, width, 3, padding=1), FewBits(bits)]
@@ -49,13 +50,13 @@ def seven_layers(bits: int) -> Any:
 
 
 def few_bits(x: npt.NDArray[np.uint8], bits: int) -> Tensor:
-    """Grey values as 2^bits values 0..1, float32 of the same shape."""
+    """Quantise grey values to 2^bits values 0..1, float32 of the same shape."""
     steps = (1 << bits) - 1
     return torch.from_numpy(np.rint(x.astype(np.float32) * (steps / 255)) / np.float32(steps))
 
 
 def noisy_weights(model: Any, level: float) -> dict[str, Tensor]:
-    """Weights and biases by name, with noise of ``level`` times each layer's largest weight."""
+    """Return weights and biases by name, with noise of ``level`` times each layer's largest weight."""
     noisy: dict[str, Tensor] = {}
     for path, module in model.named_modules():
         parameters = dict(module.named_parameters(path, recurse=False))
@@ -69,7 +70,8 @@ def noisy_weights(model: Any, level: float) -> dict[str, Tensor]:
 def train(
     model: Any, x: Tensor, labels: Tensor, *, epochs: int, rate: float, noise: float, batch: int = 128
 ) -> None:
-    """Adam with one cycle up to ``rate``; PyTorch's own generator gives order and noise."""
+    """Train with Adam and a one-cycle schedule up to ``rate``; PyTorch's generator draws sample order and
+    noise."""
     optimiser = torch.optim.Adam(model.parameters(), rate)
     steps = epochs * -(-len(x) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
@@ -86,7 +88,7 @@ def train(
 
 
 def right(model: Any, x: Tensor, labels: Tensor) -> Bools:
-    """Samples that a network in floats, or one on a die, gets right, (n,)."""
+    """Return for each sample whether a network, in float or on a die, is right, (n,)."""
     right_parts = []
     with torch.no_grad():
         for start in range(0, len(x), TEST_BATCH):

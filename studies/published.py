@@ -31,7 +31,7 @@ COLUMNS = ("number", "published", "accepted", "here (95 %)", "verdict")
 
 
 class Found(NamedTuple):
-    """Ours of one quantity, with its interval."""
+    """The value that a study found for a published quantity, with its interval."""
 
     value: float
     low: float
@@ -39,20 +39,20 @@ class Found(NamedTuple):
 
 
 def percent(values: Floats) -> Found:
-    """Mean of (networks, dies or draws, n) in percent, with its crossed interval."""
+    """Return the mean of (networks, dies or draws, n) in percent, with its crossed interval."""
     low, high = crossed(values)
     return Found(100 * float(values.mean()), 100 * low, 100 * high)
 
 
 def over_seeds(values: Floats) -> Found:
-    """Mean of (n,) and its interval by Student's t."""
+    """Return the mean of (n,) values and its interval by Student's t."""
     mean, half = mean_interval(values)
     return Found(mean, mean - (half or 0.0), mean + (half or 0.0))
 
 
 @cache
 def publication(name: str) -> Publication | None:
-    """The publication that a study is compared with; None if there is none.
+    """Return the publication that a study is compared with, or None.
 
     Fields that many numbers share stand once, with the list of those numbers. ``computed_on`` says what ours
     is of, where that is no die; ``missed`` what we take for the reason of a number that is not reproduced.
@@ -70,12 +70,12 @@ def publication(name: str) -> Publication | None:
 
 
 def verdict(number: dict[str, Any], found: Found) -> str:
-    """Whether our interval and the accepted range have a value in common."""
+    """Say whether the study's interval and the accepted range overlap."""
     return WITHIN if found.low <= number["high"] and number["low"] <= found.high else MISSED
 
 
 def judged(of: Publication, found: dict[str, Found]) -> tuple[list[dict[str, Any]], list[Table]]:
-    """Published numbers with ours and their verdicts, plain values; the same as a table."""
+    """Return published numbers with the study's values and verdicts, as plain values and as a table."""
     numbers = []
     for key, number in of["numbers"].items():
         if key in found:  # a smoke run may have fewer
@@ -99,7 +99,7 @@ def _row(of: Publication, number: dict[str, Any]) -> tuple[str, ...]:
 
 
 def page(studies: dict[str, dict[str, Any]]) -> str:
-    """The page of all studies that have published numbers, by their JSON files."""
+    """Write the page of all studies with published numbers from their JSON files."""
     lines = [HEAD]
     for name, value in studies.items():
         of = publication(name)

@@ -25,12 +25,12 @@ PLANS = (Plan(steps=30, batch=1000, rate=0.02), Plan(steps=20, batch=1000, rate=
 
 
 def study_of(axis: str) -> str:
-    """The study that has an axis."""
+    """Return the name of the study that varies an axis."""
     return next(name for name, of in CASES.items() if axis in of["axes"])
 
 
 def run(axis: str, value: float, seed: int, die: int, samples: int, epochs: int) -> dict[str, Any]:
-    """One die of one network: what is right in float and in every state."""
+    """Record which test samples one die of one network gets right in float and in every state."""
     name = study_of(axis)
     net, _ = trained(dies.ANALOG, seed, epochs)
     data, number, states = learning_data(samples), dies.number_of(seed, die), []
@@ -43,7 +43,7 @@ def run(axis: str, value: float, seed: int, die: int, samples: int, epochs: int)
 
 
 def along(found: Runs, name: str) -> dict[tuple[str, float], Runs]:
-    """Runs by axis and value; the plain case is on every axis that it has a value of."""
+    """Group runs by axis and value. The plain case belongs to every axis that has its value."""
     groups: dict[tuple[str, float], Runs] = {}
     plain = runs.where(found, **CASES[name]["plain"])
     for axis, of in CASES[name]["axes"].items():
@@ -57,12 +57,13 @@ def along(found: Runs, name: str) -> dict[tuple[str, float], Runs]:
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Loss against float in every state, and the part that tuning recovers."""
+    """Return tables of the loss against float in every state, and of the part that tuning recovers."""
     return [of_ecrams(found) if study_of(found[0]["axis"]) == "ecram" else of_chips(found)]
 
 
 def of_chips(found: Runs) -> table.Table:
-    """Losses in points, and the part of the loss as programmed that pulses alone and both take back."""
+    """Return losses in points, and the part of the loss as programmed that pulses alone, and pulses with
+    corrections, recover."""
     states, axes = STATES["recovery"], CASES["recovery"]["axes"]
 
     columns: dict[str, Any] = {f"{s}, points lost": lambda g, s=s: points(runs.lost(g, s)) for s in states}
@@ -77,7 +78,8 @@ def of_chips(found: Runs) -> table.Table:
 
 
 def of_ecrams(found: Runs) -> table.Table:
-    """Losses before and after, the gain, and what is gained less than with the plain device."""
+    """Return losses before and after tuning, the gain, and how much smaller it is than with the plain
+    device."""
     of, plain = CASES["ecram"], runs.where(found, **CASES["ecram"]["plain"])
     groups = {(of["axes"][a]["label"], f"{v:g}"): group for (a, v), group in along(found, "ecram").items()}
 

@@ -30,20 +30,22 @@ TRAINING = "ndrite.emulator.learning.training.view"
 
 
 def module(name: str) -> Any:
-    """The module of a study: ``run(**parameters)`` gives a run's results, plain values; ``tables(runs)`` what
-    all say; ``found(runs)`` ours of published numbers, by key."""
+    """Import the module of a study. It has ``run(**parameters)``, which returns a run's results as plain
+    values; ``tables(runs)``; and, if numbers are published, ``found(runs)``, which returns the study's values
+    by their key."""
     return importlib.import_module(f"studies.{STUDIES[name]['module']}")
 
 
 def grid(name: str, smoke: bool) -> Runs:
-    """Parameters of every run, seed by seed, so that a stopped study has few of everything."""
+    """Return the parameters of every run, seed by seed, so that an interrupted study has a few runs of each
+    case."""
     blocks = STUDIES[name]["smoke" if smoke else "grid"]
     axes = [{k: v if isinstance(v, list) else [v] for k, v in block.items()} for block in blocks]
     return sorted((run for block in axes for run in product(**block)), key=lambda run: int(run["seed"]))
 
 
 class Result(NamedTuple):
-    """The outcome of a study: its JSON file, its tables, and published numbers that are not met."""
+    """The outcome of a study: its JSON file, its tables, and the published numbers that it misses."""
 
     value: dict[str, Any]
     tables: list[Table]
@@ -59,7 +61,7 @@ def execute(
     share: Share | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Result | None:
-    """Do a study's runs; write its JSON file, figure and page into ``output`` when all of them are done.
+    """Do the runs of a study; when all are done, write its JSON file, figure and page into ``output``.
 
     Finished runs are kept in ``.NAME.runs`` there until then, and are not done again. None: runs of other
     shares are missing. Raises EmulatorError when the folder does not exist or runs failed. Raises StateError
@@ -90,22 +92,22 @@ def execute(
 
 
 def timed(*, module: str, run: dict[str, Any]) -> dict[str, Any]:
-    """One run of a study's module, and the seconds that it took."""
+    """Do one run of a study's module, and add the seconds that it took."""
     began = time.monotonic()
     result = importlib.import_module(module).run(**run)
     return {"result": result, "seconds": time.monotonic() - began}
 
 
 def needs(names: Iterable[str]) -> tuple[str, ...]:
-    """Modules that workers must have for the runs of studies."""
+    """Return the modules that workers must have for the runs of studies."""
     modules = [module(name).__name__ for name in names]
     trains = any(TRAINING in modules_of(name) for name in modules)
     return ("studies.runner", *modules, *("torch",) * trains)
 
 
 def stale(output: Path) -> list[tuple[str, float | None]]:
-    """Studies whose results in ``output`` are missing, a smoke run's, or not of today's code, and the core
-    hours that their runs took; None where the file does not say."""
+    """Return the studies whose results in ``output`` are missing, from a smoke run, or not of today's code,
+    with the core hours of their runs (None where the file does not have them)."""
     stale_studies = []
     for name in STUDIES:
         path = output / f"{name}.json"
@@ -117,7 +119,7 @@ def stale(output: Path) -> list[tuple[str, float | None]]:
 
 
 def redraw(name: str, output: Path) -> Result:
-    """Tables, verdicts and figure anew from the runs in ``NAME.json`` of ``output``; nothing is run.
+    """Redraw tables, verdicts and figure from the runs in ``NAME.json`` of ``output``, without any run.
 
     Raises EmulatorError when there is no such file, or its runs are not of that study.
     """
@@ -157,7 +159,7 @@ def _written(name: str, output: Path, runs: Runs, smoke: bool, made: dict[str, A
 
 
 def _write_page(output: Path) -> None:
-    """The page of published numbers, from all studies in ``output`` that have some."""
+    """Write the page of published numbers from all studies in ``output`` that have some."""
     paths = {name: output / f"{name}.json" for name in STUDIES if publication(name) is not None}
     read = {name: _read(path, "delete it") for name, path in paths.items() if path.is_file()}
     with whole_file(output / PAGE) as file:

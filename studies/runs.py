@@ -22,25 +22,27 @@ FLOAT = "float"
 
 
 def described(name: str) -> Any:
-    """Contents of ``NAME.yaml`` beside the studies."""
+    """Return the contents of ``NAME.yaml`` beside the studies."""
     return read_yaml(Path(__file__).parent / f"{name}.yaml", EmulatorError)
 
 
 def packed(right: Bools, like: Bools | None = None) -> str:
-    """Text of ``right`` (n,); of where it differs from ``like``, if that is given, which is shorter."""
+    """Encode ``right`` (n,) as text; if ``like`` is given, encode only the difference from it, which is
+    shorter."""
     bits = right if like is None else right ^ like
     return base64.b64encode(zlib.compress(np.packbits(bits).tobytes(), 9)).decode()
 
 
 def unpacked(text: str, n: int, like: Bools | None = None) -> Bools:
-    """Undo ``packed``, (n,)."""
+    """Decode the text of ``packed`` into an array (n,)."""
     packed_bits = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
     bits = np.unpackbits(packed_bits, count=n).astype(bool)
     return bits if like is None else bits ^ like
 
 
 def kept(own: Bools, others: Mapping[str, Bools | list[Bools]]) -> dict[str, Any]:
-    """Record of a run: a network's own answers in float, and those of one die or several, by state."""
+    """Return the record of a run: right answers of the network in float, and of one die or several by
+    state."""
     texts = {
         state: [packed(r, own) for r in right] if isinstance(right, list) else packed(right, own)
         for state, right in others.items()
@@ -49,7 +51,7 @@ def kept(own: Bools, others: Mapping[str, Bools | list[Bools]]) -> dict[str, Any
 
 
 def right(runs: Iterable[dict[str, Any]], what: str = FLOAT) -> Floats:
-    """Right answers of runs, (networks, dies, n); runs of one ``seed`` are one network.
+    """Return right answers (networks, dies, n) of runs; the runs of one ``seed`` are of one network.
 
     Parameters
     ----------
@@ -72,18 +74,18 @@ def right(runs: Iterable[dict[str, Any]], what: str = FLOAT) -> Floats:
 
 
 def lost(runs: Iterable[dict[str, Any]], what: str) -> Floats:
-    """(networks, dies, n): 1 where only the float network is right, -1 where only the die is."""
+    """Return (networks, dies, n): 1 where only the float network is right, -1 where only the die is."""
     runs = list(runs)
     return right(runs) - right(runs, what)
 
 
 def where(runs: Runs, **fields: Any) -> Runs:
-    """Runs whose parameters are these."""
+    """Select the runs that have these parameters."""
     return [r for r in runs if all(r.get(key) == value for key, value in fields.items())]
 
 
 def by(runs: Runs, *fields: str) -> dict[tuple[Any, ...], Runs]:
-    """Runs in groups of equal parameters, in the order of their first."""
+    """Group runs by the values of these parameters, in the order of each group's first run."""
     groups: dict[tuple[Any, ...], Runs] = {}
     for r in runs:
         groups.setdefault(tuple(r[field] for field in fields), []).append(r)
@@ -91,12 +93,13 @@ def by(runs: Runs, *fields: str) -> dict[tuple[Any, ...], Runs]:
 
 
 def held_out(found: Runs) -> float:
-    """Mean accuracy on held-out training samples."""
+    """Return the mean accuracy on held-out training samples."""
     return float(np.mean([r["held_out"] for r in found]))
 
 
 def best_held_out(found: Runs, field: str) -> tuple[Any, Runs]:
-    """Of the values of a parameter that most runs have the one that is best on held-out samples; its runs."""
+    """Return the value of a parameter that is best on held-out samples, and its runs. Only the values that
+    the largest number of runs have are compared."""
     groups = by(found, field)
     largest = max(len(group) for group in groups.values())
     (value,), group = max((g for g in groups.items() if len(g[1]) == largest), key=lambda g: held_out(g[1]))
@@ -104,16 +107,16 @@ def best_held_out(found: Runs, field: str) -> tuple[Any, Runs]:
 
 
 def product(**axes: Iterable[Any]) -> Runs:
-    """Parameters of every combination; the last one changes fastest."""
+    """Return the parameters of every combination; the last parameter changes fastest."""
     return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
 
 def shape(right: Floats) -> str:
-    """Networks and dies of ``right``, in words."""
+    """Format the numbers of networks and dies of ``right``."""
     return f"{right.shape[0]} x {right.shape[1]}"
 
 
 def size(runs: Runs) -> str:
-    """How many networks, dies and samples, in words."""
+    """Format the numbers of networks, dies and samples of runs."""
     dies = {r["die"] for r in runs} if "die" in runs[0] else range(max(r.get("dies", 0) for r in runs))
     return f"{len({r['seed'] for r in runs})} networks x {len(dies)} dies x {runs[0]['samples']} samples"

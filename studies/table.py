@@ -16,9 +16,9 @@ from studies.runs import Floats
 
 @dataclass(frozen=True)
 class Figure:
-    """A table's columns as error bars: a panel for each value of ``panel``, a place for those of ``place``;
-    ``series``: columns whose cells say a mean and its interval; ``line``: where one is drawn across, and what
-    it is called."""
+    """How to draw columns of a table as error bars: a panel for each value of column ``panel``, a place on
+    the x axis for each of ``place``. ``series``: columns whose cells have a mean and its interval; ``line``:
+    value and label of a horizontal line."""
 
     place: tuple[str, ...]
     series: tuple[str, ...]
@@ -33,37 +33,37 @@ def table(
     groups: Mapping[Any, Any],
     columns: Mapping[str, Callable[[Any], str]],
 ) -> Table:
-    """A row for each group of runs, or of what they found: its key, whose parts ``keys`` name, and what each
-    column says of it."""
+    """Build a table with a row for each group of runs: the parts of its key, named by ``keys``, then what
+    each function of ``columns`` returns for the group."""
     rows = [(*key, *(column(group) for column in columns.values())) for key, group in groups.items()]
     return Table(title, (*keys, *columns), rows)
 
 
 def over_seeds(values: Any, digits: int = 2) -> str:
-    """``mean ± half interval`` of (n,) values by Student's t."""
+    """Format ``mean ± half interval`` of (n,) values by Student's t."""
     mean, half = mean_interval(np.asarray(values, np.float64))
     return f"{mean:.{digits}f}" + ("" if half is None else f" ± {half:.{digits}f}")
 
 
 def points(values: Floats, *, same_dies: bool = False) -> str:
-    """Mean of (networks, dies, n) and its interval by ``crossed``, in percent."""
+    """Format the mean of (networks, dies, n) and its interval by ``crossed``, in percent."""
     return in_points(float(values.mean()), *crossed(values, same_dies=same_dies))
 
 
 def in_points(mean: float, low: float, high: float) -> str:
-    """A mean and its interval, in percent."""
+    """Format a mean and its interval, in percent."""
     return f"{100 * mean:.2f} ({100 * low:.2f} .. {100 * high:.2f})"
 
 
 def behind(on_dies: Floats, beside: Floats) -> tuple[float, float, float]:
-    """How far networks on dies (networks, dies, n) are behind others (others, n) on the same samples: the
-    difference of the means, and its interval by ``crossed_of``."""
+    """Return how much lower the accuracy of networks on dies (networks, dies, n) is than that of others
+    (others, n) on the same samples, with its interval by ``crossed_of``."""
     low, high = crossed_of(lambda ours, others: others - ours, on_dies, beside=beside)
     return float(beside.mean() - on_dies.mean()), low, high
 
 
 def recovered(before: Floats, after: Floats) -> str:
-    """The part of a loss that is gone, with its crossed interval; none where there may be no loss at all."""
+    """Format the recovered part of a loss with its crossed interval, or ``-`` where the loss may be zero."""
     if crossed(before)[0] <= 0:
         return "-"
     low, high = crossed_of(lambda b, a: 1.0 - a / b if b > 0 else np.nan, before, after)
@@ -71,7 +71,8 @@ def recovered(before: Floats, after: Floats) -> str:
 
 
 def interval(cell: str) -> tuple[float, float, float] | None:
-    """Mean, low and high of ``1.0 (0.5 .. 1.5)``, ``1.0 ± 0.5`` or ``1.0``; None of a cell that says none."""
+    """Parse ``1.0 (0.5 .. 1.5)``, ``1.0 ± 0.5`` or ``1.0`` into mean, low and high; return None for other
+    cells."""
     try:
         numbers = [float(word) for word in re.split(r" \(| \.\. | ± ", cell.rstrip(")"))]
     except ValueError:
@@ -82,7 +83,7 @@ def interval(cell: str) -> tuple[float, float, float] | None:
 
 
 def draw(figure: Any, wanted: Figure, tables: Sequence[Table]) -> None:
-    """The last of ``tables`` that has all the columns, as ``wanted`` says."""
+    """Draw the last of ``tables`` that has all the columns which ``wanted`` names."""
     needed = {*wanted.place, *wanted.series}
     drawn = next(table for table in reversed(tables) if needed <= set(table.header))
     rows = [dict(zip(drawn.header, row, strict=True)) for row in drawn.rows]

@@ -27,7 +27,7 @@ def train(
     build: Build | None = None,
     **fields: Any,
 ) -> tuple[Network, float]:
-    """A network, and the accuracy of its best epoch on held-out training samples.
+    """Train a network; return it with the held-out accuracy of its best epoch.
 
     ``build`` makes a PyTorch module in place of full layers; ``fields`` are of ``Job``.
     """
@@ -54,8 +54,8 @@ def trained(
     build: Build | None = None,
     data: str = "fashion-mnist",
 ) -> tuple[Network, float]:
-    """The one recipe of networks that go onto dies, and of ReLU networks in software beside them (``chip``
-    None). ``build``: as ``train``.
+    """Train by the recipe that all studies share: NDR networks for a chip, or ReLU networks in software
+    (``chip`` None). ``build`` as in ``train``.
 
     With no epochs (smoke runs) it trains one on test samples, as training files do not ship.
     """
