@@ -33,7 +33,7 @@ class Answer:
     unit: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return plain values, for JSON."""
         plain: dict[str, Any] = {"samples": self.samples, "judged_by": self.judged_by}
         for who, score in (("_float", self.float_score), ("", self.score)):
             plain[self.measure + who] = score
@@ -42,7 +42,7 @@ class Answer:
         return plain | {"lost": self.lost, "won": self.won}
 
     def rows(self) -> list[tuple[str, str]]:
-        """Rows of a table for people: float network, this die, what was lost."""
+        """Return the rows of a table for people: float network, this die, and the loss."""
         name = self.measure.replace("_", " ")
         if not self.is_share:
             unit = f" {self.unit}".rstrip()
@@ -63,7 +63,7 @@ class Answer:
 
 def answered(program: Program, network: Network, x: Codes, labels: Array, by: str, task: Task) -> Answer:
     """Judge ``program`` and its float ``network`` on samples ``x`` uint8 (n, inputs), on the golden model
-    with read noise of seed 0. ``labels`` have the form of ``task.answers``; ``by``: where they are from."""
+    with read noise of seed 0. ``labels`` have the form of ``task.answers``; ``by`` names their origin."""
     outputs = Core(program).infer(x) * (program.meaning.output_step or 1.0)
     floats = network.forward(x / np.float32(255)).astype(np.float64)
     judge = Judge(labels, floats, task)

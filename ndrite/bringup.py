@@ -208,7 +208,7 @@ def standard_errors(got: npt.NDArray[np.float64], law: npt.NDArray[np.float64]) 
 
 
 def speed(board: Board, inferences: int, rng: np.random.Generator) -> Check:
-    """Clock cycles an inference by the board's own counters, and samples a second at the host."""
+    """Measure clock cycles per inference by the board's own counters, and samples per second at the host."""
     g = board.geometry
     widths = (min(64, g.max_inputs), min(10, g.max_outputs))
     program = random_program(g, rng, sizes=widths, readout="adc", dac_bits=8)
@@ -248,7 +248,7 @@ STAGES = ("bitstream", "loading", "connection", "identity", "self test", "noise"
 
 
 def stages_of(way: Way, *, inferences: int = INFERENCES, seed: int = 0) -> Iterator[Check]:
-    """Run all checks, each with its stage, on the board at the end of ``way``.
+    """Run all checks on the board at the end of ``way``; return each check with its stage.
 
     ``inferences`` random ones, at least, are compared with the golden model. A stage that ends all the
     others is followed by one failed check for each that was not reached. The board is closed at the end.
@@ -294,7 +294,8 @@ def _checks(way: Way, inferences: int, rng: np.random.Generator) -> Iterator[Che
 
 
 def versions(loader: str | None) -> dict[str, str]:
-    """Versions of ndrite, its libraries, Python, the machine, and the program that loads bitstreams."""
+    """Return the versions of ndrite, its libraries and Python, the machine, and the program that loads
+    bitstreams."""
     from importlib.metadata import version
 
     versions_here = {name: version(name) for name in ("ndrite", "numpy", "scipy", "amaranth")}
@@ -303,7 +304,8 @@ def versions(loader: str | None) -> dict[str, str]:
 
 
 def page(report: dict[str, Any], checks: Table) -> str:
-    """Markdown: a table for people and the same as JSON below it, in one file to attach to an issue."""
+    """Write a report as Markdown: a table for people and the same values as JSON below it, in one file to
+    attach to an issue."""
     where = f"`{report['board']}`" + ", simulated: no hardware was used" * report["simulated"]
     return (
         f"# Bring-up of {where}\n\n{report['failed']} of {len(report['checks'])} checks failed; seed "

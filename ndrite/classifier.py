@@ -62,7 +62,7 @@ class Classifier:
     codes: bool = False
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The constructor's arguments, for scikit-learn's clone and pipelines."""
+        """Return the constructor's arguments, for scikit-learn's clone and pipelines."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def set_params(self, **parameters: Any) -> Self:
@@ -88,7 +88,7 @@ class Classifier:
 
     @property
     def classes_(self) -> npt.NDArray[Any]:
-        """Class of every output, or both classes of a single one, (classes,)."""
+        """Return the class of every output, or both classes of a single output, (classes,)."""
         task = self._task()
         names = self.classes if self.classes is not None else task.names
         if self.classes is None and all(name.lstrip("-").isdecimal() for name in task.names):
@@ -99,7 +99,7 @@ class Classifier:
         return classes
 
     def _task(self) -> Task:
-        """The program's task. InputError where its outputs are not one answer out of several classes."""
+        """Return the program's task. Raises InputError if its outputs are not classes."""
         program = self._program()
         shape, meaning = program.map_shapes[-1], program.meaning
         task = task_by(meaning, shape)
@@ -115,7 +115,8 @@ class Classifier:
         return task
 
     def _truth(self, y: Any) -> npt.NDArray[Any]:
-        """Labels as class numbers, or truth values of several labels. InputError where one is no class."""
+        """Convert labels to class numbers, or to truth values where a sample has several labels. Raises
+        InputError for an unknown class."""
         task, labels = self._task(), array_of(y)
         if self.classes is not None and task.kind != LABELS:
             task = dataclasses.replace(task, classes=tuple(map(str, self.classes_.tolist())))
@@ -123,11 +124,12 @@ class Classifier:
         return read_labels(labels, meaning, task.shape, "labels").truth
 
     def decision_function(self, x: Any) -> Any:
-        """The chip's outputs, int32 (n, outputs), of inputs (n, ...)."""
+        """Return the chip's outputs int32 (n, outputs) for inputs (n, ...)."""
         return _like(x, self._outputs(x))
 
     def predict(self, x: Any) -> Any:
-        """Class (n,): of the largest output, the first of equals, or of one output against its threshold.
+        """Return the class of each sample, (n,): that of the largest output (the first of equal ones), or of
+        a single output against its threshold.
 
         A map of classes gives (n, places), several labels truth values (n, labels).
 
@@ -144,8 +146,8 @@ class Classifier:
 
     @property
     def predict_proba(self) -> Any:
-        """Probabilities (n, classes), a method, where the model ends in a softmax or sigmoid: its function of
-        the chip's outputs. AttributeError where it does not, as scikit-learn expects."""
+        """Return a method that computes probabilities (n, classes) by the softmax or sigmoid at the model's
+        end. Raises AttributeError for models without one, as scikit-learn expects."""
         meaning = self._program().meaning
         if not meaning.probability:
             raise AttributeError("predict_proba: the compiled model gives scores, not probabilities")
@@ -156,14 +158,15 @@ class Classifier:
         return predict_proba
 
     def score(self, x: Any, y: Any) -> float:
-        """Fraction of inputs whose class is the label's; InputError where a label is no class."""
+        """Return the fraction of inputs whose predicted class equals the label. Raises InputError for labels
+        that are no class."""
         task, truth, outputs = self._task(), self._truth(y), self._values(x)
         if len(truth) != len(outputs):
             raise InputError(f"labels have {len(truth)} rows; accepted: {len(outputs)}, one per input")
         return task.score(outputs, truth)
 
     def _values(self, x: Any) -> npt.NDArray[np.float64]:
-        """Outputs in the model's unit."""
+        """Return outputs in the model's unit."""
         step = np.float64(self._program().meaning.output_step or 1.0)
         return np.asarray(self._outputs(x) * step, np.float64)
 

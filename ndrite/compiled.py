@@ -159,8 +159,9 @@ class Compiled(Result):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LearnedOn(Summary):
-    """A chip that learned on a board: ``compiled``, and ``summary``, plain values; of ``ndrite.calibrate``
-    accuracies (0..1) before and after with intervals, pulses, cross entropy."""
+    """The result of training on a board: the tuned chip ``compiled``, and ``summary``, plain values. The
+    summary of ``ndrite.calibrate`` has accuracies (0..1) before and after with intervals, pulses, and cross
+    entropy."""
 
     compiled: Compiled
     board: str
@@ -172,7 +173,7 @@ class LearnedOn(Summary):
 
 
 def load(path: str | os.PathLike[str] | None = None) -> Compiled:
-    """Read what `compile` wrote: program, die, float network and samples in one file.
+    """Read a file of `compile`: program, die, float network and samples.
 
     None: what ships compiled, 784-128-10 on Fashion-MNIST with NDR neurons, on chip ``wan2022``.
 
@@ -213,7 +214,7 @@ def load(path: str | os.PathLike[str] | None = None) -> Compiled:
 
 
 def is_compiled(path: str | os.PathLike[str]) -> bool:
-    """Whether a file begins as a compiled one, even if it is cut off later."""
+    """Return whether a file begins like a compiled file, even if the rest is missing."""
     name = CONTENTS.encode()
     try:
         with Path(path).open("rb") as file:
@@ -259,7 +260,7 @@ def _members(path: Path) -> dict[str, bytes]:
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
-    """Archive entry with fixed metadata, so that equal contents give equal bytes."""
+    """Create an archive entry with fixed metadata, so that equal contents give equal bytes."""
     return zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
 
 
@@ -268,7 +269,8 @@ def _digest(content: bytes) -> str:
 
 
 def _block(block: Any) -> tuple[str, str, str]:
-    """Error of a block's table, in the model's unit and in steps, and how much lies beyond it."""
+    """Return the error of a block's table, in the model's unit and in output steps, and the share of values
+    outside the table."""
     if not block.table_error:
         return "", "", ""
     beyond = "" if block.beyond is None else f"{100 * block.beyond:.2f} %"
@@ -280,7 +282,7 @@ MODELS = (".onnx", ".pt", ".pth")
 
 
 class Held(NamedTuple):
-    """A program, and the compiled network that it is part of; None for a program alone."""
+    """A program with the compiled network that contains it, or None if the program stands alone."""
 
     program: Program
     whole: Compiled | None
@@ -302,8 +304,8 @@ def held(source: Any) -> Held:
 
 
 def compiled_of(source: Any) -> Compiled:
-    """Load a result of ``ndrite.compile``; None: the one that ships. Errors as for ``held``; a program alone
-    is refused."""
+    """Load a result of ``ndrite.compile``; None loads the network that ships. Raises the errors of ``held``,
+    and refuses a program without its network."""
     if isinstance(source, Compiled):
         return source
     if source is not None and not _is_path(source):
@@ -328,14 +330,15 @@ def _refuse_model(source: Any) -> None:
 
 
 def is_model(source: Any) -> bool:
-    """Whether ``source`` is a model to import, not a network of ours."""
+    """Return whether ``source`` is a model to import rather than a network of this package."""
     if _is_path(source):
         return Path(source).suffix in MODELS
     return not isinstance(source, Network | Compiled)
 
 
 def takes_module(program: Any, of_networks: dict[str, Any], of_modules: dict[str, Any]) -> bool:
-    """Whether a verb's ``program`` is a PyTorch module, or names a function of a file that returns one.
+    """Return whether a verb's ``program`` is a PyTorch module, or names a function of a file that returns
+    one.
 
     Raises InputError where an option is set that only the other kind takes, each by its name, or a module is
     given without ``chip``, one of those of modules.
@@ -366,7 +369,7 @@ class Taken(NamedTuple):
 
 
 def network_of(source: Any, samples: Any = None, progress: Progress | None = None, **options: Any) -> Taken:
-    """Load the network of a file or of a result of `compile`, or import a model.
+    """Load the network from a file or from a result of `compile`, or import a model.
 
     Raises FileNotFoundError, NetworkError, UnsupportedNodeError, MissingExtraError when a file is missing,
     or the model cannot be imported. Raises InputError when an option was given for what is no model.

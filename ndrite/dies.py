@@ -28,7 +28,7 @@ MODULE = "ndrite.dies"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class OverDies(Result):
-    """A measure over dies of one chip: for every cause of error, or for the program alone.
+    """A measure over several dies of one chip, for every cause of error or for the program alone.
 
     Attributes
     ----------
@@ -102,7 +102,8 @@ def evaluated(
     how: dict[str, Any],
     board: BoardApi | None = None,
 ) -> Any:
-    """Judge die ``die`` of a compiled network's chip on a board, or on the golden model; its row."""
+    """Judge die ``die`` of a compiled network's chip, on a board or on the golden model, and return its
+    row."""
     compiled_die, judged = _on_die(compiled, inputs, labels, die, how)
     board = GoldenBoard() if board is None else board
     board.program(compiled_die.program)
@@ -114,7 +115,7 @@ def evaluated(
 def explained(
     *, compiled: File, inputs: File | None, labels: File | None, die: int, how: dict[str, Any]
 ) -> Any:
-    """Judge die ``die`` with one cause of error at a time; its row."""
+    """Judge die ``die`` with one cause of error at a time, and return its row."""
     compiled_die, (x, truth, by, task) = _on_die(compiled, inputs, labels, die, how)
     explanation = explain(
         compiled_die.network,
@@ -175,7 +176,7 @@ def over_dies(
     boards: tuple[str, ...] = GOLDEN,
     **how: Any,
 ) -> OverDies:
-    """``evaluated`` or ``explained`` on dies 0 .. dies - 1 of the chip that ``source`` was compiled for.
+    """Run ``evaluated`` or ``explained`` on dies 0 .. dies - 1 of the chip that ``source`` was compiled for.
 
     Raises RunError naming the first die that failed.
     """

@@ -27,7 +27,8 @@ LOOKED_AT = 16
 
 
 class Work(NamedTuple):
-    """Products of one inference, a slice of the inputs' converters each, mean over samples.
+    """The number of products in one inference, counted for each slice of the inputs' converters, as mean over
+    samples.
 
     They are the network's, whatever blocks and groups a program lays them out in; ``nonzero`` have an input
     other than 0.
@@ -38,11 +39,12 @@ class Work(NamedTuple):
 
     @property
     def zeros(self) -> float:
-        """Share of the products whose input is 0."""
+        """Return the share of the products whose input is 0."""
         return 1 - self.nonzero / self.products
 
     def bound(self, each: int) -> int:
-        """The fewest cycles for those whose input is not 0, at ``each`` products a cycle."""
+        """Return the fewest cycles for the products with an input other than 0, at ``each`` products per
+        cycle."""
         return -int(-self.nonzero // each)
 
 
@@ -113,27 +115,27 @@ class Evaluation(Result):
 
     @property
     def accuracy(self) -> float | None:
-        """Share of right answers on the board, 0..1; None where something else was measured."""
+        """Return the share of right answers on the board, 0..1, or None if another measure was used."""
         return self.score if self.measure == ACCURACY else None
 
     @property
     def accuracy_golden(self) -> float | None:
-        """The golden model's, as ``accuracy``."""
+        """Return the golden model's ``accuracy``."""
         return self.score_golden if self.measure == ACCURACY else None
 
     @property
     def accuracy_float(self) -> float | None:
-        """The float network's, as ``accuracy``; None too where none was given."""
+        """Return the float network's ``accuracy``, or None without a float network."""
         return self.score_float if self.measure == ACCURACY else None
 
     @property
     def rms_error(self) -> float | None:
-        """Rms error on the board, in the model's unit; None where something else was measured."""
+        """Return the rms error on the board in the model's unit, or None if another measure was used."""
         return self.score if self.measure == RMS_ERROR else None
 
     @property
     def failure(self) -> str | None:
-        """Say how many samples differ from the golden model, and which is the first."""
+        """Say how many samples differ from the golden model, and which sample is the first."""
         if not self.mismatches:
             return None
         return f"{self.mismatches} of {self.samples} samples differ from golden; {self.first_mismatch}"

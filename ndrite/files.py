@@ -61,7 +61,7 @@ def array_of(source: Any) -> npt.NDArray[Any]:
 
 
 def name_of(source: Any, what: str) -> str:
-    """Name for errors: the file's path, or ``what``."""
+    """Return the name that errors use: the file's path, or ``what``."""
     return os.fspath(source) if isinstance(source, str | os.PathLike) else what
 
 
@@ -77,7 +77,7 @@ def save_array(path: str | os.PathLike[str], array: npt.NDArray[Any]) -> Path:
 
 
 def picture_format(path: str | os.PathLike[str], what: str = "picture") -> str:
-    """``png``, ``svg`` or ``pdf``, as the name's suffix says. InputError where it is another."""
+    """Return ``png``, ``svg`` or ``pdf`` from the name's suffix. Raises InputError for any other suffix."""
     suffix = Path(path).suffix.lower()
     if suffix not in PICTURES:
         raise InputError(f"{what} is {os.fspath(path)}; accepted: a name that ends in {', '.join(PICTURES)}")
@@ -85,7 +85,7 @@ def picture_format(path: str | os.PathLike[str], what: str = "picture") -> str:
 
 
 def encode(x: npt.NDArray[Any], of: Takes, *, what: str = "x", codes: bool = False) -> npt.NDArray[np.uint8]:
-    """Codes uint8 (n, inputs) of inputs (n, ...) for a network or program.
+    """Convert inputs (n, ...) to the codes uint8 (n, inputs) of a network or program.
 
     ``InputWarning`` says how many values lay outside the range of their input, and the first of them. With
     an input range, ``x`` is in the model's own unit, whatever its dtype; ``codes`` says that it holds codes

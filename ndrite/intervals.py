@@ -31,8 +31,8 @@ def mean_interval(values: npt.NDArray[np.float64]) -> tuple[float, float | None]
 
 
 def spread(measure: str, each: npt.NDArray[np.float64], of: str = "chip") -> dict[str, Any]:
-    """How a measure is spread over chips, or what ``of`` names, plain values by name; the mean's interval is
-    95 % by Student's t over them."""
+    """Summarise a measure of several chips (or other individuals that ``of`` names) as plain values by name.
+    The interval of the mean is 95 % by Student's t over them."""
     mean, half = mean_interval(each)
     return {
         f"{measure}_mean": mean,
@@ -54,7 +54,8 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
 
 
 def proportion(accuracy: float, n: int) -> list[float] | None:
-    """The 95 % interval over samples of an accuracy (0..1) found on ``n`` of them; None without any."""
+    """Return the 95 % interval over samples of an accuracy (0..1) measured on ``n`` samples, or None if there
+    are none."""
     return list(wilson(round(accuracy * n), n)) if n else None
 
 
@@ -72,13 +73,13 @@ def paired(lost: int, won: int, n: int) -> tuple[float, float]:
 
 
 def is_noise(lost: int, won: int, n: int) -> bool:
-    """Whether the interval of ``paired`` has 0 in it."""
+    """Return whether the interval of ``paired`` contains 0."""
     low, high = paired(lost, won, n)
     return low <= 0 <= high
 
 
 def loss(lost: int, won: int, n: int) -> str:
-    """A loss of accuracy in words: points with their interval by ``paired``, and whether it is noise.
+    """Format a loss of accuracy in points with its interval by ``paired``, and say whether it is noise.
 
     A gain is called one: no loss is negative.
     """
@@ -91,7 +92,7 @@ def loss(lost: int, won: int, n: int) -> str:
 
 
 def percent(accuracy: float, n: int) -> str:
-    """An accuracy and its interval over ``n`` samples, in percent."""
+    """Format an accuracy and its interval over ``n`` samples, in percent."""
     interval = proportion(accuracy, n)
     if interval is None:
         return "-"
@@ -99,8 +100,9 @@ def percent(accuracy: float, n: int) -> str:
 
 
 def crossed(values: npt.NDArray[np.float64], *, same_dies: bool = False) -> tuple[float, float]:
-    """95 % interval of the mean of ``values`` (networks, dies, n) by ``crossed_of``: networks, each network's
-    dies (``same_dies``: all networks are on the same ones, drawn once for all) and samples vary."""
+    """Return the 95 % interval of the mean of ``values`` (networks, dies, n) by ``crossed_of``, over
+    networks, dies and samples. By default each network has its own dies; ``same_dies``: all networks share
+    them."""
     return crossed_of(lambda mean: mean, values, same_dies=same_dies)
 
 
@@ -152,8 +154,8 @@ def crossed_of(
 def _left_out(
     statistic: Callable[..., float], values: tuple[Floats, ...], beside: Floats | None, same_dies: bool
 ) -> list[Floats]:
-    """The statistic without each network, without each die (where all networks share them, or there is one
-    network), and without each of what is ``beside``: an array for each factor of two or more."""
+    """Compute the statistic without each network, without each die (where all networks share dies, or there
+    is one network), and without each row of ``beside``: one array for each factor with two or more values."""
     networks, dies, n = values[0].shape
     others = [] if beside is None else [float(beside.mean())]
     axes = [0] if networks > 1 else []
@@ -172,8 +174,9 @@ def _left_out(
 
 
 def _deviation(drawn: float, factors: list[Floats]) -> tuple[float, float | None]:
-    """Standard deviation of a statistic whose bootstrap has the variance ``drawn``, and Student's factor for
-    its degrees of freedom, None where there is nothing to correct; ``factors``: as ``_left_out``."""
+    """Return the standard deviation of a statistic whose bootstrap has the variance ``drawn``, and Student's
+    factor for its degrees of freedom (None if no factor has few values). ``factors`` as returned by
+    ``_left_out``."""
     from scipy.stats import t
 
     counts = np.array([len(left) for left in factors], np.float64)
@@ -190,8 +193,9 @@ def _deviation(drawn: float, factors: list[Floats]) -> tuple[float, float | None
 def _draws(
     networks: int, dies: int, n: int, others: int, same_dies: bool
 ) -> tuple[Floats, npt.NDArray[np.uint8], Floats]:
-    """Counts of each of ``DRAWS`` draws: parts of the rows (DRAWS, networks * dies), how often each sample
-    (DRAWS, n), and parts of what is beside (DRAWS, others). Many quantities share them."""
+    """Return the counts of ``DRAWS`` bootstrap draws, which many quantities share: the share of each row
+    (DRAWS, networks * dies), how often each sample is drawn (DRAWS, n), and the share of each row of
+    ``beside`` (DRAWS, others)."""
     rng = np.random.default_rng(0)
     rows, other_counts = np.empty((DRAWS, networks * dies)), np.zeros((DRAWS, others))
     counts = np.empty((DRAWS, n), np.uint8)  # 256 times the same sample is not drawn

@@ -34,7 +34,7 @@ SHOWN = 8
 
 
 class Read(NamedTuple):
-    """Labels in the form of ``Task.answers``, and the task that they are judged by."""
+    """Labels in the form of ``Task.answers``, and the task by which they are judged."""
 
     truth: Truth
     task: Task
@@ -43,7 +43,7 @@ class Read(NamedTuple):
 def read_labels(
     labels: npt.NDArray[Any], meaning: Meaning, shape: Shape, what: str, measure: str = ""
 ) -> Read:
-    """Read ``labels`` (n, ...) for outputs of ``shape`` (C, H, W) that mean what ``meaning`` says.
+    """Read ``labels`` (n, ...) for outputs of ``shape`` (C, H, W) with the meaning ``meaning``.
 
     Where the meaning has no task, the labels decide, and ``measure`` does; ``InputWarning`` says how a single
     output was read. ``what``: the labels' name in errors. Raises InputError, naming every reading that was
@@ -59,8 +59,8 @@ def read_labels(
 
 
 def task_by(meaning: Meaning, shape: Shape, measure: str = "") -> Task | None:
-    """The task that a meaning has, judged by ``measure``; None while nothing decides it. InputError when the
-    measure is none of that task's."""
+    """Return the task of a meaning, judged by ``measure``, or None while the task is open. Raises InputError
+    if the task has no such measure."""
     try:
         return meaning.task_of(shape, measure)
     except MeaningError as error:
@@ -68,7 +68,7 @@ def task_by(meaning: Meaning, shape: Shape, measure: str = "") -> Task | None:
 
 
 def told(meaning: Meaning, shape: Shape, classes: tuple[str, ...] | None, task: str | None) -> Meaning:
-    """Return the meaning of a model's outputs after the user's names of classes or task.
+    """Return the meaning of a model's outputs after applying the user's ``classes`` or ``task``.
 
     Raises InputError where the user contradicts the model, naming both readings.
     """
@@ -126,8 +126,8 @@ def decided(network: Network, labels: npt.NDArray[Any], what: str, measure: str 
 def numbered(
     labels: npt.NDArray[Any], samples: int, what: str
 ) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
-    """Class numbers int64 (n,) of labels to learn from, whole numbers or text, and the names of the classes.
-    InputError when they are no such labels of so many samples, or all of one class."""
+    """Convert labels for training, whole numbers or text, to class numbers int64 (n,) and class names. Raises
+    InputError if their number is not that of the samples, or all have one class."""
     flat = labels.reshape(len(labels), -1) if labels.ndim else labels.reshape(0, 1)
     if flat.shape != (samples, 1) or not (_whole(flat) or labels.dtype.kind in "USO"):
         raise InputError(
@@ -188,7 +188,7 @@ def _decided(labels: npt.NDArray[Any], meaning: Meaning, shape: Shape, what: str
 
 
 def _classes(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
-    """Class numbers int64 (n,), or (n, H * W) of a map."""
+    """Return class numbers int64 (n,), or (n, H * W) of a map."""
     names, places = task.names, task.places
     flat = labels.reshape(len(labels), -1)
     if flat.shape[1] == places:
@@ -212,7 +212,8 @@ def _classes(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
 
 
 def _by_name(flat: npt.NDArray[Any], names: tuple[str, ...], task: Task) -> npt.NDArray[np.int64] | None:
-    """Class numbers of labels that are names, or numbers where names are words; None where neither fits."""
+    """Return the class numbers of labels that are names (or numbers, where names are words), or None where
+    neither fits."""
     values, inverse = np.unique(_texts(flat), return_inverse=True)
     inverse = inverse.reshape(flat.shape)
     number_of = {name: i for i, name in enumerate(names)}
@@ -225,7 +226,7 @@ def _by_name(flat: npt.NDArray[Any], names: tuple[str, ...], task: Task) -> npt.
 
 
 def _texts(flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Every label as text: whole numbers without a point, truth values as True and False."""
+    """Return every label as text: whole numbers without a point, truth values as True and False."""
     if flat.dtype.kind == "f" and _whole(flat):
         flat = flat.astype(np.int64)
     texts = [v.decode() if isinstance(v, bytes) else str(v) for v in flat.reshape(-1).tolist()]
@@ -233,8 +234,8 @@ def _texts(flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _spellings(texts: list[str], task: Task) -> list[list[str]]:
-    """Names that labels may stand for: themselves; truth values as 0 and 1, and the other way round; of two
-    classes without names of their own -1 and 1 as 0 and 1."""
+    """Return the readings of all labels as class names: as they are, with truth values as 0 and 1, with 0 and 1
+    as truth values, and, for two unnamed classes, with -1 and 1 as 0 and 1."""
     tables = [{}, {"False": "0", "True": "1"}, {"0": "False", "1": "True"}]
     if task.kind == TWO_CLASSES and not task.classes:
         tables.append({"-1": "0"})
@@ -242,7 +243,7 @@ def _spellings(texts: list[str], task: Task) -> list[list[str]]:
 
 
 def _several(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
-    """Labels bool (n, M)."""
+    """Read several labels per sample as bool (n, M)."""
     flat = labels.reshape(len(labels), -1)
     if flat.dtype.kind in "biuf" and flat.shape[1] == task.outputs:
         for no, yes in ((0, 1), SIGNED):
@@ -253,7 +254,7 @@ def _several(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
 
 
 def _values(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
-    """Targets float64 (n, M)."""
+    """Read targets as float64 (n, M)."""
     flat = labels.reshape(len(labels), -1)
     if labels.dtype.kind not in "biuf" or flat.shape[1] != task.outputs:
         raise InputError(
@@ -276,7 +277,8 @@ def _within(values: npt.NDArray[Any], count: int) -> bool:
 
 
 def _by_number(task: Task) -> bool:
-    """Whether numbers of outputs are labels: not where names are numbers, or labels are the names alone."""
+    """Return whether labels may be numbers of outputs. They may not where class names are numbers, or where
+    only names are accepted."""
     return not (task.named_labels or all(name.lstrip("-").isdecimal() for name in task.names))
 
 

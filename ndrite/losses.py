@@ -59,7 +59,7 @@ class ModuleLoss(Result):
         }
 
     def tables(self) -> Iterable[Table]:
-        """By cause, then by product, the largest change first."""
+        """Return a table of changes by cause and one by product, largest change first."""
         title = f"{self.name} on {self.chip}: float {self.reference:.5g}"
         if len(self.seeds) > 1:
             title += f"; {len(self.seeds)} dies, 95 % by Student's t over dies"
@@ -123,7 +123,7 @@ class Placed(Result):
         }
 
     def tables(self) -> Iterable[Table]:
-        """The curve of the metric over the share on tiles."""
+        """Return the curve of the metric over the share on tiles."""
         rows = [(str(n), f"{100 * share:.1f} %", f"{value:.5g}") for n, share, value in self.curve]
         title = f"float {self.reference:.5g}; digital: {', '.join(self.digital) or 'none'}"
         yield Table(title, ("products in floats", "multiplications on tiles", "metric"), rows)

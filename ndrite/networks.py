@@ -30,12 +30,12 @@ NETWORKS = {"fashion-mnist": zoo.float_network, "lenet5": zoo.lenet5, "lstm": zo
 
 
 def shipped_program() -> Program:
-    """The compiled Fashion-MNIST network (784-128-10, NDR neurons)."""
+    """Return the compiled Fashion-MNIST network (784-128-10, NDR neurons)."""
     return Program.load(zoo.program())
 
 
 def shipped_network(name: str = "fashion-mnist") -> Network:
-    """A float network that ships with the package.
+    """Load a float network that ships with the package.
 
     ``fashion-mnist``: 784-128-10 with NDR neurons, which the shipped program was compiled from; ``lenet5`` on
     digits; ``lstm`` on JapaneseVowels; ``resnet`` on Fashion-MNIST.

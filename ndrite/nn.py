@@ -21,7 +21,7 @@ APART = 0.01
 
 
 class Ndr(torch.nn.Module):
-    """``height * f(x / peak)``: one device a channel, each with a peak and a height of its own.
+    """The activation ``height * f(x / peak)``: one device per channel, each with its own peak and height.
 
     Takes (n, M) or (n, M, H, W). ``f`` rises to 1 at 1 and falls: ``u * exp(1 - u)`` for u > 0, or ``curve``
     float (2, P): evenly spaced u, then f(u) in 0..1, linear between and held at the ends.
@@ -72,12 +72,12 @@ class Ndr(torch.nn.Module):
             self.register_buffer("values", torch.tensor(f, dtype=torch.float32))
 
     def extra_repr(self) -> str:
-        """How many, and of what curve."""
+        """Describe the number of devices and their curve, for ``print``."""
         return f"{self.features}" + ("" if self.axis is None else f", curve of {len(self.values)} points")
 
     def forward(self, x: Tensor, times: int = 1) -> Tensor:
-        """Values from 0 to each height, of the shape of ``x``; each device takes ``times`` channels of it,
-        side by side."""
+        """Return values from 0 to each height, with the shape of ``x``. Each device serves ``times`` adjacent
+        channels."""
         shape = (-1, *[1] * (x.dim() - 2))
         peak, height = (
             torch.exp(v).view(-1, 1).expand(-1, times).reshape(shape)
@@ -153,7 +153,8 @@ class Bases(torch.nn.Module):
 
 
 def _check_channels(x: Tensor, channels: int) -> None:
-    """Refuse what would be stretched over the devices; a graph that is traced was run before."""
+    """Refuse inputs whose number of channels does not fit the devices; skipped while a graph is traced, as
+    the module has run before."""
     channel_count = x.shape[min(1, x.dim() - 1)]
     if not torch.onnx.is_in_onnx_export() and channel_count != channels:
         accepted = f"{channels}, for compile with input_shape where samples are flat"
@@ -161,7 +162,8 @@ def _check_channels(x: Tensor, channels: int) -> None:
 
 
 def device(x: Tensor, peak: Tensor, height: Tensor, curve: tuple[Tensor, float, float] | None) -> Tensor:
-    """``height * f(x / peak)``; ``curve``: f at even distances, with the first place and the distance."""
+    """Compute ``height * f(x / peak)``; ``curve``: f at equidistant places, with the first place and the
+    distance."""
     u = x / peak
     if curve is None:
         u = torch.relu(u)

@@ -13,14 +13,14 @@ if TYPE_CHECKING:  # every command imports this module, few of them a board
 
 
 class Table(NamedTuple):
-    """A title, a header, and rows of words."""
+    """A title, a header, and rows of text."""
 
     title: str
     header: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
 
     def markdown(self) -> str:
-        """Header and rows."""
+        """Format header and rows as Markdown."""
         cells = [
             [cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in (self.header, *self.rows)
         ]
@@ -30,7 +30,7 @@ class Table(NamedTuple):
 
 
 class Result:
-    """The result of a verb. A subclass gives its numbers as plain values and in words."""
+    """The result of a verb. A subclass provides its numbers as plain values and as text."""
 
     __repr__ = brief_repr
     values: dict[str, Any]
@@ -39,24 +39,24 @@ class Result:
     failed: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return plain values, for JSON."""
         return self.values
 
     def tables(self) -> Iterable[Table]:
-        """Tables for people."""
+        """Return tables for people."""
         return self.shown
 
     def details(self) -> Iterable[Table]:
-        """Tables for whoever asks for more (``-v``)."""
+        """Return further tables, for ``-v``."""
         return ()
 
     def lines(self) -> Iterable[str]:
-        """Lines below the tables."""
+        """Return the lines below the tables."""
         return self.said
 
     @property
     def failure(self) -> str | None:
-        """Why the work was done and its outcome is bad (exit code 1); None when it is good."""
+        """Explain why the result is bad although the verb did its work (exit code 1), or return None."""
         return self.failed
 
     def _repr_html_(self) -> str:
@@ -72,11 +72,11 @@ class Summary(Result):
     left_out: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """The values."""
+        """Return the values."""
         return self.summary
 
     def tables(self) -> Iterable[Table]:
-        """The values in words."""
+        """Return a table of the values as text."""
         shown_values = {name: value for name, value in self.as_dict().items() if name not in self.left_out}
         rows = [(name, said(name, value)) for name, value in shown_values.items()]
         yield Table(self.heading.format_map(vars(self)), ("quantity", "value"), rows)
@@ -93,7 +93,7 @@ class Found(Result):
 
 
 def share_done(share: tuple[int, int] | None) -> Found:
-    """The result of a share of a job array while runs of other shares are missing."""
+    """Return the result of one share of a job array while runs of other shares are missing."""
     text = "" if share is None else f"{share[0]}/{share[1]}"
     line = f"share {text} is done; without shard the same command joins all shares"
     return Found({"shard": text}, said=(line,))
@@ -132,8 +132,8 @@ def percents(value: Any) -> str:
 
 
 def judged(title: str, checks: Iterable[Check], announce: Callable[[str], None], **said: Any) -> Found:
-    """Run all ``checks``, announcing each one; return their table and the number that failed. ``said``:
-    further values."""
+    """Run all ``checks`` and announce each; return their table and the number of failed checks. ``said``:
+    further values for the table."""
     rows, done = [], []
     for check in checks:
         result = "ok" if check.passed else "FAIL"

@@ -31,14 +31,15 @@ UNDECIDED = "; outputs are taken for values, as the file does not say what they 
 
 
 def both_or_neither(inputs: Any, labels: Any) -> bool:
-    """Whether a user gave samples of their own. InputError where one of the two is missing."""
+    """Return whether the user provides samples of their own. Raises InputError if inputs or labels are
+    missing."""
     if (inputs is None) != (labels is None):
         raise InputError("inputs and labels belong together; accepted: both or neither")
     return inputs is not None
 
 
 def learning_samples(inputs: Any, labels: Any, data: str | None, folder: Any) -> Labelled:
-    """The user's samples with classes, none held out, or a data set's; Fashion-MNIST where none is named.
+    """Return the user's samples with classes, none held out, or a data set's; Fashion-MNIST if none is named.
 
     Raises InputError when own samples are not uint8 (n, inputs), n at least 2, of two classes or more.
     """
@@ -56,7 +57,7 @@ def learning_samples(inputs: Any, labels: Any, data: str | None, folder: Any) ->
 
 
 def warn_of_order(labels: Labels, what: str) -> None:
-    """Warn if own samples are in the order of their classes: the last of them are held out."""
+    """Warn if the user's samples are sorted by class, since the last samples are held out."""
     if len(labels) >= 10 and labels[0] < labels[-1] and (labels[1:] >= labels[:-1]).all():
         warning = (
             f"{what}: classes are in order, so the last samples, held out, are of few of them; shuffle all"
@@ -65,8 +66,8 @@ def warn_of_order(labels: Labels, what: str) -> None:
 
 
 def data_set(name: str, folder: str | None = None) -> Labelled:
-    """A data set by name (``DATA``); ``folder`` has Fashion-MNIST's training files where Debian's has not, or
-    all of MNIST's, of which a small part is taken otherwise.
+    """Load a data set by name (``DATA``). ``folder`` has Fashion-MNIST's training files if Debian's package
+    is missing, or all of MNIST's; without it a small part of MNIST is used.
 
     Raises
     ------
@@ -92,7 +93,8 @@ def data_set(name: str, folder: str | None = None) -> Labelled:
 
 
 def judging_set(name: str) -> tuple[Codes, Labels]:
-    """Test samples of a data set by name; errors as ``data_set``. Fashion-MNIST's ship with the package."""
+    """Return test samples of a data set by name; errors as in ``data_set``. Fashion-MNIST's ship with the
+    package."""
     if name == "fashion-mnist":
         return datasets.fashion_mnist_test()
     labelled = data_set(name)
@@ -100,7 +102,7 @@ def judging_set(name: str) -> tuple[Codes, Labels]:
 
 
 def apart(name: str) -> tuple[Codes, Codes, Labels]:
-    """Samples of a data set for converter ranges, and all test samples that are not among them.
+    """Return samples of a data set for converter ranges, and all test samples that are not among them.
 
     The former are training samples, except for Fashion-MNIST, whose training images do not ship: its first
     test images. Errors as ``data_set``.
@@ -113,7 +115,7 @@ def apart(name: str) -> tuple[Codes, Codes, Labels]:
 
 
 def chosen_data_set(meaning: Meaning, inputs: int, given: str | None, wanted: str) -> str:
-    """``given``, or the data set that the network names.
+    """Return ``given``, or the data set that the network names.
 
     Raises InputError when neither is there (``wanted``: the options to give instead), its samples have
     another size, or ``given`` ones are in another unit than the network's inputs.
@@ -138,7 +140,7 @@ def _check(name: str) -> None:
 
 
 class Judged(NamedTuple):
-    """Codes uint8 (n, inputs), their labels, and the origin of both.
+    """Codes uint8 (n, inputs) with labels, and the origin of both.
 
     ``labels`` have the form of ``task.answers``: classes, integers (n,), labels bool (n, outputs), or values
     float64 (n, outputs) in the model's unit.
@@ -150,22 +152,23 @@ class Judged(NamedTuple):
     task: Task
 
     def first(self, count: int | None, most: int | None = None) -> Self:
-        """Return the first ``count`` samples; None: ``most``, or all. InputError when there are not as
-        many."""
+        """Return the first ``count`` samples; None: at most ``most``, or all. Raises InputError if there are
+        fewer than ``count``."""
         x = first(self.x, count, most)
         return self._replace(x=x, labels=self.labels[: len(x)])
 
 
 def first(x: Codes, count: int | None, most: int | None = None, what: str = "count") -> Codes:
-    """Return the first ``count`` of ``x`` (n, inputs); None: ``most``, or all. InputError when there are not
-    as many."""
+    """Return the first ``count`` of ``x`` (n, inputs); None: at most ``most``, or all. Raises InputError if
+    there are fewer than ``count``."""
     if count is not None and count > len(x):
         raise InputError(f"{what} is {count}; accepted: 1..{len(x)}, as many as there are samples")
     return x[: most if count is None else count]
 
 
 def codes_of(source: Any, of: Takes, *, codes: bool = False, what: str = "inputs") -> Codes:
-    """Codes uint8 (n, inputs) for ``of``; ``InputWarning`` says how many values were held at an end.
+    """Convert inputs to codes uint8 (n, inputs) for ``of``. ``InputWarning`` says how many values were
+    clipped.
 
     Raises InputError when there is no such file, or the values do not fit.
     """
@@ -183,7 +186,8 @@ def judged_samples(
     seen: bool = True,
     measure: str | None = None,
 ) -> Judged:
-    """The user's samples, a data set's test samples, or the float network's answers on the samples held.
+    """Return the user's samples, a data set's test samples, or the compiled file's samples judged by the
+    float network's answers.
 
     ``seen``: whether samples of a data set that calibrate where nothing else is given may be used too;
     ``measure``: one of the task's. Raises InputError when files do not fit, nothing is given and nothing is
@@ -214,18 +218,18 @@ def judged_samples(
 
 
 def _task_by(measure: str, shape: Shape, threshold: float) -> Task:
-    """Task that the measure alone implies; values without a measure."""
+    """Return the task that a measure implies; values without a measure."""
     kinds = {ACCURACY: CLASSES if shape[0] > 1 else TWO_CLASSES, LABEL_ACCURACY: LABELS}
     return Task(kind=kinds.get(measure, VALUES), shape=shape, threshold=threshold, measure=measure)
 
 
 def holds(of: Takes, data: str | None) -> bool:
-    """Whether the calibration samples stand in for test samples, because no data set is known."""
+    """Return whether calibration samples stand in for test samples, because no data set is known."""
     return data is None and of.meaning.data_set not in DATA
 
 
 def seen_samples(of: Takes, whole: Compiled | None, inputs: Any, *, data: str | None, codes: bool) -> Codes:
-    """Codes uint8 (n, inputs) from the user, a data set's test samples, or the calibration samples."""
+    """Return codes uint8 (n, inputs) from the user, a data set's test samples, or the calibration samples."""
     if inputs is not None:
         if data is not None:
             raise InputError("data and inputs exclude each other; accepted: one of them")
@@ -239,7 +243,8 @@ def seen_samples(of: Takes, whole: Compiled | None, inputs: Any, *, data: str | 
 
 
 def output_step(of: Takes, what: str) -> float:
-    """Size of one step of a program's outputs, in the model's unit. InputError where none is stored."""
+    """Return the size of one step of a program's outputs in the model's unit. Raises InputError if it is not
+    stored."""
     step = of.meaning.output_step
     if step is None:
         raise InputError(
@@ -251,7 +256,7 @@ def output_step(of: Takes, what: str) -> float:
 def typical_samples(
     of: Takes, whole: Compiled | None, samples: Any, *, data: str | None, codes: bool
 ) -> Codes:
-    """Codes that set converter ranges, from the user, the calibration samples, or a data set."""
+    """Return codes that set converter ranges, from the user, the calibration samples, or a data set."""
     if samples is not None:
         return codes_of(samples, of, codes=codes, what="samples")
     if whole is not None and data is None:

@@ -51,7 +51,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Option:
-    """Properties of a parameter beyond its name and type.
+    """The properties of a parameter beyond its name and type.
 
     ``metavar`` is what the help calls the value, ``short`` another name on the command line. ``least`` and
     ``most`` hold in Python too. ``of`` makes the value of what the command line has; ``many``: it may be
@@ -206,7 +206,7 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _plain(known: inspect.Signature) -> inspect.Signature:
-    """The signature that ``help`` shows: names, types and defaults, without options of the command line.
+    """Return the signature that ``help`` shows: names, types and defaults, without command-line options.
 
     Commands read ranges and texts from the annotations, which stay.
     """
@@ -219,7 +219,8 @@ def _plain(known: inspect.Signature) -> inspect.Signature:
 
 
 def _check_apart(files: list[tuple[str, Any, bool]]) -> None:
-    """Raise InputError where an output is an input's file, or another output's: (name, path, written)."""
+    """Raise InputError if an output file is also an input or another output. ``files``: (name, path,
+    written)."""
     for i, (name, path, written) in enumerate(files):
         for other_name, its, its_written in files[:i]:
             if (written or its_written) and _same(path, its):

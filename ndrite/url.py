@@ -20,7 +20,7 @@ DEFAULT_PRESET = "64-lane"
 
 
 def urls(board: Any) -> tuple[str, ...]:
-    """The URLs of one board or several. Raises InputError when they are none."""
+    """Return the URLs of one board or several. Raises InputError if they are not URLs."""
     boards = (board,) if isinstance(board, str) else tuple(board) if isinstance(board, list | tuple) else ()
     if not boards or not all(isinstance(url, str) for url in boards):
         raise InputError(f"board is {board!r}; accepted: a URL or several, {FORMS}")
@@ -82,7 +82,7 @@ def connect(url: str) -> BoardApi:
 
 
 def connect_learner(url: str) -> BoardApi | LearningBoard:
-    """Open a board that is to learn: gateware on Ethernet (``udp:``) either learns or infers."""
+    """Open a board for learning; gateware on Ethernet (``udp:``) either learns or infers."""
     scheme, _, address = url.partition(":")
     return LearningBoard(_udp_link(address)) if scheme == "udp" and address else connect(url)
 
@@ -95,7 +95,7 @@ def _udp_link(address: str) -> Link:
 
 
 def preset(name: str) -> Geometry:
-    """Geometry preset by name. Raises InputError naming those that exist."""
+    """Return a geometry preset by name. Raises InputError that lists the presets."""
     if name not in PRESETS:
         raise InputError(f"geometry preset is {name!r}; accepted: {', '.join(PRESETS)}")
     return PRESETS[name]

@@ -31,8 +31,9 @@ INFERENCES = 1 << 16
 
 
 class Votes(NamedTuple):
-    """Votes int64 (samples, outputs) and correct answers int64 (chips,) of all chips; of tasks that are no
-    vote a 0, and the measure of each chip; ``on_host``: whether chips were drawn and run on the host."""
+    """Votes int64 (samples, outputs) and right answers int64 (chips,) of all chips. Tasks without votes have
+    a 0 in their place and the measure of each chip; ``on_host``: whether chips were drawn and run on the
+    host."""
 
     votes: npt.NDArray[np.int64]
     scores: npt.NDArray[Any]
@@ -50,7 +51,8 @@ def judge_wafer(
     stage: Stages,
     say: Callable[[str], None],
 ) -> Votes | None:
-    """Judge the chips of ``plan`` in ranges kept in ``folder``; None while another share's are missing.
+    """Judge the chips of ``plan`` in ranges whose results are stored in ``folder``; None while ranges of
+    another share are missing.
 
     A range has the chips of ``INFERENCES``, so a plan of more chips takes up those of a smaller one. Raises
     CampaignError where samples do not fit, HostError and GeometryError as the board that is the only worker,
@@ -94,7 +96,7 @@ def judge_chips(
     plan: dict[str, Any],
     board: BoardApi | None = None,
 ) -> dict[str, Any]:
-    """Judge a range of chips on a board, or on the golden model; its row.
+    """Judge a range of chips on a board, or on the golden model, and return its row.
 
     For tasks that are no vote, chips are drawn on the host and programmed one after another, each with a
     read-noise seed of its own; a score is the mean over trials (an rms error over all of them).
@@ -126,7 +128,7 @@ _programmed: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 
 
 def _put(board: BoardApi, program: File, progress: Progress | None = None) -> None:
-    """Program a board, unless it has that program."""
+    """Program a board, unless it has that program already."""
     if _programmed.get(board) != program.sha256:
         program.read()
         board.program(Program.load(program.path), progress=progress)
@@ -134,12 +136,12 @@ def _put(board: BoardApi, program: File, progress: Progress | None = None) -> No
 
 
 def _packed(votes: npt.NDArray[np.int64]) -> list[Any]:
-    """Votes as text, which is a fourth of their digits, and their shape."""
+    """Encode votes as text, a fourth of the size of their digits, and return their shape too."""
     return [*votes.shape, base64.b64encode(zlib.compress(votes.astype("<i8").tobytes())).decode()]
 
 
 def _unpacked(packed: Any) -> npt.NDArray[np.int64]:
-    """Undo ``_packed``; 0 of what has no votes."""
+    """Decode the text of ``_packed``; 0 for tasks without votes."""
     if not packed:
         return np.zeros((), np.int64)
     *shape, text = packed

@@ -24,7 +24,7 @@ UM2_PER_MM2 = 1e6
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Account(Result):
-    """One inference, all its calls, on one chip; ranges low, typical, high.
+    """The cost of one inference with all its calls on one chip; ranges are low, typical, high.
 
     ``works``: of each step; ``samples``: those that the work was counted on.
     """
@@ -37,35 +37,36 @@ class Account(Result):
 
     @cached_property
     def parts(self) -> dict[str, dict[str, Cost]]:
-        """Cost by step, then by component."""
+        """Return costs by step, then by component."""
         return {work.name: costs(work, self.constants) for work in self.works}
 
     @property
     def macs(self) -> int:
-        """Multiplications of weights."""
+        """Return the number of multiplications by weights."""
         return sum(work.macs for work in self.works)
 
     @property
     def total(self) -> Cost:
-        """Everything."""
+        """Return the sum of all parts."""
         return sum_of(cost for parts in self.parts.values() for cost in parts.values())
 
     def by_component(self) -> dict[str, Cost]:
-        """Cost of every component over all steps."""
+        """Return the cost of every component, summed over all steps."""
         return {c: sum_of(parts[c] for parts in self.parts.values()) for c in COMPONENTS}
 
     def by_step(self) -> dict[str, Cost]:
-        """Cost of every step over all components."""
+        """Return the cost of every step, summed over all components."""
         return {step: sum_of(parts.values()) for step, parts in self.parts.items()}
 
     @property
     def tops_per_W(self) -> Triple:
-        """Operations a second and watt, 10^12: two a MAC; the low one at the high energy."""
+        """Return operations per second and watt, 10^12, two per MAC. The low value belongs to the high
+        energy."""
         return _over(OPS_PER_MAC * self.macs, self.total.energy_pJ)
 
     @property
     def tops_per_mm2(self) -> Triple:
-        """Operations a second and square millimetre, 10^12, one inference after the other."""
+        """Return operations per second and square millimetre, 10^12, with one inference after another."""
         total = self.total
         tera_per_s = OPS_PER_MAC * self.macs * 1e-3
         return _over(tera_per_s, total.latency_ns * total.area_um2 / UM2_PER_MM2)
@@ -123,7 +124,7 @@ def account_of(
     network: Network | None = None,
     progress: Progress | None = None,
 ) -> Account:
-    """Cost of one inference of ``program`` on its die, mean over samples x uint8 (n, inputs).
+    """Compute the cost of one inference of ``program`` on its die, as mean over samples x uint8 (n, inputs).
 
     Modelled, not measured. Steps follow one another and every array has its own converters, drivers and
     neurons. Not counted: programming, leakage, clocks, control, what enters and leaves the chip. ``network``:

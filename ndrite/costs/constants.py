@@ -22,7 +22,7 @@ EXPONENTS = {"pJ": 1.9, "fJ": 1.9, "um2": 2.0}
 
 
 class CostError(EmulatorError):
-    """Constants or a die that cannot be accounted for."""
+    """An error in the constants, or a die whose cost cannot be computed."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,15 @@ class Constants:
         return np.asarray([scale * entry[a] for a in ACCOUNTINGS], np.float64)
 
     def on(self, node_nm: float | None) -> Self:
-        """The same constants at another node; None: as they are. Raises CostError outside 5..500 nm."""
+        """Return the constants scaled to another node; None leaves them unchanged. Raises CostError outside
+        5..500 nm."""
         if node_nm is None:
             return self
         return replace(self, node_nm=_number("node", node_nm, *NODES_NM))
 
     def with_values(self, **values: float) -> Self:
-        """Some constants at a single value each, at whatever node: what is known of one chip."""
+        """Replace some constants by a single value each, valid at any node: values that are known of one
+        chip."""
         single = {
             name: {**self.given[name], **dict.fromkeys(ACCOUNTINGS, float(v)), "node_nm": None}
             for name, v in values.items()
@@ -58,7 +60,7 @@ class Constants:
 
 
 def load_constants(path: Path = CONSTANTS) -> Constants:
-    """Constants of a YAML file with every field of the built-in one.
+    """Load constants from a YAML file that has every field of the built-in one.
 
     Raises CostError naming file, field, value and what is accepted.
     """

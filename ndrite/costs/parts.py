@@ -23,7 +23,7 @@ BITS_MIN = 4.0
 
 
 def adc_energy_pJ(bits: float, node_nm: float, rate_Hz: float) -> float:
-    """Energy of one conversion at ``bits`` effective bits, picojoules."""
+    """Return the energy of one conversion with ``bits`` effective bits, picojoules."""
     bits = max(float(bits), BITS_MIN)
     by_rate = 213.7806687348118 - 2.8719030399529957 * math.log(rate_Hz)
     by_bits = 128.3068287398817 + 3.2205115 * math.ceil(bits)
@@ -37,7 +37,7 @@ def adc_energy_pJ(bits: float, node_nm: float, rate_Hz: float) -> float:
 
 
 def adc_area_um2(bits: float, node_nm: float, rate_Hz: float) -> float:
-    """Area of one converter, square micrometres."""
+    """Return the area of one converter, square micrometres."""
     return math.exp(
         1.3461916439910742
         + 0.9932794744745022 * math.log(node_nm)
@@ -76,7 +76,7 @@ class Cost:
         return Cost(energy, latency, self.area_um2 + other.area_um2)
 
     def as_dict(self, *quantities: str) -> dict[str, Any]:
-        """Plain values of these fields, called modelled."""
+        """Return plain values of the fields, marked as modelled."""
         return {"basis": MODELLED} | {name: ranged(getattr(self, name)) for name in quantities}
 
 
@@ -88,19 +88,20 @@ def sum_of(found: Iterable[Cost]) -> Cost:
 
 
 def ranged(value: Triple) -> dict[str, float]:
-    """Low, typical and high by name."""
+    """Return low, typical and high by name."""
     return dict(zip(ACCOUNTINGS, (float(v) for v in value), strict=True))
 
 
 def words_of(value: Iterable[float]) -> str:
-    """``typical (low .. high)`` of a range; ``-`` where it is 0."""
+    """Format a range as ``typical (low .. high)``, or ``-`` where it is 0."""
     numbers = [float(v) for v in value]
     low, typical, high = (f"{v:,.0f}" if v >= 1000 else f"{v:.3g}" for v in numbers)
     return f"{typical} ({low} .. {high})" if numbers[2] else "-"
 
 
 def adc(k: Constants, bits: float = CODE_BITS) -> Cost:
-    """One conversion by one converter of ``bits``: the law's, times the constants' factors."""
+    """Return the cost of one conversion by one converter of ``bits``: the survey's law times the constants'
+    factors."""
     rate_Hz = 1e9 / float(k["adc_ns"][1])
     return Cost(
         k["adc_energy_factor"] * adc_energy_pJ(bits, k.node_nm, rate_Hz),
@@ -110,12 +111,13 @@ def adc(k: Constants, bits: float = CODE_BITS) -> Cost:
 
 
 def dac(k: Constants, bits: float = CODE_BITS) -> Cost:
-    """One voltage set by one driver; its time is part of the read it is for."""
+    """Return the cost of one row voltage from one driver; its time is part of the read."""
     return Cost(k["dac_pJ"] * (bits / CODE_BITS), NONE, k["dac_um2"])
 
 
 def device(k: Constants, peak_mA: Triple | float, level: float = 1.0) -> Cost:
-    """One NDR device read once at ``level`` of its peak current, and its ECRAM, which holds its state.
+    """Return the cost of one read of one NDR device at ``level`` of its peak current, and of the ECRAM that
+    stores its state.
 
     Its current comes from the chip's supply: whatever stands between supply and device burns the rest.
     """
@@ -126,12 +128,14 @@ def device(k: Constants, peak_mA: Triple | float, level: float = 1.0) -> Cost:
 
 
 def buffer(k: Constants) -> Cost:
-    """Amplifier that turns a current into a voltage and drives a device or a row of cells."""
+    """Return the cost of an amplifier that converts a current to a voltage and drives a device or a row of
+    cells."""
     return Cost(k["buffer_pJ"], k["buffer_ns"], k["buffer_um2"])
 
 
 def cell(k: Constants) -> Cost:
-    """One cell, and a read of all; an operation is a microsiemens at a volt, squared, for as long."""
+    """Return the cost of one cell and of reading it; an operation is 1 uS at 1 V squared for one read
+    time."""
     # uS V^2 ns is a femtojoule.
     area = k["cell_F2"] * (k.node_nm * 1e-3) ** 2
     return Cost(k["read_ns"] * FEMTO_IN_PICO, k["read_ns"], area)
@@ -159,7 +163,7 @@ UNITS: dict[str, tuple[str, Callable[..., Cost]]] = {
 
 @dataclass(frozen=True)
 class Use:
-    """Work of a step on one kind of unit, in one inference with all its calls.
+    """The work of a step on one kind of unit, in one inference with all its calls.
 
     ``times``: operations (of cells uS V^2), ``serially``: how many of them one after the other that nothing
     hides, ``there``: units of hardware (of buses the arrays that they lead to), ``of``: bits of a converter;
@@ -175,7 +179,8 @@ class Use:
 
 @dataclass(frozen=True)
 class Work:
-    """One step: counts before any constant. ``macs``: multiplications of weights, two operations each."""
+    """The counts of one step, before any constant is applied. ``macs``: multiplications by weights, two
+    operations each."""
 
     name: str
     macs: int = 0
@@ -196,7 +201,7 @@ class Work:
 
 
 def costs(work: Work, constants: Constants) -> dict[str, Cost]:
-    """A step's cost by component, all of ``COMPONENTS``."""
+    """Compute a step's cost by component, for all of ``COMPONENTS``."""
     cost_of = dict.fromkeys(COMPONENTS, NOTHING)
     for use in work.uses:
         component, of_unit = UNITS[use.unit]

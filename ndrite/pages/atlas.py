@@ -29,7 +29,7 @@ Row = dict[str, Any]
 
 
 class Dot(NamedTuple):
-    """A device on the atlas: its name, the improvement it has, its description and where it stands."""
+    """A device on the atlas: name, improvement, description and place."""
 
     name: str
     change: str
@@ -38,7 +38,7 @@ class Dot(NamedTuple):
 
 
 def doublings(a: Place, b: Place) -> float:
-    """How far apart two places are: doublings of states, asymmetry and noise, added."""
+    """Return the distance between two places: doublings of states, asymmetry and noise, added."""
     logs = [abs(math.log2(max(x, least) / max(y, least))) for x, y, least in zip(a, b, FINEST, strict=True)]
     return sum(logs)
 
@@ -65,41 +65,41 @@ class Atlas(Result):
 
     @cached_property
     def rules(self) -> list[str]:
-        """The rules, in their order."""
+        """Return the learning rules, in order."""
         return list(dict.fromkeys(row["rule"] for row in self.rows))
 
     @cached_property
     def map(self) -> list[Row]:
-        """Rows of the map's places."""
+        """Return the rows of the map's places."""
         return [row for row in self.rows if "device" not in row]
 
     def of_dot(self, name: str, rule: str, change: str = OWN) -> Row:
-        """The row of a device, as it is or changed."""
+        """Return the row of a device, unchanged or with a change."""
         wanted = (name, change, rule)
         return next(r for r in self.rows if (r.get("device"), r.get("change"), r["rule"]) == wanted)
 
     def best_rule(self, name: str) -> str:
-        """The rule that is best on held-out samples for a device as it is."""
+        """Return the rule with the best held-out accuracy for an unchanged device."""
         return max(self.rules, key=lambda rule: self.of_dot(name, rule)["accuracy_held_out"])
 
     def nearest(self, place: Place, rule: str, points: float) -> Row | None:
-        """The nearest place of the map that loses at most ``points`` to floats; None where none does."""
+        """Return the nearest place of the map that loses at most ``points`` to floats, or None."""
         least = self.floats["accuracy"] - points / 100
         fit = [row for row in self.map if row["rule"] == rule and row["accuracy"] >= least]
         return min(fit, key=lambda row: doublings(place, _place(row)), default=None)
 
     def gain(self, name: str, rule: str, change: str) -> tuple[float, float | None]:
-        """What an improvement is worth: differences seed by seed, and half their 95 % interval."""
+        """Return the mean gain of an improvement over equal seeds, and half its 95 % interval."""
         before, after = (np.array(self.of_dot(name, rule, c)["accuracy_per_seed"]) for c in (OWN, change))
         return mean_interval(after - before)
 
     def worth_most(self, name: str, rule: str) -> str:
-        """The improvement that gains most."""
+        """Return the improvement with the largest gain."""
         return max(IMPROVEMENTS, key=lambda change: self.gain(name, rule, change)[0])
 
     @property
     def own(self) -> list[Dot]:
-        """The devices as they are."""
+        """Return the devices without improvement."""
         return [dot for dot in self.dots if dot.change == OWN]
 
     def as_dict(self) -> dict[str, Any]:
@@ -162,7 +162,7 @@ class Atlas(Result):
         yield Table(f"nearest places by rule: {axes}", ("device", "rule", *lost), rows)
 
     def _measured(self, dot: Dot, rule: str) -> tuple[str, str]:
-        """Accuracy of a device as it is, in percent, and points lost to floats."""
+        """Format the accuracy of an unchanged device, in percent, and its loss to floats, in points."""
         row = self.of_dot(dot.name, rule)
         return _with_half(row), f"{100 * (self.floats['accuracy'] - row['accuracy']):.1f}"
 
@@ -199,14 +199,14 @@ def _place(row: Row) -> Place:
 
 
 def _said(place: Row | None) -> str:
-    """A place in words."""
+    """Describe a place in words."""
     if place is None:
         return "none on the map"
     return f"{place['states']:.4g}, {place['asymmetry']:.2g}, {place['noise']:.2g}"
 
 
 def _with_half(row: Row) -> str:
-    """An accuracy and half its interval, in percent."""
+    """Format an accuracy and half its interval, in percent."""
     return _points((row["accuracy"], row["accuracy_half_interval_95"]))
 
 
@@ -216,7 +216,8 @@ def _points(value: tuple[float, float | None]) -> str:
 
 
 def draw(atlas: Atlas) -> Any:
-    """The matplotlib figure: a panel for each rule and noise, accuracy over states and asymmetry."""
+    """Draw accuracy over states and asymmetry, with a panel for each rule and noise; return the matplotlib
+    figure."""
     axis = {name: sorted({row[name] for row in atlas.map}) for name in Place._fields}
     states, asymmetry, noise = (axis[name] for name in Place._fields)
     figure = drawing.figure(1.2 + 3.4 * len(noise), 0.6 + 2.1 * len(atlas.rules))
@@ -248,7 +249,7 @@ def draw(atlas: Atlas) -> Any:
 
 
 def _near(atlas: Atlas, value: float, noise: Sequence[float]) -> list[tuple[int, Dot]]:
-    """Devices, numbered from 1, whose noise is nearest to ``value`` of the axis ``noise``."""
+    """Select the devices, numbered from 1, whose noise is nearest to ``value`` of the axis ``noise``."""
 
     def nearest(own: float) -> float:
         own = max(own, FINEST.noise)
@@ -265,7 +266,8 @@ def _draw_dots(
     axis: tuple[list[float], list[float]],
     top: float,
 ) -> None:
-    """Draw devices on a panel, each with its accuracy; those within half a cell share a label."""
+    """Draw devices on a panel, each with its accuracy; devices within half a cell of each other share a
+    label."""
     states, asymmetry = axis
     labels: list[tuple[float, float, list[str]]] = []
     for number, dot in dots:

@@ -14,7 +14,7 @@ SMALL = {"ha": "right", "fontsize": 8, "color": "0.4"}
 
 
 class _Seen:
-    """One variant of a cause's row, with or without the cause; without a score it is empty."""
+    """One column group of a cause's row, with or without the cause; empty without a score."""
 
     def __init__(self, row: Row, corrected: bool) -> None:
         end = "_corrected" if corrected else ""
@@ -25,16 +25,16 @@ class _Seen:
 
     @property
     def error(self) -> float:
-        """Root mean square of the outputs' error over their spread, percent; inf where they do not vary."""
+        """Return the rms error of the outputs over their spread, percent; inf where outputs do not vary."""
         return 100 * relative_error(SNR_MAX_DB if self.snr_db is None else self.snr_db)
 
     @property
     def differs(self) -> bool:
-        """Whether outputs differ from the float network's on any sample."""
+        """Return whether outputs differ from the float network's on any sample."""
         return self.snr_db is not None and self.snr_db < SNR_MAX_DB
 
     def flips(self, n: int) -> str:
-        """Points lost, for a table; never negative."""
+        """Return the points lost, for a table; never negative."""
         if self.lost is None or self.won is None:
             return ""
         change = self.lost - self.won
@@ -43,12 +43,12 @@ class _Seen:
 
 
 def relative_error(snr_db: float) -> float:
-    """Root mean square of an error relative to the signal's, from their ratio in decibels."""
+    """Convert a signal-to-noise ratio in decibels to the rms error relative to the signal's rms."""
     return float(10 ** (-snr_db / 20)) if snr_db > -SNR_MAX_DB else np.inf
 
 
 def without_effect(found: Explanation) -> str:
-    """The causes that change no output on these samples, in a sentence; empty if there is none."""
+    """Name in a sentence the causes that change no output on these samples; empty if there is none."""
     idle = [row.cause for row in found.rows if not _has_effect(row)]
     return f"{len(idle)} causes without effect: {', '.join(idle)}" if idle else ""
 
@@ -58,7 +58,7 @@ def _has_effect(row: Row) -> bool:
 
 
 def table(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Header and a row for each cause with an effect; columns that say nothing are left out."""
+    """Return a header, and a row for each cause with an effect. Columns without content are left out."""
     measure, rows_shown = found.measure.replace("_", " "), list(filter(_has_effect, found.rows))
     columns = [("cause", *(row.cause for row in rows_shown))]
     for corrected, also, _, _ in WAYS:
@@ -77,8 +77,8 @@ def table(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 
 
 def draw(found: Explanation) -> Any:
-    """The matplotlib figure. Left: error of the outputs, percent of their spread; right: points lost, or the
-    rms error of targets."""
+    """Draw for each cause the error of the outputs, in percent of their spread (left), and points lost or rms
+    error of targets (right); return the matplotlib figure."""
     rows = list(filter(_has_effect, found.rows))
     figure = drawing.figure(11, 0.42 * len(rows) + 1.3)
     left, right = figure.subplots(1, 2, sharey=True)

@@ -16,14 +16,14 @@ SERIES = (INK, ACCENT, "#5b8e7d", "#d9a441", "#7d5ba6", PALE)
 
 
 def figure(width: float, height: float) -> Any:
-    """An empty figure of so many inches."""
+    """Create an empty figure of ``width`` x ``height`` inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def written(made: Any, kind: str, salt: str = "ndrite") -> bytes:
-    """The figure as png, svg or pdf; the same figure gives the same bytes.
+    """Return the figure as png, svg or pdf; equal figures give equal bytes.
 
     ``salt`` names parts of an SVG, which a page keeps apart.
     """
@@ -37,13 +37,14 @@ def written(made: Any, kind: str, salt: str = "ndrite") -> bytes:
 
 
 def save(made: Any, path: str | os.PathLike[str]) -> Path:
-    """Write the figure; the name's suffix says in which format. Where it is."""
+    """Write the figure in the format of the name's suffix, and return its path."""
     return write_whole(path, written(made, picture_format(path)))
 
 
 @contextmanager
 def fitted(path: Path, below: dict[str, str], **above: str) -> Iterator[tuple[Any, Any]]:
-    """A picture of a fit, to be written: axes of the data with their model, and of the residuals below."""
+    """Provide two axes, for data with their model and for the residuals below, and write the picture
+    afterwards."""
     drawn = figure(7, 6)
     upper, lower = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     yield upper, lower

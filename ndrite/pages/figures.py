@@ -21,7 +21,7 @@ LEGEND = {"frameon": False, "fontsize": 8, "loc": "outside lower center"}
 
 
 class Tiling(NamedTuple):
-    """One layer on arrays of the chip.
+    """How the weights of one layer are placed on arrays of the chip.
 
     ``rows`` and ``columns`` are weights (K, M), and ``down`` by ``across`` the tiles that they take.
     ``arrays`` counts those of G+ and G- where they are separate. ``used`` is the share of cells 0..1 that
@@ -37,7 +37,7 @@ class Tiling(NamedTuple):
 
 
 def tilings(whole: Compiled) -> list[Tiling]:
-    """One for each product of the program, in order."""
+    """Return a tiling for each product of the program, in order."""
     array, tilings_found = whole.die.chip.array, []
     for layer in whole.program.layers:
         k, m = layer.inputs, layer.outputs
@@ -49,12 +49,13 @@ def tilings(whole: Compiled) -> list[Tiling]:
 
 
 def used_share(found: list[Tiling]) -> float:
-    """Share 0..1 of all cells of all arrays that hold a weight."""
+    """Return the share 0..1 of the cells of all arrays that store a weight."""
     return sum(t.arrays * t.used for t in found) / sum(t.arrays for t in found)
 
 
 def confusion(axes: Any, labels: Any, answers: Any, names: Sequence[Any], size: float = 7) -> None:
-    """Labels (n,) in rows against answers (n,) in columns; counts of samples, of many classes the shades."""
+    """Draw labels (n,) in rows against answers (n,) in columns: counts of samples, or only shades where there
+    are many classes."""
     matrix = counted(labels, answers, len(names))
     share = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
@@ -68,14 +69,14 @@ def confusion(axes: Any, labels: Any, answers: Any, names: Sequence[Any], size: 
 
 
 def counted(labels: Any, answers: Any, classes: int) -> npt.NDArray[np.int64]:
-    """Samples of a class (row) by answer (column), (classes, classes)."""
+    """Count samples by class (row) and answer (column), (classes, classes)."""
     counts = np.zeros((classes, classes), np.int64)
     np.add.at(counts, (labels, answers), 1)
     return counts
 
 
 def targets(wanted: npt.NDArray[Any], found: npt.NDArray[Any], unit: str) -> Any:
-    """Every output's targets and answers, (samples, outputs) each; on the line, they are equal."""
+    """Draw answers against targets, (samples, outputs) each, with the line on which both are equal."""
     figure = drawing.figure(5.2, 5.0)
     axes = figure.subplots()
     for m, (x, y) in enumerate(zip(wanted.T, found.T, strict=True)):
@@ -89,7 +90,7 @@ def targets(wanted: npt.NDArray[Any], found: npt.NDArray[Any], unit: str) -> Any
 
 
 def curves(whole: Compiled, figure: Any) -> bool:
-    """Curves of the neurons of the first layer that has any, and what the chip's tables do.
+    """Draw curves of neurons in the first layer that has any, beside the chip's tables.
 
     Gives whether there is such a layer; ``figure`` is a whole one or a part of one.
     """
@@ -133,7 +134,7 @@ def curves(whole: Compiled, figure: Any) -> bool:
 
 
 def cells(die: Die) -> Any:
-    """Differential conductance of every pair, and what programming and time did to it."""
+    """Draw the differential conductance of every pair of cells, and its errors by programming and time."""
     arrays, cell = die.arrays[:LAYERS_MAX], die.chip.cell
     figure = drawing.figure(9.0, 3.4 * len(arrays))
     grid = figure.subplots(len(arrays), 3, squeeze=False, width_ratios=(1, 1, 0.8))
@@ -154,7 +155,7 @@ def cells(die: Die) -> Any:
 
 
 def chips(summary: dict[str, Any]) -> Any:
-    """A campaign's: their histogram with the threshold, and yield against threshold."""
+    """Draw the histogram of a campaign with its threshold, and yield against threshold."""
     (per_chip,) = (name for name in summary if name.endswith("_per_chip"))
     measure, threshold = per_chip.removesuffix("_per_chip").replace("_", " "), summary.get("threshold")
     higher = measure.endswith("accuracy")
@@ -178,7 +179,7 @@ def chips(summary: dict[str, Any]) -> Any:
 
 
 def front(rows: list[dict[str, Any]], best: list[dict[str, Any]], axes: tuple[str, ...]) -> Any:
-    """All points of a sweep, and the ``best`` joined and named by their values of ``axes``."""
+    """Draw all points of a sweep, with ``best`` joined by a line and labelled by their values of ``axes``."""
     figure = drawing.figure(6.4, 4.2)
     ax = figure.subplots()
 

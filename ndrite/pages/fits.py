@@ -14,7 +14,8 @@ RESIDUALS = {"color": ACCENT, "ms": 3, "alpha": 0.5}
 
 
 def draw_ndr(fit: fitting.NdrFit, path: Path) -> None:
-    """Current against voltage of every device, the median device's model, residuals of each own fit."""
+    """Draw current against voltage of every device, the median device's model, and the residuals of each
+    device's own fit."""
     title = f"{fit.model}: rms residual {100 * fit.rms:.2g} % of the peak"
     below = {"xlabel": "voltage (V)", "ylabel": "residual\n(% of peak)"}
     tabulated = fit.model == "table"  # laws are of a driven neuron
@@ -32,7 +33,7 @@ def draw_ndr(fit: fitting.NdrFit, path: Path) -> None:
 
 
 def draw_rram(fit: fitting.RramFit, path: Path) -> None:
-    """Deviation against target, with its standard error, the polynomial, and the difference."""
+    """Draw deviation against target with its standard error, the polynomial, and the residuals."""
     title = f"{int(fit.cells.sum())} cells, {len(fit.target)} targets"
     below = {"xlabel": "target conductance (uS)", "ylabel": "residual (uS)"}
     error = fit.sigma / np.sqrt(2.0 * (fit.cells - 1))
@@ -44,7 +45,7 @@ def draw_rram(fit: fitting.RramFit, path: Path) -> None:
 
 
 def draw_ecram(fit: fitting.EcramFit, path: Path) -> None:
-    """Conductance, or current, against pulses of every branch, model and residuals."""
+    """Draw conductance, or current, against pulses for every branch, with model and residuals."""
     quantity = {"uS": "conductance", "uA": "current"}[fit.unit]
     title = f"rms residual {100 * fit.rms:.2g} % of the range"
     below = {"xlabel": "pulse", "ylabel": f"residual ({fit.unit})"}
@@ -61,7 +62,7 @@ def draw_ecram(fit: fitting.EcramFit, path: Path) -> None:
 
 
 def draw_ageing(fit: fitting.AgeingFit, path: Path) -> None:
-    """What was measured against time, cycles or temperature, the law, and the difference."""
+    """Draw measurements against time, cycles or temperature, with the law and the residuals."""
     title = f"{fit.model}: {fit.cells} cells"
     below = {"xlabel": fit.axes[0], "ylabel": "residual"}
     order = np.argsort(fit.x, kind="stable")

@@ -32,7 +32,7 @@ CLASSES_MAX = 32
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Report(Result):
-    """The result of ``ndrite.report``: every number of the page, to be looked at or written.
+    """The result of ``ndrite.report``: every number of the page, to show or to write.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Report(Result):
         )
 
     def save_figures(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Write every figure as SVG and PDF into ``folder``, which is made where it is missing."""
+        """Write every figure as SVG and PDF into ``folder``, creating it if necessary."""
         into = Path(folder)
         into.mkdir(parents=True, exist_ok=True)
         files = [(name, suffix) for name in self.figures for suffix in ("svg", "pdf")]
@@ -89,7 +89,7 @@ class Report(Result):
 
     @cached_property
     def figures(self) -> dict[str, Any]:
-        """Figures by name, drawn when first requested; only those that the run has data for."""
+        """Return figures by name, drawn on first use; only figures that the run has data for."""
         subject, curves = self.subject, drawing.figure(6.4, 5.0)
         drawn = {
             "answers": self._answers(),
@@ -114,7 +114,7 @@ class Report(Result):
 
     @property
     def name(self) -> str:
-        """Program and chip."""
+        """Return program and chip."""
         return f"{self.subject.program.name} on {self.subject.die.chip.name}"
 
     @property
@@ -123,12 +123,12 @@ class Report(Result):
 
     @property
     def classes(self) -> bool:
-        """Whether every sample has one class."""
+        """Return whether every sample has one class."""
         return self.task.kind in (CLASSES, TWO_CLASSES) and self.task.places == 1
 
     @property
     def worst_class(self) -> str:
-        """The class with the least share of right answers, in words."""
+        """Describe the class with the smallest share of right answers."""
         names = self.task.names
         counts = figures.counted(self.labels, self.task.answers(self.answers), len(names))
         right, total = counts.diagonal(), counts.sum(axis=1)
@@ -137,7 +137,7 @@ class Report(Result):
 
     @property
     def scores(self) -> tuple[str, str]:
-        """Accuracy with its interval over samples, or rms error: in floats, and of the golden model."""
+        """Return accuracy with its interval over samples, or rms error, in floats and on the golden model."""
         explanation, unit = self.explanation, self.subject.program.meaning.output_unit
         float_does, golden_does = (
             percent(score, self.samples)
@@ -149,13 +149,13 @@ class Report(Result):
 
     @property
     def flips(self) -> str:
-        """Loss of the golden model against floats, in words."""
+        """Describe the loss of the golden model against floats."""
         program_row = self.explanation.program
         return "-" if program_row.lost is None else loss(program_row.lost, program_row.won or 0, self.samples)
 
     @property
     def bound_cycles(self) -> int | None:
-        """The fewest clock cycles of an inference on the board's lanes; None where no board was chosen."""
+        """Return the fewest clock cycles of an inference on the board's lanes, or None without a board."""
         if self.board is None:
             return None
         rows = self.board["geometry"].get("lane_rows", 1)  # reports of before have none
@@ -163,12 +163,12 @@ class Report(Result):
 
     @cached_property
     def tilings(self) -> list[Tiling]:
-        """One for each product of the program, in order."""
+        """Return a tiling for each product of the program, in order."""
         return figures.tilings(self.subject)
 
     @property
     def quantities(self) -> dict[str, str]:
-        """Headline quantities in words; ``-`` for an unknown one."""
+        """Return the headline quantities as text; ``-`` for an unknown one."""
         measure, total = self.explanation.measure.replace("_", " "), self.cost.total
         error = causes.relative_error(self.explanation.program.snr_db)
         cycles = "-" if self.bound_cycles is None else f"{self.bound_cycles:,}"
@@ -188,7 +188,7 @@ class Report(Result):
 
     @property
     def provenance(self) -> dict[str, str]:
-        """Digests of the page's subject, and versions of what computed it."""
+        """Return digests of what the page describes, and versions of the software that computed it."""
         from importlib.metadata import version
 
         import scipy
@@ -210,7 +210,7 @@ class Report(Result):
 
 @lru_cache(1)
 def environment() -> Any:
-    """Templates of pages; foreign text is escaped."""
+    """Create the template environment of pages; foreign text is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     templates = Environment(

@@ -27,7 +27,7 @@ PATIENCE_S = 10.0
 
 
 class Cluster:
-    """Workers of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT with Dask's own settings.
+    """The workers of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT with Dask's own settings.
 
     Raises RunError when it does not answer, has no worker, or a worker has other code or lacks a package.
     """
@@ -53,7 +53,7 @@ class Cluster:
 
     @property
     def places(self) -> int:
-        """Runs under way at once: ``AHEAD`` for every thread of all workers."""
+        """Return how many runs may be under way: ``AHEAD`` for every thread of all workers."""
         if time.monotonic() > self._asked + ASKED_S and self._client.status == "running":
             self._threads, self._asked = sum(self._client.nthreads().values()), time.monotonic()
         return AHEAD * self._threads
@@ -78,7 +78,7 @@ class Cluster:
                     )
 
     def submit(self, run: Run) -> Future[dict[str, Any]]:
-        """Begin a run. Waits for a scheduler that was restarted; RunError where it does not come back."""
+        """Submit a run. Waits while a scheduler restarts; raises RunError if it does not come back."""
         deadline = time.monotonic() + 2 * PATIENCE_S
         while self._client.status != "running":
             if self._client.status == "closed" or time.monotonic() > deadline:
@@ -92,7 +92,7 @@ class Cluster:
         return future
 
     def _content(self, file: File) -> Any:
-        """Key under which Dask holds the content of a file that every worker has received."""
+        """Return the key under which Dask holds the content of a file that every worker has received."""
         sent = self._sent.get(file.sha256)
         if sent is None or sent.status != "finished":  # a scheduler that was restarted has forgotten it
             sent = self._sent[file.sha256] = self._client.scatter(file.read(), broadcast=True)
@@ -104,7 +104,7 @@ class Cluster:
 
 
 def _installed(needs: Sequence[str]) -> dict[str, str]:
-    """Properties that a worker must share with this process: version, code, and packages."""
+    """Return the properties that a worker must share with this process: version, code, and packages."""
     modules = {"ndrite.emulator.golden.core", *needs}
     own = sorted(name for name in modules if name.partition(".")[0] in OWN)
     return {
@@ -115,7 +115,7 @@ def _installed(needs: Sequence[str]) -> dict[str, str]:
 
 
 def _perform(run: Run, key: str, contents: dict[str, bytes]) -> dict[str, Any]:
-    """Perform a run on a worker, with files as they were sent, written once per process."""
+    """Perform a run on a worker. Its files are written once per process."""
     local = dict(run.parameters)
     for name, file in run.parameters.items():
         if isinstance(file, File):
@@ -134,7 +134,7 @@ def _perform(run: Run, key: str, contents: dict[str, bytes]) -> dict[str, Any]:
 
 @cache
 def _folder() -> Path:
-    """A folder of this process for files."""
+    """Return a folder of this process for files."""
     folder = Path(tempfile.mkdtemp(prefix="ndrite-files-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

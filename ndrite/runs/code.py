@@ -25,14 +25,16 @@ Parsed = list[str]
 
 @cache
 def code_digest(module: str) -> str:
-    """SHA-256, hexadecimal, over ``module`` and every module of ours that it imports, directly or not."""
+    """Return the SHA-256, hexadecimal, over ``module`` and every module of this package that it imports,
+    directly or not."""
     modules = _modules(module)
     lines = (f"{name} {modules[name][0]}\n" for name in sorted(modules))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def modules_of(module: str) -> list[str]:
-    """Names of our modules that ``module`` needs, itself and the packages that hold them included."""
+    """Return the names of this package's modules that ``module`` needs, including itself and the packages
+    that contain them."""
     return sorted(_modules(module))
 
 
@@ -60,7 +62,8 @@ def _modules(module: str) -> dict[str, Parsed]:
 
 
 def _source(module: str) -> bytes | None:
-    """Source of a module; None of what is no module, such as a name that is imported from one."""
+    """Return the source of a module, or None for a name that is not a module, such as a function imported
+    from one."""
     top, *inner = module.split(".")
     for root in _roots(top):
         path = root.joinpath(*inner)
@@ -72,7 +75,7 @@ def _source(module: str) -> bytes | None:
 
 @cache
 def _roots(top: str) -> tuple[Path, ...]:
-    """Folders of a top-level package, which is not imported for it."""
+    """Return the folders of a top-level package without importing it."""
     spec = importlib.util.find_spec(top)
     return () if spec is None else tuple(map(Path, spec.submodule_search_locations or ()))
 
@@ -91,7 +94,7 @@ def _parsed(source: bytes) -> Parsed:
 
 
 def _is_text(node: ast.stmt) -> bool:
-    """Whether a statement is a string alone: a docstring, of a constant too."""
+    """Return whether a statement is a string alone: a docstring, also of a constant."""
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)

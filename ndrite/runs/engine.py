@@ -33,15 +33,15 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Outcome:
-    """A row for each run, in the order of the runs: None of one that failed or is another share's; the
-    ``errors`` of those that failed, by number."""
+    """The results of a list of runs: ``rows`` in the order of the runs, None for a run that failed or belongs
+    to another share, and ``errors`` of failed runs by number."""
 
     rows: list[Row | None]
     errors: dict[int, str]
 
     def done(self, what: str, name: Callable[[int], str]) -> list[Row]:
-        """The rows that are there. Raises RunError when runs failed: so many ``what``, and ``name`` of the
-        first."""
+        """Return the rows that exist. Raises RunError if runs failed, with the number of failed ``what`` and
+        the ``name`` of the first."""
         if self.errors:
             first = min(self.errors)
             raise RunError(
@@ -60,7 +60,7 @@ def execute(
     progress: Callable[[int, int], None] = lambda done, total: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
-    """Do all runs whose results are not in ``folder`` yet.
+    """Do all runs whose results are not yet in ``folder``.
 
     Raises RunError when another process works on the same share of the folder, StateError naming a result
     that was edited, HostError when the last board is gone. An interrupt leaves what is sealed.
@@ -112,8 +112,8 @@ def execute(
 def _results(
     missing: dict[str, Run], workers: Workers, say: Callable[[str], None]
 ) -> Generator[tuple[str, Row | None, str]]:
-    """Results as they come: a key, and either a row or the text of an error. As many runs are under way as
-    the workers have places."""
+    """Yield results as they arrive: a key, and a row or the text of an error. At most as many runs are under
+    way as the workers have places."""
     waiting, tries, under_way = list(reversed(missing)), Counter[str](), dict[Any, str]()
     lost = ""
     while waiting or under_way:
@@ -141,13 +141,13 @@ def _results(
 
 
 def _seal(folder: Path, key: str, row: Row | None, error: str) -> None:
-    """Write a result, with the versions that floats depend on beside it."""
+    """Write a result, with the versions that floating-point results depend on."""
     content = {"row": row, "error": error, "numpy": np.__version__, "numba": _version("numba")}
     save_state(folder / f"{key}.run", {"key": key}, json.dumps(content).encode(), code=key)
 
 
 def _sealed(folder: Path, key: str) -> Row | None:
-    """The row of a run that is done; None where it has failed."""
+    """Return the row of a finished run, or None if it failed."""
     path = folder / f"{key}.run"
     try:
         row: Row | None = json.loads(load_state(path, {"key": key}, code=key))["row"]
@@ -164,7 +164,7 @@ def _version(package: str) -> str:
 
 
 def _brief(run: Run) -> str:
-    """A run in a few words: the parameters that are numbers or short text."""
+    """Describe a run in a few words: its parameters that are numbers or short text."""
     words = [
         f"{k} {v}" for k, v in run.parameters.items() if isinstance(v, int | float | str) and len(str(v)) < 30
     ]
@@ -173,8 +173,8 @@ def _brief(run: Run) -> str:
 
 @contextlib.contextmanager
 def folder_beside(output: str | os.PathLike[str] | None, share: Share | None) -> Iterator[Path]:
-    """Give ``.NAME.runs`` beside the file ``output``, for the runs that it is made of; without an output a
-    folder that is gone afterwards."""
+    """Provide the folder ``.NAME.runs`` beside the file ``output`` for its runs, or a temporary folder
+    without an output."""
     if output is not None:
         yield Path(output).with_name(f".{Path(output).name}.runs")
     elif share is not None:
@@ -186,7 +186,7 @@ def folder_beside(output: str | os.PathLike[str] | None, share: Share | None) ->
 
 @contextlib.contextmanager
 def _alone(folder: Path, share: Share | None) -> Iterator[None]:
-    """Hold the folder, or a share of it. RunError where another process does."""
+    """Lock the folder, or a share of it. Raises RunError if another process holds the lock."""
     try:
         import fcntl
     except ModuleNotFoundError:  # not on Windows: there two engines would do the same runs twice, no harm

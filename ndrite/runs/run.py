@@ -17,23 +17,23 @@ from ndrite.runs.code import code_digest
 
 
 class RunError(EmulatorError):
-    """Runs, a folder of results or a worker that cannot be used; the message names it."""
+    """An error in runs, in a folder of results or in a worker; the message names it."""
 
 
 @dataclass(frozen=True)
 class File:
-    """A file as it was when a plan was read: path and SHA-256. Remote workers get its content."""
+    """A file as it was when a plan was read: path and SHA-256. Remote workers receive its content."""
 
     path: str
     sha256: str
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """``path`` as it is now. OSError when it cannot be read."""
+        """Record ``path`` as it is now. Raises OSError if it cannot be read."""
         return cls(str(path.resolve()), hashlib.sha256(path.read_bytes()).hexdigest())
 
     def read(self) -> bytes:
-        """Its content. Raises RunError when the file is another than the plan was read with."""
+        """Return the file's content. Raises RunError if the file has changed since the plan was read."""
         try:
             data = Path(self.path).read_bytes()
         except OSError as error:
@@ -43,7 +43,7 @@ class File:
         return data
 
     def array(self) -> npt.NDArray[Any]:
-        """The array in an ``.npy`` file. Raises RunError when it is none."""
+        """Return the array in an ``.npy`` file. Raises RunError if the file is not one."""
         try:
             return read_array(self.read())
         except ArchiveError as error:
@@ -63,7 +63,7 @@ class Run:
 
     @cached_property
     def key(self) -> str:
-        """Hexadecimal digest of function, parameters (of files the content) and code."""
+        """Return a hexadecimal digest of function, parameters (content of files included) and code."""
         module, _, _ = self.function.partition(":")
         plain = {k: v.sha256 if isinstance(v, File) else v for k, v in self.parameters.items()}
         code = [code_digest(name) for name in (module, *self.needs)]
@@ -72,11 +72,11 @@ class Run:
 
     @property
     def files(self) -> list[File]:
-        """Files among the parameters."""
+        """Return the files among the parameters."""
         return [value for value in self.parameters.values() if isinstance(value, File)]
 
     def perform(self, board: Any = None) -> dict[str, Any]:
-        """Call the function, with the open ``board`` of its worker where that has one; its row, plain
+        """Call the function, with the open ``board`` of its worker if it has one; return its row, plain
         values."""
         module, _, name = self.function.partition(":")
         opened = {} if board is None else {"board": board}

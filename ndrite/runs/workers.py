@@ -24,25 +24,26 @@ GOLDEN = ("golden:",)
 
 
 class WorkerLost(Exception):
-    """A worker went away before its run was done; the text names it."""
+    """A worker ended before its run was done; the message names it."""
 
 
 class Workers(Protocol):
-    """Does runs; closed when the last one is done."""
+    """Workers that perform runs, closed after the last run."""
 
     @property
     def places(self) -> int:
-        """How many runs are under way at the same time."""
+        """Return how many runs are under way at the same time."""
 
     def submit(self, run: Run) -> Future[dict[str, Any]]:
-        """Begin a run; its future raises WorkerLost, or is cancelled, where the worker goes away."""
+        """Submit a run; its future raises WorkerLost, or is cancelled, if the worker ends first."""
 
     def close(self) -> None:
-        """Let the workers go."""
+        """Release the workers."""
 
 
 class Here:
-    """This process, with a ``board`` or without, one run after the other: a run is done when submitted."""
+    """This process, with or without a ``board``. Runs are performed one by one; ``submit`` returns when the
+    run is done."""
 
     places = 1
 
@@ -62,7 +63,7 @@ class Here:
 
 
 class Processes:
-    """Local processes, each of which does a run at a time; one that dies is started anew.
+    """Local processes that perform one run at a time each; a process that dies is restarted.
 
     With ``boards``, URLs, each process has opened one of them, and is left alone once its board has gone
     away. Raises HostError when a board cannot be opened, RunError when the processes cannot start.
@@ -111,13 +112,13 @@ class Processes:
         return outer
 
     def close(self) -> None:
-        """End the processes, whatever they are at."""
+        """End the processes, also in the middle of a run."""
         for process in list(self._all):  # one that ends may be replaced meanwhile
             process.end()
 
 
 class _Process:
-    """A local process, and the URL of its board, empty without."""
+    """A local process, and the URL of its board (empty without a board)."""
 
     def __init__(self, board: str = "") -> None:
         self.board = board
@@ -125,7 +126,7 @@ class _Process:
         self._children: list[Any] = []
 
     def call(self, function: Any, *parameters: Any) -> Future[Any]:
-        """Begin a call; the process starts with the first one."""
+        """Begin a call; the process starts with the first call."""
         # A process leaves Ctrl-C to the one that starts it: what is blocked here is there for good.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -136,7 +137,7 @@ class _Process:
         return future
 
     def death(self) -> str:
-        """The number and exit code of the process, which has ended by itself."""
+        """Return the number and exit code of a process that has ended by itself."""
         (child,) = self._children
         child.join(1)
         whose = f"board {self.board}" if self.board else "a local process"
@@ -155,7 +156,7 @@ _opened: dict[str, Any] = {}
 
 
 def _begin() -> None:
-    """Begin a worker process of one thread, which ends with its parent."""
+    """Start a worker process of one thread that ends with its parent."""
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1)
@@ -170,12 +171,13 @@ def _begin() -> None:
 
 
 def _connect(url: str) -> Any:
-    """Open a board. By name: results are the same on every board, so no code of boards makes them stale."""
+    """Open a board. The import is by name, so that code of boards does not make results stale: results are
+    equal on every board."""
     return pkgutil.resolve_name("ndrite.url:connect")(url)
 
 
 def _open(url: str) -> None:
-    """Open this process's board, if any, and release it when the process is told to end."""
+    """Open this process's board, if it has one, and close it when the process is told to end."""
     if not url:
         return
     try:
@@ -193,7 +195,7 @@ def _open(url: str) -> None:
 
 
 def _perform(run: Run) -> dict[str, Any]:
-    """In a process: the run, on its board where it has one."""
+    """Perform a run in a worker process, on its board if it has one."""
     try:
         return run.perform(_opened.get("board"))
     except InputError:
@@ -210,8 +212,8 @@ def open_workers(
     boards: Sequence[str] = GOLDEN,
     needs: Sequence[str] = (),
 ) -> Iterator[Workers]:
-    """Open this process (``count`` 1), local processes, a process for each of several boards, or a Dask
-    scheduler's workers for the block.
+    """Provide workers for the block: this process (``count`` 1), local processes, a process for each of
+    several boards, or a Dask scheduler's workers.
 
     ``needs``: modules that the runs import: of ours the same code, of other packages any version. Raises
     RunError where boards and other workers are asked for at once.

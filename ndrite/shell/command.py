@@ -41,8 +41,8 @@ class CheckFailed(Exception):
 
 
 def told(docstring: str) -> tuple[str, dict[str, str], list[str]]:
-    """Split a docstring of NumPy's form: text before its sections, of each parameter, commands of
-    examples."""
+    """Split a docstring in NumPy's format into the text before its sections, the text of each parameter, and
+    the example commands."""
     first, *parts = SECTION.split(docstring.replace("``", ""))
     sections = dict(zip(parts[::2], parts[1::2], strict=True))
     parameters = {}
@@ -86,7 +86,7 @@ def command_of(name: str, function: Callable[..., Result]) -> click.Command:
 
 
 def _show(result: Result, as_json: bool, written: dict[str, str]) -> None:
-    """Print the result of a verb: on stdout, or on stderr where its file goes to stdout."""
+    """Print the result of a verb on stdout, or on stderr if its file goes to stdout."""
     if as_json:
         click.echo(json.dumps({**written, **result.as_dict()}, indent=2))
     elif STANDARD in written.values():
@@ -102,8 +102,8 @@ def _show(result: Result, as_json: bool, written: dict[str, str]) -> None:
 
 
 def _parameter(name: str, parameter: inspect.Parameter, hint: Any, text: str) -> click.Parameter | None:
-    """Option for a parameter, or argument for a positional-only one; None for a parameter that only Python
-    can pass."""
+    """Create the option of a parameter, or the argument of a positional-only one; None for a parameter that
+    only Python can pass."""
     kind, option = parted(hint)
     value = _type(kind, option.of)
     if name in TOLD or value is None:
@@ -134,7 +134,7 @@ def _parameter(name: str, parameter: inspect.Parameter, hint: Any, text: str) ->
 
 
 class _Read(click.types.FuncParamType):  # type: ignore[type-arg]
-    """Convert a word by a function. Its refusal is the message, which click 8.3 leaves out."""
+    """Convert a word by a function, and keep the text of its refusal, which click 8.3 leaves out."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:

@@ -27,13 +27,14 @@ Names = Mapping[str, "str | tuple[str, Names]"]
 
 
 def _verbs(module: str, names: str) -> dict[str, str]:
-    """Commands of a module's functions; ``list`` would hide Python's."""
+    """Return the commands of a module's functions. The command ``list`` of ``chip`` is ``list_chips``, since
+    ``list`` is Python's."""
     functions = {"list": f"list_{module.split('.')[-1]}s"}
     return {name: f"{module}:{functions.get(name, name)}" for name in names.split()}
 
 
 def _each(names: str) -> dict[str, str]:
-    """Commands that are a module each."""
+    """Return commands that have a module each."""
     return {name: f"ndrite.verbs.{name}:{name}" for name in names.split()}
 
 
@@ -83,7 +84,7 @@ A board that runs programs is named by a URL:
 
 
 class Verbs(click.Group):
-    """Commands that are imported when they are called; until then their docstrings are read as text."""
+    """A command group that imports a command when it is called, and reads docstrings as text until then."""
 
     def __init__(self, name: str, known: Names, **options: Any) -> None:
         super().__init__(name, **options)
@@ -108,7 +109,7 @@ class Verbs(click.Group):
 
 
 def summary(where: str) -> str:
-    """First line of a verb's docstring, without importing it."""
+    """Return the first line of a verb's docstring without importing the verb."""
     module, _, function = where.partition(":")
     spec = importlib.util.find_spec(module)
     assert spec is not None
@@ -144,7 +145,7 @@ group.params[-1].hidden = True  # type: ignore[attr-defined]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point: run a command, exit with its code."""
+    """Run a command and exit with its code; the entry point."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # where a locale lacks a name's letters
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends it as cleanly as Ctrl-C does
@@ -152,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; its exit code. Errors go to stderr as one line."""
+    """Run a command and return its exit code. An error is one line on stderr."""
     terminal.quiet = terminal.verbose = False
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -189,7 +190,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _note(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-    """A warning of ours as a note; those of other packages are for programmers, and are dropped."""
+    """Show a warning of this package as a note. Warnings of other packages are for programmers and are
+    dropped."""
     if category.__module__.partition(".")[0] == "ndrite":
         terminal.note(f"ndrite: warning: {message}")
 

@@ -29,24 +29,26 @@ quiet = verbose = False
 
 
 def printable(text: str) -> str:
-    """``text`` without what would command a terminal: names come from files of other people."""
+    """Remove control characters from ``text``: names come from other people's files and could command the
+    terminal."""
     return CONTROLS.sub("\ufffd", ESCAPES.sub("", text))
 
 
 def say(text: str) -> None:
-    """A line on stdout."""
+    """Print a line on stdout."""
     click.echo(printable(text))
 
 
 def note(text: str) -> None:
-    """A line on stderr for a person to read; dropped by ``--quiet``."""
+    """Print a line for a person on stderr, unless ``--quiet`` is set."""
     if not quiet:
         click.echo(printable(text), err=True)
 
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[..., None]]:
-    """A bar on stderr while the block runs; a line every ten seconds where stderr is no terminal.
+    """Show a progress bar on stderr during the block, or a line every ten seconds if stderr is not a
+    terminal.
 
     The function that it yields takes the progress: ``(done, total)``, or in words.
     """
@@ -82,7 +84,7 @@ def progress_bar(what: str) -> Iterator[Callable[..., None]]:
 
 
 def print_table(shown: Shown) -> None:
-    """A table on stdout; columns of numbers right aligned, the first and those of words left."""
+    """Print a table on stdout; columns of numbers are right aligned, other columns and the first left."""
     title, header, rows = shown
     say(title)
     # As Text: square brackets in a name are no markup.

@@ -17,22 +17,23 @@ Fields = Mapping[str, tuple[Any, Any, str]]
 
 
 class SweepError(RunError):
-    """A sweep plan that cannot be used."""
+    """An error in a sweep plan."""
 
 
 require_plan = partial(require, error=SweepError)
 
 
 class Point(NamedTuple):
-    """One combination: a call of what computes it, and ``axes``, what the plan varied, for the table."""
+    """One combination of a plan: the call that computes it, and ``axes``, the varied values, for the
+    table."""
 
     run: Run
     axes: dict[str, Any]
 
 
 def checked(content: Any, known: Fields, what: str = "") -> dict[str, Any]:
-    """Fields of a plan, or of its part ``what``: given values, checked, or their defaults. SweepError names
-    the field, its value and what is accepted."""
+    """Check the fields of a plan, or of its part ``what``, and fill in defaults. SweepError names the field,
+    its value and what is accepted."""
     require_plan(isinstance(content, dict), what or "plan", shown(content), "a mapping of fields")
     inside = f"{what}." if what else ""
     for name in content:
@@ -48,12 +49,12 @@ def checked(content: Any, known: Fields, what: str = "") -> dict[str, Any]:
 
 
 def axis_value(value: Any) -> Any:
-    """A value of an axis as a table has it: a number, True, False, None or text."""
+    """Convert the value of an axis for the table: a number, True, False, None or text."""
     return value if isinstance(value, bool | int | float | None) else str(value)
 
 
 def changed(chip: Chip, varied: Mapping[str, Any]) -> Chip:
-    """The description with dotted fields set; ChipError where one does not fit."""
+    """Set dotted fields of a description. Raises ChipError for one that does not exist."""
     content = chip.as_dict()
     if content["cell"]["on_off_ratio"] is not None:
         content["cell"]["g_min_uS"] = 0.0  # it follows at every point

@@ -75,13 +75,14 @@ the ``held_out`` samples after the ``samples`` that are learned from counts."""
 
 
 def seeds_of(fields: dict[str, Any]) -> list[int]:
-    """The seeds of a plan, each once."""
+    """Return the seeds of a plan without repetition."""
     seeds = fields["seeds"]
     return list(range(seeds)) if isinstance(seeds, int) else list(dict.fromkeys(seeds))
 
 
 def learning_points(content: dict[str, Any], path: Path) -> tuple[str, tuple[Point, ...], tuple[str, ...]]:
-    """Name, points and axes of a plan that learns. SweepError names field, value and what is accepted."""
+    """Return name, points and axes of a plan that learns. SweepError names field, value and what is
+    accepted."""
     kinds = {"chip": (str | dict[str, Any], None, COMMON["chip"][2]), "learn": (Any, None, "")}
     fields = checked(content, {**COMMON, **kinds})
     require_plan(fields["chip"] is not None, "chip", "missing", COMMON["chip"][2])
@@ -107,7 +108,7 @@ def learning_points(content: dict[str, Any], path: Path) -> tuple[str, tuple[Poi
 
 
 def _check_axis(axis: str, values: Any) -> None:
-    """Refuse an axis that is none, and values that are no list."""
+    """Raise SweepError for an unknown axis, or for values that are not a list."""
     section, _, field = axis.partition(".")
     known: dict[str, Any] = {name: fields_of(kind) for name, kind in SECTIONS.items()}
     known |= {"learn": LEARN, "device": {*known["ecram"], *insitu.Place._fields}}
@@ -119,7 +120,7 @@ def _check_axis(axis: str, values: Any) -> None:
 
 
 def sample_files(fields: dict[str, Any], folder: Path) -> dict[str, File]:
-    """The user's samples and classes, by parameter; empty where the plan names none."""
+    """Return the files of the user's samples and classes by parameter; empty if the plan names none."""
     names = {name: fields[name] for name in ("inputs", "labels") if fields[name] is not None}
     require_plan(len(names) != 1, "fields", f"{', '.join(names)} alone", "inputs and labels, or neither")
     for name, file in names.items():
@@ -128,7 +129,8 @@ def sample_files(fields: dict[str, Any], folder: Path) -> dict[str, File]:
 
 
 def _loaded(name: str | dict[str, Any], base: str, folder: Path) -> Chip:
-    """A description by name, a file beside the plan first, laid over ``base``; or by its content."""
+    """Load a description by name, preferring a file beside the plan, or from its content, and complete it
+    from ``base``."""
     if isinstance(name, dict):
         return parse_chip(name)
     parts = [str(folder / part) if (folder / part).is_file() else part for part in name.split("+")]
@@ -136,7 +138,7 @@ def _loaded(name: str | dict[str, Any], base: str, folder: Path) -> Chip:
 
 
 def _run(chip: Chip, common: dict[str, Any], varied: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Parameters of a point's run: chip and device, plain values, and how it learns."""
+    """Return the parameters of a point's run: chip and device as plain values, and the training options."""
     of_section: dict[str, dict[str, Any]] = {"learn": {}, "device": {}}
     for axis, value in varied.items():
         section, _, field = axis.partition(".")
@@ -160,7 +162,8 @@ def _run(chip: Chip, common: dict[str, Any], varied: dict[str, Any], folder: Pat
 
 
 def _device(device: Chip, varied: dict[str, Any]) -> Chip:
-    """The weights' device with fields changed: those of its description first, then where it stands."""
+    """Return the weights' device after changing fields: first fields of its description, then its place on
+    the map."""
     place = {field: varied[field] for field in insitu.Place._fields if field in varied}
     device = changed(device, {f"ecram.{field}": v for field, v in varied.items() if field not in place})
     law = insitu.law_of_weights(device, device.name)

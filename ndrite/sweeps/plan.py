@@ -34,7 +34,7 @@ SCALE = ("count", "trials", "chips", "samples")
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A sweep: its points, the axes in their order, and whether points learn in situ."""
+    """A sweep: its points, the axes in order, and whether points learn in situ."""
 
     name: str
     points: tuple[Point, ...]
@@ -43,7 +43,7 @@ class Plan:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Modules that points import, wherever they are computed."""
+        """Return the modules that points import on any worker."""
         if self.learns:
             return ("ndrite.sweeps.trained",)
         of_suffix = {".onnx": ("onnx",), ".pt": ("onnx", "torch"), ".pth": ("onnx", "torch")}
@@ -75,7 +75,7 @@ def load_plan(path: Path) -> Plan:
 
 
 def plan_of(content: Mapping[str, Any]) -> Plan:
-    """A plan from its fields, as ``load_plan`` reads them; paths are relative to the working folder."""
+    """Create a plan from fields as ``load_plan`` reads them; paths are relative to the working folder."""
     return _plan(dict(content), Path("sweep"))
 
 
@@ -129,7 +129,8 @@ def _plan(content: Any, path: Path) -> Plan:
 
 
 def _samples(content: dict[str, Any], folder: Path, wanted: int) -> tuple[File | None, File | None]:
-    """The user's samples and classes, enough of both; (None, None) where the plan names none."""
+    """Return the files of the user's samples and classes after checking their number; (None, None) if the
+    plan names none."""
     files = sample_files(content, folder)
     if not files:
         return None, None

@@ -93,7 +93,7 @@ def run_point(
 
 
 def _loaded(network: File, inputs: File | None, labels: File | None, samples: int) -> tuple[Network, Judged]:
-    """The network and the samples in files that are the plan's before they are read and after."""
+    """Load the network and the samples, and check that their files are those of the plan before and after."""
     files = [file for file in (network, inputs, labels) if file is not None]
     for file in files:
         file.read()
@@ -116,7 +116,7 @@ def run_sweep(
     progress: Callable[[int, int], None] = lambda done, total: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[dict[str, Any]]:
-    """Compute what is missing in ``folder``, then join all rows there, in the plan's order.
+    """Compute the missing rows in ``folder``, then join all rows in the plan's order.
 
     The table of all is ``results.parquet``, written when no row is missing; of a share the rows so far are
     returned. Raises RunError when points failed, once all others are done, and as ``execute``;

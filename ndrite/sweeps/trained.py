@@ -33,8 +33,8 @@ STARTS_MAX = 256
 
 
 class Parts(NamedTuple):
-    """Samples of three kinds, none in two of them: ``learned`` from, ``held`` out to choose a rate by, and
-    those that the chosen one is judged by, the test samples of ``learned``."""
+    """Samples of three kinds, any two of which are disjoint: ``learned`` for training, ``held`` out to choose
+    a rate, and the test samples of ``learned`` to judge the chosen one."""
 
     learned: Labelled
     held_x: Codes
@@ -45,7 +45,8 @@ class Parts(NamedTuple):
 def parts_of(
     inputs: File | None, labels: File | None, data: str | None, samples: int, held_out: int
 ) -> Parts:
-    """A data set's training samples for the first two kinds and its test samples, or own ones in this order.
+    """Divide a data set (training samples for the first two kinds, test samples for the third) or the user's
+    own samples (in this order).
 
     Raises EmulatorError where there are too few, and as ``learning_samples``.
     """
@@ -67,13 +68,14 @@ def parts_of(
 
 
 def samples_of(given: Row) -> Parts:
-    """The samples of a point; ``given``: the parameters of its run."""
+    """Return the samples of a point; ``given``: the parameters of its run."""
     learn = given["learn"]
     return parts_of(given["inputs"], given["labels"], learn["data"], learn["samples"], learn["held_out"])
 
 
 def prepared(given: Row, rate: float, seed: int) -> insitu.Prepared:
-    """A point ready to learn; ``given``: the parameters of its run. Raises as ``insitu.prepare``."""
+    """Prepare a point for training; ``given``: the parameters of its run. Raises the errors of
+    ``insitu.prepare``."""
     learn, learned = given["learn"], samples_of(given).learned
     outputs = len(learned.classes) or int(max(learned.labels.max(), learned.test_labels.max())) + 1
     plan = insitu.Plan(
@@ -108,8 +110,8 @@ _starts: dict[str, insitu.Prepared] = {}
 def learn_point(
     *, inputs: File | None, labels: File | None, chip: Row, device: Row, learn: Row, seeds: list[int]
 ) -> Row:
-    """Train a device at every rate and seed on the golden model; the row of the rate that is best on held-out
-    samples, on the mean over the seeds, judged on the test samples.
+    """Train a device at every rate and seed on the golden model. Returns the row of the rate with the best
+    held-out accuracy (mean over seeds), judged on the test samples.
 
     ``states_digest`` is of the states that the chosen rate led to, over all seeds. Raises as
     ``insitu.prepare`` and ``parts_of``.

@@ -26,19 +26,19 @@ TRACED = "products on tiles are not traced; trace, script or compile the plain m
 
 
 class Hook:
-    """Hook that runs before and after a module's ``forward``."""
+    """A hook that runs before and after a module's ``forward``."""
 
     @property
     def __name__(self) -> str:
-        """Asked for by ``torch.jit.script``, which would compile the hook. Raises EmulatorError."""
+        """Raise EmulatorError: ``torch.jit.script`` asks for this name, and would compile the hook."""
         raise EmulatorError(TRACED)
 
     def __init__(self, placement: Placement, path: str) -> None:
         self.placement, self.path = placement, path
 
     def __call__(self, module: Any, arguments: Any, *result: Any) -> None:
-        """Enter or leave a pass. Threads take turns, as they share the board. ``result`` is given after the
-        pass, even if it failed."""
+        """Enter or leave a pass. Threads take turns, since they share the board. PyTorch passes ``result``
+        after the pass, even if the pass failed."""
         place = self.placement
         if not result:
             place.lock.acquire()
@@ -68,7 +68,7 @@ def _compiled() -> bool:
 
 
 def prepare(placement: Placement, path: str) -> None:
-    """Before a pass of the module at ``path``: calibrate and map what changed, where the die is asked."""
+    """Calibrate and map what has changed, before a pass of the module at ``path`` that reads the die."""
     root, watch = placement.root, placement.watch
     is_current = watch is not None and watch.is_current
     if not is_current:
@@ -88,7 +88,7 @@ def prepare(placement: Placement, path: str) -> None:
 
 
 def calibrate(root: Any, placement: Placement) -> None:
-    """Run the samples through ``root`` in evaluation mode, in floats; forget what was mapped before.
+    """Run the samples through ``root`` in evaluation mode, in floats, and discard all mappings.
 
     Products are numbered in the order of ``root.named_modules()`` and of each module's parameters. Raises
     EmulatorError when there is no product, or too many, or one is given too few values, or some that are not
@@ -117,7 +117,8 @@ def calibrate(root: Any, placement: Placement) -> None:
 
 
 def map_products(root: Any, placement: Placement, progress: Progress | None = None) -> None:
-    """Map every product of ``root`` as it reads them, on what the die makes of the samples up to there.
+    """Map every product of ``root`` in the order of the pass, calibrated on samples as the die computes them
+    up to that product.
 
     Products that are read more than once a sample are mapped on what floats give them.
     """
@@ -131,7 +132,7 @@ def map_products(root: Any, placement: Placement, progress: Progress | None = No
 
 
 def _run(root: Any, placement: Placement, watching: str, *, count: bool = False) -> dict[str, float]:
-    """Run all samples in evaluation mode; with ``count``, return the multiplications by PyTorch's
+    """Run all samples in evaluation mode; with ``count``, return the number of multiplications by PyTorch's
     operators."""
     from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
@@ -160,7 +161,8 @@ def _run(root: Any, placement: Placement, watching: str, *, count: bool = False)
 
 
 def _table(root: Any, placement: Placement, left: dict[str, float]) -> Table:
-    """Table of what runs where; ``left``: multiplications of all samples, by PyTorch's operators."""
+    """Return the table of what runs where; ``left``: multiplications of all samples by PyTorch's
+    operators."""
     tensors = [
         [v for v in (*arguments, *keywords.values()) if isinstance(v, torch.Tensor)]
         for arguments, keywords in placement.samples
@@ -202,7 +204,7 @@ def analog(
     check: bool = False,
     progress: Progress | None = None,
 ) -> M:
-    """A copy of ``model`` with every static product on the tiles of one die.
+    """Return a copy of ``model`` with every static product on the tiles of one die.
 
     What multiplies by a parameter (full layers, convolutions, recurrent layers, projections of attention,
     ``matmul``, ``einsum``) runs on the board, bit for bit as the golden model computes it, whatever class
@@ -271,7 +273,7 @@ def analog(
 
 
 def _calls(samples: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
-    """Each call's positional and named arguments."""
+    """Return each call's positional and named arguments."""
     calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
     for sample in samples if isinstance(samples, list) else [samples]:
         if isinstance(sample, dict):
@@ -293,8 +295,8 @@ def _calls(samples: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
 def _joined(
     calls: list[tuple[tuple[Any, ...], dict[str, Any]]],
 ) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
-    """Join batches of a single tensor into one, if their samples have one shape: the die then sees the inputs
-    of all of them."""
+    """Join batches of a single tensor into one if their samples have one shape, so that the die calibrates on
+    all of them."""
     alone = [args[0] for args, keywords in calls if len(args) == 1 and not keywords]
     if len(alone) < len(calls) or not all(isinstance(x, torch.Tensor) and x.dim() for x in alone):
         return calls

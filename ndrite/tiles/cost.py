@@ -20,8 +20,8 @@ from ndrite.tiles.source import source_of
 def cost_of_module(
     module: Any, chip: Any, samples: Any, count: int, constants: Constants | None = None
 ) -> Account:
-    """Cost of one sample through ``module`` on a chip: mean over the first ``count`` of ``samples``' first
-    call.
+    """Compute the cost of one sample through ``module`` on a chip, as mean over the first ``count`` samples
+    of the first call in ``samples``.
 
     ``module``, ``samples``: as for ``source_of``. Errors as for ``analog`` and ``cost_of``.
     """
@@ -39,7 +39,8 @@ def cost_of_module(
 
 
 def cost_of(chip: Any, x: Any, constants: Constants | None = None) -> Account:
-    """Cost of one sample through ``chip``, a module that ``analog`` made: mean over samples ``x``.
+    """Compute the cost of one sample through ``chip``, a module that ``analog`` returned, as mean over
+    samples ``x``.
 
     Products alone: converters, drivers, cells, and the memory their inputs and sums pass through. PyTorch's
     work between them (activations, pooling, gates, normalisation) is not in it. Each product has arrays of

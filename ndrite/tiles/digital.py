@@ -19,7 +19,7 @@ MEASURING = 0.5
 
 
 class Trial:
-    """The metric of a module on tiles with any set of products in floats, each measured once.
+    """The metric of a module on tiles with any set of products in floats; each set is measured once.
 
     ``steps``: how many measures are expected, for ``progress``.
     """
@@ -35,18 +35,18 @@ class Trial:
         self._step()
 
     def alone(self, name: str) -> float:
-        """Loss with ``name`` alone on the die."""
+        """Return the loss with ``name`` alone on the die."""
         return abs(self._measured((name,)) - self.reference)
 
     def loss(self, digital: Digital) -> float:
-        """Loss with the products in ``digital`` in floats."""
+        """Return the loss with the products in ``digital`` in floats."""
         if digital not in self.values:
             left = frozenset(self.names) - digital
             self.values[digital] = self._measured(left) if left else self.reference
         return abs(self.values[digital] - self.reference)
 
     def row(self, digital: Digital) -> tuple[int, float, float]:
-        """Row of the curve: digital products, share of multiplications on tiles, metric."""
+        """Return a row of the curve: digital products, share of multiplications on tiles, metric."""
         share = sum(self.macs.get(name, 0.0) for name in self.names if name not in digital)
         return len(digital), share / max(self.placement.what.macs, 1.0), self.values[digital]
 
@@ -72,7 +72,7 @@ def place_products(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Placed:
-    """Find the products that stay digital; ``ndrite.place``.
+    """Find the products that stay digital; implements ``ndrite.place``.
 
     Each product's own loss is measured once. Products leave the tiles in the order of their loss per
     multiplication, until the metric of the whole is within ``loss`` of the float module's; the number of them
@@ -113,14 +113,15 @@ def place_products(
 
 
 def _order(trial: Trial, harm: dict[str, float]) -> list[str]:
-    """Products by their loss per multiplication, the largest first."""
+    """Sort products by their loss per multiplication, largest first."""
     per_mac = {name: harm[name] / max(trial.macs.get(name, 0.0), 1.0) for name in harm}
     usual = statistics.median(per_mac.values()) if per_mac else 0.0
     return sorted(trial.names, key=lambda name: -per_mac.get(name, usual))
 
 
 def _searched(trial: Trial, order: list[str], loss: float, has_time: Any) -> Digital:
-    """The first products of ``order`` that have to be digital, less those that need not be."""
+    """Return the fewest first products of ``order`` that have to be digital, without those of them that need
+    not be."""
     low, high = 0, len(order)
     while high - low > 1 and has_time():
         middle = (low + high) // 2

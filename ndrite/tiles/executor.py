@@ -15,7 +15,7 @@ from ndrite.tiles.watch import tensors_of
 
 
 class Executor(torch.overrides.TorchFunctionMode):
-    """One pass through a module, from the outermost ``forward`` to its return.
+    """A single pass through a module, from the outermost ``forward`` to its return.
 
     ``placement``: die and board; ``stack``: modules whose ``forward`` runs, the outermost first, each with
     its path in the whole module and what it held as it began; ``calls``: how often each product was read;
@@ -49,7 +49,7 @@ class Executor(torch.overrides.TorchFunctionMode):
         return func(*args, **keywords)
 
     def find(self, tensor: Any) -> tuple[str, str, int] | None:
-        """Path, attribute and offset of the parameter that ``tensor`` is a view of; None: no parameter."""
+        """Return path, attribute and offset of the parameter that ``tensor`` is a view of, or None."""
         if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
             return None
         path, _, begun = self.stack[-1]
@@ -63,7 +63,8 @@ class Executor(torch.overrides.TorchFunctionMode):
     def product(
         self, weight: Tensor, matrix: Tensor, patches: Patches, *, whole: bool = False
     ) -> Product | None:
-        """Product for ``matrix`` (K, M), derived from ``weight``; None: ``weight`` is not a parameter.
+        """Return the product for ``matrix`` (K, M), derived from ``weight``, or None if ``weight`` is not a
+        parameter.
 
         ``patches``: of a map just large enough for the kernel; ``whole``: it takes vectors.
         """
@@ -83,7 +84,7 @@ class Executor(torch.overrides.TorchFunctionMode):
 
 
 def _name(held: tuple[str, str, int], weight: Tensor) -> str:
-    """Name for tables and errors: the module, and which of its matrices if it has several."""
+    """Return the name for tables and errors: the module, and which of its matrices if it has several."""
     path, attribute, offset = held
     if attribute == "weight":
         return path or attribute

@@ -25,7 +25,8 @@ F = torch.nn.functional
 
 
 def linear(run: Executor, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
-    """(..., K) to (..., M); the first dimension is samples, but in attention, whose first one is time."""
+    """Multiply (..., K) to (..., M). The first dimension is samples, except in attention, where it is
+    time."""
     x = input.reshape(-1, run.samples, input.shape[-1]).transpose(0, 1) if run.samples else input
     rows = string.ascii_uppercase[: x.dim() - 1]
     y = contract(run, x, weight, rows + "k", "mk"[-weight.dim() :], rows + "m", bias)
@@ -37,7 +38,8 @@ def linear(run: Executor, input: Tensor, weight: Tensor, bias: Tensor | None = N
 def contract(
     run: Executor, x: Tensor, weight: Tensor, of_x: str, of_weight: str, out: str, bias: Tensor | None = None
 ) -> Any:
-    """``einsum("of_x,of_weight->out")``: dimensions that both have and the result keeps are groups.
+    """Compute ``einsum("of_x,of_weight->out")``. Dimensions of both operands that the result keeps become
+    groups.
 
     Along one that the weight is expanded over, as over a batch, all see the same cells: it is no group.
     """
@@ -95,7 +97,7 @@ def einsum(run: Executor, equation: Any, *operands: Any) -> Any:
 
 
 def matmul(run: Executor, input: Tensor, other: Tensor) -> Any:
-    """Vectors, matrices and batches of them; one operand a parameter."""
+    """Multiply vectors, matrices and batches of matrices, where one operand is a parameter."""
     if not (input.dim() and other.dim()):
         return NotImplemented
     left, right = "rk"[-input.dim() :], "kc"[: other.dim()]
@@ -103,7 +105,7 @@ def matmul(run: Executor, input: Tensor, other: Tensor) -> Any:
 
 
 def addmm(run: Executor, input: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Any:
-    """``beta * input + alpha * a @ b``, of matrices or batches of them."""
+    """Compute ``beta * input + alpha * a @ b`` of matrices or batches of matrices."""
     y = matmul(run, a, b)
     if y is NotImplemented:
         return y
@@ -175,7 +177,8 @@ def transposed(
     groups: int = 1,
     dilation: Any = 1,
 ) -> Any:
-    """Multiply every place's channels by all weights of its kernel; add overlaps and bias here."""
+    """Multiply the channels of every place by all weights of the kernel; overlaps and bias are added
+    digitally."""
     dimensions = weight.dim() - 2
     alone, flat = input.dim() == dimensions + 1, 2 - dimensions
     maps = input[None] if alone else input
@@ -203,7 +206,7 @@ def transposed(
 
 
 def _lstm(x: Tensor, h: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Next state of an LSTM from the sums of both matrices; the output comes first."""
+    """Compute the next state of an LSTM from the sums of both matrices; the output comes first."""
     i, f, g, o = (x + h).chunk(4, dim=-1)
     c = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
     return torch.sigmoid(o) * torch.tanh(c), c
@@ -225,7 +228,7 @@ CELLS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
 
 
 def cell(run: Executor, x: Tensor, hx: Any, *weights: Tensor | None, kind: str) -> Any:
-    """One call of a recurrent cell: a sequence of one."""
+    """Run one step of a recurrent cell as a sequence of length 1."""
     state = [hx[None]] if isinstance(hx, torch.Tensor) else [part[None] for part in hx]
     options = (len(weights) > 2, 1, 0.0, False, False, True)
     result = recurrent(run, x[:, None], state, weights, *options, kind=kind)
@@ -282,7 +285,7 @@ _UNSEEN = types.FunctionType(
 
 
 def attention(run: Executor, *args: Any, **named: Any) -> Any:
-    """Its projections are three products; PyTorch has time first, the die samples."""
+    """Run attention; its projections are three products. PyTorch puts time first, the die samples."""
     arguments = inspect.signature(_ATTENTION).bind(*args, **named).arguments
     if not arguments.get("use_separate_proj_weight"):
         weights = zip("qkv", arguments["in_proj_weight"].chunk(3), strict=True)

@@ -39,9 +39,9 @@ them are mapped for every cause."""
 
 @dataclass
 class ReadAs:
-    """How products are read while a loss is explained: ``causes`` of errors in floats, of the products in
-    ``names`` (None: of all); None: the die itself, where ``names`` has the product, and exact floats
-    elsewhere.
+    """How products are read while a loss is explained. ``causes``: errors to apply in floats to the products
+    in ``names`` (None: to all). With ``causes`` None the products in ``names`` are read on the die and the
+    others as exact floats.
 
     ``seen``: names of the products that were read.
     """
@@ -55,7 +55,8 @@ class ReadAs:
     def read(
         self, product: Product, x: Tensor, weight: Tensor, bias: Tensor | None, call: int
     ) -> Tensor | None:
-        """The product's sums of ``x``, without bias where the die adds it; None: read it on the die.
+        """Compute the product's sums for ``x``, without bias if the die adds the bias, or return None to read
+        them on the die.
 
         ``call``: which read of the product in this pass.
         """
@@ -103,7 +104,7 @@ class ReadAs:
 
 
 def _codes(u: Floats) -> Codes:
-    """Values 0..1 in the unit of codes, not rounded: ``Forward`` divides by 255 again."""
+    """Scale values 0..1 to the unit of codes without rounding, as ``Forward`` divides by 255."""
     return u * INPUT_MAX  # type: ignore[return-value]
 
 
@@ -122,7 +123,8 @@ def explain_module(
     progress: Progress | None = None,
     announce: Callable[[str], None] = lambda line: None,
 ) -> ModuleLoss:
-    """Explain what a module loses on tiles, by cause and by product, in any metric; ``ndrite.explain``.
+    """Explain what a module loses on tiles, by cause and by product, in any metric; implements
+    ``ndrite.explain``.
 
     Every cause of error stands alone, with column gains and biases corrected as on the die; then all of them
     in floating point, and the integers that the gateware computes. Last, each product is put on the die
@@ -168,19 +170,20 @@ def explain_module(
 
 
 def _from(progress: Progress, number: int, dies: int) -> Progress:
-    """Progress of one die of several as that of all."""
+    """Convert the progress of one die into the progress over all dies."""
     return lambda done, total: progress(number * total + done, dies * total)
 
 
 def losses(*, source: File, function: str, chip: dict[str, Any], die: int, products: bool) -> dict[str, Any]:
-    """Losses on one die, for the engine of runs."""
+    """Compute the losses on one die; a run of the engine."""
     return _losses(read_source(source, function), parse_chip(chip), die, products=products)
 
 
 def _losses(
     source: Source, chip: Chip, die: int, *, products: bool, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """The metric on one die: float ``reference``, by ``causes``, by ``products``; their ``shares``."""
+    """Compute the metric on one die: the float ``reference``, the metric by ``causes`` and by ``products``,
+    and the products' ``shares``."""
     tiled = analog(source.module, chip, samples=source.samples, seed=die)
     placement: Placement = tiled.ndrite
     names = [product.name for product in placement.products.values()]
@@ -208,7 +211,7 @@ def _losses(
 
 
 def in_floats(tiled: Any, placement: Placement, metric: Any) -> float:
-    """The metric with exact products. Raises EmulatorError where its samples miss a product."""
+    """Return the metric with exact products. Raises EmulatorError if the samples never reach a product."""
     floats = ReadAs(())
     value = measure(tiled, placement, metric, floats)
     missed = [p.name for p in placement.products.values() if p.name not in floats.seen]
@@ -222,7 +225,7 @@ def in_floats(tiled: Any, placement: Placement, metric: Any) -> float:
 
 
 def measure(tiled: Any, placement: Placement, metric: Any, reading: ReadAs) -> float:
-    """The metric of a module on tiles while its products are read as ``reading`` says."""
+    """Return the metric of a module on tiles while its products are read as ``reading`` says."""
     placement.reading = reading
     try:
         with evaluating(tiled), torch.no_grad():

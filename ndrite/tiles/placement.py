@@ -26,7 +26,7 @@ CALLS_MAX = 1 << (64 - SEED_BITS)
 
 @dataclass(frozen=True)
 class Row:
-    """One product of a matrix.
+    """One product of a matrix, as a row of the table.
 
     ``name``: of the module, or of PyTorch's operator; ``where``: "die", "host" or "torch"; ``inputs``,
     ``outputs``, ``tiles``: K, M and row tiles, 0 where the product is not on the die; ``macs``:
@@ -43,24 +43,24 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Products, then what PyTorch computes besides: ``others`` are module classes and how many there are."""
+    """The products, and what PyTorch computes besides: ``others`` counts modules by class."""
 
     rows: tuple[Row, ...]
     others: tuple[tuple[str, int], ...] = ()
 
     @property
     def macs(self) -> float:
-        """Multiplications of all products a sample."""
+        """Return the multiplications of all products per sample."""
         return sum(row.macs for row in self.rows)
 
     @property
     def share(self) -> float:
-        """Part of them that tiles do, 0..1."""
+        """Return the part of the multiplications that tiles do, 0..1."""
         return sum(row.macs for row in self.rows if row.where == "die") / max(self.macs, 1)
 
     @property
     def weights(self) -> int:
-        """Weights on tiles."""
+        """Return the number of weights on tiles."""
         return sum(row.inputs * row.outputs for row in self.rows)
 
     def __str__(self) -> str:
@@ -85,7 +85,7 @@ class Table:
 
 @dataclass(eq=False, repr=False)
 class Placement:
-    """State that all products of one module share; ``model.ndrite``.
+    """The state that all products of one module share, ``model.ndrite``.
 
     Sample i of a batch is inference ``first_index + i``. A product that is read several times in one forward
     pass (a recurrent layer, tied weights) reads call c with seed ``seed + c * 2^48``. So the same call gives
@@ -153,7 +153,7 @@ class Placement:
         )
 
     def table(self) -> Table:
-        """Table of what runs where, with the share of multiplications; ``print`` it."""
+        """Return the printable table of what runs where, with the share of multiplications."""
         return self.what
 
     def close(self) -> None:
@@ -163,7 +163,8 @@ class Placement:
         self._boards.clear()
 
     def run(self, name: str, program: Program, codes: npt.NDArray[np.uint8], first: int, call: int) -> Any:
-        """Sums int32 (n, outputs) of product ``name`` on codes uint8 (n, inputs); ``first``: of the first."""
+        """Return the sums int32 (n, outputs) of product ``name`` for codes uint8 (n, inputs); ``first`` is
+        the number of the first sample."""
         # A golden board costs nothing but the product's weights: each product keeps its own.
         key = name if self.url.startswith("golden:") else ""
         board, programmed = self._boards.get(key, (None, None))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Watched:
-    """Statistics of a product's inputs on the samples: first their range, then patches as codes of that
+    """Statistics of a product's inputs on the samples: their range first, then patches as codes of that
     range.
 
     ``calls`` and ``seen``: calls, and patches of all; ``codes`` uint8 (n, C * kh * kw), maps as large as
@@ -46,7 +46,7 @@ class Watched:
 
     @property
     def input_range(self) -> InputRange:
-        """Values of codes 0 and 255; if 0 lies between them it is exactly a code."""
+        """Return the values of codes 0 and 255; if 0 lies between them, it is exactly a code."""
         span = code_span(self.low, self.high, (0.0,) if self.low < 0 < self.high else ())
         return InputRange(np.array([span.low]), np.array([span.low + span.width]))
 
@@ -89,8 +89,8 @@ SPAN_MIN = 1e-12
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OnDie:
-    """A product as mapped: its program on single patches, the value of one unit of each column's sums
-    float64 (M,), and the bias that is part of them."""
+    """A mapped product: its program for single patches, the value of one unit of each column's sums float64
+    (M,), and the bias that the sums contain."""
 
     program: Program
     step: npt.NDArray[np.float64]
@@ -141,14 +141,14 @@ class Product(torch.nn.Module):
 
     @property
     def tiles(self) -> int:
-        """Row tiles."""
+        """Return the number of row tiles."""
         chip = self.placement.chip
         rows = chip.array.rows if chip.readout.kind == "adc" else self.patches.inputs
         return -(-self.patches.inputs // rows) * self.patches.groups
 
     @property
     def rows_wanted(self) -> int:
-        """Patches to calibrate on."""
+        """Return the number of patches to calibrate on."""
         sums = self.tiles // self.patches.groups * slices(self.placement.chip.input.dac_bits) * self.outputs
         return int(np.clip(SUMS_MAX // sums, 4 * ROWS_MIN, ROWS_MAX))
 
@@ -167,12 +167,13 @@ class Product(torch.nn.Module):
         self.reading.settle(maps.flatten(1) if self.whole else maps, limited, self._constant())
 
     def _constant(self) -> Tensor:
-        """The mean input (groups, K) of a group's rows."""
+        """Return the mean input (groups, K) of a group's rows."""
         kernel = self.patches.kernel[0] * self.patches.kernel[1]
         return self.centre.view(self.patches.groups, -1).repeat(1, kernel)
 
     def rows(self) -> npt.NDArray[np.uint8]:
-        """Codes (n, C * kh * kw) to be mapped on. Raises EmulatorError where samples give it too few."""
+        """Return the codes (n, C * kh * kw) to map on. Raises EmulatorError if the samples provide too
+        few."""
         count = len(self.watched.codes)
         if count < ROWS_MIN:
             raise EmulatorError(f"{self.name}: samples give it {count} inputs; accepted: at least {ROWS_MIN}")
@@ -190,11 +191,11 @@ class Product(torch.nn.Module):
         return self.on_die
 
     def die(self, weight: Tensor, bias: Tensor | None) -> Die:
-        """Draw this product's part of the die again; the cells are the same every time."""
+        """Draw this product's part of the die again; the cells are the same each time."""
         return self.mapped(weight, bias)[1].die
 
     def mapped(self, weight: Tensor, bias: Tensor | None) -> tuple[Network, Mapped]:
-        """Map the limited weights and the bias; also the network of this product alone."""
+        """Map the limited weights and the bias; return the mapping and the network of this product alone."""
         limited = self.reading.limit(weight.detach())[0]
         bias_values = torch.zeros(self.outputs) if bias is None else bias.detach()
         w, b = (t.to("cpu", torch.float64).numpy() for t in (limited, bias_values))
@@ -227,13 +228,13 @@ class Product(torch.nn.Module):
         return network, mapped
 
     def network_on(self, network: Network, shape: Shape) -> Network:
-        """The ``network`` of this product on maps of ``shape``."""
+        """Return the ``network`` of this product for maps of ``shape``."""
         (node,) = network.products
         patches = dataclasses.replace(self.patches, shape=shape)
         return dataclasses.replace(network, nodes=(dataclasses.replace(node, patches=patches),), shape=shape)
 
     def program_on(self, program: Program, shape: Shape) -> Program:
-        """The mapped ``program`` on maps of ``shape``."""
+        """Return the mapped ``program`` for maps of ``shape``."""
         if shape not in self._programs:
             (step,) = program.products
             patches = dataclasses.replace(self.patches, shape=shape)
@@ -297,7 +298,7 @@ class Product(torch.nn.Module):
         self.watched.show(self.placement.watching, maps, patches, self.rows_wanted)
 
     def exact(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """The product in floats, weights not limited."""
+        """Compute the product in floats, with unlimited weights."""
         return _with(bias, self.reading.sums(x, weight))
 
     def _float(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

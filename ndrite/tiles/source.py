@@ -17,7 +17,7 @@ Metric = Callable[[Any], Any]
 
 
 class Source(NamedTuple):
-    """A module, its ``samples`` as for ``ndrite.analog``, and what judges it."""
+    """A module with its ``samples`` (as for ``ndrite.analog``) and its metric."""
 
     module: Any
     samples: Any
@@ -27,7 +27,7 @@ class Source(NamedTuple):
 def source_of(
     module: Any, samples: Any = None, metric: Metric | None = None, *, judged: bool = True
 ) -> Source:
-    """Check a module with its samples and metric, or read what is missing from ``FILE.py:FUNCTION``.
+    """Check a module with its samples and metric, or load what is missing from ``FILE.py:FUNCTION``.
 
     The function returns the module; of the same file, ``samples()`` returns typical inputs and
     ``metric(module)`` a number. Arguments come before those of the file. ``judged``: a metric is needed.
@@ -53,9 +53,9 @@ def source_of(
 
 
 def source_file(module: Any, source: Source, chosen: tuple[Any, Any], folder: Path) -> tuple[File, str]:
-    """A file from which other processes take ``source``, and the name of its function: the user's own file
-    where ``module`` names one and ``chosen``, samples and metric from elsewhere, are None; else a pickle in
-    ``folder``.
+    """Provide a file and a function name from which other processes load ``source``: the user's own file if
+    ``module`` names one and provides samples and metric too, else a pickle in ``folder``. ``chosen``: samples
+    and metric that the caller passes instead, None each where it does not.
 
     Raises InputError where Python cannot pickle a part.
     """
@@ -76,13 +76,13 @@ def source_file(module: Any, source: Source, chosen: tuple[Any, Any], folder: Pa
 
 
 def read_source(file: File, function: str) -> Source:
-    """The source in a file that ``source_file`` gave."""
+    """Load the source from a file that ``source_file`` returned."""
     content = file.read()
     return source_of(f"{file.path}:{function}") if function else Source(*pickle.loads(content))
 
 
 def _run(path: Path) -> dict[str, Any]:
-    """Run a file of the user's; its names. Its folder is searched for what the file imports."""
+    """Run a user's Python file and return its names. The file's folder is searched for its imports."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     name = f"{path.stem}_of_user"
@@ -99,7 +99,7 @@ def _run(path: Path) -> dict[str, Any]:
 
 
 def _called(path: str, names: dict[str, Any], name: str) -> Any:
-    """What a function of a user's file returns."""
+    """Return the result of a function in a user's file."""
     if not callable(names.get(name)):
         raise InputError(f"{path} has no function {name}; accepted: a file with {name}()")
     try:

@@ -26,7 +26,7 @@ Place = tuple[str, str, int]
 
 
 class Watch:
-    """The tensors and plain attributes of ``root`` as they are now.
+    """The tensors and plain attributes of ``root``, as they were when the watch was made.
 
     ``key`` differs once one of them has changed. ``find`` tells which tensor holds an address.
     """
@@ -55,7 +55,7 @@ class Watch:
         self.key = self.now()
 
     def now(self) -> list[Any]:
-        """State that is compared: identity, version and address of every tensor, and plain attributes."""
+        """Return the compared state: identity, version and address of every tensor, and plain attributes."""
         key: list[Any] = []
         for module in self.modules.values():
             key += map(id, module._modules.values())
@@ -73,11 +73,11 @@ class Watch:
 
     @property
     def is_current(self) -> bool:
-        """Whether nothing has changed."""
+        """Return whether nothing has changed."""
         return self.key == self.now()
 
     def find(self, address: int) -> Place | None:
-        """The tensor that holds the value at ``address``."""
+        """Return the tensor that contains the value at ``address``."""
         at = bisect.bisect_right(self._starts, address) - 1
         if at < 0:
             return None
@@ -87,13 +87,14 @@ class Watch:
 
 
 def tensors_of(module: Any) -> Iterator[tuple[str, Tensor]]:
-    """A module's own parameters by name, and the tensors among its attributes, which hooks may make."""
+    """Return a module's own parameters by name, and the tensors among its attributes, which hooks may
+    create."""
     yield from ((name, value) for name, value in module._parameters.items() if value is not None)
     yield from ((name, value) for name, value in vars(module).items() if isinstance(value, torch.Tensor))
 
 
 def state_of(root: Any) -> str:
-    """SHA-256 over all that a module's forward pass may depend on: parameters, buffers, and plain
+    """Return the SHA-256 over all that a module's forward pass may depend on: parameters, buffers, and plain
     attributes."""
     check_values(root)
     digest = hashlib.sha256()
@@ -113,7 +114,7 @@ def state_of(root: Any) -> str:
 
 
 def check_values(root: Any) -> None:
-    """Raise EmulatorError where a parameter or buffer has a shape and no values."""
+    """Raise EmulatorError if a parameter or buffer has a shape and no values."""
     for name, value in (*root.named_parameters(), *root.named_buffers()):
         if value.is_meta:
             raise EmulatorError(f"{name} is on the device meta, without values; accepted: cpu or a GPU")
@@ -128,6 +129,6 @@ def _is_plain(name: str, value: Any) -> bool:
 
 
 def _version(tensor: Tensor) -> int:
-    """Number of changes in place; -1 for tensors made under ``torch.inference_mode``, which are not
-    counted."""
+    """Return the number of changes in place; -1 for tensors of ``torch.inference_mode``, which PyTorch does
+    not count."""
     return -1 if tensor.is_inference() else tensor._version

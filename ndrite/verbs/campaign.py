@@ -40,7 +40,7 @@ ON_HOST = (
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Wafer(Summary):
-    """The result of ``ndrite.campaign``: how well many virtual chips of one program do.
+    """The result of ``ndrite.campaign``: the scores of many virtual chips of one program.
 
     Attributes
     ----------
@@ -67,14 +67,14 @@ class Wafer(Summary):
 
     @property
     def accuracy_per_chip(self) -> npt.NDArray[np.float64]:
-        """Accuracy of every chip, float64 (chips,), 0..1; of samples with classes."""
+        """Return the accuracy of every chip, float64 (chips,), 0..1; for samples with classes."""
         return np.array(self.summary["accuracy_per_chip"])
 
     def as_dict(self) -> dict[str, Any]:
         return {"program": self.name, "board": self.board, "on_host": self.on_host, **self.summary}
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write it as JSON."""
+        """Write the result as JSON."""
         return write_whole(path, json.dumps(self.as_dict(), indent=1))
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
@@ -189,8 +189,8 @@ class CampaignWarning(UserWarning):
 
 
 def with_variation(program: Program, chip: Chip | str | os.PathLike[str] | None) -> Program:
-    """Return ``program`` with the spread of a chip's cells: its own, that of ``chip``, or that of the chip it
-    was made for.
+    """Return ``program`` with the spread of cells of ``chip``, or else its own, or that of the chip it was
+    compiled for.
 
     Raises InputError when the program names no chip and none is given. Raises ChipError when there is no
     such chip.
@@ -213,6 +213,6 @@ def with_variation(program: Program, chip: Chip | str | os.PathLike[str] | None)
 
 
 def chip_yield(passed: npt.NDArray[np.bool_], threshold: float) -> dict[str, Any]:
-    """Share of the chips that ``passed``, with its 95 % interval by Wilson's score."""
+    """Return the share of the chips that ``passed``, with its 95 % interval by Wilson's score."""
     n, good = len(passed), int(passed.sum())
     return {"threshold": threshold, "yield": good / n, "yield_interval_95": proportion(good / n, n)}

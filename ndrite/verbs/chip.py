@@ -126,7 +126,8 @@ def _card(card: dict[str, str]) -> list[str]:
 
 
 def _read(name: str) -> tuple[Chip, dict[str, Any] | None, bool]:
-    """Load the chip and, for a single file, its content. A part of a description is laid over ``ideal``."""
+    """Load the chip and, for a single file, its content. A file with part of a description is completed from
+    ``ideal``."""
     single = load_content(name) if "+" not in name else None
     complete = single is None or (
         "name" in single and {"g_max_uS", "levels"} <= single.get("cell", {}).keys()
@@ -135,12 +136,13 @@ def _read(name: str) -> tuple[Chip, dict[str, Any] | None, bool]:
 
 
 def _stated(content: dict[str, Any] | None) -> list[str]:
-    """Fields that a single file states."""
+    """Return the fields that a single file states."""
     return [f"{section}.{field}" for section in SECTIONS for field in (content or {}).get(section, {})]
 
 
 def _stability(neuron: Neuron) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Bounds of the nominal neuron's circuit, and the same in words; nothing behind an ideal source."""
+    """Return the bounds of the nominal neuron's circuit as values and as text; nothing for a neuron driven by
+    an ideal source."""
     circuit = neuron.in_circuit(neuron.device)
     if circuit is None:
         return {}, ()

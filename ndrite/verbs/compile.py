@@ -175,8 +175,8 @@ def compile(
 def judged_answer(
     compiled: Compiled, inputs: Any, labels: Any, *, data: str | None, codes: bool, measure: str | None
 ) -> Answer | None:
-    """How well the die does on at most as many samples as ``samples_within`` says; None, with a warning,
-    where the data set that the network names is not on this machine. Options as ``judged_samples``."""
+    """Score the die on at most ``samples_within`` test samples. Returns None, with a warning, if the data set
+    that the network names is not on this machine. Options as in ``judged_samples``."""
     program = compiled.program
     try:
         judged = judged_samples(
@@ -191,5 +191,5 @@ def judged_answer(
 
 
 def samples_within(program: Program) -> int:
-    """Number of test samples that the golden model answers in a few seconds: 100..2000."""
+    """Return the number of test samples that the golden model answers in a few seconds: 100..2000."""
     return int(min(2000, max(100, WORK // max(1, work_of(program)))))

@@ -39,11 +39,11 @@ class Loss(Result):
 
     @property
     def causes(self) -> tuple[Row, ...]:
-        """One for each cause, then all of them together, then the program itself."""
+        """Return one entry for each cause, then all causes together, then the program itself."""
         return self.explanation.rows
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
-        """Draw it into a file; its suffix (``.png``, ``.svg``, ``.pdf``) is the format."""
+        """Draw the losses into a file; its suffix (``.png``, ``.svg``, ``.pdf``) is the format."""
         explanation, figure = self.explanation, causes.draw(self.explanation)
         figure.suptitle(
             f"{explanation.network} on {explanation.chip}, {explanation.samples} samples", fontsize=11

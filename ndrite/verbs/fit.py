@@ -89,7 +89,7 @@ class Fit(Result):
 
 
 def column(text: str) -> tuple[str, str]:
-    """``QUANTITY=HEADER`` or ``QUANTITY=HEADER:UNIT`` as quantity and header."""
+    """Split ``QUANTITY=HEADER`` or ``QUANTITY=HEADER:UNIT`` into quantity and header."""
     quantity, equals, header = text.partition("=")
     if not (quantity and equals and header):
         raise InputError(f"column is {text!r}; accepted: QUANTITY=HEADER or QUANTITY=HEADER:UNIT")

@@ -319,7 +319,7 @@ def learn_die(
     die: int,
     how: dict[str, Any],
 ) -> dict[str, Any]:
-    """Let one die learn on the golden model; its row, the summary of ``learn`` and the die's seed."""
+    """Train one die on the golden model; return its row, the summary of ``learn`` with the die's seed."""
     x, y = (None if file is None else file.array() for file in (inputs, labels))
     with warnings.catch_warnings(action="ignore"):  # whoever plans the dies has been told
         learned_die = learn(x, y, chip=parse_chip(chip), device=parse_chip(device), seed=die, **how)
@@ -328,7 +328,7 @@ def learn_die(
 
 
 def _over_dies(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """What dies that learned have in common, and how their accuracies are spread."""
+    """Combine the rows of trained dies: common values, and the spread of accuracies."""
     first_row = rows[0]
     alike = ("shape", "measured_on", "learned_from", "updates", "endurance_pulses")
     means = ("right_by_epoch", "pulses_a_device")
@@ -343,7 +343,8 @@ def _over_dies(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def _epochs(
     board: LearningApi, course: insitu.Course, given: Labelled, epochs: int, seed: int, stage: sig.Stages
 ) -> Iterator[int]:
-    """Learn epoch by epoch, reporting each one's accuracy in the next; return the number of updates done."""
+    """Train epoch by epoch, and report each epoch's accuracy at the end of the next; return the number of
+    updates done."""
     size = len(given.x)
     while course.done < epochs * size:
         epoch = course.done // size
@@ -363,7 +364,7 @@ def _epochs(
 
 
 def _law(device: Any) -> tuple[LinearStep | StepTable, Any, float | None]:
-    """Law and spread of the weights' devices, and the pulses that a device survives, if known."""
+    """Return law and spread of the weights' devices, and the pulses that a device survives, if known."""
     described = device if isinstance(device, Chip) else load_chip(f"ideal+{device}")
     law = insitu.law_of_weights(described, _name(device))
     return law, described.ecram.spread, described.ecram.endurance_pulses
@@ -374,7 +375,7 @@ def _name(device: Any) -> str:
 
 
 def _mark(ready: insitu.Prepared, given: Labelled, seed: int, noise: bool) -> dict[str, Any]:
-    """Everything that a training run depends on, plain values by name."""
+    """Return everything that a training run depends on, plain values by name."""
     learning = ready.learning
     return {
         "program": learning.program.checksum(),

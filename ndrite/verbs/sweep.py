@@ -62,7 +62,7 @@ class Grid(Result):
 
     @property
     def table_path(self) -> Path:
-        """All rows in one Parquet file."""
+        """Return the path of the Parquet file with all rows."""
         return self.folder / "results.parquet"
 
     def front(self) -> list[dict[str, Any]]:
@@ -86,19 +86,20 @@ class Grid(Result):
 
     @property
     def measures(self) -> dict[str, tuple[str, float]]:
-        """Those of ``MEASURES`` that the rows have."""
+        """Return those of ``MEASURES`` that the rows have."""
         return {name: measure for name, measure in MEASURES.items() if name in self.rows[0]}
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """The axes without seeds."""
+        """Return the axes without seeds."""
         return tuple(axis for axis in self.plan.axes if axis != "seed")
 
     def _setting(self, row: dict[str, Any]) -> tuple[Any, ...]:
         return tuple(row[axis] for axis in self.settings)
 
     def along(self, axis: str) -> list[tuple[Any, float, float, float]]:
-        """(value, mean, least, greatest accuracy) for each value of an axis, the others averaged."""
+        """Return (value, mean, least, greatest accuracy) for each value of an axis, averaged over the other
+        axes."""
         groups: dict[Any, list[float]] = {}
         for row in self.rows:
             groups.setdefault(row[axis], []).append(row["accuracy"])

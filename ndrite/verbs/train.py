@@ -27,8 +27,8 @@ SHIFTED_SIDE = 28
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Trained(Summary):
-    """The result of ``ndrite.train``: the float ``network``, and ``summary``: shape, the epoch kept and its
-    accuracy (0..1), and of a data set that of its test samples."""
+    """The result of ``ndrite.train``: the float ``network``, and ``summary``: shape, the best epoch and its
+    accuracy (0..1), and for a data set the accuracy on its test samples."""
 
     network: Network
     summary: dict[str, Any]
