@@ -234,8 +234,8 @@ def _texts(flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _spellings(texts: list[str], task: Task) -> list[list[str]]:
-    """Return the readings of all labels as class names: as they are, with truth values as 0 and 1, with 0 and 1
-    as truth values, and, for two unnamed classes, with -1 and 1 as 0 and 1."""
+    """Return the readings of all labels as class names: as they are, with truth values as 0 and 1, with 0
+    and 1 as truth values, and, for two unnamed classes, with -1 and 1 as 0 and 1."""
     tables = [{}, {"False": "0", "True": "1"}, {"0": "False", "1": "True"}]
     if task.kind == TWO_CLASSES and not task.classes:
         tables.append({"-1": "0"})

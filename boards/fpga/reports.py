@@ -9,9 +9,8 @@ from typing import Any
 
 from ndrite.boards.cache import digest
 from ndrite.boards.fpga.pcie_target import Buildable
-from ndrite.boards.fpga.registry import TARGETS
+from ndrite.boards.fpga.registry import BUILDABLE
 from ndrite.boards.fpga.synthesis import board_top, recipe
-from ndrite.boards.fpga.target import Target
 from ndrite.boards.netlist import build_id, netlist
 
 FOLDER = Path(__file__).with_name("reports")
@@ -90,7 +89,7 @@ def is_current(report: dict[str, Any], board: Buildable) -> bool:
 def summaries() -> list[dict[str, Any]]:
     """One record per board; figures are None where no report is committed."""
     rows = []
-    for name, board in TARGETS.items():
+    for name, board in BUILDABLE.items():
         g = board.geometry
         summary: dict[str, Any] = {
             "board": name,
@@ -117,7 +116,7 @@ COLUMNS = (
 def table() -> str:
     """A row for each board with a report, and why the network that rates are of does not fit some."""
     rows = [_row(_cells(row)) for row in summaries() if row["reported"]]
-    reports = {name: report for name in TARGETS if (report := load(name))}
+    reports = {name: report for name in BUILDABLE if (report := load(name))}
     networks = ", ".join(sorted({report["network"] for report in reports.values()}))
     misfits = [f"- {n}: {r['network_fits']}" for n, r in reports.items() if r["network_fits"] != "yes"]
     lines = [_row(COLUMNS), _row(["---"] * 3 + ["---:"] * (len(COLUMNS) - 3)), *rows]
@@ -125,7 +124,7 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def _design(board: Target) -> str:
+def _design(board: Buildable) -> str:
     """Differences from the usual gateware."""
     g = board.geometry
     marks = {"small": board.small, "overlap": g.overlap, "maps": g.map_codes, "learns": board.learns}
@@ -138,16 +137,24 @@ def _cells(row: dict[str, Any]) -> list[str]:
     return [
         f"`{row['board']}`" + EARLIER * row["earlier"],
         row["device"],
-        _design(TARGETS[row["board"]]),
+        _design(BUILDABLE[row["board"]]),
         str(row["lanes"]),
         str(row["readouts"]),
         f"{row['clock_mhz']:g}",
-        "not a speed" if row["family"] == "gowin" else f"{row['fmax_mhz']:.1f}",
-        "yes" if row["timing_met"] else "**no**",
+        *_speed(row),
         *cells,
         f"{row['weights_capacity']:,}",
         *("-" if rate is None else f"{rate:,}" for rate in rates),
     ]
+
+
+def _speed(row: dict[str, Any]) -> tuple[str, str]:
+    """Return Fmax and whether timing is met, as text."""
+    if row["fmax_mhz"] is None:
+        return "not routed", "-"
+    # nextpnr does not time Gowin's multipliers.
+    fmax = "not a speed" if row["family"] == "gowin" else f"{row['fmax_mhz']:.1f}"
+    return fmax, "yes" if row["timing_met"] else "**no**"
 
 
 def _row(cells: Iterable[str]) -> str:

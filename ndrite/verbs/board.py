@@ -49,6 +49,9 @@ def list_boards() -> Found:
     notes = {
         "! timing is not met": any(row["timing_met"] is False for row in rows),
         "* of an earlier netlist; `ndrite board build` makes it anew": any(row["earlier"] for row in rows),
+        "without Fmax: synthesised, not routed": any(
+            row["reported"] and row["fmax_mhz"] is None for row in rows
+        ),
     }
     notes_shown = tuple(note for note, holds in notes.items() if holds)
     return Found({"boards": rows}, (Table(title, tuple(COLUMNS.values()), cells),), notes_shown)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from ndrite import signature as sig
 from ndrite.answer import Answer, answered
-from ndrite.boards.fpga import find_target
+from ndrite.boards.fpga.registry import find_buildable
 from ndrite.compiled import Compiled, network_of
 from ndrite.emulator.device.description import Chip, load_chip
 from ndrite.emulator.errors import CompileWarning, DatasetError, MissingExtraError
@@ -143,7 +143,7 @@ def compile(
     both_or_neither(test, labels)
     if labels is not None:
         floats = decided(floats, array_of(labels), name_of(labels, "labels"), measure)
-    array = target if isinstance(target, Geometry | None) else find_target(target).geometry
+    array = target if isinstance(target, Geometry | None) else find_buildable(target).geometry
     measures = mitigation or Mitigation()
     if place_rows or measures.row_placement:
         measures = dataclasses.replace(measures, row_placement=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ndrite import signature as sig
-from ndrite.boards.fpga.registry import find_target
+from ndrite.boards.fpga.registry import find_buildable
 from ndrite.boards.fpga.reports import load as board_report
 from ndrite.compiled import compiled_of
 from ndrite.costs.account import account_of
@@ -63,7 +63,7 @@ def report(
     >>> found.save("report.html").name
     'report.html'
     """
-    board = None if fpga is None else board_report(find_target(fpga).name)
+    board = None if fpga is None else board_report(find_buildable(fpga).name)
     if fpga is not None and board is None:
         accepted = "one of `ndrite board list` with figures"
         raise InputError(f"board {fpga!r} has no committed build; accepted: {accepted}")
