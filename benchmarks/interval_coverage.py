@@ -1,7 +1,7 @@
-"""How often the intervals of ``ndrite.intervals`` hold the truth, in simulated experiments of the sizes in use.
+"""How often intervals of ``ndrite.intervals`` hold the truth, in simulated experiments of the sizes in use.
 
-Every answer is right where a normal score is above zero. The score has a part of the network, of the die and of
-the sample, and a rest, so that the true mean over all networks, dies and samples is a normal integral.
+Every answer is right where a normal score is above zero. The score has a part of the network, of the die and
+of the sample, and a rest, so that the true mean over all networks, dies and samples is a normal integral.
 """
 
 import argparse
@@ -26,8 +26,8 @@ MIXES = {
     "samples": (0.02, 0.02, 1.0),
     "dies alone": (0.0, 0.12, 1.0),
 }
-"""Deviations of the score between networks, dies and samples, by the factor that differs most. 0.12 is 1.5 points
-of accuracy, about what networks of one recipe and dies of one chip differ by in docs/results."""
+"""Deviations of the score between networks, dies and samples, by the factor that differs most. 0.12 is 1.5
+points of accuracy, more than networks of one recipe and dies of one chip differ by in docs/results."""
 
 
 @dataclass(frozen=True)
