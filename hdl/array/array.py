@@ -168,7 +168,7 @@ class Array(wiring.Component):
         m = Module()
         g = self.geometry
         unit = g.lanes // g.lane_groups
-        # Slot of the lanes accessed: its place in the lane group below, the group above.
+        # Slot of the accessed lanes: the low bits are the place in the lane group, the high bits the group.
         self.inner = exact_log2(GROUP_LANES // cells_at_once(g))
         groups: list[_Group] = []
         row: Any = self.row
@@ -180,7 +180,8 @@ class Array(wiring.Component):
             if begins == 0 or len(groups) % hop_groups(g) == 0:
                 hop = Signal(row_layout(g), name=f"row_{first}", reset_less=True)
                 if number and begins == 0:
-                    # Rows of its own where the unit leads a group of lanes, else those of the unit before.
+                    # A unit has rows of its own where it leads a group of lanes; otherwise it takes those of
+                    # the unit before.
                     row = Mux(self.leads[number], getattr(self, row_names(g)[number]), row)
                 m.d.sync += hop.eq(row)
                 row = hop
@@ -246,7 +247,7 @@ class Array(wiring.Component):
         x = delayed(m, x, X_STAGE - 1, f"x_{first}")
         write_address = poke.address
         if g.lane_rows > 1:
-            # The lanes read the other row through the port that writes.
+            # The lanes read the second row through the write port.
             write_address = Signal(row.address.shape(), name=f"address_other_{first}", reset_less=True)
             m.d.sync += write_address.eq(Mux(poke.lanes.any(), poke.address, row.address_other))
             poke = delayed(m, poke, 1, f"poke_{first}")
@@ -322,7 +323,7 @@ class Array(wiring.Component):
         for i, column in enumerate(self.columns):
             sums = [column_sums[u * unit + i] for u in range(g.lane_groups)]
             if g.lane_groups > 1:
-                # Two rows fill the chip: each sum has registers of its own, from which wires are shorter.
+                # With two rows the design fills the chip: registers for each sum shorten the wires.
                 full = g.lane_rows > 1
                 leads = unmerged(m, platform, self.leads, f"leads_{i}") if full else self.leads
                 sums = [Mux(leads[u], one, 0) if u else one for u, one in enumerate(sums)]

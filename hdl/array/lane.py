@@ -106,12 +106,13 @@ class Lane(wiring.Component):
             memory.write.eq(self.write),
             memory.write_address.eq(self.write_address),
             memory.write_data.eq(self.write_data.replicate(self.parts)),
-            # Block RAMs and multipliers stand in columns apart: a register on the way.
+            # Block RAMs and multipliers are in different columns of the die: one pipeline register between
+            # them.
             self.cell.eq(delayed(m, memory.data, X_STAGE - READ_LATENCY, "cell")),
             multiplier.a.eq(self.cell.weight),
             multiplier.b.eq(self.x),
         ]
-        # A multiplier's output register is slow: another one before the adder.
+        # A multiplier's output register is slow: one more register before the adder.
         product = delayed(m, multiplier.product, 1, "product")
         if g.lane_rows > 1:
             m.submodules.other = other_multiplier = CarryMultiplier(signed(g.weight_bits))

@@ -144,19 +144,19 @@ class Campaign(Sized):
         m.d.sync += banks_taken.eq(banks_taken + began - (input_done & (banks_taken != 0)))
         m.d.sync += outstanding.eq(outstanding + began - votes.voted)
         m.d.sync += last_sample.eq(sample + 1 == self.samples)
-        # Known a cycle ahead; a wait is longer.
+        # Computed a cycle ahead; every wait is longer than that.
         over, may = Signal(), Signal()
         m.d.sync += [
             over.eq(stopping | (trial == self.trials) | (self.samples == 0)),
             may.eq((banks_taken < g.banks) & (outstanding < min(g.banks + 1, WINNERS))),
         ]
-        # Both hold still from the beginning of a sample's load to its start.
+        # Both are constant from the beginning of a sample's load to its start.
         place = Signal(32)
         m.d.sync += [
             place.eq(sample + (trial << TRIAL_SHIFT)),
             self.start.payload.inference.eq(self.first_index + place),
         ]
-        # With overlap a word of the buffer a cycle is loaded, BUFFER_LATENCY cycles after it was asked for.
+        # With overlap, one word of the buffer is loaded per cycle, BUFFER_LATENCY cycles after its request.
         read_word = Signal()
         if g.overlap:
             arrived = delayed(m, read_word, BUFFER_LATENCY, "arrived")
@@ -182,7 +182,7 @@ class Campaign(Sized):
                     m.d.sync += [bank.eq(self.bank), launched_all.eq(0)]
                     m.next = "wait"
             with m.State("wait"):
-                # The buffer's word is that of ``pointer`` BUFFER_LATENCY cycles later.
+                # The buffer's word for ``pointer`` arrives BUFFER_LATENCY cycles later.
                 m.d.sync += [wait.eq(wait + (wait != BUFFER_LATENCY + 1)), left.eq(self.inputs)]
                 m.d.sync += position.eq(0)
                 m.d.sync += byte.eq(0)

@@ -85,7 +85,7 @@ class Redraw(Sized):
         last_set = Signal()
         m.d.sync += last_set.eq(column + c >= outputs)
 
-        # The plan: which columns come next, and their keys.
+        # Planning: which columns come next, and their keys.
         with m.FSM():
             with m.State("idle"):
                 m.d.sync += [layer.eq(0), planned.eq(0)]
@@ -126,11 +126,11 @@ class Redraw(Sized):
                             m.d.sync += planning.eq(0)
                             m.next = "idle"
 
-        # The drawing: one row of the planned columns a cycle.
+        # Drawing: one row of the planned columns per cycle.
         rows_left, row = Signal(16), Signal(16)
         issue = Signal(peek_layout(g))
         drain = Signal(range(DRAIN + 2))
-        # Much hangs on it: a register of its own.
+        # High fan-out: registered.
         m.d.sync += take.eq(planned & ~issue.select & (drain == 0) & ~take)
         m.d.comb += self.peek.eq(issue)
         pipes = [Gaussian() for _ in range(2 * c)]
@@ -180,7 +180,7 @@ class Redraw(Sized):
                 write.en.eq(enable),
                 port.addr.eq(layer),
             ]
-            # A cycle later: the bus holds address and data.
+            # Registered: the bus drives address and data for one more cycle.
             m.d.sync += enable.eq(window.write & (window.address[:word_bits] == word))
             read[word] = port.data
 

@@ -24,7 +24,7 @@ VOTE_LATENCY = BUFFER_LATENCY + 2
 
 def windowed(m: Module, memory: RegisteredMemory, window: Any, address: Signal) -> None:
     """``memory`` written by the bus; the bus also reads it on request, and otherwise ``address`` is read."""
-    # Its blocks lie all over the chip: registers in front of them.
+    # Its block RAMs are spread over the chip: registers in front of them.
     m.d.sync += [
         memory.address.eq(Mux(window.select, window.address, address)),
         memory.write.eq(window.write),
@@ -75,7 +75,8 @@ class Votes(Sized):
         m.d.sync += finished.eq(self.running & logit.valid & logit.final)
         with m.If(logit.valid):
             m.d.sync += size.eq(logit.column + 1)
-        # One vote after the other, each with all the time it takes; no more wait than there are inferences.
+        # Votes are processed one at a time, VOTE_LATENCY cycles each; no more votes wait than inferences are
+        # under way.
         age = Signal(range(VOTE_LATENCY + 1))
         m.d.comb += [
             winners.i.valid.eq(finished),

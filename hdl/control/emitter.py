@@ -47,7 +47,7 @@ class Emitter(wiring.Component):
         picks = [pick] if lane_rows == 1 else [pick, Signal.like(pick, name="pick_other")]
         starting = Signal(init=1)
         free = Signal(init=1)
-        # Known a cycle ahead: whether any row is left, and whether at most those of one cycle are.
+        # Computed a cycle ahead: whether any row is left, and whether those left are emitted in one cycle.
         some, only = Signal(), Signal(init=1)
         closing = word.last & only
         next_word, ready = self.words.payload, self.words.ready
@@ -88,7 +88,7 @@ class Emitter(wiring.Component):
                     only.eq(next_word.few),
                 ]
 
-        # Two steps: choose the row, then add its number to the word's weight address.
+        # Two stages: select the row, then add its number to the word's weight address.
         chosen = Signal(row_layout(g), reset_less=True)
         row = Signal(row_layout(g), reset_less=True)
         m.d.sync += [

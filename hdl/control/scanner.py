@@ -75,8 +75,9 @@ class Scanner(wiring.Component):
             wiring.connect(m, queue.o, wiring.flipped(getattr(self, f"words_{u}")))
             self.queues.append(queue)
 
-        # A pass is taken off its queue while the one before is scanned, and follows at once where it reads a
-        # sample's codes. Of activations as many must be there; whether they are is known two cycles later.
+        # A pass leaves its queue while the pass before is scanned, and follows at once if it reads a sample's
+        # codes. A pass that reads activations needs all of them to be present, which is known two cycles
+        # later.
         coming, now = Signal(feed_layout(g), name="coming"), Signal(feed_layout(g))
         word, following = Signal.like(feed.word), Signal(len(feed.word) + 1)
         address = Signal.like(feed.address)
@@ -87,7 +88,8 @@ class Scanner(wiring.Component):
         m.d.sync += written.eq(
             self.written[now.bank] if g.overlap else Mux(now.bank, self.written[1], self.written[0])
         )
-        # Whether ``word`` may be read, known a cycle ahead: after an issue the next one must be there too.
+        # Whether ``word`` may be read, computed a cycle ahead: after an issue, the next word must be present
+        # too.
         present = Signal()
         m.d.sync += present.eq(now.from_input | (written > following) | ((written > word) & ~issue))
         room = Signal()
@@ -104,7 +106,7 @@ class Scanner(wiring.Component):
         m.d.sync += self.clear.eq((begin & coming.layer_first).replicate(g.banks) & sinks)
         m.d.sync += [begun.eq(0), settling.eq(begun)]
         with m.If(settling):
-            # Meanwhile ``written`` and ``present`` have become those of the pass's own bank and word.
+            # By now ``written`` and ``present`` refer to the bank and word of this pass.
             m.d.sync += scanning.eq(1)
         with m.If(issue):
             m.d.sync += [
@@ -175,7 +177,7 @@ class Scanner(wiring.Component):
             m.d.sync += x_2[i].eq((data.word_select(i, 8) >> shift) & row_mask)
 
         if g.skip:
-            # A step of its own to find the rows that are not zero.
+            # A stage of its own: find the rows that are not zero.
             x, nonzero = Signal.like(x_2, name="x_3"), Signal(WORD_ROWS, name="nonzero_3", reset_less=True)
             m.d.sync += [x.eq(x_2), nonzero.eq(Cat(x_2[i].any() for i in range(WORD_ROWS)))]
             flags = delayed(m, Cat(valid_2, last_2, address_2), 1, "word_3")
@@ -212,7 +214,7 @@ class Scanner(wiring.Component):
         visit, single = mine, at_most_set(eight, g.lane_rows)
         picks = [pick[:count] for pick in (outer_two(eight) if g.lane_rows > 1 else [first_set(eight)])]
         if g.skip:
-            # A pass must end with a row: the last word keeps its first one when all are 0.
+            # A pass must end with a row: the last word keeps its first row even if all rows are 0.
             alone = last & ~mine.any()
             visit, picks[0] = mine | alone, picks[0] | alone
         else:
@@ -259,7 +261,7 @@ class Scanner(wiring.Component):
         with m.Elif(self.feed.valid):
             m.d.sync += now.eq(feed.lane_groups)
         settled = Signal()
-        # A pass that is looked at for the first time is not yet compared.
+        # A pass seen for the first time has not been compared yet.
         m.d.sync += settled.eq(self.feed.valid & ~self.feed.ready & (feed.lane_groups == now))
         return settled
 
@@ -275,7 +277,7 @@ class Scanner(wiring.Component):
         for i in range(WORD_ROWS):
             m.submodules[f"square_{i}"] = square = Multiplier(unsigned(8), unsigned(8))
             m.d.comb += [square.a.eq(x[i]), square.b.eq(x[i])]
-            # A multiplier's output register is slow: another one before the adder.
+            # A multiplier's output register is slow: one more register before the adder.
             sums.append(delayed(m, square.product[:16], 1, f"square_{i}"))
         depth = MULTIPLY_LATENCY + 1
         while len(sums) > 1:

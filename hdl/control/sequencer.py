@@ -58,8 +58,8 @@ class Sequencer(wiring.Component):
 
         layer = self.layer
         row = Signal(bits_for(g.max_inputs))
-        # As wide as the descriptor's fields, or as what a program that fits can have in them. A tile's rows
-        # are the array's, however few a layer has.
+        # As wide as the descriptor's fields, or as the largest values of a program that fits. A tile has the
+        # array's number of rows, even where a layer has fewer.
         row_bits, column_bits = 16, 16
         if small:
             row_bits, column_bits = bits_for(max(g.max_inputs, g.rows)), bits_for(g.columns)
@@ -73,7 +73,7 @@ class Sequencer(wiring.Component):
         last_tile, last_group, last_slice = Signal(), Signal(), Signal()
         address, column_address = Signal.like(group_address), Signal(bits_for(g.columns - 1))
         lshift = Signal(3)
-        # States of their own registers, since much hangs on them: a pass on offer, moving on, a layer begun.
+        # One register per state, for high fan-out: a pass is offered, the counters advance, a layer begins.
         offering, advancing, beginning = Signal(), Signal(), Signal()
 
         inputs, outputs, tile_rows = (
@@ -81,7 +81,7 @@ class Sequencer(wiring.Component):
             for name, bits in (("inputs", row_bits), ("outputs", column_bits), ("tile_rows", row_bits))
         )
         p = self.passes.payload
-        # Rows that follow each other in a lane, of the tile's and of the layer's.
+        # Rows that follow each other in a lane: the tile's and the layer's.
         spread: Value = Const(0)
         down: Value = row
         run: Value = inputs
@@ -94,10 +94,10 @@ class Sequencer(wiring.Component):
         share, entries, word = Const(g.lanes, column_bits), Const(g.lanes), row >> exact_log2(WORD_ROWS)
         if g.map_codes:
             share = field("share")[: bits_for(g.lanes)]
-            # A group occupies whole readouts of the column memories.
+            # A group occupies whole readouts in the column memories.
             entry, entries, group_row = Signal.like(column), Signal(bits_for(g.lanes)), Signal.like(row)
             word = Signal(bits_for(g.max_inputs // WORD_ROWS - 1))
-            # Groups lie in lanes beside each other as long as there are any, then further down.
+            # Groups are placed in adjacent lanes while lanes are free, then at higher addresses.
             lane, full = Signal(bits_for(g.lanes)), Signal()
             steps = exact_log2(g.readouts)
             m.d.sync += [
@@ -105,15 +105,16 @@ class Sequencer(wiring.Component):
                 word.eq((row + group_row) >> exact_log2(WORD_ROWS)),
                 full.eq(lane + (entries << 1) > (Const(g.lanes) >> spread)),
             ]
-        # The inference whose layer is issued, and where that reads its rows and puts its activations.
+        # The inference whose layer is issued, the bank that the layer reads, and the bank for its
+        # activations.
         opening: Value = layer == 0
         if g.map_codes:
             opening = Signal()
         if g.overlap:
             current = Signal(start_layout(g))
             bank, sink = Signal(bank_bits(g)), Signal(bank_bits(g))
-            # Layer 0's activations lie in bank 0 or 1, inferences taking turns; those of deeper ones, which
-            # one inference only has, in 2 or 3.
+            # Activations of layer 0 are in bank 0 or 1, alternating between inferences. Those of deeper
+            # layers are in bank 2 or 3, since only one inference at a time has deeper layers.
             input_bank = Cat(current.bank[0], Const(0, 1))
             m.d.comb += [
                 sink.eq(Mux(opening, input_bank, Cat(layer[0], Const(1, 1)))),
@@ -130,7 +131,7 @@ class Sequencer(wiring.Component):
         group_end, layer_end = Signal(), Signal()
         noisy = Signal()
         if g.noise:
-            # The layer's, settled before its first pass is offered.
+            # A property of the layer, stable before its first pass is offered.
             any_noise = field("variance_out").any() | field("var_cell").any()
             m.d.sync += noisy.eq(self.noise_enable & any_noise)
         m.d.comb += [
@@ -177,7 +178,7 @@ class Sequencer(wiring.Component):
             m.d.comb += p.readout.skip.eq(lane >> exact_log2(g.readouts))
             m.d.comb += [getattr(p.readout.group, name).eq(field(name)) for name in ("walked", "second")]
 
-        # Settled in state "compare", from what moves in "layer" and "advance" only.
+        # Stable in state "compare": its inputs change in "layer" and "advance" only.
         m.d.sync += [
             last_tile.eq(rows_left <= tile_rows),
             rows_now.eq(Mux(rows_left <= tile_rows, rows_left, tile_rows)),
@@ -198,12 +199,12 @@ class Sequencer(wiring.Component):
         else:
             settled = delayed(m, (layer == 0) & ~self.window.select, 3, "settled")
         if g.overlap:
-            # ``halfway``: ``begun`` has its first layer issued and the rest not. ``ahead``: so has the one on
-            # offer.
+            # ``begun``: an inference whose first layer has been issued; ``halfway``: its other layers have
+            # not. ``ahead``: the same for the inference on offer.
             begun, halfway, ahead, first_layer = Signal(start_layout(g)), Signal(), Signal(), Signal()
         with m.FSM():
             with m.State("idle"):
-                # The descriptor read here is layer 0's, unless the bus is at it.
+                # This reads the descriptor of layer 0, unless the bus uses the memory.
                 m.d.sync += layer.eq(0)
                 with m.If((layer == 0) & settled):
                     m.d.sync += self.inputs.eq(inputs)
@@ -345,7 +346,7 @@ class Sequencer(wiring.Component):
             write.en.eq(enable),
             read.addr.eq(where),
         ]
-        # Two steps: the bus's address reaches far.
+        # Two stages: the bus's address has long wires.
         near = [Signal(32, name=f"near_{i}", reset_less=True) for i in range(2)]
         half = DESCRIPTOR_WORDS // 2
         for i in range(2):

@@ -151,7 +151,8 @@ class Core(Sized):
                 m.d.comb += neuron.turn.eq(self.turn)
         if waiting_sums(g):
             m.d.comb += array.close_next.eq(readout.close_next)
-        # Columns stand one cycle behind their step, more where they are added; so does what the probe shows.
+        # A column's number is one cycle later than its step, more where columns are added; the probe's value
+        # too.
         sigma = readout.sigma_now if waiting_sums(g) else readout.sigma.payload
         late = added_latency(g)
         m.d.sync += [
@@ -206,7 +207,7 @@ class Core(Sized):
             ]
         else:
             m.d.comb += scanner.energy_room.eq(1)
-        # Known a cycle ahead; the sequencer issues every third cycle at most, so it is never out of date.
+        # Computed a cycle ahead. It is never out of date, as the sequencer issues at most every third cycle.
         everyone = Signal()
         m.d.sync += everyone.eq(Cat(queue.level < queue.depth - 1 for queue in queues).all())
         m.d.comb += issued.ready.eq(everyone)

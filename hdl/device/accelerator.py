@@ -50,7 +50,7 @@ class Accelerator(wiring.Component):
         m.submodules.decoder = decoder = Decoder(g)
         m.submodules.registers = registers = Registers(g, self.build_id)
         m.submodules.watchdog = watchdog = Watchdog(g)
-        # A walk puts an inference here for each bank, without asking for room.
+        # A walk queues one inference per bank without asking for room.
         starts = Queue(start_layout(g), g.banks if g.map_codes else 2)
         core = SmallCore(g) if is_small(platform) else Core(g)
         restart = ResetInserter(watchdog.reset)
@@ -73,7 +73,7 @@ class Accelerator(wiring.Component):
         else:
             wiring.connect(m, start, starts.i)
             m.d.comb += master.done.eq(core.done)
-        # A cycle later, for it comes from afar; a start takes longer.
+        # One cycle later, as the source is far away on the die; a start takes longer than that.
         m.d.sync += [getattr(core, name).eq(value) for name, value in loads.items()]
         if g.overlap:
             m.d.comb += master.input_done.eq(core.input_done & ~master.campaign_busy & ~walking)
@@ -106,14 +106,15 @@ class Accelerator(wiring.Component):
         wiring.connect(m, decoder.operand, walker.operand_window)
         wiring.connect(m, walker.second, core.second)
         walking = walker.walking
-        # Packets stand at one end of a wide chip, and maps and banks at others: a cycle on the way.
+        # Packets, maps and banks are far apart on the die: one pipeline register.
         loads = {name: delayed(m, value, 1, name) for name, value in loads.items()}
         sample_load, sample_word, sample_code = (
             delayed(m, getattr(master, name), 1, name)
             for name in ("sample_load", "sample_word", "sample_code")
         )
         start = stream.Signature(start_layout(g)).create()
-        # Whoever starts hears of a cycle ago, and of nothing behind a start: it comes from afar.
+        # Whoever starts an inference sees the state of the cycle before, as the source is far away; nothing
+        # follows a start at once.
         may, start_accepted = Signal(), Signal()
         m.d.sync += may.eq(Mux(walking, walker.start.ready, start.ready) & ~start_accepted)
         m.d.comb += [

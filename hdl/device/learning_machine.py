@@ -64,7 +64,7 @@ class LearningMachine(wiring.Component):
             wiring.connect(m, getattr(decoder, name), getattr(core, name))
         wiring.connect(m, wiring.flipped(master.start), starts.i)
 
-        # Codes on their way, from a packet's memory: the label, then the sample.
+        # Codes from a packet's memory: the label, then the sample.
         index_bits = exact_log2(g.max_inputs)
         loads, address, code = Signal(), Signal.like(master.load_address), Signal(8)
         m.d.sync += [loads.eq(master.load[0]), address.eq(master.load_address), code.eq(master.load_data)]
@@ -84,7 +84,7 @@ class LearningMachine(wiring.Component):
             core.last.eq(index == core.inputs + (LABEL_CODES - 1)),
         ]
 
-        # One update at a time, and what came of it into its bank; one that was done is remembered.
+        # One update at a time; its result goes into its bank. The number of a finished update is remembered.
         running, of_bank, fresh, remembered = Signal(), Signal(), Signal(), Signal()
         taken, done, looked = Signal(), Signal(), Signal()
         update, behind, count = Signal(32), Signal(32), Signal(range(REMEMBERED + 1))
@@ -111,7 +111,8 @@ class LearningMachine(wiring.Component):
             looked.eq(starts.o.valid & ~taken),
             behind.eq(core.next - next_one.inference),
             fresh.eq(core.next == next_one.inference),
-            # The last states are written while the next update begins; else the bus may be next.
+            # Done when the states are written, or already when the next request is a fresh update, which may
+            # overlap the writing. Any other next access could read states too early.
             done.eq(running & ~done & (core.ready | (core.free & looked & fresh))),
         ]
         with m.If(taken):

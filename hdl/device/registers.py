@@ -68,9 +68,9 @@ class Registers(wiring.Component):
         if self.small:
             left_out += () if self.geometry.redraw else CAMPAIGN
             left_out += () if self.geometry.noise else SEED
-        # The decoder lets nothing through beyond the last register.
+        # The decoder passes no address above the last register.
         address = window.address[: bits_for(len(REGISTERS) - 1)]
-        # The address is taken apart once, for reads and writes: one register for each it may stand for.
+        # The address is decoded once, for reads and writes: one flip-flop for each register.
         write = Signal()
         m.d.sync += write.eq(window.write)
         self.chosen: dict[str, Signal] = {}
@@ -85,7 +85,7 @@ class Registers(wiring.Component):
                 held = values.setdefault(register.name, Signal(32, name=register.name))
                 with m.If(write & chosen):
                     m.d.sync += held.eq(window.write_data)
-        # A core that was reset may hold weights of a virtual chip, half drawn.
+        # A core that was reset may contain weights of a virtual chip that is half drawn.
         with m.If(self.hung):
             m.d.sync += self.program_tag.eq(0)
         values["campaign_busy"] = self.campaign_busy
@@ -134,7 +134,7 @@ class Registers(wiring.Component):
     def _counters(self, m: Module, clear: Signal) -> dict[str, Signal]:
         """Performance and link counters, which are cleared together."""
         counters = {name: Signal(32, name=name) for name in COUNTERS}
-        # Events come from all over the chip, some at the end of long decisions: a register first.
+        # Events come from all over the chip, some from long combinational paths: registered first.
         link = self.link
         events, hung = Signal(EVENT_LAYOUT), Signal()
         m.d.sync += [events.eq(self.events), hung.eq(self.hung)]
@@ -159,7 +159,7 @@ class Registers(wiring.Component):
         for name in BUSINESS if self.small else ():
             steps.pop(name, None)
         for name, step in steps.items():
-            # And one between what decides and what counts.
+            # One more register, between decision and counter.
             counted = Signal(name=f"count_{name}")
             m.d.sync += [counted.eq(step), counters[name].eq(counters[name] + counted)]
         if not self.small:
@@ -170,7 +170,7 @@ class Registers(wiring.Component):
 
     def _lasting(self, m: Module, events: Signal, hung: Signal, last_cycles: Signal) -> None:
         """Measure the cycles of the latest inference."""
-        # Inferences take turns with start times, since as many may overlap.
+        # Start times are stored per bank, since as many inferences may overlap.
         banks = self.geometry.banks
         now = Signal(32)
         began = [Signal(32, name=f"began_{i}") for i in range(banks)]

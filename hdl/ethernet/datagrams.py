@@ -79,7 +79,7 @@ class Datagrams(wiring.Component):
                 m.d.sync += [header.eq(Cat(header[8:], self.rx.payload)), ended.eq(self.rx_last)]
                 m.d.sync += count.eq(Mux(self.rx_last, 0, count + 1))
                 states.go("compare", when=count == spec.HEADER_BYTES - 1)
-        # Classify the datagram in two steps of a cycle each, then act on it.
+        # Classify the datagram in two stages, then act on it.
         is_kind = {k: Signal(name=f"is_{k.name.lower()}") for k in (Kind.OPEN, Kind.DATA, Kind.CLOSE)}
         of_session, from_peer = Signal(name="of_session"), Signal(name="from_peer")
         ahead, opens, answerable, expired = Signal(32), Signal(), Signal(), Signal()
@@ -110,7 +110,7 @@ class Datagrams(wiring.Component):
                 begins.eq(0),
                 refuses.eq(is_kind[Kind.OPEN] & opens & ~free),
             ]
-            # A token is computed only for a datagram that is offered one, or that has to show one.
+            # A token is computed only for a datagram that asks for one, or that must present one.
             mixes = (is_kind[Kind.OPEN] & opens & free) | (is_kind[Kind.DATA] & ~mine)
             states.choose((mixes, "mix"), otherwise="act")
         with states.at("mix"):
@@ -171,7 +171,7 @@ class Datagrams(wiring.Component):
         secret, next_number, used = Signal(64), Signal(NUMBER_BITS, init=1), Signal(NUMBER_BITS)
         number, genuine, settled = Signal(NUMBER_BITS), Signal(), Signal()
         with m.If(secret == 0):
-            # By when the first datagram comes.
+            # Done before the first datagram arrives.
             m.d.sync += secret.eq(Mux(states["compare"], fresh, 0))
         with states.at("compare"):
             m.d.sync += number.eq(Mux(of_data, token[:NUMBER_BITS], next_number))
@@ -199,14 +199,15 @@ class Datagrams(wiring.Component):
         states = States(m, "idle", "number", "load", "head", "piece", "commit")
         head, left = Signal(8 * ANSWER_BYTES), Signal(range(ANSWER_BYTES + 1))
         of_answer, room, age = Signal(), Signal(range(spec.PIECE_MAX + 1)), Signal(range(self.age_cycles + 1))
-        # ``rests``: behind a frame's end; ``over``: a session began, and this piece is of the one before.
+        # ``rests``: after a frame's end; ``over``: a new session has begun, and this piece belongs to the one
+        # before.
         old, rests, over = Signal(), Signal(), Signal()
         m.d.sync += [old.eq(age == self.age_cycles), over.eq(self.beginning | (over & ~states["idle"]))]
         passing = states["piece"] & ~over
         m.d.comb += [
             self.tx.valid.eq(states["head"] | (passing & self.answers.valid)),
             self.tx.payload.eq(Mux(states["head"], head[:8], self.answers.payload)),
-            # Where nobody listens, what the device says is nobody's.
+            # Without a session, the device's answers are discarded.
             self.answers.ready.eq((passing & self.tx.ready) | (states["idle"] & ~self.held)),
             self.tx_commit.eq(states["commit"]),
             self.answered.eq(states["load"] & of_answer),

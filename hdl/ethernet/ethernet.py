@@ -43,7 +43,7 @@ class Echo(wiring.Component):
         m = Module()
         echo, reply_pending, odd, count = Signal(), Signal(), Signal(), Signal(LENGTH_BITS)
         total = Signal(27)
-        # Copied once nothing of another datagram is in the slot, nor about to be.
+        # Copied when the slot holds nothing of another datagram, now or in the next cycle.
         copying = Signal()
         finish = Signal()
         with m.If(
@@ -65,7 +65,7 @@ class Echo(wiring.Component):
         ]
         with m.If(sent):
             m.d.sync += reply_pending.eq(1)
-        # The byte that is put is counted and summed in the same cycle, and the whole is kept behind it.
+        # A byte is counted and summed in the cycle in which it is written.
         with m.If(self.put):
             m.d.sync += [
                 odd.eq(~odd),

@@ -66,7 +66,7 @@ class FramesIn(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # A frame's bytes, behind its preamble; ``at`` is the number of the one that stands in ``taken``.
+        # A frame's bytes after the preamble; ``at`` is the number of the byte in ``taken``.
         self.valid_late, self.taken = Signal(), Signal(8)
         self.at = Signal(range(LONGEST + 2))
         self.number = Signal(range(HEADERS_END + 1))
@@ -92,7 +92,7 @@ class FramesIn(wiring.Component):
         with m.If(summing):
             m.d.sync += crc.eq(crc32_step(crc, Const(0, 8)) ^ part)
 
-        # Behind the last byte: sums are folded, then all is judged, kept or dropped, and forgotten.
+        # After the last byte: fold the sums, judge the frame, keep or drop it, then clear the state.
         behind = Signal(7)
         m.d.sync += behind.eq(Cat(ended, behind))
         self.forget = behind[6]
@@ -146,7 +146,7 @@ class FramesIn(wiring.Component):
         fields."""
         own_addresses = self.own
         address = own_addresses.address.to_bytes(4, "big")
-        # The IP header has no options, and is no fragment; "do not fragment" may be up.
+        # The IP header must have no options and must not be a fragment; the bit "do not fragment" is allowed.
         unfragmented = {IP + 6: (0, 0xBF), IP + 7: (0, 0xFF)}
         patterns = {
             "for_us": _bytes(0, own_addresses.mac.to_bytes(6, "big")),
@@ -157,7 +157,8 @@ class FramesIn(wiring.Component):
             "udp": _bytes(IP + 9, bytes([PROTOCOLS["udp"]]))
             | _bytes(UDP + 2, own_addresses.port.to_bytes(2, "big")),
         }
-        # Who sends: one of many (the group bit is 0; below 224.0.0.0), nobody (all 0), or we ourselves.
+        # The sender must be a single host: not a group (group bit, or 224.0.0.0 and above), not address 0,
+        # and not this device.
         for who, (first_byte, width, unicast) in SOURCES.items():
             mine = own_addresses.mac.to_bytes(6, "big") if width == 6 else address
             patterns |= {
@@ -190,7 +191,7 @@ class FramesIn(wiring.Component):
         """Store payload bytes in the slots as far as the lengths say; returns whether lengths and checksums
         are right."""
         begin, first_summed, end = Signal(6), Signal(6), Signal(17)
-        # One less than the end, and the frame's end: known long before they are asked for.
+        # The datagram's end less one, and the frame's end: computed long before they are used.
         end_less, frame_end = Signal(17), Signal(17)
         ahead, within, before_end, summed_here = Signal(17), Signal(), Signal(), Signal()
         inner = Signal()
@@ -204,7 +205,7 @@ class FramesIn(wiring.Component):
             frame_end.eq(facts["ip_length"] + (IP + FCS_BYTES)),
             begin.eq(Mux(facts["udp"], UDP + UDP_BYTES, ICMP + ECHO_BYTES)),
             first_summed.eq(Mux(facts["udp"], ADDRESSES, ICMP)),
-            # Computed for the next byte, from the number that it will have.
+            # Computed one byte ahead, from the next byte's number.
             before_end.eq(inner),
             within.eq((ahead >= begin) & inner),
             summed_here.eq((ahead >= IP) & (ahead < UDP)),
@@ -227,7 +228,7 @@ class FramesIn(wiring.Component):
         for i, total in enumerate(sums):
             with m.If(adds[i]):
                 m.d.sync += total.eq(total + word)
-        # The rest of UDP's pseudo header: its protocol and its length once more.
+        # The rest of UDP's pseudo header: its protocol, and its length a second time.
         pseudo, udp_sum, right = Signal(17), Signal(27), Signal(2)
         folded = [Signal(17, name=f"folded_{i}") for i in range(2)]
         m.d.sync += [
@@ -236,7 +237,7 @@ class FramesIn(wiring.Component):
         ]
         for i, total in enumerate((sums[0], udp_sum)):
             m.d.sync += folded[i].eq(total[:16] + total[16:])
-            # With its carry added once more, all ones.
+            # The sum with its carry added is all ones.
             low, carry = folded[i][:16], folded[i][16]
             m.d.sync += right[i].eq(low[1:].all() & (low[0] ^ carry))
         m.d.comb += [self.kept.length.eq(count), self.kept.echo.eq(facts["icmp"])]

@@ -97,10 +97,10 @@ class FramesOut(wiring.Component):
             states.go("idle", when=left == 0)
         m.d.comb += self.datagrams.ready.eq(states["body"])
 
-        # Bytes, then their FCS: the sum is whole in the cycle in which the first byte of it is due.
+        # Bytes, then their FCS. The sum is complete in the cycle in which its first byte is due.
         byte, kind, byte_late, kind_late = Signal(8), Signal(2), Signal(8), Signal(2)
         part = Signal(32)
-        # A header's byte is chosen among many, in two steps; what else is sent waits for it.
+        # A header's byte is selected from many in two stages; all other bytes are delayed by as much.
         was = {n: delayed(m, states[n], 2, f"was_{n}") for n in ("preamble", "head", "body", "pad")}
         opening = delayed(m, Mux(position == PREAMBLE_BYTES - 1, START, PREAMBLE), 2, "opening")
         payload, chosen = delayed(m, self.datagrams.payload, 2, "payload"), Signal(8)
@@ -209,7 +209,7 @@ class FramesOut(wiring.Component):
         protocol = Mux(echo, PROTOCOLS["icmp"], PROTOCOLS["udp"])
         ip = [*ethernet, 8, 0, 0x45, 0, *big(Cat(self.ip_length, Const(0, 4)), 2), 0, 0, 0x40, 0]
         ip += [TIME_TO_LIVE, protocol, *big(ip_sum, 2), *big(own_address, 4), *big(address, 4)]
-        # A UDP checksum of 0 would be none.
+        # A UDP checksum of 0 would mean that there is none: it is sent as all ones.
         fixed = Signal(16)
         m.d.sync += fixed.eq(Mux(udp_sum == 0, 0xFFFF, udp_sum))
         icmp = [*ip, 0, 0, *big(udp_sum, 2)]

@@ -49,7 +49,8 @@ class Slots(wiring.Component):
         m.submodules.memory = memory = RegisteredMemory(
             8, self.slots * SLOT_BYTES, writer="write", reader="read"
         )
-        # As many descriptors as slots, and one is taken out only when its slot is read: it counts them.
+        # There are as many descriptors as slots, and a descriptor leaves when its slot has been read: the
+        # queue counts slots.
         descriptor = self.kept.as_value()
         width = len(descriptor) + exact_log2(self.slots)
         fifo = AsyncFIFO(width=width, depth=self.slots, r_domain="read", w_domain="write")
@@ -66,14 +67,14 @@ class Slots(wiring.Component):
             fifo.w_en.eq(keep),
             fifo.w_data.eq(Cat(descriptor, into)),
         ]
-        # A register, so that nothing waits for the queue's count; down at once with what takes a slot.
+        # Registered, so that no path includes the queue's count; it falls at once when a slot is taken.
         m.d.write += self.room.eq(fifo.w_rdy & ~keep)
         with m.If(self.put):
             m.d.write += place.eq(place + 1)
         with m.If(self.keep | self.drop):
             m.d.write += [place.eq(0), into.eq(into + keep)]
 
-        # Four steps, all of which move on when what stands at the end is taken.
+        # Four stages, which advance together when the last one's output is taken.
         out_of, read_offset, left = Signal(slot), Signal(LENGTH_BITS), Signal(LENGTH_BITS)
         found_descriptor = Signal(DESCRIPTOR_LAYOUT)
         m.d.comb += found_descriptor.eq(fifo.r_data)

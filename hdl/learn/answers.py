@@ -117,7 +117,7 @@ class Answers(wiring.Component):
         ]
 
         segments = exact_log2(g.segments)
-        # The curve, and its neighbour: the next one, or of the last the one before.
+        # Two neighbouring table entries: the curve's and the next, or for the last entry the one before it.
         level_1, level_2 = (register(CODE_SHAPE.width, f"level_{i}") for i in (1, 2))
         curve_3, last_3 = register(len(self.column.curve), "curve_3"), register(1, "last_3")
         next_4 = register(len(self.column.curve), "next_4")
@@ -325,7 +325,7 @@ class Errors(wiring.Component):
             products.write_address.eq(product_index[: len(products.address)]),
             products.write_data.eq(times.product),
         ]
-        # The highest bit of all products together is that of the largest.
+        # The highest bit of the OR of all products is that of the largest.
         size, sized = Signal(12 + shape.width, name=f"{name}_size", reset_less=True), Signal()
         top, power = Signal.like(size, name=f"{name}_top"), Signal(EXPONENT_SHAPE, name=f"{name}_power")
         clear = Signal(name=f"{name}_clear")

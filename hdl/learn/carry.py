@@ -79,7 +79,7 @@ class Carry(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         layer, row = self.layer, self.row
-        # Schoolbook division: the number of the update by ``every``, then the quotient by the rows.
+        # Schoolbook division: the update's number by ``every``, then the quotient by the number of rows.
         number, remainder, divisor = Signal(NUMBER_BITS), Signal(INDEX_BITS + 1), Signal(INDEX_BITS + 1)
         step, dividing, fits, shifted_remainder = (
             Signal(range(NUMBER_BITS)),
@@ -204,7 +204,7 @@ class Carry(wiring.Component):
             size.eq(Mux(total < 0, -total, total)),
             negative.eq(total < 0),
         ]
-        # As many digits of the quotient as pulses have; what is left over can be more than the threshold.
+        # As many digits of the quotient as the count of pulses has; the remainder can be above the threshold.
         remainder: Any = size
         pulses: list[Any] = []
         for i in reversed(range(DIGITS)):

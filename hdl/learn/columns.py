@@ -149,7 +149,7 @@ class Columns(wiring.Component):
         m.submodules.converter = converter = Converter(g)
         running, column = Signal(), Signal(INDEX_BITS)
         low, first = Signal(3), Signal()
-        # The turn that is the last one, worked out before: a layer's record is there long before its sums.
+        # Whether this turn is the last one, computed ahead: a layer's record arrives long before its sums.
         last, ended = Signal(INDEX_BITS), Signal()
         m.d.sync += last.eq(((layer.outputs + (count - 1)) >> bits) - 1)
         m.d.comb += ended.eq(column == last)
@@ -187,7 +187,7 @@ class Columns(wiring.Component):
                 converter.offset[i].eq(Mux(back, 0, gain[16:].as_signed())),
             ]
 
-        # Sums are added up in one memory; a copy of it is read by whoever wants them.
+        # Sums are accumulated in one memory; all readers use a copy of it.
         lead = CONVERT_LATENCY - READ_LATENCY
         read_at = delayed(m, column, lead, "read_at")
         wrote, wrote_at = delayed(m, running, ADDED_LATENCY, "wrote"), delayed(m, read_at, 3, "wrote_at")
@@ -292,7 +292,7 @@ class Outputs(wiring.Component):
         is_last = Signal()
         m.d.sync += is_last.eq(delayed(m, position, ANSWER_LATENCY - 1, "answered_before") == last)
         assert (COLUMN_STAGE, SUM_STAGE) == (READ_LATENCY, SUM_LATENCY)
-        # Where the states of the next layer begin: behind biases, ECRAMs, and three rows more for each where
+        # Address of the next layer's states: after biases and ECRAMs, each of which has three more rows where
         # there are fast devices.
         following, height, rows = Signal(INDEX_BITS), Signal(INDEX_BITS), Signal(INDEX_BITS)
         m.d.sync += [

@@ -246,7 +246,7 @@ class LearningCore(wiring.Component):
         read_key = Signal(64)
         with m.If(forward.turn):
             m.d.sync += read_key.eq(cipher.key)
-        # Where sums of rows come later than values would be taken, their noise waits.
+        # Where sums are later than the values that need their noise, the noise is delayed.
         behind = max(0, total_stage(g) - VALUE_STAGE)
         m.d.comb += [
             cipher.seed.eq(self.seed),
@@ -343,7 +343,7 @@ class LearningCore(wiring.Component):
         g, window, pulse, table = self.geometry, self.devices, self.pulse, self.lanes.table
         m.submodules.tables = tables = RegisteredMemory(TABLE_SHAPE, g.layers * LEVELS, parts=len(TABLES))
         bits = table_address_bits(g)
-        # All levels are there before the first device needs any.
+        # All levels must be ready before the first device needs one.
         assert LEVELS <= EVENT_STAGE + WORDS_LATENCY + 5
         table_number = window.address[bits:][: bits_for(len(TABLES) - 1)]
         entries = delayed(m, table_number, READ_LATENCY, "table")

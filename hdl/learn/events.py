@@ -129,7 +129,7 @@ class Events(wiring.Component):
             self.room.eq(waiting.level < DEPTH - MARGIN),
         ]
 
-        # How many devices follow the one whose turn it is has been counted before they were queued.
+        # How many devices follow the present one: counted before they were queued.
         now, busy, more = Signal(entry), Signal(), Signal()
         lowest_hit = Signal(lanes)
         lane = Signal(range(max(lanes, 2)))
@@ -149,8 +149,8 @@ class Events(wiring.Component):
             with m.If(~more):
                 m.d.sync += busy.eq(0)
 
-        # A device's turn: which one, then its address and common pulses, chosen in two steps, then their
-        # count; its state comes ADDRESS_LATENCY and two cycles after its address.
+        # One device's turn: its index, then its address and common pulses (selected in two stages), then
+        # their count. Its state arrives ADDRESS_LATENCY + 2 cycles after the address.
         place = StructLayout({"row": INDEX_BITS, "lane": lane.shape()})
         first, turn = Signal(place, reset_less=True), Signal(place, reset_less=True)
         coincidences = Signal(TRAIN_BITS, reset_less=True)
@@ -186,7 +186,7 @@ class Events(wiring.Component):
         m.d.comb += taken.eq(Mux(law.serial, 1, count))
 
         late = delayed(m, turn, EVENT_STAGE - 2, "turn")
-        # In two steps: block RAMs from all over, and late.
+        # Two stages: the block RAMs are spread over the die, and their data arrives late.
         chosen = Signal(lane.shape())
         read = delayed(m, turn.lane, ADDRESS_LATENCY + READ_LATENCY, "lane_read")
         m.d.comb += chosen.eq(Mux(self.updating, read, self.peek_lane))

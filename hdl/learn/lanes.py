@@ -201,7 +201,7 @@ class Lanes(wiring.Component):
         ]
         rounded = Signal(signed(11), name=f"rounded_{i}")
         code = Signal(CODE_SHAPE, name=f"code_{i}", reset_less=True)
-        # As clip(rshift_round(state, 8), -255, 255), without comparing: a third of a lane otherwise.
+        # clip(rshift_round(state, 8), -255, 255) without a comparator, which would be a third of a lane.
         high = rounded[CODE_SHIFT:]
         lowest = high.all() & ~rounded[:CODE_SHIFT].any()
         m.d.comb += rounded.eq((memory.data >> CODE_SHIFT) + memory.data[CODE_SHIFT - 1])
@@ -211,7 +211,7 @@ class Lanes(wiring.Component):
         error, up = Signal(ERROR_SHAPE, name=f"error_{i}"), Signal(name=f"up_{i}")
         loaded, train = Signal(TRAIN_BITS, name=f"loaded_{i}"), Signal(TRAIN_BITS, name=f"train_{i}")
         for store, source in ((error, near["error"]), (loaded, near["train"])):
-            # A reset that comes first is the flip-flop's own; one that gives way is made of LUTs.
+            # Reset before enable, so that the flip-flop's own reset is used instead of LUTs.
             with m.If(near["forget"]):
                 m.d.sync += store.eq(0)
             with m.Elif(source.valid & (source.lane == i)):
@@ -222,7 +222,7 @@ class Lanes(wiring.Component):
         lends = place < len(PRODUCTS)
         multiplier = _wide() if lends else Multiplier(CODE_SHAPE, ERROR_SHAPE)
         m.submodules[f"multiplier_{i}"] = multiplier
-        # Registers of their own for its operands, which come from all over.
+        # Operand registers of its own: the sources are spread over the die.
         a, b = (Signal.like(port, name=f"{port.name}_{i}") for port in (multiplier.a, multiplier.b))
         m.d.comb += [multiplier.a.eq(a), multiplier.b.eq(b)]
         m.d.sync += [a.eq(code), b.eq(Mux(near["backward"], error, x))]

@@ -72,7 +72,7 @@ class Order(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         number, row = self.number, self.row
-        # Known a cycle late: pulses of a layer are asked for long after those of the one before.
+        # Registered: pulses of a layer are requested long after those of the layer before.
         pulsing = Signal()
         m.d.sync += pulsing.eq(self.pulsing)
         wait = Signal(range(64))
@@ -105,7 +105,7 @@ class Order(wiring.Component):
                 m.d.comb += self.fetch.eq(wait == 0)
                 waited("BEGIN")
             with m.State("BEGIN"):
-                # The first layer's rows take longer to their trains than its key takes.
+                # The first layer's rows take longer to become trains than its key takes.
                 m.d.comb += self.forward.eq(self.known | (number == 0))
                 with m.If(self.forward):
                     m.next = "FORWARD"
@@ -115,7 +115,7 @@ class Order(wiring.Component):
                 with m.If(self.summed):
                     m.next = "ANSWER"
             with m.State("ANSWER"):
-                # The next layer's rows are those answers that have come.
+                # The next layer's rows are the answers that have arrived.
                 with m.If(~self.final & (wait == 0)):
                     m.d.sync += [number.eq(number + 1), wait.eq(READ_LATENCY + 1)]
                     m.next = "FETCH"
@@ -140,7 +140,7 @@ class Order(wiring.Component):
                 with m.If(row == self.inputs - 1):
                     m.next = "READ"
             with m.State("READ"):
-                # All rows are read; trains of columns have been made meanwhile.
+                # All rows have been read; the columns' trains were computed in the meantime.
                 m.d.comb += self.pulse.eq((wait == 0) & ~self.weighing)
                 late = max(0, total_stage(self.geometry) - VALUE_STAGE)
                 remaining_wait = late + CONVERT_LATENCY + LARGEST_LATENCY - MADE_LATENCY - 2
@@ -164,7 +164,7 @@ class Order(wiring.Component):
                     with m.If(self.ecrams):
                         m.next = "ECRAMS"
             with m.State("ECRAMS"):
-                # Lanes have these trains from now on: those of the layer itself may come.
+                # The lanes have taken the trains of the ECRAMs: those of the layer's weights may follow.
                 m.d.comb += self.pulse.eq((wait == 0) & ~pulsing)
                 with m.If(self.pulse):
                     m.d.sync += [self.ecrams.eq(0), wait.eq(READ_LATENCY + 1)]
@@ -298,7 +298,7 @@ class Forward(wiring.Component):
                     m.d.sync += hold.eq(SHORTEST)
                     m.next = "END"
             with m.State("END"):
-                # By SHORTEST cycles there is time to look the end of the first tile up.
+                # SHORTEST cycles are enough to look up the end of the first tile.
                 m.d.comb += self.next_tile.eq(0)
                 m.d.sync += end.eq(self.end)
                 with m.If(hold == SHORTEST - READ_LATENCY - 1):

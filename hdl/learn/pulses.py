@@ -142,7 +142,7 @@ class Pulses(wiring.Component):
             self.train.value.eq(train),
         ]
 
-        # Rows of each layer that have pulses; whether one has any is known a cycle after its train.
+        # Rows of each layer that have pulses; whether a row has any is known a cycle after its train.
         count, keep, ends = Signal(range(g.weight_depth)), Signal(), Signal()
         counts = Array(Signal(range(g.weight_depth), name=f"count_{i}") for i in range(g.layers))
         m.d.comb += [
@@ -208,7 +208,7 @@ class Pulses(wiring.Component):
                     with m.If(law.serial):
                         m.next = "PASSED"
             with m.State("PASSED"):
-                # The next pass reads what this one has written.
+                # The next pass reads the list that this pass has written.
                 with m.If(~self.lanes_busy & self.lanes_more):
                     m.d.sync += [
                         law.passed.eq(law.passed + 1),
@@ -242,7 +242,7 @@ class Pulses(wiring.Component):
         m.d.comb += distance.eq(layer.column_shift - self.exponent)
         m.d.sync += down.eq(Mux(distance < 0, 0, Mux(distance > 63, 63, distance)))
         value, rate, number = Signal(8), Signal(16), Signal(INDEX_BITS)
-        # A register each: fan-in from all over, and the multiplier far away.
+        # One register each: the inputs are spread over the die, and the multiplier is far away.
         m.d.sync += [
             value.eq(Mux(row.valid, row.x, Mux(error.value < 0, -error.value, error.value))),
             rate.eq(Mux(row.valid, layer.row_rate, layer.column_rate)),
@@ -259,7 +259,7 @@ class Pulses(wiring.Component):
             delayed(m, of_row, 2, "row_late"),
             delayed(m, error.valid, THRESHOLD_LATENCY, "column_late"),
         )
-        # Words on their way need their key: it changes with the first of the others.
+        # Words in the pipeline keep their key; it changes with the first word of the next update.
         rows, of_rows, key = Signal(), Signal(), Signal(64)
         m.d.comb += of_rows.eq(
             delayed(m, of_row, 1, "of_row_late")

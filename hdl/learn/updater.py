@@ -108,7 +108,7 @@ class Updater(wiring.Component):
         def register(shape: Any, name: str) -> Signal:
             return Signal(shape, name=name, reset_less=True)
 
-        # The factor by which a step has fallen: 256 - rshift_round(slope * s, 24), at stage w.
+        # The factor by which a step has shrunk: 256 - rshift_round(slope * s, 24), at stage w.
         multiply(FALL, Mux(event.up, self.slope_up, self.slope_down), event.state)
         fallen = register(signed(13), "fallen")
         m.d.sync += fallen.eq((products[FALL] + (1 << (SLOPE_SHIFT - 1))) >> SLOPE_SHIFT)
@@ -118,7 +118,7 @@ class Updater(wiring.Component):
         m.d.sync += factor_6.eq(Mux(left < 0, 0, Mux(left > FACTOR_MAX, FACTOR_MAX, left)))
         factor = delayed(m, factor_6, w + 2 - (p + 3), "factor")
 
-        # Constants: sums of two entries at w + 1, cut at w + 2.
+        # A device's constants: sums of two table entries at w + 1, limited at w + 2.
         read = self._tables(m)
         step, asymmetry = read("step", own.y, 0), read("asymmetry", own.y, 2)
         upper, lower = read("upper", own.x, 0), read("lower", own.x, 2)
@@ -133,12 +133,12 @@ class Updater(wiring.Component):
             low.eq(_cut(lower << BOUND_SHIFT, STATE_MIN, 0)),
         ]
 
-        # The step at this state, at w + p + 3.
+        # The step at the present state, at w + p + 3.
         multiply(NOW, size, factor)
         step_now = register(unsigned(13), "step_now")
         m.d.sync += step_now.eq((products[NOW] + 128) >> 8)
 
-        # Pulses with their deviation in 1/64, then too.
+        # Pulses with their deviation in units of 1/64, at the same stage.
         count = delayed(m, event.count, w + 1, "count")
         roots = Array(Const(int(root), 11) for root in ROOTS)
         multiply(SCATTER, roots[count], deviation)
@@ -147,13 +147,13 @@ class Updater(wiring.Component):
         pulses = register(signed(17), "pulses")
         m.d.sync += pulses.eq((delayed(m, count, p + 1, "count_late") << COUNT_SHIFT) + scattered)
 
-        # Their product, rounded stochastically, at w + 2 p + 5.
+        # Pulses times step, rounded stochastically, at w + 2 p + 5.
         multiply(MOVED, pulses, step_now)
         fraction = register(16, "fraction")
         unused = Signal(5)
         m.d.sync += unused.eq(16 - self.step_shift)
         m.d.sync += fraction.eq(delayed_in_memory(m, drawn.x, 2 * p + 2, "drawn") >> unused)
-        # At most 13,373 / 64 pulses of 8,174 and a fraction: below 2^27.
+        # Cannot overflow: at most 13,373 / 64 pulses of size 8,174 and a fraction, below 2^27.
         product = register(signed(28), "product")
         m.d.sync += product.eq(products[MOVED] + fraction)
         change = register(signed(28), "change")
@@ -170,7 +170,7 @@ class Updater(wiring.Component):
         ]
         kept = register(STATE_SHAPE, "kept")
         m.d.sync += [below.eq(new < bounds[0]), above.eq(new > bounds[1]), kept.eq(new)]
-        # Golden: the lower bound first, then the upper.
+        # Same order as the golden model: lower bound first, then upper.
         ends = [
             delayed(m, bound, 1, name) for bound, name in zip(bounds, ("low_end", "high_end"), strict=True)
         ]

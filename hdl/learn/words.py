@@ -237,7 +237,7 @@ class Keys(wiring.Component):
                 m.d.sync += begun.eq(0)
                 m.next = "WAIT"
             with m.State("WAIT"):
-                # ``done`` of the key before falls a cycle after ``start``.
+                # ``done`` of the previous key falls one cycle after ``start``.
                 m.d.sync += [begun.eq(1), ended.eq(begun & cipher.done)]
                 with m.If(ended):
                     m.d.comb += write.en.eq(1 << key_number)

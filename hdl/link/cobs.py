@@ -73,7 +73,7 @@ class CobsDecoder(wiring.Component):
         left, inside = Signal(8), Signal()  # ``inside`` a block: ``left`` is not 0
         started = Signal()
         zero_due = Signal()
-        # Registered for timing: the byte, whether it is the delimiter, and the code that it would start.
+        # Registered for timing: the byte, whether it is the delimiter, and the code that it would begin.
         valid, data, delimits, follows, opens = Signal(), Signal(8), Signal(), Signal(8), Signal()
         m.d.sync += [valid.eq(self.valid), data.eq(self.data), delimits.eq(self.data == 0)]
         m.d.sync += [follows.eq(self.data - 1), opens.eq(self.data != 1)]
@@ -83,7 +83,7 @@ class CobsDecoder(wiring.Component):
                 m.d.sync += [self.end.eq(started), self.bad.eq(inside)]
                 m.d.sync += [left.eq(0), inside.eq(0), started.eq(0), zero_due.eq(0)]
             with m.Elif(~inside):
-                # A code byte; the zero of the block before is due now that another block follows.
+                # A code byte. Since another block follows, the zero of the block before is due now.
                 m.d.sync += [
                     left.eq(follows),
                     inside.eq(opens),
@@ -124,7 +124,8 @@ class CobsSender(wiring.Component):
         pointer, begin, end = (Signal.like(self.length, name=n) for n in ("pointer", "begin", "end"))
         run = Signal(8)
         payload, offered = Signal(8), Signal()
-        # A block's end: by the body's, its longest, or a zero. Found a cycle before it is acted on.
+        # A block ends with the body, at its greatest length, or at a zero; detected a cycle before it takes
+        # effect.
         full, zero, stop, none_left = (Signal(name=n) for n in ("full", "zero", "stop", "none_left"))
         low_end, high_end = Signal(), Signal()
         m.d.sync += [low_end.eq(pointer[:6] == end[:6]), high_end.eq(pointer[6:] == end[6:])]
@@ -169,7 +170,7 @@ class CobsSender(wiring.Component):
         with states.at("next"):
             states.choose((~none_left, "copy"), (last, "delimiter"), otherwise="block")
         with states.at("block"):
-            # The zero itself is implied by the next block's code byte, empty as it may be.
+            # The next block's code byte implies this zero, even if that block is empty.
             m.d.sync += [pointer.eq(pointer + closed_by_zero), begin.eq(pointer + closed_by_zero)]
             states.go("fetch")
         with states.at("copy"):

@@ -133,12 +133,13 @@ class Decision(wiring.Component):
         accepts = Signal()
         with m.If(self.weigh):
             blocked = self.quiet & refusable & self.campaign
-            # An inference waits for room only, all others for quiet; to a campaign it gives way.
+            # An inference only waits for room, every other request until the core is idle. A campaign has
+            # priority.
             joins = is_next & loads & ~self.campaign
             settled = self.quiet & ~blocked & ~joins
             replies = blocked | (settled & kind["answer"])
             executes = (joins & ~self.due & self.room) | (settled & kind["execute"])
-            # A repeat of an inference whose answer is still to come is dropped.
+            # A repeated inference whose answer is still to come is dropped.
             drops = (~self.due & ~self.none & again) | (settled & kind["repeat"])
             m.d.sync += [
                 self.way_result.eq(self.due),
@@ -156,7 +157,7 @@ class Decision(wiring.Component):
                 self.repeats.eq(settled & kind["repeat"]),
                 self.wrong.eq(settled & kind["sequence"]),
             ]
-        # The answer to what is not accepted takes the place of the cached one.
+        # The answer to a rejected request takes the place of the cached answer.
         with m.If(self.act & (self.way_reply | self.way_execute)):
             m.d.sync += cached.eq(accepts)
             with m.If(accepts):
@@ -210,7 +211,7 @@ class Inferences(Sized):
         with m.If(self.answered | self.campaign_done):
             m.d.sync += answer_bank.eq(next_bank(answer_bank))
         for i, of_bank in enumerate(requested_codes):
-            # All the while it is offered to the core: its being taken is a late signal.
+            # High for as long as it is offered to the core, since its acceptance arrives late.
             with m.If(self.begin & (bank == i)):
                 m.d.sync += of_bank.eq(Cat(self.number, self.sparse, self.wrong))
         with m.If(self.lost & self.none):

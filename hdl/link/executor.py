@@ -115,11 +115,11 @@ class Executor(Sized):
         """Connect the inputs and outputs of the decision."""
         states, decision, w, inferences = self.states, self.decision, self.words, self.inferences
         maps = self.geometry.map_codes > 0
-        # Registered for timing. A cycle's delay is harmless: these change by this machine's own earlier
-        # actions, or else only towards the value that it waits for.
+        # Registered for timing. One cycle of delay is harmless: these signals change by this machine's own
+        # earlier actions, or only towards the value that it waits for.
         m.d.sync += [
             decision.due.eq(inferences.due & ~self.busy),
-            # Nor do the bus's steps meet a core in reset.
+            # The bus is not used while a core is in reset either.
             decision.quiet.eq(inferences.none & ~inferences.lost & ~self.busy),
             decision.room.eq(inferences.room & ~self.master.copying if maps else inferences.room),
             decision.none.eq(inferences.none),
@@ -138,7 +138,7 @@ class Executor(Sized):
         with states.at("idle"):
             states.choose((decision.due, "result"), (self.packet_ready, "open"))
         with states.at("act"):
-            # Answer first; the packet stays in its slot and is looked at again.
+            # The answer goes first; the packet stays in its slot and is decided again.
             decision.lead(m, states, WAYS)
             m.d.sync += self.status.eq(decision.reply)
         with states.at("execute"):
@@ -150,16 +150,16 @@ class Executor(Sized):
         g, states, master = self.geometry, self.states, self.master
         inferences = self.inferences
         load_request, loading = Signal(), Signal()
-        # A start that is under way while a hung core is reset is lost with the pending ones.
+        # A start in progress while a hung core is reset is lost with the pending ones.
         begun = Signal()
         m.d.comb += begun.eq(states["start"] & (master.start.ready | inferences.lost))
-        # Known a cycle ahead, in the first cycle as in those that count down.
+        # Computed a cycle ahead, in the first cycle and in those that count down.
         to_load, last_load = Signal.like(self.length), Signal()
         m.d.sync += last_load.eq(~to_load[2:].any() & (to_load[:2] == Mux(states["load"], 2, 1)))
         with states.at("act"):
             m.d.sync += to_load.eq(self.length)
             if g.unpacks_words:
-                # One of no bytes is loaded as if it had one, and found wrong.
+                # A payload of no bytes is loaded as if it had one byte, and then rejected.
                 with m.If(~self.length.any()):
                     m.d.sync += to_load.eq(1)
         m.d.sync += [load_request.eq(states["load"]), loading.eq(load_request)]
@@ -275,7 +275,7 @@ class Executor(Sized):
         g, states, master = self.geometry, self.states, self.master
         inferences = self.inferences
         lost = inferences.lost
-        # Kept: a reset of the core on the way must not change how many are sent.
+        # Stored: a reset of the core in the meantime must not change the number of words sent.
         beat = Signal(2)
         outputs, sent, all_sent = Signal.like(master.outputs), Signal(bits_for(g.max_outputs)), Signal()
         self.result = Signal(32)
@@ -298,8 +298,8 @@ class Executor(Sized):
             m.d.sync += [self.after["answered"].eq(bare), self.after["logit"].eq(~bare)]
             states.go("verdict")
         with states.at("logit"):
-            # The first one is there since long, the others come while the bytes of the one before go out:
-            # up to four cycles behind their address.
+            # The first byte has been ready for a while. Others arrive while the bytes of the one before are
+            # sent: up to four cycles after their address.
             m.d.sync += beat.eq(beat + 1)
             states.go("bytes", when=beat == 3)
         with states.at("bytes"):
@@ -308,7 +308,7 @@ class Executor(Sized):
                 m.d.sync += sent.eq(sent + 1)
             with m.If(beat == 3):
                 states.choose((all_sent, "answered"), otherwise="logit")
-        # A rest until it shows in what decides about the next one.
+        # Wait until the change is visible to the logic that decides on the next packet.
         states.chain("answered", "rest", "idle")
 
     def _shift(self, m: Module, taken: Value) -> None:

@@ -47,7 +47,7 @@ class Receiver(wiring.Component):
         m = Module()
         m.submodules.decoder = decoder = CobsDecoder()
         size = self.window * self.slot_bytes
-        # Its output register stands before the executor's decisions, the slowest paths of the link.
+        # The memory's output register is in front of the executor's decisions, the slowest paths of the link.
         m.submodules.memory = memory = RegisteredMemory(8, size)
         write_base, read_base = Signal(bits_for(size)), Signal(bits_for(size))
         used = Signal(range(self.window + 1))
@@ -68,7 +68,7 @@ class Receiver(wiring.Component):
         # A line error keeps its place among the bytes.
         error, error_late = Signal(), Signal()
         m.d.sync += [error.eq(self.line_error), error_late.eq(error)]
-        # A byte is judged in one cycle and stored in the next.
+        # A byte is checked in one cycle and stored in the next.
         store = valid & ~too_long & ~(no_room | (first & (used == self.window)))
         place, byte, stored, low, high = Signal.like(write_base), Signal(8), Signal(), Signal(), Signal()
         m.d.sync += [
@@ -106,8 +106,8 @@ class Receiver(wiring.Component):
             m.d.sync += [count.eq(0), first.eq(1), brim.eq(0), crc.eq(CRC_INIT)]
             m.d.sync += [too_long.eq(0), no_room.eq(0), damaged.eq(0)]
 
-        # The verdict a cycle after the end, on findings of the end's cycle. The length stands by then: what
-        # comes behind it is longer than the two steps to ``whole``.
+        # The verdict is one cycle after the end, from flags of the end's cycle. The length is known by then,
+        # since the bytes after it take more cycles than the two stages of ``whole``.
         expected_length = Signal(range(2**16 + HEADER_BYTES + CRC_BYTES))
         ended, broken, lost, right, is_whole, good = (
             Signal(name=n) for n in ("ended", "broken", "lost", "right", "whole", "good")

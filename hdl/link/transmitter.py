@@ -41,7 +41,7 @@ class Transmitter(wiring.Component):
         tail = Signal(range(CRC_BYTES))
         closing = Signal()
         wiring.connect(m, sender.o, wiring.flipped(self.o))
-        # The composer's long selections end here; CRC and memory begin a cycle later.
+        # Registers after the composer's long selections; CRC and memory begin a cycle later.
         begin, put, finish, repeat = Signal(), Signal(), Signal(), Signal()
         data = Signal(8)
         m.d.sync += [begin.eq(self.begin), put.eq(self.put), finish.eq(self.finish), data.eq(self.data)]
@@ -50,7 +50,7 @@ class Transmitter(wiring.Component):
         m.d.sync += [part.eq(crc32_of_byte(data)), summed.eq(put)]
         start = Signal()
         m.d.sync += start.eq(repeat | (closing & (tail == CRC_BYTES - 1)))
-        # The finished CRC is read where it stands: shifting it out would lengthen its every step.
+        # The finished CRC is read in place: shifting it out would lengthen each of its steps.
         m.d.comb += [
             memory.address.eq(sender.address),
             sender.data.eq(memory.data),

@@ -27,14 +27,14 @@ class UartReceiver(wiring.Component):
         m = Module()
         sample, level = Signal(init=1), Signal(init=1)
         m.submodules.synchroniser = FFSynchronizer(self.pin, sample, init=1)
-        # The majority of three samples.
+        # The majority vote of three samples.
         before, earlier = Signal(init=1), Signal(init=1)
         m.d.sync += [before.eq(sample), earlier.eq(before)]
         m.d.sync += level.eq((sample & before) | (sample & earlier) | (before & earlier))
         half = self.divisor // 2
         timer = Signal(range(self.divisor))
         bits_left = Signal(range(11))
-        # ``timer`` is 0, ``bits_left`` is 0, the start bit's middle is still to come.
+        # ``timer`` is 0; ``bits_left`` is 0; the start bit's middle is still to come.
         tick, idle, starting = Signal(), Signal(init=1), Signal()
         m.d.sync += [self.valid.eq(0), self.framing.eq(0)]
         with m.If(idle):
@@ -73,7 +73,7 @@ class UartTransmitter(wiring.Component):
         shifter = Signal(10, init=0x3FF)
         bits_left = Signal(range(11))
         timer = Signal(range(self.divisor))
-        # A register: what offers the bytes lies elsewhere, and decides by it.
+        # Registered: the source of the bytes is elsewhere on the die and depends on it.
         idle, tick = Signal(init=1), Signal()
         m.d.comb += self.i.ready.eq(idle)
         m.d.comb += self.pin.eq(shifter[0])

@@ -51,7 +51,7 @@ class Unpacker(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         bits, place, at_bits = Signal(GROUP), Signal(range(GROUP)), Signal()
-        # One bit more than ``length`` has: as many bytes as bits and codes ask for may be taken.
+        # One bit wider than ``length``: bits and codes may ask for more bytes than it has.
         left, remaining = Signal(16), Signal(17)
         moved, moved_before, ended, settled = (
             Signal(name=n) for n in ("moved", "moved_before", "ended", "settled")
@@ -65,7 +65,7 @@ class Unpacker(wiring.Component):
         m.d.sync += [
             moved.eq(self.advance),
             moved_before.eq(moved),
-            # Known a cycle ahead.
+            # Computed a cycle ahead.
             one_left.eq(~left[2:].any() & (left[:2] == Mux(emits, 2, 1))),
             self.valid.eq(emits),
             self.code.eq(self.data & bits[0].replicate(8)),
@@ -137,10 +137,10 @@ class WordUnpacker(Sized):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         every = Const(0xFF, GROUP)
-        # The packet's memory is slow and far away.
+        # The packet's memory is slow and far away on the die.
         valid, data = Signal(), Signal(8)
         m.d.sync += [valid.eq(self.valid), data.eq(self.data)]
-        # Codes of the word that are still to come, and the bits that the last group of a sparse payload had.
+        # The word's codes that are still to come, and the bits of the last group in a sparse payload.
         bits, last = Signal(GROUP), Signal(GROUP)
         at_bits, ended = Signal(), Signal()
         lowest, bits_left = Signal(GROUP), Signal(GROUP)

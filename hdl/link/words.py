@@ -51,7 +51,7 @@ class Words:
         the last one."""
         word, byte, left, cursor, crc = self.word, self.byte, self.left, self.cursor, self.crc
         many_16, many_32 = Signal(), Signal()
-        # ``left`` stands for long between two words, and is wide: compared in two steps.
+        # ``left`` is constant between two words and wide: compared in two stages.
         low_one, high_zero, one_left, final = Signal(), Signal(), Signal(), Signal()
         m.d.sync += [low_one.eq(left[:16] == 1), high_zero.eq(left[16:] == 0)]
         m.d.sync += one_left.eq(low_one & high_zero)
@@ -64,7 +64,7 @@ class Words:
             bus.address.eq(cursor),
             bus.write_data.eq(Mux(self.short, word[16:].as_signed(), word.as_signed())),
         ]
-        # Steps that several states take are put down once each: the fewer the shorter their conditions.
+        # Steps that several states share are written once: fewer of them have shorter conditions.
         last_byte = byte == BYTES_32 - 1
         with m.If(states["put"] | self.putting | (states["fetch"] & taken)):
             m.d.sync += byte.eq(Mux(last_byte, self.first_byte, byte + 1))
@@ -75,13 +75,13 @@ class Words:
         with states.at("execute"):
             m.d.sync += [cursor.eq(self.address), left.eq(self.amount), byte.eq(self.first_byte)]
             m.d.sync += [astray.eq(0), more.eq(1), pace.eq(0)]
-        # A byte's share of the sum is taken out a cycle before the sum takes it in.
+        # A byte's share of the sum is selected a cycle before it is added.
         part, adding = Signal(32), Signal()
         m.d.sync += [part.eq(crc32_of_byte(word[:8])), adding.eq(states["put"] | self.putting)]
         with m.If(adding):
             m.d.sync += crc.eq(crc32_step(crc, Const(0, 8)) ^ part)
 
-        # Steps, and what comes of them. ``done`` without ``request`` is a step's.
+        # The steps and their results. ``done`` without ``request`` belongs to a step.
         idle = Signal()
         m.d.comb += self.arrives.eq(bus.done & states["stream"])
         m.d.sync += [
@@ -106,7 +106,7 @@ class Words:
             m.d.sync += [
                 self.wanted.eq(Mux(self.checking, BYTES_32, Mux(self.short, left << 1, left << 2))),
                 self.empty.eq(left == 0),
-                # More than a packet holds, as the carry of an addition.
+                # More than a packet's size, as the carry of an addition.
                 many_16.eq((left[:16] + (0xFFFF - geometry.packet_bytes // BYTES_16))[16]),
                 many_32.eq((left[:16] + (0xFFFF - geometry.packet_bytes // BYTES_32))[16]),
             ]
@@ -131,7 +131,7 @@ class Words:
                 states.choose((~final, "read"), (self.checking, "sum"), otherwise="finish")
         states.chain("sum", "checked")
         with states.at("checked"):
-            # The sum is sent as the one word of a READ would be. A CHECK of no words comes here at once.
+            # The sum is sent like the only word of a READ. A CHECK of no words comes here at once.
             m.d.sync += [self.checking.eq(0), final.eq(1)]
             states.go("put")
 

@@ -78,7 +78,7 @@ class Neuron(Sized):
         sum_valid: Value = self.partials.valid
         if g.map_codes:
             sum_valid &= ~layer.second | self.second.valid
-        # Known a cycle ahead: whether what is taken is the group's last, and the step's.
+        # Computed a cycle ahead: whether the word taken is the last of its group, and of the step.
         only, lane_last = Signal(), Signal()
         take = running & sum_valid
         count: Value = Const(1)
@@ -86,7 +86,7 @@ class Neuron(Sized):
             together = Signal()
             count = Mux(together, Mux(left < g.neurons, left[: bits_for(g.neurons)], g.neurons), 1)
         if wide and g.map_codes:
-            # Codes that wait where they are taken, after this cycle without another step's and with them.
+            # Codes that wait for their reader: after this cycle, without and with those of another step.
             free, codes_accepted = Signal(init=1), Signal()
             waiting, waiting_after, more = (
                 Signal(range(2 * g.neurons), name=n) for n in ("waiting", "rest", "more")
@@ -97,7 +97,7 @@ class Neuron(Sized):
                 waiting_after.eq(self._less_a_turn(waiting)),
                 more.eq(waiting_after + count),
             ]
-            # Whether one more step may come is known late.
+            # Whether one more step fits is known late.
             capacity = codes_kept(g)
             m.d.sync += [
                 waiting.eq(Mux(codes_accepted, more, waiting_after)),
@@ -112,7 +112,7 @@ class Neuron(Sized):
         closing = take & only
         same: Value = ~layer.layer_end
         if g.map_codes:
-            # A walk goes on to other settings only when everything has run empty.
+            # A walk changes the settings only when the pipeline is empty.
             same |= group.walked
         begin = [
             running.eq(1),
@@ -142,7 +142,7 @@ class Neuron(Sized):
         with m.If(closing):
             m.d.sync += running.eq(0)
         if wide:
-            # The next group follows at once.
+            # The next group follows without a gap.
             with m.If(closing & self.groups.valid & same):
                 m.d.comb += self.groups.ready.eq(1)
                 m.d.sync += begin
@@ -161,7 +161,7 @@ class Neuron(Sized):
             m.d.sync += late.eq(early)
         pipes = self._pipes(m, layer, address, lane)
         out = stages[OUTPUT_STAGE]
-        # The layer's settings hold still: what they decide is decided a cycle before.
+        # The layer's settings are constant, so what follows from them is computed a cycle ahead.
         m.d.sync += [
             self.logit.valid.eq(stages[OUTPUT_STAGE - 1].valid & layer.output),
             self.logit.final.eq(stages[OUTPUT_STAGE - 1].end & layer.output),

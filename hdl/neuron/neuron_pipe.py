@@ -75,7 +75,7 @@ class NeuronPipe(Sized):
             Signal(signed(50), name=n, reset_less=True) for n in ("rounded_9", "coarse_10", "fine_11")
         )
         half = Signal(48, reset_less=True)
-        # Each reader has a copy of its own: one register would have several hundred of them.
+        # One copy per reader: a single register would drive several hundred loads.
         vshift = [unmerged(m, platform, layer.vshift, f"vshift_{i}") for i in range(4)]
         m.d.sync += half.eq((Const(1, 1) << vshift[0]) >> 1)
         m.d.sync += rounded_9.eq(scaler.product + half)
@@ -86,7 +86,7 @@ class NeuronPipe(Sized):
                     with m.Case(i):
                         m.d.sync += coarse_10[part].eq((rounded_9 >> 8 * i)[part])
         v_12 = Signal(V_BITS, reset_less=True)
-        # A comparison with a power of two is one of the bits above it; no carry chain of 50.
+        # Comparing with a power of two needs only the bits above it, and no carry chain of 50 bits.
         negative, low_bits = fine_11[-1], fine_11[V_BITS - 1 : -1]
         with m.If(~negative & low_bits.any()):
             m.d.sync += v_12.eq(V_MAX - V_MIN)
@@ -119,14 +119,14 @@ class NeuronPipe(Sized):
             Signal(wide, name=n, reset_less=True)
             for n in ("shifted_17", "base_18", "rounded_20", "coarse_21", "y_22")
         )
-        # A multiplier's output register is slow: another one before the adder.
+        # A multiplier's output register is slow: one more register before the adder.
         product_19 = delayed(m, line.product, 1, "product_19")
         base_19 = delayed(m, base_18, 1, "base_19")
         shift = Signal(5, reset_less=True)
         half = Signal(24, reset_less=True)
         high, low, y_24 = (Signal(n, reset_less=True) for n in (1, 1, 8))
         y_23 = Signal(8, reset_less=True)
-        # The layer's settings hold still.
+        # The layer's settings are constant.
         m.d.sync += [shift.eq(f[2] + layer.table_bits), half.eq((Const(1, 1) << shift) >> 1)]
         m.d.sync += shifted_17.eq(base << f[3])
         m.d.sync += base_18.eq(shifted_17 + half)

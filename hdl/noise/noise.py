@@ -105,11 +105,11 @@ class Samples(Sized):
         steps, left = (Signal(range(g.lanes // g.readouts + 1), name=n) for n in ("steps", "left"))
         column, launched_column = Signal(16), Signal(16)
         busy, room, go = Signal(), Signal(), Signal()
-        # Known a cycle ahead, as that counts down.
+        # Computed a cycle ahead, while the counter counts down.
         only = Signal()
         m.d.comb += [
             go.eq(busy & room),
-            # The next turn follows at once.
+            # The next turn follows without a gap.
             self.turns.ready.eq(~busy | (go & only)),
             self.level.eq(stored.level),
             steps.eq((turn.columns + (g.readouts - 1)) >> step_log2),
@@ -130,14 +130,14 @@ class Samples(Sized):
             launched_column.eq(column),
             arrives.eq(Cat(launched, arrives)),
             sample_sent.eq(stored.o.valid & stored.o.ready),
-            # Entries that neither a sample stored nor one on its way will need.
+            # Free entries: those that no stored sample and no sample in the pipeline needs.
             free.eq(free - launched + sample_sent),
             room.eq(free > LAUNCH_MARGIN),
         ]
         m.d.comb += stored.i.valid.eq(arrives[-1])
         for i in range(g.readouts):
             m.submodules[f"gaussian_{i}"] = pipe = Gaussian(follow=True)
-            # Columns begin at a multiple of the lanes, which P divides, but those of a group anywhere.
+            # Columns begin at a multiple of the lanes, which P divides; columns of a group begin anywhere.
             pipe_column: Value = Cat(Const(i, step_log2), launched_column[step_log2:])
             if g.map_codes:
                 pipe_column = Signal(16, name=f"launched_column_{i}")

@@ -54,7 +54,7 @@ class Sigma(wiring.Component):
         m.submodules.low = low = Multiplier(unsigned(16), unsigned(LOW_BITS))
         energy = Signal.like(self.energy)
         m.d.comb += [low.a.eq(self.var_cell), low.b.eq(energy[:LOW_BITS])]
-        # A multiplier's output register is slow: another one before the adder.
+        # A multiplier's output register is slow: one more register before the adder.
         partial_product: Any = delayed(m, low.product, 1, "low")
         if len(energy) > LOW_BITS:
             m.submodules.high = high = Multiplier(unsigned(16), unsigned(len(energy) - LOW_BITS))
@@ -70,7 +70,7 @@ class Sigma(wiring.Component):
         trial = Cat(radicand[-2:], remainder)
         candidate = Cat(1, 0, root)
         fits = trial >= candidate
-        # Step of the count, decoded a cycle ahead.
+        # The present step of the count, decoded a cycle ahead.
         adding, rooting = Signal(), Signal()
         with m.If(self.start):
             m.d.sync += [self.done.eq(0), count.eq(0), root.eq(0), remainder.eq(0), energy.eq(self.energy)]
@@ -258,7 +258,7 @@ class PassSchedule(wiring.Component):
         giving = self._turn(m, "root_giving", root_sent)
         _once(m, root_accepted, scales.o.valid & energies.valid & ~rooting.bit_select(taking, 1))
         m.d.comb += [
-            # A pass without noise consumes its energy only, so that both queues stay in step.
+            # A pass without noise takes its energy and nothing else, so that both queues stay in step.
             scales.o.ready.eq(root_accepted),
             energies.ready.eq(root_accepted),
             sigmas.valid.eq((rooting & Cat(root.done for root in roots)).bit_select(giving, 1)),

@@ -129,7 +129,7 @@ class Decoder(wiring.Component):
         count = Signal(range(max(READ_WAIT, WRITE_WAIT) + 2))
         active = Signal()
         if small:
-            # The master holds them.
+            # The master keeps both constant.
             m.d.comb += [address.eq(bus.address), data.eq(bus.write_data)]
         with m.If(~active):
             bus_registers = [] if small else [address.eq(bus.address), data.eq(bus.write_data)]
@@ -139,11 +139,11 @@ class Decoder(wiring.Component):
             m.d.sync += count.eq(count + 1)
 
         self.returned, self.astray = Signal(), Signal()
-        # A stepped address stands in its registers for a cycle before it is used.
+        # A stepped address is registered for a cycle before it is used.
         stepped = Signal()
         if not small:
             m.d.sync += stepped.eq(bus.step)
-        # One step a cycle: region and range known, both together, the access itself.
+        # One stage per cycle: region and range, both together, then the access itself.
         inside, strobe, end = [], Signal(), Signal()
         m.d.sync += strobe.eq(active & write & (count == 2))
         answers = []
@@ -151,7 +151,7 @@ class Decoder(wiring.Component):
             window = getattr(self, name)
             chosen, below, hit = (Signal(name=f"{n}_{name}") for n in ("chosen", "below", "hit"))
             answer = Signal(32, name=f"answer_{name}")
-            # As a reset, not as one more input of the comparison.
+            # A synchronous reset instead of one more input to the comparison.
             m.d.sync += chosen.eq(0)
             streamed = name == STREAMED and not small
             with m.If(active | stepped if streamed else active):
@@ -163,7 +163,7 @@ class Decoder(wiring.Component):
             inside.append(hit)
             answers.append(answer)
             if streamed:
-                # Select and strobe as for all, a cycle later at an address that goes with its step.
+                # Select and strobe as for the others, one cycle later, at the stepped address.
                 at_hit = delayed(m, stepped, 2, "stepped")
                 steps = delayed(m, Cat(address[:REGION_SHIFT], data, stepped & write), 2, "step")
                 m.d.sync += [
@@ -178,8 +178,8 @@ class Decoder(wiring.Component):
                 continue
             m.d.sync += [window.select.eq(active & chosen), window.write.eq(strobe & hit)]
             m.d["comb" if small else "sync"] += answer.eq(window.read_data & chosen.replicate(32))
-            # The windows lie all over the chip: each has registers of its own. What loads them tells them
-            # apart; the synthesiser would make one of equal ones.
+            # The windows are spread over the chip: each has its own registers. Their load signals differ,
+            # since the synthesiser would merge equal registers.
             if small:
                 m.d.comb += [window.address.eq(address[:REGION_SHIFT]), window.write_data.eq(data)]
             else:

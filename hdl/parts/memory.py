@@ -75,14 +75,14 @@ class RegisteredMemory(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # A board short of block RAMs keeps them for the deepest memories.
+        # A board with few block RAMs keeps them for the deepest memories.
         shallow = self.depth < getattr(platform, "block_memory_words", 0)
         if is_ecp5(platform) and not shallow and self.depth * len(self.data) >= _SMALLEST_BLOCK:
             self._banks(m)
             return m
         word = self.data.shape()
         m.submodules.memory = memory = Memory(shape=word, depth=self.depth, init=[])
-        # Amaranth takes a granularity of unsigned words only.
+        # Amaranth accepts a granularity for unsigned words only.
         write = (
             memory.write_port(domain=self.writer)
             if self.parts == 1
@@ -140,10 +140,10 @@ class RegisteredMemory(wiring.Component):
         """As many DP16KD in parallel as the width needs: port A writes (and reads ``also``), port B reads."""
         bits = self.shape.width
         shapes = [(words, width) for words, width in _ECP5_SHAPES if words >= depth]
-        # The narrowest that a part fits in one block of, or the widest.
+        # The narrowest shape in which a part fits into one block, or else the widest.
         _, width = next((s for s in reversed(shapes) if s[1] >= len(self.data)), shapes[0])
         if self.parts > 1 and width > _ENABLED_BITS and bits <= _ENABLED_BITS:
-            # Parts in one block, each behind a write enable of its own nine bits.
+            # Parts that share a block, each with the write enable of its own nine bits.
             together = width // _ENABLED_BITS
             pad = Const(0, _ENABLED_BITS - bits)
             for first in range(0, self.parts, together):
@@ -196,7 +196,7 @@ def _dp16kd(
         ports[f"i_ADA{i}"] = address_a[i] if i < len(address_a) else Const(0, 1)
         ports[f"i_ADB{i}"] = address_b[i] if i < len(address_b) else Const(0, 1)
     for i in range(18):
-        # Words of 36 bits: written through both ports' inputs, read from both outputs, low half on A.
+        # Words of 36 bits: both ports write and read one half each, the low half on port A.
         ports[f"i_DIA{i}"] = part[i] if i < len(part) else Const(0, 1)
         ports[f"i_DIB{i}"] = part[18 + i] if 18 + i < len(part) else Const(0, 1)
         ports[f"o_DOB{i}"] = out[18 + i] if width == 36 else out[i]
@@ -213,7 +213,7 @@ def _dp16kd(
         ports |= {
             f"i_CLK{port}": ClockSignal(domain),
             f"i_CE{port}": enable,
-            # The output register has an enable of its own, and does not wait for the memory's.
+            # The output register has its own enable, independent of the memory's.
             f"i_OCE{port}": enable,
             f"i_WE{port}": we,
             f"i_RST{port}": Const(0, 1),

@@ -52,7 +52,7 @@ class Multiplier(wiring.Component):
     def _mult18(self, m: Module) -> None:
         a, b, out = (Signal(signed(width)) for width in (WIDEST, WIDEST, 2 * WIDEST))
         m.d.comb += [a.eq(self.a), b.eq(self.b), self.product.eq(out)]
-        # Ports left out keep the tie-offs of the primitive; naming them would cost a route each.
+        # Unused ports keep the primitive's tie-offs; naming them would cost routing.
         ports: dict[str, Any] = {}
         for i in range(WIDEST):
             ports |= {f"i_A{i}": a[i], f"i_B{i}": b[i]}
@@ -117,7 +117,7 @@ class WideMultiplier(wiring.Component):
             high.a.eq(self.a[LOW_BITS:].as_signed()),
             high.b.eq(self.b),
         ]
-        # A multiplier's output register is slow: another one before the adder.
+        # A multiplier's output register is slow: one more register before the adder.
         parts = [delayed(m, half.product, 1, name) for half, name in ((low, "low"), (high, "high"))]
         m.d.sync += product.eq((parts[1] << LOW_BITS) + parts[0])
         return m

@@ -83,7 +83,7 @@ class Queue(wiring.Component):
         m = Module()
         depth, level = self.depth, self.level
         room, valid = Signal(init=1), Signal()
-        # ``waiting``: a payload stands in the memory, behind the one on ``o`` if that is valid.
+        # ``waiting``: a payload is in the memory, after the one on ``o`` if that is valid.
         waiting, put, take, pull = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             self.i.ready.eq(room),

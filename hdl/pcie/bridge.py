@@ -76,7 +76,7 @@ class Bridge(Sized):
         unsupported = (kind == tlp.TYPE_MEMORY_LOCKED) | (kind == tlp.TYPE_IO)
         unsupported = unsupported | (kind[1:] == 0b0010) | (kind[2:] == 0b011)
 
-        # Where the double word lies.
+        # Address of the double word within its region.
         slot = exact_log2(region_slot_words(self.geometry))
         region, offset = address[slot : slot + exact_log2(REGION_SLOTS)], address[:slot]
         low_bits = exact_log2(ENGINE_OFFSET // 4)
@@ -93,7 +93,7 @@ class Bridge(Sized):
         waited = Signal(range(ENGINE_WAIT + 1))
         m.d.sync += waited.eq(Mux(request & to_engine & ~done, waited + 1, 0))
         m.d.sync += begun.eq(self.bus.request & ~self.bus.done)
-        # Something of a program may be missing; a tag is then withheld.
+        # A section of a program may be missing; the program's tag is then withheld.
         incomplete, withheld = Signal(), Signal()
         m.d.comb += [
             withheld.eq(incomplete & at_tag & data.any()),

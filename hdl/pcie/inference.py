@@ -57,7 +57,7 @@ class Inference(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
-        # Every inference takes the next bank, a campaign's too.
+        # Every inference takes the next bank, also in a campaign.
         bank, answer_bank = self.bank, Signal.like(self.bank)
         begun, answered = Signal(), Signal()
         pending, ended = Signal(range(g.banks + 1)), Signal(range(g.banks + 1))
@@ -68,12 +68,13 @@ class Inference(wiring.Component):
             m.d.sync += answer_bank.eq(next_bank(answer_bank))
 
         with m.If(self.hung):
-            # The watchdog has reset the core: nothing is under way, and all begins with bank 0.
+            # The watchdog has reset the core: nothing is under way, and counting begins with bank 0.
             m.d.sync += [pending.eq(0), ended.eq(0), bank.eq(0), answer_bank.eq(0)]
 
         index, loading = Signal(32), Signal()
         loaded_count, collected = Signal(24), Signal(24)
-        # Samples loaded and not read to the end, and not started yet; the bank the next one is loaded into.
+        # Samples that are loaded but not read to the end; samples that are not started; the bank to load
+        # next.
         ready, unread, queued = Signal(), Signal(range(g.banks + 1)), Signal(range(g.banks + 1))
         load_bank = Signal.like(bank)
         loaded = self._load(m, loading, load_bank)
@@ -88,7 +89,7 @@ class Inference(wiring.Component):
             m.d.sync += index.eq(index + 1)
         with m.If(self.hung):
             m.d.sync += [queued.eq(0), unread.eq(0)]
-        # After the watchdog's reset nothing more is started until the run is over, which it soon will be.
+        # After the watchdog's reset no inference is started until the run has ended.
         lost, going = Signal(), Signal()
         m.d.sync += lost.eq(self.run & (lost | self.hung))
         m.d.comb += going.eq(self.run & ~lost & ~self.hung)
@@ -134,7 +135,7 @@ class Inference(wiring.Component):
                 with m.If(ended != 0):
                     m.next = "fetch"
             with m.State("fetch"):
-                # The buffer answers two cycles behind the address.
+                # The buffer's data arrives two cycles after its address.
                 m.d.sync += [waited.eq(waited + 1), word.eq(self.result_data)]
                 with m.If(waited == 2):
                     m.d.sync += waited.eq(0)

@@ -143,7 +143,7 @@ class Reader(wiring.Component):
 
         stopped = Signal()
         tail, head, used = Signal(slot_bits), Signal(slot_bits), Signal(bits_for(self.tags))
-        # ``owed``: an answer to the tag may be on its way, whoever waits for it.
+        # ``owed``: a completion with this tag may still arrive, whether or not a request waits for it.
         waiting, filled, owed = Signal(self.tags), Signal(self.tags), Signal(self.tags)
         size = Array(Signal(13, name=f"size_{i}") for i in range(self.tags))
         remaining = Array(Signal(13, name=f"remaining_{i}") for i in range(self.tags))
@@ -151,7 +151,7 @@ class Reader(wiring.Component):
         with m.If(self.events.failed | self.events.timeout):
             m.d.sync += stopped.eq(1)
 
-        # Issue: a part of the transfer becomes a request once a slot is free.
+        # Issue: a part of the transfer becomes a request as soon as a slot is free.
         packet, chunk = self.sender.packet, splitter.chunk
         offered, void, requested_bytes = Signal(), Signal(), Signal(13)
         header, four = memory_request(
@@ -163,7 +163,7 @@ class Reader(wiring.Component):
         )
         may = (used != self.tags) & ~stopped & ~self.cancel
         free = may & ~owed.bit_select(tail, 1)
-        # A slot whose tag is owed an answer is passed over: empty from the beginning.
+        # A slot whose tag still has a completion to come is skipped.
         passed, passes = Signal(self.tags), Signal()
         m.d.comb += passes.eq(chunk.valid & ~offered & may & owed.bit_select(tail, 1))
         with m.If(passes):
@@ -186,7 +186,7 @@ class Reader(wiring.Component):
         with m.If(offered & packet.ready):
             m.d.sync += [offered.eq(0), void.eq(0)]
         with m.Elif(offered & self.cancel):
-            # The framer may have begun with it; its completion will be nobody's.
+            # The framer may have started this request; its completion will be dropped.
             m.d.sync += void.eq(1)
         with m.If(issued):
             m.d.sync += [
@@ -216,14 +216,14 @@ class Reader(wiring.Component):
         ]
         brought = Cat(Const(0, 2), looked.payload)
         final = looked.byte_count <= brought
-        # The last one brings what is left and no more; those before it whole words.
+        # The last completion brings exactly what is left, those before it whole words.
         sized = Mux(final, looked.payload == double_words(looked.byte_count), ~looked.payload[0])
         fits = looked.good & sized & (looked.byte_count == looked_remaining)
         fill_address, fill_left = Signal(range(self.tags * slot_words)), Signal(10)
         fill_slot, fill_final = Signal(slot_bits), Signal()
         m.d.comb += [
             self.events.unexpected.eq(looked.valid & ~expected),
-            # Once until ``cancel``: what is left of a read that failed fits no more.
+            # Reported once until ``cancel``: after a failed read the remaining completions do not fit either.
             self.events.failed.eq(looked.valid & expected & ~fits & ~stopped),
         ]
         word, word_valid = Signal(64), Signal()

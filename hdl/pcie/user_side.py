@@ -140,7 +140,7 @@ class Adapter(wiring.Component):
         m.submodules.received = received = AsyncFIFO(
             width=BEAT_LAYOUT.size, depth=FIFO_BEATS, w_domain="pcie", r_domain="sync"
         )
-        # ``tail``: the next beat continues a packet; ``passing``: one that goes to the endpoint.
+        # ``tail``: the next beat continues a packet; ``passing``: the packet goes to the endpoint.
         tail, passing = Signal(reset_less=True), Signal()
         dropped = Signal()
         m.d.comb += [
@@ -199,7 +199,8 @@ class Adapter(wiring.Component):
             sent.w_data.eq(Cat(link.tx.payload, mark)),
             link.tx.ready.eq(sent.w_rdy & ~mark),
             answered.eq(back != seen),
-            # An interrupt that was withdrawn meanwhile is none: what comes up next waits for its own answer.
+            # An interrupt that was withdrawn in the meantime does not count: the next one waits for an answer
+            # of its own.
             link.interrupt_taken.eq(answered & ~void & link.interrupt),
         ]
         m.d.sync += seen.eq(back)
@@ -211,7 +212,7 @@ class Adapter(wiring.Component):
             m.d.sync += void.eq(1)
 
         pending, raised = Signal(), Signal()
-        # A request stays up until it is taken; software may have switched MSI off before it rises.
+        # A request stays up until it is accepted; software may disable MSI before.
         m.d.comb += block.cfg_interrupt.eq(raised | (pending & block.cfg_interrupt_msienable))
         m.d.pcie += raised.eq(block.cfg_interrupt & ~block.cfg_interrupt_rdy)
         with m.If(block.cfg_interrupt & block.cfg_interrupt_rdy):

@@ -83,7 +83,7 @@ class Readout(Sized):
         wiring.connect(m, wiring.flipped(self.passes), schedule.passes)
         wiring.connect(m, wiring.flipped(self.sigma), schedule.sigma)
         wiring.connect(m, schedule.groups, groups.i)
-        # Columns come later where they are added over groups of lanes.
+        # Where columns are added over groups of lanes they arrive later.
         late = added_latency(g)
         late_step = delayed(m, schedule.step, late, "step")
         samples = delayed(m, self.samples.payload, late, "samples")

@@ -68,7 +68,7 @@ class ReadoutPipe(Sized):
             m.submodules.noise = noise = Multiplier(signed(12), signed(17))
             m.d.comb += [noise.a.eq(self.sample), noise.b.eq(self.sigma)]
             term_4 = delayed(m, noise.product, 1, "term")
-            # The rounding constant stands where the column, shifted, has zeros.
+            # The rounding constant fits where the shifted column has zeros.
             half = 1 << (GAUSS_FRACTION - 1)
             raised = Cat(Const(half, GAUSS_FRACTION), column).as_signed()
             m.d.sync += noisy_5.eq((raised + term_4) >> GAUSS_FRACTION)
@@ -89,7 +89,7 @@ class ReadoutPipe(Sized):
         shifted = register(wide, "rounded_11")
         m.d.sync += shifted.eq(multiplier.product + unmerged(m, platform, self.half, "half_10"))
         for stage, low in ((11, 4), (12, 2), (13, 0)):
-            # Two bits of the distance a step, each step with two copies of them.
+            # Each stage decodes two bits of the distance, with two copies of them.
             step = register(wide, f"shifted_{stage + 1}")
             halves = (slice(0, wide.width // 2), slice(wide.width // 2, wide.width))
             for n, part in enumerate(halves):
@@ -101,8 +101,8 @@ class ReadoutPipe(Sized):
             shifted = step
         fine_14 = shifted
 
-        # A value that needs more than 13 bits is outside every range, whatever the offset: only the low bits
-        # need a real comparison. Compare, decide and select take a stage each.
+        # A value of more than 13 bits is outside every range, whatever the offset, so only the low bits need
+        # a comparator. Compare, decide and select take one stage each.
         near = 12
         sum_15, value_16, value_17 = (
             register(signed(g.noisy_bits), n) for n in ("sum_15", "value_16", "value_17")

@@ -143,13 +143,13 @@ class OneByOne(Sized):
         count = Signal(range(steps_most(g) + 1))
         steps, skip = now.steps, skipped(g, now)
         total = steps + skip
-        # Registered: what it waits for only grows more true until ``begin``.
+        # Registered: every condition stays true once it is, until ``begin``.
         ready, begin = Signal(), Signal()
         noise_ready = ~now.noisy | (self.sigma.valid & (self.samples_level >= steps))
         room = ~now.last | ((credit.credit >= steps) & self.groups.ready)
         m.d.sync += ready.eq(self.passes.valid & full & ~running & ~begin & noise_ready & room)
         m.d.comb += begin.eq(ready & ~running)
-        # Known a cycle ahead, as is when to release; ``final`` only ever stands in a step.
+        # Computed a cycle ahead, as is the release; ``final`` is high only during a step.
         final, releasing = Signal(), Signal()
         ending = final
         m.d.comb += [
@@ -223,7 +223,7 @@ class BackToBack(Sized):
         following = self.passes.payload
         slot, entry = Signal.like(self.step.slot), Signal.like(self.step.entry)
         steps, skip = following.steps, skipped(g, following)
-        # A pass begins a cycle after it was looked at, at the earliest.
+        # A pass begins at the earliest a cycle after its length was read.
         total, single, short = Signal(range(steps_most(g) + 1)), Signal(), Signal()
         m.d.sync += [
             total.eq(steps + skip),
@@ -233,18 +233,19 @@ class BackToBack(Sized):
         now = Signal(readout_layout(g), reset_less=True)
         sigma = Signal(16, reset_less=True)
         running, ready, begin, begun = Signal(), Signal(), Signal(), Signal()
-        # Known a cycle ahead, as is when to release; ``final`` only ever stands in a step.
+        # Computed a cycle ahead, as is the release; ``final`` is high only during a step.
         final, releasing = Signal(), Signal()
         count, samples_left = Signal(range(steps_most(g) + 1)), Signal(range(steps_most(g) + 1))
-        # Passes in line that have not begun, of each unit of lanes; samples that the present pass leaves.
+        # Queued passes that have not begun, for each unit of lanes; samples that the present pass leaves
+        # over.
         waiting_counts = [Signal(range(waiting_sums(g) + 2), name=f"there_{u}") for u in range(g.lane_groups)]
         spare = Signal.like(self.samples_level)
         m.d.sync += [
             *(count.eq(count + self.capture[u] - begin) for u, count in enumerate(waiting_counts)),
             spare.eq(self.samples_level - Mux(running & now.noisy, samples_left, 0)),
             begun.eq(begin),
-            # Once true, these conditions stay true until ``begin``, so they may be registered; two cycles
-            # after ``begin`` they are those of the next pass.
+            # These conditions stay true until ``begin``, so they may be registered; from two cycles after
+            # ``begin`` they describe the next pass.
             ready.eq(
                 self.passes.valid
                 & Cat(count != 0 for count in waiting_counts).all()

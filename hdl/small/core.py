@@ -137,7 +137,7 @@ class Lanes(Sized):
         with m.If(issue):
             m.d.sync += [row.eq(row + 1), address.eq(address + 1), left.eq(left - 1)]
             with m.If(last):
-                # Readout takes these settings over with the sums, when another pass may be walked already.
+                # The readout takes over these settings with the sums, while the next pass may already run.
                 m.d.sync += [walking.eq(0), draining.eq(1), self.settings.eq(settings)]
         with m.If(self.passes.valid & self.passes.ready):
             m.d.sync += [
@@ -177,7 +177,7 @@ class Lanes(Sized):
                 self.sums[i].eq(total),
             ]
             m.d.sync += product.eq(sliced * weights.data)
-            # A row of the next pass is two cycles behind the last one at least.
+            # The first row of the next pass is at least two cycles after the last row of this one.
             with m.If(self.capture):
                 m.d.sync += total.eq(0)
             with m.Elif(valid):

@@ -61,7 +61,7 @@ class MapMemory(Sized):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         low, codes, codes_per_write = exact_log2(WORD_ROWS), self.geometry.map_codes, self.geometry.neurons
-        # Requesters lie on all sides of the memory: one register more before the bank's own.
+        # The requesters surround the memory: one more register in front of the bank's own.
         address, write, write_address, write_data, copy, copy_data = (
             delayed(m, getattr(self, name), 1, name)
             for name in ("address", "write", "write_address", "write_data", "copy", "copy_data")
@@ -79,7 +79,7 @@ class MapMemory(Sized):
                 else write_data
             )
             m.d.sync += [
-                # Banks below the first code's hold the next word's.
+                # Banks below that of the first code hold codes of the next word.
                 bank.address.eq(word + (first > i)),
                 bank.write.eq(copy | (number < write)),
                 bank.write_address.eq(to_word + (to_first > i)),
@@ -87,7 +87,7 @@ class MapMemory(Sized):
             ]
             data.append(bank.data)
         turn = delayed(m, first, 1 + READ_LATENCY, "turn")
-        # By halves of a word first, then by the rest.
+        # Select the half of a word first, then the rest.
         half, low_turn = Signal(8 * WORD_ROWS), delayed(m, turn[: low - 1], 1, "rest")
         m.d.sync += [
             half.eq(Mux(turn[-1], Cat(*data[WORD_ROWS // 2 :], *data[: WORD_ROWS // 2]), Cat(*data))),
@@ -140,7 +140,7 @@ class MapWriter(Sized):
         m = Module()
         codes_per_turn = self.geometry.neurons
         m.submodules.places = places = Places(self.geometry)
-        # The first one's codes are the lowest; those that are no whole turn wait for the next ones.
+        # The codes of the first source are the lowest; codes that do not fill a turn wait for the next ones.
         turn_codes, waits = Signal.like(self.turn), turns_most(self.geometry)
         codes, left, going = Signal(8 * waits), Signal(range(waits + 1)), Signal()
         left_after, waiting = Signal.like(left), Signal.like(codes)
@@ -175,13 +175,13 @@ class MapWriter(Sized):
             now.address.eq(places.address),
             self.address.eq(places.address),
         ]
-        # A cycle ahead, as the memory's address hangs on it.
+        # A cycle ahead: the memory's address depends on it.
         m.d.sync += self.request.eq(before & places.again)
         soon = Signal(code)
         late = Signal(code)
         m.d.comb += soon.eq(delayed(m, now.as_value(), MAP_LATENCY - 1, "now"))
         m.d.sync += late.eq(soon)
-        # Forwarding: codes written since the read was requested, the latest first.
+        # Forwarding: codes written since the read was requested, the latest ones first.
         write_layout = StructLayout({"valid": 1, "address": len(self.address), "y": 8 * codes_per_turn})
         last = Signal(write_layout)
         m.d.comb += [

@@ -38,7 +38,7 @@ class Packer(Sized):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         chunk, width = self.chunk, 8 * WORD_ROWS
-        # Step 1: where the chunk's codes go behind those that are left.
+        # Stage 1: append the chunk's codes to the codes that are left.
         fill = Signal(exact_log2(WORD_ROWS))
         total = fill + chunk.count
         shifted, shifted_total = Signal(2 * width), Signal(5)
@@ -52,7 +52,7 @@ class Packer(Sized):
         ]
         with m.If(chunk.valid):
             m.d.sync += fill.eq(Mux(chunk.group_end, 0, total))
-        # Step 2: a whole word goes, the rest is kept; at a group's end the rest follows.
+        # Stage 2: a full word is sent and the rest is kept; at a group's end the rest is sent too.
         carried_codes, carried_count, flush, flush_end = Signal(width), Signal(4), Signal(), Signal()
         merged, full, word = (
             Signal(2 * width),
@@ -156,8 +156,8 @@ class PatchReader(wiring.Component):
         m = Module()
         step, bits = self.step, len(self.address)
         running, fresh = Signal(), Signal()
-        # Where the chunk lies, and where its kernel column's, kernel row's, group's, patch's and row of
-        # patches' first channel.
+        # Address of the chunk, and of the first channel of its kernel column, kernel row, group, patch and
+        # row of patches.
         names = ("spot", "column_at", "row_at", "group_at", "patch_at", "line_at")
         spot, column_at, row_at, group_at, patch_at, line_at = (Signal(bits, name=n) for n in names)
         x, patch_x, y, patch_y = (Signal(COORDINATE, name=n) for n in ("x", "patch_x", "y", "patch_y"))
@@ -168,7 +168,7 @@ class PatchReader(wiring.Component):
         read_layout = StructLayout(
             {"address": bits, "x": COORDINATE, "y": COORDINATE, "count": 4} | {"group_end": 1, "patch_end": 1}
         )
-        # Whether the memory answers is decided too late for all that moves here.
+        # The memory's grant arrives too late to gate these registers: a queue decouples them.
         m.submodules.queue = queue = Queue(read_layout, AHEAD)
         now, waiting, move, read_granted = queue.i.payload, queue.o.payload, Signal(), Signal()
         pause, pausing = Signal.like(step.pause), Signal()
@@ -275,7 +275,7 @@ class PatchReader(wiring.Component):
         before, ahead = Signal(4), Signal(4)
         columns_right = step.columns - waiting.x
         inside = Signal()
-        # The map's codes among the eight are those from ``before`` on, below ``ahead``.
+        # Of the eight codes, those from ``before`` up to ``ahead`` belong to the map.
         with m.If(step.flat):
             m.d.sync += [
                 before.eq(Mux(waiting.x >= 0, 0, Mux(waiting.x > -WORD_ROWS, -waiting.x, WORD_ROWS))),

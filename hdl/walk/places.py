@@ -142,7 +142,7 @@ class Places(Sized):
                 m.d.sync += [counter.number.eq(0), counter.into.eq(0), counter.ends.eq(single["pool_rows"])]
                 m.d.sync += counter.base.eq(field.base)
 
-        # Two steps: the window's first channel, then the channel's own.
+        # Two stages: the window's first channel, then the channel itself.
         place, channel_1, first_1, inside_1 = Signal(bits), Signal(bits), Signal(), Signal()
         m.d.sync += [
             place.eq(row.base + column.base),

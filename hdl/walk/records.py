@@ -66,7 +66,7 @@ class Records(wiring.Component):
                 m.d.sync += header[name].eq(window.write_data[low : low + width])
         reading = Signal()
         words = Signal(ArrayLayout(32, USED_WORDS), reset_less=True)
-        # Counts on past the last word until that has come.
+        # The counter runs past the last word until the last word has arrived.
         last = USED_WORDS + READ_LATENCY
         assert last < RECORD_WORDS, "the count covers a record and the memory's latency"
         with m.If(self.fetch):

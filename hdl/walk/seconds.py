@@ -196,14 +196,15 @@ class Seconds(wiring.Component):
         m.submodules.addresses = addresses = Queue(read_layout, ADDRESSES)
         m.submodules.values = values = Queue(_entry(self.geometry), ahead)
         active, index, turn_codes = Signal(), Signal.like(self.index), Signal(bits_for(self.read))
-        # Codes of a turn that are scaled together: two where there are.
+        # Codes of a turn that are scaled together: two if there are two.
         self.some: Value = Const(1, 1)
         paired: Value = Const(0, 1)
         if self.ways > 1:
             paired = Signal()
             m.d.sync += paired.eq(~self.turn[0])
             self.some = Const(1, 1) << paired
-        # Operands asked for that no sum has taken; turns among them still on their way to their queue.
+        # Operands that were requested and that no sum has taken, and how many of their turns have not reached
+        # the queue.
         out, some = Signal(range(ahead + 1)), Signal()
         operands_taken = Mux(values.o.valid & values.o.ready, values.o.payload.count, 0)
         m.d.comb += [
@@ -224,7 +225,7 @@ class Seconds(wiring.Component):
             m.d.sync += index.eq(Mux(places.turn, self.base, index + turn_codes))
         with m.If(self.begin):
             m.d.sync += index.eq(self.base)
-        # The codes of a turn go to the scaler before the next one is asked for.
+        # All codes of a turn go to the scaler before the next turn is requested.
         pause = Signal(bits_for(self.read))
         granted = self.request & self.granted
         with m.If(granted):

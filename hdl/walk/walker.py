@@ -111,7 +111,7 @@ class Walker(Sized):
         ]
         self.patch_began = reader.began
         beginning = self._control(m, records, step, reader.done & gates.done, is_product, taking)
-        # It reaches far: a register for each that begins.
+        # High fan-out: one register for each block that begins.
         begin = Signal()
         m.d.sync += [
             begin.eq(beginning),
@@ -120,13 +120,13 @@ class Walker(Sized):
             seconds.begin.eq(beginning & step.second),
         ]
 
-        # A sample comes from afar.
+        # The sample's source is far away on the die: registered.
         sample_load, sample_word, sample_code = (
             delayed(m, getattr(self, name), 1, name) for name in ("sample_load", "sample_word", "sample_code")
         )
         copied = delayed(m, self.copying, READ_LATENCY, "copied")
         copied_word = delayed(m, self.word, READ_LATENCY, "copied_word")
-        # The memory answers the writer first, which cannot wait, then second operands, then patches or gates.
+        # The memory serves the writer first (it cannot wait), then second operands, then patches or gates.
         free = ~writer.request & ~seconds.request
         asks = Mux(gating, gates.address, reader.address)
         m.d.comb += [
@@ -151,7 +151,7 @@ class Walker(Sized):
             memory.write_address.eq(Mux(copied, copied_word << exact_log2(WORD_ROWS), writer.write_address)),
             memory.write_data.eq(writer.write_data),
         ]
-        # Patches: to the core's banks, or through a pool.
+        # Patches go to the core's banks, or through a pool.
         start = Signal.like(step.start)
         m.d.sync += start.eq(step.start + Mux(step.of_sample, self.offset, 0))
         m.d.comb += [
@@ -193,7 +193,7 @@ class Walker(Sized):
         drain = drain_cycles(self.geometry)
         beginning, quiet, outstanding = Signal(), Signal(range(TO_RESULTS + drain + 1)), Signal(8)
         index, base = Signal(INDEX_BITS), Signal(INDEX_BITS)
-        # Whether the body of the last call is done, or all but the answer.
+        # Whether all steps of the last call are done, and whether only the answer is left.
         call, self.offset, body_done, all_done = Signal(16), Signal(24), Signal(), Signal()
         self.base = base
         words = self.geometry.packet_bytes // WORD_ROWS
@@ -205,7 +205,7 @@ class Walker(Sized):
             body_done.eq((number == header.body) & (call + 1 == header.calls)),
             all_done.eq(number == header.steps - 1),
         ]
-        # The record of the step behind it is read while one runs, unless that begins another call.
+        # The record of the next step is read while this one runs, unless the next step begins another call.
         ahead = Signal()
         m.d.comb += [self.inputs.eq(header.inputs), records.number.eq(number)]
         ended = self.activation.valid & self.activation.last
@@ -229,7 +229,7 @@ class Walker(Sized):
                     m.d.sync += index.eq(self.start.payload.inference)
                     m.next = "loaded"
             with m.State("loaded"):
-                # A start may come a cycle before the sample's last code is there.
+                # The start may come one cycle before the sample's last code is stored.
                 m.next = "copy"
             with m.State("copy"):
                 m.d.comb += self.copying.eq(1)
@@ -260,7 +260,8 @@ class Walker(Sized):
                 m.d.sync += [base.eq(0), factor.eq(step.positions), bits_left.eq(step.position_bits)]
                 m.next = "multiply"
             with m.State("multiply"):
-                # base = index * positions, and before it index * calls, bit by bit from the highest.
+                # base = index * positions, and before that index * calls: shift and add, from the highest
+                # bit.
                 m.d.sync += [
                     base.eq((base << 1) + Mux(factor[-1], index, 0)),
                     factor.eq(factor << 1),
@@ -304,7 +305,8 @@ class Walker(Sized):
         with m.If(begin):
             m.d.sync += divisor.eq(step.operand_base)
         field = seconds.field
-        # Eight codes are read at once where a whole step's are written at once and channels come in eights.
+        # Eight codes are read at once if all outputs of a step are written at once and the channels are a
+        # multiple of eight.
         wide = Const(0, 1)
         if self.geometry.neurons == 4:
             wide = (step.turn == 4) & ~step.to_channels[0]
