@@ -40,7 +40,8 @@ def seal(finished: Path, path: Path) -> None:
     """Move the file ``finished`` to ``path``, on the same file system, with its checksum beside it."""
     with whole_file(path.with_name(path.name + SUM)) as file:
         file.write(_sum(finished))
-    # A process killed between the two leaves a checksum of another file, so no file at all.
+    # A process killed between the two moves leaves a checksum that does not match: the entry then counts as
+    # missing.
     os.replace(finished, path)
 
 
@@ -117,7 +118,7 @@ def prune(root: Path, pattern: str, keep: int, newest: Path) -> None:
         with contextlib.suppress(FileNotFoundError):
             times[path] = path.stat().st_mtime
             if times[path] > now:
-                # Written under a wrong clock: from now on it ages like any other.
+                # Stamped in the future by a wrong clock: from now on it ages like any other entry.
                 os.utime(path, (now, now))
                 times[path] = now
     times.pop(newest, None)

@@ -156,7 +156,8 @@ class Segmented:
         index = draw.index & INDEX_MASK
         starts = [0, len(index)]
         if draw.noise:
-            # Where inference numbers do not follow each other: calls of a sequence, and the end of 32 bits.
+            # Where inference numbers are not consecutive: between calls of a sequence, and at the end of 32
+            # bits.
             starts[1:1] = (np.flatnonzero(np.diff(index) != 1) + 1).tolist()
         y = np.empty((len(x), piece.outputs), np.int32)
         for low, high in itertools.pairwise(starts):

@@ -89,7 +89,7 @@ def _memory(board: Board, region: str, draw: Draw, rng: np.random.Generator) -> 
     start = address(region)
     board.write_words(start, words)
     name = f"memory {region}"
-    # The CRC covers all of it; a few words are also read back, so that a wrong CRC unit is told apart.
+    # The CRC covers all words. A few are also read back, which reveals a wrong CRC unit.
     for first in (0, len(words) - min(READ_BACK_WORDS, len(words))):
         part = words[first : first + READ_BACK_WORDS]
         words_back = board.read_words(start + first, len(part))
@@ -109,7 +109,7 @@ def networks_of(geometry: Geometry) -> int:
 def _networks(
     board: BoardApi, geometry: Geometry, rng: np.random.Generator, inferences: int
 ) -> Iterator[Check]:
-    # Two tiles and, with few lanes, two column groups; the last ones not full.
+    # Two tiles and, with few lanes, two column groups, of which the last is not full.
     hidden = min(geometry.lanes + 3, geometry.max_outputs, geometry.columns // 4, 80)
     widths = (min(geometry.rows + 5, geometry.max_inputs), hidden, min(10, geometry.max_outputs))
     kinds = (("adc", "analog")[: 1 + geometry.analog], DAC_BITS, (False, True)[: 1 + geometry.noise])

@@ -104,7 +104,7 @@ def run_campaign(
                     )
                 done += count
     except BaseException:
-        # Ctrl-C included: the device must not work on, and holds the nominal chip when next spoken to.
+        # On Ctrl-C too: the device must stop, and run the nominal chip at the next command.
         with contextlib.suppress(HostError):
             stop_campaign(device)
         raise

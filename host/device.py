@@ -182,7 +182,7 @@ class Device:
         """
         self._program = None
         stop_campaign(self)
-        # A chip that holds nothing is not worth reading first: a CRC costs half as long as writing.
+        # Comparing costs a CRC, half of the time of writing: not worth it if the chip is empty.
         blank = self.read_register("program_tag") == 0
         wrong = sections if blank else self._channel.differing(sections)
         if wrong or not self._holds(program):

@@ -58,7 +58,7 @@ def read_identity(
             f"device speaks protocol {major}.{minor}, this host {PROTOCOL_MAJOR}.{PROTOCOL_MINOR}: "
             f"rebuild {older}"
         )
-    # Where registers lie is the same in all that are known.
+    # All known register maps have the geometry registers at the same addresses.
     geometry = _geometry(read) if register_map in known else None
     features = known[geometry is not None and geometry.map_codes > 0]
     if geometry is None or register_map != features:
@@ -76,7 +76,7 @@ def _geometry(read: Callable[[int, int], list[int]]) -> Geometry:
     more, words["lane_groups"] = divmod(words["lane_groups"], 1 << LANE_ROWS_BIT)
     words["lane_rows"] = more + 1
     fields = {k: bool(v) if k in FEATURES else v for k, v in words.items()}
-    # No register tells this: a device with feature maps or groups of lanes overlaps inferences.
+    # No register says this: a device with feature maps or groups of lanes overlaps inferences.
     overlap = fields["map_codes"] > 0 or fields["lane_groups"] > 1
     try:
         geometry = Geometry(name="device", overlap=overlap, **fields)  # type: ignore[arg-type]

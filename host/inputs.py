@@ -46,7 +46,7 @@ def check_inputs(x: Any, program: Program, *, seed: int, first_index: int, noise
     if not isinstance(noise, bool | np.bool_):
         raise InputError(f"noise is {noise!r}; accepted: True or False")
     meaning = program.meaning
-    # Pieces of programs and single products are told nothing: no user gives them their codes.
+    # No note for pieces of programs and single products, whose codes no user passes.
     if len(x) >= FEW and (meaning.inputs is not None or meaning.classes or meaning.data_set is not None):
         _warn_of_values(x, program)
     return np.ascontiguousarray(x)

@@ -80,7 +80,7 @@ class PacketChannel:
 
     def fit(self, geometry: Geometry, protocol: tuple[int, int]) -> None:
         """Packets and window as large as the device takes them."""
-        # Where the device takes a byte in a cycle, dense or sparse, fewer are faster on any link.
+        # If the device takes one byte per cycle either way, fewer bytes are faster on any link.
         shorter = self.link.narrow or geometry.unpacks_words
         self._sparse = shorter and protocol >= SPARSE_PROTOCOL
         self.session.attempts = self._attempts

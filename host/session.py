@@ -164,7 +164,7 @@ class Session:
                     answered(index, response.payload)
                 index += 1
         except BaseException:
-            # Ctrl-C included: answers may still be under way, so the next batch starts afresh.
+            # On Ctrl-C too: answers may still be on their way, so the next batch begins with a sync.
             self._synced = False
             raise
 
@@ -229,9 +229,9 @@ class Session:
         self._synced = False
         while failures <= self.attempts:
             self.statistics.resyncs += 1
-            # Random: no stale answer can match it, whatever this or an earlier process had sent.
+            # Random, so that no stale answer matches, whatever this or an earlier process has sent.
             sequence = secrets.randbelow(SEQUENCES)
-            # A leading delimiter ends whatever torn frame the device has half received.
+            # A leading delimiter ends a torn frame that the device may have half received.
             self._write(DELIMITER + encode_request(Request(sequence, Opcode.SYNC, 0)))
             try:
                 late = self._await_sync(sequence)
@@ -254,7 +254,7 @@ class Session:
     def _await_sync(self, sequence: int) -> int:
         """Discard what comes before the answer to a sync; how many whole answers were among it."""
         expected = (sequence, Opcode.SYNC, Status.OK, (sequence + 1) % SEQUENCES, b"")
-        # At most two windows of stale answers and some debris can precede the one we wait for.
+        # At most two windows of stale answers and some debris arrive before the answer to the sync.
         begun, late = time.monotonic(), 0
         for _ in range(256):
             try:
@@ -276,7 +276,7 @@ class Session:
         waits = self._waits
         if not self.link.live or opcode not in waits:
             return self.timeout_s
-        # Before a sync is answered, all is that the device has been asked for.
+        # Before it answers a sync, the device may still be working on everything it was sent.
         longest = max(waits.values()) if opcode == Opcode.SYNC else waits[opcode]
         return min(self.timeout_s, self._quick * max(SILENCE_S, SILENCES * longest))
 

@@ -180,7 +180,7 @@ def noise(board: Board, rng: np.random.Generator) -> Check:
     seed = int(rng.integers(0, 1 << 62))
     board.program(program)
     outputs = board.infer(x, seed=seed).astype(np.float64)
-    # Another seed: what is compared is the law, not the same numbers again.
+    # Another seed: the distribution is compared, not the same numbers.
     many = np.repeat(x[:1], REFERENCE_READS, axis=0)
     law = Core(program).infer(many, seed=seed + 1).astype(np.float64)
     worst = standard_errors(outputs, law)
@@ -202,7 +202,7 @@ def standard_errors(got: npt.NDArray[np.float64], law: npt.NDArray[np.float64]) 
         return None
     error = np.sqrt(1 / len(got) + 1 / len(law))
     off = np.abs(got.mean(axis=0) - mean)[loud] / (deviation[loud] * error)
-    # The standard error of a normal deviation; what a converter cuts has a smaller one.
+    # The standard error of a normal deviation; values that a converter clips have a smaller deviation.
     spread = np.abs(got.std(axis=0)[loud] / deviation[loud] - 1) / (error / np.sqrt(2))
     return max(float(off.max()), float(spread.max()))
 
@@ -220,7 +220,7 @@ def speed(board: Board, inferences: int, rng: np.random.Generator) -> Check:
     took = time.monotonic() - start
     cycles = board.counters()["inference_cycles"] / inferences
     bound = bound_cycles(program, g.lanes, g.lane_rows)
-    # Rows of zeros are skipped, so fewer cycles than the bound are no fault; four times as many are.
+    # Rows of zeros are skipped, so fewer cycles than the bound are right; four times as many are a fault.
     rate = f"{inferences / took:,.1f} samples/s (measured at the host)"
     return Check("speed", 0 < cycles <= 4 * bound + 200, f"{cycles:,.1f} cycles, bound {bound:,}; {rate}")
 

@@ -78,7 +78,7 @@ class Compiled(Result):
         """Write the one file, in whole or not at all (OSError when it cannot be written). ``program.save``
         writes the program alone."""
         path = _path(path)
-        # The digest of a die that was read may be older than fields that its description has gained since.
+        # A die that was read from a file may have an older digest, from before its description gained fields.
         origin = {**self.program.provenance, "die": die_digest(self.die)}
         with tempfile.TemporaryDirectory() as folder:
             parts = [Path(folder) / name for name in MEMBERS]

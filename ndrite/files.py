@@ -49,7 +49,8 @@ def array_of(source: Any) -> npt.NDArray[Any]:
     if (len(data) if standard else path.stat().st_size) > BYTES_MAX:
         raise InputError(f"{name}: larger than {BYTES_MAX} bytes")
     try:
-        # Mapped first: a header that asks for more than the file holds is refused before it is allocated.
+        # Memory-mapped first: a header that claims more than the file contains is refused before memory is
+        # allocated.
         file: Any = io.BytesIO(data) if standard else path
         array = np.load(file, mmap_mode=None if standard else "r", allow_pickle=False)
     except DAMAGED as error:

@@ -232,7 +232,7 @@ def _same(one: Any, other: Any) -> bool:
     try:
         return os.path.samefile(one, other)
     except (OSError, ValueError):
-        # One of them is not there yet; "-" is standard input or output.
+        # One of the two does not exist yet; "-" is standard input or output.
         return os.fspath(one) != "-" and bool(os.path.realpath(one) == os.path.realpath(other))
 
 

@@ -61,13 +61,13 @@ def read_deviation(cell: Cell, g_uS: Floats, time_s: float) -> Floats:
     """Return the standard deviation of the read noise of single cells, microsiemens."""
     if cell.read_noise_model == "ibm-cmo-hfox":
         return cmo_read_sigma(g_uS, time_s)
-    # The description's percentage is of a pair of cells.
+    # The description's percentage is that of a pair of cells.
     return np.full_like(g_uS, cell.read_noise_percent / 100 * cell.g_max_uS / np.sqrt(2))
 
 
 def on_die(name: str, weights: Floats, x: Floats, time_s: float, seed: int) -> Floats:
     """Return the product ``x @ weights`` as a die of the golden model computes it."""
-    # x = 2 u - 1: what is constant goes into the bias.
+    # x = 2 u - 1: the constant part goes into the bias.
     dense = Dense((2 * weights).astype(np.float32), (-weights.sum(axis=0)).astype(np.float32))
     net = Network.chain((dense,), "mvm")
     codes = np.rint((x + 1) / 2 * 255).astype(np.uint8)

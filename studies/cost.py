@@ -22,7 +22,7 @@ def work_of(core: dict[str, Any], point: dict[str, Any]) -> Work:
     """Return the work of one product of a whole core. A point's ``level`` is the mean square of a row's
     drive, relative to full scale."""
     rows, columns, planes = core["rows"], core["columns"], point["planes"]
-    # The planes add before the converter, where the point does not say how often a column is converted.
+    # The planes are added before the converter, unless the point states conversions per column.
     per_column = point.get("conversions_per_column", 1)
     conversions = columns * per_column * (planes if "conversions_per_column" in point else 1)
     power = rows * columns * planes * core["mean_uS"] * point["level"] * core["read_V"] ** 2

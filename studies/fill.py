@@ -64,7 +64,7 @@ def _text(root: Path, name: str) -> str:
 
 def _cell(table: dict[str, Any], row: str, column: str) -> str:
     rows = [cells for cells in table["rows"] if f"{', '.join(cells)}, ".startswith(f"{row}, ")]
-    # Cells hold commas themselves: first those whose leading cells are the name, as a whole.
+    # Cells may contain commas: prefer rows whose leading cells as a whole are the name.
     rows = [c for c in rows if any(", ".join(c[:k]) == row for k in range(1, len(c)))] or rows
     if len(rows) != 1:
         raise LookupError(f"{len(rows)} rows begin with {row!r}; accepted: one")

@@ -42,7 +42,7 @@ def paths(constants: Constants) -> dict[str, dict[str, Cost]]:
     k = constants
     converter, row, driver = adc(k), dac(k), buffer(k)
     table = Cost(k["table_pJ"], NONE, k["table_um2"] / shared_by(k))
-    # uW ns is a femtojoule.
+    # 1 uW x 1 ns is 1 fJ.
     circuit = Cost(k["circuit_uW"] * k["activation_ns"] * 1e-3, NONE, k["circuit_um2"])
     neuron = device(k, k["ndr_peak_mA"])
     before = {"column ADC": converter}

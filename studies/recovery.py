@@ -69,7 +69,7 @@ def of_chips(found: Runs) -> table.Table:
     columns: dict[str, Any] = {f"{s}, points lost": lambda g, s=s: points(runs.lost(g, s)) for s in states}
     for column, state in (("recovered by pulses", states[1]), ("by both", states[3])):
         columns[column] = lambda g, s=state: table.recovered(runs.lost(g, states[0]), runs.lost(g, s))
-    # Few networks make a bootstrap short.
+    # With few networks a bootstrap is too narrow.
     columns["both, by Student's t over networks"] = lambda g: in_points(
         *over_seeds(runs.lost(g, states[3]).mean(axis=(1, 2)))
     )

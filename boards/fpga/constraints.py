@@ -41,7 +41,7 @@ def _lpf(board: Target, clock: str) -> str:
     for port, pin in board.pins.items():
         settings = f"IO_TYPE={pin.standard} PULLMODE={pin.pull.upper()}"
         lines += [f'LOCATE COMP "{port}" SITE "{pin.site}";', f'IOBUF PORT "{port}" {settings};']
-    # The tool judges the PLL by what goes in; what it aims at is asked for behind it.
+    # nextpnr derives the PLL's output from its input; the clock to aim at is set on the output.
     lines.append(f'FREQUENCY PORT "clk" {board.input_mhz:g} MHZ;')
     lines.append(f'FREQUENCY NET "{clock}" {board.clock_mhz * board.asked:g} MHZ;')
     if board.ethernet is not None:

@@ -18,10 +18,10 @@ LARGE = Geometry(
     campaign_samples=128,
     campaign_votes=2048,
 )
-# Its campaigns load their samples on the chip, fast enough for inferences to overlap.
+# Campaigns load samples on the chip, fast enough for inferences to overlap.
 CAMPAIGN = dataclasses.replace(LARGE, overlap=True)
 LEAN = dataclasses.replace(LARGE, name="ecp5-85f-lean", redraw=0)
-# With feature maps: whole samples of 3 x 32 x 32, networks of up to 32 layers.
+# With feature maps: samples of 3 x 32 x 32, networks of up to 32 layers.
 WIDE = dataclasses.replace(
     LEAN,
     name="ecp5-85f-128",
@@ -33,7 +33,7 @@ WIDE = dataclasses.replace(
     columns=2048,
     packet_bytes=4096,
 )
-# The same behind Ethernet, which takes block RAMs too: half the curves.
+# The same array on Ethernet, whose buffers take block RAMs too: half the curves.
 WIDE_UDP = dataclasses.replace(WIDE, name="ecp5-85f-128-udp", curves=32, lane_rows=2)
 # On Ethernet, without feature maps.
 MEDIUM = dataclasses.replace(LARGE, name="ecp5-45f-udp", readouts=2, redraw=0, window=16)
@@ -49,13 +49,13 @@ SMALL = Geometry(
     noise=False,
     window=1,
 )
-# With feature maps, and the block RAMs of ten lanes for them: a network of curves on the smallest part.
+# With feature maps, which get the block RAMs of ten lanes: networks of curves on the smallest part.
 SMALL_MAPS = dataclasses.replace(
     SMALL, name="ecp5-25f-maps", lanes=16, overlap=True, map_codes=4096, layers=16, curves=32
 )
 
-# 784-64-10 and the like. 128 lanes fit (84 % of the LUTs), at 69 to 86 MHz as estimated before routing: as
-# many devices a second as 64 at 120 MHz.
+# 784-64-10 and similar networks. 128 lanes fit (84 % of the LUTs) at 69 to 86 MHz, estimated before routing:
+# as many device updates per second as 64 lanes at 120 MHz.
 LEARNING = Geometry(
     name="ecp5-85f-learning",
     lanes=64,
@@ -67,7 +67,7 @@ LEARNING = Geometry(
     analog=False,
     window=16,
 )
-# 784-32-10 and the like: no layer may be wider than the lanes, and 64 of them take 136 block RAMs.
+# 784-32-10 and similar networks: no layer may be wider than the lanes, and 64 lanes take 136 block RAMs.
 SMALL_LEARNING = dataclasses.replace(LEARNING, name="ecp5-45f-learning", lanes=32, readouts=2)
 
 PARTIALS = ("distributed", "core.readout.partials*/m:*")
@@ -78,8 +78,8 @@ ECP5_85F: dict[str, Any] = {"family": "ecp5", "device": "85k", "geometry": CAMPA
 ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
     "geometry": WIDE,
     "memory_styles": (PARTIALS, ("distributed", "walker.seconds.values*/m:*")),
-    # All 156 multipliers are used; two of the squares, of eight bits only, and those of all neurons but one
-    # are made of LUTs.
+    # All 156 multipliers are used. Two of the squares (eight bits only) and the multipliers of all neurons
+    # but one are built from LUTs.
     "soft_multipliers": (
         "core.scanner.square_6",
         "core.scanner.square_7",
@@ -95,7 +95,7 @@ ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
 ECP5_85F_WIDE_UDP: dict[str, Any] = ECP5_85F_WIDE | {
     "device": "um5g-85k",
     "geometry": WIDE_UDP,
-    # The faster grade has second operands out of a block RAM in time.
+    # The faster speed grade reads second operands from block RAM in time.
     "memory_styles": (PARTIALS,),
     "block_memory_words": 256,
 }
@@ -108,7 +108,7 @@ ECP5_85F_LEARNING: dict[str, Any] = {
 }
 ECP5_45F_LEARNING: dict[str, Any] = ECP5_85F_LEARNING | {"device": "45k", "geometry": SMALL_LEARNING}
 # 72 multipliers, of which readouts, noise and neurons take eleven: three lanes and the squares of the inputs
-# are multiplied in LUTs.
+# use LUTs.
 ECP5_45F_UDP: dict[str, Any] = {
     "family": "ecp5",
     "device": "45k",
@@ -120,9 +120,9 @@ ECP5_45F_UDP: dict[str, Any] = {
     ),
     "dsp_inference": False,
 }
-# 26 lanes of 4096 words take 52 of the 56 block RAMs: everything but the curves and the packets goes into
-# LUT memory, which leaves no room for the noise generator. Of the 28 multipliers readout and neurons need
-# five, so three lanes are multiplied in LUTs.
+# 26 lanes of 4096 words take 52 of the 56 block RAMs. Everything but curves and packets is in LUT memory,
+# which leaves no room for the noise generator. Readout and neurons need five of the 28 multipliers, so three
+# lanes use LUTs.
 ECP5_25F: dict[str, Any] = {
     "family": "ecp5",
     "device": "25k",
@@ -142,7 +142,7 @@ ECP5_25F: dict[str, Any] = {
 }
 ECP5_25F_MAPS: dict[str, Any] = ECP5_25F | {
     "geometry": SMALL_MAPS,
-    # A sample's 128 words of eight codes would take two block RAMs, and one is left.
+    # A sample of 128 words of eight codes would take two block RAMs, and only one is left.
     "block_memory_words": 129,
     "memory_styles": (PARTIALS, ("distributed", "walker.sample*/m:*")),
     "soft_multipliers": (),

@@ -10,7 +10,7 @@ def _led(site: str) -> Pin:
     return Pin(site, active_low=True, pull="up")
 
 
-# Its PHY, a Micrel KSZ9031RNX, delays the clock that it sends and expects the one that it gets delayed.
+# Its PHY (Micrel KSZ9031RNX) delays the clock that it sends, and expects a delayed clock.
 _ETHERNET = RgmiiPins(
     rx_clk=Pin("E11"),
     rx_ctl=Pin("A11"),
@@ -39,7 +39,7 @@ _COMMON: dict[str, Any] = {
     "pins_from": "amaranth_boards.ecpix5; litex_boards.targets.lambdaconcept_ecpix5 (delays of its PHY)",
 }
 TARGETS = (
-    # 128 lanes with feature maps: what infers fastest.
+    # 128 lanes with feature maps: the fastest at inference.
     Target(
         name="ecpix5-85f-maps-udp",
         clock_mhz=140,
@@ -47,7 +47,7 @@ TARGETS = (
         **_COMMON | {"aim": 1.02},
         **ECP5_85F_WIDE_UDP,
     ),
-    # The learning core.
+    # The array that learns.
     Target(
         name="ecpix5-85f-udp",
         clock_mhz=120,

@@ -40,7 +40,7 @@ class PcieTarget:
     pins_from: str
 
     family: Literal["xc7"] = "xc7"
-    # What the common flow asks of any board.
+    # Fields that the common build flow reads.
     same_die: tuple[str, ...] = ()
     ethernet: None = None
     memory_styles: tuple[()] = ()

@@ -15,7 +15,7 @@ def route_arguments(board: Target, seed: int) -> list[str]:
     routed, limits = f"{seed}.{_ROUTED[board.family]}", f"top.{SUFFIX[board.family]}"
     if board.family == "ecp5":
         part = [f"--{board.device}", "--package", board.package, "--speed", board.speed]
-        # router2 is faster, and sends nets of many readers on detours: 82 MHz where router1 reaches 103.
+        # router2 is faster but sends high fan-out nets on detours: 82 MHz where router1 reaches 103.
         return [*common, *part, "--router", "router1", "--lpf", limits, "--textcfg", routed]
     if board.family == "ice40":
         return [*common, f"--{board.device}", "--package", board.package, "--pcf", limits, "--asc", routed]

@@ -24,8 +24,8 @@ _COMMON: dict[str, Any] = {
 TARGETS = (
     # The 12F is a 25F die under another id.
     Target(name="ulx3s-25f", clock_mhz=110, same_die=("12k",), **_COMMON, **ECP5_25F),
-    # With virtual chips and campaigns, which take half of its block RAMs.
+    # With virtual chips and campaigns, which take half of the block RAMs.
     Target(name="ulx3s-85f", clock_mhz=90, **_COMMON, **ECP5_85F),
-    # Without them, with feature maps.
+    # With feature maps instead of virtual chips.
     Target(name="ulx3s-85f-128", clock_mhz=90, lane_sites_from=28, **_COMMON, **ECP5_85F_WIDE),
 )

@@ -48,7 +48,7 @@ class SimLink:
         learns: bool = False,
     ) -> None:
         library = build(geometry, divisor=divisor, platform=platform, learns=learns)
-        # Behind the pins a byte takes one clock, and unpacking a code three.
+        # After the pins a byte takes one clock, and unpacking a code takes three.
         self.narrow = pins
         self.model = Model(library, pins=pins, divisor=divisor)
 

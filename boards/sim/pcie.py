@@ -99,7 +99,7 @@ class SimCard(Running):
         """Simulated seconds since power-on."""
         return self.counters()["cycles"] / CYCLES_PER_SECOND
 
-    # -- what a test or a benchmark sets
+    # -- set by a test or a benchmark
 
     def configure(
         self, *, max_payload: int = 0, max_read: int = 2, bus_master: bool = True, msi: bool = True

@@ -124,7 +124,7 @@ class Block(wiring.Component):
         with m.Elif(user.m_axis_rx_tvalid & user.m_axis_rx_tready):
             m.d.block += [inside.eq(~user.m_axis_rx_tlast & ~ends), ends.eq(0)]
 
-        # Completions that wait here.
+        # Buffered completions.
         headers, data = Signal(range(BEATS + 1)), Signal(range(4 * BEATS))
         written = Signal()
         arrival, departure = fifo.w_en & ~written, fifo.r_en & ~inside
@@ -175,7 +175,7 @@ class Block(wiring.Component):
         offered, earlier, told = Signal(), Signal(64 + 8 + 1), Signal(12)
         wires = Cat(user.s_axis_tx_tdata, user.s_axis_tx_tkeep, last)
         m.d.block += [offered.eq(up & user.s_axis_tx_tvalid & ~user.s_axis_tx_tready), earlier.eq(wires)]
-        # Double words that the packet still has, by its header; the beat under way included.
+        # Double words that the packet still has to send, by its header, including the present beat.
         head = user.s_axis_tx_tdata
         length = Mux(head[:10] == 0, 1024, head[:10])
         left = Signal(12)

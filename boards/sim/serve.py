@@ -62,7 +62,7 @@ def _bridge(model: Model, master: int) -> None:
     pending = b""
     quiet = QUIET_CYCLES
     while True:
-        # While a client does not read, time stands still on the board rather than bytes getting lost.
+        # While a client does not read, the simulated clock stops, so that no byte is lost.
         running = quiet < QUIET_CYCLES and not pending
         readable, writable, _ = select.select(
             [master], [master] if pending else [], [], 0 if running else IDLE_S

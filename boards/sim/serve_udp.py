@@ -54,7 +54,7 @@ def _bridge(model: UdpModel, link: socket.socket) -> None:
             select.select([link], [], [], IDLE_S)
         if _receive(model, link):
             quiet = 0
-        # The lease is of real time, whatever the simulated clock does.
+        # The lease is in real time, whatever the simulated clock does.
         while time.monotonic() - told_at >= 1:
             told_at += 1
             model.second()

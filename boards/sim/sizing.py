@@ -64,7 +64,7 @@ def sized(program: Program, base: Geometry = USUAL) -> Geometry:
     fields["campaign_votes"] = max(base.campaign_votes, fields["max_outputs"])
     same = all(getattr(base, name) == value for name, value in fields.items())
     geometry = base if same else _made(program, base, name=_name(fields), **fields)
-    # Memories are not all: sums at several positions, say, are not what a walk ends with.
+    # Memories are not the only limit: a walk cannot end with sums at several positions, for example.
     check_fits(program, geometry)
     return geometry
 

@@ -58,7 +58,7 @@ def check_fits(program: Program, geometry: Geometry) -> Fitting:
             f"program {program.name!r} was compiled for arrays of {program.rows} rows; geometry "
             f"{geometry.name!r} has {geometry.rows}"
         )
-    # First, as what gives a map of codes as sums has the square of their number of weights.
+    # Checked first: a map output needs an n x n identity layer.
     require(program.outputs, geometry.max_outputs, "outputs")
     lowered = lower(program)
     require(len(lowered.products), geometry.layers, "number of layers")
@@ -200,7 +200,7 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
         spread = lane_groups(share, geometry)
         run = words_of(layer.inputs, spread)
         of_row, place = places_of_rows(layer.inputs, spread)
-        # Columns that go through the array together: a group's, or as many as there are lanes.
+        # Columns that go through the array together: those of a group, or as many as there are lanes.
         together, at_once = (n, 1) if groups == 1 else (share, beside(share, geometry))
         apart = whole_readouts(share, geometry)
         for k, first in enumerate(range(0, layer.outputs, together)):

@@ -68,7 +68,8 @@ def lay_out_learning(
     for name, table in (("curve_base", program.curve_base), ("curve_slope", program.curve_slope)):
         sections.append(Section(name, address(name), table.reshape(-1).astype(np.int32)))
     seed = learning.die_seed
-    # The number of the next update is no part of it: the host writes that before updates, and they count it.
+    # The number of the next update is not included: the host writes it before updates, and the device counts
+    # it.
     run = [seed & 0xFFFFFFFF, seed >> 32, learning.slots, len(learning.layers), learning.carries]
     sections.append(Section("run", address("layers", geometry.layers * LAYER_WORDS), _int32(run)))
     return sections

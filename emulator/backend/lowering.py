@@ -92,10 +92,10 @@ class Lowered(PerKind):
         self.shapes = dict(enumerate(program.map_shapes[: self._next]))
         self.kept = tuple(states)
         if self.calls > 1:
-            # All calls' inputs are loaded at once.
+            # The inputs of all calls are loaded at once.
             self.shapes[SAMPLE] = program.shape
             self.kept = (*states, SAMPLE)
-        # Where a map of the program is now, and where those are that are joined.
+        # The present number of each of the program's maps, and that of its joined copy.
         self._moved = {i: i for i in range(self._next)}
         self._joined: dict[tuple[int, ...], tuple[int, ...]] = {}
         for number, state in zip(states, program.states, strict=True):
@@ -125,7 +125,7 @@ class Lowered(PerKind):
         """Append a step and return the number of the map that it writes: ``to``, or a new one."""
         if to is None:
             to, self._next = self._next, self._next + 1
-            # A step asks for shapes by number, which a dictionary gives as well as a list.
+            # A step looks shapes up by number, for which a dictionary serves as well as a list.
             self.shapes[to] = step.shape(self.shapes)  # type: ignore[arg-type]
         self.steps.append(step)
         self.targets.append(to)
@@ -222,7 +222,8 @@ class Lowered(PerKind):
         if sources in self._joined:
             return self._joined[sources]
         shapes = [self.shapes[source] for source in sources]
-        # What is there before a call stays where it is; of that, a state of one pixel may be in one run.
+        # Maps from before a call stay in place. A state of one pixel among them may be part of one joined
+        # run.
         lone = {m for m in range(1, self.program.first) if self.shapes[m][1:] == (1, 1)}
         available = set(range(self.program.first)) - lone
         placed = available.union(*self.areas)

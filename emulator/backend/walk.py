@@ -280,7 +280,7 @@ def patch_fields(step: Product | Pool, places: dict[int, Place]) -> dict[str, in
     if not step.layers:
         word_channels = min(channels, WORD_ROWS)
         return fields | _by_words(channels) | {"pause": max(0, word_channels - kernel_rows * kernel_columns)}
-    # A group's last word may be two, which takes a cycle more.
+    # A group's last word may be followed by a second one, which takes a cycle more.
     fields["pause"] = int(patches.inputs % WORD_ROWS != 0)
     contiguous = patches.groups == 1 and pixel == channels and patches.dilation[1] == 1 and kernel_columns > 1
     if contiguous and width * channels < FLAT_MAX and (left + kernel_columns) * channels < FLAT_MAX:

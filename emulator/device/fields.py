@@ -72,7 +72,7 @@ class choice:
     values: tuple[Any, ...]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        # The type first: to a literal alone, True is 1 and 8.0 is 8.
+        # Check the type first: to a literal alone, True equals 1 and 8.0 equals 8.
         return core_schema.chain_schema([handler(source), core_schema.literal_schema(list(self.values))])
 
     @property

@@ -158,7 +158,7 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
             f"{path}: holds {len(lines)} rows; accepted: a header and at least one row of values"
         )
     first = lines[0][1]
-    # A comma beside a semicolon or a tab is a decimal comma, in the header's words too.
+    # Beside a semicolon or a tab, a comma is a decimal comma, also in the header's words.
     delimiter = separator[1] if separator else next((d for d in ";\t" if d in first), ",")
     try:
         if delimiter in first:
@@ -176,7 +176,7 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     rows = parsed[1:]
     units = [UNIT.fullmatch(cell) for cell in rows[0][1]]
     if len(rows) > 1 and any(units) and all(u or not cell for u, cell in zip(units, rows[0][1], strict=True)):
-        # A row of units under the names, as instruments write it.
+        # A row of units below the names, as instruments write it.
         header = [
             name if not unit else f"{name} ({unit[1]})"
             for name, unit in zip(header, [*units, *[None] * len(header)], strict=False)

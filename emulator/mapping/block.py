@@ -47,14 +47,14 @@ def blocked(node: Product, block: Pair) -> Product:
     kernel = dense.weights.reshape(kh, kw, channels // groups, groups, -1)
     for i, j in np.ndindex(rows, columns):
         weights[i * sh : i * sh + kh, j * sw : j * sw + kw, :, :, i, j] = kernel
-    # The node's output that a column gives.
+    # The node's output that each column computes.
     column_of = np.tile(np.arange(dense.outputs).reshape(groups, 1, -1), (1, rows * columns, 1)).reshape(-1)
     activation = dense.activation
     if isinstance(activation, Ndr):
         activation = activation.of(column_of)
     wide = Dense(weights.reshape(-1, column_of.size), dense.bias[column_of], activation)
     top, left, _, _ = patches.padding
-    # The padded map ends where the last block's kernels do.
+    # The padded map ends with the kernels of the last block.
     down, across = _tiles(patches.grid, block)
     bottom = (down * rows - 1) * sh + kh - height - top
     right = (across * columns - 1) * sw + kw - width - left
@@ -85,7 +85,7 @@ def packed(node: Product, groups: int) -> Product:
     weights_by_place = dense.weights.reshape(area, k // area, groups, together, share)
     for i in range(together):
         weights[:, i, :, :, i] = weights_by_place[:, :, :, i]
-    # Columns of a group in the order: position in the block, then the channels of all that it is made of.
+    # Order of a group's columns: position in the block, then the channels of all groups that it combines.
     order = np.arange(dense.outputs).reshape(groups, together, node.copies, -1).swapaxes(1, 2).reshape(-1)
     activation = dense.activation.of(order) if isinstance(dense.activation, Ndr) else dense.activation
     wide = Dense(weights.reshape(together * k, -1)[:, order], dense.bias[order], activation)
@@ -108,7 +108,7 @@ def as_designed(program: Program, network: Network | None) -> list[tuple[Patches
 def _unblocked(product: steps.Product) -> tuple[Patches, int]:
     """Return the kernel of a single position of a blocked product."""
     patches, block = product.patches, product.block
-    # Kernels that were programmed several times move by whole blocks; those of a network's own blocks do not.
+    # Kernels that mapping repeated move by whole blocks; those of a network's own blocks do not.
     is_laid_out = all(s % b == 0 for s, b in zip(patches.stride, block, strict=True))
     if block == (1, 1) or patches.is_whole or not is_laid_out:
         return patches, product.layer.outputs
@@ -180,7 +180,7 @@ def ways(
         passes = -(-inputs // rows) * slices * groups * array.groups(share)
         spread = lane_groups(share, array)
         read_count = inputs * groups * slices * array.groups(share) / spread
-        # The channels of a kernel's row are one run; a group's are one at each place.
+        # The channels of a kernel's row are one run in memory; those of a group are one run per place.
         runs = (high, wide * channels) if groups == 1 else (groups * high * wide, channels)
         read = runs[0] * -(-runs[1] // WORD_ROWS)
         cycles = max(

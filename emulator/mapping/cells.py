@@ -305,7 +305,8 @@ def compensated(
     target = weights / limits * top
     rise, part = 1.0, part_left(nearest(target, top), chip, row_voltage_V, place)
     for _ in range(ROUNDS):
-        # Cells programmed higher load the wires more, so the limit is chosen anew for what is left then.
+        # Cells with higher conductance load the wires more: the limit is chosen again for the remaining
+        # range.
         before, rise = rise, _best_rise(target, part, rise, chip) if may_rise else 1.0
         levels = nearest(target / rise / _part_at(part, rise / before), top)
         part = part_left(levels, chip, row_voltage_V, place)

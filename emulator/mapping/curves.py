@@ -269,14 +269,14 @@ def _aligned(values: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]
     """Offset, scale and first code (Q,) after the sharpest kink, so that a segment begins there."""
     bend = np.abs(np.diff(values, n=2))
     bend_place = np.clip(bend.argmax(axis=1) + 1, 4, CODES - 5)
-    # The kink lies before or behind that code: where less bend is left on both sides.
+    # The kink is before or after that code: on the side that leaves less bend on both parts.
     rows = np.arange(len(values))
     left = [bend[rows, kink - 3] + bend[rows, kink] for kink in (bend_place, bend_place + 1)]
     kink = np.where(left[0] <= left[1], bend_place, bend_place + 1)
     offsets = np.arange(-(-V_MIN // ALIGNED), (-V_MIN - 1) // ALIGNED - INPUT_MAX + 1)
     voltage = (kink[:, None] + offsets) * ALIGNED - V_MIN
     begins = voltage >> SEGMENT_BITS > (voltage - ALIGNED) >> SEGMENT_BITS
-    # The nearest such offset to the middle; without any the kink stays where it is.
+    # The offset nearest to the middle; if there is none, the kink stays in its place.
     cost = np.where(begins, np.abs(offsets - WHOLE[0]), CODES)
     return offsets[cost.argmin(axis=1)], np.full(len(values), ALIGNED), kink
 

@@ -58,7 +58,7 @@ def drawn(
     probes = [f"v(i{m})" for m in range(len(senses))]
     outputs = None
     if array.neurons is not None and array.columns is not None:
-        # p of the arithmetic: 255 at the read voltage times the code of a conductance.
+        # p of docs/arithmetic.md: 255 at the read voltage, times the code of a conductance.
         per_uA = INPUT_MAX * code_max(chip.cell) / (chip.input.read_voltage_V * array.mapped.full_scale_uS)
         of_p = array.step / array.neurons.peaks
         gain, offset = of_p * array.columns.gain * per_uA, of_p * array.columns.offset
@@ -153,6 +153,6 @@ def _control(volts: Floats, wanted: list[str], results: str) -> Iterator[str]:
     for i, row in enumerate(volts.tolist()):
         if i:
             yield from (f"alter Vr{k} {text(v)}" for k, v in enumerate(row) if v != volts[i - 1, k])
-        # The first writes over what an earlier run left.
+        # The first command overwrites the file of an earlier run.
         yield from ("op", f"wrdata {spice_word(results)} {' '.join(wanted)}", "set appendwrite")
     yield from (".endc", ".end")

@@ -250,7 +250,7 @@ def _tuned(
         voltage = np.clip(by_voltage + noise[0], 0.0, 1.0)
         peaks = centre / middle * ecram.voltage(voltage)
         if ecram.tunes == "both":
-            # One state sets both: the voltage decides, the height follows.
+            # One ECRAM sets both: the voltage determines the state, and the height follows.
             current = by_voltage
     if ecram.tunes in CURRENT:
         low, high = ecram.current_factors

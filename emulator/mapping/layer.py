@@ -172,9 +172,9 @@ def compile_layer(
 def program_cells(task: Task, rng: np.random.Generator) -> MappedWeights:
     """Program the cells."""
     options, chip = task.options, task.chip
-    # Outputs are compared with each other, so one step of p must be the same logit in every column: by
-    # the ADC's gains, or, where there are none, by the weights themselves. A layer's one transimpedance
-    # likewise asks one unit of every neuron.
+    # Outputs are compared with each other, so one step of p must be the same logit in every column. The ADC's
+    # gains ensure this, or, without converters, the weights themselves. A layer with a single transimpedance
+    # likewise needs one unit for all neurons.
     ratio = np.ones(task.dense.outputs) if (task.is_final and not task.has_adc) or options.one_limit else None
     if chip.readout.is_circuit and task.neurons is not None:
         ratio = task.neurons.peaks
@@ -195,8 +195,8 @@ def convert(task: Task, mapped: MappedWeights, mismatch: Floats) -> Converted:
     chip, measures, final, exact = task.chip, task.options.mitigation, task.is_final, task.sums
     adc, outputs, bits = task.has_adc, task.dense.outputs, task.chip.input.dac_bits
     sums = task.rows.sums(mapped.codes, chip.array.rows if adc else task.dense.inputs, bits)
-    # What the array itself takes from a column's gain is known before its range is chosen, what the
-    # converter takes only after.
+    # What the array takes from a column's gain is known before its range is chosen; what the converter takes
+    # is known only afterwards.
     gain_kind, gains = measures.gains(chip, final=final), np.ones(outputs)
     if gain_kind == "column":
         gains = ranges.fitted_gain("column", exact, ranges.placed(sums, chip) * (mapped.unit / INPUT_MAX))
@@ -321,7 +321,7 @@ def window_for(chip: Chip, activation: Activation, neurons: Neurons) -> Window:
         return widest_window(chip)
     shape = shape_of(activation, chip.neuron)
     if isinstance(activation, Ndr) and chip.neuron.source_resistance_ohm:
-        # Behind a resistance a neuron whose current is set low peaks earlier and rises for longer.
+        # With a series resistance, a neuron whose current is set low peaks earlier and rises for longer.
         shape = each_of(neurons)
     return window_of(activation, shape, jumps_of(activation, chip.neuron))
 

@@ -95,9 +95,9 @@ def design(
     low, high = (flat.min(axis=1), flat.max(axis=1)) if bound is None else (-bound, bound)
     centre, half = (low + high) / 2, (high - low) / 2
     half = np.maximum(half, max(half.max() / RANGE_SPAN, 1.0))
-    # No finer than lets the offset, -centre in steps, be written down: it matters at 12 bits.
+    # The step is coarse enough for the offset (-centre in steps) to fit its field, which matters at 12 bits.
     reach = np.abs(centre) * float((1 << adc_bits) - 1) / (2 * OFFSET_MAX)
-    # A slice counts with the square of its place value in the partial sum.
+    # A slice's error counts with the square of its place value.
     place = np.tile(np.repeat(4.0 ** (dac_bits * np.arange(steps)), n), tiles)
     codes = float((1 << adc_bits) - 1)
     weight = np.ones(columns)

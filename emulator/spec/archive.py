@@ -160,7 +160,7 @@ class FileKind:
     def _members(self, archive: zipfile.ZipFile) -> Arrays:
         members = archive.infolist()
         if members and all(info.header_offset > 0 for info in members):
-            # If a larger archive was cut off, the last whole one inside it would be read.
+            # If a larger archive is cut off, the last complete archive inside it would be read instead.
             raise ArchiveError("it does not begin where the file does: the end of a larger file, cut off")
         for info in members:
             limit = self.limits.get(info.filename.removesuffix(ARRAY_SUFFIX), self.most_bytes)
@@ -183,7 +183,7 @@ class FileKind:
 def _has_arrays(kind: Any) -> bool:
     """Whether it is a dataclass with arrays of its own."""
     hints = get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
-    # From NumPy 2.5 on the alias stands for itself.
+    # From NumPy 2.5 on the alias is a type of its own.
     return any(get_origin(hint) in (np.ndarray, npt.NDArray) for hint in hints.values())
 
 
@@ -271,7 +271,7 @@ def read_array(data: bytes) -> npt.NDArray[Any]:
     byte_count, count = len(data) - file.tell(), 1
     for size in shape:
         count *= size
-    # A size of 0 would let the others be anything.
+    # A size of 0 would allow any value for the others.
     if byte_count != count * dtype.itemsize or dtype.itemsize == 0 or min(shape, default=1) < 1:
         raise ArchiveError(f"an array of shape {shape} and type {dtype} in {byte_count} bytes")
     flat = np.frombuffer(data, dtype, offset=file.tell(), count=count)

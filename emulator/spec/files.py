@@ -36,7 +36,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         return
     target = Path(os.path.realpath(path))
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    # What was private is so from the first byte on; the owner and mode of before come with the last.
+    # A private file stays private from the first byte on; owner and mode are restored at the end.
     handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666 if existing is None else 0o600)
     try:
         with os.fdopen(handle, "w+b") as file:

@@ -394,7 +394,7 @@ def _check(learning: Learning) -> None:
         where = f"layer {i}"
         rows = layer.fast_row(of.inputs)
         shape = (rows if layer.transfer is None else rows + 3 * (of.inputs + 1), of.outputs)
-        # Rows with pulses have a number of 16 bits.
+        # Rows with pulses are numbered with 16 bits.
         curve_max = ((1 << 16) - (layer.tuned is not None)) // (1 + (layer.transfer is not None)) - 1
         require(of.inputs <= curve_max, f"{where}.inputs", of.inputs, f"at most {curve_max}")
         check_array(f"{where}.states", layer.states, shape, (np.int32, STATE_MIN, STATE_MAX))

@@ -246,7 +246,7 @@ class UdpLink:
         deadline: float | None = None
         left = timeout_s
         while True:
-            # Datagrams that have arrived are read first: meanwhile more bytes may fill one to send.
+            # Arrived datagrams are read first: in the meantime more bytes may fill the next datagram to send.
             datagram = self.datagrams.receive(0.0) if self._out and self._token is not None else b""
             if not datagram:
                 self._flush()
@@ -259,7 +259,7 @@ class UdpLink:
                 return piece
             if self._token is None:
                 return b""
-            # Datagrams that are no piece of the stream must not keep a reader for ever.
+            # Datagrams that carry no part of the stream must not block a reader for ever.
             now = time.monotonic()
             deadline = deadline or now + timeout_s
             left = max(0.0, min(left, deadline - now))

@@ -122,7 +122,7 @@ def device(k: Constants, peak_mA: Triple | float, level: float = 1.0) -> Cost:
     Its current comes from the chip's supply: whatever stands between supply and device burns the rest.
     """
     ns = k["activation_ns"]
-    # V mA ns is a picojoule.
+    # 1 V x 1 mA x 1 ns is 1 pJ.
     energy = np.asarray(k["supply_V"] * peak_mA * level * ns, np.float64)
     return Cost(energy, ns, k["ndr_um2"] + k["ecram_um2"])
 
@@ -136,7 +136,7 @@ def buffer(k: Constants) -> Cost:
 def cell(k: Constants) -> Cost:
     """Return the cost of one cell and of reading it; an operation is 1 uS at 1 V squared for one read
     time."""
-    # uS V^2 ns is a femtojoule.
+    # 1 uS x 1 V^2 x 1 ns is 1 fJ.
     area = k["cell_F2"] * (k.node_nm * 1e-3) ** 2
     return Cost(k["read_ns"] * FEMTO_IN_PICO, k["read_ns"], area)
 

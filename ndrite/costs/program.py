@@ -120,7 +120,7 @@ def _product(
     width = chip.array.weights_across
     bias_rows = 0 if array.bias is None else len(array.bias.mapped.codes)
     held_rows, (tiles, blocks) = k + bias_rows, chip.array.tiles(k, m)
-    # Bias cells are a crossbar of their own on the column lines, as compiler and deck solve them.
+    # Bias cells are a separate crossbar on the column lines, as compiler and deck solve them.
     tiles += chip.array.tiles(bias_rows, m)[0]
     arrays, steps = tiles * blocks * chip.array.arrays_a_tile, slices(layer.dac_bits)
     reads, outputs = positions * steps * groups, positions * m
@@ -149,7 +149,7 @@ def _product(
     if activates:
         uses.append(Use("table", outputs, there=blocks))
     if adc or activates or skip:
-        # Digital units are shared by the columns of an array, one column a cycle.
+        # Digital units are shared by an array's columns: one column per cycle.
         uses.append(Use("cycle", serially=positions * min(m, width)))
     if array.neurons is not None:
         read_at = (1e3 * chip.neuron.device.peak[1], float(mean[2]) / calls)

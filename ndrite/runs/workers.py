@@ -127,7 +127,7 @@ class _Process:
 
     def call(self, function: Any, *parameters: Any) -> Future[Any]:
         """Begin a call; the process starts with the first call."""
-        # A process leaves Ctrl-C to the one that starts it: what is blocked here is there for good.
+        # The process inherits the blocked signal, so Ctrl-C reaches its parent alone.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             future = self._pool.submit(function, *parameters)
@@ -144,7 +144,7 @@ class _Process:
         return f"{whose} (process {child.pid}, exit code {child.exitcode})"
 
     def end(self) -> None:
-        # Before the pool hears of it: a child that the pool lets go leaves without closing its board.
+        # Before the pool notices: a child that the pool ends would leave its board open.
         for child in self._children:
             child.terminate()
             child.join()
@@ -183,7 +183,7 @@ def _open(url: str) -> None:
     try:
         _opened.update(board=_connect(url), url=url)
     except HostError as error:
-        # Other errors of the host may need more than a text when they are made again in the parent.
+        # Other errors of the host may need more than one text to be raised again in the parent.
         raise (InputError if isinstance(error, InputError) else LinkError)(f"{url}: {error}") from None
 
     def leave(*signal_and_frame: Any) -> None:

@@ -87,7 +87,7 @@ def print_table(shown: Shown) -> None:
     """Print a table on stdout; columns of numbers are right aligned, other columns and the first left."""
     title, header, rows = shown
     say(title)
-    # As Text: square brackets in a name are no markup.
+    # As Text, so that square brackets in a name are not read as markup.
     table = Table()
     for i, name in enumerate(header):
         numbers = i > 0 and any(cell[:1].isdigit() or cell[:1] == "-" for cell in (row[i] for row in rows))

@@ -145,13 +145,13 @@ def _run(root: Any, placement: Placement, watching: str, *, count: bool = False)
         """Cast a sample to the precision that the module has now."""
         return value.to(kind) if isinstance(value, torch.Tensor) and value.is_floating_point() else value
 
-    # PyTorch counts what its other devices use.
+    # PyTorch's own counter has the fused operators of its other devices only.
     fused = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention}
     counter = FlopCounterMode(display=False, custom_mapping=fused)
     placement.watching = watching
     try:
         with evaluating(root), torch.no_grad(), counter if count else contextlib.nullcontext():
-            # The die is shown the first call of them.
+            # The die calibrates on the first call alone.
             for arguments, keywords in placement.samples[: 1 if watching == "given" else None]:
                 root(*map(like, arguments), **{key: like(v) for key, v in keywords.items()})
     finally:

@@ -156,7 +156,7 @@ def convolution(
     x = x.reshape(*x.shape[:2], *flat, *x.shape[2:])
     if any(size < r for size, r in zip(x.shape[2:], reach, strict=True)):
         raise InputError(f"{product.name} is given maps of {tuple(input.shape)}, smaller than its kernel")
-    # A map for every place in depth, the planes it sees beside its channels: of (n, C, D, H, W, k).
+    # One map for every place in depth, with the planes of the kernel as channels: from (n, C, D, H, W, k).
     cut = x.unfold(2, reach[0], stride[0])[..., :: dilation[0]]
     n, rows = len(x), cut.shape[2]
     maps = cut.permute(0, 2, 1, 5, 3, 4).reshape(n * rows, shape[0], *x.shape[3:])

@@ -88,7 +88,7 @@ class ReadAs:
         if INPUTS in self.causes:
             u = np.rint(np.clip(u, 0.0, 1.0) * INPUT_MAX) / INPUT_MAX
         causes = [cause for cause in self.causes if cause != INPUTS]
-        # Each product is the first one of its network: the seed keeps their read noise apart.
+        # Each product is the first of its own network: separate seeds keep their read noise independent.
         (seed,) = np.random.SeedSequence((self.seed, product.number, call)).generate_state(1, np.uint64)
         model = Forward(network, mapped.program, mapped.die, built, causes, int(seed))
         model.correct(product.rows())

@@ -165,14 +165,14 @@ class Placement:
     def run(self, name: str, program: Program, codes: npt.NDArray[np.uint8], first: int, call: int) -> Any:
         """Return the sums int32 (n, outputs) of product ``name`` for codes uint8 (n, inputs); ``first`` is
         the number of the first sample."""
-        # A golden board costs nothing but the product's weights: each product keeps its own.
+        # A golden board costs no more than the product's weights, so each product keeps its own.
         key = name if self.url.startswith("golden:") else ""
         board, programmed = self._boards.get(key, (None, None))
         if board is None:
             board = connect(self.url)
         if programmed is not program:
             self._boards[key] = board, None  # to be closed, whatever comes of it
-            # The codes are made here: no user can mistake values for them, and none is to be warned.
+            # The codes are computed here, so the board's warning about codes and values does not apply.
             board.program(replace(program, meaning=Meaning()))
             self._boards[key] = board, program
         return board.infer(codes, seed=self.seed + (call << SEED_BITS), first_index=first, noise=self.noise)

@@ -131,7 +131,7 @@ class Product(torch.nn.Module):
         self.on_die: OnDie | None = None
         self._programs: dict[Shape, Program] = {}
         view = view_of(placement.chip, clip_rms=placement.clip_rms)
-        # A map of the kernel's own size would be taken for a vector.
+        # A map as large as the kernel would be taken for a vector.
         channels, height, width = patches.shape
         wide = dataclasses.replace(patches, shape=(channels, 2 * height, 2 * width))
         self.reading = Reading(outputs, view, None if whole else wide, kept=False)
@@ -286,7 +286,7 @@ class Product(torch.nn.Module):
             mapped = self.ready(weight, bias)
             y = self._read(mapped, x.detach(), weight, bias, each, call)
         if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
-            # The die forward, the float weights backward.
+            # Forward pass on the die, backward pass through the float weights.
             float_output = self._float(x, weight, bias)
             y = float_output + (y - float_output).detach()
         return y
@@ -326,7 +326,7 @@ class Product(torch.nn.Module):
         step = torch.from_numpy(mapped.step).to(x.device, wide)
         if not self.whole:
             y = y.view(len(x), *program.map_shapes[-1])
-        # Another bias than the mapped one is what the same weights may be read with elsewhere.
+        # The same weights may be read elsewhere with another bias than the mapped one.
         none = torch.zeros_like(step)
         bias_change = (none if bias is None else bias) - (none if mapped.bias is None else mapped.bias.to(y))
         return (y * along(step, y) + along(bias_change, y)).to(x.dtype)
@@ -365,7 +365,7 @@ class Product(torch.nn.Module):
                     run.bias_errors[self] = reading.bias_error(offset, full[None])
             y, centre_sums = y + noise, centre_sums + run.bias_errors.get(self, 0.0)
         if view.read_noise:
-            # Read noise is not constant: what cells add at a read goes with all of the input.
+            # Read noise is not constant: the cells' part grows with the whole input.
             sigma = view.noise_scale * view.read_noise * span * centre.norm(dim=1)
             sigma = (limit.view(groups, share) * sigma.view(-1, 1)).reshape(-1)
             y = y + torch.randn_like(y) * along(sigma, y)

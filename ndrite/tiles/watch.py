@@ -47,7 +47,7 @@ class Watch:
             for number, (_, _, tensor) in enumerate(self._tensors)
             if tensor.numel() and not tensor.is_meta
         )
-        # Of tensors that share an address (tied weights) the first in the module's order counts.
+        # Of tensors that share an address (tied weights), the first in the module's order is used.
         first_at: dict[int, int] = {}
         for address, number in spans:
             first_at.setdefault(address, number)

@@ -61,7 +61,7 @@ def _text(name: str, row: dict[str, Any]) -> str:
     value = row[name]
     if name == "board":
         return f"{value}{'*' * bool(row['earlier'])}{' !' * (row['timing_met'] is False)}"
-    # nextpnr does not time the multipliers of these: its figure is no speed.
+    # nextpnr does not time Gowin's multipliers: its figure is not a speed.
     if value is None or (name == "fmax_mhz" and row.get("family") == "gowin"):
         return "-"
     return str(value)

@@ -98,7 +98,7 @@ def infer(
     >>> found.outputs.shape
     (3, 10)
     """
-    # Before the board is opened: a wrong file should not cost a compilation first.
+    # Before the board is opened: a wrong file should not cost the compilation of a simulated board.
     loaded, compiled = held(program)
     x = seen_samples(loaded, compiled, inputs, data=data, codes=codes)
     x = check_inputs(x, loaded, seed=seed, first_index=first_index)

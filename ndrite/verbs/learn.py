@@ -260,7 +260,7 @@ def learn(
         chosen.program_learning(ready.learning, seed=learning_seed, states=states, noise=noise)
         try:
             for epoch in _epochs(chosen, course, labelled, epochs, learning_seed, progress):
-                # A later failure of the link may leave nothing else: the device cannot be asked then.
+                # If the link fails later, the device cannot be asked, and only this state is left.
                 if left is not None and epoch < epochs:
                     insitu.save_course(left, course, chosen.states(), mark)
         except (KeyboardInterrupt, HostError) as stopped:
@@ -286,7 +286,7 @@ def learn(
     if output is not None and left is not None:
         compiled.save(output)
         left.unlink(missing_ok=True)
-    # Rows of fast devices in place of the layer's own, which get few pulses; sums and references get none.
+    # Rows of fast devices replace the layer's own, which get few pulses; sums and references get none.
     learning = ready.learning
     widths = (layer.inputs for layer in learning.program.layers)
     sizes = [of.fast_row(k) * of.columns for of, k in zip(learning.layers, widths, strict=True)]

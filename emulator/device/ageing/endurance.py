@@ -112,7 +112,7 @@ def _log_normal(
 
     def loss(mean: float, log_sigma: float) -> float:
         z_low, z_high = ((ends - mean) / math.exp(log_sigma) for ends in (low, high))
-        # From the nearer tail, so that a far one does not cancel.
+        # Computed from the nearer tail, so that small probabilities do not cancel.
         flip = z_low > 0
         first, second = np.where(flip, -z_high, z_low), np.where(flip, -z_low, z_high)
         upper, lower = stats.norm.logcdf(second), stats.norm.logcdf(first)

@@ -96,7 +96,8 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
             up, part = leg.up, leg.rows
             n = pulse[part] - pulse[part][0]
             step, gamma, modelled = _branch(n, state[part], bottom, top, up)
-            # At its bound a device neither moves nor walks; a run of which only the turn is there has none.
+            # At its bound a device neither moves nor drifts in steps; a run that starts at the turn has no
+            # such part.
             last = int((np.abs(modelled - modelled[-1]) > AT_BOUND).sum())
             ends[up] = ends.get(up, False) or last + TURNING < len(n) or gamma > 0.9
             last = last if last + TURNING < len(n) else len(n) - 1

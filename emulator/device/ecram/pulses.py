@@ -168,7 +168,7 @@ class Exponential(EcramModel):
     cycle_sigma: float = 0.0
 
     def step(self, w: Floats, up: bool, noise: Floats) -> Floats:
-        # Down is up seen from the other bound: G(P) there is 1 - curve(n - P).
+        # A step down is a step up seen from the other bound: G(P) is 1 - curve(n - P) there.
         distance, a = (w, self.a_up) if up else (1.0 - w, self.a_down)
         # The curve's slope makes a pulse from x land at x + (B - x)(1 - exp(-1 / A)).
         b = float(-1.0 / np.expm1(-self.pulses / a))

@@ -102,7 +102,7 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
     notes: list[str] = []
     cleaned_curves = [_clean(name, **data.of(name), notes=notes) for name in data.devices]
     cleaned = [_forward(v, i) for v, i in cleaned_curves]
-    # One reference for all devices: each its own would put one spread into two parameters.
+    # One reference for all devices: a reference per device would count the same spread in two parameters.
     valley = float(np.median([v[_bottom(i)] for v, i in cleaned]))
     results = {}
     for name in {"auto": MODELS, "table": ()}.get(model, (model,)):
@@ -328,7 +328,7 @@ def _fit(name: str, v: Floats, i: Floats, valley_v: float) -> NdrModel:
         return solve(lambda p: Bell(*(p * scale)), [1.0, 1.0, 1.0], [0.2, 0.2, 0.05], [5.0, 5.0, 20.0])
     valley_i = max(float(smooth[_bottom(i)]), ip * 1e-4)
 
-    # The excess current's voltage and amplitude are one parameter: the voltage is fixed.
+    # The excess current's voltage and amplitude cannot be told apart, so the voltage is fixed.
     def esaki(p: Floats) -> Esaki:
         vpk = p[0] * vp
         return Esaki(

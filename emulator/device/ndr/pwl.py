@@ -82,7 +82,7 @@ def _minimax_slope(pieces: Floats, r: Floats) -> Floats:
     """
     steps = np.diff(pieces, axis=-1)
     low, high = steps.min(axis=-1), steps.max(axis=-1)
-    # Straight pieces (half of a curve is flat) need no search.
+    # Straight segments (half of a curve is flat) need no search.
     bent = low < high
     slopes: Floats = (low + high) / 2
     slopes[bent] = _searched(pieces[bent], low[bent], high[bent], r)
@@ -97,7 +97,7 @@ def _searched(pieces: Floats, low: Floats, high: Floats, r: Floats) -> Floats:
     for _ in range(SEARCH_STEPS):
         left = at_a <= at_b
         low, high = np.where(left, low, a), np.where(left, b, high)
-        # One inner point stays, the other is new.
+        # One inner point is kept, the other is new (golden-section search).
         new = np.where(left, high - GOLDEN * (high - low), low + GOLDEN * (high - low))
         at_new = _spread(pieces, new, r, work)
         a, at_a, b, at_b = (

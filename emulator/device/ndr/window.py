@@ -83,7 +83,7 @@ def choose_window(shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
     inside = 1.0 - 1.0 / part if jumps else 1.0
     windows = [Window(low, float(high), SEGMENTS, 0.0) for low, high in tried]
     tails = _tails(shape, windows)
-    # A few points of a segment bound its spread from below: few windows are then looked at closely.
+    # A few points of a segment bound its spread from below, so that only few windows need a full evaluation.
     blocks = [windows[i : i + BLOCK] for i in range(0, len(windows), BLOCK)]
     bounds = np.concatenate([_inside(shape, block, inside, FEW) for block in blocks]) - ROUNDING
     bounds = np.maximum(tails, bounds)
@@ -112,7 +112,7 @@ def _tails(shape: Shape, windows: list[Window]) -> Floats:
     ends = np.array([window.ends for window in windows])
     end_values = shape(ends)
     below, above = np.searchsorted(outside, ends[:, 0], "right"), np.searchsorted(outside, ends[:, 1], "left")
-    # Of a stretch, the value furthest from another is its largest or its smallest one.
+    # The value of a stretch furthest from another value is its largest or its smallest.
     tails = np.zeros(len(windows))
     for extreme, none in ((np.maximum, -np.inf), (np.minimum, np.inf)):
         nothing = np.full((1, far.shape[1]), none)

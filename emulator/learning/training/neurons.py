@@ -237,7 +237,7 @@ class NdrNeuron(Neuron):
     def _log_peaks(self) -> Tensor:
         if self.view.peaks is None:
             return self.log_peak
-        # Factors are about the layer's middle peak, which the input gain of all its neurons is set for.
+        # Factors are relative to the layer's middle peak, for which the input gain of all its neurons is set.
         low, high = (float(torch.tensor(p).log()) for p in self.view.peaks)
         middle = self.log_peak.mean()
         return middle + (self.log_peak - middle).clamp(low, high)

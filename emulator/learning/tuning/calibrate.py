@@ -109,7 +109,8 @@ def calibrate(
         for (_, kind, bank), gradient, rule in zip(loop.banks, gradients, rules, strict=True):
             change = rule.change(gradient, rate)
             if kind == "current":
-                # The sum of heights stays: output converters are set for it, and the largest output decides.
+                # The sum of heights is kept: output converters are set for it, and only differences decide
+                # the class.
                 change = change - change.mean()
             bank.pulse(bank.toward(change, PULSES_MAX))
         loop.put()
@@ -170,7 +171,7 @@ class _Loop:
         for (*_, bank), was, move, back_move in zip(self.banks, before, *moves, strict=True):
             apart = move - back_move
             gradients.append((losses[0] - losses[1]) / np.where(np.abs(apart) > 1e-6, apart, np.inf))
-            # Back to where the devices were, as well as pulses allow.
+            # Move the devices back to their former states, as closely as pulses can.
             bank.pulse(bank.toward(was - bank.states, 2 * PULSES_MAX))
         return float(np.mean(losses)), gradients
 

@@ -190,6 +190,6 @@ def best_scale(logits: Floats, labels: npt.NDArray[np.integer]) -> float:
         mean = (probability * unit).sum(axis=1)
         slope = float((mean - unit[rows, labels]).mean())
         bend = float(((probability * unit * unit).sum(axis=1) - mean**2).mean())
-        # Never less than a third or more than three times: far out the second derivative vanishes.
+        # At most a factor of three per iteration: far from the optimum the second derivative vanishes.
         scale = float(np.clip(scale - slope / max(bend, 1e-9), scale / 3, scale * 3))
     return min(scale, SCALE_MAX) / size

@@ -89,7 +89,8 @@ def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Float
     target, programmed, aged = weights(cells.target), weights(readable(cells.programmed)), weights(cells.aged)
     faulted, effective = weights(cells.faulted), weights(cells.effective)
     parts = settled_parts(cells.effective, chip, cells.place)
-    # Nothing tells what the wires leave of a current that has not begun to arrive.
+    # For cells whose current has not begun to arrive, the wires' part cannot be separated: it counts as
+    # faults.
     wired = weights(np.divide(cells.effective, parts, out=cells.faulted.copy(), where=parts > 0))
     early, corrected = aged, chip.conditions.corrected_at_s
     if corrected is not None:

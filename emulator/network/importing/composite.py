@@ -125,7 +125,7 @@ def _gru(node: str, x: Op, h: Op | None, gates: Gates, *, reset_after: bool) -> 
     r, z = (_apply(SIGMOID, _both(f"{node}.{k}", x, h, gates[k])) for k in "rz")
     new, name = gates["n"], f"{node}.n"
     if reset_after:
-        # Of a state of 0 the product is its bias.
+        # The product of a zero state is its bias.
         inner = view(name, r, scale=new.hidden_bias) if h is None else None
         if h is not None:
             inner = gate(name, (1.0, r, _linear(name, h, new.hidden, new.hidden_bias)))

@@ -154,7 +154,7 @@ def _trimmed(function: Function, low: float, high: float) -> tuple[float, float]
     last = min(int(moved[-1]) + 1, len(z) - 1) if len(moved) else len(z) - 1
     if last <= first:
         return low, high
-    # A kink at 0 is met exactly.
+    # A kink at 0 falls exactly on a point.
     near = 2 * float(z[1] - z[0])
     ends = [0.0 if abs(v) < near else float(v) for v in (z[first], z[last])]
     return (ends[0], ends[1]) if ends[0] < ends[1] else (float(z[first]), float(z[last]))
@@ -172,7 +172,7 @@ def _fitted(
     function: Function, low: float, high: float, holds: tuple[float, ...]
 ) -> tuple[Floats, Span, float]:
     """Table points, span, and the table's largest error relative to the width of its values."""
-    # Ends in single precision, as the network file has them.
+    # The ends in single precision, as the network file stores them.
     u = np.linspace(low, high, POINTS).astype(np.float32).astype(np.float64)
     y = _values(function, u)
     span = code_span(float(y.min()), float(y.max()), holds)

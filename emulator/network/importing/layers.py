@@ -344,7 +344,7 @@ def _function(call: Call) -> Value:
         argument.check_open()
         if argument.op is not first.op or not np.array_equal(argument.places, first.places):
             raise call.refused("it joins two branches; use their sum, difference, product, larger or smaller")
-    # Numbers are given as such: a shape of (1, 1, 1) would make values of three axes.
+    # Numbers are passed as numbers: a shape of (1, 1, 1) would turn them into values of three axes.
     pairs = zip(call.node.input, call.known, strict=True)
     numbers: dict[str, Array] = {s: k.reshape(()) for s, k in pairs if s and k is not None}
     sources = [s for s, v in zip(call.node.input, call.values, strict=True) if v is not None]

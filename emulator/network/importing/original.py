@@ -79,7 +79,7 @@ def load_torch(path: Path) -> Any:
     nn = torch.nn
     layers = [kind for kind in vars(nn).values() if isinstance(kind, type) and issubclass(kind, nn.Module)]
     try:
-        # Warnings are of the pickle's protocol: nothing that a user could change.
+        # The warnings are about the pickle protocol, which a user cannot change.
         with torch.serialization.safe_globals(layers), warnings.catch_warnings(action="ignore"):
             module = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle, zip and torch errors share no base
@@ -168,7 +168,7 @@ def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Ori
     buffer = io.BytesIO()
     with _asked(module), _silent():
         try:
-            # Tracing takes a hundredth of the other exporter's time, and leaves recurrent layers whole.
+            # Tracing takes a hundredth of the other exporter's time, and keeps recurrent layers whole.
             torch.onnx.export(
                 module,
                 (example,),
@@ -238,7 +238,7 @@ def of_estimator(estimator: Any) -> Original:
         results = [
             np.asarray(getattr(estimator, method)(flat)) for method in methods if hasattr(estimator, method)
         ]
-        # For two classes scikit-learn gives the second one's score, the graph both.
+        # For two classes scikit-learn returns the second class's score, the graph both scores.
         return results + [np.stack([-a, a], axis=1) for a in results if a.ndim == 1 and a.dtype.kind == "f"]
 
     task = LABELS if several else CLASSES if len(classes) else VALUES

@@ -305,7 +305,7 @@ def _session(proto: Any) -> Any:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = 1
-        # Optimised graphs of quantised models round elsewhere than the file says.
+        # onnxruntime's optimised graphs of quantised models round in other places than the file says.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         try:
             return onnxruntime.InferenceSession(

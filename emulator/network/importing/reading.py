@@ -115,7 +115,7 @@ class Reading:
             try:
                 self._node(node)
             except UnsupportedNodeError as error:
-                # Only what the output needs has to be understood.
+                # Only nodes that the output depends on have to be supported.
                 for name in node.output:
                     self._refused.setdefault(name, error)
         self.name = self._chosen([output] if output else names)
@@ -169,7 +169,7 @@ class Reading:
         if not ends:
             raise self._refused.get(wanted[0]) or NetworkError("no output depends on the input")
         single = [name for name, value in ends.items() if value.at is not None]
-        # A recurrent layer's last call and its last result are the same.
+        # A recurrent layer's output at the last call equals its final state.
         apart = {(ends[name].op, ends[name].label) for name in single}
         lost = [name for name in wanted if name in self._refused and not self._is_label(name)]
         if len(wanted) > 1 and (len(apart) > 1 or (lost and not self._memories)):
@@ -281,7 +281,7 @@ def _finished(value: Value, memories: Memories) -> tuple[Graph, Value]:
     used: Memories = []
     ends = [value.op]
     needed = set(ordered(ends))
-    # Memories that the output needs, and those that these need.
+    # Memories that the output needs, and memories that those need.
     while more := [m for m in memories if m[0] in needed and m not in used]:
         used += more
         ends += [op for _, op in more]

@@ -173,7 +173,7 @@ def _scaled(node: Product, by: View) -> Product:
     columns = np.arange(node.dense.outputs).reshape(node.patches.groups, node.copies, -1)
     if by.index is not None:
         columns = columns[:, :, by.index]
-    # One scale and shift per channel; a channel has a column in each position of a block.
+    # One scale and shift per channel; a channel has one column for each position of a block.
     by_channel = (v.reshape(len(columns), 1, -1) for v in (by.scale, by.shift))
     scale, shift = (np.broadcast_to(v, columns.shape).reshape(-1) for v in by_channel)
     weights, bias = node.dense.weights[:, columns.reshape(-1)], node.dense.bias[columns.reshape(-1)]
@@ -224,7 +224,7 @@ def _stacked(op: Op, total: Gate, first: Op, second: Op) -> Op | None:
         return product(op.name, first.inputs[0], wa + wb, bias, a.patches, a.block)
     joined_view = view(op.name, first.inputs[0], second.inputs[0])
     patches = replace(a.patches, shape=(joined_view.shape[0], *a.patches.shape[1:]))
-    # The channels of both, at each place of the kernel.
+    # The channels of both products, at each place of the kernel.
     reshaped = [w.reshape(-1, of.patches.shape[0], w.shape[1]) for w, of in ((wa, a), (wb, b))]
     rows = np.concatenate(reshaped, axis=1).reshape(-1, wa.shape[1])
     return product(first.name, joined_view, rows, bias, patches, a.block)

@@ -46,7 +46,7 @@ def code_span(low: float, high: float, holds: Iterable[float] = ()) -> Span:
         return Span(low, width)
     place = (inside - low) / width * INPUT_MAX
     if abs(place - round(place)) > 1e-9:
-        # One code more, so that moving the ends loses nothing.
+        # One code wider, so that moving the ends loses no value.
         width *= INPUT_MAX / (INPUT_MAX - 1)
         code = int(-(-(inside - low) / width * INPUT_MAX // 1))
         low = inside - code / INPUT_MAX * width

@@ -111,7 +111,7 @@ class Engine:
             while flight:
                 done = self._finish(flight, done, answered)
         except BaseException:
-            # Ctrl-C included: what is under way must not meet the next job's memory.
+            # On Ctrl-C too: transfers of this job must not reach the memory of the next job.
             self._ready = False
             raise
 
@@ -187,7 +187,7 @@ class Engine:
             if record is not None:
                 return record
             self._check_state(job)
-            # A job shows that it goes on in the count of inferences.
+            # The count of inferences shows that a job makes progress.
             progress = self._word(4 * BY_NAME["inferences"].address)
             if progress != last_consumer:
                 last_consumer, limit = progress, self.device.now() + self.timeout_s

@@ -53,7 +53,7 @@ def picked(name: str, op: Op, index: Ints) -> Op | None:
     rows, columns = _axis(row[:, 0], height), _axis(column[0], width)
     if rows.is_strided or columns.is_strided:
         return _windows(name, op, rows, columns)
-    # One axis after the other takes fewer cells.
+    # One axis after the other takes fewer cells than both at once.
     by_row = _windows(name, op, rows, _axis(np.arange(width), width))
     every_row = _axis(np.arange(len(row)), len(row))
     return None if by_row is None else _windows(name, by_row, every_row, columns)
