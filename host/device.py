@@ -97,7 +97,7 @@ class Device:
     def session(self) -> Session:
         """The packet session, for its statistics. Raises TypeError if the channel carries no packets."""
         if not isinstance(self._channel, PacketChannel):
-            raise TypeError("this board is not spoken to in packets")
+            raise TypeError("this board has no packet channel")
         return self._channel.session
 
     def wait(self, seconds: float) -> None:
@@ -245,8 +245,8 @@ class Device:
         program = self._require_program()
         if not program.is_chain:
             raise InputError(
-                f"program {program.name!r} is no chain of full layers; virtual chips of such run on the "
-                "golden model (as behind ndrite.connect)"
+                f"program {program.name!r} is not a chain of full layers; accepted for virtual chips on "
+                "a device: a chain (ndrite.connect runs others on the golden model)"
             )
         check_variation(program, self.geometry)
         plan.check(x, labels, program.inputs)

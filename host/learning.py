@@ -28,7 +28,7 @@ class Portion:
         """Add up the first ``updates`` answers. ProtocolError where the device refused one of them."""
         answers = self.answers[:updates]
         if (answers[:, 0] < 0).any():
-            raise ProtocolError("the device was asked for updates that are not its next ones")
+            raise ProtocolError("the requested updates are not the device's next ones")
         pulses = tuple(int(v) for v in answers[:, 1:].sum(axis=0, dtype=np.int64))
         return Counts(updates, int(answers[:, 0].sum()), pulses)
 
@@ -87,7 +87,7 @@ class LearningDevice(Device):
             if before is not None and (following := self._next()) != first:
                 raise InputError(
                     f"first_update is {first}, and {len(before.payload)} updates from update {before.first} "
-                    f"on were cut off before update {following}; accepted: the same samples from update "
+                    f"on were interrupted before update {following}; accepted: the same samples from update "
                     f"{before.first} on, others from update {following} on, or program_learning() first"
                 )
             self._channel.write([self._next_section(first)], lambda more: None)

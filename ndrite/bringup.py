@@ -90,7 +90,9 @@ class Hardware:
         except (BuildError, OSError) as error:
             raise StageFailed(str(error)) from None
         except (ValueError, KeyError, TypeError):
-            raise StageFailed(f"{report} is no build's; run: ndrite board build {self.target.name}") from None
+            raise StageFailed(
+                f"{report} is not the report of a build; run: ndrite board build {self.target.name}"
+            ) from None
         if not met:
             raise StageFailed(
                 f"{report}: timing failed; run: ndrite board build {self.target.name} --seeds 4"

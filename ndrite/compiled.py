@@ -386,7 +386,7 @@ def network_of(source: Any, samples: Any = None, progress: Progress | None = Non
         return Taken(imported.network, imported=imported)
     if set_options:
         names = ", ".join(set_options).replace("output", "node")
-        raise InputError(f"{names}: only of a model that is imported; accepted: without")
+        raise InputError(f"{names}: options of imported models only; accepted: without")
     if isinstance(source, Network):
         return Taken(source)
     if isinstance(source, Compiled) or is_compiled(source):

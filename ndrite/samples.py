@@ -85,7 +85,9 @@ def data_set(name: str, folder: str | None = None) -> Labelled:
         learned = datasets.fashion_mnist_train(folder or TRAIN_FOLDER)
         return Labelled(name, *learned, *datasets.fashion_mnist_test(), 28, datasets.CLASSES)
     if folder is not None:
-        raise InputError(f"folder is {folder}, and {name} ships; accepted: with fashion-mnist or mnist")
+        raise InputError(
+            f"folder is {folder}, but {name} ships with ndrite; accepted: with fashion-mnist or mnist"
+        )
     x, y, test_x, test_y = datasets.digits()
     if name == "digits":
         return Labelled(name, x, y, test_x, test_y, 8, DIGITS)

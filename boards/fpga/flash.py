@@ -27,7 +27,7 @@ def flash(board: Target, folder: Path, *, permanent: bool = False) -> None:
     bitstream = folder / f"{board.name}.{BITSTREAM[board.family]}"
     report = folder / "report.json"
     if not report.is_file() or not bitstream.is_file():
-        raise BuildError(f"{folder} holds no good build; run: ndrite board build {board.name}")
+        raise BuildError(f"{folder} has no complete build; run: ndrite board build {board.name}")
     if not json.loads(report.read_text())["timing_met"]:
         raise BuildError(f"{folder}: timing failed; run: ndrite board build {board.name} --seeds 4")
     loader = _loader()

@@ -103,7 +103,7 @@ def check_maps(program: Program, geometry: Geometry) -> None:
     """Raise GeometryError unless ``program`` is a chain of full layers or ``geometry`` has feature maps."""
     if not (program.is_chain or geometry.map_codes):
         raise GeometryError(
-            f"program {program.name!r}: it is no chain of full layers; accepted by geometry "
+            f"program {program.name!r}: it is not a chain of full layers; accepted by geometry "
             f"{geometry.name!r}: chains"
         )
 

@@ -52,7 +52,7 @@ class UdpSocket:
     Raises
     ------
     LinkError
-        The name is not known, or there is no way there.
+        The name is not known, or cannot be reached.
     """
 
     live = True
@@ -68,7 +68,7 @@ class UdpSocket:
         except (OSError, TypeError) as error:  # a name that cannot be one is a TypeError
             link.close()
             reason = getattr(error, "strerror", None) or error
-            raise LinkError(f"udp:{self.name}: no way there ({reason})") from None
+            raise LinkError(f"udp:{self.name}: cannot be reached ({reason})") from None
         self._socket = link
         self._segments = SEGMENTS if sys.platform == "linux" else 1
         self._poll = select.poll() if hasattr(select, "poll") else None
@@ -331,8 +331,8 @@ class UdpLink:
         if port:
             self._token = None
             raise LinkError(
-                f"{self.name}: {ipaddress.IPv4Address(address)}:{port} has the board, and was heard of "
-                f"{silent} s ago; it is free when closed, or after {LEASE_S} s of silence"
+                f"{self.name}: the board is in use by {ipaddress.IPv4Address(address)}:{port}, last heard "
+                f"{silent} s ago; it is free when closed there, or after {LEASE_S} s of silence"
             )
 
     def _offered(self) -> bool:

@@ -128,7 +128,9 @@ def _perform(run: Run, key: str, contents: dict[str, bytes]) -> dict[str, Any]:
             local[name] = File(str(path), file.sha256)
     run = replace(run, parameters=local)
     if run.key != key:
-        raise RunError(f"a worker has other code of {run.function}; accepted: the same as where runs begin")
+        raise RunError(
+            f"a worker has other code for {run.function}; accepted: the code of the process that submits runs"
+        )
     return run.perform()
 
 

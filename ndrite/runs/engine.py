@@ -178,7 +178,9 @@ def folder_beside(output: str | os.PathLike[str] | None, share: Share | None) ->
     if output is not None:
         yield Path(output).with_name(f".{Path(output).name}.runs")
     elif share is not None:
-        raise RunError("shard needs output, beside which the shares meet; accepted: both")
+        raise RunError(
+            "shard is given without output, beside which all shares store their results; accepted: both"
+        )
     else:
         with tempfile.TemporaryDirectory() as name:
             yield Path(name)

@@ -79,7 +79,7 @@ class Processes:
         except BrokenProcessPool:
             self.close()
             guard = "a script in a file, its call below: if __name__ == '__main__':"
-            raise RunError(f"workers end as they start; accepted: {guard}") from None
+            raise RunError(f"worker processes ended while starting; accepted: {guard}") from None
         except BaseException:
             self.close()
             raise

@@ -58,7 +58,7 @@ class Watched:
             if x.size:
                 low, high = float(x.min()), float(x.max())
                 if not (np.isfinite(low) and np.isfinite(high)):
-                    raise EmulatorError(f"{self.name}: samples give it values that are not finite")
+                    raise EmulatorError(f"{self.name}: the samples lead to values that are not finite")
                 self.low, self.high = min(self.low, low), max(self.high, high)
             self.seen, self.calls = self.seen + count, self.calls + 1
             return

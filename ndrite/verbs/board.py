@@ -117,7 +117,9 @@ def flash(
     try:
         loader.flash(chosen, built, permanent=permanent)
     except (ValueError, KeyError, TypeError):
-        raise InputError(f"{built}/report.json is no build's; run: ndrite board build {board}") from None
+        raise InputError(
+            f"{built}/report.json is not the report of a build; run: ndrite board build {board}"
+        ) from None
     return Found({"board": chosen.name, "permanent": permanent}, said=(f"{chosen.name}: loaded",))
 
 

@@ -84,7 +84,7 @@ def build(
     folder = Path("build") / chosen.name if output is None else Path(output)
     foreign = folder.exists() and not (folder / "report.json").is_file()
     if not folder.name or (foreign and (not folder.is_dir() or any(folder.iterdir()))):
-        raise InputError(f"{folder} is to be replaced, and is no build; accepted: a new or empty folder")
+        raise InputError(f"{folder} would be replaced and is not a build; accepted: a new or empty folder")
 
     try:
         with progress(chosen.name) as now:

@@ -96,7 +96,9 @@ def calibrate(
     150
     """
     if read_cells and method == "perturb":
-        raise InputError("read_cells is of gradients, and perturb has none; accepted: gradient or sign")
+        raise InputError(
+            "read_cells needs gradients, which perturb does not compute; accepted: gradient or sign"
+        )
     compiled = compiled_of(program)
     labelled = _data(compiled, inputs, labels, data=data, folder=folder, codes=codes, count=measure)
     plan = tuning.Plan(steps=steps, batch=batch, rate=rate, method=method, seed=learning_seed)

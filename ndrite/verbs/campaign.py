@@ -33,7 +33,7 @@ SAMPLES = 1000
 GOOD = 0.85
 """Accuracy that a good chip reaches."""
 ON_HOST = (
-    "virtual chips are drawn and run on the host, not in gateware: the program is no chain of full layers "
+    "virtual chips are drawn and run on the host, not in gateware: the program is not a chain of full layers "
     "that fits"
 )
 

@@ -168,7 +168,7 @@ def explain(
             )
     if dies is not None:
         if mitigation or picture is not None:
-            raise InputError("mitigation and picture are of one die; accepted with dies: without")
+            raise InputError("mitigation and picture show a single die; accepted: without dies")
         return over_dies(
             explained,
             program,

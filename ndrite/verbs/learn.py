@@ -165,11 +165,13 @@ def learn(
     if not len(labelled.test_x):
         labelled = labelled.held_out(held_out or max(1, len(labelled.x) // OWN_HELD), "held_out")
     elif held_out is not None:
-        raise InputError("held_out is of own samples; accepted without them: none")
+        raise InputError("held_out is an option of own samples; accepted with a data set: none")
     if threshold is not None and rule not in insitu.THRESHOLDS:
-        raise InputError(f"threshold is of {' and '.join(insitu.THRESHOLDS)}; accepted with {rule}: none")
+        raise InputError(
+            f"threshold belongs to {' and '.join(insitu.THRESHOLDS)}; accepted with {rule}: none"
+        )
     if reference_error and rule != "tiki-taka":
-        raise InputError(f"reference_error is of tiki-taka; accepted with {rule}: 0")
+        raise InputError(f"reference_error belongs to tiki-taka; accepted with {rule}: 0")
     x = first(labelled.x, samples, what="samples")
     labelled = dataclasses.replace(labelled, x=x, labels=labelled.labels[: len(x)])
     require(epochs * len(x) <= 2**32, "epochs", epochs, f"at most {2**32 // len(x)}", InputError)
@@ -198,7 +200,9 @@ def learn(
         if board != "golden:":
             raise InputError(f"board is {board}, with dies; accepted: golden:")
         if resume:
-            raise InputError("resume is given with dies; accepted: without, the same command goes on")
+            raise InputError(
+                "resume is given with dies; accepted: the same command without resume, which continues"
+            )
         last = (1 << 63) - dies
         require(seed <= last, "seed", seed, f"at most {last} with {dies} dies", InputError)
         how = {
@@ -252,7 +256,7 @@ def learn(
         course, states = insitu.load_course(left, mark)
         begun = math.ceil(course.done / len(labelled.x))
         if begun > epochs:
-            raise InputError(f"epochs is {epochs}; accepted: {begun} and more, as far as {left} has come")
+            raise InputError(f"epochs is {epochs}; accepted: at least {begun}, as {left} has so many")
     with connect_learner(board) as opened:
         chosen = learner_of(opened)
         if chosen is None:

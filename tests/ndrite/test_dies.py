@@ -70,5 +70,5 @@ def test_dies_are_refused_where_there_is_one(whole: Any) -> None:
         ndrite.evaluate("mine", dies=2, board=["golden:", "golden:none"])
     with pytest.raises(InputError, match=r"board is \[3\]; accepted: a URL or several, golden:"):
         ndrite.evaluate("mine", dies=2, board=[3])
-    with pytest.raises(InputError, match="mitigation and picture are of one die"):
+    with pytest.raises(InputError, match="mitigation and picture show a single die"):
         ndrite.explain("mine", dies=2, mitigation=True)

@@ -229,7 +229,7 @@ PLACES = steps_on((4, 2, 2), full(4, 2, 0, **seen(4, 2, 2), fires=False))
 @pytest.mark.parametrize(
     ("program", "change", "said"),
     [
-        (WIDE, {"map_codes": 0, "overlap": False}, "it is no chain of full layers; accepted .*: chains"),
+        (WIDE, {"map_codes": 0, "overlap": False}, "it is not a chain of full layers; accepted .*: chains"),
         (WIDE, {"layers": 2, "columns": 512}, r"number of layers is \d+; at most 2"),
         (WIDE, {"overlap": False}, "map_codes is 2048; accepted without overlap: 0"),
         (WIDE, {"map_codes": 1024}, "codes of its maps are 1[0-9]{3}; at most 1024"),

@@ -34,7 +34,11 @@ X = torch.rand(20, 6)
         (nn.Linear(6, 3), {"seed": -1}, r"seed is -1; accepted: 0\.\.2\^48-1"),
         (nn.Linear(6, 3), {"samples": "x"}, "samples hold a str; accepted: tensors"),
         (nn.Linear(6, 3), {"samples": []}, "samples are empty"),
-        (nn.Linear(6, 3), {"samples": X * torch.nan}, "weight: samples give it values that are not finite"),
+        (
+            nn.Linear(6, 3),
+            {"samples": X * torch.nan},
+            "weight: the samples lead to values that are not finite",
+        ),
         *((nn.Linear(6, 3), {"clip_rms": v}, f"clip_rms is {v}; accepted") for v in (-1.0, 0.0, math.nan)),
         (nn.Sequential(nn.LazyLinear(3)), {}, "0: its sizes are not known yet"),
         (nn.Linear(6, 3), {"samples": X[:9]}, "weight: samples give it 9 inputs; accepted: at least 16"),
