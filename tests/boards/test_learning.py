@@ -97,7 +97,7 @@ def test_the_device_says_what_a_call_has_done(
     assert counts == golden.learn(x[:done], labels[:done], first_update=FIRST)
     same_states(board, golden)
     if done < COUNT:
-        with pytest.raises(InputError, match=f"update {FIRST} on were cut off"):
+        with pytest.raises(InputError, match=f"update {FIRST} on were interrupted"):
             board.learn(x[::-1], labels[::-1], first_update=FIRST)
         rest = x[done:], labels[done:]
         assert board.learn(*rest, first_update=FIRST + done) == golden.learn(*rest, first_update=FIRST + done)
