@@ -178,21 +178,25 @@ def chips(summary: dict[str, Any]) -> Any:
     return figure
 
 
-def front(rows: list[dict[str, Any]], best: list[dict[str, Any]], axes: tuple[str, ...]) -> Any:
-    """Draw all points of a sweep, with ``best`` joined by a line and labelled by their values of ``axes``."""
+def front(
+    rows: list[dict[str, Any]], best: list[dict[str, Any]], axes: tuple[str, ...], score: str = "accuracy"
+) -> Any:
+    """Draw all points of a sweep, with ``best`` joined by a line and labelled by their values of ``axes``;
+    ``score``: the field on the vertical axis."""
+    factor, label = (100, "accuracy, %") if score == "accuracy" else (1, score)
     figure = drawing.figure(6.4, 4.2)
     ax = figure.subplots()
 
     def places(some: list[dict[str, Any]]) -> list[Any]:
-        return [[r["energy_pJ"] * 1e-3 for r in some], [100 * r["accuracy"] for r in some]]
+        return [[r["energy_pJ"] * 1e-3 for r in some], [factor * r[score] for r in some]]
 
-    halves = [100 * (r["accuracy_half_interval_95"] or 0.0) for r in rows]
+    halves = [factor * (r.get(f"{score}_half_interval_95") or 0.0) for r in rows]
     ax.errorbar(*places(rows), yerr=halves, fmt="o", color=PALE, label="points")
     line = {"color": ACCENT, "drawstyle": "steps-post", "zorder": 3, "label": "Pareto front"}
     ax.plot(*places(best), "o-", **line)
     for row, *place in zip(best, *places(best), strict=True):
         text = ", ".join(f"{axis.rpartition('.')[2]} {row[axis]}" for axis in axes)
         ax.annotate(text, place, fontsize=6, xytext=(4, -8), textcoords="offset points")
-    ax.set(xlabel="energy of one inference, nJ (modelled, typical)", ylabel="accuracy, %")
+    ax.set(xlabel="energy of one inference, nJ (modelled, typical)", ylabel=label)
     ax.legend()
     return figure

@@ -2,7 +2,8 @@
 
 import itertools
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +23,11 @@ from ndrite.sweeps.learning import COMMON, POINTS_MAX, learning_points, sample_f
 
 FIELDS: Fields = {
     **{name: COMMON[name] for name in ("name", "chip")},
-    "networks": (Annotated[list[str], Len(1)], None, "a list of files of networks or models"),
+    "networks": (
+        Annotated[list[str], Len(1)],
+        None,
+        "a list of files of networks or models, or of MODEL.py:FUNCTION",
+    ),
     **{name: COMMON[name] for name in ("inputs", "labels", "grid", "seeds")},
     "count": (Annotated[int, Field(ge=1, le=10_000)], 1000, "an integer, 1..10000"),
     "trials": (Annotated[int, Field(ge=1, le=4096)], 1, "an integer, 1..4096"),
@@ -30,22 +35,28 @@ FIELDS: Fields = {
     "samples": (Annotated[int, Field(ge=16, le=5000)], 512, "an integer, 16..5000"),
 }
 SCALE = ("count", "trials", "chips", "samples")
+MODULE = re.compile(r"(.+\.py):(\w+)")
+"""A function of a user's file that returns a PyTorch module."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A sweep: its points, the axes in order, and whether points learn in situ."""
+    """A sweep: its points, the axes in order, whether points learn in situ, and whether they are PyTorch
+    modules, judged by the metric of their file."""
 
     name: str
     points: tuple[Point, ...]
     axes: tuple[str, ...]
     learns: bool = False
+    modules: bool = False
 
     @property
     def needs(self) -> tuple[str, ...]:
         """Return the modules that points import on any worker."""
         if self.learns:
             return ("ndrite.sweeps.trained",)
+        if self.modules:
+            return ("ndrite.sweeps.modules", "torch")
         of_suffix = {".onnx": ("onnx",), ".pt": ("onnx", "torch"), ".pth": ("onnx", "torch")}
         suffixes = {Path(point.run.parameters["network"].path).suffix for point in self.points}
         return ("ndrite.sweeps.run", *(name for suffix in suffixes for name in of_suffix.get(suffix, ())))
@@ -58,6 +69,7 @@ def load_plan(path: Path) -> Plan:
 
     - ``name``, ``chip`` (preset, file or joined).
     - ``networks``: list of files of networks, models or what `compile` wrote; the shipped one by default.
+      Or PyTorch modules, each ``MODEL.py:FUNCTION``, whose file has samples and metric (``ndrite.explain``).
     - ``inputs`` and ``labels``: ``.npy`` files of samples and their classes, in place of a data set.
     - ``grid``: dotted chip field -> list of values; ``seeds``: list, or a count.
     - ``learn``: training in situ at each point in place of networks (``ndrite.sweeps.learning``).
@@ -96,17 +108,21 @@ def _plan(content: Any, path: Path) -> Plan:
         require_plan(
             isinstance(values, list) and len(values) > 0, f"grid.{field}", values, "a list of values"
         )
-    files = [path.parent / name for name in fields["networks"] or ()] or [Path(zoo.float_network())]
-    for file in files:
-        require_plan(file.is_file(), "networks", file, "an existing file")
-    apart = len({file.stem for file in files}) == len(files)
-    networks = {file.stem if apart else str(file): File.of(file) for file in files}
-    inputs, labels = _samples(fields, path.parent, fields["samples"] + fields["count"])
+    networks, modules = _networks(fields["networks"] or (), path.parent)
+    common: dict[str, Any] = {}
+    if modules:
+        for field in ("inputs", "labels", *SCALE):
+            expected = "none with modules, whose file has samples and metric"
+            require_plan(field not in content, field, content.get(field), expected)
+    else:
+        inputs, labels = _samples(fields, path.parent, fields["samples"] + fields["count"])
+        common = {"inputs": inputs, "labels": labels, **{name: fields[name] for name in SCALE}}
+    function = "ndrite.sweeps.modules:module_point" if modules else "ndrite.sweeps.run:run_point"
     count = len(networks) * len(seeds) * math.prod(len(values) for values in grid.values())
     require_plan(count <= POINTS_MAX, "number of points", count, f"at most {POINTS_MAX}")
     chip_file = path.parent / fields["chip"]
     base = load_chip(str(chip_file if chip_file.is_file() else fields["chip"]))
-    points, scale = [], {name: fields[name] for name in SCALE}
+    points = []
     for values in itertools.product(*grid.values()):
         varied = dict(zip(grid, values, strict=True))
         try:
@@ -118,14 +134,32 @@ def _plan(content: Any, path: Path) -> Plan:
                 raise SweepError(f"grid.{field} is {value}; accepted: {actual}, as other fields say")
         for (name, network), seed in itertools.product(networks.items(), seeds):
             axis_values = {f: axis_value(v) for f, v in varied.items()}
-            own = {"network": network, "chip": chip.as_dict(), "seed": seed}
-            run = Run("ndrite.sweeps.run:run_point", {"inputs": inputs, "labels": labels, **own, **scale})
+            run = Run(function, {**network, "chip": chip.as_dict(), "seed": seed, **common})
             points.append(Point(run, axis_values | {"network": name, "seed": seed}))
     return Plan(
         name=fields["name"] or path.stem,
         points=tuple(points),
         axes=(*grid, *("network",) * (len(networks) > 1), *("seed",) * (len(seeds) > 1)),
+        modules=modules,
     )
+
+
+def _networks(names: Iterable[str], folder: Path) -> tuple[dict[str, dict[str, Any]], bool]:
+    """Return the parameters of every network's runs by its name in the table, and whether the networks are
+    modules. Without names the shipped network is taken."""
+    functions = {name: found for name in names if (found := MODULE.fullmatch(name))}
+    files = {name: folder / (functions[name][1] if name in functions else name) for name in names}
+    files = files or {"": Path(zoo.float_network())}
+    for file in files.values():
+        require_plan(file.is_file(), "networks", file, "an existing file")
+    if functions:
+        accepted = "modules alone, or files of networks alone"
+        require_plan(len(functions) == len(files), "networks", list(files), accepted)
+        return {
+            name: {"source": File.of(file), "function": functions[name][2]} for name, file in files.items()
+        }, True
+    apart = len({file.stem for file in files.values()}) == len(files)
+    return {file.stem if apart else str(file): {"network": File.of(file)} for file in files.values()}, False
 
 
 def _samples(content: dict[str, Any], folder: Path, wanted: int) -> tuple[File | None, File | None]:

@@ -12,6 +12,7 @@ import numpy as np
 from ndrite.boards.golden import GoldenBoard
 from ndrite.compiled import MODELS, network_of
 from ndrite.costs.account import account_of
+from ndrite.costs.parts import Cost
 from ndrite.emulator.device.description import parse_chip
 from ndrite.emulator.errors import CompileWarning
 from ndrite.emulator.mapping import MapOptions, map_network
@@ -85,10 +86,19 @@ def run_point(
         "accuracy_float": task.score(floats.forward(x / np.float32(255)), truth),
         "snr_db": float(compiled.report.layers[-1].snr_db),
         "programmed_error": float(compiled.report.layers[0].programmed_error),
-        **{name: float(getattr(cost, name)[1]) for name in ("energy_pJ", "latency_ns", "area_um2")},
+        **quantities(cost),
         "unused": "; ".join(compiled.report.unused),
         "tag": f"{compiled.program.tag:08x}",
         "seconds": time.monotonic() - began,
+    }
+
+
+def quantities(cost: Cost) -> dict[str, float]:
+    """Return the typical energy, latency and area of a cost, for a row."""
+    return {
+        "energy_pJ": float(cost.energy_pJ[1]),
+        "latency_ns": float(cost.latency_ns[1]),
+        "area_um2": float(cost.area_um2[1]),
     }
 
 

@@ -26,7 +26,12 @@ def cost_of_module(
     ``module``, ``samples``: as for ``source_of``. Errors as for ``analog`` and ``cost_of``.
     """
     source = source_of(module, samples, judged=False)
-    tiled = analog(source.module, chip, samples=source.samples)
+    return cost_on(analog(source.module, chip, samples=source.samples), count, constants)
+
+
+def cost_on(tiled: Any, count: int, constants: Constants | None = None) -> Account:
+    """Compute the cost of one sample through ``tiled``, a module that ``analog`` returned, as mean over the
+    first ``count`` of the samples that it was calibrated on."""
     arguments, keywords = tiled.ndrite.samples[0]
     first = next(v for v in (*arguments, *keywords.values()) if isinstance(v, torch.Tensor))
 

@@ -36,6 +36,8 @@ MEASURES: dict[str, tuple[str, float]] = {
     "latency_ns": (f"latency, us ({MODELLED}, typical)", 1e-3),
     "area_um2": (f"area, mm2 ({MODELLED}, typical)", 1e-6),
     "snr_db": ("output SNR, dB", 1),
+    "metric": ("metric", 1),
+    "change": ("change by the die", 1),
 }
 """Field of a row -> name, factor."""
 
@@ -51,7 +53,8 @@ class Grid(Result):
     rows:
         One for each point: its axes, ``accuracy`` (0..1) with its interval, and the modelled
         ``energy_pJ``, ``latency_ns`` and ``area_um2`` of one inference; where points learn, in place of
-        these the ``rate`` that was best on held-out samples, and the accuracy there.
+        these the ``rate`` that was best on held-out samples, and the accuracy there. Of PyTorch modules, in
+        place of the accuracy, ``metric``, ``metric_float`` and their distance ``change``.
     folder:
         Where the results lie, ``results.parquet``.
     """
@@ -66,9 +69,10 @@ class Grid(Result):
         return self.folder / "results.parquet"
 
     def front(self) -> list[dict[str, Any]]:
-        """Settings that no other setting beats, cheapest first: none is at least as accurate with at most the
-        energy; of points that learn the most accurate one. Among equal ones the first stays. With several
-        seeds a setting is the mean over its dies, so a lucky die does not win."""
+        """Return settings that no other setting beats, cheapest first: none is at least as accurate with at
+        most the energy. Modules count as more accurate where the die changes the metric less; of points that
+        learn the most accurate one is returned. Of equal settings the first is. With several seeds a setting
+        is the mean over its dies, so a lucky die does not win."""
         groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
         for row in self.rows:
             groups.setdefault(self._setting(row), []).append(row)
@@ -79,8 +83,12 @@ class Grid(Result):
         if self.plan.learns:
             return [max(means, key=lambda row: row["accuracy"])]
         best: list[dict[str, Any]] = []
-        for row in sorted(means, key=lambda r: (r["energy_pJ"], -r["accuracy"])):
-            if not best or row["accuracy"] > best[-1]["accuracy"]:
+
+        def quality(row: dict[str, Any]) -> float:
+            return float(-row["change"] if self.plan.modules else row["accuracy"])
+
+        for row in sorted(means, key=lambda row: (row["energy_pJ"], -quality(row))):
+            if not best or quality(row) > quality(best[-1]):
                 best.append(row)
         return best
 
@@ -97,17 +105,22 @@ class Grid(Result):
     def _setting(self, row: dict[str, Any]) -> tuple[Any, ...]:
         return tuple(row[axis] for axis in self.settings)
 
+    @property
+    def score(self) -> str:
+        """Return the field of rows that judges a point: ``accuracy``, or the ``metric`` of a module."""
+        return "metric" if self.plan.modules else "accuracy"
+
     def along(self, axis: str) -> list[tuple[Any, float, float, float]]:
-        """Return (value, mean, least, greatest accuracy) for each value of an axis, averaged over the other
+        """Return (value, mean, least, greatest score) for each value of an axis, averaged over the other
         axes."""
         groups: dict[Any, list[float]] = {}
         for row in self.rows:
-            groups.setdefault(row[axis], []).append(row["accuracy"])
+            groups.setdefault(row[axis], []).append(row[self.score])
         return [(value, sum(a) / len(a), min(a), max(a)) for value, a in groups.items()]
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
-        """Draw accuracy against energy with the front; the suffix is the format."""
-        return drawing.save(figures.front(self.rows, self.front(), self.settings), path)
+        """Draw accuracy, or a module's metric, against energy with the front; the suffix is the format."""
+        return drawing.save(figures.front(self.rows, self.front(), self.settings, self.score), path)
 
     def as_dict(self) -> dict[str, Any]:
         best = {self._setting(row) for row in self.front()}
@@ -122,8 +135,9 @@ class Grid(Result):
 
     def tables(self) -> Iterable[Table]:
         for axis in self.plan.axes:
-            along = [(str(value), *map(percents, scores)) for value, *scores in self.along(axis)]
-            yield Table(f"{self.plan.name}: accuracy, %", (axis, "mean", "least", "greatest"), along)
+            shown, said = ("{:.5g}".format, "metric") if self.plan.modules else (percents, "accuracy, %")
+            along = [(str(value), *map(shown, scores)) for value, *scores in self.along(axis)]
+            yield Table(f"{self.plan.name}: {said}", (axis, "mean", "least", "greatest"), along)
         best = self.front()
         over = ", means over seeds" if "seed" in self.plan.axes else ""
         title = f"{self.plan.name}: {len(best)} settings that none other beats{over}"
@@ -162,6 +176,7 @@ def sweep(
     "count: 1000"; with "chips: 50" every point is 50 virtual chips in place of one programmed chip. With
     "learn: {device: mine.yaml, rates: [0.01, 0.03]}" every point trains in situ, at the rate that is best on
     held-out samples; its grid has learn.rule, device.states and any other field of learn, device or chip.
+    With "networks: [model.py:make]" every point is a PyTorch module, judged as by explain.
 
     Parameters
     ----------
@@ -199,9 +214,11 @@ def sweep(
         chosen = plan if isinstance(plan, Plan) else plan_of(plan)
         folder = Path(chosen.name)
     folder = folder if output is None else Path(output)
-    if chosen.learns and (picture is not None or urls(board) != GOLDEN):
-        name, value = ("board", board) if picture is None else ("picture", picture)
-        raise InputError(f"{name} is {value}, with a plan that learns; accepted: none")
+    if chosen.learns and picture is not None:
+        raise InputError(f"picture is {picture}, with a plan that learns; accepted: none")
+    if (chosen.learns or chosen.modules) and urls(board) != GOLDEN:
+        kind = "that learns" if chosen.learns else "of modules"
+        raise InputError(f"board is {board}, with a plan {kind}; accepted: none")
     with (
         open_workers(workers, scheduler, boards=urls(board), needs=chosen.needs) as chosen_workers,
         progress(f"points of {chosen.name}") as report,

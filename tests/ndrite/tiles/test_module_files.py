@@ -1,5 +1,6 @@
 """Modules from a user's file: commands, other processes, kept results, and what is refused in one line."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -162,3 +163,43 @@ test_wrong_arguments_say_what_is_accepted = refused(
     (lambda: ndrite.explain("model.py:make", chip="ideal", metric=7), "metric is 7; accepted: a function"),
     (lambda: ndrite.explain(LINEAR, "ideal"), "inputs is ideal, for a PyTorch module; accepted: of these"),
 )
+
+
+def test_a_sweep_of_a_module_has_the_metric_that_explain_has(file: Path, capsys: Any) -> None:
+    """Its dies are those of explain and its cost that of cost; workers compute the same rows."""
+    pytest.importorskip("pyarrow", reason="needs ndrite[sweep]")
+    file.with_name("p.yaml").write_text(
+        "chip: wan2022\nnetworks: ['model.py:make']\ngrid: {cell.levels: [4, 256]}\nseeds: [3, 4]\n"
+    )
+    rows = told(capsys, "sweep p.yaml")["rows"]
+    wan = ndrite.load_chip("wan2022")
+    for levels in (4, 256):
+        chip = dataclasses.replace(wan, cell=dataclasses.replace(wan.cell, levels=levels))
+        loss = ndrite.explain("model.py:make", chip=chip, seed=3, dies=2)
+        mine = [row for row in rows if row["cell.levels"] == levels]
+        assert [row["metric"] for row in mine] == list(loss.causes["die (golden model)"])
+        assert {row["metric_float"] for row in mine} == {loss.reference}
+        assert [row["change"] for row in mine] == [abs(row["metric"] - loss.reference) for row in mine]
+        energy = float(ndrite.cost("model.py:make", chip=chip, count=32).total.energy_pJ[1])
+        assert mine[0]["energy_pJ"] == pytest.approx(energy, rel=0.02)  # of die 0
+    best = min(rows, key=lambda row: row["energy_pJ"])["cell.levels"]
+    assert {row["cell.levels"] for row in rows if row["front"]} >= {best}
+    other = told(capsys, "sweep p.yaml -o other --workers 2")["rows"]
+    times = {"seconds": None}
+    assert [row | times for row in other] == [row | times for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [  # fields of a plan besides chip, and what is refused
+        ("networks: ['away.py:make']", "networks is away.py; accepted: an existing file"),
+        ("networks: ['model.py:make', '{}']", "accepted: modules alone, or files of networks alone"),
+        ("networks: ['model.py:make']\ncount: 20", "count is 20; accepted: none with modules"),
+        ("networks: ['model.py:make']\ninputs: x.npy", "inputs is x.npy; accepted: none with modules"),
+    ],
+)
+def test_a_plan_of_modules_is_checked(file: Path, capsys: Any, plan: str, said: str) -> None:
+    network = str(ndrite.emulator.network.zoo.float_network())
+    file.with_name("p.yaml").write_text(f"chip: wan2022\n{plan.replace('{}', network)}\n")
+    assert run(["sweep", "p.yaml"]) == BAD_INPUT
+    assert said in " ".join(capsys.readouterr().err.split())

@@ -1,0 +1,35 @@
+"""modules: points of a sweep that put a PyTorch module on the tiles of a die."""
+
+import time
+from typing import Any
+
+from ndrite.emulator.device.description import parse_chip
+from ndrite.runs import File
+from ndrite.sweeps.run import COST_SAMPLES, quantities
+from ndrite.tiles.convert import analog
+from ndrite.tiles.cost import cost_on
+from ndrite.tiles.loss import ReadAs, in_floats, measure
+from ndrite.tiles.source import read_source
+
+
+def module_point(*, source: File, function: str, chip: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Put a module on die ``seed`` of a chip; return its row: the user's metric in floats and on the die, the
+    distance between both, and the modelled cost of one sample.
+
+    ``source``, ``function``: as for ``read_source``. Raises InputError and EmulatorError as ``source_of``,
+    ``analog`` and ``measure`` do, and RunError when the file is no longer the plan's.
+    """
+    began = time.monotonic()
+    read = read_source(source, function)
+    tiled = analog(read.module, parse_chip(chip), samples=read.samples, seed=seed)
+    placement = tiled.ndrite
+    reference = in_floats(tiled, placement, read.metric)
+    value = measure(tiled, placement, read.metric, ReadAs(None))
+    row = {
+        "metric": value,
+        "metric_float": reference,
+        "change": abs(value - reference),
+        **quantities(cost_on(tiled, COST_SAMPLES).total),
+    }
+    placement.close()
+    return row | {"seconds": time.monotonic() - began}
