@@ -60,9 +60,9 @@ def build(
     part:
         Another id of the same die: 12k for a ULX3S-12F, which is ulx3s-25f.
     address:
-        Of a board on Ethernet; default: 192.168.1.77.
+        IPv4 address of a board on Ethernet; default: 192.168.1.77.
     mac:
-        Of a board on Ethernet; default: 02:6e:64:72:00:01.
+        MAC address of a board on Ethernet; default: 02:6e:64:72:00:01.
 
     Examples
     --------

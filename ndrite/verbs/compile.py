@@ -82,7 +82,7 @@ def compile(
         data set's test samples, or the float network's answers on ``samples``. They also say what outputs
         mean, where the model, ``classes`` and ``task`` do not.
     seed:
-        Which individual chip: its programming errors.
+        Number of the individual chip, which decides its programming errors.
     name:
         The program's name; the network's by default.
     nominal:
@@ -96,16 +96,16 @@ def compile(
         With `mitigation`'s other measures: rows of weights take the physical rows whose stuck cells hurt them
         least, and units of analog layers the columns that are wired to such rows. Takes seconds a layer.
     input_range:
-        Of a model: values of input codes 0 and 255; default: what the samples span, 0 and 1 without.
+        Values of input codes 0 and 255 of an imported model; default: the range of the samples, or 0 and 1.
     input_shape:
-        Of a model: shape of one sample, where it leaves that open; CALLS,FEATURES of a sequence.
+        Shape of one sample of an imported model that leaves it open; CALLS,FEATURES for a sequence.
     node:
-        Of an ONNX model: the output to take; default: the first that works.
+        Output of an ONNX model to use; default: the first that works.
     classes:
         Name of each class in the order of the outputs; of a single output its two classes, above the
         threshold last.
     task:
-        What outputs mean: one class per output, one output that tells two classes apart, several labels, or
+        Meaning of the outputs: one class per output, one output that tells two classes apart, several labels, or
         values. Default: as the model or the labels say.
     input_unit, output_unit:
         Units of the values in and out, for people.

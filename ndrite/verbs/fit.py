@@ -136,10 +136,10 @@ def fit(
     picture:
         Draw data, model and residuals; the suffix is the format.
     model:
-        Of ndr: auto (takes the best and tabulates what none describes), esaki, tunnel, bell or table; of
-        ecram: linear-step (aihwkit's) or exponential (NeuroSim's); of potentiation: step-table; of retention:
-        power-law, logarithmic or exponential (of states); of endurance: programming or ecram, the section to
-        fill; of temperature: linear (currents) or arrhenius (times).
+        Law to fit. ndr: auto (the best, or a table if none fits), esaki, tunnel, bell or table; ecram:
+        linear-step (aihwkit's) or exponential (NeuroSim's); potentiation: step-table; retention: power-law,
+        logarithmic or exponential (states); endurance: programming or ecram, the section to fill;
+        temperature: linear (currents) or arrhenius (times).
     columns:
         Header of a quantity that is not named after it, as header or header:unit; in Python a mapping.
         unused=HEADER,HEADER leaves columns out that do not matter, such as a row's number.

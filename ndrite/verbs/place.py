@@ -42,7 +42,7 @@ def place(
         Time for the search. After half of it, products that are not measured yet count with the median loss
         per multiplication; at its end the best placement so far is the result. Default: no limit.
     seed:
-        Which die, and the seed of its read noise, 0..2^48-1.
+        Number of the die, and seed of its read noise, 0..2^48-1.
 
     Examples
     --------

@@ -89,7 +89,7 @@ def train(
         Go on with this network, of any shape, in place of a new one: whatever `compile` takes, a PyTorch
         module with its first random weights too. Inputs of a model are codes / 255, 0..1.
     input_shape:
-        Of a model: shape of one sample, where it leaves that open.
+        Shape of one sample of an imported model that leaves it open.
     chip:
         Chip whose errors training sees; default: plain floats.
     neuron:
