@@ -105,8 +105,8 @@ def compile(
         Name of each class in the order of the outputs; of a single output its two classes, above the
         threshold last.
     task:
-        Meaning of the outputs: one class per output, one output that tells two classes apart, several labels, or
-        values. Default: as the model or the labels say.
+        Meaning of the outputs: one class per output, one output that tells two classes apart, several labels,
+        or values. Default: as the model or the labels say.
     input_unit, output_unit:
         Units of the values in and out, for people.
 
