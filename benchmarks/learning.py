@@ -30,7 +30,7 @@ from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.learn import make_learner
 from ndrite.emulator.golden.learn.devices import Constants, coincidences, constants, key_of, trains, updated
 from ndrite.emulator.golden.noise import words
-from ndrite.emulator.learning.insitu import THRESHOLDS, Course, Plan, devices_of, follow, prepare
+from ndrite.emulator.learning.insitu import Course, Plan, devices_of, follow, prepare
 from ndrite.emulator.network.datasets import digits, fashion_mnist_test
 from ndrite.emulator.spec.learning import (
     DOMAIN_CYCLE,
@@ -50,7 +50,7 @@ PEER = Path(__file__).parent / "peers" / "learning_peer.py"
 BOARD = "ecpix5-85f-udp"
 SEEDS = 5
 ONE = 1 << 16
-TRANSFERS = [*THRESHOLDS]
+TRANSFERS = ["tiki-taka", "agad"]
 NETWORKS = ["digits", "fashion", *TRANSFERS]
 
 

@@ -21,6 +21,7 @@ from ndrite.emulator.spec.learning import (
     Learning,
     LearningLayer,
     Steps,
+    Tiles,
     Transfer,
     Tuned,
 )
@@ -39,14 +40,16 @@ def random_learning(
     noise: bool | None = None,
     tuned: bool = False,
     transfer: bool = False,
+    tiles: bool = False,
     coarse: bool = False,
     tabled: bool = False,
 ) -> Learning:
     """Devices, rates and converters of a random network that ``geometry`` can hold, with converters.
 
-    ``tuned``: hidden neurons have ECRAMs that move. ``transfer``: pulses go to fast devices. ``corner``:
-    states at their bounds, largest steps, rates and noise, so that every clip is reached. ``coarse``: steps
-    of up to the whole range, whose pulses are taken one after the other. ``tabled``: tables of steps.
+    ``tuned``: hidden neurons have ECRAMs that move. ``transfer``: pulses go to fast devices. ``tiles``:
+    weights are sums over tiles. ``corner``: states at their bounds, largest steps, rates and noise, so that
+    every clip is reached. ``coarse``: steps of up to the whole range, whose pulses are taken one after the
+    other. ``tabled``: tables of steps.
     """
     program = random_program(
         geometry,
@@ -63,6 +66,8 @@ def random_learning(
         layers = (*(_with_ecrams(rng, layer, program, corner) for layer in layers[:-1]), layers[-1])
     if transfer:
         layers = tuple(_with_transfer(rng, layer, corner) for layer in layers)
+    if tiles:
+        layers = tuple(_with_tiles(rng, layer, corner) for layer in layers)
     if coarse:
         shifts = rng.spawn(1)[0]  # the other draws stay those of a program that is not coarse
         layers = with_laws(layers, lambda law: replace(law, step_shift=int(shifts.integers(6))))
@@ -161,6 +166,22 @@ def _with_transfer(rng: np.random.Generator, layer: LearningLayer, corner: bool)
         every=int(rng.choice([1, 1, 2, 5])),
         threshold=int(rng.integers(1, 400)),
         chopped=int(rng.integers(2)),
+    )
+    return replace(layer, states=np.vstack([layer.states, added]).astype(np.int32), transfer=of)
+
+
+def _with_tiles(rng: np.random.Generator, layer: LearningLayer, corner: bool) -> LearningLayer:
+    count = int(rng.integers(1, 4))
+    rows = 2 * count * (layer.rows - (layer.tuned is not None))
+    added = np.rint(rng.uniform(-STATE_ONE, STATE_ONE, (rows, layer.columns)))
+    of = Tiles(
+        devices=random_devices(rng, corner=corner),
+        count=count,
+        gamma=int(rng.choice([1, 20_000, 45_000, 1 << 16])),
+        every=int(rng.choice([1, 1, 2])),
+        ratio=int(rng.choice([1, 1, 2])),
+        rate=int(rng.integers(1, 1 << 16)),
+        shift=int(rng.integers(4, 9)),
     )
     return replace(layer, states=np.vstack([layer.states, added]).astype(np.int32), transfer=of)
 

@@ -11,7 +11,15 @@ from ndrite.emulator.backend.lay_out import parameters
 from ndrite.emulator.spec.errors import GeometryError, require
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.layer import Layer
-from ndrite.emulator.spec.learning import LEVELS, STATE_PARTS, Devices, Learning, LearningLayer
+from ndrite.emulator.spec.learning import (
+    LEVELS,
+    STATE_PARTS,
+    Devices,
+    Learning,
+    LearningLayer,
+    Tiles,
+    Transfer,
+)
 from ndrite.emulator.spec.learning_map import LABEL_CODES, LAYER_WORDS, SETTING_WORDS, SETTINGS, TABLES
 from ndrite.emulator.spec.memory_map import Section, address
 
@@ -47,7 +55,7 @@ def lay_out_learning(
             sections += _law(depth + i, f"ECRAMs {i}", of, learned, tuned.devices, of_ecrams, geometry)
             of = dataclasses.replace(of, curve=tuned.first)
         devices, fast = learned.devices, learned.transfer
-        if fast is not None:
+        if isinstance(fast, Transfer):  # tiles are refused
             places |= {"pulse_row": learned.fast_row(of.inputs), "chopped": fast.chopped}
             places |= {"every": fast.every, "threshold": fast.threshold}
             devices = fast.devices
@@ -171,6 +179,12 @@ def check_learning_fits(learning: Learning, geometry: Geometry) -> None:
             f"devices of layer {i}",
             f"a step-table, which needs {words} words that no board has for it",
             "linear-step; golden: learns step-tables",
+        )
+        accept(
+            not isinstance(learned.transfer, Tiles),
+            f"rule of layer {i}",
+            "residual learning over tiles, which no board has",
+            "other rules; golden: learns by residual",
         )
     for i, layer in enumerate(layers):
         accept(layer.readout == "adc", f"readout of layer {i}", layer.readout, "adc")

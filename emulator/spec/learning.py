@@ -27,8 +27,8 @@ DOMAIN_DEVICE = 0x6E647264
 """Of what differs from device to device: keyed by the die's seed."""
 DOMAIN_CYCLE = 0x6E647263
 """Of what differs from pulse to pulse, and of stochastic rounding."""
-ROWS, COLUMNS, NEURONS = 0, 1, 2
-"""Tile field of a train's counter word."""
+ROWS, COLUMNS, NEURONS, TILES = 0, 1, 2, 3
+"""Tile field of a train's counter word; TILES and the numbers after it are of the tiles that are read."""
 MIX_ROUNDS = 6
 """Rounds that make 32 fresh bits for each pair of a train's slots from one word of the row or column."""
 
@@ -45,6 +45,8 @@ ERROR_BITS = 8
 LEVELS = 16
 """Entries of a device table; two of them, drawn by four bits each, add up."""
 STEP_MAX = 4095
+FACTOR_SHIFT = 16
+"""Fraction bits of the factors that tiles are summed with."""
 BOUND_SHIFT = 6
 """Bounds are in units of 2^6 states: 1024 is the nominal one."""
 FACTOR_ONE, FACTOR_MAX, SLOPE_SHIFT = 256, 511, 24
@@ -183,6 +185,64 @@ class Transfer:
         read = (update // self.every + height - 1 - rows) // height
         return (read & self.chopped) == 1
 
+    @property
+    def blocks(self) -> tuple[int, int]:
+        """Blocks of K + 1 rows of states that the rule adds, and how many of them get pulses."""
+        return 3, 1
+
+
+@record(kw_only=True)
+class Tiles:
+    """Residual learning (Li, Wu, Liu, Gokmen, Chen, arXiv 2510.02516): a weight is W(0) + gamma W(1) + .. +
+    gamma^N W(N). W(0) is the layer's own devices, and each W(n) learns the residual that those before leave.
+
+    Pulses of the samples go to W(N). After every ``every * ratio^(N - n)`` updates one row of W(n), the rows
+    in turn, is read against its references, and the devices of that row of W(n - 1) get a train of pulses in
+    proportion to the reading, N first. Rows behind the others of a layer's states: W(N), W(N - 1), .. W(1),
+    of K + 1 rows each, then their references in the same order.
+
+    Attributes
+    ----------
+    devices:
+        The law of W(1) to W(N).
+    count:
+        N, 1..7.
+    gamma:
+        Scale of a tile relative to the one before, in 1/65536.
+    every, ratio:
+        Updates between two readings of W(N), and the factor of that for each tile before.
+    rate, shift:
+        Probability of a transfer pulse in a slot, in 1/65536: ``min(65536, |reading| * rate >> shift)``.
+    """
+
+    devices: Devices
+    count: Annotated[int, 1, 7]
+    gamma: Annotated[int, 1, 1 << FACTOR_SHIFT]
+    every: Annotated[int, 1, 65535] = 1
+    ratio: Annotated[int, 1, 255] = 1
+    rate: Word
+    shift: Shift63
+
+    @property
+    def blocks(self) -> tuple[int, int]:
+        """Blocks of K + 1 rows of states that the rule adds, and how many of them get pulses."""
+        return 2 * self.count, self.count
+
+    def due(self, block: int, height: int, update: int) -> int | None:
+        """Row, of ``height`` in all, that is read of a ``block`` (0: W(N)) after ``update``; None: no row."""
+        period = self.every * self.ratio**block
+        return None if (update + 1) % period else update // period % height
+
+    def summed(self, own: npt.NDArray[Any], rows: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """States int64 (K + 1, M) that stand for all tiles: those of the layer's ``own`` devices and those of
+        ``rows``, the tiles' and their references', weighted; of FACTOR_SHIFT bits more."""
+        tiles, references = rows.astype(np.int64).reshape(2, self.count, *own.shape)
+        total, factor = own.astype(np.int64) << FACTOR_SHIFT, 1 << FACTOR_SHIFT
+        for block in reversed(range(self.count)):
+            factor = int(rshift_round(factor * self.gamma, FACTOR_SHIFT))
+            total += factor * (tiles[block] - references[block])
+        return total
+
 
 @record(kw_only=True)
 class LearningLayer:
@@ -229,7 +289,14 @@ class LearningLayer:
     back_var: Word = 0
     slope_shift: Shift = 0
     tuned: Tuned | None = None
-    transfer: Transfer | None = None
+    transfer: Transfer | Tiles | None = None
+
+    def codes(self, states: npt.NDArray[Any], inputs: int) -> npt.NDArray[np.int16]:
+        """Weight codes int16 (K + 1, M), the biases' last, that the layer's ``states`` are read as."""
+        own = states[: inputs + 1]
+        if not isinstance(self.transfer, Tiles):
+            return weights_of(own)
+        return weights_of(self.transfer.summed(own, states[self.fast_row(inputs) :]), FACTOR_SHIFT)
 
     def fast_row(self, inputs: int) -> int:
         """First row of fast devices in a layer of ``inputs`` inputs."""
@@ -359,9 +426,9 @@ def check_samples(learning: Learning, x: npt.NDArray[Any], labels: npt.NDArray[A
         )
 
 
-def weights_of(states: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
-    """Weight codes int16 at which states (any shape) are read."""
-    codes = clip(rshift_round(states.astype(np.int64), CODE_SHIFT), -WEIGHT_MAX, WEIGHT_MAX)
+def weights_of(states: npt.NDArray[Any], fraction: int = 0) -> npt.NDArray[np.int16]:
+    """Weight codes int16 at which states (any shape), of ``fraction`` bits more, are read."""
+    codes = clip(rshift_round(states.astype(np.int64), CODE_SHIFT + fraction), -WEIGHT_MAX, WEIGHT_MAX)
     read: npt.NDArray[np.int16] = codes.astype(np.int16)
     return read
 
@@ -373,7 +440,7 @@ def program_of(learning: Learning, states: list[npt.NDArray[Any]] | None = None)
     layers = []
     for program, layer, s in zip(learning.program.layers, learning.layers, layer_states, strict=True):
         k = program.inputs
-        w = weights_of(s[: k + 1])
+        w = layer.codes(s, k)
         bias = layer.bias + rshift_round(w[k].astype(np.int64) * layer.bias_gain, layer.bias_shift)
         changed = dataclasses.replace(program, weights=w[:k].copy(), bias=bias.astype(np.int32))
         if layer.tuned is not None:
@@ -393,9 +460,10 @@ def _check(learning: Learning) -> None:
     for i, (layer, of) in enumerate(zip(learning.layers, program.layers, strict=True)):
         where = f"layer {i}"
         rows = layer.fast_row(of.inputs)
-        shape = (rows if layer.transfer is None else rows + 3 * (of.inputs + 1), of.outputs)
+        blocks, pulsed = (0, 0) if layer.transfer is None else layer.transfer.blocks
+        shape = (rows + blocks * (of.inputs + 1), of.outputs)
         # Rows with pulses are numbered with 16 bits.
-        curve_max = ((1 << 16) - (layer.tuned is not None)) // (1 + (layer.transfer is not None)) - 1
+        curve_max = ((1 << 16) - (layer.tuned is not None)) // (1 + pulsed) - 1
         require(of.inputs <= curve_max, f"{where}.inputs", of.inputs, f"at most {curve_max}")
         check_array(f"{where}.states", layer.states, shape, (np.int32, STATE_MIN, STATE_MAX))
         if layer.tuned is not None:
@@ -404,6 +472,11 @@ def _check(learning: Learning) -> None:
         if layer.transfer is not None:
             _check_devices(f"{where}.transfer.devices", layer.transfer.devices)
             check_ints(f"{where}.transfer", layer.transfer)
+        if isinstance(layer.transfer, Tiles):
+            period = layer.transfer.every * layer.transfer.ratio ** (layer.transfer.count - 1)
+            require(
+                period < 1 << 32, f"{where}.transfer: updates between readings of W(1)", period, "below 2^32"
+            )
         check_array(f"{where}.bias", layer.bias, shape[1:], (np.int32, -(1 << 30), 1 << 30))
         check_ints(where, layer)
         _check_devices(f"{where}.devices", layer.devices)

@@ -65,6 +65,8 @@ LEARN: Fields = {
     "slots": (Annotated[int, Field(ge=1, le=31)], 15, "an integer, 1..31"),
     "threshold": (_number(0.1, 100_000) | None, None, "a number, 0.1..100000"),
     "reference_error": (_number(0, 1), 0.0, "a number, 0..1"),
+    "tiles": (Annotated[int, Field(ge=2, le=8)] | None, None, "an integer, 2..8"),
+    "gamma": (_number(1e-4, 1) | None, None, "a number, 0.0001..1"),
     "bound": (_number(1e-3, 100), 1.0, "a number, 0.001..100"),
     "epochs": (Annotated[int, Field(ge=1, le=100_000)], 20, "an integer, 1..100000"),
     "samples": (Annotated[int, Field(ge=16, le=1_000_000)], 600, "an integer, 16..1000000"),
@@ -146,12 +148,7 @@ def _run(chip: Chip, common: dict[str, Any], varied: dict[str, Any], folder: Pat
     learn_fields, device_fields = of_section.pop("learn"), of_section.pop("device")
     checked(learn_fields, LEARN, "learn")
     learn = common | learn_fields
-    rule, threshold = learn["rule"], learn["threshold"]
-    accepted = f"none with rule {rule}, as it is of {' and '.join(insitu.THRESHOLDS)}"
-    require_plan(threshold is None or rule in insitu.THRESHOLDS, "learn.threshold", threshold, accepted)
-    fits = not learn["reference_error"] or rule == "tiki-taka"
-    accepted = f"0 with rule {rule}, as it is of tiki-taka"
-    require_plan(fits, "learn.reference_error", learn["reference_error"], accepted)
+    insitu.fields_of_rule(learn["rule"], **{name: learn[name] for name in insitu.OF_RULES})
     device = _loaded(learn.pop("device"), "ideal", folder)
     own = {f"{section}.{field}": v for section, values in of_section.items() for field, v in values.items()}
     return {

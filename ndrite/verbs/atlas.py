@@ -106,7 +106,7 @@ def atlas(
     seeds:
         Dies of each point.
     rules:
-        Rules to compare; default: stochastic, manhattan, tiki-taka, agad.
+        Rules to compare, residual among them; default: stochastic, manhattan, tiki-taka, agad.
     states, asymmetry, noise:
         Axes of the map: mean steps that the nominal range holds, 2..65536; mean of |up - down| / (up + down),
         0..0.5; deviation of a step from pulse to pulse, in steps, 0..10.

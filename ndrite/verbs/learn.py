@@ -78,9 +78,11 @@ def learn(
     hidden_rate: Annotated[float, sig.Option("FACTOR", least=0, most=1e3)] = 1.0,
     neuron_rate: Annotated[float, sig.Option("STEP", least=0, most=10)] = 0.0,
     slots: Annotated[int, sig.Option("N", least=1, most=31)] = 15,
-    rule: Literal["stochastic", "manhattan", "tiki-taka", "agad"] = "stochastic",
+    rule: Literal["stochastic", "manhattan", "tiki-taka", "agad", "residual"] = "stochastic",
     threshold: Annotated[float | None, sig.Option("PULSES", least=0.1, most=100_000)] = None,
     reference_error: Annotated[float, sig.Option("WEIGHT", least=0, most=1)] = 0.0,
+    tiles: Annotated[int | None, sig.Option("N", least=2, most=8)] = None,
+    gamma: Annotated[float | None, sig.Option("FACTOR", least=1e-4, most=1)] = None,
     bound: Annotated[float, sig.Option("WEIGHT", least=1e-3, most=100)] = 1.0,
     epochs: sig.Count = 20,
     board: sig.Board = "golden:",
@@ -133,12 +135,19 @@ def learn(
         stochastic, pulses as likely as input and error are large, or manhattan, one wherever both are not 0
         (rate and slots then count for nothing), or tiki-taka: trains move fast devices, which are read row by
         row against their symmetry points and pulse the weights' own, or agad: the same with choppers, against
-        what was read before.
+        what was read before, or residual: the weight is a sum over tiles, each of which learns what those
+        before leave (golden: alone).
     threshold:
         For tiki-taka and agad: accumulated read-out that triggers one pulse, in pulses of the fast device;
-        default: 25, of agad 8; at least what moves a device by 1/255 of its bound.
+        default: 25, of agad 8; at least what moves a device by 1/255 of its bound. For residual: reading that
+        gives one pulse on average; default: 10.
     reference_error:
-        For tiki-taka: deviation of the references from the symmetry points, of a nominal bound of 1.
+        For tiki-taka and residual: deviation of the references from the symmetry points, of a nominal bound
+        of 1.
+    tiles:
+        For residual: tiles of a weight; default: 4.
+    gamma:
+        For residual: scale of each tile relative to the one before; default: 0.5.
     bound:
         Weight that the device's nominal bound stands for.
     epochs:
@@ -166,12 +175,7 @@ def learn(
         labelled = labelled.held_out(held_out or max(1, len(labelled.x) // OWN_HELD), "held_out")
     elif held_out is not None:
         raise InputError("held_out is an option of own samples; accepted with a data set: none")
-    if threshold is not None and rule not in insitu.THRESHOLDS:
-        raise InputError(
-            f"threshold belongs to {' and '.join(insitu.THRESHOLDS)}; accepted with {rule}: none"
-        )
-    if reference_error and rule != "tiki-taka":
-        raise InputError(f"reference_error belongs to tiki-taka; accepted with {rule}: 0")
+    of_rule = {"threshold": threshold, "reference_error": reference_error, "tiles": tiles, "gamma": gamma}
     x = first(labelled.x, samples, what="samples")
     labelled = dataclasses.replace(labelled, x=x, labels=labelled.labels[: len(x)])
     require(epochs * len(x) <= 2**32, "epochs", epochs, f"at most {2**32 // len(x)}", InputError)
@@ -185,8 +189,7 @@ def learn(
         neuron_rate=neuron_rate,
         slots=slots,
         rule=rule,
-        threshold=threshold or insitu.THRESHOLDS.get(rule, insitu.Plan.threshold),
-        reference_error=reference_error,
+        **insitu.fields_of_rule(rule, **of_rule),
         bound=bound,
         activation=neuron,
         seed=seed,
@@ -217,8 +220,7 @@ def learn(
             "neuron_rate": neuron_rate,
             "slots": slots,
             "rule": rule,
-            "threshold": threshold,
-            "reference_error": reference_error,
+            **of_rule,
             "bound": bound,
             "epochs": epochs,
             "learning_seed": learning_seed,

@@ -116,7 +116,25 @@ class Naive:
         self.states = [layer.states.tolist() for layer in learning.layers]
 
     def weight(self, i: int, k: int, m: int) -> int:
-        return clip(rshift_round(self.states[i][k][m], 8), -255, 255)
+        rows, total, factor = self.of.program.layers[i].inputs + 1, self.states[i][k][m] << 16, 65536
+        for n in range(1, self.tiles(i) + 1) if k < rows else ():
+            factor = rshift_round(factor * self.of.layers[i].transfer.gamma, 16)
+            total += factor * self.residual(i, n, k, m)
+        return clip(rshift_round(total, 24), -255, 255)
+
+    def tiles(self, i: int) -> int:
+        """N of arXiv 2510.02516: tiles beside the layer's own devices, which are W(0)."""
+        return getattr(self.of.layers[i].transfer, "count", 0)
+
+    def row(self, i: int, n: int, k: int) -> int:
+        """The place among the layer's rows of row k of W(n); W(N) comes first after those without tiles."""
+        rows = self.of.program.layers[i].inputs + 1
+        return k if n == 0 else rows + (self.of.layers[i].tuned is not None) + (self.tiles(i) - n) * rows + k
+
+    def residual(self, i: int, n: int, k: int, m: int) -> int:
+        """W(n) against its reference, in states."""
+        place, rows = self.row(i, n, k), self.of.program.layers[i].inputs + 1
+        return int(self.states[i][place][m] - self.states[i][place + self.tiles(i) * rows][m])
 
     def update(self, x: list[int], label: int, update: int) -> None:
         count = len(self.states)
@@ -237,15 +255,34 @@ class Naive:
                 dw = word(keys[1], 0, m)
                 n = sum(slot(*xw, t) < p and slot(*dw, t) < q for t in range(self.of.slots))
                 self.move(law, i, k + beyond, m, n, (e > 0) ^ self.turned(i, k, len(x), update), update)
-        if learned.transfer is not None and (update + 1) % learned.transfer.every == 0:
+        if self.tiles(i):
+            self.pass_on(i, len(x), update)
+        elif learned.transfer is not None and (update + 1) % learned.transfer.every == 0:
             self.carry(i, len(x), beyond, update)
 
     def turned(self, i: int, row: int, rows: int, update: int) -> bool:
         """Whether the chopper of a row of fast devices has turned an odd number of times, once a reading."""
         transfer = self.of.layers[i].transfer
-        if transfer is None or not transfer.chopped:
+        if transfer is None or self.tiles(i) or not transfer.chopped:
             return False
         return [q % rows for q in range(update // transfer.every)].count(row) % 2 == 1
+
+    def pass_on(self, i: int, rows: int, update: int) -> None:
+        """W(n) gets pulses in proportion to a row of W(n + 1), n from N - 1 down to 0 (Algorithm 1, line 19
+        on); the inner loop of a tile is ``ratio`` steps of the tile before it."""
+        learned, steps = self.of.layers[i], update + 1
+        period = learned.transfer.every
+        for n in range(self.tiles(i) - 1, -1, -1):
+            if steps % period == 0:
+                k, side = (steps // period - 1) % rows, 3 + self.tiles(i) - 1 - n
+                key = speck64(i << 24 | side << 8, update, self.seed, TRAIN)
+                law = learned.transfer.devices if n else learned.devices
+                for m in range(len(self.states[i][0])):
+                    reading = clip(rshift_round(self.residual(i, n + 1, k, m), 8), -255, 255)
+                    p = min(65536, abs(reading) * learned.transfer.rate >> learned.transfer.shift)
+                    pulses = sum(slot(*word(key, 0, m), t) < p for t in range(self.of.slots))
+                    self.move(law, i, self.row(i, n, k), m, pulses, reading > 0, update)
+            period *= learned.transfer.ratio
 
     def carry(self, i: int, rows: int, at: int, update: int) -> None:
         """One row of fast devices is read; its sums pulse the layer's own devices."""

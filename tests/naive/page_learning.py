@@ -113,8 +113,20 @@ class Layer:
         self.curve: list[int] = []
         self.derivative: list[int] = []
 
+    def codes(self, k: int) -> list[int]:
+        """Weights of row k; with tiles, of their sum."""
+        totals, factor, height = [s << 16 for s in self.states[k]], 1 << 16, self.inputs + 1
+        if self.transfer is not None and "gamma" in self.transfer:
+            count = self.transfer["count"]
+            for n in range(1, count + 1):
+                factor = rshift_round(factor * self.transfer["gamma"], 16)
+                first = self.fast + (count - n) * height + k
+                pairs = zip(self.states[first], self.states[first + count * height], strict=True)
+                totals = [t + factor * (s - r) for t, (s, r) in zip(totals, pairs, strict=True)]
+        return [clip(rshift_round(t, 24), -255, 255) for t in totals]
+
     def weights(self) -> list[list[int]]:
-        return [[weight(s) for s in row] for row in self.states[: self.inputs]]
+        return [self.codes(k) for k in range(self.inputs)]
 
     def forward(self, x: list[int], update: int, seed: int, noise: bool) -> tuple[list[int], list[int]]:
         """z and y."""
@@ -122,7 +134,7 @@ class Layer:
         draw = (seed, 0, update) if noise else None
         rows, read = self.program["rows"], step | {"weights": self.weights()}
         p = partial_sums(x, read, rows, columns, self.number, draw)
-        biases = [weight(s) * fields["bias_gain"] for s in self.states[self.inputs]]
+        biases = [code * fields["bias_gain"] for code in self.codes(self.inputs)]
         z = [p[m] + int(fields["bias"][m]) + rshift_round(biases[m], fields["bias_shift"]) for m in columns]
         self.x, self.v = x, [voltage(z[m], step["scale"][m], step["vshift"]) for m in columns]
         self.curve = list(step["curve"])
@@ -164,7 +176,7 @@ class Layer:
 
     def turned(self, row: int, update: int) -> bool:
         """Whether a chopper has turned the row of fast devices."""
-        if self.transfer is None or not self.transfer["chopped"]:
+        if self.transfer is None or not self.transfer.get("chopped"):
             return False
         times: int = (update // self.transfer["every"] + self.inputs - row) // (self.inputs + 1)
         return times % 2 == 1
@@ -200,7 +212,9 @@ class PageLearner:
             self.pulse(layer, *error_codes, update)
             if of_layer is not None:
                 self.tune(layer, *of_layer, update)
-            if layer.transfer is not None and (update + 1) % layer.transfer["every"] == 0:
+            if layer.transfer is not None and "gamma" in layer.transfer:
+                self.pass_on(layer, update)
+            elif layer.transfer is not None and (update + 1) % layer.transfer["every"] == 0:
                 self.carry(layer, update)
         return z
 
@@ -251,3 +265,19 @@ class PageLearner:
             if transfer["chopped"]:
                 reference[m] = 256 * weight(fast[m])
             self.move(layer, layer.fields["devices"], r, m, count, total > 0, update)
+
+    def pass_on(self, layer: Layer, update: int) -> None:
+        """Read the row of each tile whose turn it is; the tile before gets its pulses."""
+        tiles, s, height = layer.transfer, layer.states, layer.inputs + 1
+        for b in range(tiles["count"]):
+            period = tiles["every"] * tiles["ratio"] ** b
+            if (update + 1) % period:
+                continue
+            r, last = update // period % height, b == tiles["count"] - 1
+            row = layer.fast + b * height + r
+            pairs = zip(s[row], s[row + tiles["count"] * height], strict=True)
+            readings = [weight(a - reference) for a, reference in pairs]
+            thresholds = [abs(reading) * tiles["rate"] >> tiles["shift"] for reading in readings]
+            law, target = (layer.fields["devices"], r) if last else (tiles["devices"], row + height)
+            for m, pulses in enumerate(self.trains(layer, 3 + b, thresholds, update)):
+                self.move(layer, law, target, m, sum(pulses), readings[m] > 0, update)

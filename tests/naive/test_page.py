@@ -89,6 +89,8 @@ BESIDE = (
     {"coarse": True, "tuned": True, "transfer": True},
     {"tabled": True},
     {"tabled": True, "coarse": True, "transfer": True},
+    {"tiles": True},
+    {"coarse": True, "tuned": True, "tiles": True},
 )
 """What layers have besides weights, devices whose pulses are taken one after the other, and tables."""
 

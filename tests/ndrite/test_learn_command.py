@@ -274,8 +274,21 @@ test_another_type_is_refused = refused(
         ("--resume", "resume needs output"),
         ("--resume -o none", "none.course: no such file"),
         ("--held-out 3", "held_out is an option of own samples"),
-        ("--threshold 3", "threshold belongs to tiki-taka and agad; accepted with stochastic: none"),
-        ("--rule agad --reference-error 0.1", "reference_error belongs to tiki-taka; accepted with agad: 0"),
+        (
+            "--threshold 3",
+            "threshold is 3; accepted with stochastic: none, as it belongs to tiki-taka, agad, res",
+        ),
+        (
+            "--rule agad --reference-error 0.1",
+            "reference_error is 0.1; accepted with agad: none, as it belongs to",
+        ),
+        ("--rule agad --tiles 3", "tiles is 3; accepted with agad: none, as it belongs to residual"),
+        ("--rule residual --tiles 1", "tiles is 1; accepted: 2..8"),
+        ("--gamma 0.5", "gamma is 0.5; accepted with stochastic: none, as it belongs to residual"),
+        (
+            "--rule residual --board sim:",
+            "residual learning over tiles, which no board has; accepted: other",
+        ),
         ("--samples 2000", "samples is 2000; accepted: 1..1297, as many as there are samples"),
         ("--labels y.npy", "inputs and labels belong together"),
         ("--device ecram-linear-ysz --rule agad --threshold 1e5", "threshold is 100000; accepted: at most 1"),

@@ -13,6 +13,7 @@ from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.learn import Learner
 from ndrite.emulator.learning import insitu
 from ndrite.emulator.network.datasets import digits
+from ndrite.emulator.spec.learning import Tiles
 from ndrite.runs import File
 from ndrite.sweeps.fields import SweepError
 from ndrite.sweeps.plan import load_plan, plan_of
@@ -46,7 +47,10 @@ def plan(changed: dict[str, Any], /, **fields: Any) -> dict[str, Any]:
         ({"rates": 0.1}, {}, r"learn.rates is 0.1; accepted: a list of numbers 0\.\.10"),
         ({"slots": 32}, {}, r"learn.slots is 32; accepted: an integer, 1\.\.31"),
         ({"hidden": 32}, {}, 'learn.hidden is 32; accepted: text: widths such as "32" or "64,32"'),
-        ({"threshold": 9}, {}, "learn.threshold is 9; accepted: none with rule stochastic"),
+        ({"threshold": 9}, {}, "threshold is 9; accepted with stochastic: none, as it belongs to tiki-taka"),
+        ({"tiles": 4}, {}, "tiles is 4; accepted with stochastic: none, as it belongs to residual"),
+        ({"rule": "residual", "tiles": 1}, {}, r"learn.tiles is 1; accepted: an integer, 2\.\.8"),
+        ({"rule": "residual", "gamma": 0}, {}, r"learn.gamma is 0; accepted: a number, 0\.0001\.\.1"),
         ({"device": "wan2022"}, {}, "wan2022 has an ecram of model 'none'; accepted: linear-step"),
         ({}, {"networks": ["a.npz"]}, "field networks is unknown; accepted: name, chip, .*, learn"),
         ({}, {"grid": {"device.steps": [8]}}, "grid field device.steps is unknown; accepted: learn.FIELD"),
@@ -91,6 +95,10 @@ def test_fields_reach_chip_device_and_learning() -> None:
         assert ready.law.gamma_up == ready.law.gamma_down == pytest.approx(2 * tang.asymmetry)
         assert ndrite.load_chip("ideal+ecram-tang2018").ecram.step_variation_percent == 10
         assert ready.learning.layers[0].devices.upper.std() > 0
+    (point,) = plan_of(plan({"rule": "residual"}, grid={"learn.tiles": [3], "learn.gamma": [0.25]})).points
+    tiles = prepared(dict(point.run.parameters), 0.01, 5).learning.layers[0].transfer
+    assert isinstance(tiles, Tiles)
+    assert (tiles.count, tiles.gamma) == (2, 1 << 14)
 
 
 @pytest.fixture

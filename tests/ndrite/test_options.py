@@ -10,7 +10,7 @@ import pytest
 
 import ndrite
 from ndrite.emulator.device.description import load_chip
-from ndrite.emulator.learning.insitu import Plan
+from ndrite.emulator.learning.insitu import THRESHOLDS, Plan
 from ndrite.emulator.mapping import MapOptions, Mitigation
 from ndrite.emulator.mapping.weights import variation_of
 from ndrite.emulator.network.datasets import digits
@@ -50,7 +50,10 @@ def test_learn_plans_what_it_is_told(seen: Any) -> None:
     assert chip.name == "dendritic-ndr"
     assert law.gamma_up != law.gamma_down
     np.testing.assert_array_equal(x, digits()[0][:512])
-    for rule, threshold in {"tiki-taka": 25.0, "agad": 8.0, "stochastic": Plan.threshold}.items():
+    of_residual = {"rule": "residual", "threshold": 3.0, "reference_error": 0.1, "tiles": 6, "gamma": 0.3}
+    (plan, *_), _ = seen(prepare, ndrite.learn, data="digits", hidden="9", **of_residual)
+    assert plan == Plan(widths=(64, 9, 10), rate=0.02, seed=1, **of_residual)
+    for rule, threshold in {**THRESHOLDS, "stochastic": Plan.threshold}.items():
         (plan, *_), _ = seen(prepare, ndrite.learn, data="digits", neuron="relu", rule=rule)
         assert plan == Plan(
             widths=(64, 128, 10), rate=0.02, rule=rule, threshold=threshold, activation="relu", seed=1

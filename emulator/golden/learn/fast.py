@@ -19,9 +19,9 @@ from ndrite.emulator.spec.learning import (
     Devices,
     Learning,
     LearningLayer,
+    Tiles,
     check_samples,
     program_of,
-    weights_of,
 )
 from ndrite.emulator.spec.noise import DOMAIN_READ
 from ndrite.emulator.spec.program import Program
@@ -44,8 +44,10 @@ class FastLearner:
         self._states = np.concatenate([s.reshape(-1) for s in plain.states]).astype(np.int32)
         self._weights = np.concatenate(
             [
-                weights_of(s[: layer.inputs]).reshape(-1)
-                for s, layer in zip(plain.states, learning.program.layers, strict=True)
+                learned.codes(s, layer.inputs)[:-1].reshape(-1)
+                for s, layer, learned in zip(
+                    plain.states, learning.program.layers, learning.layers, strict=True
+                )
             ]
         )
         device_constants = [np.concatenate([c[i].reshape(-1) for c in plain.own]) for i in range(4)]
@@ -107,7 +109,7 @@ def _tables(law: Devices) -> npt.NDArray[np.int64]:
 
 
 def _parameters(learning: Learning, of: str = "") -> npt.NDArray[np.int64]:
-    """Parameters of the layers, int64 (L, 37), in the order that ``fast_loops`` reads; ``of`` "tuned" or
+    """Parameters of the layers, int64 (L, 42), in the order that ``fast_loops`` reads; ``of`` "tuned" or
     "transfer" puts those devices' law and rates in place of the weights'."""
     rows, state, weight, column, column_count = [], 0, 0, 0, 0
     program = learning.program
@@ -119,10 +121,13 @@ def _parameters(learning: Learning, of: str = "") -> npt.NDArray[np.int64]:
             if of == "tuned":
                 law, rate, down = learned.tuned.devices, learned.tuned.rate, learned.tuned.shift
         every = threshold = chopped = 0
-        if learned.transfer is not None:
-            every, threshold = learned.transfer.every, learned.transfer.threshold
-            chopped = learned.transfer.chopped
-            law = learned.transfer.devices if of == "transfer" else law
+        tiles: tuple[int, ...] = (0, 0, 0, 0, 0)
+        if (transfer := learned.transfer) is not None:
+            every, law = transfer.every, transfer.devices if of == "transfer" else law
+            if isinstance(transfer, Tiles):
+                tiles = transfer.count, transfer.gamma, transfer.ratio, transfer.rate, transfer.shift
+            else:
+                threshold, chopped = transfer.threshold, transfer.chopped
         rows.append(
             (
                 *(k, m, state, weight, column, layer.readout == "analog", layer.dac_bits, layer.adc_bits),
@@ -139,7 +144,7 @@ def _parameters(learning: Learning, of: str = "") -> npt.NDArray[np.int64]:
                     column_count,
                     bits,
                 ),
-                *(every, threshold, chopped, learned.fast_row(k), law.steps is not None),
+                *(every, threshold, chopped, learned.fast_row(k), law.steps is not None, *tiles),
             )
         )
         state, weight, column, column_count = (

@@ -29,7 +29,8 @@ S1, S2, S8, S14, S15 = U16(1), U16(2), U16(8), U16(14), U16(15)
     TABLE_BITS, SIGMA_OUT, VAR_CELL, BIAS_GAIN, BIAS_SHIFT, ROW_RATE, ROW_SHIFT, COLUMN_RATE, COLUMN_SHIFT,
     BACK_GAIN, BACK_SHIFT, BACK_BITS, BACK_SIGMA, BACK_VAR, SLOPE_OF_SHIFT, SLOPE_UP, SLOPE_DOWN, STEP_SHIFT,
     TILE_ROWS, AT_INPUT, TUNED_BITS, EVERY, THRESHOLD, CHOPPED, FAST_ROW, STEPPED,
-) = range(37)  # fmt: skip
+    TILES, GAMMA, RATIO, PASS_RATE, PASS_SHIFT,
+) = range(42)  # fmt: skip
 # Places of a law's tables in a row: pulses' deviations, steps up and down, what deviations are relative to.
 NOISE_STEPS = spec.LEVELS + 2 * spec.STATE_PARTS
 # Laws of a layer: of its devices, its neurons' ECRAMs, its fast devices.
@@ -142,9 +143,24 @@ def read_as(s: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
+def composite(layer: Any, states: Any, row: Any, column: Any) -> Any:
+    """The weight code that a device and those of its tiles are read as together."""
+    width, height, count = layer[OUTPUTS], layer[INPUTS] + 1, layer[TILES]
+    total = np.int64(states[layer[AT_STATE] + row * width + column]) << spec.FACTOR_SHIFT
+    factor = np.int64(1) << spec.FACTOR_SHIFT
+    for before in range(count):
+        factor = rounded(factor * layer[GAMMA], spec.FACTOR_SHIFT)
+        tile_row = layer[FAST_ROW] + (count - 1 - before) * height + row
+        tile = layer[AT_STATE] + tile_row * width + column
+        total += factor * (np.int64(states[tile]) - np.int64(states[tile + count * height * width]))
+    shift = spec.CODE_SHIFT + spec.FACTOR_SHIFT
+    return np.int16(held_in(rounded(total, shift), -spec.WEIGHT_MAX, spec.WEIGHT_MAX))
+
+
+@njit(cache=True, nogil=True)
 def pulsed(law: Any, tables: Any, s: Any, many: Any, own: Any, at: Any, key: Any) -> Any:
-    """State of a device after ``many`` pulses taken one after the other, for coarse steps and for laws with a
-    step table.
+    """State of a device after ``many`` pulses, for coarse steps (one after the other), for laws with a step
+    table and for tiles.
 
     ``own``: direction, step and bounds of the device ``at`` a row and column. A function of its own: the
     usual law's loop is quicker without it.
@@ -181,7 +197,7 @@ def change(of: Any, count: Any, error: Any, at: Any, gathered: Any, held: Any, d
     width, place, at_weight, inputs = law[OUTPUTS], law[AT_STATE], law[AT_WEIGHT], law[INPUTS]
     shift, slope_up, slope_down = law[STEP_SHIFT], law[SLOPE_UP], law[SLOPE_DOWN]
     total = np.int64(0)
-    if shift < spec.SERIAL_SHIFT or law[STEPPED] != 0:
+    if shift < spec.SERIAL_SHIFT or law[STEPPED] != 0 or law[TILES] != 0:
         for i in range(count):
             row, column = np.int64(k[i]), np.int64(m[i])
             where = place + row * width + column
@@ -190,8 +206,10 @@ def change(of: Any, count: Any, error: Any, at: Any, gathered: Any, held: Any, d
             own = rises, own_step, np.int64(low[where]), np.int64(high[where])
             s = pulsed(law, tables, np.int64(states[where]), many, own, (k[i], m[i]), key)
             states[where] = np.int32(s)
+            if law[TILES] != 0 and row >= law[FAST_ROW]:
+                row = (row - law[FAST_ROW]) % (inputs + 1)
             if row < inputs:
-                weights[at_weight + row * width + column] = read_as(s)
+                weights[at_weight + row * width + column] = composite(law, states, row, column)
             total += many
         return total
     words(key, k[:count], m[:count], x, y)
@@ -235,9 +253,8 @@ def forward(layer: Any, at: Any, x: Any, held: Any, drawn: Any, scratch: Any, z:
     inputs, width, place, rows_per_tile = layer[INPUTS], layer[OUTPUTS], layer[AT_COLUMN], layer[TILE_ROWS]
     d, top = layer[DAC_BITS], np.int64(1) << (layer[ADC_BITS] - 1)
     reads_noise = with_noise and (layer[SIGMA_OUT] != 0 or layer[VAR_CELL] != 0)
-    bias = layer[AT_STATE] + inputs * width
     for j in range(width):
-        w = read_as(np.int64(states[bias + j]))
+        w = composite(layer, states, inputs, j)
         z[j] = columns[BIAS, place + j] + rounded(np.int64(w) * layer[BIAS_GAIN], layer[BIAS_SHIFT])
     for tile in range((inputs + rows_per_tile - 1) // rows_per_tile):
         begin = tile * rows_per_tile
@@ -380,11 +397,21 @@ def carry(layer: Any, update: Any, states: Any, gathered: Any, up: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
+def read_row(layer: Any, row: Any, states: Any, read: Any) -> None:
+    """Read a row of a tile against its references into ``read`` int64 (M,)."""
+    width = layer[OUTPUTS]
+    tile = layer[AT_STATE] + row * width
+    reference = tile + layer[TILES] * (layer[INPUTS] + 1) * width
+    for j in range(width):
+        read[j] = read_as(np.int64(states[tile + j]) - np.int64(states[reference + j]))
+
+
+@njit(cache=True, nogil=True)
 def learn(given: Any, laws: Any, tables: Any, drawn: Any, curves: Any, held: Any, pulses: Any) -> Any:
     """Do the updates of all layers; returns the number of right answers. Adds the pulses per layer to
     ``pulses`` int64 (L,).
 
-    ``given``: samples, labels, the first update's number; ``laws`` int64 (3, L, 37), ``tables`` (L, 3, 272);
+    ``given``: samples, labels, the first update's number; ``laws`` int64 (3, L, 42), ``tables`` (L, 3, 272);
     ``curves``: base and slope.
     """
     (samples, labels, first), layers, columns, states = given, laws[OWN], held[1], held[2]
@@ -461,7 +488,21 @@ def learn(given: Any, laws: Any, tables: Any, drawn: Any, curves: Any, held: Any
                 n[j] *= 1 - 2 * turned(layer, np.int64(gathered[0][j]) - layer[FAST_ROW], update)
             law = laws[array, i], tables[i, array]
             pulses[i] += change(law, pulse_rows, moved, first_column, gathered, held, drawn, key)
-            if array == FAST and (np.int64(update) + 1) % layer[EVERY] == 0:
+            period, source = layer[EVERY], layer[FAST_ROW]
+            for block in range(layer[TILES]):
+                if (np.int64(update) + 1) % period == 0:
+                    row = (np.int64(update) // period) % height
+                    read_row(layer, source + row, states, a)
+                    chance = layer[PASS_RATE], layer[PASS_SHIFT]
+                    trains(a[:width], chance, spec.TILES + block, first_column, drawn, scratch, lines)
+                    rows[0] = U32(0xFFFFFFFF)
+                    own = block == layer[TILES] - 1
+                    pulse_rows = gather(rows[:1], lines, gathered, row if own else source + height + row)
+                    kind = OWN if own else FAST
+                    law = laws[kind, i], tables[i, kind]
+                    pulses[i] += change(law, pulse_rows, a, first_column, gathered, held, drawn, key)
+                period, source = period * layer[RATIO], source + height
+            if array == FAST and layer[TILES] == 0 and (np.int64(update) + 1) % layer[EVERY] == 0:
                 pulse_rows = carry(layer, update, states, gathered, a)
                 pulses[i] += change(
                     (layer, tables[i, OWN]), pulse_rows, a, first_column, gathered, held, drawn, key

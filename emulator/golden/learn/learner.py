@@ -32,6 +32,7 @@ from ndrite.emulator.spec.learning import (
     Counts,
     Devices,
     Learning,
+    Tiles,
     Transfer,
     check_samples,
     program_of,
@@ -167,11 +168,31 @@ class Learner:
         if transfer is None:
             return self._move(i, layer.devices, k, m, pulses, up, update)
         fast = layer.fast_row(len(x) - 1)
+        if isinstance(transfer, Tiles):
+            moved = self._move(i, transfer.devices, k + fast, m, pulses, up, update)
+            return moved + self._pass_on(i, transfer, fast, len(x), update)
         up ^= transfer.turned(k, len(x), update)
         moved = self._move(i, transfer.devices, k + fast, m, pulses, up, update)
         return (
             moved if (update + 1) % transfer.every else moved + self._carry(i, transfer, fast, len(x), update)
         )
+
+    def _pass_on(self, i: int, tiles: Tiles, fast: int, height: int, update: int) -> int:
+        """Read the rows of tiles that are due and pulse the same row of the tile before, the last tile first;
+        returns the number of pulses. Each tile occupies ``height`` rows, the last one from row ``fast``
+        on."""
+        layer, s, pulses = self.learning.layers[i], self.states[i], 0
+        for block in range(tiles.count):
+            row = tiles.due(block, height, update)
+            if row is None:
+                continue
+            source = fast + block * height + row
+            read = weights_of(s[source] - s[source + tiles.count * height]).astype(np.int64)
+            own = block == tiles.count - 1
+            law, target = (layer.devices, row) if own else (tiles.devices, source + height)
+            chance = tiles.rate, tiles.shift
+            pulses += self._pulse_row(i, law, target, read, 0, chance, spec.TILES + block, update)
+        return pulses
 
     def _carry(self, i: int, transfer: Transfer, fast: int, height: int, update: int) -> int:
         """Read the row of fast devices that is due into its accumulators and pulse layer ``i``'s own devices
@@ -203,13 +224,27 @@ class Learner:
         layer = self.learning.layers[i]
         if layer.tuned is None or found is None:
             return 0
-        error, exponent = found
+        row, chance = self.learning.program.layers[i].inputs + 1, (layer.tuned.rate, layer.tuned.shift)
+        return self._pulse_row(i, layer.tuned.devices, row, *found, chance, spec.NEURONS, update)
+
+    def _pulse_row(
+        self,
+        i: int,
+        law: Devices,
+        row: int,
+        error: Ints,
+        exponent: int,
+        chance: tuple[int, int],
+        side: int,
+        update: int,
+    ) -> int:
+        """Pulse the devices of one row of layer ``i`` by trains of their own, drawn under ``side``, in
+        proportion to ``error``; ``chance``: rate and shift. Returns the number of pulses."""
         train = trains(
-            column_thresholds(error, exponent, layer.tuned.rate, layer.tuned.shift),
-            key_of(self.seed, spec.DOMAIN_TRAIN, i, update, spec.NEURONS),
+            column_thresholds(error, exponent, *chance),
+            key_of(self.seed, spec.DOMAIN_TRAIN, i, update, side),
             self.learning.slots,
         )
         count = np.bitwise_count(train).astype(np.int64)
         (m,) = np.nonzero(count)
-        row = np.full(len(m), self.learning.program.layers[i].inputs + 1)
-        return self._move(i, layer.tuned.devices, row, m, count[m], error[m] > 0, update)
+        return self._move(i, law, np.full(len(m), row), m, count[m], error[m] > 0, update)

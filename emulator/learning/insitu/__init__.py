@@ -12,4 +12,5 @@ from ndrite.emulator.learning.insitu.device import (
 from ndrite.emulator.learning.insitu.exact import float_network
 from ndrite.emulator.learning.insitu.laws import devices_of
 from ndrite.emulator.learning.insitu.learned import LearnedChip, learned
-from ndrite.emulator.learning.insitu.plan import THRESHOLDS, Plan, Prepared, prepare
+from ndrite.emulator.learning.insitu.plan import Plan, Prepared, prepare
+from ndrite.emulator.learning.insitu.rules import OF_RULES, THRESHOLDS, fields_of_rule

@@ -19,6 +19,7 @@ from ndrite.emulator.spec.learning import (
     FACTOR_MAX,
     FACTOR_ONE,
     LEVELS,
+    PROBABILITY_ONE,
     STATE_ONE,
     STATE_PARTS,
     STEP_MAX,
@@ -35,6 +36,7 @@ DRAWN_SIGMAS = 3
 BOUND_ONE, BOUND_MAX = 1024, 2047
 """The nominal bound in the unit of bounds."""
 COUNT_ONE = 64
+RATE_MAX = 65535
 
 
 @cache
@@ -185,6 +187,15 @@ def _steps(law: StepTable, noise: float) -> Steps:
         noise_up=entries(law.deviation(_parts(), True), up * noise),
         noise_down=entries(law.deviation(_parts(), False), down * noise),
     )
+
+
+def rate_and_shift(probability: float, most: int) -> tuple[int, int]:
+    """Rate and shift such that ``rate / 2^shift`` is 65536 times ``probability``."""
+    if not probability:
+        return 0, 0
+    shift = min(most, math.floor(math.log2(RATE_MAX / (probability * PROBABILITY_ONE))))
+    require(shift >= 0, "rate over slots and step", f"{probability:g} pulses a code", "below 1", CompileError)
+    return min(RATE_MAX, round(probability * PROBABILITY_ONE * 2.0**shift)), shift
 
 
 def learning_chip(chip: Chip) -> Chip:

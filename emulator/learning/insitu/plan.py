@@ -13,8 +13,9 @@ import numpy.typing as npt
 from ndrite.emulator.device.description import Chip
 from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep, StepTable
 from ndrite.emulator.errors import CompileError, CompileWarning, require
-from ndrite.emulator.learning.insitu.laws import devices_of, learning_chip, pulse_of
-from ndrite.emulator.learning.insitu.neurons import BITS, at_states, law_of, with_ecrams, with_transfer
+from ndrite.emulator.learning.insitu.laws import RATE_MAX, devices_of, learning_chip, pulse_of, rate_and_shift
+from ndrite.emulator.learning.insitu.neurons import BITS, at_states, law_of, with_ecrams
+from ndrite.emulator.learning.insitu.rules import with_tiles, with_transfer
 from ndrite.emulator.mapping import Die, DieArray, MapOptions, map_network, ranges
 from ndrite.emulator.mapping.curves import Curves, States, heights_at, stretch_at
 from ndrite.emulator.mapping.devices import shape_of, window_of
@@ -35,7 +36,6 @@ from ndrite.emulator.spec.arithmetic import (
 )
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.learning import (
-    PROBABILITY_ONE,
     STATE_ONE,
     WEIGHT_MAX,
     Devices,
@@ -50,9 +50,7 @@ UNIT = WEIGHT_MAX * INPUT_MAX
 LOGIT_SPAN = 8.0
 """Pre-activations of an output that its sigmoid's table spans, each way."""
 START, MISMATCH = 0x7374617274, 0x6C6561726E
-GAIN_TOP = RATE_MAX = 65535
-THRESHOLDS = {"tiki-taka": 25.0, "agad": 8.0}
-"""Rules that move fast devices, and a good threshold of each."""
+GAIN_TOP = 65535
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,11 +73,16 @@ class Plan:
         ``stochastic``: pulses as likely as input and error are large; ``manhattan``: one pulse wherever both
         are not 0, whatever ``rate`` and ``slots`` say; ``tiki-taka``: the first of them moves fast devices of
         the same kind, which pulse the weights' (``ndrite.emulator.spec.learning.Transfer``); ``agad``: these
-        are chopped, and need no symmetry points.
+        are chopped, and need no symmetry points; ``residual``: the weight is a sum over tiles, each of which
+        learns what those before leave (``ndrite.emulator.spec.learning.Tiles``).
     threshold:
-        Of these two: what is read of a fast device gives a pulse for as much as so many pulses had moved it.
+        Of these three: what is read of a device gives a pulse for as much as so many pulses had moved it; of
+        ``residual`` on average.
     reference_error:
-        Deviation of Tiki-Taka's references from the symmetry points, in nominal bounds.
+        Deviation of the references of ``tiki-taka`` and ``residual`` from the symmetry points, in nominal
+        bounds.
+    tiles, gamma:
+        Of ``residual``: tiles of a weight, and the scale of each relative to the one before.
     bound:
         Weight that a device's nominal bound stands for.
     start:
@@ -102,6 +105,8 @@ class Plan:
     rule: str = "stochastic"
     threshold: float = 25.0
     reference_error: float = 0.0
+    tiles: int = 4
+    gamma: float = 0.5
     bound: float = 1.0
     start: float = 1.0
     span: float = 12.0
@@ -151,7 +156,8 @@ class Prepared:
     def network(self, states: list[Array]) -> Network:
         """The float network of the weights and neurons at ``states``."""
         weights_of_layers = [
-            weights(s[: k + 1], self.plan) for k, s in zip(self.plan.widths, states, strict=False)
+            _weights(layer.codes(s, k), self.plan)
+            for k, layer, s in zip(self.plan.widths, self.learning.layers, states, strict=False)
         ]
         neurons = [s for s in self.die_at(states).states if s is not None] if self.plan.neuron_rate else None
         return network_of(self.plan, weights_of_layers, self.meaning, self.die.chip, neurons)
@@ -243,9 +249,13 @@ def _prepared(
     if plan.neuron_rate:
         rates = [_neuron_rate(plan, chip, unit) for unit in backward]
         program, laws = with_ecrams(program, mapped.die, mapped.program, laws, rates)
-    if plan.rule in THRESHOLDS:
+    pulse = pulse_of(law)
+    if plan.rule in ("tiki-taka", "agad"):
         off = None if plan.rule == "agad" else plan.reference_error
-        laws = with_transfer(laws, plan.seed, plan.threshold, pulse_of(law), off)
+        laws = with_transfer(laws, plan.seed, plan.threshold, pulse, off)
+    if plan.rule == "residual":
+        chance = 1.0 / (WEIGHT_MAX * plan.threshold * plan.slots * pulse)
+        laws = with_tiles(laws, plan.seed, chance, plan.reference_error, (plan.tiles, plan.gamma))
     learning = Learning(
         program=program, layers=laws, slots=1 if plan.rule == "manhattan" else plan.slots, die_seed=plan.seed
     )
@@ -277,7 +287,11 @@ def network_of(
 
 def weights(states: npt.NDArray[np.int32], plan: Plan) -> Floats:
     """Float weights (K + 1, M) that states are read as."""
-    return np.asarray(weights_of(states) * (plan.bound / WEIGHT_MAX), np.float64)
+    return _weights(weights_of(states), plan)
+
+
+def _weights(codes: npt.NDArray[np.int16], plan: Plan) -> Floats:
+    return np.asarray(codes * (plan.bound / WEIGHT_MAX), np.float64)
 
 
 def _starts(plan: Plan) -> list[npt.NDArray[np.int32]]:
@@ -329,7 +343,9 @@ def _laws(
     back_gain, back_shift = _gain(plan.back_span / plan.bound, chip.readout.adc_bits)
     back_lsb = 2.0**back_shift / back_gain
     back_sigma = round(chip.readout.output_noise_lsb * chip.noise_factor * back_lsb)
-    pulse = pulse_of(law) * plan.bound
+    # A pulse of the last tile moves the weight by so much less.
+    last_tile = plan.gamma ** (plan.tiles - 1) if plan.rule == "residual" else 1.0
+    pulse = pulse_of(law) * plan.bound * last_tile
     for i, layer in reversed(list(enumerate(program.layers))):
         last = layer is program.layers[-1]
         slope_shift = 0
@@ -348,8 +364,8 @@ def _laws(
         if plan.rule != "manhattan":
             probability = rate / (plan.slots * pulse)
             full = min(1.0, math.sqrt(probability)) or 1.0
-            row_rate, row_shift = _rate(full / INPUT_MAX, 31)
-            column_rate, column_shift = _rate(probability / full * unit, 63)
+            row_rate, row_shift = rate_and_shift(full / INPUT_MAX, 31)
+            column_rate, column_shift = rate_and_shift(probability / full * unit, 63)
         gain = float(np.median(layer.gain)) * INPUT_MAX
         bias_shift = layer.shift
         while gain >= 1 << 17:
@@ -382,13 +398,4 @@ def _neuron_rate(plan: Plan, chip: Chip, unit: float) -> tuple[int, int]:
         return RATE_MAX, 0
     pulse = pulse_of(law_of(chip))
     # A state of -1..1 is 2^BITS curves.
-    return _rate(plan.neuron_rate * unit * 2.0 ** (BITS - 1) / (plan.slots * pulse), 63)
-
-
-def _rate(probability: float, most: int) -> tuple[int, int]:
-    """Rate and shift such that ``rate / 2^shift`` is 65536 times ``probability``."""
-    if not probability:
-        return 0, 0
-    shift = min(most, math.floor(math.log2(RATE_MAX / (probability * PROBABILITY_ONE))))
-    require(shift >= 0, "rate over slots and step", f"{probability:g} pulses a code", "below 1", CompileError)
-    return min(RATE_MAX, round(probability * PROBABILITY_ONE * 2.0**shift)), shift
+    return rate_and_shift(plan.neuron_rate * unit * 2.0 ** (BITS - 1) / (plan.slots * pulse), 63)

@@ -137,3 +137,10 @@ def test_no_board_takes_a_table_of_steps() -> None:
     wanted = r"devices of layer 0 is a step-table, which needs 512 words .*; accepted: linear-step"
     with pytest.raises(GeometryError, match=wanted):
         lay_out_learning(learning, GEOMETRY)
+
+
+def test_no_board_takes_tiles() -> None:
+    learning = random_learning(GEOMETRY, np.random.default_rng(3), sizes=(20, 6, 5), tiles=True)
+    wanted = "rule of layer 0 is residual learning over tiles, which no board has; accepted: other rules"
+    with pytest.raises(GeometryError, match=wanted):
+        lay_out_learning(learning, GEOMETRY)

@@ -43,6 +43,8 @@ BESIDE = (
     {"coarse": True, "tuned": True, "transfer": True},
     {"tabled": True},
     {"tabled": True, "coarse": True, "transfer": True},
+    {"tiles": True},
+    {"coarse": True, "tuned": True, "tiles": True},
 )
 """What layers have besides weights, devices whose pulses are taken one after the other, and tables."""
 
@@ -78,8 +80,26 @@ def test_compiled_is_the_plain_one(seed: int, slots: int, corner: bool, beside: 
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("kind", [Learner, FastLearner])
+def test_tiles_go_on_from_their_states(kind: Any) -> None:
+    """The rows that are due follow from the number of the update alone."""
+    learning = drawn(6, sizes=(5, 4, 3), tiles=True)
+    x, labels = samples(learning, 6, 30)
+    whole, half = kind(learning, seed=5), kind(learning, seed=5)
+    whole.learn(x, labels, first_update=7)
+    half.learn(x[:13], labels[:13], first_update=7)
+    rest = kind(learning, seed=5, states=half.states)
+    rest.learn(x[13:], labels[13:], first_update=20)
+    for a, b, first in zip(whole.states, rest.states, half.states, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert (a != first).any()
+
+
 SMALL = drawn(3, sizes=(10, 4))
 PIECE = dataclasses.replace(SMALL.program, first_product=3)
+TILED = drawn(3, sizes=(10, 4), tiles=True)
+SLOW = dataclasses.replace(TILED.layers[0].transfer, count=4, every=65535, ratio=255)
+ROWS = np.zeros((9 * 11, 4), np.int32)
 BEYOND = dataclasses.replace(SMALL.layers[0], states=SMALL.layers[0].states + (1 << 18))
 
 
@@ -102,6 +122,12 @@ test_refused = refused(
     (lambda: dataclasses.replace(SMALL, slots=32), r"slots is 32; accepted: 1..31"),
     (lambda: dataclasses.replace(SMALL, program=PIECE), r"program.first_product is 3; accepted: 0"),
     (lambda: dataclasses.replace(SMALL, layers=(BEYOND,)), r"layer 0.states"),
+    (
+        lambda: dataclasses.replace(
+            TILED, layers=(dataclasses.replace(TILED.layers[0], transfer=SLOW, states=ROWS),)
+        ),
+        r"updates between readings of W\(1\) is 1086660410625; accepted: below 2\^32",
+    ),
 )
 
 

@@ -18,8 +18,8 @@ from ndrite.emulator.golden.learn.fast import FastLearner
 from ndrite.emulator.golden.noise import words
 from ndrite.emulator.learning.insitu import Course, Plan, follow, prepare
 from ndrite.emulator.learning.insitu.laws import devices_of, normal_table, table
-from ndrite.emulator.learning.insitu.neurons import symmetry_points
 from ndrite.emulator.learning.insitu.plan import Prepared
+from ndrite.emulator.learning.insitu.rules import symmetry_points
 from ndrite.emulator.network.datasets import digits
 from ndrite.emulator.spec.errors import ProgramError
 from ndrite.emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_ONE

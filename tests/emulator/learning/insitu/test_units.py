@@ -10,7 +10,7 @@ import ndrite
 from ndrite.emulator.device.ecram.pulses import EcramSpread
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.learn.devices import constants, key_of
-from ndrite.emulator.learning.insitu import THRESHOLDS, Plan, learned, prepare
+from ndrite.emulator.learning.insitu import THRESHOLDS, Plan, fields_of_rule, learned, prepare
 from ndrite.emulator.learning.insitu.laws import devices_of
 from ndrite.emulator.learning.insitu.plan import Prepared
 from ndrite.emulator.mapping import program_of
@@ -88,9 +88,11 @@ def test_what_a_plan_leaves_out_is_what_learn_leaves_out() -> None:
     fields = {f.name: getattr(plan, f.name) for f in dataclasses.fields(plan)}
     for name in ("hidden_rate", "neuron_rate", "slots", "rule", "reference_error", "bound"):
         assert verb[name].default == fields.pop(name), name
+    of_residual = fields_of_rule("residual")
+    assert {name: fields.pop(name) for name in ("tiles", "gamma")}.items() <= of_residual.items()
     fields = {name: fields[name] for name in ("rate", "threshold", "start", "span", "back_span", "seed")}
     assert list(fields.values()) == [0.05, THRESHOLDS["tiki-taka"], 1.0, 12.0, 4.0, 0]
-    assert THRESHOLDS == {"tiki-taka": 25.0, "agad": 8.0}
+    assert THRESHOLDS == {"tiki-taka": 25.0, "agad": 8.0, "residual": 10.0}
 
 
 def test_both_bounds_spread_about_their_own_means() -> None:

@@ -1,0 +1,145 @@
+"""rules: what a plan's rule adds to the weights' devices: fast devices as Tiki-Taka has them, or tiles, with
+their symmetry points and references."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ndrite.emulator.errors import CompileError, require
+from ndrite.emulator.golden.learn.devices import Constants, constants, key_of
+from ndrite.emulator.learning.insitu.laws import rate_and_shift
+from ndrite.emulator.spec.arithmetic import Ints
+from ndrite.emulator.spec.learning import (
+    DOMAIN_DEVICE,
+    FACTOR_ONE,
+    FACTOR_SHIFT,
+    PART_SHIFT,
+    SLOPE_SHIFT,
+    STATE_MAX,
+    STATE_MIN,
+    STATE_ONE,
+    WEIGHT_MAX,
+    Devices,
+    LearningLayer,
+    Tiles,
+    Transfer,
+)
+
+THRESHOLDS = {"tiki-taka": 25.0, "agad": 8.0, "residual": 10.0}
+"""Rules whose pulses go to other devices than the weights' own, and a good threshold of each."""
+OF_RULES: dict[str, dict[str, Any]] = {
+    "threshold": THRESHOLDS,
+    "reference_error": {"tiki-taka": 0.0, "residual": 0.0},
+    "tiles": {"residual": 4},
+    "gamma": {"residual": 0.5},
+}
+"""Fields of a plan that are of some rules only, with their defaults there."""
+TILE_EVERY, TILE_RATIO = 1, 5
+"""Updates between two readings of the last tile, and between those of a tile in readings of the next one: of
+the paper's networks on MNIST."""
+THRESHOLD_MAX = 65535
+REFERENCES = 0x7265666572
+"""Stream of what references are off by."""
+
+
+def fields_of_rule(rule: str, **given: float | None) -> dict[str, Any]:
+    """The fields of a plan that are of ``rule``, each the ``given`` value or else its default. Raises
+    CompileError where a value is given that is of other rules."""
+    for name, value in given.items():
+        if value and rule not in OF_RULES[name]:
+            raise CompileError(
+                f"{name} is {value:g}; accepted with {rule}: none, as it belongs to {', '.join(OF_RULES[name])}"
+            )
+    return {name: given.get(name) or of[rule] for name, of in OF_RULES.items() if rule in of}
+
+
+def with_transfer(
+    layers: Sequence[LearningLayer], die_seed: int, threshold: float, pulse: float, off: float | None
+) -> tuple[LearningLayer, ...]:
+    """The layers with fast devices of the same law, which begin at their symmetry points and are read against
+    references, ``off`` from there by that deviation; None: they begin at 0, are chopped, and are read against
+    what was read before. ``threshold``: in pulses, with at least 1/255 of the nominal bound. ``pulse``,
+    ``off``: in nominal bounds."""
+    codes, threshold_max = max(1, round(threshold * pulse * WEIGHT_MAX)), THRESHOLD_MAX / WEIGHT_MAX / pulse
+    require(
+        codes <= THRESHOLD_MAX,
+        "threshold",
+        f"{threshold:g}",
+        f"at most {threshold_max:g} pulses",
+        CompileError,
+    )
+
+    def of_layer(i: int, layer: LearningLayer) -> LearningLayer:
+        points = references = np.zeros((_height(layer), layer.columns), np.int64)
+        if off is not None:
+            points, references = _points_and_references(i, layer, die_seed, off, 1)
+        transfer = Transfer(devices=layer.devices, threshold=codes, chopped=int(off is None))
+        return _with_rows(layer, transfer, points, np.zeros_like(points), references)
+
+    return tuple(of_layer(i, layer) for i, layer in enumerate(layers))
+
+
+def with_tiles(
+    layers: Sequence[LearningLayer], die_seed: int, chance: float, off: float, summed: tuple[int, float]
+) -> tuple[LearningLayer, ...]:
+    """The layers with tiles of their own devices' law, which begin at their symmetry points and are read
+    against references, ``off`` from there by that deviation, in nominal bounds. ``chance``: of a pulse in a
+    slot, for a reading of one code. ``summed``: number of tiles, the layer's own devices included, and
+    gamma."""
+    rate, shift = rate_and_shift(chance, 63)
+    tiles, gamma = summed
+
+    def of_layer(i: int, layer: LearningLayer) -> LearningLayer:
+        transfer = Tiles(
+            devices=layer.devices,
+            count=tiles - 1,
+            gamma=round(gamma * (1 << FACTOR_SHIFT)),
+            every=TILE_EVERY,
+            ratio=TILE_RATIO,
+            rate=rate,
+            shift=shift,
+        )
+        return _with_rows(layer, transfer, *_points_and_references(i, layer, die_seed, off, tiles - 1))
+
+    return tuple(of_layer(i, layer) for i, layer in enumerate(layers))
+
+
+def _height(layer: LearningLayer) -> int:
+    return layer.rows - (layer.tuned is not None)
+
+
+def _with_rows(layer: LearningLayer, transfer: Transfer | Tiles, *rows: Ints) -> LearningLayer:
+    states = np.vstack([layer.states, *rows]).astype(np.int32)
+    return dataclasses.replace(layer, states=states, transfer=transfer)
+
+
+def _points_and_references(
+    i: int, layer: LearningLayer, die_seed: int, off: float, blocks: int
+) -> tuple[Ints, Ints]:
+    """Symmetry points of ``blocks`` of devices behind the rows of layer ``i``, and references that are off
+    from there by the deviation ``off``."""
+    rows = np.arange(layer.rows, layer.rows + blocks * _height(layer))[:, None]
+    key = key_of(die_seed, DOMAIN_DEVICE, i, 0)
+    points = symmetry_points(layer.devices, constants(layer.devices, key, rows, np.arange(layer.columns)))
+    wrong = np.random.default_rng([die_seed, REFERENCES, i]).normal(0.0, off, points.shape)
+    return points, np.clip(points + np.rint(wrong * STATE_ONE), STATE_MIN, STATE_MAX).astype(np.int64)
+
+
+def symmetry_points(law: Devices, own: Constants) -> Ints:
+    """States at which a pulse up and a pulse down are equally large, so that alternating pulses settle there.
+    A device without such a point within its bounds ends at a bound, which is returned."""
+    up, down = own.up.astype(np.float64), own.down.astype(np.float64)
+    if law.steps is not None:
+        # Between two parts of the range: as many as steps up are larger in lie below.
+        below = sum(up * a > down * b for a, b in zip(law.steps.up, law.steps.down, strict=True))
+        ends: Ints = np.clip((below << PART_SHIFT) - STATE_ONE, own.low, own.high).astype(np.int64)
+        return ends
+    scale = FACTOR_ONE * 2.0**SLOPE_SHIFT
+    # own * (256 - slope * s / 2^24) of both directions are equal.
+    bend = up * law.slope_up - down * law.slope_down
+    with np.errstate(divide="ignore", invalid="ignore"):
+        crossing = np.where(bend != 0, scale * (up - down) / bend, np.sign(up - down) * np.inf)
+    points: Ints = np.rint(np.clip(np.nan_to_num(crossing), own.low, own.high)).astype(np.int64)
+    return points
