@@ -87,11 +87,12 @@ def judged(of: Publication, found: dict[str, Found]) -> tuple[list[dict[str, Any
 
 def _row(of: Publication, number: dict[str, Any]) -> tuple[str, ...]:
     entry, computed, text = of["numbers"][number["key"]], number["ours"], "-"
+    value = entry["value"] if isinstance(entry["value"], str) else f"{entry['value']:g} {entry['unit']}"
     if computed["value"] is not None:
         text = f"{computed['value']:.4g} ({computed['low']:.4g} .. {computed['high']:.4g})"
     return (
         number["what"],
-        f"{entry['value']:g} {entry['unit']}, {entry['how']}; {entry['where']}",
+        f"{value}, {entry['how']}; {entry['where']}",
         f"{entry['low']:g} .. {entry['high']:g}",
         f"{text}, {of['basis']}, {entry['computed_on']}",
         number["verdict"],

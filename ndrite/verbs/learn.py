@@ -123,7 +123,7 @@ def learn(
     neuron:
         Kind of hidden neurons.
     rate:
-        Step of gradient descent, weights and inputs of 1.
+        Step of gradient descent, weights and inputs of 1; for residual that of the last tile.
     hidden_rate:
         Multiplies `rate` in every layer but the last.
     neuron_rate:

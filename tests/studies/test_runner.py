@@ -25,6 +25,7 @@ from tests.studies.conftest import BAD_INPUT, OK, OUTSIDE, run
 RESULTS = Path("docs/results")
 LONG = {"causes", "xor", "depth", "ecram", "kan", "recovery", "adaptation", "loss"}
 WITHOUT_TORCH = {"causes", "xor", "insitu", "cost", "neuron", "cmo-hfox"}
+WITHOUT_TORCH |= {"few-states", "reram-tiki-taka", "reference-error"}
 
 
 def digits(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -43,8 +44,8 @@ def digits(count: int) -> tuple[np.ndarray, np.ndarray]:
 def test_smoke(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if name not in WITHOUT_TORCH:
         needs("torch")
-    if name == "neurram-mnist":
-        monkeypatch.setattr("studies.neurram_mnist.whole_mnist", lambda: (*digits(2000), *digits(300)))
+    for module in ("neurram_mnist", "published_rules"):
+        monkeypatch.setattr(f"studies.{module}.whole_mnist", lambda: (*digits(2000), *digits(300)))
     result = run(name, "--smoke", "-o", str(tmp_path))
     assert result.exit_code == OK, result.output
     value = json.loads((tmp_path / f"{name}.json").read_text())

@@ -62,7 +62,8 @@ class Plan:
     widths:
         Inputs, hidden widths, outputs.
     rate:
-        Step of gradient descent on the cross entropy of sigmoids, a sample, in weights and inputs of 1.
+        Step of gradient descent on the cross entropy of sigmoids, a sample, in weights and inputs of 1; of
+        ``residual`` the step of the last tile, whatever its part of the weight is.
     hidden_rate:
         Times that, for all layers but the last.
     neuron_rate:
@@ -343,9 +344,7 @@ def _laws(
     back_gain, back_shift = _gain(plan.back_span / plan.bound, chip.readout.adc_bits)
     back_lsb = 2.0**back_shift / back_gain
     back_sigma = round(chip.readout.output_noise_lsb * chip.noise_factor * back_lsb)
-    # A pulse of the last tile moves the weight by so much less.
-    last_tile = plan.gamma ** (plan.tiles - 1) if plan.rule == "residual" else 1.0
-    pulse = pulse_of(law) * plan.bound * last_tile
+    pulse = pulse_of(law) * plan.bound
     for i, layer in reversed(list(enumerate(program.layers))):
         last = layer is program.layers[-1]
         slope_shift = 0

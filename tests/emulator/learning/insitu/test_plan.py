@@ -301,6 +301,24 @@ def test_fast_devices_mend_what_steps_that_fall_toward_the_bounds_do() -> None:
     assert min(right["tiki-taka"], right["agad"]) > max(right["stochastic"], right["off"]) + 0.02, right
 
 
+@pytest.mark.parametrize("states", [4, 10])
+def test_tiles_learn_where_few_states_stop_one_device(states: int) -> None:
+    """Soft bounds of arXiv 2510.02516, 30 % of spread and noise: sums over four tiles are right more often
+    than plain pulses, and with 4 states than Tiki-Taka 1, two tiles of which the last one weighs nothing;
+    each at a rate that was good on other seeds."""
+    law = replace(SOFT, step_up=2 / states, step_down=2 / states, cycle_sigma=0.3)
+    spread, right = EcramSpread(step_sigma=0.3, asymmetry_sigma=0.01), {}
+    for rule, how in {
+        "stochastic": {"rate": 0.003},
+        "one": {"rule": "residual", "tiles": 2, "gamma": 1e-4, "rate": 0.2},
+        "residual": {"rate": 0.16},
+    }.items():
+        plan = Plan(widths=(64, 32, 10), seed=3, bound=0.5, **{"rule": rule, "threshold": 10.0} | how)
+        right[rule] = right_on_others(prepared(plan, "ideal", law, spread), epochs=12)
+    assert right["residual"] > right["stochastic"] + 0.25, right
+    assert states == 10 or right["residual"] > right["one"] + 0.1, right
+
+
 def test_manhattan_gives_one_pulse_wherever_input_and_error_are_not_0() -> None:
     law = replace(IDEAL, step_up=0.001, step_down=0.001)
     rates = {"rate": 10.0, "hidden_rate": 1e3, "slots": 1}  # they count for nothing

@@ -13,10 +13,11 @@ from ndrite.emulator.golden.learn.devices import constants, key_of
 from ndrite.emulator.learning.insitu import THRESHOLDS, Plan, fields_of_rule, learned, prepare
 from ndrite.emulator.learning.insitu.laws import devices_of
 from ndrite.emulator.learning.insitu.plan import Prepared
+from ndrite.emulator.learning.insitu.rules import symmetry_points
 from ndrite.emulator.mapping import program_of
-from ndrite.emulator.spec.learning import DOMAIN_DEVICE, STATE_ONE
+from ndrite.emulator.spec.learning import DOMAIN_DEVICE, STATE_ONE, Tiles, weights_of
 from tests.chips import changed
-from tests.emulator.learning.insitu.test_plan import ALIKE, IDEAL, KIM, TEST_X, X, prepared
+from tests.emulator.learning.insitu.test_plan import ALIKE, IDEAL, KIM, SOFT, TEST_X, X, prepared
 from tests.stimulus import quiet
 
 WIDTHS = (64, 12, 9, 10)
@@ -44,6 +45,30 @@ def test_rates_and_spans_are_in_weights_of_1(bound: float, rate: float) -> None:
         assert top * 2.0**layer.shift / layer.gain == pytest.approx(plan.span, rel=0.01)
         assert top * 2.0**rules.back_shift / rules.back_gain == pytest.approx(plan.back_span, rel=0.01)
         assert rules.back_bits == layer.adc_bits
+
+
+def test_rates_and_readings_of_tiles() -> None:
+    """The rate is that of the last tile, as if it were the weight; a reading gives a pulse for as much as
+    ``threshold`` pulses had moved the tile, on average."""
+    law, spread = dataclasses.replace(SOFT, step_up=0.03, step_down=0.01), EcramSpread(asymmetry_sigma=0.1)
+    how = {"rule": "residual", "tiles": 4, "gamma": 0.4, "threshold": 5.0, "rate": 0.01, "slots": 31}
+    ready = prepared(Plan(widths=(64, 10), seed=3, **how), law=law, spread=spread)
+    (layer,), (unit,) = ready.learning.layers, ready.units
+    row = 255 * layer.row_rate / 2.0**layer.row_shift / 65536
+    column = layer.column_rate / 2.0**layer.column_shift / 65536
+    assert row * column * 31 * 0.02 == pytest.approx(0.01 * unit, rel=0.01)
+    tiles = layer.transfer
+    assert isinstance(tiles, Tiles)
+    assert (tiles.count, tiles.every, tiles.ratio) == (3, 1, 5)
+    assert tiles.gamma / 65536 == pytest.approx(0.4, abs=1e-5)
+    of_five_pulses = 5 * 0.02 * 255 * tiles.rate / 2.0**tiles.shift / 65536
+    assert of_five_pulses * 31 == pytest.approx(1.0, rel=0.01)
+    own, *rest = np.split(layer.states.astype(np.int64), 7)
+    np.testing.assert_array_equal(rest[:3], rest[3:])
+    at = np.arange(65, 4 * 65)[:, None]
+    drawn = constants(layer.devices, key_of(3, DOMAIN_DEVICE, 0, 0), at, np.arange(10))
+    np.testing.assert_array_equal(np.vstack(rest[:3]), symmetry_points(layer.devices, drawn))
+    np.testing.assert_array_equal(weights_of(own)[:-1], ready.learning.layers[0].codes(layer.states, 64)[:-1])
 
 
 def test_draws_of_a_seed_by_hand() -> None:

@@ -1,0 +1,96 @@
+"""Rules of learning in situ as published, on devices of few states: what they get right, and by how much."""
+
+from pathlib import Path
+from typing import Any
+
+import ndrite
+from ndrite.emulator.device.description import Chip, load_chip
+from ndrite.emulator.learning.labelled import Labelled
+from studies import runs, table
+from studies.data import data as data_of
+from studies.data import whole_mnist
+from studies.dies import changed, on_die
+from studies.published import Found, percent
+from studies.runs import Bools, Floats, Runs
+from studies.table import points
+
+RECIPES = runs.described("published_rules")
+
+
+def run(data: str, case: str, seed: int, epochs: int, samples: int) -> dict[str, Any]:
+    """Learn from one random start; what is right of the test samples afterwards."""
+    of = RECIPES[data]
+    right = trained(data, of["device"], of["common"] | of["cases"][case], seed, epochs, samples)
+    return {"after": runs.packed(right), "samples": len(right)}
+
+
+def trained(
+    data: str, device: Any, recipe: dict[str, Any], seed: int, epochs: int, samples: int, held_out: int = 0
+) -> Bools:
+    """Which test samples a die gets right after learning from the first ``samples``, or which of the last
+    ``held_out`` training samples."""
+    of = classes_of(data)
+    learned: Any = ndrite.learn(
+        of.x[: samples + 1],  # the last one is held out, as `learn` asks for
+        of.labels[: samples + 1],
+        held_out=1,
+        device=described_device(device),
+        epochs=epochs,
+        seed=seed,
+        learning_seed=seed,
+        **recipe,
+    )
+    x, labels = (of.x[-held_out:], of.labels[-held_out:]) if held_out else (of.test_x, of.test_labels)
+    return on_die(learned.compiled.program, seed, x, labels)
+
+
+def classes_of(data: str) -> Labelled:
+    """Data of a recipe: Fashion-MNIST, or MNIST, with its classes 0 and 1 alone for that name."""
+    if data == "fashion-mnist":
+        return data_of(data)
+    x, labels, test_x, test_labels = whole_mnist()
+    train, test = (y < (2 if data == "mnist 0 and 1" else 10) for y in (labels, test_labels))
+    return Labelled(data, x[train], labels[train], test_x[test], test_labels[test], 28)
+
+
+def described_device(device: Any) -> Chip:
+    """A device by the name of a file beside the studies, or soft bounds with so many states: 30 % of spread
+    of the step and of noise, aihwkit's ``SoftBoundsDevice``."""
+    if isinstance(device, str):
+        return load_chip(f"ideal+{Path(__file__).parent / device}.yaml")
+    return changed(
+        "ideal+ecram-tang2018",
+        ecram__step_up=2 / device,
+        ecram__step_down=2 / device,
+        **RECIPES["soft bounds"],
+    )
+
+
+def found(of: Runs) -> dict[str, Found]:
+    """Accuracies by data and case in percent, and the differences that publications have, in points."""
+    cases = {", ".join(key): runs.right(g, "after") for key, g in runs.by(of, "data", "case").items()}
+    return {key: percent(values) for key, values in (cases | differences(of)).items()}
+
+
+def differences(of: Runs) -> dict[str, Floats]:
+    """Right answers of a case less those of another one from the same starts, (starts, 1, n), by key."""
+    right = {key: runs.right(g, "after") for key, g in runs.by(of, "data", "case").items()}
+    return {
+        key: right[data, case] - right[data, other]
+        for key, (data, case, other) in RECIPES["compared"].items()
+        if (data, case) in right and (data, other) in right
+    }
+
+
+def tables(of: Runs) -> list[table.Table]:
+    """Test accuracy by data and case, and differences."""
+    columns: dict[str, Any] = {
+        "starts": lambda g: str(len(g)),
+        "test accuracy, %": lambda g: points(runs.right(g, "after")),
+    }
+    groups = runs.by(of, "data", "case")
+    of_pairs = {(key,): values for key, values in differences(of).items()}
+    return [
+        table.table("rules on devices of few states", ("data", "rule"), groups, columns),
+        table.table("from the same starts", ("compared",), of_pairs, {"difference, points": points}),
+    ]
