@@ -17,22 +17,22 @@ from studies.table import points
 RECIPES = runs.described("published_rules")
 
 
-def run(data: str, case: str, seed: int, epochs: int, samples: int) -> dict[str, Any]:
-    """Learn from one random start; what is right of the test samples afterwards."""
+def run(data: str, case: str, seed: int, epochs: int, images: int) -> dict[str, Any]:
+    """Learn from one random start and the first ``images``; what is right of the test images afterwards."""
     of = RECIPES[data]
-    right = trained(data, of["device"], of["common"] | of["cases"][case], seed, epochs, samples)
+    right = trained(data, of["device"], of["common"] | of["cases"][case], seed, epochs, images)
     return {"after": runs.packed(right), "samples": len(right)}
 
 
 def trained(
-    data: str, device: Any, recipe: dict[str, Any], seed: int, epochs: int, samples: int, held_out: int = 0
+    data: str, device: Any, recipe: dict[str, Any], seed: int, epochs: int, images: int, held_out: int = 0
 ) -> Bools:
-    """Which test samples a die gets right after learning from the first ``samples``, or which of the last
+    """Which test samples a die gets right after learning from the first ``images``, or which of the last
     ``held_out`` training samples."""
     of = classes_of(data)
     learned: Any = ndrite.learn(
-        of.x[: samples + 1],  # the last one is held out, as `learn` asks for
-        of.labels[: samples + 1],
+        of.x[: images + 1],  # the last one is held out, as `learn` asks for
+        of.labels[: images + 1],
         held_out=1,
         device=described_device(device),
         epochs=epochs,

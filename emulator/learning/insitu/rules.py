@@ -49,9 +49,8 @@ def fields_of_rule(rule: str, **given: float | None) -> dict[str, Any]:
     CompileError where a value is given that is of other rules."""
     for name, value in given.items():
         if value and rule not in OF_RULES[name]:
-            raise CompileError(
-                f"{name} is {value:g}; accepted with {rule}: none, as it belongs to {', '.join(OF_RULES[name])}"
-            )
+            owners = ", ".join(OF_RULES[name])
+            raise CompileError(f"{name} is {value:g}; accepted with {rule}: none, as it belongs to {owners}")
     return {name: given.get(name) or of[rule] for name, of in OF_RULES.items() if rule in of}
 
 
