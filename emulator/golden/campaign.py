@@ -50,7 +50,7 @@ class FastChips:
 
     def chip(self, chip: int) -> FastCore:
         """The core of virtual chip ``chip``; the one before is overwritten."""
-        from ndrite.emulator.golden.fast_loops import redraw
+        from ndrite.emulator.golden.fast_chips import redraw
 
         schedule = key_schedule(self._seed, DOMAIN_CELL, chip + 1)
         for i, ((mean, sigma), weights) in enumerate(zip(self._laws, self._core.weights, strict=True)):

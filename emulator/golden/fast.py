@@ -109,7 +109,7 @@ class FastCore:
         self.products = [FastProduct(program, i) for i in range(len(program.products))]
         self.answers = [_answers(program, step) for step in of_kind(Table, program.steps)]
         self.weights = [product.given for product in self.products]
-        """float32 (M, K) of every product; call ``refresh`` after writing into them."""
+        """int16 (M, K) of every product; call ``refresh`` after writing into them."""
         positions_max = max((p.patches.positions for p in program.products), default=1)
         self._batch = max(1, min(CHUNK, ROWS // positions_max))
         self._work = work(program)
@@ -152,8 +152,8 @@ class FastCore:
 
 
 class FastProduct:
-    """A product laid out for the compiled loops. ``given`` float32 (M, K) may be written; ``refresh`` then
-    lays it out again."""
+    """A product laid out for the compiled loops. ``given`` int16 (M, K) may be written; ``refresh`` then
+    has it laid out again."""
 
     def __init__(self, program: Program, number: int) -> None:
         step = program.products[number]
@@ -164,9 +164,8 @@ class FastProduct:
         sizes = (layer.inputs, layer.outputs, layer.dac_bits, layer.readout == "analog", layer.adc_bits)
         of_program = (program.first_product + number, self.stride, self._tile_rows)
         self._layer = np.array([*sizes, *shifts, *of_program], np.int64)
-        self.given = np.ascontiguousarray(layer.weights.T.astype(np.float32))
-        self._weights = self.given.reshape(p.groups, -1)
-        self.refresh()
+        self.given = np.ascontiguousarray(layer.weights.T)
+        self._words: npt.NDArray[np.uint32] | None = None
         gain = np.zeros(layer.outputs, np.uint16) if step.skip_gain is None else step.skip_gain
         columns = [layer.bias, layer.gain, layer.offset, layer.scale, layer.curve, gain]
         self._columns = np.stack([column.astype(np.int64) for column in columns])
@@ -178,14 +177,21 @@ class FastProduct:
         self._where = _where(p, step.border)
 
     def refresh(self) -> None:
-        """Lay ``given`` out tile by tile; a product of a single tile uses its memory directly."""
-        _m, k = self.given.shape
-        if k <= self._tile_rows:
-            return
-        by_group = self.given.reshape(len(self._weights), -1, k)
-        tiles = [by_group[:, :, t : t + self._tile_rows] for t in range(0, k, self._tile_rows)]
-        flat = [tile.reshape(len(self._weights), -1) for tile in tiles]
-        self._weights = np.concatenate(flat, axis=1)
+        """Have ``given`` laid out again by the next run."""
+        self._words = None
+
+    def words(self) -> npt.NDArray[np.uint32]:
+        """``given`` as ``fast_loops.product`` reads it."""
+        from ndrite.emulator.golden.fast_sums import PANEL, pack
+
+        words = self._words
+        if words is None:
+            (m, k), groups, rows = self.given.shape, self.step.patches.groups, self._tile_rows
+            pairs = sum((min(rows, k - begin) + 1) // 2 for begin in range(0, k, rows))
+            words = np.zeros(groups * pairs * -(-(m // groups) // PANEL) * PANEL, np.uint32)
+            pack(self.given, groups, rows, words)
+            self._words = words
+        return words
 
     def run(self, maps: Maps, first: int, loops: _Loops) -> npt.NDArray[Any]:
         """Compute the product's map (codes, or sums int32). In the read noise, patch p of sample i is number
@@ -207,7 +213,7 @@ class FastProduct:
             skip = skip.reshape(m, n * positions)
         out = np.empty((m, n * positions), np.uint8 if step.fires else np.int32)
         codes, sums = (out, NO_SUMS) if step.fires else (NO_CODES, out)
-        fixed = (x, self._where, self._layer, self._weights, self._columns, skip, self._values)
+        fixed = (x, self._where, self._layer, self.words(), self._columns, skip, self._values)
 
         def part(low: int, high: int) -> None:
             product(*fixed, loops.schedule, first & 0xFFFFFFFF, loops.noise, low, high, codes, sums)
@@ -298,7 +304,7 @@ def channel_first(x: Codes, shape: Shape) -> Codes:
     if len(x) == 1 or shape[1:] != (1, 1):
         return np.ascontiguousarray(x.reshape(len(x), *shape).swapaxes(0, 1))
     out = np.empty((shape[0], len(x)), np.uint8)
-    turn(x, out)
+    turn(np.ascontiguousarray(x), out)
     return out.reshape(shape[0], len(x), 1, 1)
 
 

@@ -13,15 +13,18 @@ U64 = np.uint64
 
 @njit(cache=True, nogil=True)
 def turn(x: Any, out: Any) -> None:
-    """Transpose x (n, k) uint8 into ``out`` (k, n), a square at a time so that its lines stay in the
+    """Transpose x (n, k) uint8 into ``out`` (k, n), a few rows at a time so that its lines stay in the
     cache."""
-    side = 64
-    for first in range(0, x.shape[0], side):
-        last = min(x.shape[0], first + side)
-        for begin in range(0, x.shape[1], side):
-            for k in range(begin, min(x.shape[1], begin + side)):
-                for b in range(first, last):
-                    out[k, b] = x[b, k]
+    flat, to = x.reshape(x.size), out.reshape(out.size)
+    rows, columns = x.shape
+    whole = rows // 8 * 8
+    for first in range(0, whole, 8):
+        for k in range(columns):
+            for b in range(8):
+                to[U64(k * rows + first + b)] = flat[U64((first + b) * columns + k)]
+    for b in range(whole, rows):
+        for k in range(columns):
+            to[U64(k * rows + b)] = flat[U64(b * columns + k)]
 
 
 @njit(cache=True, nogil=True)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from ndrite.emulator.golden.fast_loops import deviation, keys, rounds
+from ndrite.emulator.golden.fast_noise import deviation, keys, rounds
 from ndrite.emulator.golden.learn.devices import pair_constants
 from ndrite.emulator.spec import learning as spec
 

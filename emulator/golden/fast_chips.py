@@ -1,0 +1,55 @@
+"""The compiled loops that draw virtual chips: importing this needs numba."""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from ndrite.emulator.golden.fast_noise import TABLE, U16, draw_numbers, keys
+
+
+@njit(cache=True, nogil=True)
+def cells(x: Any, y: Any, g: Any, mean: Any, sigma: Any, law: Any, code: Any) -> None:
+    """Codes int32 (2K,) of one column's cells; ``mean``, ``sigma``: int32 (2K,), of each cell."""
+    stuck_low, stuck_high, code_low, code_high, top = law[0], law[1], law[2], law[3], law[4]
+    for i in range(code.shape[0]):
+        value = np.int32(np.int32(mean[i] + np.int32(sigma[i] * g[i])) >> np.int32(16))
+        c = min(max(value, np.int32(0)), top)
+        u = np.int32(x[i] & U16(0xFFF0)) | np.int32(y[i] & U16(15))
+        c = code_high if u >= stuck_high else c
+        code[i] = code_low if u < stuck_low else c
+
+
+@njit(cache=True, nogil=True)
+def pairs(positive: Any, negative: Any, out: Any) -> None:
+    """Weights int16 from the codes of both cells of each pair."""
+    for k in range(out.shape[0]):
+        out[k] = np.int16(positive[k] - negative[k])
+
+
+@njit(cache=True, nogil=True)
+def redraw(mean: Any, sigma: Any, law: Any, schedule: Any, layer: int, key: Any, out: Any) -> None:
+    """Draw the weights int16 (M, K) of a virtual chip, a column per row.
+
+    ``mean`` int32 (M, 2K) with 16 fractional bits and the rounding half added, ``sigma`` int32 (M, 2K) with
+    8: of a column's positive cells, then its negative ones. ``law`` int32: u below which cells stick low,
+    from which on high, codes stuck low and high, code_max.
+    """
+    columns, pair_rows = mean.shape
+    rows = pair_rows // 2
+    numbers = np.arange(columns).astype(np.uint32)
+    keys(layer << 24, schedule, numbers, np.empty(columns, np.uint32), np.empty(columns, np.uint32), key)
+    # Cell 2k is the positive one of row k, cell 2k + 1 the negative one.
+    cell = np.empty(pair_rows, np.uint16)
+    for k in range(rows):
+        cell[k], cell[rows + k] = U16(2 * k), U16(2 * k + 1)
+    x, y = np.empty(pair_rows, np.uint16), np.empty(pair_rows, np.uint16)
+    lower, higher = np.empty(pair_rows, np.uint16), np.empty(pair_rows, np.uint16)
+    g, code = np.empty(pair_rows, np.int32), np.empty(pair_rows, np.int32)
+    for c in range(columns):
+        draw_numbers(cell, key[:, c], x, y, lower, higher)
+        # Apart from the loop above: gathering is quicker from indices that lie in memory.
+        for b in range(pair_rows):
+            g[b] = TABLE[lower[b]] + TABLE[higher[b]]
+        cells(x, y, g, mean[c], sigma[c], law, code)
+        pairs(code[:rows], code[rows:], out[c])

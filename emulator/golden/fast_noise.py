@@ -1,0 +1,82 @@
+"""The compiled loops' read-noise generator, as ``ndrite.emulator.spec.noise`` specifies it: needs numba.
+
+Every intermediate is cast back to its 16 or 32 bits, so that the compiler keeps it that wide: the noise of
+many patches or columns in one instruction. The other compiled loops include these functions, and numba's
+cache does not see that this file changed: set NUMBA_CACHE_DIR to a new folder after editing it.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from ndrite.emulator.golden.noise import SIGNED_TABLE
+from ndrite.emulator.spec import noise as spec
+
+KEY_ROUNDS = spec.KEY_ROUNDS
+TABLE = SIGNED_TABLE.astype(np.int32)
+U16 = np.uint16
+U32 = np.uint32
+RX, RXC, RY, RYC = U16(7), U16(9), U16(2), U16(14)
+assert (spec.SAMPLE_ROTATE_X, spec.SAMPLE_ROTATE_Y, spec.SAMPLE_WORD_BITS) == (7, 2, 16)
+assert spec.SAMPLE_ROUNDS == 7
+assert (spec.KEY_ROTATE_X, spec.KEY_ROTATE_Y, spec.KEY_WORD_BITS) == (8, 3, 32)
+
+
+@njit(cache=True, nogil=True)
+def keys(counter: Any, schedule: Any, index: Any, x: Any, y: Any, out: Any) -> None:
+    """Keys uint16 (4, n) of inferences ``index`` uint32 (n,) under ``counter``; x, y are overwritten."""
+    n = index.shape[0]
+    for b in range(n):
+        x[b] = U32(counter)
+        y[b] = index[b]
+    for i in range(KEY_ROUNDS):
+        k = schedule[i]
+        for b in range(n):
+            mixed = U32(U32(U32(U32(x[b] >> U32(8)) | U32(x[b] << U32(24))) + y[b]) ^ k)
+            x[b] = mixed
+            y[b] = U32(U32(U32(y[b] << U32(3)) | U32(y[b] >> U32(29))) ^ mixed)
+    for b in range(n):
+        out[0, b], out[1, b] = U16(y[b] & U32(0xFFFF)), U16(y[b] >> U32(16))
+        out[2, b], out[3, b] = U16(x[b] & U32(0xFFFF)), U16(x[b] >> U32(16))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def mixed(x: Any, y: Any, k: Any) -> Any:
+    """One sample round on uint16 numbers."""
+    x = U16(U16(U16(U16(x >> RX) | U16(x << RXC)) + y) ^ k)
+    return x, U16(U16(U16(y << RY) | U16(y >> RYC)) ^ x)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def rounds(x: Any, y: Any, k0: Any, k1: Any, k2: Any, k3: Any) -> Any:
+    """Both halves of the cipher text of (x, y) under a key: the seven sample rounds, unrolled."""
+    x, y = mixed(x, y, k0)
+    x, y = mixed(x, y, U16(k1 ^ U16(1)))
+    x, y = mixed(x, y, U16(k2 ^ U16(2)))
+    x, y = mixed(x, y, U16(k3 ^ U16(3)))
+    x, y = mixed(x, y, U16(k0 ^ U16(4)))
+    x, y = mixed(x, y, U16(k1 ^ U16(5)))
+    return mixed(x, y, U16(k2 ^ U16(6)))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def deviation(energy: Any, sigma_out: Any, var_cell: Any) -> Any:
+    """Noise scale of a sum of squares; the radicand is below 2^50, where the root of a float is exact or one
+    too high."""
+    radicand = sigma_out * sigma_out + ((var_cell * np.int64(energy)) >> 8)
+    r = np.int64(math.sqrt(np.float64(radicand)))
+    r -= np.int64(r * r > radicand)
+    return min(r, np.int64(65535))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def draw_numbers(number: Any, key: Any, x: Any, y: Any, low: Any, high: Any) -> None:
+    """Encipher numbers uint16 (n,) of columns or cells under one key (4,): cipher texts uint16 (n,), and the
+    table entries of their samples."""
+    k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
+    for b in range(number.shape[0]):
+        x[b], y[b] = rounds(number[b], k3, k0, k1, k2, k3)
+        low[b] = U16(y[b] & U16(1023))
+        high[b] = U16(U16(U16(y[b] >> U16(10)) | U16(x[b] << U16(6))) & U16(1023))

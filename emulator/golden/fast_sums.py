@@ -1,0 +1,140 @@
+"""The compiled loops' products, exact integer sums: importing this needs numba.
+
+Both operands are words of two 16-bit numbers, those of two rows of the array: slice codes of a patch, or
+weights of a column. A machine multiplies them pair by pair and adds each pair, twice as many products in an
+instruction as in float32, and of half as many bytes; BLAS has no such call. One operand is read as vectors,
+PANEL words of a row, the words of the other one by one: vectors of patches where there are many, of columns
+else.
+
+``fast_loops`` includes these functions, and numba's cache does not see that this file changed: set
+NUMBA_CACHE_DIR to a new folder after editing it.
+"""
+
+from typing import Any
+
+from llvmlite import binding, ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from ndrite.emulator.golden.fast_noise import U16, U32
+
+FEATURES = binding.get_host_cpu_features()
+LANES = 16 if FEATURES.get("avx512bw") else 8
+"""Sums of one vector."""
+PANEL = 2 * LANES
+ROWS_OF_WORDS = 4
+"""Words of the other operand that one pass over a panel takes: their sums stay in registers."""
+PAIRWISE = {
+    16: "llvm.x86.avx512.pmaddw.d.512" if FEATURES.get("avx512bw") else "",
+    8: "llvm.x86.avx2.pmadd.wd" if FEATURES.get("avx2") else "",
+}[LANES]
+"""Instruction that multiplies 16-bit numbers and adds each pair of products; other machines spell it out."""
+
+
+def _block(count: int) -> Any:
+    """The sums of a panel with ``count`` neighbouring words, as a function of compiled loops.
+
+    Written in the compiler's own language: it does not find the instruction by itself.
+    """
+
+    @intrinsic
+    def block(
+        typing: Any, panel: Any, start: Any, step: Any, words: Any, first: Any, stride: Any, pairs: Any,
+        out: Any, to: Any, line: Any,
+    ) -> Any:  # fmt: skip
+        """Add up ``pairs`` rows of words: vectors from panel[start] every ``step``, words from words[first]
+        every ``stride``, to int32 out[to + word * line]."""
+        word = ir.IntType(32)
+        halves, sums = ir.VectorType(ir.IntType(16), 2 * LANES), ir.VectorType(word, LANES)
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            def place(array: int, offset: Any, vector: Any) -> Any:
+                made = context.make_array(signature.args[array])(context, builder, arguments[array])
+                return builder.bitcast(builder.gep(made.data, [offset]), vector.as_pointer())
+
+            def plus(a: Any, b: int) -> Any:
+                return builder.add(a, ir.Constant(a.type, b))
+
+            def every(numbers: Any, odd: int) -> Any:
+                lanes = ir.Constant(ir.VectorType(word, LANES), [2 * i + odd for i in range(LANES)])
+                return builder.sext(builder.shuffle_vector(numbers, numbers, lanes), sums)
+
+            def multiply(a: Any, b: Any) -> Any:
+                if PAIRWISE:
+                    form = ir.FunctionType(sums, [halves, halves])
+                    return builder.call(
+                        cgutils.get_or_insert_function(builder.module, form, PAIRWISE), [a, b]
+                    )
+                even, odd = (builder.mul(every(a, i), every(b, i)) for i in range(2))
+                return builder.add(even, odd)
+
+            zero = ir.Constant(sums, [0] * LANES)
+            totals = [cgutils.alloca_once_value(builder, zero) for _ in range(2 * count)]
+            for total in totals:
+                builder.store(zero, total)
+            _, start, step, _, first, stride, pairs, _, to, line = arguments
+            with cgutils.for_range(builder, pairs) as loop:
+                panel_row, word_row = (builder.mul(loop.index, by) for by in (step, stride))
+                vectors = [
+                    builder.load(place(0, plus(builder.add(start, panel_row), i * LANES), halves), align=4)
+                    for i in range(2)
+                ]
+                for i in range(count):
+                    value = builder.load(place(3, plus(builder.add(first, word_row), i), word), align=4)
+                    value = builder.insert_element(ir.Constant(sums, ir.Undefined), value, word(0))
+                    value = builder.shuffle_vector(value, value, zero)
+                    for total, vector in zip(totals[2 * i :], vectors, strict=False):
+                        product = multiply(vector, builder.bitcast(value, halves))
+                        builder.store(builder.add(builder.load(total), product), total)
+            for i in range(2 * count):
+                offset = builder.add(to, builder.mul(line, ir.Constant(line.type, i // 2)))
+                builder.store(builder.load(totals[i]), place(7, plus(offset, i % 2 * LANES), sums), align=4)
+            return context.get_dummy_value()
+
+        whole = types.intp
+        return types.void(panel, whole, whole, words, whole, whole, whole, out, whole, whole), generate
+
+    return block
+
+
+several, single = _block(ROWS_OF_WORDS), _block(1)
+
+
+@njit(cache=True, nogil=True)
+def multiplied(
+    panels: Any, start: int, panel_step: int, row: int, size: int,
+    words: Any, first: int, word_step: int, stride: int, count: int, pairs: int, out: Any, line: int,
+) -> None:  # fmt: skip
+    """Sums int32 of ``size`` lanes with each of ``count`` words: out[word * line + lane].
+
+    Operands are uint32: a panel of PANEL words every ``panel_step`` (``word_step``), in it the next pair of
+    rows every ``row`` (``stride``).
+    """
+    for lane in range(0, size, PANEL):
+        source, i = start + lane // PANEL * panel_step, 0
+        while i < count:
+            at = first + i // PANEL * word_step + i % PANEL
+            if i + ROWS_OF_WORDS <= count:
+                several(panels, source, row, words, at, stride, pairs, out, i * line + lane, line)
+                i += ROWS_OF_WORDS
+            else:
+                single(panels, source, row, words, at, stride, pairs, out, i * line + lane, line)
+                i += 1
+
+
+@njit(cache=True, nogil=True)
+def pack(weights: Any, groups: int, tile_rows: int, out: Any) -> None:
+    """Weights int16 (M, K) into words uint32, zero before: groups, tiles, panels of columns, pairs of rows,
+    columns."""
+    m, k = weights.shape
+    share, at = m // groups, 0
+    for group in range(groups):
+        for begin in range(0, k, tile_rows):
+            end = min(k, begin + tile_rows)
+            pairs = (end - begin + 1) // 2
+            for i in range(share):
+                for r in range(begin, end):
+                    place = at + (i // PANEL * pairs + (r - begin) // 2) * PANEL + i % PANEL
+                    out[place] |= U32(U16(weights[group * share + i, r])) << U32((r - begin) % 2 * 16)
+            at += (share + PANEL - 1) // PANEL * pairs * PANEL
