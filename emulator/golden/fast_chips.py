@@ -5,7 +5,18 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from ndrite.emulator.golden.fast_noise import TABLE, U16, draw_numbers, keys
+from ndrite.emulator.golden.fast_noise import TABLE, U16, keys, rounds
+
+
+@njit(cache=True, nogil=True, inline="always")
+def draw_cells(number: Any, key: Any, x: Any, y: Any, low: Any, high: Any) -> None:
+    """Encipher the cells' numbers uint16 (n,) under one key (4,): cipher texts uint16 (n,), and the
+    table entries of their samples."""
+    k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
+    for b in range(number.shape[0]):
+        x[b], y[b] = rounds(number[b], k3, k0, k1, k2, k3)
+        low[b] = U16(y[b] & U16(1023))
+        high[b] = U16(U16(U16(y[b] >> U16(10)) | U16(x[b] << U16(6))) & U16(1023))
 
 
 @njit(cache=True, nogil=True)
@@ -47,7 +58,7 @@ def redraw(mean: Any, sigma: Any, law: Any, schedule: Any, layer: int, key: Any,
     lower, higher = np.empty(pair_rows, np.uint16), np.empty(pair_rows, np.uint16)
     g, code = np.empty(pair_rows, np.int32), np.empty(pair_rows, np.int32)
     for c in range(columns):
-        draw_numbers(cell, key[:, c], x, y, lower, higher)
+        draw_cells(cell, key[:, c], x, y, lower, higher)
         # Apart from the loop above: gathering is quicker from indices that lie in memory.
         for b in range(pair_rows):
             g[b] = TABLE[lower[b]] + TABLE[higher[b]]

@@ -10,7 +10,23 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from ndrite.emulator.golden.fast_noise import TABLE, U16, U32, deviation, draw_numbers, keys, rounds
+from ndrite.emulator.golden.fast_maps import between
+from ndrite.emulator.golden.fast_noise import TABLE, U16, U32, deviation, keys, rounds
+from ndrite.emulator.golden.fast_rows import (
+    CHANNELS,
+    CURVES,
+    INTS,
+    KIND,
+    LAYER,
+    OUT,
+    PRODUCT,
+    SIZE,
+    SKIP,
+    SOURCE,
+    VALUES,
+    WHERE,
+    WORDS,
+)  # fmt: skip
 from ndrite.emulator.golden.fast_sums import PANEL, multiplied
 
 CHUNK = 448
@@ -36,12 +52,12 @@ def slice_codes(
             energy[b] = U32(energy[b] + U32(U32(a * a) + U32(c * c)))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def draw(column: Any, key: Any, low: Any, high: Any) -> None:
-    """Look up the Gaussian entries of every patch of a column, uint16 (n,), under keys (4, n)."""
+    """Look up the Gaussian entries of columns uint16 (n,) under keys (4, n), uint16 (n,)."""
     k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
     for b in range(low.shape[0]):
-        x, y = rounds(column, k3[b], k0[b], k1[b], k2[b], k3[b])
+        x, y = rounds(column[b], k3[b], k0[b], k1[b], k2[b], k3[b])
         low[b] = U16(y & U16(1023))
         high[b] = U16(U16(U16(y >> U16(10)) | U16(x << U16(6))) & U16(1023))
 
@@ -89,20 +105,13 @@ def add_skip(skip: Any, gain: Any, shift: Any, p: Any) -> None:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def voltage(z: Any, scale: Any, half: Any, vshift: Any) -> Any:
-    """Place of a neuron's input voltage in its curve, int32."""
-    v = (np.int64(z) * scale + half) >> vshift
-    return np.int32(min(max(v, np.int64(-2048)), np.int64(2047)) + 2048)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def fire(z: Any, scale: Any, vshift: Any, values: Any, at: Any, y: Any) -> None:
+def fire(z: Any, scale: Any, half: Any, vshift: Any, values: Any, at: Any, y: Any) -> None:
     """A column's codes uint8 (n,) of z int32 (n,); ``values``: its curve's uint8 (4096,)."""
-    half = np.int64(0) if vshift == 0 else np.int64(1) << (vshift - 1)
     for b in range(y.shape[0]):
-        at[b] = voltage(z[b], scale, half, vshift)
+        v = (np.int64(z[b]) * scale + half) >> vshift
+        at[b] = U32(min(max(v, np.int64(-2048)), np.int64(2047)) + 2048)
     for b in range(y.shape[0]):
-        y[b] = values[U32(at[b])]
+        y[b] = values[at[b]]
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -126,18 +135,27 @@ def fill(border: Any, to: Any, first: Any, last: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def cut(x: Any, where: Any, first: int, out: Any) -> None:
-    """Patches ``first`` and on of maps x uint8 (C, n, H, W): out uint8 (groups * K, count)."""
-    channels, height, width = where[0], where[1], where[2]
+def cut(
+    flat: Any,
+    channels: int,
+    samples: int,
+    rows_of_map: int,
+    line: int,
+    where: Any,
+    first: int,
+    count: int,
+    to: Any,
+) -> None:
+    """``count`` patches from ``first`` on of maps uint8 (C, n, H, W): to uint8 (groups * K, count)."""
+    height, width = where[1], where[2]
     kh, kw, sh, sw, dh, dw = where[3], where[4], where[5], where[6], where[7], where[8]
     top, left, rows, columns = where[9], where[10], where[11], where[12]
     share, border = channels // where[13], np.uint8(where[14])
-    positions, count = rows * columns, out.shape[1]
-    line, plane = x.shape[3], x.shape[2] * x.shape[3]
-    flat, to = x.reshape(x.size), out.reshape(out.size)
+    positions = rows * columns
+    plane = rows_of_map * line
     sample0, r0, s0 = first // positions, first % positions // columns, first % columns
     # Places beside each other have read codes beside each other: a whole plane is one run.
-    shifted = sh == 1 and sw == 1 and columns == line and width == line and height == x.shape[2]
+    shifted = sh == 1 and sw == 1 and columns == line and width == line and height == rows_of_map
     for c in range(channels):
         for i in range(kh):
             for j in range(kw):
@@ -150,12 +168,12 @@ def cut(x: Any, where: Any, first: int, out: Any) -> None:
                 if positions == 1:
                     # A place a sample, the same of every one.
                     if begin == 0 and end == 1 and y0 >= 0 and y0 < height:
-                        source = (c * x.shape[1] + first) * plane + y0 * line + x0
+                        source = (c * samples + first) * plane + y0 * line + x0
                         copy(flat, source, plane, to, base, count)
                     else:
                         fill(border, to, base, base + count)
                     b = count
-                here, r, s = (c * x.shape[1] + sample0) * plane, r0, s0
+                here, r, s = (c * samples + sample0) * plane, r0, s0
                 while b < count:
                     if shifted:
                         q = r * columns + s
@@ -203,165 +221,155 @@ def cut(x: Any, where: Any, first: int, out: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def product(
-    x: Any,
-    where: Any,
-    layer: Any,
-    weights: Any,
-    columns: Any,
-    skip: Any,
-    values: Any,
-    schedule: Any,
-    first: int,
-    with_noise: bool,
-    from_patch: int,
-    to_patch: int,
-    codes: Any,
-    sums: Any,
-) -> None:
-    """Compute every column's outputs for patches ``from_patch`` to ``to_patch`` of maps x uint8 (C, n, H, W).
+def walk(
+    rows: Any, ints: Any, values: Any, words: Any, samples: Any, maps: Any, sums: Any, schedule: Any,
+    first: int, noise: bool, from_call: int, to_call: int, from_row: int, to_row: int, low: int, high: int,
+) -> None:  # fmt: skip
+    """Carry out rows of a program (``ndrite.emulator.golden.fast_rows``) on samples uint8 (n, k), numbered
+    from ``first`` in the read noise: rows ``from_row`` to ``to_row`` of calls ``from_call`` to ``to_call``.
 
-    ``weights`` uint32 as ``pack`` lays them out;
-    ``columns`` int64 (6, M): bias, gain, offset, scale, curve,
-    skip_gain; ``skip`` uint8 (M, n * positions), or empty. Into ``codes`` uint8 (M, n * positions) where the
-    neurons fire, else into ``sums`` int32; the other is empty. Patch p of sample i has number
-    first + i * stride + p in the read noise.
+    Maps uint8 of n samples are one behind the other in ``maps``, sums int32 in ``sums``; both are written. Of
+    products, patches ``low`` to ``high``, all where ``high`` is -1. Products are part of this function,
+    because a compiler repeats its work on a function for each that calls it.
     """
-    k, m, d, analog, shift = layer[0], layer[1], layer[2], layer[3], layer[5]
-    number, stride = layer[11], layer[12]
-    groups, positions = where[13], where[11] * where[12]
-    share = m // groups
-    width = (share + PANEL - 1) // PANEL * PANEL
-    noisy = with_noise and (layer[7] != 0 or layer[8] != 0)
-    half = np.int64(0) if shift == 0 else np.int64(1) << (shift - 1)
-    top = np.int64((1 << (layer[4] - 1)) - 1)
-    per_tile = min(k, layer[13])
-    chunk = min(CHUNK, to_patch - from_patch)
-    # An odd number of panels: rows of a panel then fall into all sets of the cache.
-    deep = ((chunk + PANEL - 1) // PANEL | 1) * PANEL
-    # Few patches: vectors of columns then, of which more are wanted than patches.
-    few = chunk < PANEL and chunk * width < PANEL * share
-    # Sums and p of a column, or of a patch where there are few, are neighbours.
-    line = width if few else deep
-    # A full layer's inputs stand as they are.
-    direct = groups * k == where[0] and positions * x.shape[2] * x.shape[3] == 1 and where[9] + where[10] == 0
-    patches, origin, row = x.reshape(x.size), 0, x.shape[1]
-    if not direct:
-        patches = np.empty(groups * k * chunk, np.uint8)
-    words = np.empty((per_tile + 1) // 2 * deep, np.uint32)
-    a = np.empty(chunk * width if few else share * deep, np.int32)
-    p, size = np.empty(m * chunk, np.int32), max(chunk, m)
-    numbers, x_text, y_text = np.empty(size, np.uint16), np.empty(size, np.uint16), np.empty(size, np.uint16)
-    all_index, x_key, y_key = (
-        np.empty(chunk, np.uint32),
-        np.empty(chunk, np.uint32),
-        np.empty(chunk, np.uint32),
-    )
-    all_keys = np.empty((4, chunk), np.uint16)
-    all_energy, all_sigma = np.empty(chunk, np.uint32), np.empty(size, np.int32)
-    all_low, all_high, all_v = np.empty(size, np.uint16), np.empty(size, np.uint16), np.empty(size, np.int32)
-    for i in range(m):
-        numbers[i] = U16(i)
-    for start in range(from_patch, to_patch, chunk):
-        n = min(chunk, to_patch - start)
-        if direct:
-            origin = start
-        else:
-            cut(x, where, start, patches[: groups * k * n].reshape(groups * k, n))
-            row = n
-        lines, lanes = (n, share) if few else (share, n)
-        index, key, energy = all_index[:n], all_keys[:, :n], all_energy[:n]
-        low, high, v, sigma = all_low[:lanes], all_high[:lanes], all_v[:lanes], all_sigma[:lanes]
-        for i in range(m):
+    row_count = to_row - from_row
+    for turn in range((to_call - from_call) * row_count):
+        row, call = rows[from_row + turn % row_count], from_call + turn // row_count
+        if row[KIND] != PRODUCT:
+            between(row, ints, values, samples, maps, call)
+            continue
+        where, layer = row[WHERE:], row[LAYER:]
+        k, m, d, analog, shift = layer[0], layer[1], layer[2], layer[3], layer[5]
+        number, stride = layer[11], layer[12]
+        groups, positions, sample_count = where[13], where[11] * where[12], samples.shape[0]
+        channels, height, plane_width = row[CHANNELS], row[CHANNELS + 1], row[CHANNELS + 2]
+        all_count = positions * sample_count
+        to_patch = all_count if high < 0 else high
+        codes_at, skip_at = row[OUT] * sample_count, row[SKIP] * sample_count
+        x = maps[row[SOURCE] * sample_count : (row[SOURCE] + row[SIZE]) * sample_count]
+        bias_at, gain_at, offset_at = row[INTS], row[INTS] + m, row[INTS] + 2 * m
+        scale_at, curve_at, skip_gain_at = row[INTS] + 3 * m, row[INTS] + 4 * m, row[INTS] + 5 * m
+        share = m // groups
+        width = (share + PANEL - 1) // PANEL * PANEL
+        noisy = noise and (layer[7] != 0 or layer[8] != 0)
+        half = np.int64(0) if shift == 0 else np.int64(1) << (shift - 1)
+        half_v = np.int64(0) if layer[6] == 0 else np.int64(1) << (layer[6] - 1)
+        top = np.int64((1 << (layer[4] - 1)) - 1)
+        per_tile = min(k, layer[13])
+        chunk = min(CHUNK, to_patch - low)
+        # An odd number of panels: rows of a panel then fall into all sets of the cache.
+        deep = ((chunk + PANEL - 1) // PANEL | 1) * PANEL
+        # Few patches: vectors of columns then, of which more are wanted than patches.
+        few = chunk < PANEL and chunk * width < PANEL * share
+        # Sums and p of a column, or of a patch where there are few, are neighbours.
+        line, p_line = (width, m) if few else (deep, chunk)
+        # A full layer's inputs stand as they are.
+        direct = (
+            groups * k == where[0] and positions * height * plane_width == 1 and where[9] + where[10] == 0
+        )
+        patches, origin, patch_line = x, 0, sample_count
+        if not direct:
+            patches = np.empty(groups * k * chunk, np.uint8)
+        slices, size = np.empty((per_tile + 1) // 2 * deep, np.uint32), max(chunk, share)
+        a = np.empty(chunk * width if few else share * deep, np.int32)
+        p, all_v, all_sigma = (
+            np.empty(m * chunk, np.int32),
+            np.empty(size, np.int32),
+            np.empty(size, np.int32),
+        )
+        all_energy, index = np.empty(chunk, np.uint32), np.empty(chunk, np.uint32)
+        x_key, y_key = np.empty(chunk, np.uint32), np.empty(chunk, np.uint32)
+        all_keys, line_keys, names = np.empty((4, chunk), U16), np.empty((4, size), U16), np.empty(size, U16)
+        lows, highs = np.empty(size, U16), np.empty(size, U16)
+        for start in range(low, to_patch, chunk):
+            n = min(chunk, to_patch - start)
+            lines, lanes = (n, share) if few else (share, n)
+            key, energy, lower, upper = all_keys[:, :n], all_energy[:n], lows[:lanes], highs[:lanes]
+            v, sigma, keys_used = all_v[:lanes], all_sigma[:lanes], line_keys if few else all_keys
+            if direct:
+                origin = start
+            else:
+                cut(x, channels, sample_count, height, plane_width, where, start, n, patches)
+                patch_line = n
+            for i in range(m):
+                for b in range(n):
+                    p[b * m + i if few else i * chunk + b] = np.int32(ints[bias_at + i])
+            position, before = start % positions, first * stride + call * positions
+            before += start // positions * stride
             for b in range(n):
-                p[b * m + i if few else i * chunk + b] = np.int32(columns[0, i])
-        position, before = start % positions, first + start // positions * stride
-        for b in range(n):
-            index[b] = U32((before + position) & 0xFFFFFFFF)
-            position += 1
-            if position == positions:
-                position, before = 0, before + stride
-        for t in range((k + per_tile - 1) // per_tile):
-            begin, end = t * per_tile, min(k, (t + 1) * per_tile)
-            pairs = (end - begin + 1) // 2
-            step = pairs * PANEL
-            for j in range(8 // d):
-                left = np.int32(j * d)
-                if noisy:
-                    keys((number << 24) | (t << 8) | j, schedule, index, x_key[:n], y_key[:n], key)
-                for group in range(groups):
-                    slice_codes(
-                        patches,
-                        origin + (group * k + begin) * row,
-                        row,
-                        end - begin,
-                        U32(j * d),
-                        U32((1 << d) - 1),
-                        words,
-                        deep,
-                        energy,
-                    )
-                    # Pairs of rows before this tile's, all of a group's.
-                    full_pairs = (per_tile + 1) // 2
-                    whole = k // per_tile * full_pairs + (k % per_tile + 1) // 2
-                    source, column = (group * whole + t * full_pairs) * width, group * share
-                    if few:
-                        multiplied(
-                            weights, source, step, PANEL, share, words, 0, PANEL, deep, n, pairs, a, line
-                        )
-                    else:
-                        multiplied(
-                            words, 0, PANEL, deep, n, weights, source, step, PANEL, share, pairs, a, line
-                        )
-                        if noisy:
+                index[b] = U32((before + position) & 0xFFFFFFFF)
+                position += 1
+                if position == positions:
+                    position, before = 0, before + stride
+            for t in range((k + per_tile - 1) // per_tile):
+                begin, end = t * per_tile, min(k, (t + 1) * per_tile)
+                pairs, full_pairs = (end - begin + 1) // 2, (per_tile + 1) // 2
+                # Pairs of rows of all of a group's tiles.
+                whole = k // per_tile * full_pairs + (k % per_tile + 1) // 2
+                step = pairs * PANEL
+                for j in range(8 // d):
+                    left, down, mask = np.int32(j * d), U32(j * d), U32((1 << d) - 1)
+                    if noisy:
+                        keys((number << 24) | (t << 8) | j, schedule, index[:n], x_key, y_key, key)
+                    for group in range(groups):
+                        at = origin + (group * k + begin) * patch_line
+                        slice_codes(patches, at, patch_line, end - begin, down, mask, slices, deep, energy)
+                        source = row[WORDS] + (group * whole + t * full_pairs) * width
+                        column = group * share
+                        if few:
+                            multiplied(
+                                words, source, step, PANEL, share, slices, 0, PANEL, deep, n, pairs, a, line
+                            )
+                        else:
+                            multiplied(
+                                slices, 0, PANEL, deep, n, words, source, step, PANEL, share, pairs, a, line
+                            )
                             for b in range(n):
                                 sigma[b] = np.int32(deviation(energy[b], layer[7], layer[8]))
-                    for i in range(lines):
-                        sums_line = a[i * line : i * line + lanes]
-                        if not noisy:
+                        if few:
                             for b in range(lanes):
-                                v[b] = sums_line[b]
-                        else:
-                            if few:
-                                here = numbers[column : column + share]
-                                draw_numbers(here, key[:, i], x_text, y_text, low, high)
-                                scale = np.int32(deviation(energy[i], layer[7], layer[8]))
+                                names[b] = U16(column + b)
+                        for i in range(lines):
+                            sums_line = a[i * line : i * line + lanes]
+                            if not noisy:
                                 for b in range(lanes):
-                                    sigma[b] = scale
+                                    v[b] = sums_line[b]
                             else:
-                                draw(U16(column + i), key, low, high)
-                            add_noise(sums_line, sigma, TABLE, low, high, v)
-                        p_first = i * m + column if few else (column + i) * chunk
-                        part = p[p_first : p_first + lanes]
-                        if analog:
-                            for b in range(lanes):
-                                part[b] = np.int32(part[b] + np.int32(v[b] << left))
-                        elif few:
-                            gain, offset = columns[1, column:], columns[2, column:]
-                            convert_columns(v, gain, offset, half, shift, top, left, part)
-                        else:
-                            gain_of, offset_of = columns[1, column + i], columns[2, column + i]
-                            convert(v, gain_of, offset_of, half, shift, top, left, part)
-        half_v = np.int64(0) if layer[6] == 0 else np.int64(1) << (layer[6] - 1)
-        for i in range(m):
-            if few:
-                for b in range(n):
-                    z = p[b * m + i : b * m + i + 1]
-                    if skip.shape[0]:
-                        add_skip(skip[i, start + b : start + b + 1], columns[5, i], layer[10], z)
-                    if layer[9]:
-                        at = U32(voltage(z[0], columns[3, i], half_v, layer[6]))
-                        codes[i, start + b] = values[columns[4, i], at]
-                    else:
-                        sums[i, start + b] = z[0]
-                continue
-            z = p[i * chunk : i * chunk + n]
-            if skip.shape[0]:
-                add_skip(skip[i, start : start + n], columns[5, i], layer[10], z)
-            if layer[9]:
-                curve = values[columns[4, i]]
-                fire(z, columns[3, i], layer[6], curve, v, codes[i, start : start + n])
-            else:
-                # Assigning the slice would have numba compile the text of an error about its shape.
-                for b in range(n):
-                    sums[i, start + b] = z[b]
+                                if few:
+                                    scale = np.int32(deviation(energy[i], layer[7], layer[8]))
+                                    for b in range(lanes):
+                                        sigma[b] = scale
+                                    for r in range(4):
+                                        word = key[r, i]
+                                        for b in range(lanes):
+                                            line_keys[r, b] = word
+                                else:
+                                    for b in range(lanes):
+                                        names[b] = U16(column + i)
+                                draw(names, keys_used, lower, upper)
+                                add_noise(sums_line, sigma, TABLE, lower, upper, v)
+                            p_at = i * m + column if few else (column + i) * chunk
+                            part, of = p[p_at : p_at + lanes], column if few else column + i
+                            gain, offset = ints[gain_at + of :], ints[offset_at + of :]
+                            if analog:
+                                for b in range(lanes):
+                                    part[b] = np.int32(part[b] + np.int32(v[b] << left))
+                            elif few:
+                                convert_columns(v, gain, offset, half, shift, top, left, part)
+                            else:
+                                convert(v, gain[0], offset[0], half, shift, top, left, part)
+            for i in range(m):
+                if few:
+                    for b in range(n):
+                        all_v[b] = p[b * m + i]
+                z = all_v[:n] if few else p[i * p_line : i * p_line + n]
+                at = i * all_count + start
+                if skip_at >= 0:
+                    add_skip(maps[skip_at + at : skip_at + at + n], ints[skip_gain_at + i], layer[10], z)
+                if layer[9]:
+                    curve = row[VALUES] + ints[curve_at + i] * CURVES
+                    answers, y = values[curve : curve + CURVES], maps[codes_at + at : codes_at + at + n]
+                    fire(z, ints[scale_at + i], half_v, layer[6], answers, index, y)
+                else:
+                    for b in range(n):
+                        sums[at + b] = z[b]

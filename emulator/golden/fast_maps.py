@@ -1,6 +1,7 @@
 """The compiled loops of ``ndrite.emulator.golden.fast`` between products: importing this needs numba.
 
-Maps are (C, n, H, W) of codes.
+Maps are (C, n, H, W) of codes. ``fast_loops`` includes these functions, and numba's cache does not see that
+this file changed: set NUMBA_CACHE_DIR to a new folder after editing it.
 """
 
 from typing import Any
@@ -8,28 +9,55 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from ndrite.emulator.golden.fast_rows import (
+    CHANNELS,
+    COPY,
+    COUNT,
+    DIMS,
+    GATE,
+    INTS,
+    KIND,
+    LOAD,
+    MAP_DIMS,
+    OUT,
+    OUT_SIZE,
+    POOL,
+    SHIFT,
+    SIZE,
+    SOURCE,
+    START,
+    STRIDES,
+    TABLE,
+    TERM,
+    VALUES,
+    WHERE,
+    ZERO,
+)  # fmt: skip
+
 U64 = np.uint64
 
 
 @njit(cache=True, nogil=True)
-def turn(x: Any, out: Any) -> None:
-    """Transpose x (n, k) uint8 into ``out`` (k, n), a few rows at a time so that its lines stay in the
+def turn(x: Any, rows: int, columns: int, to: Any) -> None:
+    """Transpose x (rows, columns) uint8 into ``to``, eight rows at a time so that its lines stay in the
     cache."""
-    flat, to = x.reshape(x.size), out.reshape(out.size)
-    rows, columns = x.shape
     whole = rows // 8 * 8
     for first in range(0, whole, 8):
         for k in range(columns):
             for b in range(8):
-                to[U64(k * rows + first + b)] = flat[U64((first + b) * columns + k)]
+                to[U64(k * rows + first + b)] = x[U64((first + b) * columns + k)]
     for b in range(whole, rows):
         for k in range(columns):
-            to[U64(k * rows + b)] = flat[U64(b * columns + k)]
+            to[U64(k * rows + b)] = x[U64(b * columns + k)]
 
 
 @njit(cache=True, nogil=True)
-def pool(x: Any, where: Any, average: bool, mul: Any, shift: int, out: Any) -> None:
-    """Largest code of every window, or its clip(rshift_round(sum * mul, shift), 0, 255)."""
+def pool(
+    flat: Any, planes: int, rows_of_map: int, line: int, where: Any, mul: Any, shift: int, to: Any
+) -> None:
+    """Largest code of every window, or its clip(rshift_round(sum * mul, shift), 0, 255), of
+    maps uint8 (planes, rows_of_map, line)."""
+    average = mul.shape[0] > 0
     height, width, kh, kw = where[1], where[2], where[3], where[4]
     sh, sw, dh, dw, top, left, rows, columns = where[5:13]
     border = np.int32(where[14])
@@ -39,9 +67,8 @@ def pool(x: Any, where: Any, average: bool, mul: Any, shift: int, out: Any) -> N
     for j in range(kw):
         begins[j] = min(columns, max(0, -((j * dw - left) // sw)))
         ends[j] = max(begins[j], min(columns, -((j * dw - left - width) // sw)))
-    flat, to = x.reshape(x.size), out.reshape(out.size)
     largest = np.empty(columns, np.int32)
-    for plane in range(x.shape[0] * x.shape[1]):
+    for plane in range(planes):
         for r in range(rows):
             largest[:] = np.int32(0)
             for i in range(kh):
@@ -50,7 +77,7 @@ def pool(x: Any, where: Any, average: bool, mul: Any, shift: int, out: Any) -> N
                 for j in range(kw):
                     begin = columns if outside else begins[j]
                     end = columns if outside else ends[j]
-                    source = (plane * x.shape[2] + row) * x.shape[3] + j * dw - left
+                    source = (plane * rows_of_map + row) * line + j * dw - left
                     if average:
                         for s in range(begin):
                             largest[s] = np.int32(largest[s] + border)
@@ -75,12 +102,14 @@ def pool(x: Any, where: Any, average: bool, mul: Any, shift: int, out: Any) -> N
 
 
 @njit(cache=True, nogil=True)
-def look_up(x: Any, channel: Any, answers: Any, out: Any) -> None:
-    """Element e of ``out`` (E, values) is ``answers[e]`` (256,) of row ``channel[e]`` of x (C, values)."""
-    for e in range(out.shape[0]):
-        codes, answer, to = x[channel[e]], answers[e], out[e]
-        for b in range(to.shape[0]):
-            to[b] = answer[codes[b]]
+def look_up(x: Any, channel: Any, answers: Any, to: Any) -> None:
+    """Element e of ``to`` (E, values) is entry e * 256 on of ``answers`` of row ``channel[e]`` of x (C,
+    values)."""
+    count = to.shape[0] // channel.shape[0]
+    for e in range(channel.shape[0]):
+        first = channel[e] * count
+        for b in range(count):
+            to[U64(e * count + b)] = answers[U64(e * 256 + x[U64(first + b)])]
 
 
 @njit(cache=True, nogil=True)
@@ -100,3 +129,76 @@ def close_gate(total: Any, shift: int, zero: int, out: Any) -> None:
     half = np.int64(0) if shift == 0 else np.int64(1) << (shift - 1)
     for i in range(total.shape[0]):
         out[i] = min(max(((total[i] + half) >> shift) + zero, 0), 255)
+
+
+@njit(cache=True, nogil=True)
+def arrange(source: Any, row: Any, n: int, out: Any) -> None:
+    """Fill ``out`` in order from ``source`` with the dimensions and strides of a row: transposes, repeats."""
+    dims, strides, count = np.empty(MAP_DIMS + 1, np.int64), np.empty(MAP_DIMS + 1, np.int64), 0
+    dims[0] = strides[0] = 1
+    for i in range(MAP_DIMS):
+        dim = row[DIMS + 2 * i] * (n if row[DIMS + 2 * i + 1] else 1)
+        stride = row[STRIDES + 2 * i] * (n if row[STRIDES + 2 * i + 1] else 1)
+        if dim == 1:
+            continue
+        if count and strides[count - 1] == stride * dim:
+            # Neighbours in both: one dimension.
+            dims[count - 1] *= dim
+            strides[count - 1] = stride
+        else:
+            dims[count], strides[count] = dim, stride
+            count += 1
+    last = max(0, count - 1)
+    index, at, to = np.zeros(MAP_DIMS + 1, np.int64), 0, 0
+    while to < out.shape[0]:
+        stride = strides[last]
+        if stride == 1:
+            for i in range(dims[last]):
+                out[np.uint64(to + i)] = source[np.uint64(at + i)]
+        else:
+            for i in range(dims[last]):
+                out[np.uint64(to + i)] = source[np.uint64(at + i * stride)]
+        to += dims[last]
+        d = last - 1
+        while d >= 0:
+            index[d] += 1
+            at += strides[d]
+            if index[d] < dims[d]:
+                break
+            at -= dims[d] * strides[d]
+            index[d] = 0
+            d -= 1
+
+
+@njit(cache=True, nogil=True)
+def between(row: Any, ints: Any, codes: Any, x: Any, maps: Any, call: int) -> None:
+    """Carry out a row that is no product, of call ``call`` on samples x uint8 (n, k)."""
+    n, kind = x.shape[0], row[KIND]
+    out = maps[row[OUT] * n : (row[OUT] + row[OUT_SIZE]) * n]
+    source = maps[row[SOURCE] * n : (row[SOURCE] + row[SIZE]) * n]
+    channels, height, width = row[CHANNELS], row[CHANNELS + 1], row[CHANNELS + 2]
+    if kind in (LOAD, COPY):
+        if kind == LOAD:
+            source = x.reshape(x.size)[call * row[SIZE] :]
+        if kind == LOAD and height * width == 1 and x.shape[1] == channels and n > 1:
+            turn(source, n, channels, out)
+        else:
+            arrange(source, row, n, out)
+    elif kind == START:
+        if call == 0:
+            for i in range(out.shape[0]):
+                out[i] = row[ZERO]
+    elif kind == POOL:
+        mul = ints[row[INTS] : row[INTS] + row[COUNT]]
+        pool(source, channels * n, height, width, row[WHERE:], mul, row[SHIFT], out)
+    elif kind == TABLE:
+        channel = ints[row[INTS] : row[INTS] + row[COUNT]]
+        look_up(source, channel, codes[row[VALUES] :], out)
+    elif kind == GATE:
+        total = np.zeros(out.shape[0], np.int64)
+        for t in range(row[COUNT]):
+            term = ints[row[INTS] + TERM * t : row[INTS] + TERM * (t + 1)]
+            a, b = term[0] * n, term[1] * n
+            second = maps[b : b + out.shape[0]] if b >= 0 else maps[:0]
+            add_term(maps[a : a + out.shape[0]], second, term[2], term[3], term[4], total)
+        close_gate(total, row[SHIFT], row[ZERO], out)

@@ -69,14 +69,3 @@ def deviation(energy: Any, sigma_out: Any, var_cell: Any) -> Any:
     r = np.int64(math.sqrt(np.float64(radicand)))
     r -= np.int64(r * r > radicand)
     return min(r, np.int64(65535))
-
-
-@njit(cache=True, nogil=True, inline="always")
-def draw_numbers(number: Any, key: Any, x: Any, y: Any, low: Any, high: Any) -> None:
-    """Encipher numbers uint16 (n,) of columns or cells under one key (4,): cipher texts uint16 (n,), and the
-    table entries of their samples."""
-    k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
-    for b in range(number.shape[0]):
-        x[b], y[b] = rounds(number[b], k3, k0, k1, k2, k3)
-        low[b] = U16(y[b] & U16(1023))
-        high[b] = U16(U16(U16(y[b] >> U16(10)) | U16(x[b] << U16(6))) & U16(1023))

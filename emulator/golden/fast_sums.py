@@ -12,23 +12,25 @@ NUMBA_CACHE_DIR to a new folder after editing it.
 
 from typing import Any
 
-from llvmlite import binding, ir
+import numpy as np
+import numpy.typing as npt
 from numba import njit, types
 from numba.core import cgutils
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from ndrite.emulator.golden.fast_noise import U16, U32
 
-FEATURES = binding.get_host_cpu_features()
-LANES = 16 if FEATURES.get("avx512bw") else 8
+ir = cgutils.ir  # type: ignore[attr-defined]  # llvmlite, as numba has it
+FEATURES = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
+"""Of the machine that numba compiles for."""
+LANES = 16 if "+avx512bw" in FEATURES else 8
 """Sums of one vector."""
 PANEL = 2 * LANES
 ROWS_OF_WORDS = 4
 """Words of the other operand that one pass over a panel takes: their sums stay in registers."""
-PAIRWISE = {
-    16: "llvm.x86.avx512.pmaddw.d.512" if FEATURES.get("avx512bw") else "",
-    8: "llvm.x86.avx2.pmadd.wd" if FEATURES.get("avx2") else "",
-}[LANES]
+PAIRWISE = "llvm.x86.avx512.pmaddw.d.512" if LANES == 16 else "llvm.x86.avx2.pmadd.wd"
+PAIRWISE = PAIRWISE if "+avx2" in FEATURES else ""
 """Instruction that multiplies 16-bit numbers and adds each pair of products; other machines spell it out."""
 
 
@@ -123,10 +125,17 @@ def multiplied(
                 i += 1
 
 
+def words_of(shape: tuple[int, ...], groups: int, tile_rows: int) -> npt.NDArray[np.uint32]:
+    """Room for weights (M, K) as ``pack`` lays them out."""
+    m, k = shape
+    pairs = sum((min(tile_rows, k - begin) + 1) // 2 for begin in range(0, k, tile_rows))
+    return np.zeros(groups * pairs * -(-(m // groups) // PANEL) * PANEL, np.uint32)
+
+
 @njit(cache=True, nogil=True)
-def pack(weights: Any, groups: int, tile_rows: int, out: Any) -> None:
-    """Weights int16 (M, K) into words uint32, zero before: groups, tiles, panels of columns, pairs of rows,
-    columns."""
+def pack(weights: Any, groups: int, tile_rows: int, out: Any) -> Any:
+    """Weights int16 (M, K) as words: groups, tiles, panels of columns, pairs of rows, columns. Returns
+    ``out`` uint32, zero before."""
     m, k = weights.shape
     share, at = m // groups, 0
     for group in range(groups):
@@ -138,3 +147,4 @@ def pack(weights: Any, groups: int, tile_rows: int, out: Any) -> None:
                     place = at + (i // PANEL * pairs + (r - begin) // 2) * PANEL + i % PANEL
                     out[place] |= U32(U16(weights[group * share + i, r])) << U32((r - begin) % 2 * 16)
             at += (share + PANEL - 1) // PANEL * pairs * PANEL
+    return out

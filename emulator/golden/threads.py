@@ -1,7 +1,4 @@
-"""threads: a batch of samples over the processors, each with BLAS kept to one thread.
-
-The products are small: BLAS threads of their own would make them slower, whole samples side by side do not.
-"""
+"""threads: a batch of samples over the processors, and small products with BLAS kept to one thread."""
 
 import os
 from collections.abc import Callable
@@ -39,8 +36,7 @@ def in_threads(part: Callable[[int, int], None], samples: int, each: int, thread
         part(0, samples)
         return
     edges = [samples * i // parts for i in range(parts + 1)]
-    with one_blas_thread():
-        list(_pool().map(part, edges[:-1], edges[1:]))
+    list(_pool().map(part, edges[:-1], edges[1:]))
 
 
 def left_over(samples: int, each: int, threads: int) -> int:
@@ -65,7 +61,7 @@ def _pool() -> ThreadPoolExecutor:
 
 @cache
 def _blas() -> Any:
-    # What the compiled loops multiply with: loaded before the loaded libraries are looked for.
+    # SciPy has a BLAS of its own: loaded before the loaded libraries are looked for.
     import scipy.linalg.cython_blas  # noqa: F401
     from threadpoolctl import ThreadpoolController
 

@@ -256,11 +256,23 @@ def test_tall_columns_of_small_weights() -> None:
     compiled(p, x, Core(p, fast=False).infer(x, seed=4), seed=4)
 
 
+@pytest.mark.parametrize(("k", "groups"), [(7, 1), (16, 1), (9, 3)])
+def test_compiled_loops_equal_numpy_around_vectors(k: int, groups: int) -> None:
+    """Samples and columns around one vector and two of any machine, rows of tiles odd and even."""
+    rng = np.random.default_rng([12, k, groups])
+    patches = Patches(shape=(k * groups, 1, 1), kernel=(1, 1), groups=groups)
+    for samples, share, d in itertools.product((1, 2, 7, 15, 16, 17, 33), (1, 3, 4, 16, 18, 33), (8, 2)):
+        columns = layer(rng, k, share * groups, dac_bits=d)
+        p = program(patches.shape, Product(layer=columns, sources=(0,), patches=patches))
+        x = inputs(p, rng, samples)
+        compiled(p, x, Core(p, fast=False).infer(x, seed=5), seed=5)
+
+
 def test_compiled_loops_cut_every_small_patch() -> None:
     """Maps of up to three rows and columns, kernels up to 3 x 3, strides, dilations, borders and groups: as
     ``Patches.cut``, from the first patch and from one in the middle."""
-    from ndrite.emulator.golden.fast import _where
     from ndrite.emulator.golden.fast_loops import cut
+    from ndrite.emulator.golden.fast_rows import where
 
     rng, compared, shapes = np.random.default_rng(3), 0, 0
     sides, pairs = (1, 2, 3), ((1, 1), (2, 2), (1, 2))
@@ -278,7 +290,8 @@ def test_compiled_loops_cut_every_small_patch() -> None:
         wanted = patches.cut(x, 255).reshape(-1, groups * patches.inputs)
         for first in {0, len(wanted) // 2}:
             found = np.empty((wanted.shape[1], len(wanted) - first), np.uint8)
-            cut(np.ascontiguousarray(x.swapaxes(0, 1)), _where(patches, 255), first, found)
+            maps, numbers = x.swapaxes(0, 1).ravel(), np.array(where(patches, 255), np.int64)
+            cut(maps, c, 3, h, w, numbers, first, found.shape[1], found.reshape(-1))
             np.testing.assert_array_equal(found.T, wanted[first:], err_msg=str(patches))
             compared += found.size
         shapes += 1
