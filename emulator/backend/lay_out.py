@@ -37,14 +37,16 @@ from ndrite.emulator.spec.walk_record import record
 
 
 class Fitting(NamedTuple):
-    """A program that a geometry can hold: ``lowered``, and the records of its ``walk``, int32."""
+    """A program that fits a geometry: its ``lowered`` form, and the step records ``walk`` (int32) by which
+    the device runs it."""
 
     lowered: Lowered
     walk: npt.NDArray[np.int32]
 
 
 def check_fits(program: Program, geometry: Geometry) -> Fitting:
-    """Lower ``program`` for ``geometry``. Raises GeometryError naming the first thing that it cannot hold."""
+    """Lower ``program`` for ``geometry`` and return the result. Raises GeometryError naming the first limit
+    of the geometry that the program exceeds."""
 
     def require(value: int, most: int, what: str, how: str = "") -> None:
         if value > most:
@@ -93,7 +95,7 @@ def check_fits(program: Program, geometry: Geometry) -> Fitting:
 
 
 def weight_words(lowered: Lowered, geometry: Geometry) -> int:
-    """Words of each lane's weight memory that the program takes."""
+    """Return how many words of each lane's weight memory the program needs."""
     geometry = divided(lowered.program, geometry)
     return sum(_words(p, geometry) for p in lowered.products)
 
@@ -103,7 +105,8 @@ def _words(p: Product, geometry: Geometry) -> int:
 
 
 def divided(program: Program, geometry: Geometry) -> Geometry:
-    """Return ``geometry`` as ``program`` uses it: layers of a chain never split the lanes into groups.
+    """Return ``geometry`` as it applies to ``program``: in a chain of full layers the lanes always form one
+    group.
 
     They follow each other at once, and lanes change their groups only when the array has run empty.
     """
@@ -111,13 +114,13 @@ def divided(program: Program, geometry: Geometry) -> Geometry:
 
 
 def column_words(lowered: Lowered, geometry: Geometry) -> int:
-    """Words of each column parameter memory that the program takes."""
+    """Return how many words of each column parameter memory the program needs."""
     return _step_bases(lowered, geometry)[-1]
 
 
 def _step_bases(lowered: Lowered, geometry: Geometry) -> list[int]:
-    """First word of each step in the column memories, where every group takes whole readouts; then the end of
-    the last step."""
+    """Return the first word of each step in the column memories, followed by the end of the last step. Every
+    group of columns is padded to a multiple of ``readouts``."""
     bases = [0]
     for step in lowered.steps:
         spans = [p.patches.groups * whole_readouts(p.share, geometry) for p in of_kind(Product, [step])]
@@ -137,7 +140,8 @@ def descriptor(
     column_base: int,
     number: int,
 ) -> npt.NDArray[np.int32]:
-    """A layer's descriptor words, int32 (8,)."""
+    """Return a layer's descriptor words, int32 (8,): the layer's constants and where its weights and columns
+    begin."""
     layer, groups = product.layer, product.patches.groups
     values = {name: getattr(layer, name) for name in DESCRIPTOR if hasattr(layer, name)} | {
         "tile_rows": layer.tile_rows(rows),
@@ -159,7 +163,7 @@ def descriptor(
 
 
 def parameters(layer: Layer) -> dict[str, npt.NDArray[np.int32]]:
-    """Words of a layer in the column memories, int32 (M,) by region."""
+    """Return a layer's column parameters as memory words: an int32 (M,) array for each memory region."""
     gain, offset = layer.gain.astype(np.uint32), layer.offset.astype(np.int64) & 0xFFF
     scale, curve = layer.scale.astype(np.uint32), layer.curve.astype(np.uint32)
     return {
@@ -170,8 +174,8 @@ def parameters(layer: Layer) -> dict[str, npt.NDArray[np.int32]]:
 
 
 def lay_out(program: Program, geometry: Geometry) -> list[Section]:
-    """Every memory word that ``program`` needs on ``geometry``, as contiguous sections. Raises GeometryError
-    when the program does not fit."""
+    """Return every memory word that ``program`` needs on ``geometry``, as contiguous sections. Raises
+    GeometryError when the program does not fit."""
     lowered, steps = check_fits(program, geometry)
     geometry = divided(program, geometry)
     n, depth, walked = geometry.lanes, geometry.weight_depth, not program.is_chain

@@ -84,7 +84,8 @@ def lay_out_learning(
 
 
 def state_places(learning: Learning, geometry: Geometry) -> list[list[tuple[int, int]]]:
-    """Places of every layer's states: (address, words) of each lane."""
+    """Return where the device states of every layer lie in memory: for each layer a list of (address, words),
+    one entry per lane."""
     places, row_base = [], 0
     for layer in learning.layers:
         places.append(
@@ -106,8 +107,8 @@ def _law(
     known: dict[str, int],
     geometry: Geometry,
 ) -> list[Section]:
-    """Write record ``record``, called ``what`` in errors, and the tables of its devices; fields not in
-    ``known`` come from the layer and its devices."""
+    """Return the memory sections of record ``record`` and of its devices' tables; ``what`` names the record
+    in errors. Fields that are not in ``known`` are read from the layer and its devices."""
     tables = [
         Section(
             f"{name} of {what}",
@@ -123,7 +124,7 @@ def _law(
 def _record(
     of: Layer, learned: LearningLayer, devices: Devices, known: dict[str, int]
 ) -> npt.NDArray[np.int32]:
-    """Pack a record, int32 (SETTING_WORDS,)."""
+    """Pack the settings of one kind of device of a layer into a record, int32 (SETTING_WORDS,)."""
     known = {
         "inputs": of.inputs,
         "outputs": of.outputs,
@@ -150,7 +151,7 @@ def _int32(words: Sequence[int]) -> npt.NDArray[np.int32]:
 
 
 def check_learning_fits(learning: Learning, geometry: Geometry) -> None:
-    """Raise GeometryError unless a geometry holds a learning program."""
+    """Raise GeometryError unless ``geometry`` can hold the learning program."""
     layers, g = learning.program.layers, geometry
 
     def accept(ok: bool, what: str, value: object, accepted: str) -> None:

@@ -29,7 +29,7 @@ SAMPLE = 0
 
 @record()
 class Fill(StepBase):
-    """A map of shape ``of`` filled with ``code``: the initial value of a state."""
+    """A step that fills a map of shape ``of`` with the code ``code``: the initial value of a state."""
 
     kind: ClassVar[str] = "fill"
     sources = ()
@@ -47,14 +47,16 @@ class Fill(StepBase):
 
 
 class PerLoweredKind(PerKind):
-    """An implementation for each kind of step that a device walks through; tables are products there."""
+    """Visitor with one method for each kind of step that a device executes; lowering has turned tables into
+    products."""
 
     @abstractmethod
     def fill(self, *arguments: Any, **options: Any) -> Any:
-        """A map of one code."""
+        """Process a step that fills a map with one code."""
 
     def table(self, *arguments: Any, **options: Any) -> Any:
-        """Never called: lowering makes a product of every table."""
+        """Raise TypeError: a lowered program contains no tables, since lowering turns every table into a
+        product."""
         raise TypeError("a table is left in a lowered program")
 
 
@@ -62,7 +64,8 @@ Walked = Product | Pool | Gate | Fill
 
 
 class Lowered(PerKind):
-    """A program's steps for a device: initial states, one call's body, transitions between calls, and the
+    """A program's steps for a device, in four parts: initial values of the states, the body that every time
+    step of a sequence (call) repeats, the copies between calls, and the final product that returns the
     answer.
 
     Attributes
@@ -113,16 +116,17 @@ class Lowered(PerKind):
 
     @property
     def products(self) -> tuple[Product, ...]:
-        """Products that the array holds, in order."""
+        """Return the products that the array computes, in order."""
         return of_kind(Product, self.steps)
 
     @property
     def fires(self) -> bool:
-        """Whether any neuron does."""
+        """Return whether any product of the program ends in neurons."""
         return any(product.fires for product in self.products)
 
     def _add(self, step: Walked, *, to: int | None = None, number: int = 0) -> int:
-        """Append a step and return the number of the map that it writes: ``to``, or a new one."""
+        """Append a step and return the number of the map that the step writes: ``to`` if given, otherwise a
+        new number."""
         if to is None:
             to, self._next = self._next, self._next + 1
             # A step looks shapes up by number, for which a dictionary serves as well as a list.
@@ -133,18 +137,19 @@ class Lowered(PerKind):
         return to
 
     def _copy(self, source: int, *, to: int | None = None) -> int:
-        """Append a copy of a map; return the copy's number."""
+        """Append a step that copies a map; return the copy's number."""
         patches = Patches(shape=self.shapes[source], kernel=(1, 1))
         return self._add(Pool(of="max", sources=(source,), patches=patches), to=to)
 
     def _flattened(self, source: int) -> int:
-        """Append a copy of a map as a single pixel, channel by channel; return its number."""
+        """Append a step that copies a map to a single pixel whose channels are the map's values, channel by
+        channel; return the copy's number."""
         number = self._copy(source)
         self.shapes[number] = (math.prod(self.shapes[source]), 1, 1)
         return number
 
     def _take(self, step: Step, number: int, to: int | None) -> None:
-        """Append the lowered form of ``step``, which makes map ``number`` of the program.
+        """Append the lowered form of ``step``, which computes map ``number`` of the program.
 
         ``to``: the map that a gate writes, where that is not a new one.
         """
@@ -159,7 +164,7 @@ class Lowered(PerKind):
         return self._add(step, **where)
 
     def pool(self, step: Pool, **where: Any) -> int:
-        """Append the pool once for each place of its blocks."""
+        """Append the pool once for each position of its blocks."""
         to = self._add(step, **where)
         for place in range(1, step.block[0] * step.block[1]):
             self.places[len(self.steps)] = place
@@ -167,7 +172,7 @@ class Lowered(PerKind):
         return to
 
     def table(self, step: Table, **where: Any) -> int:
-        """Append the table as a product whose weights pick channels."""
+        """Append the table as a product whose weight matrix selects channels."""
         shape = step.joined(self.shapes)
         layer = dataclasses.replace(
             _picking(step.channel, shape[0]),
@@ -182,24 +187,26 @@ class Lowered(PerKind):
         return self._add(Product(layer=layer, sources=step.sources, patches=patches), **where)
 
     def _here(self, step: Step) -> Step:
-        """Return ``step`` with the present numbers of its maps."""
+        """Return ``step`` with its maps renumbered from the program's numbers to the numbers in the lowered
+        program."""
         alone = cache(lambda m: self._alone(self._moved[m]))
         return step.moved(lambda maps: self._side_by_side(tuple(self._moved[m] for m in maps)), alone)
 
     def _number_of(self, step: Step) -> int:
-        """Number of a product in the key of the read noise; 0 for other steps."""
+        """Return a product's number in the key of the read noise; 0 for other steps."""
         numbers = (i for i, product in enumerate(self.program.products) if product is step)
         return next((self.program.first_product + i for i in numbers), 0)
 
     def _codes(self) -> Product:
-        """Product that outputs the program's last map as sums; it needs an n x n identity layer."""
+        """Return the product that outputs the program's last map as sums, through an n x n identity layer."""
         shape, source = self.program.map_shapes[-1], self._moved[len(self.program.map_shapes) - 1]
         outputs, patches = math.prod(shape), Patches.whole(shape)
         picks = _picking(np.argsort(patches.by_place(np.arange(outputs))), outputs)
         return Product(layer=picks, sources=(source,), patches=patches, fires=False)
 
     def _end_call(self) -> None:
-        """Copy each state's source into the state; old values that are still read are saved first."""
+        """Append the copies at the end of a call: each state takes over the value of its source map. Old
+        values of states that are still read are saved first."""
         moved = enumerate((self._moved[state.source] for state in self.program.states), 1)
         sources = {number: source for number, source in moved if number != source}
         saved = {m: self._copy(m) for m in sorted(set(sources) & set(sources.values()))}
@@ -207,13 +214,13 @@ class Lowered(PerKind):
             self._copy(saved.get(source, source), to=number)
 
     def _alone(self, source: int) -> int:
-        """Number of a map that may be read at any place; of a sample of several calls, a copy of this call's
-        inputs."""
+        """Return the number of a map whose values may be read in any order: ``source``, or a copy of this
+        call's inputs if the sample holds several calls."""
         return self._copy(source) if source == SAMPLE and self.program.calls > 1 else source
 
     def _side_by_side(self, sources: tuple[int, ...]) -> tuple[int, ...]:
-        """Numbers of ``sources``, or of copies of those that lie elsewhere already; every reader of the same
-        sources gets the same copies.
+        """Return the numbers of maps that lie side by side in memory: ``sources``, with copies in place of
+        those that already lie elsewhere. Every reader of the same sources gets the same copies.
 
         Joined by channel they share pixels, which a gate's maps do not; of others each is one pixel.
         """
@@ -249,7 +256,8 @@ def lower(program: Program) -> Lowered:
 
 
 def _at_once(program: Program) -> dict[int, int]:
-    """Gates that may write a state's next value in its place, since no later step reads the present one.
+    """Return the gates that may overwrite a state with its next value, since no later step reads the present
+    value: step index to state number.
 
     A gate may itself: it reads each place before it writes there.
     """
@@ -266,7 +274,7 @@ def _at_once(program: Program) -> dict[int, int]:
 
 
 def _picking(picks: IntArray, inputs: int) -> Layer:
-    """Layer whose column e passes input ``picks[e]`` on as z; its converter changes nothing."""
+    """Return a layer whose column e passes input ``picks[e]`` on unchanged as z."""
     weights = np.zeros((inputs, picks.size), np.int16)
     weights[picks, np.arange(picks.size)] = 1
     ones_u16, zero = np.ones(picks.size, np.uint16), np.zeros(picks.size, np.uint16)

@@ -13,8 +13,8 @@ from ndrite.emulator.spec.patches import Pair, Shape
 
 @dataclass(frozen=True)
 class Place:
-    """Place of a map (C, H, W) in memory: the first code; pixels follow each other, with the channels of each
-    side by side.
+    """Where a map (C, H, W) lies in memory. ``base`` is its first code; pixels follow each other, each with
+    its channels side by side.
 
     Pixels begin ``pixel`` codes after each other: C, or more where maps are joined by channel. Channels lie
     ``plane`` apart. ``spread`` rows lie between one and the next.
@@ -28,16 +28,17 @@ class Place:
 
     @classmethod
     def alone(cls, base: int, shape: Shape) -> Place:
-        """Place of a map that is joined with no other."""
+        """Return the place of a map that is not joined with other maps."""
         return cls(base, shape, shape[0])
 
     @property
     def line(self) -> int:
-        """Codes between the starts of neighbouring rows."""
+        """Return the distance, in codes, between the starts of neighbouring rows."""
         return self.shape[2] * self.pixel * self.spread
 
     def of_block(self, block: Pair, which: int) -> Place:
-        """Place of the results at position ``which``, row by row, of each block (g, h) of the map."""
+        """Return the place of one position of every block (g, h) of the map; ``which`` counts the positions
+        of a block row by row."""
         (g, h), (channels, rows, columns) = block, self.shape
         row, column = divmod(which, h)
         base = self.base + row * self.line + column * self.pixel
@@ -45,14 +46,14 @@ class Place:
 
 
 def size(shape: Shape) -> int:
-    """Codes of a map."""
+    """Return the number of codes of a map."""
     return math.prod(shape)
 
 
 def places_of(
     ours: Lowered, pooled: Container[int], sample: int, tight: int | None = None
 ) -> dict[int, Place]:
-    """Assign a place to every stored map, first fit among the maps that are still read.
+    """Assign a place in memory to every stored map: first fit among the maps that are still read.
 
     ``pooled``: product steps whose codes go on through the pool behind them, so that their own map is none.
     ``sample``: codes of all calls' inputs, from place 0 on. ``tight``: codes of a memory that is hardly large
@@ -100,7 +101,8 @@ def places_of(
 def _in_place(
     ours: Lowered, pooled: Container[int], last: dict[int, int], beside: Container[int]
 ) -> dict[int, int]:
-    """Maps that may overwrite a map that their step reads place by place, and that map."""
+    """Return the maps that may overwrite one of the maps that their step reads: result number to the number
+    of the overwritten map."""
     place_of = {}
     for i, (step, target) in enumerate(zip(ours.steps, ours.targets, strict=True)):
         if i in pooled or target in ours.kept or target in beside:
@@ -113,7 +115,7 @@ def _in_place(
 
 
 def _first_fit(codes: int, spans: list[tuple[int, int]]) -> int:
-    """Lowest word-aligned base at which ``codes`` codes overlap none of ``spans``."""
+    """Return the lowest word-aligned address from which ``codes`` codes overlap none of ``spans``."""
     base = 0
     for low, high in sorted(spans):
         if base + codes <= low:

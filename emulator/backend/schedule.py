@@ -8,13 +8,14 @@ from ndrite.emulator.spec.steps import Product
 
 
 def bound_cycles(program: Program, lanes: int, rows: int = 1) -> int:
-    """Lower bound of cycles: the sum over products of positions * G * ceil(K / rows) * J * ceil(M / G /
-    lanes); each of G groups has K inputs, and lanes take ``rows`` rows at once."""
+    """Return a lower bound of the cycles of one sample: the sum over products of positions * G * ceil(K /
+    rows) * J * ceil(M / G / lanes). A product has G groups of K inputs each, M outputs and J input slices;
+    the array takes ``rows`` rows per cycle."""
     return program.calls * products_cycles(program.products, lanes, rows)
 
 
 def products_cycles(products: Iterable[Product], lanes: int, rows: int = 1) -> int:
-    """The same bound, counting each product once."""
+    """Return the lower bound of the cycles of ``products``, each executed once."""
     return sum(
         p.patches.positions
         * p.patches.groups

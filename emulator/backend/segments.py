@@ -34,7 +34,8 @@ CODES_MAX = 4096
 
 @record(kw_only=True)
 class Segment:
-    """Steps ``first`` to ``stop`` - 1 of a program, with its numbers of maps.
+    """A run of consecutive steps of a program, ``first`` to ``stop`` - 1, which a device or the host
+    executes. Maps have the program's numbers.
 
     ``piece`` is what the device computes, of the codes of ``reads`` those of ``makes``. Where it ends in
     ``sums`` the host adds the last product's second operand, unless the piece has it, and does its neurons.
@@ -54,8 +55,8 @@ class Segment:
 
 
 def cut(program: Program, check: Check, most_weights: int | None = None) -> tuple[Segment, ...]:
-    """Cut a program into the fewest segments, each of which ``check`` accepts or is a single step of the
-    host's.
+    """Cut a program into the fewest segments. ``check`` accepts each segment for the device, or the segment
+    is a single step that the host computes.
 
     Among cuts with equally few segments, the one that leaves the least work to the host, then the one that
     carries the fewest maps, then the fewest codes. Runs of more than ``most_weights`` weights need not be
@@ -92,13 +93,15 @@ def cut(program: Program, check: Check, most_weights: int | None = None) -> tupl
 
 
 def _asked_after(program: Program, stop: int) -> frozenset[int]:
-    """Maps that are needed after step ``stop``: read by later steps, taken over by states, or the result."""
+    """Return the maps that are still needed after the first ``stop`` steps: those that later steps read, that
+    states take over, and the result."""
     maps_read = {m for step in program.steps[stop:] for m in step.reads} | {len(program.map_shapes) - 1}
     return frozenset(maps_read | {state.source for state in program.states if program.calls > 1})
 
 
 def _segment(program: Program, first: int, stop: int, kept: frozenset[int], check: Check) -> Segment | None:
-    """Segment of a run of steps; None if it fits no device and has several steps."""
+    """Return the segment of steps ``first`` to ``stop`` - 1. If no device accepts it: a segment for the host
+    if it is a single step, else None."""
     refused, targets = "", range(program.first + first, program.first + stop)
     makes = tuple(m for m in targets if m in kept) or (targets[-1],)
     run = Segment(first=first, stop=stop, makes=makes, kept=kept)
@@ -116,7 +119,8 @@ def _segment(program: Program, first: int, stop: int, kept: frozenset[int], chec
 
 
 def _on_a_device(program: Program, run: Segment) -> Iterator[Segment]:
-    """Forms that a run may take on a device, the one that leaves least to the host first."""
+    """Yield the ways to execute a run of steps on a device; the one that leaves the least to the host comes
+    first."""
     steps = program.steps[run.first : run.stop]
     last, before = steps[-1], program.first + run.first
     if last.fires or len(run.makes) == 1:
@@ -135,7 +139,8 @@ def _on_a_device(program: Program, run: Segment) -> Iterator[Segment]:
 
 
 def _piece(program: Program, run: Segment, steps: tuple[Step, ...]) -> Iterator[Segment]:
-    """Program of ``steps`` alone; None if the maps that it needs cannot be told apart."""
+    """Yield ``run`` with a program of ``steps`` alone; yield nothing if a sample or a result would be too
+    large, or if the maps that the steps read cannot be separated in one sample."""
     before, shapes = program.first + run.first, program.map_shapes
     reads = tuple(dict.fromkeys(m for step in steps for m in step.reads if m < before))
     sample = joined([shapes[m] for m in reads])
@@ -179,19 +184,21 @@ def _piece(program: Program, run: Segment, steps: tuple[Step, ...]) -> Iterator[
 
 
 def _alone(step: Step, reads: tuple[int, ...]) -> tuple[int, ...]:
-    """Maps that a step reads without joining them with others, as ``reads`` numbers them."""
+    """Return the maps that a step reads individually, not as the join of all maps ``reads``."""
     return step.alone if step.sources == reads else step.reads
 
 
 def _moved(step: Step, reads: tuple[int, ...], numbers: dict[int, int]) -> Step:
-    """``step`` with maps by their numbers in the piece."""
+    """Return ``step`` with its map numbers changed from the whole program's to those of the segment's own
+    program; ``numbers`` maps old to new."""
     return step.moved(
         lambda maps: (0,) if maps == reads else tuple(numbers[m] for m in maps), numbers.__getitem__
     )
 
 
 def _with_line(base: IntArray, slope: IntArray) -> tuple[IntArray, IntArray]:
-    """Add the identity curve, on which every code is itself if ``table_bits`` is 0, to the curves."""
+    """Return the curve tables ``base`` and ``slope`` with an identity curve appended; it returns every code
+    unchanged if ``table_bits`` is 0."""
     segments = base.shape[1]
     width = (1 << V_BITS) // segments
     line = V_MIN + width * np.arange(segments, dtype=np.int32)
@@ -199,7 +206,7 @@ def _with_line(base: IntArray, slope: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def _picked(first: int, count: int, *, curve: int, segments: int) -> Table:
-    """Product that passes ``count`` channels of the sample from ``first`` on."""
+    """Return a table step that passes on ``count`` channels of the sample, beginning at channel ``first``."""
     return Table(
         sources=(0,),
         channel=np.arange(first, first + count, dtype=np.int32),

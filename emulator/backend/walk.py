@@ -39,18 +39,19 @@ be read again no sooner."""
 
 
 def codes_of_maps(lowered: Lowered) -> int:
-    """Codes of map memory that a walk through a program takes."""
+    """Return how many codes of map memory a program needs on a device."""
     return _codes(places_of(lowered, _pooled(lowered), lowered.program.inputs))
 
 
 def _codes(places: dict[int, Place]) -> int:
-    """Codes from the lowest place to the highest one's end."""
+    """Return the number of codes from the lowest map's start to the highest map's end."""
     lowest = min(place.base for place in places.values())
     return max(place.base + size(place.shape) for place in places.values()) - lowest
 
 
 def walk(lowered: Lowered, geometry: Geometry, bases: list[int]) -> npt.NDArray[np.int32]:
-    """Records int32 ((1 + steps) * RECORD_WORDS,) of the walk through a program; a chain's has no steps.
+    """Return the step records by which a device executes a program, int32 ((1 + steps) * RECORD_WORDS,): a
+    header, then one record per step. A chain of full layers has the header only.
 
     ``bases``: for each lowered step, where its values begin in region ``operand``. Raises GeometryError when
     the device cannot walk it; the message names what is in the way.
@@ -110,8 +111,8 @@ def check_maps(program: Program, geometry: Geometry) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Records(PerLoweredKind):
-    """Walk that makes the record, by field, of lowered step number i. Its methods raise GeometryError naming
-    what the device does not walk."""
+    """Visitor that returns the record of lowered step number i as a dictionary of fields. Its methods raise
+    GeometryError naming what the device cannot execute."""
 
     ours: Lowered
     geometry: Geometry
@@ -122,7 +123,8 @@ class _Records(PerLoweredKind):
     accept: Callable[[bool, str, str], None]
 
     def gate(self, i: int, step: Gate) -> dict[str, int]:
-        """Record of a gate: codes one after the other, as they lie in every map."""
+        """Return the record of a gate, whose codes are processed one after another in the order in which all
+        maps store them."""
         place = self._elements(i)
         fields = {
             "kind": KINDS["gate"],
@@ -139,7 +141,8 @@ class _Records(PerLoweredKind):
         return fields | _each(place)
 
     def fill(self, i: int, step: Fill) -> dict[str, int]:
-        """Record of a fill: patches of one pixel beside their map, so that all is border."""
+        """Return the record of a fill. It reads one-pixel patches that lie outside their map, so that every
+        value read is the border code."""
         place = self._elements(i)
         channels = place.shape[0]
         fields = {"kind": KINDS["max"], "kernel_rows": 1, "kernel_columns": 1}
@@ -147,14 +150,16 @@ class _Records(PerLoweredKind):
         return fields | {"border": step.code} | _each(place)
 
     def _elements(self, i: int) -> Place:
-        """Place of a gate's or a fill's map."""
+        """Return the place of the map that a gate or a fill writes. Raises GeometryError if the map has too
+        many codes."""
         place = self.places[self.ours.targets[i]]
         codes = size(place.shape)
         self.accept(codes <= WORD_MAX, f"a gate or a state has {codes} codes", f"at most {WORD_MAX}")
         return place
 
     def pool(self, i: int, step: Pool) -> dict[str, int]:
-        """Record of a pool: windows of one map, results into one place of a block."""
+        """Return the record of a pool: windows of one map, with the results written to one position of each
+        block."""
         area = step.patches.kernel[0] * step.patches.kernel[1]
         few = step.of == "max" or area <= WINDOW_MAX
         fields = self._patches(i, step) | {"kind": KINDS[step.of], "pool_shift": step.pool_shift}
@@ -165,7 +170,8 @@ class _Records(PerLoweredKind):
         return fields | place_fields(_written(to, step))
 
     def product(self, i: int, step: Product) -> dict[str, int]:
-        """Record of a product: patches, an optional pool after it, and second operands."""
+        """Return the record of a product: its patches, a pool that directly follows it, and its second
+        operands."""
         ours, places, patches, ungrouped = self.ours, self.places, step.patches, step.patches.groups == 1
         fields = self._patches(i, step) | {"kind": KINDS["product"], "last": int(not step.fires)}
         fields |= {"layer": len(of_kind(Product, ours.steps[:i])), "group_columns": step.share}
@@ -195,7 +201,7 @@ class _Records(PerLoweredKind):
         return fields
 
     def _patches(self, i: int, step: Product | Pool) -> dict[str, int]:
-        """Fields for the maps that are read and the patches that are cut from them."""
+        """Return the fields that say which maps a step reads and how patches are cut from them."""
         patches, kind = step.patches, step.kind
         steps = max(*patches.stride, *patches.dilation)
         self.accept(steps <= 255, f"a {kind} has {patches}", "strides up to 255")
@@ -208,7 +214,8 @@ class _Records(PerLoweredKind):
 
 
 def _pooled(ours: Lowered) -> dict[int, Pool]:
-    """Products whose codes the next step pools as they come, and that pool.
+    """Return the products whose codes are pooled before they are stored, each with the pool that follows it:
+    product's step index to pool.
 
     Not where a call's end lies between them and the pool is a copy into a state that the answer still reads.
     """
@@ -238,7 +245,8 @@ def _goes_through(ours: Lowered, i: int, pool: Pool) -> bool:
 
 
 def sample_order(program: Program) -> npt.NDArray[np.int64] | None:
-    """Order in which a device takes the codes of a sample, int64 (inputs,); None: unchanged."""
+    """Return the order in which a device takes the codes of a sample, int64 (inputs,), or None if the order
+    is unchanged."""
     channels, height, width = program.shape
     if channels == 1 or height * width == 1:
         return None
@@ -246,7 +254,7 @@ def sample_order(program: Program) -> npt.NDArray[np.int64] | None:
 
 
 def patch_fields(step: Product | Pool, places: dict[int, Place]) -> dict[str, int]:
-    """Fields for where patches are read."""
+    """Return the record fields that say where a step reads its patches."""
     patches, first = step.patches, places[step.sources[0]]
     shape = joined([places[s].shape for s in step.sources])
     (channels, height, width), (kernel_rows, kernel_columns) = patches.shape, patches.kernel
@@ -292,21 +300,22 @@ def patch_fields(step: Product | Pool, places: dict[int, Place]) -> dict[str, in
 
 
 def _by_words(channels: int) -> dict[str, int]:
-    """Groups of a pool: eight channels at a time, whose results leave one by one."""
+    """Return the record fields that divide a pool's channels into groups of eight; the results of a group are
+    written one by one."""
     groups = -(-channels // WORD_ROWS)
     share = min(channels, WORD_ROWS)
     return {"groups": groups, "share": share, "last_share": channels - (groups - 1) * share}
 
 
 def _each(place: Place) -> dict[str, int]:
-    """Places of results that come pixel by pixel."""
+    """Return the record fields of a place whose results are written pixel by pixel."""
     _, rows, columns = place.shape
     return place_fields(place) | {"grid_rows": rows, "grid_columns": columns}
 
 
 def _turn(step: Product, place: Place, geometry: Geometry, window: Pair) -> int:
-    """Number of results of ``step`` that are written at once: those of a pixel, if its groups do not split
-    it.
+    """Return how many results of ``step`` are written to memory at once: a divisor of the results per pixel
+    and group.
 
     Second operands are scaled in pairs.
     """
@@ -319,7 +328,8 @@ def _turn(step: Product, place: Place, geometry: Geometry, window: Pair) -> int:
 
 
 def _numbered(fields: dict[str, int]) -> dict[str, int]:
-    """Add the numbering of positions, by which inferences are numbered, to ``fields``."""
+    """Return ``fields`` with the field ``positions`` shifted to the top of its bits and ``position_bits``
+    added; inferences are numbered by position for the read noise."""
     positions = fields.get("positions", 0)
     bits = max(positions.bit_length(), POSITION_BITS_MIN)
     return fields | {"positions": positions << (STEP["positions"][2] - bits), "position_bits": bits}
@@ -328,7 +338,7 @@ def _numbered(fields: dict[str, int]) -> dict[str, int]:
 def place_fields(
     place: Place, *, block: Pair = (1, 1), window: Pair = (1, 1), turn: int = 1, groups: int = 1
 ) -> dict[str, int]:
-    """Fields for where results are written, ``turn`` at once."""
+    """Return the record fields that say where results are written; ``turn`` results are written at once."""
     channels, rows, columns = place.shape
     return {
         "to_base": place.base,
@@ -348,6 +358,6 @@ def place_fields(
 
 
 def _written(place: Place, pool: Pool) -> Place:
-    """Place of the results of ``pool``: a map of a single pixel is written channel by channel."""
+    """Return the place as ``pool`` writes it: a map of a single pixel is written channel by channel."""
     shape = (pool.patches.shape[0], *pool.patches.grid)
     return place if place.shape == shape else Place(place.base, shape, 1, plane=shape[1] * shape[2])
