@@ -9,7 +9,7 @@ from ndrite.emulator.spec.errors import require_line as require_line
 
 
 class EmulatorError(ValueError):
-    """Root of the errors below; catch it to report any bad input in one line."""
+    """Base class of the errors below; catch it to report any bad input in one line."""
 
 
 class DatasetError(EmulatorError):
@@ -21,7 +21,8 @@ class NetworkError(EmulatorError):
 
 
 class UnsupportedNodeError(NetworkError):
-    """A node of a model that cannot be imported; the message names it and what would work instead."""
+    """A node of the user's model cannot be imported; the message names the node and a supported
+    alternative."""
 
     def __init__(self, node: str, kind: str, instead: str) -> None:
         super().__init__(f"node {node!r} ({kind}) is not supported; {instead}")
@@ -41,12 +42,13 @@ class CompileError(EmulatorError):
 
 
 class CompileWarning(UserWarning):
-    """Something was cut in a compilation that went through; the text counts it."""
+    """A compilation succeeded but had to cut values or results; the text says which and how many."""
 
 
 class PlainWarning(UserWarning):
-    """The golden model runs in plain NumPy: the same bits, slower. The text says why."""
+    """The golden model runs in plain NumPy, without compiled loops: slower, with bit-identical results. The
+    text says why."""
 
 
 class MissingExtraError(EmulatorError, ImportError):
-    """An optional package is not installed; the message names the extra that brings it."""
+    """An optional package is not installed; the message names the extra of ndrite that installs it."""

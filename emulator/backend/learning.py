@@ -30,9 +30,10 @@ TILES_MAX = 16
 def lay_out_learning(
     learning: Learning, geometry: Geometry, states: Sequence[npt.NDArray[Any]] | None = None
 ) -> list[Section]:
-    """Every memory word of a device that learns; ``states`` (K + 1, M) a layer, None: at first. Raises
-    GeometryError when the program does not fit: no layer wider than the lanes, all of them with converters,
-    and states, columns, curves, records and tiles within the memories."""
+    """Return every memory word of a device that learns, as contiguous sections. ``states`` holds an array (K
+    + 1, M) for each layer; None stands for the initial states. Raises GeometryError when the program does not
+    fit: no layer may have more outputs than there are lanes, all layers need converters, and states, columns,
+    curves, records and tiles must fit in the memories."""
     check_learning_fits(learning, geometry)
     states_now = [layer.states for layer in learning.layers] if states is None else states
     columns: dict[str, list[npt.NDArray[np.int32]]] = {"bias": [], "readout": [], "neuron": []}

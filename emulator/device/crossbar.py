@@ -48,7 +48,8 @@ MICRO = 1e-6
 
 
 def series(g_uS: npt.ArrayLike, access_resistance_ohm: float) -> Floats:
-    """Conductance in microsiemens of cells ``g_uS`` (any shape) with an access transistor in series."""
+    """Return the conductance in microsiemens (any shape) of cells ``g_uS``, each in series with an access
+    transistor."""
     g = np.asarray(g_uS, np.float64)
     return g / (1.0 + g * (MICRO * access_resistance_ohm))
 
@@ -56,7 +57,8 @@ def series(g_uS: npt.ArrayLike, access_resistance_ohm: float) -> Floats:
 def effective_matrix(
     g_uS: npt.ArrayLike, wire_resistance_ohm: float, access_resistance_ohm: float = 0.0
 ) -> Floats:
-    """Column currents per unit row voltage, in microsiemens (K, M): currents are ``V @ G_eff``.
+    """Return the matrix (K, M) of column currents per unit row voltage, in microsiemens: the currents are ``V
+    @ G_eff``.
 
     ``g_uS``: cell conductances, (K, M), 0 or more. ``wire_resistance_ohm``: one segment of a row or
     column wire, between neighbouring cells; 0 for ideal wires. ``access_resistance_ohm``: in series with
@@ -75,7 +77,8 @@ def effective_matrix(
 
 
 def _eliminate(g: Floats, wire: float) -> Floats:
-    """G_eff by block elimination of the sparse, symmetric nodal equations, one array row at a time.
+    """Return G_eff (K, M) of conductances ``g`` and wires of conductance ``wire``, by block elimination of
+    the sparse, symmetric nodal equations, one array row at a time.
 
     The nodes of a row wire form a tridiagonal system. Eliminating them leaves the M column nodes of that
     row, coupled to those of the rows above and below by the column segments. The remaining system is block
@@ -118,14 +121,14 @@ PASSES_MAX = 200
 
 @dataclass(frozen=True)
 class Cubic:
-    """Cubic I-V law of a cell: its coefficient in 1/V^2, and the voltage at which conductances are specified,
-    volts."""
+    """Cubic I-V law of a cell: the coefficient in 1/V^2, and the voltage in volts at which conductances are
+    specified."""
 
     coefficient_per_V2: float
     read_voltage_V: float
 
     def secant(self, g_uS: Floats, v: Floats) -> Floats:
-        """I / V in microsiemens of cells ``g_uS`` at ``v`` volts across them."""
+        """Return I / V in microsiemens of cells ``g_uS`` with ``v`` volts across them."""
         c = self.coefficient_per_V2
         return g_uS * (1.0 + c * np.square(v)) / (1.0 + c * self.read_voltage_V**2)
 
@@ -137,8 +140,8 @@ def operating_point(
     wire_resistance_ohm: float,
     access_resistance_ohm: float = 0.0,
 ) -> tuple[Floats, Floats]:
-    """Column currents in microamperes (M,) of row voltages (K,), and the cells' secant conductances (K, M).
-    Raises PhysicsError when the passes do not settle."""
+    """Return the column currents in microamperes (M,) at row voltages (K,), and the cells' secant
+    conductances I / V (K, M). Raises PhysicsError when the iterations do not converge."""
     g, v = np.asarray(g_uS, np.float64), np.asarray(row_voltage_V, np.float64)
     secant = law.secant(g, np.zeros_like(g))
     for _ in range(PASSES_MAX):
@@ -163,7 +166,8 @@ def effective_matrix_at(
     wire_resistance_ohm: float,
     access_resistance_ohm: float = 0.0,
 ) -> Floats:
-    """The linear matrix (K, M), microsiemens, that has the cells' secant conductances at one operating point.
+    """Return the linear matrix (K, M), in microsiemens, of cells that keep the secant conductances I / V
+    which they have at the row voltages ``row_voltage_V``.
 
     ``row_voltage_V @ matrix`` are the exact currents there; elsewhere it is an approximation, better the
     smaller c V^2.
@@ -173,7 +177,8 @@ def effective_matrix_at(
 
 
 def nodal_matrix(g: Floats, wire: float) -> sparse.csc_array:
-    """Nodal equations of the circuit, sparse (2 K M, 2 K M): row nodes, then column nodes."""
+    """Return the nodal equations of the circuit as a sparse matrix (2 K M, 2 K M): row nodes, then column
+    nodes."""
     rows, columns = g.shape
     row_chain, column_chain = _chain(columns), _chain(rows)
     row_chain[-1, -1] = 1.0  # the row's far end is open
@@ -190,7 +195,7 @@ def _chain(n: int) -> sparse.lil_array:
 
 
 def _solve(g: Floats, v: Floats, wire_resistance_ohm: float) -> tuple[Floats, Floats]:
-    """Voltage across every branch (K, M) and column currents (M,)."""
+    """Return the voltage across every branch (K, M) and the column currents (M,)."""
     if wire_resistance_ohm == 0:
         return np.broadcast_to(v[:, None], g.shape), v @ g
     rows, columns = g.shape

@@ -25,7 +25,8 @@ STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 @dataclass(frozen=True)
 class number(GroupedMetadata):
-    """Declare a number in [low, high] that is a multiple of ``multiple``.
+    """Declare a field that accepts a number in [low, high]; if ``multiple`` is given, it must be a multiple
+    of it.
 
     ``models`` names the values of the section's ``model`` that the field matters to; empty: to all.
     """
@@ -48,8 +49,8 @@ class number(GroupedMetadata):
 
 @dataclass(frozen=True)
 class numbers:
-    """Declare up to ``longest`` numbers in [low, high] as a list or tuple, stored as a tuple; ``models`` as
-    in ``number``."""
+    """Declare a field that accepts up to ``longest`` numbers in [low, high], as a list or tuple, stored as a
+    tuple. ``models`` names the models that use the field, as in ``number``."""
 
     low: float
     high: float
@@ -67,7 +68,7 @@ class numbers:
 
 @dataclass(frozen=True)
 class choice:
-    """Declare one of ``values``."""
+    """Declare a field that accepts one of ``values``."""
 
     values: tuple[Any, ...]
 
@@ -82,8 +83,8 @@ class choice:
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def section(name: str) -> Callable[[type[Section]], type[Section]]:
-    """Class decorator: make a frozen, strict pydantic dataclass whose validation errors, those of
-    ``require_field`` included, are ``ChipError``."""
+    """Return a class decorator that makes a frozen, strict pydantic dataclass. All its validation errors,
+    also those of ``require_field``, are ``ChipError``."""
 
     def made(cls: type[Section]) -> type[Section]:
         described: Any = pydantic_dataclasses.dataclass(frozen=True, kw_only=True, config=STRICT)(cls)
@@ -106,12 +107,12 @@ _hints = cache(partial(get_type_hints, include_extras=True))
 
 
 def fields_of(cls: Any) -> dict[str, number | numbers | choice]:
-    """Accepted values of each field of a section, by name."""
+    """Return what each field of a section accepts, by field name."""
     return {name: hint.__metadata__[0] for name, hint in _hints(cls).items()}
 
 
 def in_words(error: ValidationError, cls: Any, name: str, values: Mapping[str, Any]) -> str:
-    """Describe the first error that pydantic found in ``values`` of section ``name``, made for ``cls``."""
+    """Describe the first error that pydantic reported for ``values`` of section ``name`` of class ``cls``."""
     first_error, fields = error.errors()[0], fields_of(cls)
     if not first_error["loc"]:  # the section's own check of several fields
         return str(first_error["ctx"]["error"])

@@ -31,9 +31,10 @@ Fitted = NdrFit | RramFit | EcramFit | AgeingFit
 
 
 class Kind(NamedTuple):
-    """A kind of measurement that can be fitted: what fits it with which models (the default first), the
-    columns it needs and may have, and what ``held_out`` gives. ``either``: columns of which it needs one,
-    for each device below each other or one for each device."""
+    """A kind of measurement that can be fitted: the function that fits it, the models it offers (the default
+    first), its required and optional columns, and the meaning of the ``held_out`` error. ``either`` lists
+    alternative columns of which one is required. Devices may be in rows below each other or in a column
+    each."""
 
     fit: Callable[[Measurements, str], Fitted]
     models: tuple[str, ...]
@@ -101,8 +102,8 @@ KINDS = {
 
 
 def held_out_error(data: Measurements, fitted: Fitted) -> float | None:
-    """Error, on every fifth row, of a fit of the same model to the others, as the fit's ``held_out``; None
-    where what is left is too little to be fitted."""
+    """Fit the same model without every fifth row and return its error on those rows, as the fit's
+    ``held_out`` defines it; None if too few rows remain for a fit."""
     out = np.zeros(len(data.device), bool)
     for name in data.devices:  # in the order of the voltage, pulse or target, whatever that of the rows
         rows = np.flatnonzero(data.device == name)

@@ -49,8 +49,9 @@ UNIT = re.compile(rf"[\[(]?({UNIT_WORD})[\])]?")
 
 @record()
 class Measurements:
-    """Columns by quantity in SI units, float64 (n,); ``device`` str (n,), all equal if the file has no such
-    column; ``line`` (n,): line in the file, empty if there is no file."""
+    """Measured columns by quantity, in SI units, float64 (n,). ``device`` (n,) is the device's name in each
+    row, the same in all rows if the file has no such column; ``line`` (n,) is the line number in the file,
+    empty if there is no file."""
 
     name: str
     columns: dict[str, Floats]
@@ -60,17 +61,17 @@ class Measurements:
 
     @property
     def devices(self) -> list[str]:
-        """Names of the devices, in order of appearance."""
+        """Names of the devices, in order of first appearance."""
         return list(dict.fromkeys(self.device.tolist()))
 
     def where(self, rows: Bools) -> Self:
-        """The measurements of ``rows`` (n,)."""
+        """Return the measurements whose entry in the mask ``rows`` (n,) is True."""
         columns = {name: values[rows] for name, values in self.columns.items()}
         line = self.line[rows] if len(self.line) else self.line
         return replace(self, columns=columns, device=self.device[rows], line=line)
 
     def of(self, device: str) -> dict[str, Floats]:
-        """The rows of one device."""
+        """Return the columns of one device's rows."""
         return self.where(self.device == device).columns
 
 
@@ -82,7 +83,7 @@ def read_measurements(
     either: Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
 ) -> Measurements:
-    """Read a CSV file (comma, semicolon, tab or space; lines starting with # are comments).
+    """Read a CSV file, separated by comma, semicolon, tab or space; lines starting with # are comments.
 
     Numbers may have decimal commas where the comma does not separate. Resistances in ohm are read as
     conductances. Raises FileNotFoundError when there is no such file. Raises DatasetError when a column is
@@ -228,7 +229,7 @@ def _text(path: Path) -> str:
 
 
 def _column(path: Path, header: list[str], quantity: str, chosen: str | None) -> Place | None:
-    """Index of the column of a quantity."""
+    """Return the index of the column that holds a quantity."""
     if chosen is None:
         fit = [n for n in header if _split(n)[0].lower() in (quantity, INVERSE.get(quantity))]
         if len(fit) > 1:
@@ -244,7 +245,8 @@ def _column(path: Path, header: list[str], quantity: str, chosen: str | None) ->
 
 
 def _unused(path: Path, header: list[str], names: str) -> set[int]:
-    """Indices of the columns that the user excludes, as one header or several separated by commas."""
+    """Return the indices of the columns that the user excludes, given as one header or several separated by
+    commas."""
     return {_index(path, header, name) for name in ([names] if names in header else names.split(","))}
 
 
@@ -257,7 +259,8 @@ def _index(path: Path, header: list[str], name: str) -> int:
 
 
 def _split(header: str) -> tuple[str, str]:
-    """``voltage_mV`` -> (voltage, mV); ``Voltage [V]`` -> (Voltage, V)."""
+    """Split a header into quantity and unit: ``voltage_mV`` -> (voltage, mV); ``Voltage [V]`` -> (Voltage,
+    V)."""
     match = re.fullmatch(r"(.+?)\s*(?:[\[(]\s*([^\])]+?)\s*[\])]|_([^_\s]+))", header)
     return (match[1].rstrip("_ "), match[2] or match[3]) if match else (header, "")
 

@@ -18,7 +18,8 @@ from ndrite.emulator.spec.arithmetic import Floats
 
 @dataclass(frozen=True, kw_only=True)
 class PulseCount:
-    """Number of pulses and reads to program an array, one cell after the other.
+    """Effort of programming an array, one cell after the other: number of pulses and reads, time, energy,
+    errors and wear.
 
     Attributes
     ----------
@@ -50,8 +51,9 @@ class PulseCount:
 
 @section("programming")
 class Programming(Pulsed):
-    """How cells are programmed: where ``model`` is not ``none``, by pulses of their own law until a read is
-    within a window. ``cell.programming_error`` then is what training, compensation and virtual chips assume.
+    """How cells are programmed. Unless ``model`` is ``none``, pulses with a law of their own change a cell
+    until a read is within a window around the target. Training, compensation and virtual chips still assume
+    ``cell.programming_error``.
 
     Attributes
     ----------
@@ -94,7 +96,7 @@ class Programming(Pulsed):
         rng: np.random.Generator,
         relaxed_uS: Floats | float = 0.0,
     ) -> tuple[Floats, PulseCount]:
-        """Program cells (n,) by pulses and verify reads; returns the final conductances and the effort.
+        """Program cells (n,) by pulses and verifying reads; return the final conductances and the effort.
 
         Fresh cells are formed, which leaves them at the lowest conductance; then each is read and pulsed
         until a read is within the window or ``most_pulses`` are spent. Energies are V^2 G t. ``cell_uS``: the

@@ -9,7 +9,8 @@ import re
 
 
 def spice_word(text: str) -> str:
-    """``text`` as one word of a SPICE deck or of ngspice's control language, as in a file name or comment.
+    """Return ``text`` as one word of a SPICE deck or of ngspice's control language, as in a file name or
+    comment.
 
     ngspice takes a line's end, spaces, quotes, ``;``, ``$``, backquotes (they run a shell), braces and
     brackets apart.
@@ -18,7 +19,7 @@ def spice_word(text: str) -> str:
 
 
 def verilog_comment(text: str) -> str:
-    """A comment line of Verilog-A: ``text`` without line ends, and without backslashes, which may continue a
-    line."""
+    """Return a comment line of Verilog-A with ``text``, without line ends and without backslashes, which
+    could continue the line."""
     printable = "".join(c if c.isprintable() and c != "\\" else " " for c in text)
     return f"// {' '.join(printable.split())}"

@@ -19,7 +19,8 @@ from ndrite.emulator.spec.arithmetic import Floats
 
 
 def _modes(segments: int, time_constant_s: float) -> tuple[Floats, Floats]:
-    """Weights (node, mode) and rates (mode,), 1/s, of a ladder of ``segments`` of R C ``time_constant_s``."""
+    """Return the weights (node, mode) and decay rates (mode,), in 1/s, of an RC ladder of ``segments``
+    segments, each with time constant ``time_constant_s``."""
     nodes = np.arange(1, segments + 1)
     theta = np.pi * (2 * nodes - 1) / (2 * segments + 1)
     vectors = np.sin(np.outer(nodes, theta)) * np.sqrt(4 / (2 * segments + 1))
@@ -28,9 +29,9 @@ def _modes(segments: int, time_constant_s: float) -> tuple[Floats, Floats]:
 
 @lru_cache(maxsize=8)
 def settled(rows: int, columns: int, time_constant_s: float, read_time_s: float) -> Floats:
-    """Part of its final current, 0..1, that each cell of an array adds to its column ``read_time_s`` after
-    the rows were driven: float64 (rows, columns), row ``rows`` - 1 next to the sensed ends of the columns,
-    column 0 next to the drivers. ``time_constant_s``: R C of one segment of either wire."""
+    """Return what fraction 0..1 of its final current each cell of an array adds to its column ``read_time_s``
+    after the rows were driven: float64 (rows, columns). Row ``rows`` - 1 is next to the sensed ends of the
+    columns, column 0 next to the row drivers. ``time_constant_s``: R C of one segment of either wire."""
     along_column, fast = _modes(rows, time_constant_s)
     along_row, slow = _modes(columns, time_constant_s)
     f, s = fast[:, None], slow

@@ -15,7 +15,8 @@ LEG_MIN = 8
 
 @dataclass(frozen=True)
 class Leg:
-    """Rows ``start``..``stop``, both included, over which a quantity rises (``up``) or falls."""
+    """A part of a sweep, rows ``start``..``stop`` (both included), over which a quantity rises (``up``) or
+    falls."""
 
     start: int
     stop: int
@@ -28,12 +29,13 @@ class Leg:
 
     @property
     def rows(self) -> slice:
-        """The leg's rows; neighbouring legs share the row at the turn."""
+        """Slice of the leg's rows; neighbouring legs share the row at which the direction changes."""
         return slice(self.start, self.stop + 1)
 
 
 def legs_of(x: Floats, swing: float = SWING) -> list[Leg]:
-    """Split ``x`` (n,) into runs up and down, each spanning at least ``swing`` of the range of ``x``."""
+    """Split ``x`` (n,) into rising and falling legs, each of which spans at least the fraction ``swing`` of
+    the range of ``x``."""
     smallest_swing = swing * float(np.ptp(x))
     if not smallest_swing > 0:
         return []
@@ -58,31 +60,32 @@ def legs_of(x: Floats, swing: float = SWING) -> list[Leg]:
 
 
 def in_order(x: Floats) -> list[Leg]:
-    """The legs of ``x`` if its rows are in sweep order; none if they are mixed."""
+    """Return the legs of ``x`` if its rows are in sweep order, or an empty list if they are mixed."""
     legs = legs_of(x)
     swept = sum(not leg.jump for leg in legs)
     return legs if swept and len(x) >= LEG_MIN * swept and len(legs) <= 2 * swept else []
 
 
 def noise_of(x: Floats) -> float:
-    """Standard deviation of row-to-row noise, from second differences, so that a slope does not count as
-    noise."""
+    """Return the standard deviation of row-to-row noise, from second differences, so that a slope does not
+    count as noise."""
     if len(x) < 3:
         return 0.0
     return 1.4826 * float(np.median(np.abs(np.diff(x, 2)))) / 6**0.5
 
 
 def rms(*parts: Floats) -> float:
-    """Root mean square of all values of ``parts``, any lengths."""
+    """Return the root mean square of all values of the arrays ``parts``, which may have different lengths."""
     return float(np.sqrt(np.square(np.concatenate(parts)).mean()))
 
 
 def smoothed(x: Floats) -> Floats:
-    """Running median of five with constant ends: a single outlier does not form a peak."""
+    """Return the running median of five values, constant at the ends: a single outlier does not form a
+    peak."""
     padded = np.pad(x, 2, mode="edge")
     return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1), np.float64)
 
 
 def rounded(value: float) -> float:
-    """Round to the six digits that a description states."""
+    """Return the value rounded to the six digits that a description states."""
     return float(f"{value:.6g}")

@@ -19,12 +19,13 @@ from ndrite.emulator.errors import ChipError, PhysicsError, require
 
 
 def text(value: float) -> str:
-    """A number that SPICE and Verilog-A read back to the last bit."""
+    """Return a number as text that SPICE and Verilog-A read back to the last bit."""
     return f"{float(value):.17g}" if value >= 0 else f"({float(value):.17g})"
 
 
 def current_law(device: curves.NdrModel, v: str) -> str:
-    """The current of ``device`` in amperes as an expression of the voltage ``v`` (an expression)."""
+    """Return the current of ``device`` in amperes as a Verilog-A expression of the voltage ``v``, itself an
+    expression."""
     if isinstance(device, curves.Tunnel):
         return _tunnel(v, device.peak_voltage_V, device.peak_current_A)
     if isinstance(device, curves.Double):
@@ -64,7 +65,8 @@ GATE_V = 0.5
 
 
 def pulse_rates(model: EcramModel, w: str) -> tuple[str, str]:
-    """Change per second of the state ``w`` (an expression) during a pulse up, and during a pulse down.
+    """Return two Verilog-A expressions: the state's change per second during a pulse up, and during a pulse
+    down. ``w`` is the state's expression.
 
     A step w' = w + a - b w is what dw/dt = r (a / b - w) leaves after a pulse of time t if exp(-r t) = 1 - b.
     """
@@ -89,7 +91,7 @@ def pulse_rates(model: EcramModel, w: str) -> tuple[str, str]:
 
 
 def verilog_a(chip: Chip) -> str:
-    """All modules of a chip in one file.
+    """Return Verilog-A source with all modules of a chip.
 
     Raises PhysicsError when a pulse goes over an ECRAM's whole range, ChipError when the ECRAM sets the shape
     of a curve, or has a table of steps.

@@ -13,8 +13,8 @@ FLOAT64_EXACT = 1 << 53
 
 
 def array(x: npt.NDArray[np.uint8], w: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Column sums a = x_j @ w of one pass, int64 (samples, columns), of input slices uint8 (samples, rows)
-    and signed conductance codes (rows, columns).
+    """Return the column sums a = x_j @ w of one pass, int64 (samples, columns). ``x`` is one slice of the
+    inputs, uint8 (samples, rows); ``w`` holds signed conductance codes (rows, columns).
 
     Exact: every partial sum is below the float type's integer range.
     """
@@ -26,7 +26,8 @@ def array(x: npt.NDArray[np.uint8], w: npt.NDArray[Any]) -> npt.NDArray[np.int64
 
 
 def readout(a: npt.NDArray[np.int64], layer: Layer, dac_slice: int) -> npt.NDArray[np.int64]:
-    """Increment of p for noisy columns ``a`` (samples, columns) of slice ``dac_slice``.
+    """Return what one pass adds to the partial sum p: the read-out of noisy column sums ``a`` (samples,
+    columns) of input slice ``dac_slice``.
 
     adc: clip(rshift_round(a' * gain, shift) + offset, -2^(B-1), 2^(B-1)-1) << (j*d); analog: a' << (j*d).
     """

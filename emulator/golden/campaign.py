@@ -23,7 +23,8 @@ from ndrite.emulator.spec.variation import (
 
 
 class FastChips:
-    """Virtual chips of a program (with ``variation``), one at a time: ``virtual_chip`` and ``FastCore``."""
+    """Draws virtual chips of a program (with ``variation``), one at a time: the equivalent of
+    ``virtual_chip`` and ``FastCore`` without building a program for each."""
 
     def __init__(self, program: Program, seed: int) -> None:
         variation = program.variation
@@ -49,7 +50,8 @@ class FastChips:
         )
 
     def chip(self, chip: int) -> FastCore:
-        """The core of virtual chip ``chip``; the one before is overwritten."""
+        """Return the compiled model of virtual chip number ``chip``; it overwrites the model returned
+        before."""
         from ndrite.emulator.golden.fast_chips import redraw
 
         schedule = key_schedule(self._seed, DOMAIN_CELL, chip + 1)

@@ -32,8 +32,8 @@ Key = tuple[str, int, int, int]
 
 @dataclass
 class Trace:
-    """Intermediate values of the last call, by (block, product, tile, slice); each int64 (samples *
-    positions, columns).
+    """Intermediate values of the most recent ``record`` calls, each int64 (samples * positions, columns), by
+    key (block, product, tile, slice). In a sequence, each time step overwrites the one before.
 
     Blocks: ``array`` (a), ``noise`` (g), ``noisy`` (a'), ``readout`` (what is added to p), ``partial``
     (p), ``preneuron`` (z), ``neuron`` (y). ``sigma`` holds a column for each group.
@@ -42,19 +42,20 @@ class Trace:
     values: dict[Key, npt.NDArray[np.int64]] = field(default_factory=dict)
 
     def record(self, key: Key, value: npt.NDArray[Any], *, beside: bool = False) -> None:
-        """Store a copy of one intermediate; with ``beside``, its columns are appended to those stored under
+        """Store a copy of one intermediate value; with ``beside``, append its columns to those stored under
         the key."""
         earlier = [self.values[key]] if beside else []
         self.values[key] = np.concatenate([*earlier, value], axis=1).astype(np.int64)
 
 
 def unrecorded(key: Key, value: npt.NDArray[Any], *, beside: bool = False) -> None:
-    """Discard an intermediate: the default recorder."""
+    """Discard an intermediate value: the default for ``record``."""
 
 
 @dataclass(frozen=True)
 class Draw:
-    """Key of the read noise of samples ``index`` int64 (samples,); there is none with ``noise`` off."""
+    """Seed and sample numbers that key the read noise: ``index`` int64 (samples,). With ``noise`` off there
+    is no read noise."""
 
     seed: int
     index: Ints
@@ -63,13 +64,14 @@ class Draw:
 
     @classmethod
     def none(cls, samples: int) -> Draw:
-        """Draw without read noise."""
+        """Return a Draw without read noise."""
         return cls(0, np.arange(samples, dtype=np.int64), False)
 
 
 @dataclass(frozen=True, eq=False)
 class Codes(PerKind):
-    """Result of each kind of step on maps of codes (n, C, H, W), read noise drawn by ``draw``.
+    """Arithmetic of the golden model: the result of each kind of step on maps of codes (n, C, H, W), with
+    read noise keyed by ``draw``.
 
     ``record`` is told every intermediate of products, as a ``Trace`` stores them. ``given`` gives the sums of
     a product in place of ``Codes.sums``: a board, where it holds that product. All else is as the program has
@@ -87,13 +89,13 @@ class Codes(PerKind):
 
     @classmethod
     def of(cls, program: Program, draw: Draw, trace: Trace | None = None, given: Sums | None = None) -> Codes:
-        """Arithmetic of a program."""
+        """Build the arithmetic that computes ``program``."""
         record = unrecorded if trace is None else trace.record
         fields = (program.rows, program.curve_base, program.curve_slope, draw)
         return cls(*fields, program.calls, program.first_product, record, given)
 
     def product(self, at: At, step: Product, maps: Maps) -> npt.NDArray[Any]:
-        """Map of a product: codes, or sums int64."""
+        """Return the map that a product computes: codes, or int64 sums."""
         patches = step.patches
         rows = patches.cut(step.source(maps), step.border)
         n, positions = rows.shape[:2]
@@ -105,19 +107,20 @@ class Codes(PerKind):
         return self.ended(at.nth, step, z, maps)
 
     def pool(self, at: At, step: Pool, maps: Maps) -> Bytes:
-        """Map of a pool."""
+        """Return the map that a pool computes."""
         return pool(step, step.source(maps))
 
     def table(self, at: At, step: Table, maps: Maps) -> Bytes:
-        """The map of a table of functions."""
+        """Return the map that a table of functions computes."""
         return table(step, step.source(maps), self.curve_base, self.curve_slope)
 
     def gate(self, at: At, step: Gate, maps: Maps) -> Bytes:
-        """Map of a gate."""
+        """Return the map that a gate computes."""
         return gate(step, maps)
 
     def ended(self, number: int, step: Product, z: Ints, maps: Maps) -> npt.NDArray[Any]:
-        """Finish a product: from its sums z (patches, outputs) to its map, by second operand and neurons."""
+        """Turn a product's sums z (patches, outputs) into its map: add the second operand, then apply the
+        neurons."""
         positions = step.patches.positions
         if step.skip is not None:
             z = z + second_operand(step, maps[step.skip]).reshape(z.shape)
@@ -129,7 +132,8 @@ class Codes(PerKind):
         return step.patches.place(y.reshape(len(z) // positions, positions, -1), step.block)
 
     def sums(self, number: int, step: Product, x: Bytes, draw: Draw) -> Ints:
-        """p + bias, int64 (patches, outputs), of product ``number`` on patches x uint8 (patches, inputs)."""
+        """Return p + bias, int64 (patches, outputs), of product ``number`` on patches x uint8 (patches,
+        inputs)."""
         layer, groups = step.layer, step.patches.groups
         share = layer.outputs // groups
         p = np.zeros((len(x), layer.outputs), np.int64)
@@ -147,7 +151,8 @@ class Codes(PerKind):
         return p + layer.bias.astype(np.int64)
 
     def _of_group(self, number: int, layer: Layer, mine: slice, x: Bytes, draw: Draw) -> Ints:
-        """Partial sums p of the columns ``mine`` over all tiles and slices, int64 (patches, columns)."""
+        """Return the partial sums p of the columns ``mine`` over all tiles and slices, int64 (patches,
+        columns)."""
         noisy = draw.noise and bool(layer.sigma_out or layer.var_cell)
         p = np.zeros((len(x), layer.outputs), np.int64)
         per_tile, later_group = layer.tile_rows(self.rows), mine.start > 0

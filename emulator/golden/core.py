@@ -51,7 +51,7 @@ class Core:
         stream: int = 0,
         trace: Trace | None = None,
     ) -> npt.NDArray[np.int32]:
-        """Run samples through the program.
+        """Compute the outputs of the program for samples.
 
         Raises ValueError when ``x`` has another shape or dtype, or the seed is out of range.
 
@@ -96,20 +96,22 @@ class Core:
     def maps(
         self, x: npt.NDArray[np.uint8], *, seed: int = 0, first_index: int = 0, noise: bool = True
     ) -> list[npt.NDArray[Any]]:
-        """Every map of the last call on samples x uint8 (n, inputs), by number; parameters as ``infer``."""
+        """Return every map of the last time step (call) for samples x uint8 (n, inputs), in the order of map
+        numbers; parameters as for ``infer``."""
         return last(self.calls(x, seed=seed, first_index=first_index, noise=noise))
 
     def calls(
         self, x: npt.NDArray[np.uint8], *, seed: int = 0, first_index: int = 0, noise: bool = True
     ) -> Iterator[list[npt.NDArray[Any]]]:
-        """Every map of each call in turn on samples x uint8 (n, inputs); parameters as ``infer``."""
+        """Yield the list of all maps for each time step (call) in turn, for samples x uint8 (n, inputs);
+        parameters as for ``infer``."""
         index = np.arange(first_index, first_index + len(x), dtype=np.int64)
         return self.program.run(Codes.of(self.program, Draw(seed, index, noise)), x)
 
 
 def batch_of(steps: Sequence[Step]) -> int:
-    """Number of samples to compute together: their patches and the results of products are in memory at
-    once."""
+    """Return how many samples to compute together, since their patches and the results of products are in
+    memory at the same time."""
     values_each = max(
         (
             p.patches.positions * max(p.patches.groups * p.patches.inputs, p.layer.outputs)

@@ -37,7 +37,8 @@ PATCHES = 1 << 14
 
 @cache
 def installed() -> bool:
-    """Whether numba is installed and wanted. Imports nothing. Warns PlainWarning when the answer is no."""
+    """Return whether numba is installed and NDRITE_PLAIN does not forbid it. Imports nothing. Warns
+    PlainWarning when the answer is no."""
     if os.environ.get("NDRITE_PLAIN") == "1":
         reason = "NDRITE_PLAIN is 1"
     elif importlib.util.find_spec("numba") is None:
@@ -50,7 +51,8 @@ def installed() -> bool:
 
 @cache
 def available() -> bool:
-    """Whether the compiled loops can be used. Imports numba, which takes about a second the first time.
+    """Return whether the compiled loops can be used. Imports numba, which takes about a second the first
+    time.
 
     Warns PlainWarning, with the versions of numba and NumPy, when that import fails.
     """
@@ -72,13 +74,13 @@ def _warn(reason: str) -> None:
 
 
 def loaded() -> bool:
-    """Whether the compiled loops are imported already, so that using them costs no start-up time."""
+    """Return whether the compiled loops are already imported, so that using them costs no start-up time."""
     return "ndrite.emulator.golden.fast_loops" in sys.modules
 
 
 def suits(program: Program) -> bool:
-    """Whether every column sum, of virtual chips too, is exact in float32, which the compiled loops rely
-    on."""
+    """Return whether every column sum, on virtual chips too, stays below 2^24, which the compiled loops
+    require."""
     largest = 0 if program.variation is None else program.variation.code_max
     for layer in program.layers:
         weight_max = largest or int(np.abs(layer.weights.astype(np.int64)).max())
@@ -88,13 +90,13 @@ def suits(program: Program) -> bool:
 
 
 def work(program: Program) -> int:
-    """Multiplications of one sample."""
+    """Return the number of multiplications for one sample."""
     calls = sum(p.layer.weights.size * p.patches.positions for p in program.products)
     return program.calls * calls
 
 
 class FastCore:
-    """The golden model of one program that ``suits``, laid out for the compiled loops."""
+    """The golden model in compiled loops, for one program that ``suits`` accepts."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -107,7 +109,7 @@ class FastCore:
         self._words = np.empty(0, np.uint32)
 
     def refresh(self) -> None:
-        """Lay the weights out again after ``weights`` has changed."""
+        """Convert the weights again for the compiled loops, after ``weights`` has changed."""
         if self._rows is not None:
             self._rows = self._laid_out(self._rows)
 
@@ -121,7 +123,8 @@ class FastCore:
         stream: int = 0,
         threads: int | None = None,
     ) -> npt.NDArray[np.int32]:
-        """Outputs int32 (n, outputs), the same on any number of threads; parameters as ``Core.infer``.
+        """Return the outputs, int32 (n, outputs); they do not depend on the number of threads. Parameters as
+        for ``Core.infer``.
 
         ``Core.infer`` checks them. ``threads``: at most so many, None: all that the process may use.
         """
@@ -145,7 +148,8 @@ class FastCore:
     def _samples(
         self, rows: Rows, x: Codes, numbers: tuple[npt.NDArray[np.uint32], int, bool], threads: int
     ) -> npt.NDArray[Any]:
-        """Outputs (n, M) of codes (n, inputs), each product's patches over ``threads``."""
+        """Return the outputs (n, M) of input codes (n, inputs); the patches of each product are divided among
+        ``threads`` threads."""
         n, calls, steps = len(x), self.program.calls, len(rows.rows)
         maps, sums = np.empty(rows.size * n, np.uint8), np.empty(rows.sums * n, np.int32)
         x = np.ascontiguousarray(x)
@@ -160,7 +164,7 @@ class FastCore:
         return rows.answers(maps, sums, n)
 
     def _laid_out(self, rows: Rows | None = None) -> Rows:
-        """The program's rows, once, with the words of its present weights."""
+        """Return the program's rows, built once, with the present weights converted to words."""
         from ndrite.emulator.golden.fast_loops import walk
         from ndrite.emulator.golden.fast_sums import pack, words_of
 

@@ -10,8 +10,9 @@ from ndrite.emulator.golden.fast_noise import TABLE, U16, keys, rounds
 
 @njit(cache=True, nogil=True, inline="always")
 def draw_cells(number: Any, key: Any, x: Any, y: Any, low: Any, high: Any) -> None:
-    """Encipher the cells' numbers uint16 (n,) under one key (4,): cipher texts uint16 (n,), and the
-    table entries of their samples."""
+    """Compute the pseudo-random words of a column's cells: encrypt the cell numbers uint16 (n,) under the
+    column's key (4,) into ``x``, ``y``, and write to ``low``, ``high`` the two indices into the Gaussian
+    table for each cell's sample."""
     k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
     for b in range(number.shape[0]):
         x[b], y[b] = rounds(number[b], k3, k0, k1, k2, k3)
@@ -21,7 +22,8 @@ def draw_cells(number: Any, key: Any, x: Any, y: Any, low: Any, high: Any) -> No
 
 @njit(cache=True, nogil=True)
 def cells(x: Any, y: Any, g: Any, mean: Any, sigma: Any, law: Any, code: Any) -> None:
-    """Codes int32 (2K,) of one column's cells; ``mean``, ``sigma``: int32 (2K,), of each cell."""
+    """Draw the codes int32 (2K,) of one column's cells; ``mean`` and ``sigma``, int32 (2K,), are those of
+    each cell."""
     stuck_low, stuck_high, code_low, code_high, top = law[0], law[1], law[2], law[3], law[4]
     for i in range(code.shape[0]):
         value = np.int32(np.int32(mean[i] + np.int32(sigma[i] * g[i])) >> np.int32(16))
@@ -33,14 +35,15 @@ def cells(x: Any, y: Any, g: Any, mean: Any, sigma: Any, law: Any, code: Any) ->
 
 @njit(cache=True, nogil=True)
 def pairs(positive: Any, negative: Any, out: Any) -> None:
-    """Weights int16 from the codes of both cells of each pair."""
+    """Compute weights int16, each the difference of the codes of a pair's two cells."""
     for k in range(out.shape[0]):
         out[k] = np.int16(positive[k] - negative[k])
 
 
 @njit(cache=True, nogil=True)
 def redraw(mean: Any, sigma: Any, law: Any, schedule: Any, layer: int, key: Any, out: Any) -> None:
-    """Draw the weights int16 (M, K) of a virtual chip, a column per row.
+    """Draw the weights of a virtual chip, int16 (M, K): row m of ``out`` holds the weights of crossbar column
+    m.
 
     ``mean`` int32 (M, 2K) with 16 fractional bits and the rounding half added, ``sigma`` int32 (M, 2K) with
     8: of a column's positive cells, then its negative ones. ``law`` int32: u below which cells stick low,

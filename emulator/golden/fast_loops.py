@@ -38,8 +38,9 @@ U64 = np.uint64
 def slice_codes(
     patches: Any, first: int, line: int, rows: int, down: Any, mask: Any, x: Any, x_line: int, energy: Any
 ) -> None:
-    """Slice codes of ``rows`` rows of patches, row r from patches[first + r * line] on, as words uint32
-    (pairs, x_line); the sums of their squares in ``energy`` uint32 (n,), which holds those of 65536 rows."""
+    """Pack one slice of the input codes of n patches as words uint32 (pairs, x_line), two rows of a patch per
+    word; row r starts at patches[first + r * line]. ``energy`` uint32 (n,) receives the sum of squares of
+    each patch, which cannot overflow for up to 65536 rows."""
     for b in range(energy.shape[0]):
         energy[b] = U32(0)
     for q in range((rows + 1) // 2):
@@ -54,7 +55,8 @@ def slice_codes(
 
 @njit(cache=True, nogil=True)
 def draw(column: Any, key: Any, low: Any, high: Any) -> None:
-    """Look up the Gaussian entries of columns uint16 (n,) under keys (4, n), uint16 (n,)."""
+    """Compute the two indices ``low`` and ``high`` into the Gaussian table for columns uint16 (n,) under keys
+    uint16 (4, n)."""
     k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
     for b in range(low.shape[0]):
         x, y = rounds(column[b], k3[b], k0[b], k1[b], k2[b], k3[b])
@@ -64,7 +66,8 @@ def draw(column: Any, key: Any, low: Any, high: Any) -> None:
 
 @njit(cache=True, nogil=True, inline="always")
 def add_noise(a: Any, sigma: Any, table: Any, low: Any, high: Any, v: Any) -> None:
-    """Noisy sums int32 (n,) of a column; |sigma * g| < 2^28 and |a| < 2^24, so 32 bits hold them."""
+    """Compute a column's noisy sums v, int32 (n,), from its sums ``a``; |sigma * g| < 2^28 and |a| < 2^24, so
+    32 bits suffice."""
     for b in range(v.shape[0]):
         v[b] = table[low[b]] + table[high[b]]
     for b in range(v.shape[0]):
@@ -73,14 +76,15 @@ def add_noise(a: Any, sigma: Any, table: Any, low: Any, high: Any, v: Any) -> No
 
 @njit(cache=True, nogil=True, inline="always")
 def converted(v: Any, gain: Any, offset: Any, half: Any, shift: Any, top: Any) -> Any:
-    """ADC code of a sum, int32."""
+    """Return the ADC code of one sum, int32."""
     c = ((np.int64(v) * gain + half) >> shift) + offset
     return np.int32(min(max(c, -top - 1), top))
 
 
 @njit(cache=True, nogil=True, inline="always")
 def convert(v: Any, gain: Any, offset: Any, half: Any, shift: Any, top: Any, left: Any, p: Any) -> None:
-    """A column's ADC codes of sums v int32 (n,), added to p int32 (n,)."""
+    """Convert a column's sums v int32 (n,) to ADC codes and add these, shifted left by ``left``, to p int32
+    (n,)."""
     for b in range(p.shape[0]):
         p[b] = np.int32(p[b] + np.int32(converted(v[b], gain, offset, half, shift, top) << left))
 
@@ -89,14 +93,15 @@ def convert(v: Any, gain: Any, offset: Any, half: Any, shift: Any, top: Any, lef
 def convert_columns(
     v: Any, gain: Any, offset: Any, half: Any, shift: Any, top: Any, left: Any, p: Any
 ) -> None:
-    """``convert`` of a patch: v, gain, offset, p (columns,)."""
+    """Do what ``convert`` does for all columns of one patch: v, gain, offset and p are (columns,)."""
     for b in range(p.shape[0]):
         p[b] = np.int32(p[b] + np.int32(converted(v[b], gain[b], offset[b], half, shift, top) << left))
 
 
 @njit(cache=True, nogil=True, inline="always")
 def add_skip(skip: Any, gain: Any, shift: Any, p: Any) -> None:
-    """rshift_round(skip * gain, shift) added to p int32 (n,); from a shift of 26 on it is 0, as at 30."""
+    """Add rshift_round(skip * gain, shift) to p int32 (n,); for shifts of 26 and above this term is 0, so
+    that shifts above 30 are computed as 30."""
     shift = np.int32(min(shift, 30))
     half = np.int32(0) if shift == 0 else np.int32(np.int32(1) << np.int32(shift - 1))
     for b in range(p.shape[0]):
@@ -106,7 +111,8 @@ def add_skip(skip: Any, gain: Any, shift: Any, p: Any) -> None:
 
 @njit(cache=True, nogil=True, inline="always")
 def fire(z: Any, scale: Any, half: Any, vshift: Any, values: Any, at: Any, y: Any) -> None:
-    """A column's codes uint8 (n,) of z int32 (n,); ``values``: its curve's uint8 (4096,)."""
+    """Compute a column's neuron output codes y, uint8 (n,), from its sums z, int32 (n,). ``values`` uint8
+    (4096,) is the output of the column's curve at every voltage code."""
     for b in range(y.shape[0]):
         v = (np.int64(z[b]) * scale + half) >> vshift
         at[b] = U32(min(max(v, np.int64(-2048)), np.int64(2047)) + 2048)
@@ -116,7 +122,7 @@ def fire(z: Any, scale: Any, half: Any, vshift: Any, values: Any, at: Any, y: An
 
 @njit(cache=True, nogil=True, inline="always")
 def copy(x: Any, source: Any, step: Any, to: Any, first: Any, count: Any) -> None:
-    """``count`` codes of flat x from ``source`` on, every ``step``-th, to flat ``to`` from ``first`` on.
+    """Copy ``count`` codes, every ``step``-th from x[source] on, to to[first] and the following places.
 
     Unsigned indices, because numba would look at each for its sign.
     """
@@ -146,7 +152,8 @@ def cut(
     count: int,
     to: Any,
 ) -> None:
-    """``count`` patches from ``first`` on of maps uint8 (C, n, H, W): to uint8 (groups * K, count)."""
+    """Cut ``count`` patches, beginning with patch number ``first``, from maps uint8 (C, n, H, W) into ``to``
+    uint8 (groups * K, count)."""
     height, width = where[1], where[2]
     kh, kw, sh, sw, dh, dw = where[3], where[4], where[5], where[6], where[7], where[8]
     top, left, rows, columns = where[9], where[10], where[11], where[12]
@@ -225,8 +232,9 @@ def walk(
     rows: Any, ints: Any, values: Any, words: Any, samples: Any, maps: Any, sums: Any, schedule: Any,
     first: int, noise: bool, from_call: int, to_call: int, from_row: int, to_row: int, low: int, high: int,
 ) -> None:  # fmt: skip
-    """Carry out rows of a program (``ndrite.emulator.golden.fast_rows``) on samples uint8 (n, k), numbered
-    from ``first`` in the read noise: rows ``from_row`` to ``to_row`` of calls ``from_call`` to ``to_call``.
+    """Execute rows of a program (``ndrite.emulator.golden.fast_rows``) on samples uint8 (n, k): rows
+    ``from_row`` to ``to_row`` in each of the time steps ``from_call`` to ``to_call``. For the read noise the
+    samples are numbered from ``first`` on.
 
     Maps uint8 of n samples are one behind the other in ``maps``, sums int32 in ``sums``; both are written. Of
     products, patches ``low`` to ``high``, all where ``high`` is -1. Products are part of this function,

@@ -39,8 +39,8 @@ U64 = np.uint64
 
 @njit(cache=True, nogil=True)
 def turn(x: Any, rows: int, columns: int, to: Any) -> None:
-    """Transpose x (rows, columns) uint8 into ``to``, eight rows at a time so that its lines stay in the
-    cache."""
+    """Transpose x uint8 (rows, columns) into ``to``, eight rows at a time so that the lines of ``to`` stay in
+    the cache."""
     whole = rows // 8 * 8
     for first in range(0, whole, 8):
         for k in range(columns):
@@ -55,8 +55,8 @@ def turn(x: Any, rows: int, columns: int, to: Any) -> None:
 def pool(
     flat: Any, planes: int, rows_of_map: int, line: int, where: Any, mul: Any, shift: int, to: Any
 ) -> None:
-    """Largest code of every window, or its clip(rshift_round(sum * mul, shift), 0, 255), of
-    maps uint8 (planes, rows_of_map, line)."""
+    """Pool maps uint8 (planes, rows_of_map, line): write the largest code of every window, or its average
+    clip(rshift_round(sum * mul, shift), 0, 255)."""
     average = mul.shape[0] > 0
     height, width, kh, kw = where[1], where[2], where[3], where[4]
     sh, sw, dh, dw, top, left, rows, columns = where[5:13]
@@ -103,8 +103,8 @@ def pool(
 
 @njit(cache=True, nogil=True)
 def look_up(x: Any, channel: Any, answers: Any, to: Any) -> None:
-    """Element e of ``to`` (E, values) is entry e * 256 on of ``answers`` of row ``channel[e]`` of x (C,
-    values)."""
+    """Apply a table step: look up each code of row ``channel[e]`` of x (C, values) in the 256 answers of
+    element e, and write the results to row e of ``to`` (E, values)."""
     count = to.shape[0] // channel.shape[0]
     for e in range(channel.shape[0]):
         first = channel[e] * count
@@ -114,7 +114,8 @@ def look_up(x: Any, channel: Any, answers: Any, to: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def add_term(a: Any, b: Any, a_zero: int, b_zero: int, gain: int, total: Any) -> None:
-    """A gate's term of maps a, b uint8 (values,), b empty where it has none, added to int64 (values,)."""
+    """Add a gate's term of maps a and b, uint8 (values,), to ``total`` int64 (values,); b is empty if the
+    term has one map only."""
     if b.shape[0]:
         for i in range(total.shape[0]):
             total[i] += (np.int64(a[i]) - a_zero) * (np.int64(b[i]) - b_zero) * gain
@@ -125,7 +126,7 @@ def add_term(a: Any, b: Any, a_zero: int, b_zero: int, gain: int, total: Any) ->
 
 @njit(cache=True, nogil=True)
 def close_gate(total: Any, shift: int, zero: int, out: Any) -> None:
-    """clip(rshift_round(total, shift) + zero, 0, 255)."""
+    """Compute a gate's output codes clip(rshift_round(total, shift) + zero, 0, 255)."""
     half = np.int64(0) if shift == 0 else np.int64(1) << (shift - 1)
     for i in range(total.shape[0]):
         out[i] = min(max(((total[i] + half) >> shift) + zero, 0), 255)
@@ -133,7 +134,8 @@ def close_gate(total: Any, shift: int, zero: int, out: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def arrange(source: Any, row: Any, n: int, out: Any) -> None:
-    """Fill ``out`` in order from ``source`` with the dimensions and strides of a row: transposes, repeats."""
+    """Fill ``out`` with values of ``source`` in another order, given by the dimensions and strides of a row:
+    transposes, repeats."""
     dims, strides, count = np.empty(MAP_DIMS + 1, np.int64), np.empty(MAP_DIMS + 1, np.int64), 0
     dims[0] = strides[0] = 1
     for i in range(MAP_DIMS):
@@ -172,7 +174,8 @@ def arrange(source: Any, row: Any, n: int, out: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def between(row: Any, ints: Any, codes: Any, x: Any, maps: Any, call: int) -> None:
-    """Carry out a row that is no product, of call ``call`` on samples x uint8 (n, k)."""
+    """Execute a row of the program that is not a product, in time step ``call``, on samples x uint8 (n,
+    k)."""
     n, kind = x.shape[0], row[KIND]
     out = maps[row[OUT] * n : (row[OUT] + row[OUT_SIZE]) * n]
     source = maps[row[SOURCE] * n : (row[SOURCE] + row[SIZE]) * n]

@@ -26,7 +26,8 @@ assert (spec.KEY_ROTATE_X, spec.KEY_ROTATE_Y, spec.KEY_WORD_BITS) == (8, 3, 32)
 
 @njit(cache=True, nogil=True)
 def keys(counter: Any, schedule: Any, index: Any, x: Any, y: Any, out: Any) -> None:
-    """Keys uint16 (4, n) of inferences ``index`` uint32 (n,) under ``counter``; x, y are overwritten."""
+    """Compute the keys uint16 (4, n) of inferences ``index`` uint32 (n,), by encrypting (``counter``, index);
+    x and y are working memory."""
     n = index.shape[0]
     for b in range(n):
         x[b] = U32(counter)
@@ -44,14 +45,15 @@ def keys(counter: Any, schedule: Any, index: Any, x: Any, y: Any, out: Any) -> N
 
 @njit(cache=True, nogil=True, inline="always")
 def mixed(x: Any, y: Any, k: Any) -> Any:
-    """One sample round on uint16 numbers."""
+    """Apply one round of the sample cipher to uint16 numbers x, y with round key k."""
     x = U16(U16(U16(U16(x >> RX) | U16(x << RXC)) + y) ^ k)
     return x, U16(U16(U16(y << RY) | U16(y >> RYC)) ^ x)
 
 
 @njit(cache=True, nogil=True, inline="always")
 def rounds(x: Any, y: Any, k0: Any, k1: Any, k2: Any, k3: Any) -> Any:
-    """Both halves of the cipher text of (x, y) under a key: the seven sample rounds, unrolled."""
+    """Encrypt the block (x, y) under a key k0..k3, and return both halves: the seven rounds of the sample
+    cipher, unrolled."""
     x, y = mixed(x, y, k0)
     x, y = mixed(x, y, U16(k1 ^ U16(1)))
     x, y = mixed(x, y, U16(k2 ^ U16(2)))
@@ -63,8 +65,8 @@ def rounds(x: Any, y: Any, k0: Any, k1: Any, k2: Any, k3: Any) -> Any:
 
 @njit(cache=True, nogil=True, inline="always")
 def deviation(energy: Any, sigma_out: Any, var_cell: Any) -> Any:
-    """Noise scale of a sum of squares; the radicand is below 2^50, where the root of a float is exact or one
-    too high."""
+    """Return the noise scale for a sum of squares; the radicand is below 2^50, where the float square root is
+    exact or one too high."""
     radicand = sigma_out * sigma_out + ((var_cell * np.int64(energy)) >> 8)
     r = np.int64(math.sqrt(np.float64(radicand)))
     r -= np.int64(r * r > radicand)

@@ -35,7 +35,7 @@ Dims = Sequence[tuple[int, int]]
 
 
 class Place(NamedTuple):
-    """Where a map of one sample begins, and its shape."""
+    """Where a map of one sample begins in the array of all maps, and the map's shape."""
 
     begin: int
     shape: Shape
@@ -46,7 +46,7 @@ class Place(NamedTuple):
 
 
 class Rows(PerKind):
-    """The rows of ``program`` and the arrays that they point into.
+    """A program as rows of integers that compiled loops execute, and the arrays that the rows point into.
 
     ``rows`` int64 (steps, ROW), ``ints`` int64, ``codes`` uint8; of a sample ``size`` bytes of maps and
     ``sums`` sums int32.
@@ -79,14 +79,15 @@ class Rows(PerKind):
         self.codes = np.concatenate(self._codes)
 
     def patches(self, number: int) -> tuple[int, int]:
-        """Patches of a product of one sample and multiplications of each; 1, 0 for other rows."""
+        """Return, for row ``number``, the patches of one sample and the multiplications of each patch; 1 and
+        0 for rows that are not products."""
         row = self.rows[number]
         if row[KIND] != PRODUCT:
             return 1, 0
         return int(row[WHERE + 11] * row[WHERE + 12]), int(row[LAYER] * row[LAYER + 1])
 
     def answers(self, maps: Codes, sums: npt.NDArray[np.int32], n: int) -> npt.NDArray[Any]:
-        """Outputs (n, M) of what the loops wrote."""
+        """Return the outputs (n, M), read from the arrays that the loops have written."""
         step = self.program.steps[-1]
         if isinstance(step, Product) and not step.fires:
             (rows, columns), (g, h) = step.patches.grid, step.block
@@ -180,7 +181,8 @@ class Rows(PerKind):
         return out
 
     def _join(self, sources: tuple[int, ...]) -> Place:
-        """The place of several maps as one step reads them (see ``ndrite.emulator.spec.flow.join``)."""
+        """Return the place of several maps joined as one step reads them (see
+        ``ndrite.emulator.spec.flow.join``); appends rows that copy them there."""
         places = [self.maps[s] for s in sources]
         if len(places) == 1:
             return places[0]
@@ -248,5 +250,5 @@ class Rows(PerKind):
 
 
 def where(p: Patches, border: int) -> list[int]:
-    """Patch parameters in the order of the loops' arguments."""
+    """Return the patch parameters in the order of the loops' arguments."""
     return [*p.shape, *p.kernel, *p.stride, *p.dilation, *p.padding[:2], *p.grid, p.groups, border]

@@ -35,7 +35,8 @@ PAIRWISE = PAIRWISE if "+avx2" in FEATURES else ""
 
 
 def _block(count: int) -> Any:
-    """The sums of a panel with ``count`` neighbouring words, as a function of compiled loops.
+    """Return a compiled function that computes the sums of products of a panel with ``count`` neighbouring
+    words.
 
     Written in the compiler's own language: it does not find the instruction by itself.
     """
@@ -45,8 +46,9 @@ def _block(count: int) -> Any:
         typing: Any, panel: Any, start: Any, step: Any, words: Any, first: Any, stride: Any, pairs: Any,
         out: Any, to: Any, line: Any,
     ) -> Any:  # fmt: skip
-        """Add up ``pairs`` rows of words: vectors from panel[start] every ``step``, words from words[first]
-        every ``stride``, to int32 out[to + word * line]."""
+        """Add up products over ``pairs`` rows: each row multiplies the vector at panel[start], advanced by
+        ``step`` per row, with ``count`` words from words[first] on, advanced by ``stride`` per row. The int32
+        sums are written to out[to + word * line]."""
         word = ir.IntType(32)
         halves, sums = ir.VectorType(ir.IntType(16), 2 * LANES), ir.VectorType(word, LANES)
 
@@ -108,7 +110,8 @@ def multiplied(
     panels: Any, start: int, panel_step: int, row: int, size: int,
     words: Any, first: int, word_step: int, stride: int, count: int, pairs: int, out: Any, line: int,
 ) -> None:  # fmt: skip
-    """Sums int32 of ``size`` lanes with each of ``count`` words: out[word * line + lane].
+    """Compute the int32 sums of products of ``size`` lanes with each of ``count`` words: out[word * line +
+    lane].
 
     Operands are uint32: a panel of PANEL words every ``panel_step`` (``word_step``), in it the next pair of
     rows every ``row`` (``stride``).
@@ -126,7 +129,7 @@ def multiplied(
 
 
 def words_of(shape: tuple[int, ...], groups: int, tile_rows: int) -> npt.NDArray[np.uint32]:
-    """Room for weights (M, K) as ``pack`` lays them out."""
+    """Return a zero array, uint32, large enough for weights (M, K) in the layout of ``pack``."""
     m, k = shape
     pairs = sum((min(tile_rows, k - begin) + 1) // 2 for begin in range(0, k, tile_rows))
     return np.zeros(groups * pairs * -(-(m // groups) // PANEL) * PANEL, np.uint32)
@@ -134,8 +137,8 @@ def words_of(shape: tuple[int, ...], groups: int, tile_rows: int) -> npt.NDArray
 
 @njit(cache=True, nogil=True)
 def pack(weights: Any, groups: int, tile_rows: int, out: Any) -> Any:
-    """Weights int16 (M, K) as words: groups, tiles, panels of columns, pairs of rows, columns. Returns
-    ``out`` uint32, zero before."""
+    """Pack weights int16 (M, K) into words, in the order groups, tiles, panels of columns, pairs of rows,
+    columns. Fills and returns ``out`` uint32, which must be zero before."""
     m, k = weights.shape
     share, at = m // groups, 0
     for group in range(groups):

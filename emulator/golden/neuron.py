@@ -11,20 +11,21 @@ from ndrite.emulator.spec.program import Program
 
 
 def preneuron(z: npt.NDArray[np.int64], layer: Layer) -> npt.NDArray[np.int64]:
-    """v = clip(rshift_round(z * scale, vshift), -2048, 2047), the neuron's input voltage code."""
+    """Return the neuron's input voltage code v = clip(rshift_round(z * scale, vshift), -2048, 2047)."""
     return clip(rshift_round(z * layer.scale.astype(np.int64), layer.vshift), V_MIN, V_MAX)
 
 
 def neuron(
     v: npt.NDArray[np.int64], layer: Layer, curve_base: npt.NDArray[Any], curve_slope: npt.NDArray[Any]
 ) -> npt.NDArray[np.uint8]:
-    """Activation codes y, uint8 (samples, columns), of voltage codes ``v`` through each column's curve."""
+    """Return the output codes y, uint8 (samples, columns), of voltage codes ``v`` through the curve of each
+    column."""
     curve = layer.curve.astype(np.int64)
     return look_up(v, curve, curve_base, curve_slope, layer.segment_bits, layer.table_bits)
 
 
 def table_of(program: Program, layer: Layer, m: int) -> npt.NDArray[np.uint8]:
-    """Output (4096,) of neuron ``m`` of a layer for every voltage code."""
+    """Return the output of neuron ``m`` of a layer at every voltage code, uint8 (4096,)."""
     every = np.repeat(np.arange(V_MIN, V_MAX + 1, dtype=np.int64)[:, None], layer.outputs, axis=1)
     return neuron(every, layer, program.curve_base, program.curve_slope)[:, m]
 
@@ -37,7 +38,8 @@ def look_up(
     segment_bits: int,
     table_bits: int,
 ) -> npt.NDArray[np.uint8]:
-    """y = clip(rshift_round((base << f) + slope * r, f + h), 0, 255); ``curve`` broadcasts with ``v``."""
+    """Return y = clip(rshift_round((base << f) + slope * r, f + h), 0, 255), with base and slope of v's
+    segment and r the position in it. ``curve`` broadcasts with ``v``."""
     f, h = segment_bits, table_bits
     segment = (v - V_MIN) >> f
     r = (v - V_MIN) & ((1 << f) - 1)

@@ -21,14 +21,15 @@ U32 = npt.NDArray[np.uint32]
 
 
 def rotated(x: Any, by: int, bits: int) -> Any:
-    """``x`` rotated right by ``by`` of ``bits`` bits."""
+    """Return the ``bits``-bit number ``x`` rotated right by ``by`` bits."""
     return (x >> by) | (x << (bits - by))
 
 
 def pass_key(
     seed: int, inference: npt.NDArray[Any], layer: int, tile: int, dac_slice: int, *, stream: int = 0
 ) -> npt.NDArray[np.uint16]:
-    """Keys of one pass, uint16 (n, 4): Speck64/128 of (inference, layer | tile | slice) under the seed.
+    """Return the keys of one pass, uint16 (n, 4), one for each inference: Speck64/128 encryption of
+    (inference, layer | tile | slice) under the seed.
 
     ``inference`` is an integer array (samples,), taken mod 2^32; ``seed`` 64 bit; ``stream`` 0, or the
     virtual chip + 1. Returns uint16 (samples, 4), least significant word of the cipher text first.
@@ -39,7 +40,8 @@ def pass_key(
 def stream_key(
     seed: int, domain: int, stream: int, counter: int, index: npt.NDArray[Any]
 ) -> npt.NDArray[np.uint16]:
-    """Speck64/128 of (counter, index) under (seed, domain, stream): uint16 (n, 4) for index (n,)."""
+    """Return the Speck64/128 encryption of (counter, index) under the key (seed, domain, stream): uint16 (n,
+    4) for index (n,)."""
     y = (np.asarray(index) & 0xFFFFFFFF).astype(np.uint32)
     x = np.full_like(y, counter)
     x, y = speck_key_rounds(x, y, key_schedule(seed, domain, stream))
@@ -48,7 +50,8 @@ def stream_key(
 
 @lru_cache(maxsize=8)
 def key_schedule(seed: int, domain: int, stream: int) -> U32:
-    """Round keys uint32 (27,) of Speck64/128 under key words (seed low, seed high, domain, stream)."""
+    """Return the round keys uint32 (27,) of Speck64/128 for the key words (seed low, seed high, domain,
+    stream)."""
     bits, rx, ry = spec.KEY_WORD_BITS, spec.KEY_ROTATE_X, spec.KEY_ROTATE_Y
     mask = (1 << bits) - 1
     key, left = seed & mask, [seed >> 32 & mask, domain, stream]
@@ -62,7 +65,7 @@ def key_schedule(seed: int, domain: int, stream: int) -> U32:
 
 
 def speck_key_rounds(x: U32, y: U32, schedule: U32) -> tuple[U32, U32]:
-    """Speck64/128 encryption of (x, y), all uint32, under its round keys."""
+    """Return the Speck64/128 encryption of the block (x, y), all uint32, with the round keys ``schedule``."""
     rx, ry, bits = spec.KEY_ROTATE_X, spec.KEY_ROTATE_Y, spec.KEY_WORD_BITS
     with np.errstate(over="ignore"):
         for key in schedule:
@@ -72,13 +75,14 @@ def speck_key_rounds(x: U32, y: U32, schedule: U32) -> tuple[U32, U32]:
 
 
 def gaussian(key: npt.NDArray[np.uint16], columns: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
-    """Samples g (Q4.8) of columns ``columns`` (c,) under keys (samples, 4): int16 (samples, c)."""
+    """Return normal samples g (Q4.8) for columns ``columns`` (c,) under keys (samples, 4): int16 (samples,
+    c)."""
     return normal(*words(key[:, None], 0, columns))
 
 
 def words(key: U16, row: npt.ArrayLike, column: npt.ArrayLike) -> tuple[U16, U16]:
-    """Both halves x, y of the cipher text of (column, row ^ key[3]), uint16; key (..., 4) without its last
-    axis, ``row`` and ``column`` broadcast."""
+    """Return both halves x, y, uint16, of the cipher text of (column, row ^ key[3]). ``row`` and ``column``
+    broadcast with the leading axes of key (..., 4)."""
     rx, ry, bits = spec.SAMPLE_ROTATE_X, spec.SAMPLE_ROTATE_Y, spec.SAMPLE_WORD_BITS
     x, y = np.broadcast_arrays(np.asarray(column, np.uint16), np.asarray(row, np.uint16) ^ key[..., 3])
     with np.errstate(over="ignore"):
@@ -89,7 +93,7 @@ def words(key: U16, row: npt.ArrayLike, column: npt.ArrayLike) -> tuple[U16, U16
 
 
 def normal(x: npt.NDArray[np.uint16], y: npt.NDArray[np.uint16]) -> npt.NDArray[np.int16]:
-    """The normal sample in the low 20 bits of x | y."""
+    """Return the normal sample that the low 20 bits of the word x | y select from the table."""
     low = y & np.uint16(1023)
     high = (y >> 10) | ((x & np.uint16(15)) << np.uint16(6))
     samples: npt.NDArray[np.int16] = SIGNED_TABLE[low] + SIGNED_TABLE[high]
@@ -97,7 +101,8 @@ def normal(x: npt.NDArray[np.uint16], y: npt.NDArray[np.uint16]) -> npt.NDArray[
 
 
 def sigma(energy: npt.NDArray[Any], sigma_out: int, var_cell: int) -> npt.NDArray[np.int64]:
-    """Noise scale min(65535, isqrt(sigma_out^2 + (var_cell * S >> 8))) in accumulator LSB."""
+    """Return the noise scale min(65535, isqrt(sigma_out^2 + (var_cell * S >> 8))) in accumulator LSB, with S
+    the ``energy``, the sum of squared input slices."""
     radicand = sigma_out * sigma_out + ((var_cell * energy.astype(np.int64)) >> 8)
     return np.minimum(isqrt(radicand), SIGMA_MAX)
 
@@ -105,14 +110,15 @@ def sigma(energy: npt.NDArray[Any], sigma_out: int, var_cell: int) -> npt.NDArra
 def noise(
     a: npt.NDArray[np.int64], sigma: npt.NDArray[np.int64], g: npt.NDArray[np.int16]
 ) -> npt.NDArray[np.int64]:
-    """Noisy columns a' = a + rshift_round(sigma * g, 8); ``sigma`` broadcasts over columns."""
+    """Return noisy column sums a' = a + rshift_round(sigma * g, 8); ``sigma`` broadcasts over columns."""
     return a + rshift_round(sigma * g.astype(np.int64), GAUSS_FRACTION)
 
 
 def redraw(
     targets: npt.NDArray[Any], variation: Variation, *, seed: int, chip: int, layer: int
 ) -> npt.NDArray[np.int16]:
-    """Weights int16 (K, M) of a virtual chip, from nominal weights ``targets`` (K, M) of layer ``layer``."""
+    """Draw the weights int16 (K, M) of layer number ``layer`` on a virtual chip, from the nominal weights
+    ``targets`` (K, M)."""
     rows, columns = targets.shape
     key = stream_key(seed, DOMAIN_CELL, chip + 1, layer << 24, np.arange(columns))
     d = targets.T.astype(np.int64)
@@ -127,7 +133,8 @@ def redraw(
 def _code(
     a: npt.NDArray[np.int64], g: npt.NDArray[np.int16], u: npt.NDArray[np.int64], variation: Variation
 ) -> npt.NDArray[np.int64]:
-    """Codes of cells with targets ``a``, from their normal and uniform samples."""
+    """Return the codes of cells with target codes ``a``, from their normal samples ``g`` and uniform samples
+    ``u``."""
     mean, sigma = variation.mean.astype(np.int64)[a], variation.sigma.astype(np.int64)[a]
     shift = 2 * CODE_FRACTION
     value = ((mean << CODE_FRACTION) + sigma * g + (1 << (shift - 1))) >> shift
@@ -137,7 +144,8 @@ def _code(
 
 
 def virtual_chip(program: Program, *, seed: int, chip: int) -> Program:
-    """A program with ``variation`` as virtual chip ``chip`` of ``seed``: its weights redrawn."""
+    """Return a program with ``variation`` as virtual chip number ``chip`` of ``seed``: with its weights
+    redrawn."""
     assert program.variation is not None
     layers = tuple(
         dataclasses.replace(

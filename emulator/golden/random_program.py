@@ -22,7 +22,7 @@ def random_program(
     noise: bool | None = None,
     corner: bool = False,
 ) -> Program:
-    """A network of random shape and parameters that ``geometry`` can hold.
+    """Return a network of random shape and parameters that ``geometry`` can hold.
 
     Parameters that are not given are drawn; ``sizes`` are the widths of input, hidden layers and output.
     ``corner``: largest weights, gains and offsets, and shifts at both ends of their range, so that every clip
@@ -67,7 +67,7 @@ def random_layer(
     curves: int,
     corner: bool,
 ) -> Layer:
-    """A random layer of ``k`` inputs and ``m`` outputs; parameters that are None are drawn, as in
+    """Return a random layer with ``k`` inputs and ``m`` outputs; parameters that are None are drawn, as in
     ``random_program``."""
     weight_max = geometry.weight_max
     chosen = readout or str(rng.choice(["adc", "analog"] if geometry.analog else ["adc"]))

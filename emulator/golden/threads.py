@@ -12,7 +12,8 @@ WORTH = 10_000_000
 
 @cache
 def count() -> int:
-    """Threads to use: OMP_NUM_THREADS where it is set, else the processors that this process may use."""
+    """Return the number of threads to use: OMP_NUM_THREADS if it is set, else the number of processors that
+    this process may use."""
     setting = os.environ.get("OMP_NUM_THREADS", "")
     if setting.isdecimal() and int(setting) > 0:
         return int(setting)
@@ -22,12 +23,13 @@ def count() -> int:
 
 
 def usable(threads: int | None) -> int:
-    """Threads to use where at most ``threads`` are wanted; None: all."""
+    """Return the number of threads to use if at most ``threads`` are wanted; None stands for no limit."""
     return count() if threads is None else min(threads, count())
 
 
 def in_threads(part: Callable[[int, int], None], samples: int, each: int, threads: int) -> None:
-    """Call ``part(low, high)``, which lets go of the interpreter, for ranges that together are 0..samples.
+    """Call ``part(low, high)`` in several threads for ranges that together cover 0..samples; ``part`` must
+    release the interpreter lock.
 
     ``each``: multiplications of one sample; ``threads``: at most so many (``usable``).
     """
@@ -40,8 +42,8 @@ def in_threads(part: Callable[[int, int], None], samples: int, each: int, thread
 
 
 def left_over(samples: int, each: int, threads: int) -> int:
-    """Number of samples at the end that do not divide evenly among the threads and are better computed one by
-    one by all threads together.
+    """Return how many samples at the end do not divide evenly among the threads and are better computed one
+    by one, each by all threads together.
 
     One of three samples on two threads would keep one thread waiting for half of the time.
     """
@@ -50,7 +52,7 @@ def left_over(samples: int, each: int, threads: int) -> int:
 
 
 def one_blas_thread() -> Any:
-    """A context in which BLAS keeps to one thread."""
+    """Return a context manager within which BLAS uses a single thread."""
     return _blas().limit(limits=1)
 
 

@@ -47,7 +47,7 @@ class AgeingFit:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """The law, its parameters with their 95 % intervals, misfit and noise."""
+        """Return the law's name, its parameters with their 95 % intervals, the misfit and the noise."""
         ends = {name: list(interval) for name, interval in self.intervals.items()}
         return {
             "model": self.model,
@@ -60,7 +60,7 @@ class AgeingFit:
 
     @property
     def words(self) -> str:
-        """Parameters with their intervals, misfit and noise, for a device card."""
+        """Return the parameters with their intervals, the misfit and the noise as text for a device card."""
         parts = [
             f"{name} {self.parameters[name]:.4g} ({low:.4g} .. {high:.4g})"
             for name, (low, high) in self.intervals.items()
@@ -73,15 +73,15 @@ class AgeingFit:
         return f"95 % intervals over {self.cells} cells: {'; '.join([*parts, *apart])}"
 
     def held_out(self, kept: Measurements, left: Measurements) -> float:
-        """Error on ``left`` of the same law fitted to ``kept`` (rms, in ``unit``). Raises DatasetError where
-        a law has no such error or too little is kept."""
+        """Fit the same law to the rows ``kept`` and return its error on the rows ``left`` (rms, in ``unit``).
+        Raises DatasetError if the law does not predict single rows or ``kept`` has too few of them."""
         if self.refit is None:
             raise DatasetError(f"{self.model} predicts no single rows")
         return self.refit(kept, left)
 
 
 def cells_of(data: Measurements, what: str) -> list[Ints]:
-    """Rows of each cell. Raises DatasetError when there are fewer than CELLS_MIN."""
+    """Return the row numbers of each cell. Raises DatasetError when there are fewer than CELLS_MIN cells."""
     names = data.devices
     if len(names) < CELLS_MIN:
         raise DatasetError(
@@ -92,17 +92,19 @@ def cells_of(data: Measurements, what: str) -> list[Ints]:
 
 
 def check_above_0(data: Measurements, name: str, values: Floats, unit: str = "", why: str = "") -> None:
-    """Raise DatasetError, naming the row of the least of ``values`` (n,), unless all are above 0."""
+    """Raise DatasetError unless all ``values`` (n,) are above 0; the message names the row of the smallest
+    value."""
     if not (values > 0).all():
         row = int(values.argmin())
         raise DatasetError(f"{where(data, row)}: {name} is {values[row]:g}{unit}; accepted: above 0{why}")
 
 
 def reference_K(kelvin: Floats) -> float:
-    """Temperature that parameters are stated at: ROOM_K, or the median where it was not measured around."""
+    """Return the temperature in kelvin at which fitted parameters are stated: ROOM_K if it lies within the
+    measured temperatures, else their median."""
     return ROOM_K if kelvin.min() <= ROOM_K <= kelvin.max() else float(np.median(kelvin))
 
 
 def where(data: Measurements, row: int) -> str:
-    """The place of a row, for an error."""
+    """Return the file and line (or row number) of a row, to begin an error message with."""
     return f"{data.name}: line {data.line[row]}" if len(data.line) else f"{data.name}: row {row + 1}"

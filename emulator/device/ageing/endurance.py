@@ -26,8 +26,9 @@ SIGMA_MAX = 20.0
 
 
 def fit_endurance(data: Measurements, model: str = "programming") -> AgeingFit:
-    """Fit columns ``cycle``, ``direction`` (up or down: what was read after) and ``conductance`` or
-    ``current`` of ten cells or more: cycles until the window, up less down, is below half of its first value.
+    """Fit the endurance of ten cells or more: the number of cycles until the window (the value after a pulse
+    up minus the value after a pulse down) is below half of its first value. Columns: ``cycle``, ``direction``
+    (up or down: the pulse before the read), and ``conductance`` or ``current``.
 
     The cycles to failure are log-normal, known to lie between two reads, or beyond the last one; intervals
     are profile likelihoods with Student's in place of the normal factor. ``model``: the section to fill.
@@ -106,7 +107,8 @@ def fit_endurance(data: Measurements, model: str = "programming") -> AgeingFit:
 def _log_normal(
     low: Floats, high: Floats, failed: int
 ) -> tuple[tuple[float, float], tuple[Interval, Interval]]:
-    """Mean and deviation of normal values known to lie in low..high (n,), and their intervals."""
+    """Return mean and standard deviation of normally distributed values of which only bounds ``low`` and
+    ``high`` (n,) are known, and the intervals of both."""
     known: Bools = np.isfinite(high)
     middle = np.where(known, (low + np.where(known, high, low)) / 2, low)
 
@@ -143,5 +145,6 @@ def _log_normal(
 
 
 def _end(above: Callable[[float], float], inside: float, outside: float) -> float:
-    """Where ``above`` is 0 between a point inside of an interval and one outside, or the latter."""
+    """Return the point between ``inside`` and ``outside`` at which ``above`` is 0: the end of an interval.
+    Return ``outside`` if the function is not above 0 there."""
     return float(brentq(above, inside, outside, xtol=1e-4)) if above(outside) > 0 else outside

@@ -17,7 +17,7 @@ SAME = 0.02
 
 
 class Estimate(NamedTuple):
-    """A parameter and its 95 % interval."""
+    """An estimated parameter: its value and its 95 % interval."""
 
     value: float
     interval: Interval
@@ -25,7 +25,7 @@ class Estimate(NamedTuple):
 
 @record()
 class Lines:
-    """Lines y = a_i + b_i x of cells i.
+    """Lines y = a_i + b_i x, one for each cell i, and the statistics of their fit.
 
     ``slope``: mean of the b_i, interval by Student's t over cells; ``spread``: their standard deviation
     beyond what noise makes; ``noise`` and ``misfit``: rms of a point, by what differs from cell to cell and
@@ -43,15 +43,16 @@ class Lines:
 
 
 def mean_of(values: Floats) -> Estimate:
-    """Mean of (n,) independent values, with Student's interval."""
+    """Return the mean of n independent values (n,), with Student's 95 % interval."""
     half = float(stats.t.isf(TAIL, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)))
     mean = float(values.mean())
     return Estimate(mean, (mean - half, mean + half))
 
 
 def spread_of(variance: float, freedom: int, noise_variance: float, noise_freedom: int) -> Estimate:
-    """Standard deviation between cells, of estimates with ``variance``, of which ``noise_variance`` is noise:
-    interval by Williams (Biometrika 49, 278, 1962), which is at least at its level."""
+    """Return the true standard deviation between cells, with its interval. ``variance`` is that of the cells'
+    estimates and includes ``noise_variance`` from the noise of each estimate. The interval is Williams'
+    (Biometrika 49, 278, 1962), which covers at least its nominal level."""
     ends = []
     for tail in (TAIL, 1 - TAIL):
         noise = noise_variance * float(stats.f.isf(tail, freedom, noise_freedom))
@@ -60,15 +61,17 @@ def spread_of(variance: float, freedom: int, noise_variance: float, noise_freedo
 
 
 def deviation_of(squares: float, freedom: int) -> Estimate:
-    """Standard deviation from a sum of squares, with the interval of chi-squared."""
+    """Return the standard deviation that a sum of squares with ``freedom`` degrees of freedom implies, with
+    its chi-squared interval."""
     ends = (math.sqrt(squares / float(stats.chi2.isf(tail, freedom))) for tail in (TAIL, 1 - TAIL))
     low, high = ends
     return Estimate(math.sqrt(squares / freedom), (low, high))
 
 
 def shared_of(residuals: Floats, places: Ints, lost: int) -> tuple[Floats, int, int]:
-    """Residuals (n,) averaged over the cells at each of ``places`` (n,), the number of places, and the
-    degrees of freedom of what is left, if ``lost`` were used by the cells' own curves."""
+    """Return the residuals (n,) averaged over all cells measured at the same place (x value), the number of
+    places, and the degrees of freedom that remain for noise. ``places`` (n,) numbers each row's place; the
+    fit of the cells' own curves has used up ``lost`` degrees."""
     _, place = np.unique(places, return_inverse=True)
     counts = np.bincount(place)
     means = np.asarray((np.bincount(place, residuals) / counts)[place], np.float64)
@@ -76,12 +79,13 @@ def shared_of(residuals: Floats, places: Ints, lost: int) -> tuple[Floats, int, 
 
 
 def misfit_of(means: Floats, noise: float, points: int) -> float:
-    """Root mean square of shared residuals beyond what noise of that deviation leaves in ``points`` means."""
+    """Return the root mean square of the residuals that cells share, with the part subtracted that noise
+    alone leaves in ``points`` means."""
     return math.sqrt(max(float(np.square(means).mean()) - points * noise**2 / len(means), 0.0))
 
 
 def fit_lines(x: Floats, y: Floats, cells: list[Ints]) -> Lines:
-    """Fit a line to each cell's rows of x and y (n,); each cell has three different x at least."""
+    """Fit one line to each cell's rows of x and y (n,); each cell needs at least three different x."""
     intercepts, slopes, inverse_squares = np.zeros((3, len(cells)))
     fitted = np.zeros_like(y)
     for i, rows in enumerate(cells):

@@ -38,9 +38,9 @@ REST_UNTOLD = 0.5
 
 
 def fit_retention(data: Measurements, model: str = "power-law") -> AgeingFit:
-    """Fit columns ``time`` (seconds since programming) and ``conductance`` (siemens) of ten cells or more,
-    or for ``exponential`` ``state`` (0 at the lowest conductance, 1 at the highest) and, if it varies,
-    ``temperature``.
+    """Fit how conductances change with time after programming, from ten cells or more. Columns: ``time``
+    (seconds since programming) and ``conductance`` (siemens). The exponential model instead takes ``state``
+    (0 at the lowest conductance, 1 at the highest) and, if temperatures vary, ``temperature`` (K).
 
     Raises DatasetError, one line, when there are too few cells or times, or the data cannot tell the law.
     """
@@ -138,7 +138,8 @@ def _drift(data: Measurements, cells: list[Ints], model: str) -> AgeingFit:
 
 
 def _missed_lines(kept: Measurements, left: Measurements, power: bool) -> float:
-    """Error of the lines of the cells in ``kept`` on the rows of ``left``."""
+    """Fit a line against ln(time) to each cell's rows in ``kept`` and return the lines' rms error on the rows
+    ``left``."""
     errors = []
     for name in left.devices:
         x, y = ((np.log(of.of(name)["time"]), of.of(name)["conductance"] * 1e6) for of in (kept, left))
@@ -165,8 +166,8 @@ def _relaxation(data: Measurements, cells: list[Ints]) -> AgeingFit:
     scale = float(np.median(time[time > 0]))
 
     def decays(p: Floats) -> Floats:
-        """exp(-t / tau); ``p``: ln(tau / scale), rest, and the activation energy in eV if temperatures
-        vary."""
+        """Return exp(-t / tau) for every row. ``p`` holds ln(tau / scale), the rest state and, if
+        temperatures vary, the activation energy in eV."""
         energy = p[2] if heated else 0.0
         return np.asarray(
             np.exp(-time / scale * np.exp(np.clip(-p[0] - energy * inverse, -50, 50))), np.float64
@@ -241,7 +242,8 @@ def _relaxation(data: Measurements, cells: list[Ints]) -> AgeingFit:
 
 
 def _over_cells(jacobian: Floats, residuals: Floats, cells: list[Ints]) -> Floats:
-    """Covariance of parameters over cells, from ``jacobian`` (n, parameters) and ``residuals`` (n,): CR3."""
+    """Return the covariance of the parameters, estimated from the differences between cells (the
+    jackknife-type estimator CR3). ``jacobian`` is (n, parameters), ``residuals`` (n,)."""
     bread = np.linalg.pinv(jacobian.T @ jacobian)
     meat = np.zeros_like(bread)
     for rows in cells:

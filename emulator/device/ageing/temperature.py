@@ -16,9 +16,9 @@ TEMPERATURES_MIN, KELVIN_MIN = 3, 30.0
 
 
 def fit_temperature(data: Measurements, model: str = "linear") -> AgeingFit:
-    """Fit columns ``temperature`` (K) and ``current`` (peak currents, for ``linear``) or ``time`` (time
-    constants of an ECRAM's state, for ``arrhenius``) of ten devices or more at three temperatures or more
-    each.
+    """Fit the effect of temperature on a device, from ten devices or more with at least three temperatures
+    each. Columns: ``temperature`` (K) and, for the model ``linear``, ``current`` (peak currents) or, for
+    ``arrhenius``, ``time`` (time constants of an ECRAM's state, s).
 
     Raises DatasetError, one line, when there are too few devices or temperatures, or the data cannot tell.
     """

@@ -32,7 +32,7 @@ SWITCHES = {
 
 
 def idle_fields(chip: Chip) -> dict[str, str]:
-    """Return the fields, as ``section.field``, that change nothing on ``chip``, and why.
+    """Return the fields that have no effect on ``chip``, as ``section.field``, each with the reason.
 
     Fields at their default are included: whoever asks knows which ones the user stated.
     """
@@ -41,7 +41,8 @@ def idle_fields(chip: Chip) -> dict[str, str]:
 
 
 def stated_in_vain(chip: Chip) -> dict[str, str]:
-    """Return the idle fields that were set to a value other than the default."""
+    """Return those fields without effect that the description sets to a value other than the default, with
+    the reason."""
     defaults = {
         f"{section}.{field.name}": field.default
         for section, cls in SECTIONS.items()
@@ -52,7 +53,7 @@ def stated_in_vain(chip: Chip) -> dict[str, str]:
 
 
 def _of_other_models(chip: Chip) -> Iterator[tuple[str, str]]:
-    """Fields that belong to another ``model`` of their section."""
+    """Yield the fields that only another ``model`` of their section uses, each with the reason."""
     models = {"neuron": chip.neuron.model, "ecram": chip.ecram.model, "programming": chip.programming.model}
     for section, model in models.items():
         for field, accepted in fields_of(SECTIONS[section]).items():
@@ -62,7 +63,7 @@ def _of_other_models(chip: Chip) -> Iterator[tuple[str, str]]:
 
 
 def _without_their_condition(chip: Chip) -> Iterator[tuple[str, str]]:
-    """Fields that another field switches off."""
+    """Yield the fields that the value of another field switches off, each with the reason."""
     cell, readout, ecram = chip.cell, chip.readout, chip.ecram
     for field in ANALOG_ONLY if readout.kind == "adc" else CONVERTER_ONLY:
         yield f"readout.{field}", f"readout.kind is {readout.kind}"

@@ -15,17 +15,18 @@ JOIN = "+"
 
 
 def list_chips() -> list[str]:
-    """Names of the presets, sorted."""
+    """Return the names of the presets, sorted."""
     return sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
 def list_devices() -> list[str]:
-    """Names of the single devices (NDR, ECRAM) that can be added to a chip: ``wan2022+ndr-esaki``; sorted."""
+    """Return the names of the single devices (NDR, ECRAM) that can be added to a chip, as in
+    ``wan2022+ndr-esaki``; sorted."""
     return sorted(path.stem for path in DEVICES.glob("*.yaml"))
 
 
 def load_chip(name_or_path: str | os.PathLike[str]) -> Chip:
-    """Load the preset of that name, or the description in that YAML file.
+    """Load a chip description: the preset of that name, or a YAML file.
 
     Parts joined with ``+`` are laid over each other field by field, the last one winning:
     ``wan2022+mine.yaml`` is the preset with the fields of the file, ``wan2022+ndr-bell+ecram-tang2018`` one
@@ -55,8 +56,8 @@ def load_chip(name_or_path: str | os.PathLike[str]) -> Chip:
 
 
 def load_content(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Contents of a preset, device or file, before defaults: sections of fields (checked for their names).
-    Raises ChipError when there is no such file or a section or field is unknown."""
+    """Return the contents of a preset, device or file before defaults are filled in: sections of fields,
+    whose names are checked. Raises ChipError when there is no such file, or a section or field is unknown."""
     path = _find(os.fspath(name_or_path))
     content = read_yaml(path, ChipError)
     check_part(content, str(path))
@@ -64,7 +65,7 @@ def load_content(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def parse_chip(content: Any) -> Chip:
-    """Build a chip from the nested dictionary of a YAML file, or from ``Chip.as_dict``.
+    """Build a chip from a nested dictionary: the content of a YAML file, or the output of ``Chip.as_dict``.
 
     A value is written plainly, or as ``{value: ..., source: ...}``. Raises ChipError when a field is missing,
     unknown, mistyped or out of range.
@@ -89,8 +90,8 @@ def parse_chip(content: Any) -> Chip:
 
 
 def check_part(content: Any, where: str | None) -> None:
-    """Refuse unknown sections and fields in a (partial) description. Raises ChipError, naming the field and,
-    if given, ``where``."""
+    """Check the names in a description that may be partial. Raises ChipError naming the unknown section or
+    field, after ``where`` if that is given."""
     try:
         if not isinstance(content, dict):
             raise ChipError(f"description is a {type(content).__name__}; accepted: a mapping of sections")
@@ -131,7 +132,7 @@ def _parsed(where: str, content: Any) -> Chip:
 
 
 def _values(name: str, content: dict[str, Any], cls: type[Any], sources: dict[str, str]) -> dict[str, Any]:
-    """Plain values of a section; the sources stated beside them are stored in ``sources``."""
+    """Return the plain values of a section, and store the sources stated beside them in ``sources``."""
     values = {}
     for key, entry in content.items():
         where = f"{name}.{key}"
@@ -167,8 +168,9 @@ def save_preset(
     description: str,
     card: dict[str, str] | None = None,
 ) -> None:
-    """Write one section, each value with ``source``, and its device card as a part of a description, for
-    ``--chip wan2022+mine.yaml``. The file is written in whole or not at all. Call ``check_values`` first."""
+    """Write one section, with a source for each value and the section's device card, as part of a description
+    for ``--chip wan2022+mine.yaml``. The file is written completely or not at all. Call ``check_values``
+    first."""
     fields = {
         name: {"value": list(value) if isinstance(value, tuple) else value, "source": source}
         for name, value in values.items()
@@ -179,8 +181,8 @@ def save_preset(
 
 
 def check_values(section: str, values: dict[str, Any]) -> None:
-    """Refuse values that a chip description would refuse. Raises ChipError, naming the field, the fitted
-    value and what is accepted."""
+    """Check fitted values as a chip description would. Raises ChipError naming the field, the fitted value
+    and what is accepted."""
     content = load_chip("ideal").as_dict()
     content[section] = content[section] | values
     try:

@@ -16,7 +16,8 @@ from ndrite.emulator.spec.arithmetic import ADC_BITS, DAC_BITS
 
 @section("array")
 class Array:
-    """The crossbar. ``rows`` share a column line before readout; IR drop is solved array by array.
+    """The crossbar. All rows of an array, ``rows``, add on one column line before readout; IR drop is solved
+    for each array separately.
 
     Attributes
     ----------
@@ -45,12 +46,13 @@ class Array:
 
     @property
     def segment_time_s(self) -> float:
-        """R C of one wire segment."""
+        """Time constant R C of one wire segment, seconds."""
         return self.wire_resistance_ohm * self.wire_capacitance_fF * 1e-15
 
     @property
     def settles_for_s(self) -> float | None:
-        """How long columns may settle before they are sensed; None where they have settled by then."""
+        """Time in seconds that columns have to settle before they are sensed; None if settling is not
+        modelled because they have settled by then."""
         return self.read_time_ns * 1e-9 if self.read_time_ns is not None and self.segment_time_s else None
 
     @property
@@ -64,14 +66,15 @@ class Array:
         return 1 if self.pairs == "interleaved" else 2
 
     def tiles(self, rows: int, columns: int) -> tuple[int, int]:
-        """Number of tiles for ``rows`` x ``columns`` weights, as (vertically, horizontally)."""
+        """Return how many tiles a matrix of ``rows`` x ``columns`` weights needs, as (vertically,
+        horizontally)."""
         return math.ceil(rows / self.rows), math.ceil(columns / self.weights_across)
 
 
 @section("input")
 class Input:
-    """Row drivers: an 8-bit input is applied in 8 / ``dac_bits`` slices; the largest slice is at
-    ``read_voltage_V``, which is also the voltage conductances are specified at."""
+    """Row drivers. An 8-bit input is applied as 8 / ``dac_bits`` slices in turn; the largest slice is at
+    ``read_voltage_V``, which is also the voltage at which conductances are specified."""
 
     dac_bits: Annotated[int, choice(DAC_BITS)] = 8
     read_voltage_V: Annotated[float, number(1e-3, 10)] = 0.2
@@ -79,7 +82,7 @@ class Input:
 
 @section("readout")
 class Readout:
-    """Sensing of a column: an ADC, or the neuron directly (``analog``).
+    """How a column is sensed: by an ADC, or directly by the neuron (``analog``).
 
     ``range_policy`` says whether ADC gain and offset are set per column or once for a layer. Of analog
     columns: whether each has a scale of its own (a digital one), or all of a layer have one transimpedance,
@@ -125,10 +128,11 @@ class Readout:
 
 @section("conditions")
 class Conditions:
-    """When and where the chip is used. ``temperature_K`` acts on all of which the description has a law: the
-    neuron, the ECRAM's retention, noise of columns and converters; no cited cell model has one. None leaves
-    ``neuron.temperature_K`` as it is. ``corrected_at_s``: when ranges, gains and biases were measured, in
-    seconds after programming; None: when the chip is used, as if it were calibrated anew each time."""
+    """When and at what temperature the chip is used. ``temperature_K`` changes everything for which the
+    description has a law: the neuron, the ECRAM's retention, and the noise of columns and converters; no cell
+    model that is cited here depends on it. None leaves ``neuron.temperature_K`` as it is. ``corrected_at_s``:
+    when ranges, gains and biases were calibrated, in seconds after programming; None: they are calibrated
+    anew whenever the chip is used."""
 
     temperature_K: Annotated[float | None, number(1, 1000)] = None
     time_since_programming_s: Annotated[float, number(1e-6, 1e9)] = 1.0
@@ -155,8 +159,9 @@ the values the data do not say."""
 
 @dataclass(frozen=True, kw_only=True)
 class Chip:
-    """A whole chip. ``sources`` maps ``section.field`` to where the value was read, or ``illustrative``;
-    ``cards`` a measured part's name to its device card, a text for each of ``CARD``."""
+    """The description of a whole chip. ``sources`` maps ``section.field`` to the publication that states the
+    value, or to ``illustrative``. ``cards`` maps the name of a measured part to its device card, a text for
+    each key of ``CARD``."""
 
     name: str
     cell: Cell
@@ -193,8 +198,8 @@ class Chip:
         require_field(self.conditions, before, "corrected_at_s", times)
 
     def _check_texts(self) -> None:
-        """Refuse texts that are not one line of printable characters: they are shown and written into other
-        languages."""
+        """Check that all texts are single lines of printable characters, since they are displayed and written
+        into other languages."""
         require_line("name", self.name, ChipError)
         longer = {"description": self.description}
         for field, source in self.sources.items():
@@ -209,20 +214,21 @@ class Chip:
 
     @property
     def temperature_K(self) -> float:
-        """Temperature of the chip."""
+        """Temperature of the chip, kelvin."""
         return self.neuron.temperature_K
 
     @property
     def noise_factor(self) -> float:
-        """Noise of columns and converters relative to the described noise."""
+        """Factor by which the chip's temperature scales the described noise of columns and converters."""
         noise_temperature = self.readout.noise_temperature_K
         return 1.0 if noise_temperature is None else (self.temperature_K / noise_temperature) ** 0.5
 
     def as_dict(self) -> dict[str, Any]:
-        """Every value by section, plain types, for reports and provenance; ``parse_chip`` reads it back."""
+        """Return every value by section as plain types, for reports and provenance; ``parse_chip`` accepts
+        the result."""
         return dataclasses.asdict(self)
 
     def fields(self) -> dict[str, Any]:
-        """Every value by ``section.field``, sections in the order of a description."""
+        """Return every value by ``section.field``, with sections in the order of a description."""
         values = self.as_dict()
         return {f"{section}.{name}": v for section in SECTIONS for name, v in values[section].items()}

@@ -72,7 +72,7 @@ class Pulsed:
 
     @property
     def device(self) -> EcramModel | None:
-        """The model of the device; None for ``model: none``."""
+        """The model of the device; None if ``model`` is ``none``."""
         kinds = {"linear-step": LinearStep, "exponential": Exponential, "step-table": StepTable}
         kind = kinds.get(self.model)
         if kind is None:
@@ -85,8 +85,8 @@ class Pulsed:
 
 @section("ecram")
 class Ecram(Pulsed):
-    """The ECRAM beside a neuron, and the NDR parameters that its state sets, each linearly between two
-    factors.
+    """The ECRAM that belongs to each neuron. Its state sets NDR parameters, each linearly between a factor at
+    the lowest state and a factor at the highest.
 
     A linear effect of the state is illustrative: the paper's relation is not public. A state goes
     as rest + (state(0) - rest) exp(-t / tau(T)), tau(T) = tau(Tr) exp(E / k (1 / T - 1 / Tr)): Arrhenius'
@@ -138,36 +138,36 @@ class Ecram(Pulsed):
 
     @property
     def spread(self) -> EcramSpread:
-        """Device-to-device deviations of ``linear-step``."""
+        """Device-to-device deviations of the model ``linear-step``."""
         stems = {f.name: f.name.removesuffix("_sigma") for f in dataclasses.fields(EcramSpread)}
         percent = {name: getattr(self, f"{stem}_variation_percent") for name, stem in stems.items()}
         return EcramSpread(**{name: value / 100 for name, value in percent.items()})
 
     @property
     def voltage_factors(self) -> tuple[float, float]:
-        """Factors on the peak voltage at the lowest and the highest state."""
+        """Factors on the peak voltage at the lowest and at the highest state."""
         return self._factors("peak_voltage") if self.tunes in VOLTAGE else (1.0, 1.0)
 
     @property
     def current_factors(self) -> tuple[float, float]:
-        """Factors on the peak current at the lowest and the highest state."""
+        """Factors on the peak current at the lowest and at the highest state."""
         return self._factors("peak_current") if self.tunes in CURRENT else (1.0, 1.0)
 
     def _factors(self, of: str) -> tuple[float, float]:
         return getattr(self, f"{of}_low_factor"), getattr(self, f"{of}_high_factor")
 
     def voltage(self, state: npt.ArrayLike) -> Floats:
-        """Factor on the peak voltage at ``state`` (any shape)."""
+        """Return the factor on the peak voltage at ``state`` (any shape)."""
         return _between(self.voltage_factors, state)
 
     def current(self, state: npt.ArrayLike) -> Floats:
-        """Factor on the peak current at ``state`` (any shape)."""
+        """Return the factor on the peak current at ``state`` (any shape)."""
         return _between(self.current_factors, state)
 
     def shaped(self, device: NdrModel, state: float) -> NdrModel:
-        """``device`` with the shape parameter that the state sets, or unchanged if the state sets none.
-        Raises PhysicsError when the device has no such parameter, or the factor gives a value that it cannot
-        have."""
+        """Return ``device`` with the shape parameter that the state sets, or unchanged if the state sets
+        none. Raises PhysicsError when the device does not have this parameter, or the factor yields a value
+        that it cannot have."""
         if self.tunes not in SHAPES:
             return device
         kind, field = SHAPES[self.tunes]
@@ -184,15 +184,16 @@ class Ecram(Pulsed):
             raise PhysicsError(f"shape_{'high' if state else 'low'}_factor is {factor:g}: {error}") from None
 
     def time_constant_s(self, kelvin: float) -> float:
-        """Time constant of the state's relaxation at ``kelvin``; inf if the state does not relax."""
+        """Return the time constant in seconds of the state's relaxation at ``kelvin``; inf if the state does
+        not relax."""
         if self.retention_s is None:
             return np.inf
         per_eV = (1.0 / kelvin - 1.0 / self.reference_temperature_K) / BOLTZMANN_EV_PER_K
         return float(self.retention_s * np.exp(min(self.retention_energy_eV * per_eV, 600.0)))
 
     def kept(self, state: npt.ArrayLike, seconds: float, kelvin: float) -> Floats:
-        """States (any shape, 0..1) after ``seconds`` more seconds; for negative ``seconds`` the earlier
-        states, clipped to 0..1."""
+        """Return the states (any shape, 0..1) after ``seconds`` more seconds; negative ``seconds`` return the
+        earlier states, clipped to 0..1."""
         if self.retention_s is None:
             return np.asarray(state, np.float64)
         # Far above the reference temperature a time constant is too short for a float.

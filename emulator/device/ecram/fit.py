@@ -49,13 +49,14 @@ class EcramFit:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Describe the range of the states and the residual relative to it."""
+        """Return the conductances (or currents) at the lowest and the highest state, and the residual and
+        misfit relative to their range."""
         ends = {f"low_{self.unit}": self.low_uS, f"high_{self.unit}": self.high_uS}
         return {**ends, "rms_of_range": self.rms, "misfit_of_range": self.misfit}
 
     def held_out(self, kept: Measurements, left: Measurements) -> float:
-        """Prediction error on ``left`` of the same model fitted to ``kept``: rms relative to the full
-        range."""
+        """Fit the same model to the rows ``kept`` and return its prediction error on the rows ``left``: rms
+        relative to the full range."""
         refit, errors = fit_ecram(kept, self.model), []
         low, high = refit.low_uS * 1e-6, refit.high_uS * 1e-6
         for name in left.devices:
@@ -69,8 +70,8 @@ class EcramFit:
 
 
 def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
-    """Fit columns ``pulse`` (a running number) and ``conductance`` (siemens): any number of runs up and down,
-    per device.
+    """Fit a pulse response: any number of runs of pulses up and down for each device. Columns: ``pulse`` (a
+    running number) and ``conductance`` (siemens).
 
     Both models approach a fixed point geometrically, w(n) = f + (w0 - f) q^n; that is fitted to the whole
     trace of every branch, which measurement noise does not bias as it does single steps. The deviation from
@@ -141,7 +142,7 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
 
 
 def _trace(name: str, pulse: Floats, conductance: Floats) -> tuple[Floats, Floats, list[Leg]]:
-    """Pulse numbers in order, conductances, and the runs up and down."""
+    """Return the pulse numbers in order, the conductances, and the runs of pulses up and down."""
     where = f"device {name!r}"
     order = np.argsort(pulse, kind="stable")
     pulse, g = pulse[order], conductance[order]
@@ -171,7 +172,8 @@ def _trace(name: str, pulse: Floats, conductance: Floats) -> tuple[Floats, Float
 
 
 def _with_plateaus(legs: list[Leg], smooth: Floats, tolerance: float) -> list[Leg]:
-    """End each run where its plateau ends: at its bound a device stays while pulses continue."""
+    """Move the end of each run to the end of its plateau: a device at its bound keeps its conductance while
+    pulses continue."""
     moved: list[Leg] = []
     start = 0
     for i, leg in enumerate(legs):
@@ -185,8 +187,8 @@ def _with_plateaus(legs: list[Leg], smooth: Floats, tolerance: float) -> list[Le
 
 
 def _branch(n: Floats, state: Floats, low: float, high: float, up: bool) -> tuple[float, float, Floats]:
-    """Step at state 0, gamma, and the modelled states of one branch of a device with the bounds ``low`` and
-    ``high``."""
+    """Return the step at state 0, gamma, and the modelled states of one branch (a run of pulses in one
+    direction) of a device with the bounds ``low`` and ``high``."""
     low, high, direction = min(low, -0.01), max(high, 0.01), 1.0 if up else -1.0  # on both sides of 0
     bound = high if up else low
     moving = np.abs(state - state[-1]) > 0.02
@@ -213,8 +215,9 @@ def _branch(n: Floats, state: Floats, low: float, high: float, up: bool) -> tupl
 
 
 def spread_of(steps: Floats, bounds: list[float]) -> dict[str, float]:
-    """Fields for the spread between devices, from their steps up and down (devices, 2), split into a common
-    part and a part of its own for each direction, and from the sizes of their bounds."""
+    """Return the fields for the spread between devices. ``steps`` (devices, 2) are the steps up and down,
+    whose spread is split into a part common to both directions and a part that differs between them;
+    ``bounds`` are the sizes of the devices' bounds."""
     ratio = steps / steps.mean(axis=0)
     values = {"step": ratio.mean(axis=1), "asymmetry": (ratio[:, 0] - ratio[:, 1]) / 2, "bound": bounds}
     spread = {name: float(np.std(v, ddof=min(len(steps) - 1, 1))) for name, v in values.items()}

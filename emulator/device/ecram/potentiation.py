@@ -28,7 +28,7 @@ VALUES = {"conductance": "uS", "current": "uA"}
 
 
 class Run(NamedTuple):
-    """Consecutive pulses in one direction: their numbers and the values after each."""
+    """Consecutive pulses in one direction: the pulse numbers, and the value after each pulse."""
 
     device: str
     cycle: float
@@ -38,7 +38,7 @@ class Run(NamedTuple):
 
 
 class Moves(NamedTuple):
-    """Changes between neighbouring rows of all runs in one direction.
+    """Changes of state between neighbouring rows, of all runs in one direction.
 
     ``device``, ``run``: their numbers; ``entry``: of the table; ``pulses``: how many there were between the
     rows; ``change``: of the state, positive in the run's direction.
@@ -53,10 +53,11 @@ class Moves(NamedTuple):
 
 @record()
 class StepsFit(EcramFit):
-    """Result of ``fit_steps``: an ``EcramFit`` with one branch per run."""
+    """Result of ``fit_steps``: an ``EcramFit`` with a branch for each run."""
 
     def held_out(self, kept: Measurements, left: Measurements) -> float:
-        """Prediction error on ``left`` of the table fitted to ``kept``: rms relative to the full range."""
+        """Fit a table to the rows ``kept`` and return its prediction error on the rows ``left``: rms relative
+        to the full range."""
         refit, errors = fit_steps(kept), []
         low, span = refit.low_uS * 1e-6, (refit.high_uS - refit.low_uS) * 1e-6
         pulse, value, up, cycle = _columns(left)
@@ -69,7 +70,8 @@ class StepsFit(EcramFit):
 
 
 def fit_steps(data: Measurements, model: str = "step-table") -> StepsFit:
-    """Fit columns ``pulse``, ``direction``, ``conductance`` or ``current`` and, where runs repeat, ``cycle``.
+    """Fit a table of steps to runs of pulses. Columns: ``pulse``, ``direction``, ``conductance`` or
+    ``current`` and, where runs repeat, ``cycle``.
 
     An entry's mean is that of all steps that begin in its part of the range, each device's by its own part
     (``step_variation_percent``). The deviation from pulse to pulse is that within a device and an entry over
@@ -130,7 +132,7 @@ def fit_steps(data: Measurements, model: str = "step-table") -> StepsFit:
 
 
 def runs_of(data: Measurements) -> list[Run]:
-    """The runs, device by device and cycle by cycle; rows may be in any order.
+    """Return the runs of pulses, sorted by device and cycle; the rows of the file may be in any order.
 
     Pulses are counted on through a device's runs, or anew in each direction. Raises DatasetError when a
     number appears twice, or a device has fewer than PULSES_MIN pulses in a direction.
@@ -173,7 +175,7 @@ def runs_of(data: Measurements) -> list[Run]:
 
 
 def _columns(data: Measurements) -> tuple[Floats, Floats, Bools, Floats]:
-    """For each row the pulse number, the value, whether the pulse goes up, and the cycle."""
+    """Return for each row the pulse number, the value, whether the pulse goes up, and the cycle."""
     pulse, value = data.columns["pulse"], data.columns[_quantity(data)]
     cycle = data.columns.get("cycle", np.zeros(len(pulse)))
     return pulse, value, data.columns["direction"] > 0, cycle
@@ -200,8 +202,8 @@ def _moves(runs: list[Run], states: list[Floats], names: list[str], up: bool, *,
 
 
 def _means(moves: Moves, devices: int) -> tuple[Floats, Floats, int]:
-    """Mean step of each table entry, each device's factor on it (1 on average), and the number of empty
-    entries."""
+    """Return the mean step of each table entry, the factor by which each device's steps differ from it (1 on
+    average), and the number of empty entries."""
     part = np.ones(devices)
     for _ in range(ITERATIONS):
         pulses = np.bincount(moves.entry, moves.pulses * part[moves.device], ENTRIES)
@@ -215,8 +217,8 @@ def _means(moves: Moves, devices: int) -> tuple[Floats, Floats, int]:
 
 
 def _residuals(moves: Moves) -> tuple[Floats, bool]:
-    """Differences of the moves from the mean of the same device's moves at the same place, per pulse, and
-    whether any run repeats.
+    """Return each change minus the mean change of the same device at the same place, per pulse, and whether
+    any run repeats.
 
     Of runs that repeat a place is the n-th move of a run within an entry: steps that differ across an entry
     are no noise. Without repeats it is the entry.
@@ -240,16 +242,16 @@ def _residuals(moves: Moves) -> tuple[Floats, bool]:
 
 
 def _read_noise(moves: Moves, residuals: Floats) -> float:
-    """Standard deviation of one reading, from the anticorrelation of neighbouring steps: a reading error adds
-    to one step and subtracts from the next."""
+    """Return the standard deviation of one reading, from the anticorrelation of neighbouring steps: a reading
+    error adds to one step and subtracts from the next."""
     neighbours = (moves.run[1:] == moves.run[:-1]) & np.isfinite(residuals[1:] + residuals[:-1])
     products = (residuals * np.sqrt(moves.pulses))[1:] * (residuals * np.sqrt(moves.pulses))[:-1]
     return math.sqrt(max(0.0, -float(products[neighbours].mean()))) if neighbours.any() else 0.0
 
 
 def _noises(moves: Moves, residuals: Floats, read: float) -> Floats:
-    """Standard deviation of a pulse in each table entry; an entry with fewer than two moves takes its
-    neighbours'."""
+    """Return the standard deviation of one pulse's step in each table entry; an entry with fewer than two
+    changes takes its neighbours'."""
     known = np.isfinite(residuals)
     square = np.square(residuals[known]) - 2 * read**2 / moves.pulses[known]
     count = np.bincount(moves.entry[known], minlength=ENTRIES)
@@ -264,7 +266,8 @@ def _noises(moves: Moves, residuals: Floats, read: float) -> Floats:
 def _branches(
     runs: list[Run], states: list[Floats], names: list[str], tables: dict[str, Floats], parts: Floats
 ) -> tuple[Branch, ...]:
-    """Every run with the states that the table predicts from the run's first state."""
+    """Return a branch for every run: the measured states, and the states that the table predicts from the
+    first of them."""
     middles = (np.arange(ENTRIES) + 0.5) * (2 / ENTRIES) - 1
     lengths = [round(float(run.pulse[-1] - run.pulse[0])) for run in runs]
     part = np.array([parts[names.index(run.device), 0 if run.up else 1] for run in runs])

@@ -12,7 +12,8 @@ from ndrite.emulator.spec.arithmetic import Floats
 
 
 class EcramModel:
-    """A device whose state pulses change between two bounds, 0 and 1 unless the model has others."""
+    """Model of a device whose state is changed by pulses between two bounds, which are 0 and 1 unless the
+    model has others."""
 
     cycle_sigma: float
 
@@ -25,18 +26,20 @@ class EcramModel:
         return 1.0
 
     def pulse(self, w: npt.ArrayLike, up: bool, rng: np.random.Generator | None = None) -> Floats:
-        """States after one pulse on states ``w`` (any shape); without ``rng`` no cycle-to-cycle noise."""
+        """Return the states after one pulse on states ``w`` (any shape); without ``rng`` there is no
+        cycle-to-cycle noise."""
         w = np.asarray(w, np.float64)
         noise = np.zeros(w.shape) if rng is None else self.cycle_sigma * rng.standard_normal(w.shape)
         return np.asarray(np.clip(w + self.step(w, up, noise), self.low, self.high), np.float64)
 
     def step(self, w: Floats, up: bool, noise: Floats) -> Floats:
-        """Change of states ``w`` by one pulse; ``noise`` standard normal, scaled by the model."""
+        """Return the change of states ``w`` that one pulse causes; ``noise`` is standard normal and is scaled
+        by the model."""
         raise NotImplementedError
 
 
 class Bounded(EcramModel):
-    """A model with the bounds ``w_min`` and ``w_max``."""
+    """A device model with its own bounds ``w_min`` and ``w_max``."""
 
     w_min: float
     w_max: float
@@ -52,7 +55,7 @@ class Bounded(EcramModel):
 
 @dataclass(frozen=True, kw_only=True)
 class LinearStep(Bounded):
-    """A step that depends linearly on the state (aihwkit's LinearStepDevice).
+    """A device model whose step depends linearly on the state (aihwkit's LinearStepDevice).
 
     Up: w + d_up (1 - gamma_up w / w_max) (1 + s xi); down: w - d_down (1 - gamma_down w / w_min) (1 + s xi);
     then cut at the bounds (github.com/IBM/aihwkit, src/rpucuda/rpu_linearstep_device.cpp, update_once_mult
@@ -85,8 +88,8 @@ class LinearStep(Bounded):
         return -self.step_down * (1.0 - self.gamma_down * w / self.w_min) * (1.0 + noise)
 
     def population(self, spread: EcramSpread, count: int, rng: np.random.Generator) -> LinearStep:
-        """Draw ``count`` devices with their own step, asymmetry, bounds and gammas (aihwkit's ``*_dtod``), as
-        a single model whose fields are arrays (count,)."""
+        """Draw ``count`` devices, each with its own step, asymmetry, bounds and gammas (aihwkit's
+        ``*_dtod``); return them as a single model whose fields are arrays (count,)."""
         xi = rng.standard_normal((count, 6)).T
         step = np.maximum(1.0 + spread.step_sigma * xi[0], 0.01)
         apart = spread.asymmetry_sigma * xi[1]
@@ -104,7 +107,7 @@ class LinearStep(Bounded):
 
 @dataclass(frozen=True, kw_only=True)
 class EcramSpread:
-    """Device-to-device deviations, relative to the parameters' means."""
+    """Device-to-device deviations, each relative to the mean of its parameter."""
 
     step_sigma: float = 0.0
     asymmetry_sigma: float = 0.0
@@ -114,8 +117,8 @@ class EcramSpread:
 
 @dataclass(frozen=True, kw_only=True)
 class StepTable(Bounded):
-    """Measured steps: mean and standard deviation of the change per pulse as a function of the state, for
-    each direction.
+    """A device model of measured steps: mean and standard deviation of the change per pulse as functions of
+    the state, for each direction.
 
     Attributes
     ----------
@@ -137,11 +140,11 @@ class StepTable(Bounded):
     cycle_sigma: float = 1.0
 
     def mean(self, w: npt.ArrayLike, up: bool) -> Floats:
-        """Mean step from states ``w`` (any shape)."""
+        """Return the mean step from states ``w`` (any shape)."""
         return self._at(w, self.step_up_table if up else self.step_down_table)
 
     def deviation(self, w: npt.ArrayLike, up: bool) -> Floats:
-        """Standard deviation of the step from states ``w`` (any shape)."""
+        """Return the standard deviation of the step from states ``w`` (any shape)."""
         return self._at(w, (self.noise_up_table if up else self.noise_down_table) or (0.0,))
 
     def _at(self, w: npt.ArrayLike, entries: tuple[float, ...]) -> Floats:
@@ -181,14 +184,16 @@ TABULATED = 64
 
 
 def step_of(law: EcramModel, w: npt.ArrayLike, up: bool) -> tuple[Floats, Floats]:
-    """Mean size of a pulse's step from states ``w`` (any shape), and its deviation from pulse to pulse."""
+    """Return the mean size of a pulse's step from states ``w`` (any shape), and its standard deviation from
+    pulse to pulse."""
     w = np.asarray(w, np.float64)
     mean, noisy = (law.step(w, up, np.full(w.shape, noise)) for noise in (0.0, law.cycle_sigma))
     return mean if up else -mean, np.abs(noisy - mean)
 
 
 def tabulated(law: EcramModel) -> StepTable:
-    """A law of any kind as a table of its steps; states 0..1 of a law without bounds of its own are -1..1."""
+    """Return any device model as a table of its steps. If the model has no bounds of its own, its states 0..1
+    become -1..1."""
     scale = 1.0 if isinstance(law, Bounded) else 2.0
     w = law.low + (np.arange(TABULATED) + 0.5) * (law.high - law.low) / TABULATED
     (up, noise_up), (down, noise_down) = (step_of(law, w, rises) for rises in (True, False))
@@ -205,7 +210,8 @@ def tabulated(law: EcramModel) -> StepTable:
 
 
 def reachable(model: EcramModel, states: int) -> Floats:
-    """Noise-free states a chip can set, 0..1 of the model's range, rising, at most ``states`` of them.
+    """Return the states that a chip can set without noise: rising, within 0..1 of the model's range, at most
+    ``states`` of them.
 
     Counted in pulses up from the lower bound; when there are more pulses than ``states``, every n-th.
     """

@@ -20,8 +20,8 @@ AT_START = 0.04
 
 @record()
 class Branch:
-    """One run of pulses in one direction: pulse numbers counted from its ``start``, and the states, measured
-    and modelled."""
+    """A run of pulses in one direction: pulse numbers counted from ``start``, the measured states, and the
+    modelled states."""
 
     device: str
     up: bool
@@ -32,8 +32,9 @@ class Branch:
 
 
 def repeats_of(branches: Sequence[Branch], pulses: Sequence[float]) -> tuple[Floats, float | None]:
-    """Standard deviation per pulse of noise that accumulates, (2,) up and down, and the law's misfit (rms, a
-    part of the range), from the first ``pulses`` up and down; 0 and None where no run repeats.
+    """Return the standard deviation per pulse of the noise that accumulates, (2,) for up and down, and the
+    law's misfit (rms, relative to the range), both from the first ``pulses`` of each run. If no run repeats,
+    the noise is 0 and the misfit None.
 
     Moves of a run are compared with those of the run before it from the same state: whatever the law is, they
     are equal but for noise. Read noise does not accumulate: it is the same over two rows and over more. What
@@ -58,7 +59,8 @@ def repeats_of(branches: Sequence[Branch], pulses: Sequence[float]) -> tuple[Flo
 
 
 def _variance(n: Floats, first: Floats, later: Floats, second: Floats) -> float | None:
-    """Variance per pulse of the moves of rising states (n,) and (later,); None if no states are shared."""
+    """Return the variance per pulse by which two runs of rising states, ``first`` (n,) and ``second``, move
+    differently from the same state; None if the runs share no states."""
     started, again = (
         int(np.flatnonzero(s <= s.min() + AT_START)[-1]) for s in (smoothed(first), smoothed(second))
     )

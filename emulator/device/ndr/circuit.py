@@ -54,7 +54,7 @@ ALIKE, ALIKE_POINTS, UNITS = 4.0, 401, 201
 
 @record()
 class Circuit(NdrModel):
-    """A device in series with a resistance; an ``NdrModel`` whose voltage is the source's.
+    """A device in series with a resistance: an ``NdrModel`` as a function of the source's voltage.
 
     Raises PhysicsError when a value is negative or not finite, or a read time has no capacitance to charge.
 
@@ -88,7 +88,7 @@ class Circuit(NdrModel):
 
     @property
     def time_constant_s(self) -> float:
-        """R C, seconds."""
+        """Time constant R C, seconds."""
         return self.source_resistance_ohm * self.capacitance_F
 
     @property
@@ -99,32 +99,33 @@ class Circuit(NdrModel):
 
     @property
     def peak_current_A(self) -> float:  # type: ignore[override]
-        """Peak current of the device, which the upward sweep reaches on any load line."""
+        """Peak current of the device; an upward sweep of the source reaches it whatever the series
+        resistance."""
         return self.device.peak[1]
 
     @property
     def jumps_up_V(self) -> tuple[float, ...]:
-        """Source voltages at which the device jumps in an upward sweep; empty if the circuit is stable
-        everywhere."""
+        """Source voltages at which the device jumps to another voltage in an upward sweep; empty if the
+        circuit is stable everywhere."""
         return self._upward[2]
 
     @property
     def bistable(self) -> bool:
-        """Whether some source voltage leaves the device two stable voltages."""
+        """Whether at some source voltage the device has two stable voltages."""
         return bool(self.jumps_up_V)
 
     @cached_property
     def negative_resistance_ohm(self) -> float:
-        """Magnitude of the differential resistance where the current falls most steeply; inf if the current
-        never falls."""
+        """Magnitude Rn of the device's negative differential resistance where the current falls most steeply;
+        inf if the current never falls."""
         v, current, _ = self._load_line
         steepest = float((np.diff(current) / np.diff(v)).min())
         return -1.0 / steepest if steepest < 0 else np.inf
 
     @property
     def inductance_limit_H(self) -> float:
-        """R C Rn: above this inductance the device oscillates at some source voltage. An upward sweep stays
-        where Rn exceeds R."""
+        """Largest inductance without oscillation at any source voltage: R C max(R, Rn), with Rn the magnitude
+        of the negative resistance. An upward sweep stays where Rn exceeds R."""
         return self.time_constant_s * max(self.negative_resistance_ohm, self.source_resistance_ohm)
 
     @property
@@ -133,15 +134,15 @@ class Circuit(NdrModel):
         return self.inductance_H > 0 and not self.inductance_H < self.inductance_limit_H
 
     def current(self, v: npt.ArrayLike) -> Curve:
-        """Current in amperes at the end of the read for source voltages ``v`` (any shape), each applied as a
-        step from 0 V."""
+        """Return the current in amperes at the end of the read, for source voltages ``v`` (any shape) that
+        are each applied as a step from 0 V."""
         volts, amperes = self._timed if self.read_time_s else self._upward[:2]
         return np.asarray(np.interp(np.asarray(v, np.float64), volts, amperes), np.float64)
 
     @cached_property
     def unit_V(self) -> float:
-        """Source voltage that stands for one peak voltage of the device: the input gain that a designer would
-        choose.
+        """Source voltage that corresponds to one peak voltage of the device: the input gain that a designer
+        would choose.
 
         Of the voltages between the device's peak and the circuit's, the one at which the settled circuit is
         nearest to its device, by the mean square over 0 to ``ALIKE`` peak voltages.
@@ -154,20 +155,21 @@ class Circuit(NdrModel):
         return float(tried[int(np.square(drawn - branch_voltage).mean(axis=1).argmin())])
 
     def shape(self, u: npt.ArrayLike) -> Curve:
-        """Current in units of the device's peak at source voltages ``u`` times ``unit_V``."""
+        """Return the current in units of the device's peak current at source voltages ``u * unit_V``."""
         return self.current(np.asarray(u, np.float64) * self.unit_V) / self.peak_current_A
 
     def tuned(self, current: float, voltage: float) -> Circuit:
-        """The circuit of a device whose current and voltage axes are ``current`` and ``voltage`` times as
-        large, I(V) -> current * I(V / voltage), behind the same resistance; in units of the device's own
-        axes, so that it draws ``current * tuned.current(v / voltage)``."""
+        """Return the circuit of a device whose curve is scaled, I(V) -> current * I(V / voltage), behind the
+        same resistance. The result is in units of the unscaled device's axes: it draws ``current *
+        tuned.current(v / voltage)``."""
         part = current / voltage
         ohm, henry = self.source_resistance_ohm * part, self.inductance_H * part
         return Circuit(self.device, ohm, self.capacitance_F / part, self.read_time_s, henry)
 
     @cached_property
     def _load_line(self) -> tuple[Curve, Curve, Curve]:
-        """Device voltages, currents, and the source voltages that they need, (P,) each."""
+        """Points of the device's curve: device voltages, currents, and the source voltages at which they
+        occur, (P,) each."""
         peak = self.device.peak[0]
         far = FAR * self.peak_voltage_V
         low, high = 0.0, far  # the device has no more than the source
@@ -184,13 +186,13 @@ class Circuit(NdrModel):
 
     @cached_property
     def _upward(self) -> tuple[Curve, Curve, tuple[float, ...]]:
-        """Source voltages and currents of an upward sweep, and the jumps in it."""
+        """Source voltages and currents of an upward sweep, and the source voltages at which it jumps."""
         _, current, source = self._load_line
         return _branch(source, current)
 
     @cached_property
     def _timed(self) -> tuple[Curve, Curve]:
-        """Source voltages, and the currents when the read ends."""
+        """Source voltages, and the currents at the end of the read time."""
         volts, amperes, _ = self._upward
         pick = np.unique(np.linspace(0, len(volts) - 1, TIMED_SOURCES).astype(int))
         reached = []
@@ -204,7 +206,8 @@ class Circuit(NdrModel):
         return volts[pick], np.array(reached)
 
     def _way(self, source: float, end: float) -> tuple[Curve, Curve]:
-        """Device voltages from 0 to ``end``, and the seconds until each is reached.
+        """Return device voltages rising from 0 to ``end`` after the source steps to ``source``, and the time
+        in seconds at which each is reached.
 
         dt = R C dV / (Vs - V - R I(V)), by the midpoint rule; steps are finer towards the end, where the
         current that charges the device runs out.
@@ -217,7 +220,8 @@ class Circuit(NdrModel):
 
 
 def _branch(source: Curve, current: Curve) -> tuple[Curve, Curve, tuple[float, ...]]:
-    """The points (source voltage, current) that a rising source visits, and the voltages at which it jumps.
+    """Return the points (source voltage, current) that an upward sweep visits, and the source voltages at
+    which it jumps.
 
     Of the load line's points those are on the way whose source voltage no earlier point exceeds. A jump
     lands on the first later point of the same source voltage.

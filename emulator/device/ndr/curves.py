@@ -31,8 +31,8 @@ EXPONENT_MAX = 700.0
 
 
 class NdrModel:
-    """Base of device models: peak, current, and shape in units of the peak. A model defines either
-    ``current`` or ``shape``; the other follows.
+    """Base class of device models: peak, current, and shape in units of the peak. A model defines either
+    ``current`` or ``shape``; the other is derived from it.
 
     Raises PhysicsError where one of its numbers is not finite or not above 0; those ``from_zero`` may be 0.
     """
@@ -51,21 +51,21 @@ class NdrModel:
 
     @property
     def peak(self) -> tuple[float, float]:
-        """Voltage and current of the maximum."""
+        """Voltage and current of the maximum, volts and amperes."""
         return self.peak_voltage_V, self.peak_current_A
 
     def current(self, v: npt.ArrayLike) -> Curve:
-        """Amperes at ``v`` volts, any shape."""
+        """Return the current in amperes at ``v`` volts (any shape)."""
         return self.peak_current_A * self.shape(np.asarray(v, np.float64) / self.peak_voltage_V)
 
     def shape(self, u: npt.ArrayLike) -> Curve:
-        """Current in units of the peak at ``u = V / Vp``."""
+        """Return the current in units of the peak current at ``u = V / Vp`` (any shape)."""
         voltage, current = self.peak
         return self.current(np.asarray(u, np.float64) * voltage) / current
 
 
 def tunnel(x: npt.ArrayLike) -> Curve:
-    """``x * exp(1 - x)`` for x > 0, else 0: the tunnel current in units of its peak, x = V / Vp.
+    """Return ``x * exp(1 - x)`` for x > 0, else 0: the tunnel current in units of its peak, with x = V / Vp.
 
     Peak 1 at x = 1, inflection at x = 2. Rising again below 0 is not part of it: a neuron's column voltage
     below zero leaves the device off. The same function is the ADA activation (Georgescu et al.,
@@ -88,7 +88,7 @@ class Tunnel(NdrModel):
 
 @dataclass(frozen=True)
 class Esaki(NdrModel):
-    """Tunnel diode: tunnel term, excess current and thermal current, 0 for V <= 0.
+    """Tunnel diode: the sum of tunnel term, excess current and thermal current; 0 for V <= 0.
 
     I = jp (V/vpk) exp(1 - V/vpk) + jv (exp(a2 (V - vv)) - exp(-a2 vv)) + js (exp(q V / k T) - 1)
 
@@ -117,7 +117,7 @@ class Esaki(NdrModel):
 
     @cached_property
     def peak(self) -> tuple[float, float]:
-        """Voltage and current of the first maximum of the sum of all terms.
+        """Voltage and current of the first maximum of the total current.
 
         Raises PhysicsError when the current only rises, so that there is no negative differential resistance.
         """
@@ -160,7 +160,8 @@ class Bell(NdrModel):
 
 @dataclass(frozen=True)
 class Double(NdrModel):
-    """Two tunnel currents in parallel, the second one's voltage offset: two peaks (N-type both).
+    """Two tunnel currents in parallel, the second one shifted in voltage: a curve with two peaks (both
+    N-type).
 
     I = Ip (tunnel(V / Vp) + part tunnel((V - Vo) / Vp)), Vo = V2 - Vp, so that the second peak is at V2. Two
     resonant tunnelling diodes in parallel with an offset between them give two regions of negative resistance
@@ -189,7 +190,7 @@ class Double(NdrModel):
 
 @record()
 class Table(NdrModel):
-    """A measured curve: linear between points, held at its ends.
+    """A measured curve: linear between points, constant beyond the first and the last point.
 
     Raises PhysicsError when the points do not make such a curve. ``voltage_V``, ``current_A``: float64 (n,),
     n >= 3; voltages strictly rising, the largest current above zero and at a voltage above zero.
@@ -228,7 +229,8 @@ class Table(NdrModel):
 
 @record()
 class Shaped(NdrModel):
-    """A device of a given shape (1 at u = 1, u in units of the peak voltage) and peak; volts and amperes."""
+    """A device given by its peak (volts and amperes) and a function for its shape, which is 1 at u = 1, with
+    u in units of the peak voltage."""
 
     curve: Callable[[Curve], Curve]
     peak_voltage_V: float
@@ -253,7 +255,8 @@ SMALLEST_FACTOR = 0.05
 
 
 def vary(device: NdrModel, percent: dict[str, float], rng: np.random.Generator) -> NdrModel:
-    """Draw one device of a population: each parameter is multiplied by its own 1 + N(0, percent / 100).
+    """Draw one device of a population: each parameter is multiplied by a separate draw of 1 + N(0, percent /
+    100).
 
     ``percent`` names fields of the device's class; a ``Table`` has ``peak_voltage_V`` (its voltage axis) and
     ``peak_current_A`` (its current axis). A draw is made for every name, 0 % too.
@@ -269,5 +272,5 @@ def vary(device: NdrModel, percent: dict[str, float], rng: np.random.Generator) 
 
 
 def scaled_device(device: Table, voltage: float, current: float) -> Table:
-    """A measured curve with its voltage and current axes scaled."""
+    """Return a measured curve with its voltage axis and its current axis scaled."""
     return Table(device.voltage_V * voltage, device.current_A * current)

@@ -130,7 +130,7 @@ class Neuron:
 
     @property
     def device(self) -> NdrModel:
-        """The nominal device, in SI units."""
+        """The nominal device, with parameters in SI units."""
         current = self.peak_current_mA * 1e-3
         if self.model == "tunnel":
             return Tunnel(self.peak_voltage_V, current)
@@ -157,25 +157,24 @@ class Neuron:
         )
 
     def _narrowing_eV(self, kelvin: float) -> float:
-        """Narrowing of the band gap at ``kelvin`` relative to 0 K."""
+        """Return by how much, in eV, the band gap at ``kelvin`` is narrower than at 0 K."""
         return self.gap_narrowing_eV_per_K * kelvin**2 / (kelvin + self.gap_narrowing_K)
 
     @property
     def circuit(self) -> NdrModel:
-        """The nominal device as seen by the source: in series with its resistance, or alone if there is
-        none."""
+        """The nominal device in series with the neuron's resistance, or alone if there is none."""
         return self.in_circuit(self.device) or self.device
 
     @property
     def unit_V(self) -> float:
-        """Source voltage of one unit of the nominal neuron's input."""
+        """Source voltage, volts, that corresponds to one unit of the nominal neuron's input u."""
         circuit = self.in_circuit(self.device)
         return self.device.peak[0] if circuit is None else circuit.unit_V
 
     @property
     def sampled(self) -> Floats | None:
-        """The curve to train with, (2, P): u and outputs 0..1. None for the pure tunnel term, which networks
-        compute in closed form. Starts at 0 if the device is off below it."""
+        """The curve to train with, (2, P): inputs u and outputs 0..1. None for the pure tunnel term, which
+        networks compute in closed form. The curve starts at 0 if the device carries no current below 0 V."""
         if self.model == "tunnel" and not self.source_resistance_ohm:
             return None
         u = np.linspace(0.0, CURVE_END, CURVE_POINTS)
@@ -184,7 +183,8 @@ class Neuron:
         return np.stack([u, np.clip(self.circuit.shape(u), 0.0, 1.0)])
 
     def in_circuit(self, device: NdrModel) -> Circuit | None:
-        """An individual ``device`` in series with this neuron's resistance; None if there is none."""
+        """Return an individual ``device`` in series with this neuron's resistance; None if the neuron has
+        none."""
         if not self.source_resistance_ohm:
             return None
         return Circuit(
@@ -197,7 +197,7 @@ class Neuron:
 
     @property
     def variation(self) -> dict[str, float]:
-        """Spread in percent for each parameter of the device model."""
+        """Device-to-device spread in percent of each parameter of the device model."""
         device = self.device
         return {
             p: getattr(self, f"{stem}_variation_percent") for p, stem in VARIED.items() if hasattr(device, p)
@@ -205,7 +205,7 @@ class Neuron:
 
     @property
     def varies(self) -> bool:
-        """Whether devices differ at all."""
+        """Whether individual devices differ at all."""
         return any(self.variation.values())
 
     def devices(self, count: int, rng: np.random.Generator) -> list[NdrModel]:
@@ -218,8 +218,8 @@ TABLE_POINTS = 201
 
 
 def neuron_values(name: str, fits: list[NdrModel], data: list[Any]) -> tuple[dict[str, Any], NdrModel]:
-    """Fields of the median device, and the spread between devices beyond what the scatter of ``data`` (V, A)
-    explains."""
+    """Return the neuron's fields for the median device and for the spread between devices, without the spread
+    that the scatter of ``data`` (V, A) explains, and the median device itself."""
     values: dict[str, Any] = {"model": name}
     if name == "table":
         device = fits[0] if len(fits) == 1 else _median_table(fits)
@@ -245,7 +245,8 @@ def neuron_values(name: str, fits: list[NdrModel], data: list[Any]) -> tuple[dic
 
 
 def _median_table(tables: list[NdrModel]) -> Table:
-    """Median over devices of the curves in units of their peaks, at the median peak."""
+    """Return the median device: the median of the curves in units of their peaks, scaled to the median
+    peak."""
     assert all(isinstance(t, Table) for t in tables)
     vp, ip = (float(np.median([getattr(t, p) for t in tables])) for p in ("peak_voltage_V", "peak_current_A"))
     end = min(float(t.voltage_V[-1]) / t.peak_voltage_V for t in tables if isinstance(t, Table))
@@ -257,7 +258,8 @@ def _median_table(tables: list[NdrModel]) -> Table:
 
 
 def _errors(model: NdrModel, v: Floats, i: Floats) -> dict[str, float]:
-    """Standard errors of the fitted parameters, relative to their values, from the scatter of the data."""
+    """Return the standard errors of the fitted parameters, relative to their values, that follow from the
+    scatter of the data."""
     names = [p for p in VARIED if hasattr(model, p) and p not in ("saturation_current_A", "valley_voltage_V")]
     near = [dataclasses.replace(model, **{p: 1.0001 * getattr(model, p)}) for p in names]  # type: ignore[type-var]
     slopes = 1e4 * np.array([neighbour.current(v) - model.current(v) for neighbour in near])
@@ -266,9 +268,9 @@ def _errors(model: NdrModel, v: Floats, i: Floats) -> dict[str, float]:
 
 
 def _percent(values: list[float], errors: list[float] | float = 0.0) -> float:
-    """Standard deviation between devices in percent of the median, with the part explained by ``errors``
-    (relative) subtracted; 0 for one device, for a parameter that is 0, and where errors alone may explain it
-    (three standard deviations)."""
+    """Return the standard deviation between devices in percent of the median, minus the part that the
+    relative ``errors`` explain. Return 0 for one device, for a parameter that is 0, and where errors alone
+    may explain the differences (three standard deviations)."""
     middle = abs(float(np.median(values)))
     if len(values) < 2 or middle == 0:
         return 0.0
@@ -279,7 +281,7 @@ def _percent(values: list[float], errors: list[float] | float = 0.0) -> float:
 
 
 def peak_to_valley(device: NdrModel, end_V: float) -> float:
-    """Ratio of the largest current to the smallest after it, up to ``end_V``."""
+    """Return the ratio of the peak current to the smallest current after it, up to ``end_V`` volts."""
     v = np.linspace(0.0, end_V, 4001)
     i = device.current(v)
     top = int(i.argmax() if not isinstance(device, Esaki) else np.searchsorted(v, device.peak[0]))

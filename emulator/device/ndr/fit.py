@@ -38,7 +38,8 @@ FLOOR = 3.0
 
 @record()
 class DeviceCurve:
-    """One device's data, with voltages rising and distinct, and the model fitted to it; volts and amperes."""
+    """Measured curve of one device, with voltages rising and distinct, and the model fitted to it; volts and
+    amperes."""
 
     device: str
     voltage_V: Floats
@@ -47,7 +48,7 @@ class DeviceCurve:
 
     @property
     def peak_A(self) -> float:
-        """Smoothed current at the peak; past its valley a device may carry more."""
+        """Smoothed current at the peak, in amperes; past its valley the device may carry more."""
         return float(_smooth(self.current_A)[_top(self.current_A)])
 
 
@@ -70,7 +71,7 @@ class NdrFit:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Describe the misfit and the number of devices."""
+        """Return the misfit, the peak-to-valley ratio and the number of devices."""
         return {
             "model": self.model,
             "devices": len(self.curves),
@@ -79,8 +80,8 @@ class NdrFit:
         }
 
     def held_out(self, kept: Measurements, left: Measurements) -> float:
-        """Prediction error on ``left``, from 0 V up, of the same model fitted to ``kept``: rms in units of
-        the peak."""
+        """Fit the same model to the rows ``kept`` and return its prediction error on the rows ``left`` from 0
+        V up: rms in units of the peak."""
         errors = []
         for curve in fit_ndr(kept, self.model).curves:
             v, i = left.of(curve.device)["voltage"], left.of(curve.device)["current"]
@@ -91,7 +92,7 @@ class NdrFit:
 
 
 def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
-    """Fit voltage and current of one or several devices.
+    """Fit a curve model to the voltage and current of one or several devices.
 
     Raises DatasetError when the data show no negative differential resistance or are no function of voltage;
     says which. ``data``: columns ``voltage`` and ``current``; any order, repeated sweeps are averaged. Sweeps
@@ -148,8 +149,8 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
 
 
 def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tuple[Floats, Floats]:
-    """Rising distinct voltages with the mean current at each. Raises if the data from 0 V up show no NDR
-    device."""
+    """Return rising distinct voltages with the mean current at each. Raises DatasetError if the data from 0 V
+    up do not come from an NDR device."""
     where = f"device {name!r}"
     if np.median(voltage) < 0 and np.median(current) <= 0:
         voltage, current = -voltage, -current
@@ -220,12 +221,13 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
 
 
 def _smooth(i: Floats) -> Floats:
-    """The currents without outliers, or as they are where there are few."""
+    """Return the currents without outliers; fewer than FEW points are returned unchanged."""
     return i if len(i) < FEW else smoothed(i)
 
 
 def _noise(v: Floats, i: Floats) -> float:
-    """Scatter from voltage to voltage; of few points at most what a law of two or three parameters leaves."""
+    """Return the scatter from one voltage to the next. With few points it is at most the residual of a law
+    with two or three parameters."""
     noise = noise_of(i)
     if len(i) >= FEW or not noise > 0:
         return noise
@@ -238,24 +240,25 @@ def _noise(v: Floats, i: Floats) -> float:
 
 
 def _forward(v: Floats, i: Floats) -> tuple[Floats, Floats]:
-    """The part from 0 V up."""
+    """Return the points from 0 V up."""
     return v[v >= 0], i[v >= 0]
 
 
 def _scatter(data: list[tuple[Floats, Floats]]) -> float:
-    """Scatter of the currents in units of the peak, of the device with the largest."""
+    """Return the largest scatter of any device's currents, in units of that device's peak."""
     return max(float(_noise(v, i) / _smooth(i)[_top(i)]) for v, i in data)
 
 
 def _rising_sweeps(where: str, voltage: Floats, current: Floats, notes: list[str]) -> tuple[Floats, Floats]:
-    """Drop falling sweeps that differ from the rising ones: hysteresis is noted, not averaged."""
+    """Drop falling sweeps that differ from the rising ones (hysteresis), with a note; return voltages and
+    currents."""
     legs = in_order(voltage)
     rising, falling = ([leg.rows for leg in legs if leg.up is up and not leg.jump] for up in (True, False))
     if not rising or not falling:
         return voltage, current
 
     def mean(rows: list[slice]) -> Floats:
-        """Mean current of the sweeps on the grid that all of them cover."""
+        """Return the mean current of the sweeps on a grid of voltages that all of them cover."""
         order = [np.argsort(voltage[r], kind="stable") for r in rows]
         row_orders = zip(rows, order, strict=True)
         on_grid = [np.interp(grid, voltage[r][o], current[r][o]) for r, o in row_orders]
@@ -282,8 +285,9 @@ def _rising_sweeps(where: str, voltage: Floats, current: Floats, notes: list[str
 
 
 def _top(i: Floats) -> int:
-    """Index of the peak: of all values larger than everything before them, the one after which the current
-    falls furthest before it comes back. Thermal current may end above the peak."""
+    """Return the index of the peak. Of all values that exceed everything before them, it is the one after
+    which the current falls furthest before it exceeds that value again: thermal current may end above the
+    peak."""
     smooth = _smooth(i)
     best, deepest = int(smooth.argmax()), 0.0
     records = np.flatnonzero(smooth > np.concatenate([[-np.inf], np.maximum.accumulate(smooth)[:-1]]))
@@ -296,7 +300,8 @@ def _top(i: Floats) -> int:
 
 
 def _bottom(i: Floats) -> int:
-    """Index of the smallest current between the peak and the point at which the current is as large again."""
+    """Return the index of the valley: the smallest current between the peak and the point at which the
+    current exceeds the peak again."""
     smooth = _smooth(i)
     top = _top(i)
     above = np.flatnonzero(smooth[top + 1 :] > smooth[top])
@@ -348,8 +353,8 @@ def _fit(name: str, v: Floats, i: Floats, valley_v: float) -> NdrModel:
 
 
 def _table(v: Floats, i: Floats) -> Table:
-    """The data, smoothed and thinned; data that begin above 0 V get a point (0 V, 0 A), other data keep their
-    points below 0 V."""
+    """Return the data as a table, smoothed and thinned. Data that begin above 0 V get a point (0 V, 0 A);
+    other data keep their points below 0 V."""
     below = (v[v < 0], i[v < 0])
     v, i = _forward(v, i)
     above = np.flatnonzero(_smooth(i)[_bottom(i) :] > _smooth(i)[_top(i)])

@@ -25,7 +25,7 @@ SEARCH_STEPS = 40
 
 @record()
 class PwlTable:
-    """Piecewise-linear tables of Q curves.
+    """Piecewise-linear tables of Q curves: base value and slope of every segment.
 
     Attributes
     ----------
@@ -42,12 +42,12 @@ class PwlTable:
 
     @property
     def max_error_lsb(self) -> float:
-        """Largest error of any curve, in output steps."""
+        """Largest error of any curve, in output steps (LSB)."""
         return float(self.error_lsb.max())
 
     def evaluate(self) -> Codes:
-        """Output codes at every voltage code -2048..2047, uint8 (Q, 4096), in the neuron's integer
-        arithmetic."""
+        """Return the output codes at every voltage code -2048..2047, uint8 (Q, 4096), computed in the
+        neuron's integer arithmetic."""
         r = np.arange(1 << SEGMENT_BITS, dtype=np.int64)
         base, slope = (values.astype(np.int64)[..., None] for values in (self.base, self.slope))
         line = (base << SEGMENT_BITS) + slope * r
@@ -56,8 +56,8 @@ class PwlTable:
 
 
 def fit_pwl(curves: npt.ArrayLike) -> PwlTable:
-    """Fit tables to curves (Q, 4096): output in steps, 0..255, at voltage codes -2048..2047. Raises
-    CompileError for any other shape or range."""
+    """Fit piecewise-linear tables to curves (Q, 4096): outputs in steps, 0..255, at voltage codes
+    -2048..2047. Raises CompileError for any other shape or range."""
     target = np.atleast_2d(np.asarray(curves, np.float64))
     if target.ndim != 2 or target.shape[1] != CODES:
         raise CompileError(f"curves have shape {target.shape}; accepted: (Q, {CODES})")
@@ -75,7 +75,7 @@ def fit_pwl(curves: npt.ArrayLike) -> PwlTable:
 
 
 def _minimax_slope(pieces: Floats, r: Floats) -> Floats:
-    """Slope per code (Q, segments) of the line with the least maximum error on each segment.
+    """Return the slope per code (Q, segments) of the line with the smallest maximum error on each segment.
 
     The spread max - min of ``piece - slope * r`` is convex in the slope; its least is half the minimax
     error, and lies between the steepest and the flattest step of the piece.
@@ -90,7 +90,8 @@ def _minimax_slope(pieces: Floats, r: Floats) -> Floats:
 
 
 def _searched(pieces: Floats, low: Floats, high: Floats, r: Floats) -> Floats:
-    """Golden-section search for the best slope between ``low`` and ``high`` (n,) for pieces (n, codes)."""
+    """Return the best slope between ``low`` and ``high`` (n,) for each of the pieces (n, codes), by
+    golden-section search."""
     a, b = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
     work = np.empty_like(pieces)
     at_a, at_b = _spread(pieces, a, r, work), _spread(pieces, b, r, work)
@@ -110,7 +111,7 @@ def _searched(pieces: Floats, low: Floats, high: Floats, r: Floats) -> Floats:
 
 
 def _spread(pieces: Floats, slope: Floats, r: Floats, work: Floats) -> Floats:
-    """Range (maximum minus minimum) of ``piece - slope * r``, (n,); ``work`` is overwritten."""
+    """Return the range (maximum minus minimum) of ``piece - slope * r``, (n,); ``work`` is overwritten."""
     np.multiply(slope[:, None], r, out=work)
     np.subtract(pieces, work, out=work)
     return np.asarray(work.max(axis=1) - work.min(axis=1), np.float64)

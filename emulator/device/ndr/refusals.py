@@ -14,8 +14,8 @@ FALL_MIN = 0.05
 
 
 def refuse_s_type(where: str, voltage: Floats, current: Floats) -> None:
-    """Refuse a current sweep in which the voltage folds back: its current is not a function of the
-    voltage."""
+    """Raise DatasetError if the voltage falls back while the current rises (a current sweep on an S-type
+    device): such a current is not a function of the voltage."""
     swept = in_order(current)
     if len(in_order(voltage)) <= len(swept):
         return
@@ -28,8 +28,8 @@ def refuse_s_type(where: str, voltage: Floats, current: Floats) -> None:
 
 
 def refuse_peak_below_0(where: str, v: Floats, smooth: Floats) -> None:
-    """Refuse a current, of rising voltages, that peaks at a negative one (a gate's): no sweep from 0 V upward
-    passes it."""
+    """Raise DatasetError if the current peaks at a negative voltage, for example of a gate: a sweep from 0 V
+    upward never reaches that peak."""
     top = int(smooth.argmax())
     sides = smooth[:top].min(initial=np.inf), smooth[top:].min()
     if v[top] < 0 < smooth[top] and max(sides) < (1 - FALL_MIN) * smooth[top]:
@@ -41,8 +41,8 @@ def refuse_peak_below_0(where: str, v: Floats, smooth: Floats) -> None:
 
 
 def refuse_limit(where: str, v: Floats, smooth: Floats, top: int) -> None:
-    """Refuse a flat top with steep sides: that is the instrument's current limit and not the device's
-    peak."""
+    """Raise DatasetError if the curve has a flat top with steep sides: that is the instrument's current limit
+    and not the device's peak."""
     near = np.flatnonzero(smooth < (1 - FLAT) * smooth[top])
     left = int(near[near < top].max(initial=-1)) + 1
     right = int(near[near > top].min(initial=len(v))) - 1

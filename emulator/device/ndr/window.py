@@ -33,7 +33,7 @@ BLOCK = 64
 
 @dataclass(frozen=True)
 class Window:
-    """The interval ``low..high`` of a curve that the voltage codes cover.
+    """The interval ``low..high`` of a curve, in its unit u, that the voltage codes cover.
 
     ``tail_lsb``: largest error, in output steps, of holding the curve at the window's ends.
     """
@@ -55,17 +55,17 @@ class Window:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """u at the first and the last voltage code."""
+        """Values of u at the first and at the last voltage code."""
         return (V_MIN - self.zero) / self.per_unit, (V_MIN + CODES - 1 - self.zero) / self.per_unit
 
     def values(self) -> Floats:
-        """u at every voltage code -2048..2047, float64 (4096,)."""
+        """Values of u at every voltage code -2048..2047, float64 (4096,)."""
         return (np.arange(V_MIN, V_MIN + CODES, dtype=np.float64) - self.zero) / self.per_unit
 
 
 def choose_window(shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
-    """The window of ``LOWS`` x ``HIGHS`` with the least error, inside (piecewise-linear fit) and outside
-    (constant at the ends).
+    """Choose the window among all pairs of ``LOWS`` and ``HIGHS`` with the smallest error, both inside
+    (piecewise-linear fit) and outside (curve constant beyond the ends).
 
     ``shape`` gives a value for each u (...,), or those of several curves (..., Q): the largest error counts.
     Where the curve jumps, windows are tried as well that have a boundary of segments there: half a code
@@ -100,13 +100,13 @@ def choose_window(shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
 
 
 def _several(shape: Shape) -> Shape:
-    """Give a shape function an additional last axis of curves."""
+    """Return a shape function whose result has an additional last axis of curves."""
     return shape if shape(np.zeros(2)).ndim == 2 else lambda u: shape(u)[..., None]
 
 
 def _tails(shape: Shape, windows: list[Window]) -> Floats:
-    """Largest error outside each window, where the curve is held constant at the window's ends,
-    (windows,)."""
+    """Return the largest error outside each window, (windows,), where the curve is replaced by its value at
+    the window's ends."""
     outside = np.linspace(-FAR, FAR, 8001)
     far = shape(outside)
     ends = np.array([window.ends for window in windows])
@@ -125,8 +125,8 @@ def _tails(shape: Shape, windows: list[Window]) -> Floats:
 
 
 def _inside(shape: Shape, windows: list[Window], part: float, points: int = POINTS) -> Floats:
-    """Estimates of the largest fit error in each window, (windows,): half the spread about each segment's
-    chord, at ``points`` points over ``part`` of the window."""
+    """Return an estimate of the largest fit error in each window, (windows,): half the range of the
+    deviations from each segment's chord, at ``points`` points over a fraction ``part`` of each segment."""
     first = np.array([window.ends[0] for window in windows])[:, None]
     step = np.array([CODES / window.segments / window.per_unit for window in windows])[:, None]
     u = first + np.arange(windows[0].segments) * step

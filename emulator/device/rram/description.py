@@ -29,7 +29,7 @@ READ_NOISES = ("constant", *READ_LAWS)
 
 @section("cell")
 class Cell:
-    """One memory cell; a weight is the difference of two cells.
+    """One memory cell, whose conductance is one side of a weight: a weight is the difference of two cells.
 
     Attributes
     ----------
@@ -121,7 +121,7 @@ class Cell:
 
     @property
     def error_model(self) -> ProgrammingError:
-        """The programming error model by name, scaled."""
+        """The programming error model that the description names, with its scale."""
         fitted = ProgrammingError(
             FITTED,
             self.error_coefficients_uS,
@@ -135,7 +135,7 @@ class Cell:
 
     @property
     def drift_model(self) -> Drift:
-        """The drift model by name."""
+        """The drift model that the description names, with its scale or fitted parameters."""
         model = dataclasses.replace(DRIFTS[self.drift], scale=self.error_scale)
         if self.drift not in FITTED_DRIFTS:
             return model
@@ -143,15 +143,17 @@ class Cell:
         return dataclasses.replace(model, **own)
 
     def spread(self, target_uS: Floats, time_s: float) -> Floats:
-        """Deviation in microsiemens, any shape, of cells ``time_s`` seconds after they were programmed to
-        ``target_uS``: programming error and drift, added as variances. Raises as their models."""
+        """Return the standard deviation in microsiemens (any shape) of cells ``time_s`` seconds after they
+        were programmed to ``target_uS``: programming error and drift, added as variances. Raises what the two
+        models raise."""
         drift = self.drift_model
         error = drift.fade(target_uS, time_s) * self.error_model.sigma(target_uS)
         return np.asarray(np.hypot(error, drift.sigma(target_uS, time_s)), np.float64)
 
     def relaxed_sigma(self, target_uS: Floats, time_s: float) -> Floats:
-        """Deviation in microsiemens that relaxation adds to cells that were verified at ``target_uS``, any
-        shape, ``time_s`` seconds before. Raises PhysicsError outside of the law's range."""
+        """Return the standard deviation in microsiemens (any shape) that relaxation adds to cells within
+        ``time_s`` seconds after they were verified at ``target_uS``. Raises PhysicsError outside the law's
+        range."""
         law = RELAXATIONS[self.relaxation]
         if law is None:
             return np.zeros_like(target_uS)
@@ -159,27 +161,29 @@ class Cell:
         return np.asarray(self.error_scale * np.sqrt(part) * law.sigma(target_uS), np.float64)
 
     def read_sigma(self, pairs_uS: Floats, time_s: float) -> float:
-        """Deviation in microsiemens of an effective weight at a read, telegraph noise apart: the root mean
-        square over pairs (2, ...), ``time_s`` seconds after programming. Raises as the law."""
+        """Return the standard deviation in microsiemens of an effective weight (pair of cells) in one read,
+        without telegraph noise: the root mean square over pairs (2, ...), ``time_s`` seconds after
+        programming. Raises what the read-noise law raises."""
         if self.read_noise_model == "constant":
             # Additive, as aihwkit's ``w_noise`` with ``WeightNoiseType.ADDITIVE_CONSTANT``.
             return self.read_noise_percent / 100 * self.g_max_uS
         return _over_pairs(READ_LAWS[self.read_noise_model](pairs_uS, time_s))
 
     def telegraph_sigma(self, pairs_uS: Floats) -> float:
-        """Deviation in microsiemens of an effective weight by telegraph noise: the root mean square over
-        pairs (2, ...)."""
+        """Return the standard deviation in microsiemens that telegraph noise causes in an effective weight:
+        the root mean square over pairs (2, ...)."""
         return _over_pairs(telegraph_sigma(pairs_uS, self.telegraph_percent, self.telegraph_step_percent))
 
     @property
     def stuck_at_uS(self) -> tuple[float, float]:
-        """Conductances of cells stuck low and stuck high."""
+        """Conductances of a cell stuck low and of a cell stuck high, microsiemens."""
         low = self.g_min_uS if self.stuck_low_uS is None else self.stuck_low_uS
         high = self.g_max_uS if self.stuck_high_uS is None else self.stuck_high_uS
         return low, high
 
     def draw_stuck(self, shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[np.int8]:
-        """Draw stuck cells independently: ``STUCK_LOW``, ``STUCK_HIGH``, or 0 for a working cell."""
+        """Draw which cells are stuck, each independently: ``STUCK_LOW``, ``STUCK_HIGH``, or 0 for a working
+        cell."""
         u = rng.random(shape)  # one draw a cell, whatever the rates
         stuck = np.zeros(shape, np.int8)
         stuck[u < self.stuck_low_percent / 100] = STUCK_LOW
@@ -187,10 +191,10 @@ class Cell:
         return stuck
 
     def with_stuck(self, g_uS: Floats, stuck: npt.NDArray[np.int8]) -> Floats:
-        """``g_uS`` with the stuck cells set to their conductances."""
+        """Return ``g_uS`` with the stuck cells at the conductances at which they are stuck."""
         return np.where(stuck == 0, g_uS, np.where(stuck == STUCK_LOW, *self.stuck_at_uS))
 
 
 def _over_pairs(sigma_uS: Floats) -> float:
-    """Root mean square over pairs (2, ...) of the deviations of both cells combined."""
+    """Return the root mean square over pairs (2, ...) of the standard deviations of both cells combined."""
     return float(np.sqrt(np.square(sigma_uS).sum(axis=0).mean()))

@@ -27,7 +27,8 @@ CMO_STD_uS = (0.41183342, 0.04201137)
 
 @dataclass(frozen=True)
 class Drift:
-    """Effect of time on a cell: a mean shift and a spread in microsiemens, both functions of target and time.
+    """Base class of drift laws: time shifts and spreads a cell's conductance, both in microsiemens and both
+    functions of target and time.
 
     As it stands conductances stay: nothing is known of the device's relaxation. ``scale``: factor on the
     spread. ``times_s``: times the model is valid for. ``moves_mean``: whether conductances also shift on
@@ -39,24 +40,25 @@ class Drift:
     moves_mean: ClassVar[bool] = False
 
     def shift(self, target_uS: Floats, time_s: float) -> Floats:
-        """Mean change of conductance."""
+        """Return the mean change of conductance ``time_s`` seconds after programming, microsiemens."""
         return np.zeros_like(target_uS)
 
     def sigma(self, target_uS: Floats, time_s: float) -> Floats:
-        """Spread that time adds to the programming error."""
+        """Return the standard deviation in microsiemens that time adds to the programming error."""
         return self.scale * self.added(target_uS, time_s)
 
     def added(self, target_uS: Floats, time_s: float) -> Floats:
-        """The added spread as the source publishes it, unscaled."""
+        """Return the added standard deviation as the source publishes it, without ``scale``."""
         return np.zeros_like(target_uS)
 
     def fade(self, target_uS: Floats, time_s: float) -> Floats:
-        """Factor on the programming error after that time."""
+        """Return the factor by which time changes the programming error."""
         return np.ones_like(target_uS)
 
 
 class WanRelaxation(Drift):
-    """HfOx of the NeuRRAM chip (W. Wan et al., Nature 608, 504, 2022): spread grows, the mean stays.
+    """Drift law of the NeuRRAM chip's HfOx cells (W. Wan et al., Nature 608, 504, 2022): the spread grows,
+    the mean stays.
 
     aihwkit gives the total deviation from the target at 1 s, 1 day and 2 days. Between those it is
     interpolated over the logarithm of time, which is this project's choice. ``sigma`` is the part added
@@ -66,7 +68,7 @@ class WanRelaxation(Drift):
     times_s = (WAN_TIMES_S[0], WAN_TIMES_S[-1])
 
     def total(self, target_uS: npt.ArrayLike, time_s: float) -> Floats:
-        """Deviation from the target, programming error and relaxation together."""
+        """Return the standard deviation from the target of programming error and relaxation together."""
         x = np.asarray(target_uS, np.float64) / WAN_2022.reference_uS
         t = float(np.log(time_s))
         knots = np.log(WAN_TIMES_S)
@@ -84,7 +86,8 @@ class WanRelaxation(Drift):
 
 
 class CmoDrift(Drift):
-    """IBM's CMO/HfOx cells (arXiv 2502.04524): the mean falls and the spread grows with ln t, whatever G.
+    """Drift law of IBM's CMO/HfOx cells (arXiv 2502.04524): the mean falls and the spread grows with ln t, at
+    every conductance alike.
 
     aihwkit's ReRamCMONoiseModel also holds cells within g_min..g_max. It is not applied here: virtual chips
     drawn in gateware know no floor but 0, and would differ from compiled ones.
@@ -106,7 +109,7 @@ PCM_FIRST_S = 20.0
 
 @dataclass(frozen=True)
 class PowerDrift(Drift):
-    """Conductances that go as G (t / first_s)^-nu, from ``first_s`` on.
+    """Drift law G (t / first_s)^-nu, from ``first_s`` seconds after programming.
 
     The exponent nu is normal, ``mean`` and ``deviation``, one for each cell. The factor is then log-normal;
     taken here are its mean and deviation, with a normal law, for ``age`` and the virtual chips of the
@@ -121,35 +124,37 @@ class PowerDrift(Drift):
     moves_mean = True
 
     def exponent(self, target_uS: npt.ArrayLike) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of nu."""
+        """Return mean and standard deviation of the exponent nu."""
         like = np.zeros_like(np.asarray(target_uS, np.float64))
         return like + self.mean, like + self.deviation
 
     def factor(self, target_uS: npt.ArrayLike, time_s: float) -> tuple[Floats, Floats]:
-        """Mean and mean square of the factor (t / first_s)^-nu."""
+        """Return mean and mean square of the drift factor (t / first_s)^-nu."""
         mean, deviation = self.exponent(target_uS)
         age = np.log(max(time_s / self.first_s, 1.0))
         first = np.exp(-mean * age + np.square(deviation * age) / 2)
         return first, np.square(first) * np.exp(np.square(deviation * age))
 
     def shift(self, target_uS: Floats, time_s: float) -> Floats:
-        """Mean change of conductance by the drift factor."""
+        """Return the mean change of conductance that drift causes: the target times (mean drift factor - 1),
+        microsiemens."""
         return np.asarray(target_uS * (self.factor(target_uS, time_s)[0] - 1.0), np.float64)
 
     def added(self, target_uS: Floats, time_s: float) -> Floats:
-        """Spread from the spread of the exponents alone, for a cell without programming error."""
+        """Return the standard deviation that the spread of the exponents alone causes, in a cell without
+        programming error."""
         first, second = self.factor(target_uS, time_s)
         return np.asarray(target_uS * np.sqrt(second - np.square(first)), np.float64)
 
     def fade(self, target_uS: Floats, time_s: float) -> Floats:
-        """Root mean square of the drift factor."""
+        """Return the root mean square of the drift factor."""
         return np.sqrt(self.factor(target_uS, time_s)[1])
 
 
 @dataclass(frozen=True)
 class LogDrift(Drift):
-    """Conductances that go as G + s ln(t / first_s), from ``first_s`` on; s in microsiemens is normal,
-    ``mean`` and ``deviation``, one for each cell."""
+    """Drift law G + s ln(t / first_s), from ``first_s`` seconds after programming. Each cell has its own s in
+    microsiemens, normally distributed with ``mean`` and ``deviation``."""
 
     mean: float = 0.0
     deviation: float = 0.0
@@ -165,7 +170,7 @@ class LogDrift(Drift):
 
 
 class PcmDrift(PowerDrift):
-    """Phase-change cells (V. Joshi et al., Nat. Commun. 11, 2473, 2020): G (t / 20 s)^-nu.
+    """Drift law of phase-change cells (V. Joshi et al., Nat. Commun. 11, 2473, 2020): G (t / 20 s)^-nu.
 
     The exponent nu is normal, of mean 0.0244 - 0.0155 ln x within 0.049..0.1 and deviation -0.0059 -
     0.0125 ln x within 0.008..0.045, with x the target over 25 uS: aihwkit's PCMLikeNoiseModel.
@@ -174,7 +179,7 @@ class PcmDrift(PowerDrift):
     times_s = (PCM_FIRST_S, 1e9)
 
     def exponent(self, target_uS: npt.ArrayLike) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of nu."""
+        """Return mean and standard deviation of the exponent nu."""
         log = np.log(np.maximum(np.asarray(target_uS, np.float64) / PCM_MAX_uS, 1e-7))
         return np.clip(0.0244 - 0.0155 * log, 0.049, 0.1), np.clip(-0.0059 - 0.0125 * log, 0.008, 0.045)
 
@@ -191,7 +196,8 @@ DRIFTS: dict[str, Drift] = {
 
 
 def age(g_uS: Floats, target_uS: Floats, model: Drift, time_s: float, noise: Floats) -> Floats:
-    """Conductances ``time_s`` seconds after programming, at least 0; all arrays have one shape.
+    """Return the conductances ``time_s`` seconds after programming, at least 0; all arrays have the same
+    shape.
 
     One cell's ages share its draw, so that a cell keeps to its course. The choice is this project's: the
     sources give each time's distribution, not how one time goes with another (aihwkit draws anew). ``g_uS``

@@ -27,7 +27,7 @@ OFFSET_MAX = 0.1
 
 @record()
 class RramFit:
-    """Result of ``fit_rram``; microsiemens.
+    """Result of ``fit_rram``; conductances in microsiemens.
 
     ``values`` are fields of the section ``cell``; ``target``, ``mean``, ``sigma`` and ``cells`` per target
     (T,), stuck cells left out; ``coefficients`` the polynomial in G / reference, rising powers.
@@ -46,13 +46,13 @@ class RramFit:
     notes: tuple[str, ...]
 
     def model(self, g: npt.ArrayLike) -> Floats:
-        """Fitted deviation at target ``g``."""
+        """Return the fitted standard deviation at target conductance ``g``."""
         x = np.asarray(g, np.float64) / self.reference
         return np.asarray(np.polynomial.polynomial.polyval(x, self.coefficients), np.float64)
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Describe the misfit and the number of cells."""
+        """Return the number of cells, of targets, and of cells stuck low and stuck high."""
         return {
             "cells": int(self.cells.sum()),
             "targets": len(self.target),
@@ -61,8 +61,8 @@ class RramFit:
         }
 
     def held_out(self, kept: Measurements, left: Measurements) -> float:
-        """Relative difference between the deviation of ``left`` around its targets and the one fitted to
-        ``kept``."""
+        """Fit the rows ``kept`` and return the relative difference between the fitted deviation and the
+        deviation of the rows ``left`` around their targets."""
         refit = fit_rram(kept)
         target, g = left.columns["target"] * 1e6, left.columns["conductance"] * 1e6
         deviation = np.abs(g - np.interp(target, refit.target, refit.mean))
@@ -71,7 +71,7 @@ class RramFit:
 
 
 def fit_rram(data: Measurements) -> RramFit:
-    """Fit the deviation of programmed conductances as a function of their target.
+    """Fit the standard deviation of programmed conductances as a function of their target.
 
     Columns are ``target`` and ``conductance`` (siemens), one row a cell, several cells for each target; a
     column ``time`` (seconds since programming), where there is one, must hold one time. Raises DatasetError
@@ -146,8 +146,8 @@ def fit_rram(data: Measurements) -> RramFit:
 def _refuse_offset(
     levels: Floats, mean: Floats, sigma: Floats, cells: npt.NDArray[np.intp], high: float
 ) -> None:
-    """Refuse cells that all miss their target in the same direction: the model is centred on the target and
-    would take them for accurate."""
+    """Raise DatasetError if all cells miss a target in the same direction: the model is centred on the target
+    and would count them as accurate."""
     offset = mean - levels
     certain = np.abs(offset) > t.isf(1e-3 / len(levels), cells - 1) * sigma / np.sqrt(cells)
     large = np.abs(offset) > np.maximum(0.5 * sigma, OFFSET_MAX * np.maximum(levels, 0.1 * high))
@@ -172,8 +172,8 @@ def _stuck(group: Floats, level: float, low: float, high: float) -> tuple[Bools,
 
 
 def _polynomial(levels: Floats, sigma: Floats, cells: npt.NDArray[np.intp], reference: float) -> Floats:
-    """Fit the polynomial whose degree has the least corrected Akaike criterion and that is not negative in
-    the range."""
+    """Fit the polynomial whose degree has the smallest corrected Akaike criterion, among those that are
+    nowhere negative in the range."""
     x = levels / reference
     grid, few = np.linspace(x.min(), x.max(), 1001), np.sqrt(2.0 * (cells - 1))
     best, smallest_score = np.array([float(np.average(sigma, weights=cells - 1))]), np.inf

@@ -12,7 +12,8 @@ from ndrite.emulator.spec.arithmetic import Floats
 
 @dataclass(frozen=True)
 class ProgrammingError:
-    """Gaussian error whose standard deviation is a polynomial of the target conductance.
+    """Programming error of a cell: Gaussian, with a standard deviation that is a polynomial of the target
+    conductance.
 
     Parameters
     ----------
@@ -35,8 +36,8 @@ class ProgrammingError:
     source: str
 
     def sigma(self, target_uS: npt.ArrayLike) -> Floats:
-        """Standard deviation in microsiemens of cells programmed to ``target_uS`` (any shape). Raises
-        PhysicsError when a target lies outside the fitted range."""
+        """Return the standard deviation in microsiemens of cells programmed to ``target_uS`` (any shape).
+        Raises PhysicsError when a target lies outside the fitted range."""
         g = np.asarray(target_uS, np.float64)
         low, high = self.fitted_uS
         outside = ~((g >= low) & (g <= high))
@@ -49,8 +50,8 @@ class ProgrammingError:
         return np.asarray(sigma, np.float64)
 
     def program(self, target_uS: npt.ArrayLike, rng: np.random.Generator) -> Floats:
-        """Conductances after programming: target + sigma(target) * N(0, 1), same shape; negative values read
-        as 0.
+        """Return the conductances after programming, target + sigma(target) * N(0, 1), in the targets' shape;
+        negative values become 0.
 
         Where a cell landed is kept also below 0, for ageing adds to it; ``readable`` is what a read finds.
         Raises PhysicsError when a target lies outside the fitted range.
@@ -59,13 +60,14 @@ class ProgrammingError:
         return self.programmed(target_uS, rng.standard_normal(np.shape(target_uS)))
 
     def programmed(self, target_uS: npt.ArrayLike, noise: Floats) -> Floats:
-        """Conductances after programming with given standard normal draws ``noise``, one per cell."""
+        """Return the conductances after programming for given standard normal draws ``noise``, one per
+        cell."""
         g = np.asarray(target_uS, np.float64)
         return np.asarray(g + self.sigma(g) * noise, np.float64)
 
 
 def readable(g_uS: npt.ArrayLike) -> Floats:
-    """The conductances that a read returns for cells at ``g_uS``: negative values read as 0."""
+    """Return the conductances that a read of cells at ``g_uS`` shows: negative values become 0."""
     return np.maximum(np.asarray(g_uS, np.float64), 0.0)
 
 
@@ -139,8 +141,8 @@ x = G / 25 uS."""
 
 
 def telegraph_sigma(g_uS: npt.ArrayLike, share_percent: float, step_percent: float) -> Floats:
-    """Standard deviation by telegraph noise of a cell at conductance ``g_uS``, microsiemens, over cells and
-    moments.
+    """Return the standard deviation in microsiemens that telegraph noise causes at conductance ``g_uS``, over
+    all cells and times.
 
     A ``share_percent`` of the cells has a trap, which is full half of the time and takes ``step_percent`` of
     the conductance while it is: two levels, a random telegraph signal (S. Machlup, J. Appl. Phys. 25, 341,
@@ -151,12 +153,14 @@ def telegraph_sigma(g_uS: npt.ArrayLike, share_percent: float, step_percent: flo
 
 
 def _growth(time_s: float, read_time_s: float) -> float:
-    """1/f noise at a time relative to that of the first read, which takes ``read_time_s``."""
+    """Return by what factor 1/f noise at ``time_s`` exceeds that of the first read, which takes
+    ``read_time_s``."""
     return float(np.sqrt(np.log((time_s + read_time_s) / (2 * read_time_s))))
 
 
 def cmo_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Floats:
-    """Read noise of one IBM CMO/HfOx cell, microsiemens, at conductance ``g_uS`` and time in seconds.
+    """Return the read noise in microsiemens of an IBM CMO/HfOx cell at conductance ``g_uS``, ``time_s``
+    seconds after programming.
 
     Below 1 uS the published logarithm changes sign; it is taken as 0 there. The model's read time is 1 us,
     and no time is below it.
@@ -167,7 +171,8 @@ def cmo_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Floats:
 
 
 def pcm_read_sigma(g_uS: npt.ArrayLike, time_s: float) -> Floats:
-    """1/f noise of one phase-change cell, microsiemens, at conductance ``g_uS`` and time in seconds.
+    """Return the 1/f noise in microsiemens of a phase-change cell at conductance ``g_uS``, ``time_s`` seconds
+    after programming.
 
     The source takes the factor in front from the conductance right after programming; here it is that of the
     cell as it is. It draws the noise once for a time; here every read draws it, as of the CMO cells. The

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def make_learner(
     learning: Learning, *, seed: int = 0, states: list[npt.NDArray[Any]] | None = None, noise: bool = True
 ) -> Learner | FastLearner:
-    """Build the compiled learner, or the plain one where numba is missing; the states are the same."""
+    """Build the compiled learner, or the plain one if numba is missing; both compute the same states."""
     if not available():
         return Learner(learning, seed=seed, states=states, noise=noise)
     from ndrite.emulator.golden.learn.fast import FastLearner

@@ -38,13 +38,14 @@ from ndrite.emulator.spec.noise import counter_word
 
 
 def key_of(seed: int, domain: int, layer: int, update: int, side: int = 0) -> U16:
-    """Four key words, uint16 (4,): Speck64/128 of (update, layer | side) under (seed, domain)."""
+    """Return a key of four words, uint16 (4,): Speck64/128 encryption of (update, layer | side) under the key
+    (seed, domain)."""
     key: U16 = stream_key(seed, domain, 0, counter_word(layer, side, 0), np.array([update]))[0]
     return key
 
 
 def mixed(x: U16, y: U16) -> tuple[U16, U16]:
-    """Mix both halves of words (any shape) with rounds of Simon32 without a key."""
+    """Mix both halves x, y (any shape) of 32-bit words by rounds of Simon32 without a key."""
     for i in range(MIX_ROUNDS):
         f = (rotated(x, 15, 16) & rotated(x, 8, 16)) ^ rotated(x, 14, 16)
         x, y = y ^ f ^ np.uint16(round_constant(i)), x
@@ -52,38 +53,39 @@ def mixed(x: U16, y: U16) -> tuple[U16, U16]:
 
 
 def slots(x: U16, y: U16) -> U16:
-    """A pseudo-random number for every slot of a train: uint16 (..., 32) from words x, y (...)."""
+    """Return a pseudo-random number for every time slot of a pulse train: uint16 (..., 32) from words x, y
+    (...)."""
     pair = np.arange((SLOTS_MAX + 1) // 2)
     a, b = mixed(x[..., None] ^ pair_constants(), np.broadcast_to(y[..., None], (*y.shape, len(pair))))
     return np.stack([a, b], axis=-1).reshape(*x.shape, -1)
 
 
 def pair_constants() -> U16:
-    """Constants that are mixed into the word for each pair of slots, uint16 (16,)."""
+    """Return the constants that are mixed into the word for each pair of time slots, uint16 (16,)."""
     return np.array([pair_constant(i) for i in range((SLOTS_MAX + 1) // 2)], np.uint16)
 
 
 def nibbles(word: U16) -> tuple[Any, Any, Any, Any]:
-    """The four nibbles of a 16-bit word, least significant first."""
+    """Return the four nibbles of a 16-bit word, least significant first."""
     return word & 15, word >> 4 & 15, word >> 8 & 15, word >> 12
 
 
 def row_thresholds(x: npt.NDArray[np.uint8], rate: int, shift: int) -> Ints:
-    """Probability of a pulse per slot, in units of 1/65536, for the rows' inputs x (K + 1,), the bias row
-    last."""
+    """Return the probability of a pulse per time slot, in units of 1/65536, for each row: inputs x (K + 1,)
+    with the bias row last."""
     thresholds: Ints = np.minimum(x.astype(np.int64) * rate >> shift, PROBABILITY_ONE)
     return thresholds
 
 
 def column_thresholds(error: Ints, exponent: int, rate: int, shift: int) -> Ints:
-    """Probability of a pulse per slot, in units of 1/65536, for column errors (M,) that stand for ``error *
-    2^exponent``."""
+    """Return the probability of a pulse per time slot, in units of 1/65536, for each column; errors (M,) have
+    the value ``error * 2^exponent``."""
     thresholds: Ints = np.minimum(np.abs(error) * rate >> min(max(0, shift - exponent), 63), PROBABILITY_ONE)
     return thresholds
 
 
 def trains(thresholds: Ints, key: U16, count: int) -> npt.NDArray[np.uint32]:
-    """Pulse trains of ``count`` slots, uint32 (n,): bit t is set if slot t has a pulse."""
+    """Draw pulse trains of ``count`` time slots, uint32 (n,): bit t is set if there is a pulse in slot t."""
     x, y = words(key, 0, np.arange(len(thresholds)))
     pulses = slots(x, y)[:, :count] < thresholds[:, None]
     train: npt.NDArray[np.uint32] = (pulses << np.arange(count)).sum(axis=1).astype(np.uint32)
@@ -91,13 +93,14 @@ def trains(thresholds: Ints, key: U16, count: int) -> npt.NDArray[np.uint32]:
 
 
 def coincidences(rows: npt.NDArray[np.uint32], columns: npt.NDArray[np.uint32]) -> Ints:
-    """Number of slots in which both the row and the column have a pulse, int64 (K, M)."""
+    """Return the number of time slots in which both the row and the column have a pulse, int64 (K, M)."""
     counts: Ints = np.bitwise_count(rows[:, None] & columns).astype(np.int64)
     return counts
 
 
 class Constants(NamedTuple):
-    """A device's own steps up and down, and its bounds in states; int64 arrays of one shape."""
+    """Constants of individual devices: the sizes of their steps up and down, and their bounds as states;
+    int64 arrays of one shape."""
 
     up: Ints
     down: Ints
@@ -108,8 +111,8 @@ class Constants(NamedTuple):
 def constants(
     law: Devices, key: npt.NDArray[np.uint16], row: npt.ArrayLike, column: npt.ArrayLike
 ) -> Constants:
-    """Draw the constants of the devices at ``row`` and ``column`` (which broadcast) under the die's key of
-    the layer.
+    """Draw the constants of the devices at ``row`` and ``column`` (which broadcast) under ``key``, which
+    belongs to the die and the layer.
 
     The low half of the word draws the steps, the high half the bounds.
     """
@@ -142,8 +145,8 @@ def pulsed(
     row: npt.ArrayLike,
     column: npt.ArrayLike,
 ) -> Ints:
-    """States after each device has taken its ``count`` >= 1 pulses of one update one after the other in the
-    direction ``up``; all arrays have shape (n,).
+    """Return the states after each device has taken its ``count`` >= 1 pulses of one update in the direction
+    ``up``; all arrays have shape (n,).
 
     ``key``: the update's, under which the devices at ``row`` and ``column`` have their words. The pulses are
     taken at once, or where the law is ``serial`` one after the other, under keys of their own.
@@ -164,8 +167,8 @@ def pulsed(
 def updated(
     s: Ints, count: Ints, up: npt.NDArray[np.bool_], own: Constants, law: Devices, drawn: tuple[U16, U16]
 ) -> Ints:
-    """States after ``count`` >= 1 pulses taken as a single step in the direction ``up``; all arrays,
-    ``drawn`` included, have one shape.
+    """Return the states after ``count`` >= 1 pulses in the direction ``up``, taken as one single step; all
+    arrays, including ``drawn``, have the same shape.
 
     ``drawn``: the words of this update; the high half rounds, the low half is the pulses' deviation.
     """

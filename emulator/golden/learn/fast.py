@@ -28,7 +28,7 @@ from ndrite.emulator.spec.program import Program
 
 
 class FastLearner:
-    """``Learner`` in compiled loops; it takes the same parameters."""
+    """``Learner`` in compiled loops, with the same parameters and results."""
 
     def __init__(
         self,
@@ -67,17 +67,17 @@ class FastLearner:
 
     @property
     def states(self) -> list[npt.NDArray[np.int64]]:
-        """A copy of the present states, int64 (K + 1, M) for each layer."""
+        """A copy of the present states, one array int64 (K + 1, M) for each layer."""
         edges = np.cumsum([k * m for k, m in self._shapes])[:-1]
         parts = np.split(self._states.astype(np.int64), edges)
         return [part.reshape(shape) for part, shape in zip(parts, self._shapes, strict=True)]
 
     def program(self) -> Program:
-        """The inference program of the present states."""
+        """Return the inference program that the devices compute at their present states."""
         return program_of(self.learning, self.states)
 
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
-        """Do one update per sample; see ``Learner.learn``."""
+        """Do one update for each sample and return the counts; parameters as for ``Learner.learn``."""
         from ndrite.emulator.golden.learn.fast_loops import learn
 
         check_samples(self.learning, x, labels)
@@ -92,14 +92,16 @@ class FastLearner:
 
 
 def _columns(layer: Layer, learned: LearningLayer) -> npt.NDArray[np.int64]:
-    """Parameters of the columns, int64 (6, M), in the order that ``fast_loops`` reads."""
+    """Return the parameters of all columns of a layer, int64 (6, M), in the order that ``fast_loops``
+    reads."""
     first = layer.curve if learned.tuned is None else learned.tuned.first
     columns = (learned.bias, layer.gain, layer.offset, layer.scale, layer.curve, first)
     return np.stack([values.astype(np.int64) for values in columns])
 
 
 def _tables(law: Devices) -> npt.NDArray[np.int64]:
-    """All tables of a device law concatenated, int64 (272,), in the order that ``fast_loops`` reads."""
+    """Return all tables of a device law concatenated, int64 (272,), in the order that ``fast_loops``
+    reads."""
     steps = law.steps
     if steps is None:
         return np.append(law.cycle, np.zeros(4 * STATE_PARTS, np.int64))
@@ -109,8 +111,9 @@ def _tables(law: Devices) -> npt.NDArray[np.int64]:
 
 
 def _parameters(learning: Learning, of: str = "") -> npt.NDArray[np.int64]:
-    """Parameters of the layers, int64 (L, 42), in the order that ``fast_loops`` reads; ``of`` "tuned" or
-    "transfer" puts those devices' law and rates in place of the weights'."""
+    """Return the parameters of all layers, int64 (L, 42), in the order that ``fast_loops`` reads. With ``of``
+    "tuned" or "transfer" the law and rates are those of the neurons' ECRAMs or of the fast devices, instead
+    of the weights' devices."""
     rows, state, weight, column, column_count = [], 0, 0, 0, 0
     program = learning.program
     for layer, learned in zip(program.layers, learning.layers, strict=True):

@@ -46,7 +46,7 @@ READ, BACK, TRAIN, CYCLE = range(4)
 
 @njit(cache=True, nogil=True, inline="always")
 def rounded(v: Any, shift: Any) -> Any:
-    """rshift_round of int64."""
+    """Return rshift_round(v, shift) of an int64 number."""
     if shift == 0:
         return v
     return (v + (np.int64(1) << (shift - 1))) >> shift
@@ -54,20 +54,20 @@ def rounded(v: Any, shift: Any) -> Any:
 
 @njit(cache=True, nogil=True, inline="always")
 def held_in(v: Any, low: Any, high: Any) -> Any:
-    """``v`` clipped to ``low..high``."""
+    """Return ``v`` clipped to ``low..high``."""
     return min(max(v, low), high)
 
 
 @njit(cache=True, nogil=True)
 def key_of(schedule: Any, counter: Any, update: Any, key: Any) -> None:
-    """Write the four key words of (update, counter) into ``key`` uint16 (4,)."""
+    """Compute the four key words of (update, counter) into ``key`` uint16 (4,)."""
     index, x, y = np.array([U32(update)]), np.empty(1, np.uint32), np.empty(1, np.uint32)
     keys(counter, schedule, index, x, y, key.reshape(4, 1))
 
 
 @njit(cache=True, nogil=True, inline="always")
 def words(key: Any, row: Any, column: Any, x: Any, y: Any) -> None:
-    """Encipher (column, row) under a key into x, y uint16 (n,)."""
+    """Encrypt (column, row) under a key; the halves of the results are written to x, y uint16 (n,)."""
     k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
     for i in range(row.shape[0]):
         x[i], y[i] = rounds(column[i], U16(row[i] ^ k3), k0, k1, k2, k3)
@@ -75,7 +75,7 @@ def words(key: Any, row: Any, column: Any, x: Any, y: Any) -> None:
 
 @njit(cache=True, nogil=True, inline="always")
 def simon(x: Any, y: Any, c: Any) -> Any:
-    """One mixing round (Simon32 without a key) on uint16 numbers."""
+    """Apply one mixing round (Simon32 without a key) to uint16 numbers x, y."""
     f = U16(
         U16(U16(U16(x << S1) | U16(x >> S15)) & U16(U16(x << S8) | U16(x >> S8)))
         ^ U16(U16(x << S2) | U16(x >> S14))
@@ -85,8 +85,9 @@ def simon(x: Any, y: Any, c: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def trains(values: Any, chance: Any, side: int, at: Any, drawn: Any, scratch: Any, out: Any) -> None:
-    """Draw the pulse trains uint32 (n,) of ``values`` (n,): the probability of a pulse per slot is ``|value|
-    * rate >> shift`` in 1/65536, at most 1. ``side``: rows, columns or neurons."""
+    """Draw a pulse train for each of ``values`` (n,), as bits of uint32 (n,). The probability of a pulse per
+    time slot is ``|value| * rate >> shift`` in units of 1/65536, at most 1. ``side`` says whether the trains
+    are for rows, columns or neurons."""
     rate, shift = chance
     key, numbers, zeros, x, y, thresholds, _, _ = scratch
     n, count = out.shape[0], drawn[2]
@@ -109,8 +110,8 @@ def trains(values: Any, chance: Any, side: int, at: Any, drawn: Any, scratch: An
 
 @njit(cache=True, nogil=True)
 def gather(rows: Any, columns: Any, gathered: Any, first: int) -> Any:
-    """List the devices whose row (from ``first`` on) and column pulse in the same slot: row, column, number
-    of such slots. Returns how many there are."""
+    """List the devices whose row and column have a pulse in the same time slot: row (counted from ``first``),
+    column, and number of such slots. Return the length of the list."""
     k, m, n, _, _, used = gathered
     live = count = 0
     for j in range(columns.shape[0]):
@@ -138,13 +139,13 @@ def gather(rows: Any, columns: Any, gathered: Any, first: int) -> Any:
 
 @njit(cache=True, nogil=True, inline="always")
 def read_as(s: Any) -> Any:
-    """The weight code that a state is read as."""
+    """Return the weight code as which a state is read."""
     return np.int16(held_in(rounded(s, spec.CODE_SHIFT), -spec.WEIGHT_MAX, spec.WEIGHT_MAX))
 
 
 @njit(cache=True, nogil=True)
 def composite(layer: Any, states: Any, row: Any, column: Any) -> Any:
-    """The weight code that a device and those of its tiles are read as together."""
+    """Return the weight code of a device and of those of the tiles that refine it, read together."""
     width, height, count = layer[OUTPUTS], layer[INPUTS] + 1, layer[TILES]
     total = np.int64(states[layer[AT_STATE] + row * width + column]) << spec.FACTOR_SHIFT
     factor = np.int64(1) << spec.FACTOR_SHIFT
@@ -159,8 +160,8 @@ def composite(layer: Any, states: Any, row: Any, column: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def pulsed(law: Any, tables: Any, s: Any, many: Any, own: Any, at: Any, key: Any) -> Any:
-    """State of a device after ``many`` pulses, for coarse steps (one after the other), for laws with a step
-    table and for tiles.
+    """Return the state of a device after ``many`` pulses. Used for coarse steps (taken one after the other),
+    for laws with a step table, and for tiles.
 
     ``own``: direction, step and bounds of the device ``at`` a row and column. A function of its own: the
     usual law's loop is quicker without it.
@@ -190,8 +191,8 @@ def pulsed(law: Any, tables: Any, s: Any, many: Any, own: Any, at: Any, key: Any
 
 @njit(cache=True, nogil=True)
 def change(of: Any, count: Any, error: Any, at: Any, gathered: Any, held: Any, drawn: Any, key: Any) -> Any:
-    """Apply the gathered pulses to the states of one layer by its devices' law and tables; returns the number
-    of pulses. A negative count marks a row whose chopper is reversed."""
+    """Apply the gathered pulses to the states of one layer, by the law and tables of its devices; return the
+    number of pulses. A negative count marks a row whose chopper is reversed."""
     (law, tables), (k, m, n, x, y, _), (weights, _, states, (up, down, low, high)) = of, gathered, held
     key_of(drawn[0][CYCLE], at[0] << 24, at[1], key)
     width, place, at_weight, inputs = law[OUTPUTS], law[AT_STATE], law[AT_WEIGHT], law[INPUTS]
@@ -234,7 +235,7 @@ def change(of: Any, count: Any, error: Any, at: Any, gathered: Any, held: Any, d
 
 @njit(cache=True, nogil=True)
 def noisy(values: Any, s: Any, table: Any, scratch: Any) -> None:
-    """Add read noise of scale ``s`` to values int64 (n,), drawn under the key in ``scratch``."""
+    """Add read noise of scale ``s`` to values int64 (n,); the noise is drawn under the key in ``scratch``."""
     key, numbers, zeros, x, y, _, _, _ = scratch
     n = values.shape[0]
     words(key, zeros[:n], numbers[:n], x, y)
@@ -246,7 +247,7 @@ def noisy(values: Any, s: Any, table: Any, scratch: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def forward(layer: Any, at: Any, x: Any, held: Any, drawn: Any, scratch: Any, z: Any) -> None:
-    """Pre-activations z int64 (M,) of input codes x uint8 (K,)."""
+    """Compute the pre-activations z int64 (M,) of input codes x uint8 (K,)."""
     weights, columns, states, _ = held
     schedules, table, _, with_noise = drawn
     sums, a = scratch[6], scratch[7]
@@ -284,7 +285,8 @@ def forward(layer: Any, at: Any, x: Any, held: Any, drawn: Any, scratch: Any, z:
 
 @njit(cache=True, nogil=True)
 def line_of(layer: Any, curves: Any, curve: Any, v: Any) -> Any:
-    """Value of the curve's linear segment at voltage code ``v``, rounded, before it is clipped to a code."""
+    """Return the value of the curve's linear segment at voltage code ``v``, rounded, before it is clipped to
+    a code."""
     f, (base, slope) = layer[SEGMENT_BITS], curves
     segment, r = (v + 2048) >> f, (v + 2048) & ((1 << f) - 1)
     line = (np.int64(base[curve, segment]) << f) + np.int64(slope[curve, segment]) * r
@@ -293,8 +295,8 @@ def line_of(layer: Any, curves: Any, curve: Any, v: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def neurons(layer: Any, columns: Any, curves: Any, known: Any, y: Any) -> None:
-    """Output codes y uint8 (M,) of the sums in ``known``; stores their derivatives with respect to z and to
-    the ECRAM state there."""
+    """Compute output codes y uint8 (M,) from the sums in ``known``, and store there the derivatives of y with
+    respect to z and to the ECRAM's state."""
     for j in range(layer[OUTPUTS]):
         column = layer[AT_COLUMN] + j
         curve, scale = columns[CURVE, column], columns[SCALE, column]
@@ -314,7 +316,8 @@ def neurons(layer: Any, columns: Any, curves: Any, known: Any, y: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def backward(layer: Any, before: Any, at: Any, known: Any, held: Any, drawn: Any, scratch: Any) -> None:
-    """Compute the errors of the layer ``before``, and of its neurons, from the errors of ``layer``."""
+    """Compute the errors of the layer before ``layer``, and those of its neurons' ECRAMs, from the errors of
+    ``layer``; ``before`` is the first column of that layer."""
     (weights, _, _, _), (schedules, table, _, with_noise) = held, drawn
     inputs, width, place = layer[INPUTS], layer[OUTPUTS], layer[AT_COLUMN]
     error, t = known[ERROR, place : place + width], known[ERROR, before : before + inputs]
@@ -338,7 +341,8 @@ def backward(layer: Any, before: Any, at: Any, known: Any, held: Any, drawn: Any
 
 @njit(cache=True, nogil=True)
 def scaled(t: Any) -> Any:
-    """t int64 (K,) as 8-bit magnitudes with a sign, and their common exponent of two."""
+    """Scale t int64 (K,) in place to 8-bit magnitudes with a sign, and return their common exponent of
+    two."""
     top = np.int64(0)
     for k in range(t.shape[0]):
         top = max(top, abs(t[k]))
@@ -356,7 +360,7 @@ def scaled(t: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def tune(layer: Any, columns: Any, states: Any) -> None:
-    """Set every neuron's curve to the one of its ECRAM's state."""
+    """Set each neuron's curve to the curve of its ECRAM's state."""
     first_column, width, bits = layer[AT_COLUMN], layer[OUTPUTS], layer[TUNED_BITS]
     first = layer[AT_STATE] + (layer[INPUTS] + 1) * width
     for j in range(width):
@@ -366,15 +370,17 @@ def tune(layer: Any, columns: Any, states: Any) -> None:
 
 @njit(cache=True, nogil=True, inline="always")
 def turned(layer: Any, row: Any, update: Any) -> Any:
-    """Whether the chopper of a row of fast devices is reversed: 1 after an odd number of reads, else 0."""
+    """Return 1 if the chopper of a row of fast devices is reversed, after an odd number of reads of that row,
+    else 0."""
     height = layer[INPUTS] + 1
     return ((np.int64(update) // layer[EVERY] + height - 1 - row) // height) & layer[CHOPPED]
 
 
 @njit(cache=True, nogil=True)
 def carry(layer: Any, update: Any, states: Any, gathered: Any, up: Any) -> Any:
-    """Read the row of fast devices that is due into its accumulators; list the pulses that the layer's own
-    devices get from it (row, column, count, direction). Returns their number."""
+    """Add a reading of the row of fast devices whose turn it is to that row's accumulators. List the pulses
+    that the layer's own devices then receive (row, column, count, direction) and return the length of the
+    list."""
     k, m, n, _, _, _ = gathered
     width, height, pulse_rows = layer[OUTPUTS], layer[INPUTS] + 1, 0
     row = (np.int64(update) // layer[EVERY]) % height
@@ -398,7 +404,7 @@ def carry(layer: Any, update: Any, states: Any, gathered: Any, up: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def read_row(layer: Any, row: Any, states: Any, read: Any) -> None:
-    """Read a row of a tile against its references into ``read`` int64 (M,)."""
+    """Read a row of a tile, minus its references, into ``read`` int64 (M,)."""
     width = layer[OUTPUTS]
     tile = layer[AT_STATE] + row * width
     reference = tile + layer[TILES] * (layer[INPUTS] + 1) * width
@@ -408,8 +414,8 @@ def read_row(layer: Any, row: Any, states: Any, read: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def learn(given: Any, laws: Any, tables: Any, drawn: Any, curves: Any, held: Any, pulses: Any) -> Any:
-    """Do the updates of all layers; returns the number of right answers. Adds the pulses per layer to
-    ``pulses`` int64 (L,).
+    """Do the updates of all layers for all samples; return the number of samples whose answer was right
+    before the update. Adds the number of pulses in each layer to ``pulses`` int64 (L,).
 
     ``given``: samples, labels, the first update's number; ``laws`` int64 (3, L, 42), ``tables`` (L, 3, 272);
     ``curves``: base and slope.

@@ -42,8 +42,8 @@ from ndrite.emulator.spec.program import Program
 
 
 class Forward(NamedTuple):
-    """Values kept from a forward pass: inputs of every layer including the bias row, v, and the last y and
-    z."""
+    """Values kept from a forward pass: the inputs ``x`` of every layer including the bias row, the neurons'
+    voltage codes ``v`` of every layer, and the output codes ``y`` and sums ``z`` of the last layer."""
 
     x: list[npt.NDArray[np.uint8]]
     v: list[Ints]
@@ -52,7 +52,7 @@ class Forward(NamedTuple):
 
 
 class Learner:
-    """Plain model of learning in situ: the devices of a learning program, updated sample by sample.
+    """Plain-NumPy model of learning in situ: updates the devices of a learning program, sample by sample.
 
     ``seed``: of read noise, trains and pulses: update i under a seed does the same
     whatever ran before it. ``states``: one array (K + 1, M) a layer to go on with; None: the program's own.
@@ -88,11 +88,11 @@ class Learner:
             self.own.append(Constants(*(np.vstack(same) for same in zip(*parts, strict=True))))
 
     def program(self) -> Program:
-        """The inference program of the present states."""
+        """Return the inference program that the devices compute at their present states."""
         return program_of(self.learning, self.states)
 
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
-        """Do one update per sample, numbered from ``first_update``.
+        """Do one update for each sample and return the counts; updates are numbered from ``first_update``.
 
         Raises SpecError when shapes, types or classes do not fit; nothing is changed then. ``x``, ``labels``:
         codes uint8 (n, inputs), and classes (n,).
@@ -128,7 +128,8 @@ class Learner:
     def _errors(
         self, program: Program, seen: Forward, label: int, update: int
     ) -> tuple[list[tuple[Ints, int]], list[tuple[Ints, int] | None]]:
-        """Errors and exponent for every layer's columns, and for its neurons' ECRAMs where they are tuned."""
+        """Return the errors and their exponent for every layer's columns, and for its neurons' ECRAMs if
+        these are tuned."""
         error, exponent = output_error(seen.y, label), 0
         errors = [(error, exponent)]
         of_neurons: list[tuple[Ints, int] | None] = [None]
@@ -150,7 +151,7 @@ class Learner:
         return errors[::-1], of_neurons[::-1]
 
     def _pulse(self, i: int, x: npt.NDArray[np.uint8], error: Ints, exponent: int, update: int) -> int:
-        """Apply one update to the devices of layer ``i``; returns the number of pulses."""
+        """Apply one update to the devices of layer ``i``; return the number of pulses."""
         layer, slots = self.learning.layers[i], self.learning.slots
         rows = trains(
             row_thresholds(x, layer.row_rate, layer.row_shift),
@@ -178,9 +179,9 @@ class Learner:
         )
 
     def _pass_on(self, i: int, tiles: Tiles, fast: int, height: int, update: int) -> int:
-        """Read the rows of tiles that are due and pulse the same row of the tile before, the last tile first;
-        returns the number of pulses. Each tile occupies ``height`` rows, the last one from row ``fast``
-        on."""
+        """Read the row of each tile whose turn it is, and pulse the same row of the tile before with the
+        result, beginning with the last tile; return the number of pulses. Each tile occupies ``height`` rows;
+        the last tile begins at row ``fast``."""
         layer, s, pulses = self.learning.layers[i], self.states[i], 0
         for block in range(tiles.count):
             row = tiles.due(block, height, update)
@@ -195,9 +196,9 @@ class Learner:
         return pulses
 
     def _carry(self, i: int, transfer: Transfer, fast: int, height: int, update: int) -> int:
-        """Read the row of fast devices that is due into its accumulators and pulse layer ``i``'s own devices
-        accordingly; returns the number of pulses. Fast devices occupy ``height`` rows from row ``fast``
-        on."""
+        """Add a reading of the row of fast devices whose turn it is to that row's accumulators, and pulse
+        layer ``i``'s own devices accordingly; return the number of pulses. Fast devices occupy ``height``
+        rows from row ``fast`` on."""
         layer, s, row = self.learning.layers[i], self.states[i], update // transfer.every % height
         read = weights_of(s[fast + row] - s[fast + 2 * height + row])
         if transfer.chopped:
@@ -213,14 +214,16 @@ class Learner:
     def _move(
         self, i: int, law: Devices, row: Ints, m: Ints, count: Ints, up: npt.NDArray[np.bool_], update: int
     ) -> int:
-        """Give the devices (``row``, ``m``) of layer ``i`` ``count`` pulses each; returns the total."""
+        """Give each device (``row``, ``m``) of layer ``i`` its ``count`` pulses; return the total number of
+        pulses."""
         s, constants = self.states[i], Constants(*(values[row, m] for values in self.own[i]))
         key = key_of(self.seed, spec.DOMAIN_CYCLE, i, update)
         s[row, m] = pulsed(s[row, m], count, up, constants, law, key, row, m)
         return int(count.sum())
 
     def _tune(self, i: int, found: tuple[Ints, int] | None, update: int) -> int:
-        """Pulse the ECRAMs of layer ``i``'s neurons by their own trains; returns the number of pulses."""
+        """Pulse the ECRAMs of layer ``i``'s neurons, by pulse trains drawn for them; return the number of
+        pulses."""
         layer = self.learning.layers[i]
         if layer.tuned is None or found is None:
             return 0
@@ -238,8 +241,9 @@ class Learner:
         side: int,
         update: int,
     ) -> int:
-        """Pulse the devices of one row of layer ``i`` by trains of their own, drawn under ``side``, in
-        proportion to ``error``; ``chance``: rate and shift. Returns the number of pulses."""
+        """Pulse the devices of one row of layer ``i`` by random trains in proportion to ``error``. ``side``
+        selects the stream from which they are drawn; ``chance`` holds rate and shift of the pulse
+        probability. Return the number of pulses."""
         train = trains(
             column_thresholds(error, exponent, *chance),
             key_of(self.seed, spec.DOMAIN_TRAIN, i, update, side),
