@@ -32,8 +32,8 @@ Key = tuple[str, int, int, int]
 
 @dataclass
 class Trace:
-    """Intermediate values of the most recent ``record`` calls, each int64 (samples * positions, columns), by
-    key (block, product, tile, slice). In a sequence, each time step overwrites the one before.
+    """Intermediate values of an inference, each int64 (samples * positions, columns), by key (block, product,
+    tile, slice). Of a sequence it keeps those of the last time step.
 
     Blocks: ``array`` (a), ``noise`` (g), ``noisy`` (a'), ``readout`` (what is added to p), ``partial``
     (p), ``preneuron`` (z), ``neuron`` (y). ``sigma`` holds a column for each group.

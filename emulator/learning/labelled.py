@@ -20,8 +20,8 @@ Classes = npt.NDArray[Any]
 
 @record()
 class Labelled:
-    """Training and test samples, uint8 (n, inputs), and their classes (n,), integers from 0; of a user's own,
-    no test samples.
+    """Training and test samples, uint8 (n, inputs), with their classes (n,), integers from 0. A user's own
+    samples have no test samples.
 
     ``side``: side of square images; None where samples are a user's own and not known to be images.
     ``classes``: their names; ``own``: a user's own samples, not a data set that commands know by name.
@@ -43,17 +43,18 @@ class Labelled:
 
     @property
     def meaning(self) -> Meaning:
-        """Meaning of inputs and outputs for a network that learns from them."""
+        """Meaning of inputs and outputs of a network that learns these samples."""
         if not self.classes:
             return Meaning()
         return Meaning(data_set=None if self.own else self.name, task=CLASSES, classes=self.classes)
 
     def digest(self) -> str:
-        """SHA-256 of what there is to learn from."""
+        """Return the SHA-256 of the training samples, their labels and the image size."""
         return digest({"side": self.side}, {"x": self.x, "labels": self.labels.astype(np.int64)})
 
     def held_out(self, count: int, what: str) -> Labelled:
-        """The last ``count`` samples are to be measured on; ``what`` is the name of the parameter.
+        """Return the samples with the last ``count`` training samples as test samples; ``what`` names the
+        parameter in errors.
 
         Raises EmulatorError when nothing else is left.
         """

@@ -22,20 +22,21 @@ PORTION = 256
 
 
 class Learns(Protocol):
-    """A board that learns, or the golden model."""
+    """Interface of what can learn: a board, or the golden model."""
 
     def learn(self, x: Codes, labels: Array, *, first_update: int = 0) -> Counts: ...
 
 
 @dataclass(eq=False)
 class Course:
-    """Progress of a training run: updates done, and the counts of each epoch so far."""
+    """Progress of a training run: the number of updates done, and the counts of each epoch so far."""
 
     done: int = 0
     counts: list[Counts] = field(default_factory=list)
 
     def add(self, found: Counts, samples: int) -> None:
-        """Count a portion, which lies within one epoch of ``samples``; it may have been cut to 0 updates."""
+        """Add the counts of a portion of updates, which lies within one epoch of ``samples`` samples; an
+        interrupted portion may have 0 updates."""
         if not found.updates:
             return
         if self.done % samples == 0:
@@ -47,7 +48,8 @@ class Course:
 
 @lru_cache(maxsize=1)
 def order(seed: int, epoch: int, samples: int) -> Ints:
-    """Order in which an epoch shows its samples; kept for the epoch's other portions."""
+    """Return the order in which epoch ``epoch`` presents its samples; cached for the further portions of the
+    epoch."""
     permutation = np.random.default_rng([seed, epoch]).permutation(samples)
     permutation.flags.writeable = False
     return permutation
@@ -63,7 +65,8 @@ def follow(
     seed: int,
     seen: Callable[[Course], None] | None = None,
 ) -> Course:
-    """Continue a training run to the end of its epochs; ``course`` is advanced after every whole portion.
+    """Continue a training run to the end of its epochs, in portions; ``course`` is advanced after every
+    complete portion.
 
     ``seed`` orders the samples. ``seen(course)`` is called after every portion.
     """
@@ -81,7 +84,7 @@ def follow(
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Defer Ctrl-C and `kill` to the end of the block, in the main thread."""
+    """Delay Ctrl-C and `kill` until the end of the block, in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -102,8 +105,8 @@ def uninterrupted() -> Iterator[None]:
 def save_course(
     path: str | os.PathLike[str], course: Course, states: list[Array], mark: dict[str, Any]
 ) -> None:
-    """Write everything that resuming needs, in whole or not at all. ``mark`` is a digest of what the run
-    depends on."""
+    """Write everything that resuming a training run needs. The file is written completely or not at all.
+    ``mark`` describes what the run depends on."""
     counts = [[c.updates, c.right, *c.pulses] for c in course.counts]
     arrays: dict[str, Any] = {f"states{i}": s.astype(np.int32) for i, s in enumerate(states)}
     content = io.BytesIO()
@@ -112,8 +115,9 @@ def save_course(
 
 
 def load_course(path: str | os.PathLike[str], mark: dict[str, Any]) -> tuple[Course, list[Ints]]:
-    """Read a file of ``save_course``: the progress and the states. Raises StateError when it is not such a
-    file, was changed, or belongs to another training run: another chip, network, seed or samples."""
+    """Read a file that ``save_course`` wrote; return the progress and the states. Raises StateError when the
+    file is not such a file, was changed, or belongs to a training run with another chip, network, seed or
+    samples."""
     with np.load(io.BytesIO(load_state(Path(path), mark)), allow_pickle=False) as arrays:
         counts = [Counts(u, right, tuple(pulses)) for u, right, *pulses in arrays["counts"].tolist()]
         states = [arrays[f"states{i}"].astype(np.int64) for i in range(len(arrays.files) - 1)]

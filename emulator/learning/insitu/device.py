@@ -16,7 +16,8 @@ IMPROVEMENTS = ("twice the states", "half the asymmetry", "half the noise")
 
 
 class Place(NamedTuple):
-    """A device in three numbers, means over the part of the nominal range, -1..1, that its bounds leave.
+    """A device characterised by three numbers, each a mean over the part of the nominal range -1..1 that lies
+    within the device's bounds.
 
     Attributes
     ----------
@@ -35,8 +36,9 @@ class Place(NamedTuple):
 
 
 def law_of_weights(chip: Chip, name: str) -> LinearStep | StepTable:
-    """The law of the weights' devices that a description's ``ecram`` has; an exponential one as a table.
-    CompileError, naming the device ``name``, where it has none."""
+    """Return the law of the devices that hold weights, from the section ``ecram`` of a description; an
+    exponential law is returned as a table. Raises CompileError, naming the device ``name``, if the
+    description has no such law."""
     law = chip.ecram.device
     if isinstance(law, Exponential):
         return tabulated(law)
@@ -49,7 +51,8 @@ def law_of_weights(chip: Chip, name: str) -> LinearStep | StepTable:
 
 
 def place_of(law: LinearStep | StepTable) -> Place:
-    """Where a device stands. CompileError for one that no pulse moves."""
+    """Characterise a device by the three numbers of a ``Place``. Raises CompileError for a device that no
+    pulse moves."""
     low, high = max(-1.0, law.w_min), min(1.0, law.w_max)
     w = low + (np.arange(256) + 0.5) / 256 * (high - low)
     (up, noise_up), (down, noise_down) = (step_of(law, w, rises) for rises in (True, False))
@@ -70,7 +73,8 @@ def place_of(law: LinearStep | StepTable) -> Place:
 
 
 def placed(chip: Chip, place: Place) -> Chip:
-    """The description with a linear-step device at ``place``, of bounds -1 and 1, steps up and down mirrored.
+    """Return the description with a linear-step device that has the three numbers ``place``, bounds -1 and 1,
+    and steps down that mirror the steps up.
 
     What differs from device to device stays. CompileError where a number is out of range: states 2..65,536,
     asymmetry 0..0.5, noise 0..10.
@@ -96,8 +100,9 @@ def placed(chip: Chip, place: Place) -> Chip:
 
 
 def improved(chip: Chip, law: LinearStep | StepTable, what: str) -> Chip:
-    """The description with its device ``law`` improved in one of ``IMPROVEMENTS`` at every state, as a table
-    of steps; the other two stay, the sum of the deviations up and down too."""
+    """Return the description with its device law improved in one respect, one of ``IMPROVEMENTS``, at every
+    state, as a table of steps. The two other respects stay, and so does the sum of the deviations up and
+    down."""
     table = law if isinstance(law, StepTable) else tabulated(law)
     w = table.w_min + (np.arange(64) + 0.5) / 64 * (table.w_max - table.w_min)
     (up, noise_up), (down, noise_down) = (step_of(table, w, rises) for rises in (True, False))
@@ -122,6 +127,7 @@ def improved(chip: Chip, law: LinearStep | StepTable, what: str) -> Chip:
 
 
 def _spread(ecram: Ecram) -> dict[str, Any]:
-    """What differs from device to device, by field, except gammas, which a table has not."""
+    """Return the fields of device-to-device spread, except those of the gammas, which a step table does not
+    have."""
     names = ("step_variation_percent", "asymmetry_variation_percent", "bound_variation_percent")
     return {name: getattr(ecram, name) for name in names}

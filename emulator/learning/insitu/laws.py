@@ -41,8 +41,8 @@ RATE_MAX = 65535
 
 @cache
 def normal_table() -> Floats:
-    """16 values such that the sum of two, drawn independently, has the first four moments of a standard
-    normal variable.
+    """Return 16 values such that the sum of two of them, drawn independently, has the first four moments of a
+    standard normal variable.
 
     The middles of 16 equally likely parts of the normal law, the outermost moved out until the kurtosis is
     the normal one's. The sum's support is +-3.0.
@@ -61,7 +61,8 @@ def normal_table() -> Floats:
 
 
 def table(mean: float, sigma: float) -> npt.NDArray[np.int16]:
-    """A device table with this mean and standard deviation, in the table's own unit."""
+    """Return a device table, int16 (16,), whose draws have this mean and standard deviation, in the table's
+    own unit."""
     exact = mean / 2 + sigma * normal_table()
     rounded = np.rint(exact)
     # Rounding must not move the mean: what is left over goes to the middle entries.
@@ -72,7 +73,8 @@ def table(mean: float, sigma: float) -> npt.NDArray[np.int16]:
 
 
 def devices_of(law: LinearStep | StepTable, spread: EcramSpread) -> Devices:
-    """The devices of a learning program, from a description in units of the nominal bound.
+    """Return the devices of a learning program for the law and spread of a description, which are in units of
+    the nominal bound.
 
     Gammas do not spread, and are relative to the nominal bounds (aihwkit: ``mean_bound_reference``); steps
     spread by both of ``step_sigma`` and ``asymmetry_sigma``, added, not multiplied. A step that is drawn
@@ -144,24 +146,24 @@ def devices_of(law: LinearStep | StepTable, spread: EcramSpread) -> Devices:
 
 
 def largest_step(law: LinearStep | StepTable, up: bool) -> float:
-    """Step in the middle of the range; for a step table, the largest step."""
+    """Return the step in the middle of the range; for a step table, the largest step."""
     if isinstance(law, StepTable):
         return max(law.step_up_table if up else law.step_down_table)
     return float(law.step_up if up else law.step_down)
 
 
 def pulse_of(law: LinearStep | StepTable) -> float:
-    """Mean step of a device in the middle of its range, over up and down, relative to the nominal bound; for
-    a step table the mean over the nominal range. 1 for a device that never moves, since rates are divided by
-    it."""
+    """Return a device's mean step in the middle of its range, averaged over up and down, relative to the
+    nominal bound; for a step table, the mean over the nominal range. Return 1 for a device that never moves,
+    since rates are divided by the result."""
     if isinstance(law, StepTable):
         return float(np.mean([law.mean(np.linspace(-1, 1, 257), up) for up in (True, False)])) or 1.0
     return (float(law.step_up) + float(law.step_down)) / 2 or 1.0
 
 
 def cycle_of(law: LinearStep | StepTable) -> float:
-    """Cycle-to-cycle standard deviation of a step, in steps; for a step table, the largest one relative to
-    the largest step."""
+    """Return the cycle-to-cycle standard deviation of a step, relative to the step; for a step table, the
+    largest standard deviation relative to the largest step."""
     if isinstance(law, LinearStep):
         return float(law.cycle_sigma)
     both = ((up, largest_step(law, up)) for up in (True, False))
@@ -169,12 +171,14 @@ def cycle_of(law: LinearStep | StepTable) -> float:
 
 
 def _parts() -> Floats:
-    """Centres of the parts of the nominal range that the entries of a step table cover, in nominal bounds."""
+    """Return the centres of the 64 equal parts of the nominal range that a step table's entries cover, in
+    units of the nominal bound."""
     return np.asarray((np.arange(STATE_PARTS) + 0.5) * (2.0 / STATE_PARTS) - 1.0, np.float64)
 
 
 def _steps(law: StepTable, noise: float) -> Steps:
-    """The step table of a learning program; ``noise`` is the largest standard deviation, in largest steps."""
+    """Return the step table of a learning program from a device's step table; ``noise`` is the largest
+    standard deviation as a multiple of the largest step."""
 
     def entries(values: Floats, largest: float) -> npt.NDArray[np.int16]:
         scaled = values * (FACTOR_MAX / largest) if largest else np.zeros(STATE_PARTS)
@@ -190,7 +194,8 @@ def _steps(law: StepTable, noise: float) -> Steps:
 
 
 def rate_and_shift(probability: float, most: int) -> tuple[int, int]:
-    """Rate and shift such that ``rate / 2^shift`` is 65536 times ``probability``."""
+    """Return integers rate and shift for which ``rate / 2^shift`` is 65536 times ``probability``; shift is at
+    most ``most``."""
     if not probability:
         return 0, 0
     shift = min(most, math.floor(math.log2(RATE_MAX / (probability * PROBABILITY_ONE))))
@@ -199,7 +204,7 @@ def rate_and_shift(probability: float, most: int) -> tuple[int, int]:
 
 
 def learning_chip(chip: Chip) -> Chip:
-    """The chip that learning runs on: its converters, neurons and read noise.
+    """Return the chip as learning uses it: with its converters, neurons and read noise only.
 
     States are where pulses left them, so levels, programming error, drift and stuck cells have no meaning;
     wires and a cubic I-V curve are left out. Raises CompileError when its columns have no converter.

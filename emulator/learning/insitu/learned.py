@@ -22,7 +22,7 @@ States = list[Array]
 
 @record()
 class LearnedChip:
-    """A chip after learning: its program, its die, and the float network of its weights."""
+    """A chip after learning: its program, its die, and the float network that its weights stand for."""
 
     program: Program
     die: Die
@@ -30,7 +30,8 @@ class LearnedChip:
 
 
 def learned(ready: Prepared, states: States, name: str, **provenance: Any) -> LearnedChip:
-    """The chip with its devices at ``states``; ``provenance`` records how they were reached."""
+    """Return the chip with its devices at ``states``; ``provenance`` records how these states were
+    reached."""
     network = dataclasses.replace(ready.network(states), name=name)
     program = _used_curves(program_of(ready.learning, states))
     chip, bound, learned_die = ready.die.chip, ready.plan.bound, ready.die_at(states)
@@ -55,7 +56,7 @@ def learned(ready: Prepared, states: States, name: str, **provenance: Any) -> Le
 
 
 def _used_curves(program: Program) -> Program:
-    """The program without the curves that no neuron's ECRAM selects."""
+    """Return the program without the curves that no neuron's ECRAM selects."""
     used = np.unique(np.concatenate([layer.curve for layer in program.layers]))
     layers = [
         dataclasses.replace(layer, curve=np.searchsorted(used, layer.curve).astype(np.uint16))
@@ -67,7 +68,7 @@ def _used_curves(program: Program) -> Program:
 
 
 def _mapped(codes: npt.NDArray[np.int16], chip: Chip, bound: float) -> MappedWeights:
-    """Weights whose devices, against the reference, read as ``codes``."""
+    """Return mapped weights whose devices, read against the reference, have the codes ``codes``."""
     scale = chip.cell.g_max_uS
     w = codes.astype(np.float64) * (scale / WEIGHT_MAX)
     target = np.maximum(np.stack([w, -w]), 0.0)

@@ -22,8 +22,8 @@ ACCEPTED = ("peak_voltage", "peak_current", "both")
 
 
 def law_of(chip: Chip) -> LinearStep:
-    """The law of the chip's ECRAMs. Raises CompileError when it has none, another model, or more than one at
-    a neuron."""
+    """Return the law of the chip's ECRAMs. Raises CompileError when it has none, a model other than
+    linear-step, or more than one ECRAM for a neuron."""
     law = chip.ecram.device
     if not isinstance(law, LinearStep) or chip.ecram.tunes not in ACCEPTED:
         raise CompileError(
@@ -41,7 +41,8 @@ def with_ecrams(
     layers: Sequence[LearningLayer],
     rates: Sequence[tuple[int, int]],
 ) -> tuple[Program, tuple[LearningLayer, ...]]:
-    """``program`` with the curves that ECRAMs select from, and its hidden ``layers`` with their ECRAMs.
+    """Return ``program`` with the curves between which ECRAM states select, and its hidden ``layers`` with
+    their ECRAMs.
 
     ``mapped`` is the program that was mapped onto ``die``. ``rates``: rate and shift of each hidden layer's
     pulses.
@@ -73,8 +74,8 @@ def with_ecrams(
 
 
 def at_states(die: Die, states: Sequence[Array]) -> Die:
-    """The die with the ECRAMs of its hidden neurons at ``states``, int (M,) per hidden layer; each curve is
-    the one at the centre of the state's level."""
+    """Return the die with the ECRAMs of its hidden neurons at ``states``, int (M,) for each hidden layer. A
+    range of states shares one level; each neuron gets the curve at the centre of its level."""
     return _at(die, [levels_of(s, BITS) for s in states])
 
 
@@ -92,7 +93,7 @@ def _at(die: Die, levels: Sequence[Ints]) -> Die:
 
 
 def _start(die: Die, layer: int, law: LinearStep) -> Ints:
-    """States of a layer's ECRAMs after mapping."""
+    """Return the states of a layer's ECRAMs after mapping."""
     states = die.states[layer]
     assert states is not None
     start_states = states.voltage if die.chip.ecram.tunes == "peak_voltage" else states.current

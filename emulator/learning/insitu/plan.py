@@ -55,7 +55,7 @@ GAIN_TOP = 65535
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How a network learns in situ.
+    """Settings of learning in situ: the network, its initial weights, and the learning rule with its rates.
 
     Attributes
     ----------
@@ -124,8 +124,8 @@ class Plan:
 
 
 class Start(NamedTuple):
-    """The network of random weights and what mapping made of it; neither devices nor rates nor rules change
-    them."""
+    """The network of random weights and the result of mapping it, which do not depend on devices, rates or
+    learning rule."""
 
     network: Network
     mapped: Mapped
@@ -133,7 +133,7 @@ class Start(NamedTuple):
 
 @record()
 class Prepared:
-    """A chip ready to learn.
+    """A chip ready to learn: the learning program, the die, and what they were made from.
 
     ``units``: of each layer, what an error of 1 at exponent 0 stands for, in the loss's slope.
     """
@@ -147,15 +147,16 @@ class Prepared:
     meaning: Meaning | None = None
 
     def again(self, plan: Plan, law: LinearStep | StepTable, spread: EcramSpread) -> "Prepared":
-        """The same chip with other devices, rates or another rule, as ``prepare`` gives it, in a fraction of
-        the time. Raises CompileError as that, and when ``plan`` is of another network or start."""
+        """Prepare the same chip with other devices, rates or another learning rule: the result of
+        ``prepare``, in a fraction of the time. Raises CompileError as ``prepare`` does, and when ``plan`` has
+        another network or start."""
         for name in ("widths", "activation", "start", "seed"):
             value, kept = getattr(plan, name), getattr(self.plan, name)
             require(value == kept, name, value, f"{kept}, as prepared", CompileError)
         return _prepared(plan, self.start, law, spread, self.meaning)
 
     def network(self, states: list[Array]) -> Network:
-        """The float network of the weights and neurons at ``states``."""
+        """Return the float network that the weights and neurons stand for at ``states``."""
         weights_of_layers = [
             _weights(layer.codes(s, k), self.plan)
             for k, layer, s in zip(self.plan.widths, self.learning.layers, states, strict=False)
@@ -164,7 +165,7 @@ class Prepared:
         return network_of(self.plan, weights_of_layers, self.meaning, self.die.chip, neurons)
 
     def die_at(self, states: list[Array]) -> Die:
-        """The die with its neurons' ECRAMs, if they learn, at ``states``."""
+        """Return the die with its neurons' ECRAMs at ``states``, or unchanged if they do not learn."""
         if not self.plan.neuron_rate:
             return self.die
         return at_states(
@@ -198,7 +199,8 @@ def prepare(
 
 
 def _check_bound(plan: Plan, chip: Chip) -> None:
-    """Raise CompileError where the converters' noise, at this bound, is larger than a program can say."""
+    """Raise CompileError if, at the plan's ``bound``, the converters' noise exceeds the largest value that a
+    program can hold."""
     noise = chip.readout.output_noise_lsb * chip.noise_factor * plan.span * UNIT / SIGMA_MAX
     noise_step = noise / 2.0 ** (chip.readout.adc_bits - 1)
     accepted = f"on this chip from {noise_step:.2g}"
@@ -208,7 +210,7 @@ def _check_bound(plan: Plan, chip: Chip) -> None:
 def _prepared(
     plan: Plan, start: Start, law: LinearStep | StepTable, spread: EcramSpread, meaning: Meaning | None
 ) -> Prepared:
-    """Draw the devices and work out what updates need, on a network that is mapped."""
+    """Draw the devices and compute the constants of the updates, for a network that is already mapped."""
     network, mapped = start
     chip, states = mapped.die.chip, _starts(plan)
     _check_bound(plan, chip)
@@ -267,7 +269,8 @@ def _prepared(
 def network_of(
     plan: Plan, found: list[Floats], meaning: Meaning | None, chip: Chip, neurons: list[States] | None = None
 ) -> Network:
-    """The float network of weights (K + 1, M) per layer, the bias row last.
+    """Return the float network of the weights ``found``, an array (K + 1, M) for each layer with the bias row
+    last.
 
     ``neurons``: the states of each hidden layer's ECRAMs; None: as they are at the beginning.
     """
@@ -287,7 +290,7 @@ def network_of(
 
 
 def weights(states: npt.NDArray[np.int32], plan: Plan) -> Floats:
-    """Float weights (K + 1, M) that states are read as."""
+    """Return the float weights (K + 1, M) that device states are read as."""
     return _weights(weights_of(states), plan)
 
 
@@ -306,15 +309,16 @@ def _starts(plan: Plan) -> list[npt.NDArray[np.int32]]:
 
 
 def _gain(span: float, bits: int) -> tuple[int, int]:
-    """Gain and shift of ``bits``-bit converters whose codes cover ``span`` times ``UNIT`` in each
-    direction."""
+    """Return gain and shift of ``bits``-bit converters whose codes cover ``span`` times ``UNIT`` on either
+    side of 0."""
     exact_gain = float(1 << (bits - 1)) / (span * UNIT)
     shift = min(SHIFT_MAX, math.floor(math.log2(GAIN_TOP / exact_gain)))
     return round(exact_gain * 2**shift), shift
 
 
 def _place(activation: Any, array: DieArray, chip: Chip) -> tuple[float, float, Floats | float]:
-    """Voltage codes for one unit of pre-activation and for 0, and the units of each neuron."""
+    """Return the voltage codes per unit of pre-activation, the voltage code of pre-activation 0, and the
+    pre-activation (M,) that is one unit of each neuron."""
     if activation is None:
         return float((1 << (V_BITS - 1)) - 1) / LOGIT_SPAN, 0.0, 1.0
     if array.window is not None and array.neurons is not None:
@@ -332,8 +336,8 @@ def _laws(
     law: LinearStep | StepTable,
     chip: Chip,
 ) -> tuple[tuple[float, ...], tuple[LearningLayer, ...], tuple[float, ...]]:
-    """Units of the errors, the learning constants of each layer, and the units of converted sums times a code
-    of y.
+    """Return three things: for each layer the unit of its errors, for each layer its learning constants, and
+    for each layer but the last the unit of (converted sums times a code of y).
 
     The last of these are of all layers but the last. Work goes from the last layer to the first.
     """
@@ -392,7 +396,8 @@ def _laws(
 
 
 def _neuron_rate(plan: Plan, chip: Chip, unit: float) -> tuple[int, int]:
-    """Rate and shift of the ECRAMs' pulses; ``unit`` is that of a layer's sums times a code."""
+    """Return rate and shift of the pulses for neurons' ECRAMs; ``unit`` is the unit of a layer's converted
+    sums times a code of y."""
     if plan.rule == "manhattan":
         return RATE_MAX, 0
     pulse = pulse_of(law_of(chip))

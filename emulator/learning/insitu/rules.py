@@ -45,8 +45,8 @@ REFERENCES = 0x7265666572
 
 
 def fields_of_rule(rule: str, **given: float | None) -> dict[str, Any]:
-    """The fields of a plan that are of ``rule``, each the ``given`` value or else its default. Raises
-    CompileError where a value is given that is of other rules."""
+    """Return the fields of a plan that belong to ``rule``, each with its ``given`` value or else its default.
+    Raises CompileError when a value is given for a field of another rule."""
     for name, value in given.items():
         if value and rule not in OF_RULES[name]:
             owners = ", ".join(OF_RULES[name])
@@ -57,10 +57,11 @@ def fields_of_rule(rule: str, **given: float | None) -> dict[str, Any]:
 def with_transfer(
     layers: Sequence[LearningLayer], die_seed: int, threshold: float, pulse: float, off: float | None
 ) -> tuple[LearningLayer, ...]:
-    """The layers with fast devices of the same law, which begin at their symmetry points and are read against
-    references, ``off`` from there by that deviation; None: they begin at 0, are chopped, and are read against
-    what was read before. ``threshold``: in pulses, with at least 1/255 of the nominal bound. ``pulse``,
-    ``off``: in nominal bounds."""
+    """Return the layers with fast devices that have the same law as the layer's own. With ``off``, fast
+    devices begin at their symmetry points and are read against references, which deviate from those points by
+    the standard deviation ``off``. With ``off`` None, they begin at 0, are chopped, and are read against
+    their previous reading. ``threshold`` is in pulses and at least 1/255 of the nominal bound; ``pulse`` and
+    ``off`` are in units of the nominal bound."""
     codes, threshold_max = max(1, round(threshold * pulse * WEIGHT_MAX)), THRESHOLD_MAX / WEIGHT_MAX / pulse
     require(
         codes <= THRESHOLD_MAX,
@@ -83,10 +84,10 @@ def with_transfer(
 def with_tiles(
     layers: Sequence[LearningLayer], die_seed: int, chance: float, off: float, summed: tuple[int, float]
 ) -> tuple[LearningLayer, ...]:
-    """The layers with tiles of their own devices' law, which begin at their symmetry points and are read
-    against references, ``off`` from there by that deviation, in nominal bounds. ``chance``: of a pulse in a
-    slot, for a reading of one code. ``summed``: number of tiles, the layer's own devices included, and
-    gamma."""
+    """Return the layers with tiles, whose devices have the law of the layer's own. They begin at their
+    symmetry points and are read against references, which deviate from those points by the standard deviation
+    ``off``, in units of the nominal bound. ``chance``: probability of a pulse per time slot for a reading of
+    one code. ``summed``: number of tiles, including the layer's own devices, and gamma."""
     rate, shift = rate_and_shift(chance, 63)
     tiles, gamma = summed
 
@@ -117,8 +118,8 @@ def _with_rows(layer: LearningLayer, transfer: Transfer | Tiles, *rows: Ints) ->
 def _points_and_references(
     i: int, layer: LearningLayer, die_seed: int, off: float, blocks: int
 ) -> tuple[Ints, Ints]:
-    """Symmetry points of ``blocks`` of devices behind the rows of layer ``i``, and references that are off
-    from there by the deviation ``off``."""
+    """Return the symmetry points of the devices in ``blocks`` blocks after the rows of layer ``i``, and
+    references that deviate from them by the standard deviation ``off``."""
     rows = np.arange(layer.rows, layer.rows + blocks * _height(layer))[:, None]
     key = key_of(die_seed, DOMAIN_DEVICE, i, 0)
     points = symmetry_points(layer.devices, constants(layer.devices, key, rows, np.arange(layer.columns)))
@@ -127,8 +128,9 @@ def _points_and_references(
 
 
 def symmetry_points(law: Devices, own: Constants) -> Ints:
-    """States at which a pulse up and a pulse down are equally large, so that alternating pulses settle there.
-    A device without such a point within its bounds ends at a bound, which is returned."""
+    """Return the states at which a pulse up and a pulse down are equally large, so that alternating pulses
+    settle there. For a device without such a point within its bounds, return the bound at which it
+    settles."""
     up, down = own.up.astype(np.float64), own.down.astype(np.float64)
     if law.steps is not None:
         # Between two parts of the range: as many as steps up are larger in lie below.

@@ -36,7 +36,8 @@ def of_widths(
     normalise: bool = True,
     height: float | None = None,
 ) -> TrainedNetwork:
-    """Full layers of random weights: ``widths`` inputs, hidden neurons, outputs.
+    """Build full layers of random weights; ``widths`` lists the inputs, the hidden neurons of each layer, and
+    the outputs.
 
     Raises EmulatorError when ``neuron`` has no height.
 
@@ -63,7 +64,7 @@ def of_widths(
 
 
 def of_network(network: Network, view: ChipView = FLOAT) -> TrainedNetwork:
-    """Trainable copy of a float network of any shape; every array of it is trained.
+    """Return a trainable copy of a float network of any architecture; every array of it is trained.
 
     Normalisation was folded when the network was made and does not come back. Functions of a table that share
     a gain, a shift or a device go on sharing it.
@@ -98,8 +99,8 @@ def _trained_table(node: Table, view: ChipView) -> TrainedTable:
 
 
 def shared(*values: Array) -> int:
-    """Fewest runs of equal length, side by side, such that each of ``values`` (E,) is constant within a
-    run."""
+    """Return the smallest number of equally long runs into which E places can be divided so that each of
+    ``values`` (E,) is constant within every run."""
     count = len(values[0])
     for runs in range(1, count):
         parts = [v.reshape(runs, -1) for v in values] if count % runs == 0 else []
@@ -117,7 +118,7 @@ TRAINED: dict[str, Callable[[Any, ChipView], TrainedNode]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Job(Recipe):
-    """A training: recipe, network and chip.
+    """Parameters of a training run: recipe, network and chip.
 
     Attributes
     ----------
@@ -145,13 +146,13 @@ class Job(Recipe):
     half: bool = False
 
     def view(self) -> ChipView:
-        """The chip as training sees it."""
+        """Return the chip's errors as training applies them."""
         if self.chip is None:
             return FLOAT
         return view_of(load_chip(self.chip), noise_scale=self.noise_scale)
 
     def model(self, samples: Labelled, start: Network | None = None) -> TrainedNetwork:
-        """The network before its first step: ``start``, or full layers of random weights."""
+        """Return the network before its first training step: ``start``, or full layers of random weights."""
         if start is not None:
             return of_network(start, self.view())
         return of_widths(
@@ -174,7 +175,7 @@ def run_job(
     resume: bool = False,
     progress: Callable[[int, int, float, float], None] | None = None,
 ) -> Network:
-    """Train, write ``out`` at the end, and return the network of the best epoch.
+    """Train a network, write it to ``out`` at the end, and return the network of the best epoch.
 
     ``start``: a network of as many inputs, and outputs for the classes, to go on with in place of a new one
     of the job's layers and neurons. Until then the best network so far and the state after every epoch lie
@@ -240,14 +241,16 @@ def run_job(
 
 
 def accuracy_of(network: Network, samples: Codes, labels: Array) -> float:
-    """``Network.accuracy`` by PyTorch, which is faster on maps and takes a part of the samples at a time."""
+    """Compute ``Network.accuracy`` with PyTorch, which is faster on maps and processes part of the samples at
+    a time."""
     x = torch.from_numpy(samples.astype(np.float32) / np.float32(255))
     outputs = of_network(network).outputs_of(x).numpy()
     return float((outputs.argmax(axis=1) == labels).mean())
 
 
 def _mark(job: Job, samples: Labelled, start: Network | None) -> dict[str, Any]:
-    """Mark of a kept state: everything that decides what training gives."""
+    """Return a description of everything that determines the result of training, to be kept with a saved
+    state."""
     settings = dataclasses.asdict(job)
     settings["chip"] = None if job.chip is None else digest(load_chip(job.chip).as_dict())
     settings["hidden"] = [str(width) for width in job.hidden]

@@ -20,12 +20,13 @@ def along(values: Tensor, like: Tensor) -> Tensor:
 
 
 def floats_of(values: Tensor) -> npt.NDArray[np.float32]:
-    """Array in single precision."""
+    """Return a tensor as a NumPy array in single precision."""
     return np.asarray(values.numpy(), np.float32)
 
 
 class Reading(torch.nn.Module):
-    """Product of patches and a matrix in differential pairs of cells, read through converters.
+    """Module that multiplies patches by a matrix held in differential pairs of cells and read through
+    converters.
 
     Matrices (K, M), K of a patch (of its group). Each column is limited to ``view.clip_rms`` times its root
     mean square; that limit is the weight the compiler maps to the largest conductance. In training the
@@ -66,7 +67,7 @@ class Reading(torch.nn.Module):
             self.register_buffer("reach", torch.zeros(outputs), persistent=kept)
 
     def limit(self, weight: Tensor, unit: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Weights (K, M) within each column's limit, and the limits (1, M).
+        """Return the weights (K, M) clipped to each column's limit, and the limits (1, M).
 
         ``unit`` (M,): weights of one unit of every neuron, where columns share one transimpedance: then the
         limits are in its ratio.
@@ -81,13 +82,13 @@ class Reading(torch.nn.Module):
         return weight.clamp(-limit, limit), limit
 
     def drawn(self, weight: Tensor) -> Tensor:
-        """Limited weights (K, M); in training with a fresh draw of the cells' errors."""
+        """Return the limited weights (K, M); in training mode with a new draw of the cells' errors."""
         weight, limit = self.limit(weight)
         return weight + self.error(weight, limit) if self.training else weight
 
     def error(self, weight: Tensor, limit: Tensor) -> Tensor:
-        """Error of levels and cells: a draw of the programmed weights minus the weights (K, M); only the
-        cells' without levels."""
+        """Return one draw of the error (K, M) of levels and cells: programmed weights minus weights. If cells
+        have no levels, only their own error counts."""
         with torch.no_grad():
             if self.view.sigma is None:
                 return torch.zeros_like(weight)
@@ -96,7 +97,8 @@ class Reading(torch.nn.Module):
             return (level / self.steps + sigma * torch.randn_like(weight)) * limit - weight
 
     def bias_error(self, bias: Tensor, limit: Tensor) -> Tensor:
-        """Error of rows of cells that hold ``bias`` (M,): a draw of the programmed bias minus the bias.
+        """Return one draw of the error of the rows of cells that hold ``bias`` (M,): the programmed bias
+        minus the bias.
 
         As ``ndrite.emulator.mapping.weights.program_bias``; the rows of a column have one level here.
         """
@@ -109,7 +111,8 @@ class Reading(torch.nn.Module):
         return (level / self.steps + rows.sqrt() * sigma * torch.randn_like(bias)) * limit - bias
 
     def read(self, x: Tensor, weight: Tensor, constant: Tensor | None = None) -> Tensor:
-        """(n, K) to (n, M); with patches, maps (n, C, H, W) to (n, M, rows, columns); ``weight`` as drawn.
+        """Return the product of x and ``weight``, read through converters: (n, K) to (n, M), or with patches
+        maps (n, C, H, W) to (n, M, rows, columns). ``weight`` is the result of ``drawn``.
 
         ``constant`` (groups, K): what was taken off ``x``, but not off what converters see.
         """
@@ -118,7 +121,7 @@ class Reading(torch.nn.Module):
         return self._converted(x, weight, self.view.adc_bits, constant)
 
     def sums(self, x: Tensor, weight: Tensor) -> Tensor:
-        """As ``read``, without converters."""
+        """Return the product of x and ``weight`` without converters; shapes as for ``read``."""
         p = self.patches
         if p is None:
             return x @ weight
@@ -157,17 +160,17 @@ class Reading(torch.nn.Module):
         return sums.sum(dim=0) + error
 
     def _step(self, sums: Tensor, bits: int, held: Tensor | None) -> Tensor:
-        """Follow the range of tile sums (tiles, n, M), which nothing seen now is beyond; a converter's step
-        (M,). ``held`` (tiles, 1, M): what is constant in them; tiles share a range, and offsets its middle.
-        """
+        """Update the converters' range from tile sums (tiles, n, M), so that no present sum lies outside, and
+        return the converter's step (M,). ``held`` (tiles, 1, M) is the constant part of the sums; the tiles
+        share a range, and converter offsets remove its middle."""
         range_sums = sums if held is None else sums + held
         high, low = range_sums.amax(dim=(0, 1)), range_sums.amin(dim=(0, 1))
         follow(self.reach, torch.maximum(high, -low) if held is None else (high - low) / 2, torch.maximum)
         return self.reach.clamp(min=1e-9) * (2.0 / (2**bits - 1))
 
     def _tile_sums(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Sums that each tile's converters see: (tiles, n, M) of vectors (n, K); of maps (n, C, H, W) those
-        of all positions."""
+        """Return the sums (tiles, n, M) that each tile's converters see, for vectors (n, K); for maps (n, C,
+        H, W), the sums at all positions."""
         p, k = self.patches, len(weight)
         groups = 1 if p is None else p.groups
         if p is not None:
@@ -178,7 +181,7 @@ class Reading(torch.nn.Module):
         return self._by_tile(x.reshape(-1, groups, k), weight)
 
     def _by_tile(self, rows_of: Tensor, weight: Tensor) -> Tensor:
-        """Sums (tiles, n, M) of patches (n, groups, K)."""
+        """Return the sums (tiles, n, M) of each tile's rows, for patches (n, groups, K)."""
         _, groups, k = rows_of.shape
         rows, tiles = self.view.tile_rows, -(-k // self.view.tile_rows)
         inputs = torch.nn.functional.pad(rows_of, (0, tiles * rows - k))
@@ -192,7 +195,8 @@ class Reading(torch.nn.Module):
 
 
 class Crossbar(Reading):
-    """A reading that owns the trained matrix; arguments as ``Reading``, ``inputs`` K."""
+    """A ``Reading`` that owns the trained matrix; arguments as for ``Reading``, with ``inputs`` the number of
+    rows K."""
 
     def __init__(
         self,
@@ -206,11 +210,13 @@ class Crossbar(Reading):
         self.weight = torch.nn.Parameter(torch.randn(inputs, outputs) * (2.0 / inputs) ** 0.5)
 
     def limited(self, unit: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Float weights within each column's limit (K, M), and the limits (1, M); ``unit`` as ``limit``'s."""
+        """Return the float weights (K, M) clipped to each column's limit, and the limits (1, M); ``unit`` as
+        for ``limit``."""
         return self.limit(self.weight, unit)
 
     def forward(self, x: Tensor, unit: Tensor | None = None) -> Tensor:
-        """(n, K) to (n, M); with patches, maps (n, C, H, W) to (n, M, rows, columns).
+        """Return the column sums: (n, K) to (n, M), or with patches maps (n, C, H, W) to (n, M, rows,
+        columns).
 
         Of analog columns the exact sums: ``columns.column_errors`` adds what they and their cells do.
         """
@@ -219,13 +225,14 @@ class Crossbar(Reading):
         return self.read(x, self.drawn(self.weight))
 
     def deviation(self, x: Tensor, unit: Tensor) -> Tensor:
-        """Error that one draw of the cells adds to the sums of ``x``, shapes as ``forward``."""
+        """Return the error that one draw of the cells adds to the sums of ``x``; shapes as for
+        ``forward``."""
         return self.sums(x, self.error(*self.limited(unit)))
 
 
 def follow(held: Tensor, now: Tensor, widest: Callable[[Tensor, Tensor], Tensor]) -> None:
-    """Move an end of a range: at once to a wider value ``now``, slowly back to a narrower one; ``widest`` is
-    max or min.
+    """Move one end ``held`` of a range: at once if the new value ``now`` is wider, slowly if it is narrower.
+    ``widest`` is max or min.
 
     What is seen now is never cut, or no gradient would come from a sequence's calls of larger values.
     """
@@ -233,17 +240,17 @@ def follow(held: Tensor, now: Tensor, widest: Callable[[Tensor, Tensor], Tensor]
 
 
 class SteppedOutput(torch.autograd.Function):
-    """Outputs 0..1 rounded to 255 steps, gradient straight through inside the range."""
+    """Rounds outputs 0..1 to 255 steps; the gradient passes unchanged inside the range."""
 
     @staticmethod
     def forward(ctx: object, y: Tensor) -> Tensor:
-        """``y`` of any shape."""
+        """Return ``y`` (any shape) rounded to 255 steps and clipped to 0..1."""
         ctx.save_for_backward((y >= 0) & (y <= 1))  # type: ignore[attr-defined]
         stepped: Tensor = (y.clamp(0, 1) * 255).round() / 255
         return stepped
 
     @staticmethod
     def backward(ctx: object, grad: Tensor) -> Tensor:
-        """Pass the gradient where the output was inside 0..1."""
+        """Return the gradient where the output was inside 0..1, and 0 elsewhere."""
         (inside,) = ctx.saved_tensors  # type: ignore[attr-defined]
         return grad * inside

@@ -15,8 +15,8 @@ from ndrite.emulator.spec import state_file
 
 
 class Augment:
-    """Shift half of the images at random by up to ``shift`` pixels each way; mirror half of them with
-    ``flip``.
+    """Random augmentation: shifts half of the images by up to ``shift`` pixels in each direction, and with
+    ``flip`` mirrors half of them.
 
     Mirroring asks too much of 128 neurons (held-out accuracy 87.8 % with it, 89.7 % without), not of
     convolutions. Built once over all images (n, side * side); ``batch`` gathers augmented rows.
@@ -37,7 +37,7 @@ class Augment:
         self.mirrored = grid.flip(1).reshape(1, -1)
 
     def batch(self, rows: Tensor) -> Tensor:
-        """Augmented images (len(rows), side * side)."""
+        """Return augmented images (len(rows), side * side) of the images with numbers ``rows``."""
         n = rows.shape[0]
         shift = torch.randint(0, 2 * self.shift + 1, (n, 2), generator=self.generator)
         still = torch.rand(n, 1, generator=self.generator) < 0.5
@@ -52,7 +52,7 @@ class Augment:
 def save_state(
     path: Path, run: dict[str, Any], batches: torch.Generator, mark: dict[str, Any], epoch: int, best: float
 ) -> None:
-    """Write the state in whole or not at all.
+    """Write the state of a training run; the file is written completely or not at all.
 
     ``run``: what a training step changes, by name; ``batches``: the generator of their order; ``mark``: what
     training depends on, plain values by name.
@@ -67,9 +67,9 @@ def save_state(
 def load_state(
     path: Path, run: dict[str, Any], batches: torch.Generator, mark: dict[str, Any]
 ) -> tuple[int, float]:
-    """Restore ``run`` and ``batches`` from a file; return the epochs done and the best held-out accuracy.
-    Nothing in the file is executed. Raises StateError when the file is no state, was edited, or belongs to
-    another training."""
+    """Restore ``run`` and ``batches`` from a file; return the number of epochs done and the best held-out
+    accuracy. Nothing in the file is executed. Raises StateError when the file is not a state, was edited, or
+    belongs to another training run."""
     saved = state_file.load_state(path, mark)
     try:
         content = torch.load(io.BytesIO(saved), weights_only=True)
@@ -85,7 +85,8 @@ def load_state(
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Hyperparameters; ``average`` is the decay per step of the exponential weight average.
+    """Hyperparameters of training; ``average`` is the decay per step of the exponential average of the
+    weights.
 
     ``shift``, ``flip``: largest shift in pixels, and whether images are mirrored; square images only.
     """
@@ -102,14 +103,14 @@ class Recipe:
 
 
 def averaging(steps: int) -> float:
-    """Decay per step of the average of weights: 0.999, and less in a training of under 5,000 ``steps``, so
-    that the average keeps less than a hundredth of the initial weights."""
+    """Return the decay per step of the weight average: 0.999, or less if there are under 5,000 ``steps``, so
+    that less than a hundredth of the initial weights remains in the average."""
     return min(Recipe.average, max(0.0, 1.0 - 5.0 / max(steps, 1)))
 
 
 @dataclass(frozen=True)
 class Split:
-    """Training and held-out images (n, inputs) in [0, 1] and labels (n,) int64."""
+    """Training images and held-out images (n, inputs) in [0, 1], and their labels (n,) int64."""
 
     images: Tensor
     labels: Tensor
@@ -118,7 +119,7 @@ class Split:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C after ``epoch`` whole epochs; their results are kept."""
+    """Ctrl-C was pressed after ``epoch`` complete epochs, whose results are kept."""
 
     def __init__(self, epoch: int) -> None:
         super().__init__()
@@ -136,7 +137,8 @@ def train(
     state: Path | None = None,
     progress: Callable[[int, int, float, float], None] | None = None,
 ) -> float:
-    """Train in place; call ``checkpoint(model, epoch, accuracy)`` whenever held-out accuracy is the best yet.
+    """Train a model in place; call ``checkpoint(model, epoch, accuracy)`` whenever the held-out accuracy is
+    the best so far.
 
     Accuracy is that of the averaged float weights on the held-out images, noise off. Returns the best one.
     Raises EmulatorError: ``state`` belongs to another training, or the training set is smaller than a batch.
@@ -207,5 +209,5 @@ def train(
 
 
 def evaluate(model: TrainedNetwork, images: Tensor, labels: Tensor) -> float:
-    """Accuracy of the float weights, noise off."""
+    """Return the accuracy of the float weights, with noise off."""
     return float((model.outputs_of(images).argmax(dim=1) == labels).double().mean())

@@ -22,21 +22,22 @@ AT_ONCE = 1 << 24
 
 
 class _Tensors(FloatArithmetic, PerTrainedKind):
-    """Arithmetic of tensors: trained nodes compute themselves; pooling and gates are computed here."""
+    """Arithmetic on tensors: trained nodes are modules that compute their own result; pools and gates are
+    computed here."""
 
     def trained(self, at: At, node: TrainedNode, maps: Any) -> Tensor:
-        """Result of a trained node."""
+        """Return the result of a trained node."""
         result: Tensor = node(maps)
         return result
 
     def pool(self, at: At, node: Pool, maps: Any) -> Any:
-        """(n, C, rows, columns)."""
+        """Return the result of a pool, (n, C, rows, columns)."""
         y, (g, h) = _pooled(node, cut(node, maps)), node.block
         y = y if node.gain == 1 else self.held(y * node.gain)
         return y if g == h == 1 else y.repeat_interleave(g, dim=2).repeat_interleave(h, dim=3)
 
     def held(self, y: Any) -> Any:
-        """In 0..1."""
+        """Return ``y`` clipped to 0..1."""
         return y.clamp(0.0, 1.0)
 
 
@@ -56,7 +57,8 @@ def _pooled(pool: Pool, x: Tensor) -> Tensor:
 
 
 class TrainedNetwork(torch.nn.Module):
-    """Nodes over maps, as in ``ndrite.emulator.network.Network``; nodes with parameters are trained modules.
+    """A network in training: nodes over maps, as in ``ndrite.emulator.network.Network``, where nodes with
+    parameters are modules.
 
     ``ndrite.emulator.learning.training.job`` makes one of widths, or of a float network. ``shapes``: of
     every map.
@@ -76,21 +78,21 @@ class TrainedNetwork(torch.nn.Module):
 
     @property
     def products(self) -> list[TrainedProduct]:
-        """The matrix products, in order."""
+        """Matrix products of the network, in order."""
         return [node for node in self.nodes if isinstance(node, TrainedProduct)]
 
     @property
     def neurons(self) -> list[Neuron]:
-        """The neurons of every product that has them."""
+        """Neuron modules of all products that have neurons."""
         return [product.neuron for product in self.products if product.neuron is not None]
 
     @property
     def largest(self) -> int:
-        """Values of the largest map."""
+        """Number of values in the largest map."""
         return max(c * h * w for c, h, w in self.shapes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Outputs (n, outputs) of inputs (n, inputs) in [0, 1]."""
+        """Return the outputs (n, outputs) of inputs (n, inputs) in [0, 1]."""
         n = len(x)
         parts = x.reshape(n, self.calls, *self.shapes[0])
         states = [x.new_full((n, *s.shape), s.start) for s in self.states]
@@ -99,7 +101,8 @@ class TrainedNetwork(torch.nn.Module):
         return last(calls)[-1].reshape(n, -1)
 
     def outputs_of(self, x: Tensor) -> Tensor:
-        """As ``forward`` with noise off and without gradients, a part of the samples at a time."""
+        """Return the outputs of ``forward`` with noise off and without gradients, computed for part of the
+        samples at a time."""
         self.eval()
         with torch.no_grad():
             return torch.cat([self(part) for part in x.split(max(1, AT_ONCE // self.largest))])
@@ -121,7 +124,7 @@ def settle_normalisation(model: TrainedNetwork, x: Tensor) -> None:
 def export(
     model: TrainedNetwork, *, name: str, provenance: dict[str, Any], meaning: Meaning | None = None
 ) -> Network:
-    """The float network, with normalisation folded into weights and bias."""
+    """Return the float network, with normalisation folded into weights and bias."""
     with torch.no_grad():
         factors = [torch.ones(1, dtype=torch.float64)] * (1 + len(model.states))
         nodes = []
@@ -137,7 +140,8 @@ def export(
 
 
 def halved(network: Network) -> Network:
-    """The network with weights rounded to half precision (11 bits), whose file is half as large."""
+    """Return the network with weights rounded to half precision (11 bits), which makes its file half as
+    large."""
 
     def rounded(product: Product) -> Product:
         weights = product.dense.weights.astype(np.float16).astype(np.float32)

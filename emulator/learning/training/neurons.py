@@ -18,7 +18,8 @@ SHIFT = 0.3
 
 
 def interpolate(u: Tensor, points: Tensor) -> Tensor:
-    """The curve ``points`` (2, P) at ``u`` of any shape: linear between them, held at the ends."""
+    """Return the curve ``points`` (2, P) at ``u`` (any shape): linear between the points, constant beyond
+    them."""
     x, y = points
     with torch.no_grad():
         right = torch.bucketize(u.detach().contiguous(), x).clamp(1, len(x) - 1)
@@ -28,7 +29,8 @@ def interpolate(u: Tensor, points: Tensor) -> Tensor:
 
 
 def interpolate_own(u: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Every neuron's own curve at ``u`` (n, M) or (n, M, H, W): ``y`` (M, P) over evenly spaced ``x`` (P,).
+    """Return each neuron's own curve at ``u`` (n, M) or (n, M, H, W); the curves are ``y`` (M, P) over evenly
+    spaced ``x`` (P,).
 
     Linear between the points, held at the ends; differentiable in ``u`` and ``y``.
     """
@@ -43,31 +45,33 @@ def interpolate_own(u: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 
 class Normalise(torch.nn.BatchNorm1d):
-    """Batch normalisation of every channel of (n, M) or (n, M, H, W), with a gain and shift of others."""
+    """Batch normalisation of each channel of (n, M) or (n, M, H, W); gain and shift are arguments of
+    ``forward``."""
 
     def __init__(self, outputs: int) -> None:
         super().__init__(outputs, affine=False)
 
     def forward(self, v: Tensor, gain: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
-        """The same shape; ``gain`` and ``shift`` (M,) are applied after it."""
+        """Return ``v`` normalised, times ``gain`` (M,) plus ``shift`` (M,); same shape."""
         return torch.nn.functional.batch_norm(
             v, self.running_mean, self.running_var, gain, shift, self.training, self.momentum, self.eps
         )
 
     @property
     def spread(self) -> Tensor:
-        """Deviation (M,) of the last batches' values."""
+        """Standard deviation (M,) of the values of recent batches."""
         return torch.sqrt(self.running_var + self.eps)
 
     def settle(self, v: Tensor) -> None:
-        """Take mean and variance of ``v``."""
+        """Set mean and variance to those of ``v``."""
         sample_axes = [d for d in range(v.dim()) if d != 1]
         self.running_mean.copy_(v.mean(dim=sample_axes))
         self.running_var.copy_(v.var(dim=sample_axes))
 
 
 class Neuron(torch.nn.Module):
-    """Optional batch normalisation, a trainable shift, a second operand, then ``shape``; values from 0.
+    """A layer of neurons: optional batch normalisation, a trainable shift, a second operand, then the
+    function ``shape``, whose values are at least 0.
 
     Without normalisation ``shift`` is the layer's bias. ``spread`` and ``mean`` are what export folds. All
     take pre-activations (n, M) or maps of them (n, M, H, W).
@@ -88,8 +92,8 @@ class Neuron(torch.nn.Module):
         weight: Tensor | None = None,
         added: Tensor | None = None,
     ) -> Tensor:
-        """Outputs of sums ``v``; ``beside``: a second operand of that shape, with its weight (M,); ``added``:
-        errors of the sums, which normalisation does not see."""
+        """Return the outputs of sums ``v``. ``beside`` is a second operand of the same shape, with its weight
+        (M,); ``added`` are errors of the sums, which normalisation does not include."""
         if self.settling:
             self.settling = False
             self.settle(v)
@@ -105,23 +109,25 @@ class Neuron(torch.nn.Module):
 
     @property
     def bounded(self) -> bool:
-        """Whether outputs stay in 0..1 in training."""
+        """Whether outputs stay in 0..1 during training."""
         return True
 
     def gain(self) -> Tensor:
-        """Factor (M,) on the pre-activation before ``shape``, for neurons that train one."""
+        """Return the factor (M,) on the pre-activation before ``shape``; 1 unless the neurons train one."""
         return torch.ones_like(self.shift)
 
     def spread(self) -> Tensor:
-        """Divisor of normalisation, as last seen, (M,)."""
+        """Return the divisor (M,) of the normalisation, from recent batches."""
         return torch.ones_like(self.shift) if self.norm is None else self.norm.spread
 
     def unit(self) -> Tensor:
-        """Sums (M,) that make one unit of every neuron's function, as last seen, without gradient."""
+        """Return the sums (M,) that correspond to one unit of each neuron's function, from recent batches,
+        without gradient."""
         return (self.spread() / self.gain()).detach()
 
     def held(self) -> Tensor:
-        """Values of the bias cells, in the unit of the sums, (M,), as last seen, without gradient."""
+        """Return the values (M,) that bias cells hold, in the unit of the sums, from recent batches, without
+        gradient."""
         mean = 0.0 if self.norm is None else self.norm.running_mean
         return (self.shift * self.spread() - mean).detach()
 
@@ -131,24 +137,26 @@ class Neuron(torch.nn.Module):
             self.norm.settle(v)
 
     def folded(self) -> tuple[Tensor, Tensor]:
-        """Divisor (M,) of the weights and bias (M,) that replace normalisation and shift, float64."""
+        """Return the divisor (M,) of the weights and the bias (M,) that replace normalisation and shift in
+        the exported network, float64."""
         if self.norm is None:
             return torch.ones_like(self.shift, dtype=torch.float64), self.shift.double()
         spread = torch.sqrt(self.norm.running_var.double() + self.norm.eps)
         return spread, self.shift.double() - self.norm.running_mean.double() / spread
 
     def shape(self, z: Tensor) -> Tensor:
-        """Outputs of pre-activations ``z``, times the gain."""
+        """Return the outputs for pre-activations ``z``, which already include the gain."""
         raise NotImplementedError
 
     def exported(self) -> tuple[Activation, Tensor, Tensor]:
-        """Activation of the float network, divisor of this layer's z (M,), and factor on the next layer's
-        weights."""
+        """Return the activation for the float network, the divisor (M,) of this layer's z, and the factor on
+        the next layer's weights."""
         raise NotImplementedError
 
 
 class NdrNeuron(Neuron):
-    """``height * f(u)`` with u = z / peak, f the view's curve or u exp(1 - u) for u > 0.
+    """A layer of NDR neurons: ``height * f(u)`` with u = z / peak, and f the view's curve or, without one, u
+    exp(1 - u) for u > 0.
 
     Three things are trainable per neuron, or shared, or not at all. The peak is the gain of the
     normalisation, which so has none of its own. The height stays within the view's range. Both are kept as
@@ -188,7 +196,7 @@ class NdrNeuron(Neuron):
             self.shape_shift = torch.nn.Parameter(torch.full((count,), 0.5), requires_grad=trainable)
 
     def shape(self, z: Tensor) -> Tensor:
-        """Values in [0, 1]."""
+        """Return the outputs, in [0, 1], for pre-activations ``z``."""
         gain = torch.exp(-self._log_peaks())
         height = torch.exp(self.log_height.clamp(*self.log_heights))
         if self.training:
@@ -208,12 +216,12 @@ class NdrNeuron(Neuron):
         return height * u * torch.exp(1.0 - u)
 
     def unit(self) -> Tensor:
-        """Sums of one peak."""
+        """Return the sums (M,) that correspond to the peak of each neuron."""
         return super().unit() * torch.exp(self._log_peaks()).detach()
 
     def exported(self) -> tuple[Activation, Tensor, Tensor]:
-        """Export with the largest height as 1 and the factor in the next layer's weights, unless heights are
-        absolute."""
+        """Return what ``Neuron.exported`` describes. Unless heights are absolute, the largest height becomes
+        1 and its value a factor on the next layer's weights."""
         peak = torch.exp(self._log_peaks().double()).expand(self.outputs)
         height = torch.exp(self.log_height.double().clamp(*self.log_heights)).expand(self.outputs)
         scale = torch.ones(1, dtype=torch.float64) if self.absolute else height.max()
@@ -227,7 +235,8 @@ class NdrNeuron(Neuron):
         )
 
     def _own_curves(self) -> Tensor:
-        """Curve of every neuron at its state, (M, P), interpolated linearly between the known states."""
+        """Return each neuron's curve at its shape state, (M, P), interpolated linearly between the states
+        whose curves are known."""
         steps = len(self.curves) - 1
         curve_numbers = self.shape_shift.clamp(0.0, 1.0).expand(self.outputs) * steps
         left = curve_numbers.detach().floor().clamp(max=steps - 1.0)
@@ -244,7 +253,7 @@ class NdrNeuron(Neuron):
 
 
 class MonotonicNeuron(Neuron):
-    """ReLU, sigmoid or tanh with a trainable gain per neuron where the layer is normalised.
+    """A layer of ReLU, sigmoid or tanh neurons, with a trainable gain per neuron if the layer is normalised.
 
     ``clipped-relu`` is held at 1, as on the chip. ``relu`` is unbounded here; export divides
     by the largest activation seen when settling.
@@ -263,19 +272,20 @@ class MonotonicNeuron(Neuron):
 
     @property
     def bounded(self) -> bool:
-        """True, except for the unbounded ReLU."""
+        """Whether outputs stay in 0..1: true, except for the unbounded ReLU."""
         return self.kind != "relu"
 
     def gain(self) -> Tensor:
-        """Trained where the layer is normalised."""
+        """Return the gain (M,), which is trained if the layer is normalised."""
         return torch.exp(self.log_gain)
 
     def unit(self) -> Tensor:
-        """Sums of one unit of the function; of ``relu``, of its largest value."""
+        """Return the sums (M,) that correspond to one unit of the function; for ``relu``, to its largest
+        value."""
         return super().unit() * self.top if self.kind == "relu" else super().unit()
 
     def shape(self, z: Tensor) -> Tensor:
-        """The function."""
+        """Return the function's values at ``z``."""
         if self.kind == "clipped-relu":
             return z.clamp(0.0, 1.0)
         if self.kind == "tanh":
@@ -283,19 +293,20 @@ class MonotonicNeuron(Neuron):
         return torch.relu(z) if self.kind == "relu" else torch.sigmoid(z)
 
     def settle(self, v: Tensor) -> None:
-        """Normalisation, then the largest activation."""
+        """Set the normalisation from sums ``v``, then the largest activation."""
         super().settle(v)
         if self.kind == "relu":
             self.top.fill_(float(self(v).max().clamp(min=1e-6)))
 
     def exported(self) -> tuple[Activation, Tensor, Tensor]:
-        """Gain and largest activation folded into weights."""
+        """Return what ``Neuron.exported`` describes, with the gain and the largest activation folded into
+        weights."""
         name = "relu" if self.kind == "clipped-relu" else self.kind
         return Named(name), self.top.double() / torch.exp(self.log_gain.double()), self.top.double()
 
 
 class SampledNeuron(Neuron):
-    """A sampled function, the same for every neuron; nothing of it is trained."""
+    """A layer of neurons with a sampled function, the same for every neuron; none of it is trained."""
 
     points: Tensor
 
@@ -305,11 +316,11 @@ class SampledNeuron(Neuron):
         self.register_buffer("points", torch.tensor(sampled.points))
 
     def shape(self, z: Tensor) -> Tensor:
-        """Linear between the points."""
+        """Return the sampled function at ``z``, linear between its points."""
         return interpolate(z, self.points)
 
     def exported(self) -> tuple[Activation, Tensor, Tensor]:
-        """The function as it came."""
+        """Return what ``Neuron.exported`` describes, with the sampled function unchanged."""
         unit = torch.ones(1, dtype=torch.float64)
         return self.sampled, unit.expand(len(self.shift)), unit
 
@@ -322,8 +333,8 @@ def make_neuron(
     normalise: bool = True,
     height: float | None = None,
 ) -> Neuron:
-    """A layer of neurons by name (``KINDS``); ``height`` as ``NdrNeuron``. Raises EmulatorError when they
-    have no height."""
+    """Build a layer of neurons by name (a key of ``KINDS``); ``height`` as for ``NdrNeuron``. Raises
+    EmulatorError when ``height`` is given for neurons that have none."""
     if not kind.startswith("ndr"):
         if height is not None:
             raise EmulatorError(f"height is {height} with neuron {kind!r}; accepted: with the ndr kinds")
@@ -333,7 +344,8 @@ def make_neuron(
 
 
 def neuron_of(activation: Activation, outputs: int, view: ChipView = FLOAT) -> Neuron:
-    """Neurons that begin as ``activation``, without normalisation; the shift is for the caller to set.
+    """Build neurons that begin with the function ``activation``, without normalisation; the caller sets their
+    shift.
 
     An NDR neuron keeps the curve that the network was trained with, or takes the chip's where that is
     ``x exp(1 - x)``; heights are absolute.

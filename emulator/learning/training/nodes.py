@@ -23,7 +23,8 @@ SKIP_MIN = 1e-6
 
 
 def column_errors(crossbar: Crossbar, x: Tensor, sums: Tensor, unit: Tensor, bias: Tensor) -> Tensor:
-    """What analog columns and bias cells add to exact ``sums`` (n, M) or (n, M, H, W) of ``x``, in its unit.
+    """Return the errors that analog columns and bias cells add to the exact ``sums`` (n, M) or (n, M, H, W)
+    of ``x``, in the unit of the sums.
 
     The counterpart of ``ndrite.emulator.mapping.weights``. A step sees one die: its cells, gains and offsets
     are drawn once for all samples of a batch, read noise of the columns anew for each. As on the chip, bias
@@ -53,27 +54,28 @@ def column_errors(crossbar: Crossbar, x: Tensor, sums: Tensor, unit: Tensor, bia
 
 
 def joined(node: Any, maps: list[Tensor]) -> Tensor:
-    """A node's sources as it reads them."""
+    """Return a node's source maps, joined as the node reads them."""
     read: Tensor = join([maps[s] for s in node.sources], torch.concatenate)
     return read
 
 
 def cut(node: Any, maps: list[Tensor]) -> Tensor:
-    """A node's sources, without the rows and columns that its patches leave out."""
+    """Return a node's source maps, joined, without the last rows and columns that its patches do not
+    reach."""
     _, height, width = node.patches.shape
     return joined(node, maps)[:, :, :height, :width]
 
 
 class PerTrainedKind(PerKind):
-    """An implementation for each kind of node while a network is trained."""
+    """Visitor with one method for each kind of node of a network in training."""
 
     @abstractmethod
     def trained(self, *arguments: Any, **options: Any) -> Any:
-        """A node with something to train."""
+        """Process a node that has trained parameters."""
 
 
 class TrainedNode(torch.nn.Module):
-    """A node with something to train, that reads ``sources``."""
+    """A node with trained parameters, which reads the maps ``sources``."""
 
     kind = "trained"
 
@@ -82,21 +84,23 @@ class TrainedNode(torch.nn.Module):
         self.sources = sources
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Call ``walk.trained``."""
+        """Visitor dispatch: call ``walk.trained`` for this node."""
         assert isinstance(walk, PerTrainedKind)
         return walk.trained(*arguments, **options)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        """The result."""
+        """Return the node's result, given all maps so far by number."""
         raise NotImplementedError
 
     def export(self, factor: Tensor) -> tuple[Node, Tensor]:
-        """The float network's node and the result's factor; ``factor``: of the map that it reads."""
+        """Return the float network's node and the factor by which its result is scaled; ``factor`` is that of
+        the map that the node reads."""
         raise NotImplementedError
 
 
 class TrainedProduct(TrainedNode):
-    """Crossbar, then neurons with an optional second operand; without neurons a bias, and sums out.
+    """A trained matrix product: a crossbar, then neurons with an optional second operand. Without neurons it
+    adds a bias and returns the sums.
 
     The weight of the second operand is trained, one a column, and stays above 0.
     """
@@ -121,7 +125,7 @@ class TrainedProduct(TrainedNode):
             self.log_skip = torch.nn.Parameter(torch.zeros(outputs))
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        """(n, M, rows, columns)."""
+        """Return the product's map, (n, C, rows, columns)."""
         x = cut(self, maps)
         is_full = self.crossbar.patches is None
         x = x.permute(0, 2, 3, 1).reshape(len(x), -1) if is_full else x
@@ -142,7 +146,8 @@ class TrainedProduct(TrainedNode):
         return self._placed(result)
 
     def _placed(self, y: Tensor) -> Tensor:
-        """The map (n, C, rows, columns) of columns (n, M, rows, columns) of the grid."""
+        """Return the map (n, C, rows * g, columns * h): the M column outputs at each patch position (n, M,
+        rows, columns), spread over a block of (g, h) pixels (depth-to-space)."""
         if self.block == (1, 1):
             return y
         (g, h), groups, (rows, columns) = self.block, self.patches.groups, self.patches.grid
@@ -150,7 +155,8 @@ class TrainedProduct(TrainedNode):
         return parts.reshape(len(y), -1, rows * g, columns * h)
 
     def _gathered(self, y: Tensor) -> Tensor:
-        """Columns (n, M, rows, columns) of the grid from a map: what ``_placed`` undoes."""
+        """Return the inverse of ``_placed``: a map's blocks regrouped into column outputs at each patch
+        position, (n, M, rows, columns)."""
         if self.block == (1, 1):
             return y
         (g, h), groups, (rows, columns) = self.block, self.patches.groups, self.patches.grid
@@ -158,7 +164,8 @@ class TrainedProduct(TrainedNode):
         return parts.reshape(len(y), -1, rows, columns)
 
     def export(self, factor: Tensor) -> tuple[Node, Tensor]:
-        """Normalisation, gains and the source's factor folded into weights and bias."""
+        """Return the float network's product and its factor, with normalisation, gains and the source's
+        factor folded into weights and bias."""
         weight = self.crossbar.limited(self._unit())[0].double() * factor
         if self.neuron is None:
             activation, spread, divisor, after = None, torch.ones(1), torch.ones(1), torch.ones(1)
@@ -182,13 +189,15 @@ class TrainedProduct(TrainedNode):
         return product, after.double()
 
     def _unit(self) -> Tensor:
-        """Sums (M,) of one unit of each column: its neuron's; outputs are compared, so 1 for all of them."""
+        """Return the sums (M,) that correspond to one unit of each column's neuron. Columns without neurons
+        are outputs, which are compared with each other, so that all have unit 1."""
         weight = self.crossbar.weight.detach()
         return weight.new_ones(weight.shape[1]) if self.neuron is None else self.neuron.unit()
 
 
 class TrainedTable(TrainedNode):
-    """Functions of single values, ``channel`` (E,) of the sources: gain (kept above 0) and shift are trained.
+    """Trained functions of single values, one for each of the source channels ``channel`` (E,): gain (kept
+    above 0) and shift are trained.
 
     ``gain`` and ``shift`` (G,), and the devices of ``neuron``, are of as many channels each, side by side. In
     front of a crossbar that sums them the functions are a Kolmogorov-Arnold layer.
@@ -207,7 +216,7 @@ class TrainedTable(TrainedNode):
         neuron.shift.requires_grad_(False).zero_()
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        """(n, E, H, W)."""
+        """Return the functions' values, (n, E, H, W)."""
         x = joined(self, maps)[:, self.channel]
         gain, shift = self._each(torch.exp(self.log_slope)), self._each(self.shift)
         z = x * along(gain, x) + along(shift, x)
@@ -215,7 +224,8 @@ class TrainedTable(TrainedNode):
         return y.reshape(x.shape)
 
     def export(self, factor: Tensor) -> tuple[Node, Tensor]:
-        """Gain and shift as trained, and a device for every channel."""
+        """Return the float network's table and its factor, with the trained gain and shift and a device for
+        every channel."""
         activation, divisor, after = self.neuron.exported()
         if isinstance(activation, Ndr):
             devices = len(activation.peak)
@@ -225,5 +235,5 @@ class TrainedTable(TrainedNode):
         return Table(self.sources, self.channel.numpy(), floats_of(gain), floats_of(shift), activation), after
 
     def _each(self, values: Tensor) -> Tensor:
-        """Values of every channel, (E,)."""
+        """Return ``values`` (G,) repeated so that each of the E channels has its value."""
         return values.repeat_interleave(len(self.channel) // len(values))

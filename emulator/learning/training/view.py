@@ -31,7 +31,8 @@ FAMILY_STATES = 17
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnsView:
-    """Analog columns that share one transimpedance, as ``ndrite.emulator.mapping.weights`` builds them.
+    """Errors of analog columns that share one transimpedance, as ``ndrite.emulator.mapping.weights`` builds
+    them.
 
     Attributes
     ----------
@@ -51,7 +52,8 @@ class ColumnsView:
 
 @record(kw_only=True)
 class ChipView:
-    """The errors a forward pass goes through while training; weights relative to a column's largest.
+    """Errors of a chip that the forward pass applies during training; weights are relative to a column's
+    largest weight.
 
     Attributes
     ----------
@@ -100,7 +102,7 @@ class ChipView:
 
     @property
     def levels(self) -> int:
-        """Levels of a cell."""
+        """Number of levels of a cell; 0 without levels."""
         return 0 if self.sigma is None else len(self.sigma)
 
 
@@ -109,9 +111,9 @@ FLOAT = ChipView()
 
 
 def view_of(chip: Chip, *, clip_rms: float | None = 2.5, noise_scale: float = 1.0) -> ChipView:
-    """The view of a chip description: levels, programming error and drift at the chip's time, read noise,
-    converters or columns, output steps, the nominal device's curve, what the ECRAM reaches, and behind analog
-    columns how devices differ.
+    """Return the errors of a chip description that training applies: levels, programming error and drift at
+    the chip's time, read noise, converters or columns, output steps, the nominal device's curve, the range of
+    the ECRAM and, for neurons driven by analog columns, device-to-device variation.
 
     Stuck cells and wires are left to compilation and calibration, and so are differences between devices
     behind converters.

@@ -27,7 +27,7 @@ SIGN_PART = 1 / 3
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How long and how hard to learn.
+    """Settings of a calibration: number and size of the steps, and the method.
 
     Attributes
     ----------
@@ -51,8 +51,8 @@ class Plan:
 
 @dataclass(eq=False)
 class CalibrationResult:
-    """The calibrated program and die, cross entropy of every step's batch, and pulses per device by layer
-    and kind."""
+    """Result of a calibration: the program and die, the cross entropy of each step's batch, and the pulses of
+    every device, by layer and kind of ECRAM."""
 
     program: Program
     die: Die
@@ -61,7 +61,7 @@ class CalibrationResult:
 
     @property
     def pulses_total(self) -> int:
-        """Pulses of all devices."""
+        """Return the number of pulses of all devices together."""
         return int(sum(counts.sum() for layer in self.pulses for counts in layer.values()))
 
 
@@ -76,7 +76,7 @@ def calibrate(
     plan: Plan,
     progress: Callable[[int, int], None] | None = None,
 ) -> CalibrationResult:
-    """Tune the neurons of the chip behind ``infer`` and ``load``.
+    """Tune the neurons of a chip that is reached through the functions ``infer`` and ``load``.
 
     Parameters
     ----------
@@ -123,8 +123,9 @@ def calibrate(
 
 
 class _Loop:
-    """The chip in the loop: its ECRAMs, each bank with the number of its layer and what it sets, the states
-    that are read of them, and the program that is on the board; ``used``: samples that it has seen."""
+    """The chip in the training loop: its banks of ECRAMs, each with its layer's number and the kind of
+    parameter that it sets; the states read from them; and the program on the board. ``used`` counts the
+    samples that the board has processed."""
 
     def __init__(self, tunable: Tunable, infer: Infer, load: Load, plan: Plan) -> None:
         self._tunable, self._infer, self._load = tunable, infer, load
@@ -138,21 +139,21 @@ class _Loop:
         self.put()
 
     def put(self) -> None:
-        """Read the states, and put their program on the board."""
+        """Read the ECRAM states, and load the program at these states onto the board."""
         for i, kind, bank in self.banks:
             self.states[i] = moved(self._tunable.chip.ecram.tunes, self.states[i], kind, bank.states)
         self.program = self._tunable.program(self.states)
         self._load(self.program)
 
     def outputs(self, x: Codes) -> npt.NDArray[np.int32]:
-        """The board's, of the next samples."""
+        """Return the board's outputs for samples ``x``."""
         return self._infer(x, self.used)
 
     def perturbed(
         self, x: Codes, labels: npt.NDArray[np.integer], rate: float, rng: np.random.Generator
     ) -> tuple[float, list[Floats]]:
-        """Two forward passes with all states moved a little one way, then the other (J. Spall's SPSA, 1992);
-        loss, and the gradient of every bank."""
+        """Move all states a little in a random direction and then in the opposite direction, with a forward
+        pass after each move (J. Spall's SPSA, 1992). Return the mean loss and the gradient of each bank."""
         before = [bank.states for *_, bank in self.banks]
         signs = [rng.choice([-1.0, 1.0], states.size) for states in before]
         losses: list[float] = []
@@ -177,13 +178,13 @@ class _Loop:
 
 
 def rate_at(rate: float, step: int, steps: int) -> float:
-    """The rate of a step: from ``rate`` to a tenth by a cosine."""
+    """Return the rate at step ``step``, which falls from ``rate`` to a tenth of it along a cosine."""
     return float(rate * (0.1 + 0.9 * 0.5 * (1 + np.cos(np.pi * step / steps))))
 
 
 class Rule:
-    """From a gradient to a wanted change of state: the memory of one bank of ``count`` devices; ``sign``
-    (Manhattan) has none."""
+    """Optimiser of one bank of ``count`` devices: computes wanted state changes from gradients. It keeps
+    running means of the gradients, except with ``sign`` (Manhattan), which needs none."""
 
     def __init__(self, count: int, *, sign: bool = False) -> None:
         self._mean, self._square = np.zeros(count), np.zeros(count)
@@ -191,7 +192,8 @@ class Rule:
         self._steps = 0
 
     def change(self, gradient: Floats, rate: float) -> Floats:
-        """Wanted change of state (n,), each at most ``rate``, of the gradient (n,) by state."""
+        """Return the wanted changes of state (n,), each at most ``rate`` in size, for the ``gradient`` (n,)
+        with respect to the states."""
         if self._sign:
             return np.asarray(-rate * SIGN_PART * np.sign(gradient), np.float64)
         self._steps += 1

@@ -27,7 +27,8 @@ Knobs = dict[str, Floats]
 
 
 class Learner:
-    """Gradients of the cross entropy from a board's logits, through a float model of the chip.
+    """Computes gradients of the cross entropy with respect to ECRAM states, from a board's logits and a float
+    model of the chip.
 
     The forward pass is the chip's; only the way back goes through the model, whose weights are the float
     network's and whose neurons are nominal devices at the states as read (physics-aware training: Wright et
@@ -55,12 +56,13 @@ class Learner:
             ]
 
     def _inputs(self, x: Codes) -> Floats:
-        """Samples (n, inputs) in 0..1, in the order of the first layer's rows."""
+        """Return the samples (n, inputs) in 0..1, in the order of the first layer's rows."""
         maps = x.reshape(len(x), *self.network.shape)
         return np.asarray(self.network.products[0].patches.cut(maps)[:, 0] / 255, np.float64)
 
     def correct(self, x: Codes, chip: Chip, measures: Mitigation) -> None:
-        """Let the model's biases and gains make up for what its cells do on ``x``, as compiling does."""
+        """Set the model's biases and gains so that they compensate the errors of its cells on ``x``, as
+        compiling does."""
         h = exact = self._inputs(x)
         for i, layer in enumerate(self.network.layers):
             exact_sums = exact @ layer.weights.astype(np.float64)
@@ -82,7 +84,8 @@ class Learner:
         outputs: npt.NDArray[np.int32],
         states: Sequence[States],
     ) -> tuple[float, list[Knobs]]:
-        """Cross entropy of the board's ``outputs`` (n, outputs), and its gradient by state, up to one factor.
+        """Return the cross entropy of the board's ``outputs`` (n, outputs), and its gradient with respect to
+        the states, up to one common factor.
 
         ``x`` uint8 (n, inputs), ``labels`` (n,). Outputs are taken times the one factor with the least cross
         entropy: the largest output decides, so a step that only makes all of them larger is worth nothing,
@@ -104,8 +107,9 @@ class Learner:
         return loss, [k for k in knobs if k is not None]
 
     def _knobs(self, back: Floats, y: Floats, u: Floats, slope: Floats, states: States) -> Knobs:
-        """Chain rule from outputs to states; ``slope`` (n, M) is dy/dz, u the pre-activation over the
-        peak."""
+        """Return the gradient with respect to a layer's ECRAM states, by the chain rule from the gradient
+        ``back`` with respect to the layer's outputs ``y``, all (n, M). ``u`` are the pre-activations z, and
+        ``slope`` is dy/dz."""
         ecram = self.tunable.chip.ecram
         by_log_height = (back * y).sum(axis=0)
         # y = h f(z / p): dy / d ln p = -z dy/dz.
@@ -121,7 +125,8 @@ class Learner:
     def _forward(
         self, x: Codes, states: Sequence[States]
     ) -> tuple[list[Floats], list[tuple[Floats, Floats]]]:
-        """Outputs of every layer, and of hidden ones (z, dy/dz), float64 (n, M) each."""
+        """Return the outputs of every layer, and for each hidden layer the pair (z, dy/dz), float64 (n, M)
+        each."""
         h = self._inputs(x)
         signals, slopes = [], []
         for i, layer in enumerate(self.network.layers):
@@ -149,13 +154,15 @@ def _activated(activation: Activation, z: Floats) -> Floats:
 
 
 def weight_of_code(codes: Floats, weights: Floats) -> Floats:
-    """The weight one code stands for in every column (M,), of ``codes`` (K, M) programmed for ``weights``."""
+    """Return the weight (M,) that one code stands for in each column, where ``codes`` (K, M) were programmed
+    for ``weights``."""
     per_weight = (codes * weights).sum(axis=0) / np.maximum(np.square(weights).sum(axis=0), 1e-30)
     return np.asarray(np.where(per_weight > 0, 1 / np.maximum(per_weight, 1e-30), 0.0), np.float64)
 
 
 def shape_and_slope(shape: Callable[[Any], Array], u: Floats) -> tuple[Floats, Floats]:
-    """A curve cut to 0..1 and its slope, taken over 2 ``SLOPE_STEP``."""
+    """Return a curve clipped to 0..1, and its slope as the difference quotient over 2 ``SLOPE_STEP``, at
+    ``u``."""
     y, above, below = (
         np.clip(np.asarray(shape(u + d), np.float64), 0.0, 1.0) for d in (0.0, SLOPE_STEP, -SLOPE_STEP)
     )
@@ -163,25 +170,27 @@ def shape_and_slope(shape: Callable[[Any], Array], u: Floats) -> tuple[Floats, F
 
 
 def centred(logits: Floats) -> Floats:
-    """Logits less their mean over classes, which no softmax sees."""
+    """Return the logits minus their mean over the classes, which does not change a softmax."""
     return np.asarray(logits - logits.mean(axis=1, keepdims=True), np.float64)
 
 
 def softmax(logits: Floats) -> Floats:
-    """Probabilities (n, classes)."""
+    """Return the probabilities (n, classes) that the softmax of ``logits`` gives."""
     e = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(e / e.sum(axis=1, keepdims=True), np.float64)
 
 
 def cross_entropy(logits: Floats, labels: npt.NDArray[np.integer], scale: float) -> tuple[float, Floats]:
-    """Cross entropy of centred ``logits`` (n, classes) times ``scale``, and the probabilities."""
+    """Return the cross entropy of ``scale`` times the centred ``logits`` (n, classes), and the
+    probabilities."""
     probability = softmax(logits * scale)
     right = probability[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(right, 1e-12)).mean()), probability
 
 
 def best_scale(logits: Floats, labels: npt.NDArray[np.integer]) -> float:
-    """The factor > 0 on centred ``logits`` (n, classes) with the least cross entropy, by Newton's method."""
+    """Return the factor > 0 on centred ``logits`` (n, classes) that minimises the cross entropy, by Newton's
+    method."""
     size = max(float(logits.std()), 1e-12)
     unit, rows = logits / size, np.arange(len(labels))
     scale = 3.0

@@ -16,7 +16,8 @@ from ndrite.emulator.spec.arithmetic import Bools, Floats, Ints
 
 
 class EcramBank:
-    """``len(states)`` devices of one chip description, drawn with their device-to-device spread.
+    """A bank of ``len(states)`` ECRAM devices of one chip description, drawn with their device-to-device
+    spread.
 
     ``ecram``: the description; its model is not ``none``. ``states``: where the devices are, float64 (n,) in
     0..1 of the nominal range. ``rng``: draws the devices, then the noise of every pulse.
@@ -35,20 +36,21 @@ class EcramBank:
 
     @property
     def states(self) -> Floats:
-        """States as a read of the channel shows them, 0..1 of the nominal range, (n,)."""
+        """States (n,) as a read of the channels shows them, 0..1 of the nominal range."""
         return np.asarray(np.clip((self._w - self.nominal.low) / self._span, 0.0, 1.0), np.float64)
 
     def _at(self, states: Floats) -> Floats:
         return self.nominal.low + states * self._span
 
     def step_sizes(self, up: Bools) -> Floats:
-        """Change of state > 0 by the nominal device's next pulse at these states, (n,)."""
+        """Return the change of state (n,), above 0, that the next pulse up (or down) would cause in a nominal
+        device at the present states."""
         w = self._at(self.states)
         moved = np.where(up, self.nominal.pulse(w, True), self.nominal.pulse(w, False))
         return np.asarray(np.abs(moved - w) / self._span, np.float64)
 
     def pulse(self, counts: Ints) -> None:
-        """Apply pulses: ``counts`` int64 (n,), positive up, negative down."""
+        """Apply ``counts`` pulses, int64 (n,): positive counts are pulses up, negative ones pulses down."""
         for i in range(int(np.abs(counts).max(initial=0))):
             up = self._model.pulse(self._w, True, self._rng)
             down = self._model.pulse(self._w, False, self._rng)
@@ -56,7 +58,8 @@ class EcramBank:
         self.pulses += np.abs(counts)
 
     def toward(self, change: Floats, limit: int) -> Ints:
-        """Pulse counts that move the states by ``change`` (n,), by the nominal law at the present states.
+        """Return the pulse counts (n,) that would change the states by ``change`` (n,), according to the
+        nominal law at the present states.
 
         The fraction of a pulse is rounded up or down at random, so that small changes add up; no device gets
         more than ``limit``.
@@ -69,7 +72,8 @@ class EcramBank:
 
 
 class Tunable:
-    """A program on a die whose neurons can be tuned; ``program(states)`` is the program at other states.
+    """A program on a die whose neurons can be tuned; ``program(states)`` returns the program with the ECRAMs
+    at other states.
 
     ``layers`` are numbers of the die's parts: of products with ECRAM at their neurons, then of tables with
     ECRAM at their devices, as bases have. Every such neuron or function gets a curve of its own. Raises
@@ -95,29 +99,31 @@ class Tunable:
 
     @property
     def states(self) -> list[States]:
-        """States of the die that was given, layer by layer."""
+        """ECRAM states of the die as it was passed in, for each tunable layer."""
         return [states for states in self.die.states if states is not None]
 
     def die_at(self, states: Sequence[States]) -> Die:
-        """The die with its ECRAMs at ``states``, layer by layer."""
+        """Return the die with its ECRAMs at ``states``, given for each tunable layer."""
         moved = dict(zip(self.layers, states, strict=True))
         return self.die.tuned([moved.get(i) for i in range(len(self.die.parts))])
 
     def program(self, states: Sequence[States]) -> Program:
-        """The program at ``states``; weights, biases and gains are the same. Raises CompileError when there
-        are more curves than a program can hold, or one does not fit the table."""
+        """Return the program with the ECRAMs at ``states``; weights, biases and gains stay the same. Raises
+        CompileError when there are more curves than a program can hold, or a curve does not fit the table."""
         return program_of(self.die_at(states), self.base)
 
 
 def moved(tunes: str, states: States, which: str, to: Floats) -> States:
-    """``states`` with one kind of ECRAM at ``to`` (M,); where one device sets both, both move."""
+    """Return ``states`` with one kind of ECRAM, ``which``, at ``to`` (M,). If one device sets both voltage
+    and current, both change."""
     if tunes == "both":
         return dataclasses.replace(states, voltage=to, current=to)
     return dataclasses.replace(states, **{which: to})
 
 
 def kinds(tunes: str) -> tuple[str, ...]:
-    """The ECRAMs a neuron has: of ``voltage`` and ``current``, one name where one device sets both."""
+    """Return the kinds of ECRAM of a neuron, ``voltage`` and ``current``; a single name if one device sets
+    both."""
     if tunes == "both":
         return ("current",)
     return tuple(name for name, where in (("voltage", VOLTAGE), ("current", CURRENT)) if tunes in where)
