@@ -29,8 +29,8 @@ from ndrite.emulator.spec.patches import Pair, Patches
 
 
 def blocked(node: Product, block: Pair) -> Product:
-    """Return the product that computes ``block`` positions at once; its outputs are ordered group, row,
-    column, channel.
+    """Return the product that computes a ``block`` of positions at once; its outputs are ordered by group,
+    then row and column in the block, then channel.
 
     Blocks that reach beyond the grid give more rows and columns than the node does, behind its own. Kernels
     with dilation are laid out for (1, 1) only. A product that has a block of its own keeps that one.
@@ -70,13 +70,13 @@ def blocked(node: Product, block: Pair) -> Product:
 
 
 def _tiles(grid: Pair, block: Pair) -> Pair:
-    """Rows and columns of blocks that cover a grid."""
+    """Return how many rows and columns of blocks cover a grid."""
     return -(-grid[0] // block[0]), -(-grid[1] // block[1])
 
 
 def packed(node: Product, groups: int) -> Product:
-    """Return a grouped product with fewer ``groups``: each new group holds several old ones, and the cells
-    between them hold nothing."""
+    """Return a grouped product with fewer ``groups``: each new group combines several old ones, and the cells
+    between the old groups have weight 0."""
     patches, dense = node.patches, node.dense
     together = patches.groups // groups
     area, share = patches.kernel[0] * patches.kernel[1], dense.outputs // patches.groups
@@ -95,8 +95,8 @@ def packed(node: Product, groups: int) -> Product:
 
 
 def as_designed(program: Program, network: Network | None) -> list[tuple[Patches, int]]:
-    """Return the patches and outputs of each product as the network has them, undoing blocks and packed
-    groups.
+    """Return the patches and the number of outputs of each product as the network defines them, before
+    mapping formed blocks and packed groups.
 
     Without the ``network`` that the program was made of, groups that were packed count as one.
     """
@@ -106,7 +106,8 @@ def as_designed(program: Program, network: Network | None) -> list[tuple[Patches
 
 
 def _unblocked(product: steps.Product) -> tuple[Patches, int]:
-    """Return the kernel of a single position of a blocked product."""
+    """Return the patches and the number of outputs of a blocked product, reduced to a single position of the
+    block."""
     patches, block = product.patches, product.block
     # Kernels that mapping repeated move by whole blocks; those of a network's own blocks do not.
     is_laid_out = all(s % b == 0 for s, b in zip(patches.stride, block, strict=True))
@@ -128,8 +129,9 @@ NOISE_CYCLES = 36
 
 
 def cycles_a_row(rows: int, array: Geometry, visited: float) -> float:
-    """Estimate the cycles for each of ``rows`` rows of a word, if lanes take up to ``lane_rows`` rows that
-    are not 0 in a cycle, from one word or two; ``visited``: the share of rows that are not 0."""
+    """Estimate the average cycles per row of a memory word that holds ``rows`` rows. In a cycle the lanes
+    process up to ``lane_rows`` rows that are not 0, within one word or across two. ``visited``: the share of
+    rows that are not 0."""
     if not array.skip:
         return 1.0
     at_once, some = array.lane_rows, range(rows + 1)
@@ -139,8 +141,8 @@ def cycles_a_row(rows: int, array: Geometry, visited: float) -> float:
 
 @dataclass(frozen=True)
 class Way:
-    """One layout of a product: ``block`` positions at once; its cycles per map, words per lane, and
-    columns."""
+    """A possible layout of a product: the ``block`` of positions computed at once, and its cost in cycles per
+    map, words per lane, and columns."""
 
     block: Pair
     cycles: float
@@ -157,8 +159,8 @@ def ways(
     beyond: bool = False,
     visited: float = VISITED,
 ) -> list[Way]:
-    """List every block that fits, (1, 1) first: blocks that tile the grid, and pairs of an odd number of rows
-    or columns whose last block may overrun the edge (``beyond``).
+    """List the layout for every block that fits, (1, 1) first. Blocks tile the grid; with ``beyond``, an odd
+    number of rows or columns may also be divided into pairs, whose last block overruns the edge.
 
     A block takes as many cycles as its passes go through the array, as runs of its codes are read out of the
     maps, as their noise is worked out, or as its columns are read out and fire, with second operands or
@@ -210,7 +212,7 @@ def laid_out(
     beyond: Container[int] = (),
     visited: Sequence[float] = (),
 ) -> list[Product]:
-    """Choose the layout of each product for an array; return the products as laid out, in blocks.
+    """Choose the layout of each product for an array; return the products rewritten to compute blocks.
 
     Groups are packed into as few as a tile of ``rows`` holds. Blocks take the fewest cycles that the array's
     weight words and column parameters allow: the block that saves most for its words goes first. ``beyond``:

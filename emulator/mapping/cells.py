@@ -33,18 +33,20 @@ Stuck = npt.NDArray[np.int8]
 
 
 def level_targets(cell: Cell) -> Floats:
-    """Target conductances of the cell's levels in microsiemens, (levels,)."""
+    """Return the target conductance of each level of a cell, microsiemens (levels,)."""
     return np.linspace(cell.g_min_uS, cell.g_max_uS, cell.levels)
 
 
 def pair_targets(levels: Ints, cell: Cell) -> Floats:
-    """Target conductances (2, K, M) of both cells of pairs at signed ``levels`` (K, M); index 0 is G+."""
+    """Return the target conductances (2, K, M) of both cells of pairs at signed ``levels`` (K, M); index 0 is
+    G+."""
     return level_targets(cell)[np.maximum(np.stack([levels, -levels]), 0)]
 
 
 @record()
 class Cells:
-    """Both cells of every pair after each step, microsiemens (2, K, M); index 0 is G+.
+    """Conductances of both cells of every pair after each step from target to read-out, microsiemens (2, K,
+    M); index 0 is G+.
 
     Attributes
     ----------
@@ -78,11 +80,12 @@ class Cells:
 
     @classmethod
     def fresh(cls, target: Floats, programmed: Floats, stuck: Stuck, ageing: Floats, **rest: Any) -> Cells:
-        """Cells right after programming; call ``at`` to age them."""
+        """Return cells as they are right after programming; call ``at`` to age them."""
         return cls(target, programmed, programmed, programmed, programmed, stuck, ageing, **rest)
 
     def at(self, chip: Chip) -> Cells:
-        """Return these cells at the chip's time, with its stuck cells and behind its wires. Draws nothing."""
+        """Return these cells at the chip's time, with its stuck cells and behind its wires. No random numbers
+        are drawn."""
         time_s = chip.conditions.time_since_programming_s
         aged = age(self.programmed, self.target, chip.cell.drift_model, time_s, self.ageing)
         faulted = chip.cell.with_stuck(aged, self.stuck)
@@ -135,9 +138,9 @@ def make_cells(
 def _pulsed(
     target_uS: Floats, stuck: Stuck, chip: Chip, rng: np.random.Generator
 ) -> tuple[Floats, PulseCount]:
-    """Program cells by pulses; return where they land and the count of pulses. Stuck cells, which a test read
-    finds, are left alone. The pulses' draws come from a generator of their own, so ``rng`` does not
-    advance."""
+    """Program cells by pulses; return the conductances reached and the number of pulses. Cells that a test
+    read finds stuck get no pulses. The pulses' random numbers come from a separate generator, so that ``rng``
+    does not advance."""
     cell, free = chip.cell, stuck == 0
     free_target, programmed = target_uS[free], target_uS.copy()
     pulse_rng = np.random.default_rng(copy.deepcopy(rng).integers(1 << 63))
@@ -152,16 +155,16 @@ def _pulsed(
 
 
 def stuck_cells(shape: tuple[int, ...], chip: Chip, rng: np.random.Generator) -> Stuck:
-    """Return the stuck cells (2, K, M) that ``make_cells`` will draw from ``rng``, without advancing it: a
-    test read before programming finds these."""
+    """Return which cells (2, K, M) are stuck: those that ``make_cells`` will draw from ``rng``, and that a
+    test read before programming would find. ``rng`` does not advance."""
     ahead = copy.deepcopy(rng)
     ahead.standard_normal(shape)
     return chip.cell.draw_stuck(shape, ahead)
 
 
 def compensate(target_uS: Floats, stuck: Stuck, chip: Chip) -> Floats:
-    """Move the good cell of each half-stuck pair so that the pair keeps its difference; return the targets
-    (2, K, M).
+    """Move the working cell of each pair with one stuck cell so that the pair keeps its difference; return
+    the targets (2, K, M).
 
     The good cell takes the level nearest to (stuck conductance -+ wanted difference); where that is outside
     g_min..g_max the difference is met as far as it goes. Pairs that are stuck on both sides stay.
@@ -190,8 +193,9 @@ def _verified(
 
 
 def through_wires(g: Floats, chip: Chip, row_voltage_V: Floats | None, place: Ints | None = None) -> Floats:
-    """Return the effective conductances (2, K, M) behind wires and access transistors, array by array, as far
-    as they have settled when read; ``place`` (K,) is the physical row of every row."""
+    """Return the effective conductances (2, K, M) behind wires and access transistors, computed array by
+    array, as far as the currents have settled when they are read. ``place`` (K,) is the physical row of every
+    row."""
     if place is not None:
         order = np.argsort(place)
         volts = None if row_voltage_V is None else row_voltage_V[order]
@@ -215,13 +219,15 @@ def through_wires(g: Floats, chip: Chip, row_voltage_V: Floats | None, place: In
 
 
 def _pairs(sides: list[Floats]) -> Floats:
-    """Pairs (2, rows, M) of the arrays that ``arrays_of`` split them into."""
+    """Return pairs (2, rows, M) from the conductances of one region's arrays, as ``arrays_of`` returns
+    them."""
     out = np.stack(sides)
     return out.reshape(len(out[0]), -1, 2).transpose(2, 0, 1) if len(sides) == 1 else out
 
 
 def _settled(block: Floats, chip: Chip) -> Floats | float:
-    """Part of its final current that each cell of an array's used part ``block`` adds when it is read."""
+    """Return what fraction of its final current each cell adds when it is read; ``block`` is the part of an
+    array that is in use."""
     layout = chip.array
     if layout.settles_for_s is None:
         return 1.0
@@ -231,8 +237,8 @@ def _settled(block: Floats, chip: Chip) -> Floats | float:
 
 
 def settled_parts(g: Floats, chip: Chip, place: Ints | None = None) -> Floats:
-    """Part 0..1 (2, K, M) of its final current that each cell of pairs ``g`` adds when it is read; ``place``
-    as for ``through_wires``."""
+    """Return what fraction 0..1 of its final current each cell of pairs ``g`` adds when it is read, (2, K,
+    M); ``place`` as for ``through_wires``."""
     parts = np.empty_like(g)
     for region, sides in arrays_of(g, chip):
         parts[region] = _pairs([np.broadcast_to(_settled(side, chip), side.shape) for side in sides])
@@ -240,9 +246,9 @@ def settled_parts(g: Floats, chip: Chip, place: Ints | None = None) -> Floats:
 
 
 def arrays_of(g: Floats, chip: Chip) -> Iterator[tuple[tuple[slice, slice, slice], list[Floats]]]:
-    """Split pairs ``g`` (2, K, M), rows in their physical places, into arrays: the slice of ``g`` of each
-    array, and its conductances, (rows, columns) for both arrays of separate pairs or for one array of
-    interleaved pairs."""
+    """Yield the arrays that hold pairs ``g`` (2, K, M), whose rows are in physical order: a region as slices
+    of ``g``, with the conductances (rows, columns) of its two arrays for separate pairs, or of its single
+    array for interleaved pairs."""
     layout = chip.array
     for k in range(0, g.shape[1], layout.rows):
         for m in range(0, g.shape[2], layout.weights_across):
@@ -253,7 +259,7 @@ def arrays_of(g: Floats, chip: Chip) -> Iterator[tuple[tuple[slice, slice, slice
 
 
 def places(target_uS: Floats, stuck: Stuck, chip: Chip, row_voltage_V: Floats) -> Ints:
-    """Choose the physical row (K,) of every row of pairs, knowing the stuck cells from a test read.
+    """Choose the physical row (K,) for every row of pairs, given the stuck cells from a test read.
 
     Rows whose inputs carry little, or whose weights a stuck pair can hold, take the worst places: the
     assignment with the least sum of squares of what pairs miss of their difference, each row's by the mean
@@ -295,7 +301,8 @@ def compensated(
     *,
     may_rise: bool,
 ) -> tuple[Ints, Floats]:
-    """Choose the levels -(L-1)..L-1 (K, M) to program against the wires' losses, and the limits (M,).
+    """Choose the levels -(L-1)..L-1 (K, M) to program so that the wires' losses are compensated, and the
+    limits (M,).
 
     ``weights`` (K, M), ``limits``: the weight of the largest level in each column; ``row_voltage_V`` and
     ``place`` (K,) as ``make_cells``; ``may_rise``: whether all limits may be raised, by one of
@@ -314,13 +321,13 @@ def compensated(
 
 
 def nearest(wanted: Floats, top: int) -> Ints:
-    """Levels nearest to ``wanted``, in steps of levels, within -top..top."""
+    """Return the levels nearest to ``wanted``, which is in units of one level, within -top..top."""
     return np.rint(np.clip(wanted, -top, top)).astype(np.int64)
 
 
 def part_left(levels: Ints, chip: Chip, row_voltage_V: Floats | None, place: Ints | None = None) -> Floats:
-    """Share (K, M) of every pair's difference that wires and access transistors leave; 1 where the difference
-    is 0."""
+    """Return what share (K, M) of each pair's difference remains behind wires and access transistors; 1 where
+    the difference is 0."""
     cell = chip.cell
     step = (cell.g_max_uS - cell.g_min_uS) / (cell.levels - 1)
     plus, minus = through_wires(pair_targets(levels, cell), chip, row_voltage_V, place)
@@ -329,13 +336,14 @@ def part_left(levels: Ints, chip: Chip, row_voltage_V: Floats | None, place: Int
 
 
 def _part_at(part: Floats, rise: float) -> Floats:
-    """Scale the wires' losses to conductances that are lower by ``rise``: they lose less, in proportion."""
+    """Return the share that remains if conductances are lower by the factor ``rise``, since the wires' losses
+    fall in proportion."""
     return np.clip(1.0 - (1.0 - part) / rise, LEAST, 1.0)
 
 
 def _best_rise(wanted: Floats, part: Floats, before: float, chip: Chip) -> float:
-    """Return the factor on the limits with the least mean square of level rounding, limiting and cell errors,
-    in steps of ``wanted``.
+    """Return the factor on the limits with the smallest mean square error from rounding to levels, limiting
+    and cell errors. ``wanted`` is in units of one level.
 
     ``part`` (K, M) is left where limits are raised by ``before``.
     """
@@ -351,7 +359,7 @@ def _best_rise(wanted: Floats, part: Floats, before: float, chip: Chip) -> float
 
 
 def _spread(cell: Cell, time_s: float) -> Floats:
-    """Variance of a pair at each level 0..L-1, in squared steps."""
+    """Return the variance of a pair's difference at each level 0..L-1, in squared steps of a level."""
     step = (cell.g_max_uS - cell.g_min_uS) / (cell.levels - 1)
     sigma = cell.spread(level_targets(cell), time_s) / step
     return np.asarray(np.square(sigma) + np.square(sigma[0]), np.float64)

@@ -18,7 +18,7 @@ from ndrite.emulator.spec.brief import record
 
 @record()
 class States:
-    """ECRAM states of one layer's neurons, each float64 (M,) in 0..1 of the device's range.
+    """ECRAM states of one layer's neurons, each float64 (M,), 0..1 of the device's range.
 
     ``voltage`` and ``current`` set the peak voltage and the peak current (the same array's values where one
     device sets both). ``reference`` is the voltage state that the neurons' input gains were set for.
@@ -36,7 +36,8 @@ class States:
 
 
 def kept(states: States, chip: Chip, seconds: float) -> States:
-    """Return the states after ``seconds`` (before, if negative) at the chip's temperature."""
+    """Return the states after ``seconds`` at the chip's temperature; a negative number returns earlier
+    states."""
 
     def moved(values: Floats) -> Floats:
         return chip.ecram.kept(values, seconds, chip.temperature_K)
@@ -50,14 +51,14 @@ def kept(states: States, chip: Chip, seconds: float) -> States:
 
 
 def heights_at(states: States, chip: Chip) -> Floats:
-    """Outputs at the peak, relative to the nominal device, (M,)."""
+    """Return the neurons' outputs at their peak (M,), relative to the nominal device."""
     if chip.ecram.tunes not in CURRENT:
         return states.heights
     return np.minimum(chip.ecram.current(states.current), 1.0)
 
 
 def stretch_at(states: States, chip: Chip) -> Floats:
-    """Peak voltages (M,) relative to those that the input gains were set for."""
+    """Return the peak voltages (M,), relative to the peak voltages that the input gains were set for."""
     return np.asarray(chip.ecram.voltage(states.voltage) / chip.ecram.voltage(states.reference), np.float64)
 
 
@@ -66,7 +67,8 @@ LIKENED = np.linspace(CURVE_START, CURVE_END, 601)
 
 
 def shape_at(chip: Chip, state: float) -> Shape:
-    """Outputs 0..1 of the nominal neuron at a state of its shape, u in its unit."""
+    """Return the nominal neuron's curve at one state of its shape parameter: a function from u, in the
+    curve's unit, to outputs 0..1."""
     neuron = chip.neuron
     unit, amperes = neuron.unit_V, neuron.device.peak[1]
     device = chip.ecram.shaped(neuron.device, state)
@@ -75,27 +77,27 @@ def shape_at(chip: Chip, state: float) -> Shape:
 
 
 def family(chip: Chip, states: npt.ArrayLike, u: Floats) -> Floats:
-    """Outputs (S, P) of the nominal neuron at shape states ``states`` (S,), at inputs ``u`` (P,) in its
-    unit."""
+    """Return the outputs (S, P) of the nominal neuron at shape states ``states`` (S,) and inputs ``u`` (P,),
+    in the curve's unit."""
     return np.stack([shape_at(chip, float(state))(u) for state in np.asarray(states, np.float64)])
 
 
 def nearest_states(chip: Chip, states: Floats, wanted: Floats) -> Floats:
-    """For each of the curves ``wanted`` (M, len(LIKENED)), return the one of ``states`` (S,) whose curve is
-    nearest in the mean square."""
+    """Return, for each of the curves ``wanted`` (M, len(LIKENED)), the state among ``states`` (S,) whose
+    curve has the smallest mean square distance."""
     has = family(chip, states, LIKENED)
     error = np.square(wanted[:, None] - has[None]).mean(axis=2)
     return np.asarray(states[error.argmin(axis=1)], np.float64)
 
 
 def shaped_devices(chip: Chip, devices: Sequence[NdrModel], states: States) -> tuple[NdrModel, ...]:
-    """Return the individual ``devices`` with their shapes at ``states``."""
+    """Return the individual ``devices``, each with its shape parameter at its state in ``states``."""
     assert states.shape is not None
     return tuple(chip.ecram.shaped(d, float(s)) for d, s in zip(devices, states.shape, strict=True))
 
 
 def widest_window(chip: Chip) -> Window:
-    """Window of the state whose curve reaches furthest; used for all states."""
+    """Return the window of the state whose curve extends furthest; it is used for all states."""
     windows = [choose_window(shape_at(chip, state)) for state in (0.0, 0.5, 1.0)]
     return max(windows, key=lambda window: window.high)
 
@@ -104,8 +106,8 @@ CurveFunction = Callable[[Floats], Floats]
 
 
 def own_units_V(chip: Chip, states: States | None, outputs: int) -> Floats:
-    """Source voltage (M,) of one peak voltage of each nominal neuron, at the states its input gain was set
-    for: the device's peak voltage, or the circuit's ``unit_V``."""
+    """Return the source voltage (M,) of one peak voltage of each nominal neuron, at the states for which its
+    input gain was set: the device's peak voltage, or with a series resistance the circuit's ``unit_V``."""
     device = chip.neuron.device
     circuit = chip.neuron.in_circuit(device)
     voltage, current = np.ones(outputs), np.ones(outputs)
@@ -121,7 +123,7 @@ def own_units_V(chip: Chip, states: States | None, outputs: int) -> Floats:
 
 
 def source_units_V(chip: Chip, own_V: Floats) -> Floats:
-    """Source voltage (M,) of one unit of a neuron's curve.
+    """Return the source voltage (M,) that is one unit of each neuron's curve.
 
     Behind a converter every neuron has a gain of its own, set so that the unit is its own, ``own_V``.
     With analog readout the transimpedance is common to the layer, and so is the unit.
@@ -134,8 +136,8 @@ def source_units_V(chip: Chip, own_V: Floats) -> Floats:
 def axes(
     chip: Chip, heights: Floats, stretch: Floats | float, states: States | None
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Scale factors of each neuron (M,): source voltage per unit of u, factors on the current and voltage
-    axes of its device, and factor on its output.
+    """Return four scale factors of each neuron (M,): source voltage per unit of u, factor on the device's
+    current axis, factor on its voltage axis, and factor on its output.
 
     ``heights`` (M,): where the ECRAM sets the peak current, the part of it that the device draws, and so
     loads its source with; elsewhere a factor on the output. ``stretch`` (M,): peak voltages relative to those
@@ -152,9 +154,9 @@ def axes(
 def loaded_curves(
     devices: Sequence[NdrModel], chip: Chip, heights: Floats, stretch: Floats | float, states: States | None
 ) -> tuple[CurveFunction, int]:
-    """Outputs 0..1 (..., M) of devices behind the neuron's resistance at u (..., M) in ``source_units_V``,
-    and the number of bistable ones. ``heights`` and ``stretch`` as for ``axes``. Raises CompileError when
-    devices oscillate."""
+    """Return a function from u (..., M) in ``source_units_V`` to outputs 0..1 (..., M) of devices in series
+    with the neuron's resistance, and the number of bistable devices. ``heights`` and ``stretch`` as for
+    ``axes``. Raises CompileError when devices oscillate."""
     outputs = len(heights)
     unit, current, voltage, gain = axes(chip, heights, stretch, states)
     amperes = chip.neuron.device.peak[1]
@@ -187,7 +189,7 @@ CURVES_MAX = 1 << 16
 
 
 class Curves:
-    """The curve tables of a program, numbered as they are added."""
+    """The curve tables of a program, numbered in the order in which they are added."""
 
     def __init__(self) -> None:
         self._rows: list[npt.NDArray[np.int32]] = []
@@ -195,7 +197,7 @@ class Curves:
 
     @property
     def base(self) -> npt.NDArray[np.int32]:
-        """Base values of all tables, int32 (Q, segments); a single table of zeros if there is none."""
+        """Base values of all tables, int32 (Q, segments); one table of zeros if none was added."""
         return self._tables[:, :SEGMENTS].copy()
 
     @property
@@ -204,8 +206,8 @@ class Curves:
         return self._tables[:, SEGMENTS:].copy()
 
     def fit(self, wanted: Floats, *, each: bool = False) -> tuple[Index, float]:
-        """Fit tables to curves (Q, 4096); return their numbers (Q,) and the largest error in output steps.
-        With ``each`` every curve gets a table of its own, otherwise equal curves share one."""
+        """Fit and add tables for curves (Q, 4096); return the tables' numbers (Q,) and the largest error in
+        output steps. With ``each`` every curve gets a table of its own, otherwise equal curves share one."""
         fitted = fit_pwl(wanted)
         return self.add(fitted.base, fitted.slope, each=each), fitted.max_error_lsb
 
@@ -237,8 +239,9 @@ ALIGNED = 15
 
 
 def placed(values: Floats) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16], Floats]:
-    """Place functions of input codes in the table: offset and scale (Q,) of functions ``values`` (Q, 256),
-    outputs in steps, and the output that each table should give at every voltage code (Q, 4096).
+    """Map the input codes of functions ``values`` (Q, 256), in output steps, to voltage codes of the table.
+    Return offset and scale (Q,) of that mapping, and the output (Q, 4096) that each table should have at
+    every voltage code.
 
     A device is off below 0 V, so a function of its gain and offset has a kink at some input. Where that costs
     a straight piece more than moving the input codes does, they are moved so that a segment begins there.
@@ -258,7 +261,8 @@ def placed(values: Floats) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16
 
 
 def _bent(wanted: Floats) -> Floats:
-    """Largest error of straight pieces (Q,), estimated: half the spread about each segment's chord."""
+    """Estimate the largest error (Q,) of straight segments: half the range of the deviations from each
+    segment's chord."""
     pieces = wanted.reshape(len(wanted), SEGMENTS, -1)
     part = np.linspace(0.0, 1.0, pieces.shape[2])
     about = pieces - (pieces[..., :1] + (pieces[..., -1:] - pieces[..., :1]) * part)
@@ -266,7 +270,8 @@ def _bent(wanted: Floats) -> Floats:
 
 
 def _aligned(values: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Offset, scale and first code (Q,) after the sharpest kink, so that a segment begins there."""
+    """Return offset and scale (Q,) at which a segment begins at the sharpest kink of each function, and the
+    first code (Q,) after the kink."""
     bend = np.abs(np.diff(values, n=2))
     bend_place = np.clip(bend.argmax(axis=1) + 1, 4, CODES - 5)
     # The kink is before or after that code: on the side that leaves less bend on both parts.
@@ -287,8 +292,9 @@ def _between(
     scale: npt.NDArray[np.intp],
     kink: npt.NDArray[np.intp],
 ) -> Floats:
-    """Interpolate linearly between the codes. Beyond the first and the last code, and between a kink (0:
-    none) and the code before it, each segment continues as its codes do: the table is never read there."""
+    """Interpolate linearly between the codes' outputs. Outside the first and the last code, and between a
+    kink (0: none) and the code before it, each segment is extended by its neighbouring codes, since the table
+    is never read there."""
     v = np.arange(1 << V_BITS) + V_MIN
     x = v / scale[:, None] - offset[:, None]
     begin = kink[:, None]

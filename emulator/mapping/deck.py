@@ -30,7 +30,7 @@ OPTIONS = ".options klu reltol=1e-9 abstol=1e-15 vntol=1e-12 itl1=1000"
 def drawn(
     die: Die, product: int, codes: npt.NDArray[np.integer], results: str
 ) -> tuple[str, Floats, Floats | None]:
-    """Write a product at row codes 0..255 (n, K) as a deck.
+    """Write a product of a die as a SPICE deck, with the row inputs ``codes`` 0..255 (n, K).
 
     A run writes one line a sample to the file ``results``, whose name becomes one of ``spice_word``: pairs of
     an index and a value, first the columns' microamperes, then the neurons' outputs.
@@ -69,13 +69,14 @@ def drawn(
 
 
 def _difference(mapped: MappedWeights) -> Floats:
-    """Transconductance from a row's voltage to a column's pair of wires, microsiemens (K, M)."""
+    """Return the transconductance from each row's voltage to the difference of a column's two wires,
+    microsiemens (K, M)."""
     return np.asarray(mapped.cells.effective[0] - mapped.cells.effective[1], np.float64)
 
 
 def _crossbars(mapped: MappedWeights, chip: Chip, drive: str, senses: list[list[str]]) -> Iterator[str]:
-    """Lines for every array of the cells with its wires; each column's 0 V source is appended to
-    ``senses``."""
+    """Yield the deck's lines for every array of cells with its wires; the name of each column's 0 V source is
+    appended to ``senses``."""
     rows, place = mapped.cells.faulted.shape[1], mapped.cells.place
     order = np.arange(rows) if place is None else np.argsort(place)
     for (_, down, across), sides in arrays_of(mapped.cells.faulted[:, order], chip):
@@ -118,8 +119,8 @@ def _crossbar(name: str, g: Floats, drives: list[str], chip: Chip) -> Iterator[s
 
 
 def _neurons(neurons: Neurons, chip: Chip, gain: Floats, offset: Floats) -> Iterator[str]:
-    """Lines for the amplifier, resistance, device and reader of every column; ``gain``, ``offset`` (M,): u of
-    the curves per microampere, and at 0."""
+    """Yield the deck's lines for the amplifier, resistance, device and reader of every column. ``gain`` (M,):
+    u of the curves per microampere; ``offset`` (M,): u at 0 A."""
     outputs, states = len(neurons.heights), neurons.states
     scales = axes(chip, neurons.heights, 1.0 if states is None else stretch_at(states, chip), states)
     devices = neurons.devices or (chip.neuron.device,) * outputs

@@ -33,7 +33,8 @@ Shape = Callable[[Floats], Floats]
 
 
 def shape_of(activation: Activation, neuron: Neuron) -> Shape:
-    """The curve in its own unit, outputs 0..1: the chip's neuron for NDR, the function for a named one."""
+    """Return the curve in its own unit, with outputs 0..1: that of the chip's neuron for an NDR activation,
+    the function itself for a named one."""
     if isinstance(activation, Ndr):
         circuit = neuron.circuit
         return lambda u: np.clip(circuit.shape(u), 0.0, 1.0)
@@ -41,26 +42,29 @@ def shape_of(activation: Activation, neuron: Neuron) -> Shape:
 
 
 def heights_and_peaks(activation: Activation, outputs: int) -> tuple[Floats, Floats]:
-    """Output at the peak and unit of u per neuron, both float64 (M,)."""
+    """Return the output at the peak, and the pre-activation per unit of u, of each neuron, both float64
+    (M,)."""
     if isinstance(activation, Ndr):
         return activation.height.astype(np.float64), activation.peak.astype(np.float64)
     return np.ones(outputs), np.ones(outputs)
 
 
 def trained_shape(activation: Activation) -> Shape:
-    """Curve that the network was trained with, in its own unit, outputs 0..1."""
+    """Return the curve with which the network was trained, in its own unit, with outputs 0..1."""
     function = activation.shape if isinstance(activation, Ndr | Sampled) else NAMED[activation.name]
     return lambda u: np.clip(np.asarray(function(u), np.float64), 0.0, 1.0)
 
 
 def trained_outputs(activation: Activation, z: Floats) -> Floats:
-    """The float network's outputs (n, ..., M) in 0..1 of pre-activations ``z``, on a chip of any device."""
+    """Return the float network's outputs 0..1 (n, ..., M) for pre-activations ``z``, whatever devices the
+    chip has."""
     heights, peaks = heights_and_peaks(activation, z.shape[-1])
     return heights * trained_shape(activation)(z / peaks)
 
 
 def jumps_of(activation: Activation, neuron: Neuron) -> tuple[float, ...]:
-    """Inputs at which the curve of ``shape_of`` jumps, in its own unit: those of a bistable neuron."""
+    """Return the inputs, in the curve's own unit, at which the curve of ``shape_of`` jumps, as a bistable
+    neuron's does."""
     circuit = neuron.circuit
     if not isinstance(activation, Ndr) or not isinstance(circuit, Circuit) or circuit.read_time_s:
         return ()
@@ -68,7 +72,7 @@ def jumps_of(activation: Activation, neuron: Neuron) -> tuple[float, ...]:
 
 
 def window_of(activation: Activation, shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
-    """Choose the window of a layer: the ends of a sampled function, otherwise the best window of
+    """Choose the window of a layer: for a sampled function its first and last point, otherwise the result of
     ``choose_window``."""
     if isinstance(activation, Sampled):
         return Window(*activation.ends, SEGMENTS, 0.0)
@@ -77,7 +81,7 @@ def window_of(activation: Activation, shape: Shape, jumps: tuple[float, ...] = (
 
 @record()
 class Neurons:
-    """One hidden layer's neurons.
+    """The neurons of one hidden layer, as they are on a die.
 
     Attributes
     ----------
@@ -108,7 +112,8 @@ class Neurons:
 
 
 def make_neurons(activation: Activation, chip: Chip, outputs: int, rng: np.random.Generator) -> Neurons:
-    """Set the ECRAM of every neuron and draw its device; named activations are exact."""
+    """Set the ECRAM of every neuron and draw its device. Activations given by name (relu, ..) have no device
+    and are computed exactly."""
     heights, peaks = heights_and_peaks(activation, outputs)
     shape = shape_of(activation, chip.neuron)
     if not isinstance(activation, Ndr):
@@ -136,8 +141,8 @@ def ndr_neurons(
     states: States | None,
     devices: Sequence[NdrModel] | None,
 ) -> Neurons:
-    """Neurons of devices that are already drawn; ``devices`` None: nominal ones. If there are ``states``,
-    they decide the heights."""
+    """Build neurons from devices that are already drawn; None stands for nominal devices. If there are
+    ``states``, they determine the heights."""
     stretch: Floats | float = 1.0  # peak voltages relative to those that input gains were set for
     if states is not None:
         heights, stretch = heights_at(states, chip), stretch_at(states, chip)
@@ -171,7 +176,8 @@ def ndr_neurons(
 
 
 def without_load(neurons: Neurons, chip: Chip) -> Neurons:
-    """Return the same devices at the same states behind ideal sources, with their peaks where they were."""
+    """Return the same devices at the same states, driven by ideal sources without resistance, with unchanged
+    peaks."""
     ideal = dataclasses.replace(
         chip,
         neuron=dataclasses.replace(
@@ -187,8 +193,8 @@ def without_load(neurons: Neurons, chip: Chip) -> Neurons:
 
 
 def draw_devices(chip: Chip, outputs: int, rng: np.random.Generator) -> tuple[Floats, list[NdrModel] | None]:
-    """Draw the errors (2, M) that setting the ECRAMs leaves, standard normal, voltage then current, and the
-    devices.
+    """Draw the errors (2, M) that remain when the ECRAMs are set, as standard normal numbers for voltage and
+    then current, and draw the devices.
 
     None for devices that do not vary. The second row is drawn last and only where an ECRAM of its own sets
     the current, so that chips differing in one value share draws.
@@ -200,14 +206,14 @@ def draw_devices(chip: Chip, outputs: int, rng: np.random.Generator) -> tuple[Fl
 
 
 def each_of(neurons: Neurons) -> CurveFunction:
-    """Outputs 0..1 (..., M) of every neuron at the same u (...,)."""
+    """Return a function from u (...,) to the outputs 0..1 (..., M) of every neuron at that u."""
     outputs = len(neurons.heights)
     return lambda u: neurons.curves(np.repeat(np.asarray(u)[..., None], outputs, axis=-1))
 
 
 def curves_of(neurons: Neurons, window: Window, outputs: int) -> tuple[Floats, npt.NDArray[np.intp]]:
-    """Outputs in steps that the tables should give at every voltage code (Q, 4096), and the number (M,) of
-    each neuron's curve."""
+    """Return the distinct curves of a layer, as outputs in output steps (LSB) wanted at every voltage code
+    (Q, 4096), and for each neuron the number (M,) of its curve."""
     curves = each_of(neurons)(window.values()).T
     if neurons.individual:
         return INPUT_MAX * np.ascontiguousarray(curves), np.arange(outputs)
@@ -220,7 +226,8 @@ def curves_of(neurons: Neurons, window: Window, outputs: int) -> tuple[Floats, n
 def _tuned(
     heights: Floats, peaks: Floats, chip: Chip, rest: Floats
 ) -> tuple[Floats, Floats, int, States | None]:
-    """Heights and peaks on the nearest ECRAM states, the number of neurons out of reach, and the states.
+    """Return heights and peaks at the nearest ECRAM states, the number of neurons whose wanted values are out
+    of reach, and the states.
 
     Peak currents: a height is its factor on the nominal device, whose height is 1. Peak voltages: factors
     relative to the layer's geometric mean peak, which the neuron's input gain is set for. A state is set
@@ -262,14 +269,14 @@ def _tuned(
 
 
 def _pulse_noise(chip: Chip, rest: Floats) -> Floats:
-    """Distance from its target, in states, at which the last pulse leaves a state."""
+    """Return by how much, in units of the state's range, the last pulse misses the target state."""
     ecram = chip.ecram
     step = 1.0 if ecram.model == "exponential" else ecram.step_up / (ecram.w_max - ecram.w_min)
     return np.asarray(rest * (ecram.cycle_percent / 100) * step, np.float64)
 
 
 def _shaped(activation: Ndr, chip: Chip, states: States, rest: Floats) -> States:
-    """States whose curves are nearest to the trained ones; heights and peaks cannot be set."""
+    """Return the states whose curves are nearest to the trained curves; heights and peaks cannot be set."""
     device = chip.ecram.device
     assert device is not None
     grid = np.repeat(LIKENED[:, None], len(states.heights), axis=1)

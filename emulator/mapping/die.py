@@ -42,7 +42,7 @@ from ndrite.emulator.spec.brief import record, titled
 
 @record()
 class DieArray:
-    """One product's crossbar, converters and neurons.
+    """The part of a die that computes one product: crossbar, converters and neurons.
 
     ``mapped``: its cells and what they mean; ``step`` float64 (M,): pre-activation of one unit of p;
     ``designed`` and ``built``: the converters before and after mismatch, not yet trimmed; ``neurons`` and
@@ -64,14 +64,14 @@ class DieArray:
 
 @record()
 class DieTable:
-    """The NDR devices of one table step, and the gain and shift float64 (E,) that its row drivers apply."""
+    """The NDR devices of one table step, and the gain and shift, float64 (E,), that its row drivers apply."""
 
     neurons: Neurons
     gain: Floats
     shift: Floats
 
     def values(self) -> Floats:
-        """Outputs in steps at every input code, float64 (E, 256)."""
+        """Return the outputs at every input code, in output steps (LSB), float64 (E, 256)."""
         x = np.arange(INPUT_MAX + 1) / INPUT_MAX
         u = (x[:, None] * self.gain + self.shift) / self.neurons.peaks
         values: Floats = np.clip(INPUT_MAX * self.neurons.curves(u).T, 0.0, INPUT_MAX)
@@ -121,22 +121,23 @@ class Die:
 
     @property
     def parts(self) -> tuple[DieArray | DieTable | None, ...]:
-        """Products and table steps with ECRAM states, in the order of ``states``: arrays, then tables."""
+        """Parts of the die that may have ECRAM states, in the order of ``states``: the arrays of all
+        products, then the tables."""
         return (*self.arrays, *self.tables)
 
     @property
     def states(self) -> list[States | None]:
-        """ECRAM states of each of ``parts``; None where there are none."""
+        """ECRAM states of each of ``parts``; None for a part without ECRAMs."""
         return [None if p is None or p.neurons is None else p.neurons.states for p in self.parts]
 
     @property
     def cells_of(self) -> Chip:
-        """Chip whose laws the cells follow: without errors if the die is nominal."""
+        """Description whose laws the cells follow: ``chip``, without cell errors if the die is nominal."""
         return without_errors(self.chip) if self.nominal else self.chip
 
     def at(self, time_s: float) -> Die:
         """Return the same die ``time_s`` seconds after programming. Converters stay as calibrated, and
-        neurons change only by what their ECRAMs lose.
+        neurons change only by the relaxation of their ECRAMs.
 
         Raises ChipError when the time is outside the drift model's, or before that of the correction.
         """
@@ -149,8 +150,8 @@ class Die:
         return later._with([_older(part, later, passed) for part in self.parts])
 
     def tuned(self, states: Sequence[States | None]) -> Die:
-        """Return the same die with the ECRAMs of each of ``parts`` at other states; None leaves a part as it
-        is.
+        """Return the same die with the ECRAMs of each of ``parts`` at other states; None leaves a part
+        unchanged.
 
         Raises CompileError when there is not one entry a part, or one without ECRAMs has an entry.
         """
@@ -175,7 +176,7 @@ class Die:
 
 
 def _older(part: DieArray | DieTable | None, die: Die, passed_s: float) -> DieArray | DieTable | None:
-    """Return a part of ``die`` after ``passed_s`` more seconds."""
+    """Return a part of ``die`` as it is after ``passed_s`` more seconds."""
     if part is not None and part.neurons is not None and part.neurons.states is not None:
         states = kept(part.neurons.states, die.chip, passed_s)
         part = dataclasses.replace(part, neurons=_set(part.neurons, states, die.chip))
@@ -186,7 +187,7 @@ def _older(part: DieArray | DieTable | None, die: Die, passed_s: float) -> DieAr
 
 
 def aged(mapped: MappedWeights, chip: Chip) -> MappedWeights:
-    """Return ``mapped`` with its cells aged and behind wires as ``chip``, at its time, has them."""
+    """Return ``mapped`` with the cell ageing and the wire losses that ``chip`` has at its time."""
     cells = mapped.cells.at(chip)
     codes, saturated = conductance_codes(cells, code_max(chip.cell), mapped.full_scale_uS)
     return dataclasses.replace(mapped, cells=cells, codes=codes, saturated=saturated)
@@ -211,17 +212,17 @@ the rest."""
 
 
 def die_digest(die: Die) -> str:
-    """SHA-256, hexadecimal, over everything the die holds."""
+    """Return the SHA-256, hexadecimal, of everything that the die holds."""
     return str(FILE.written(*_content(die))[FIELD])
 
 
 def save_die(die: Die, path: str | os.PathLike[str]) -> None:
-    """Write the file in whole or not at all (temporary file, then rename)."""
+    """Write the file completely or not at all (temporary file, then rename)."""
     FILE.save(path, *_content(die))
 
 
 def load_die(path: str | os.PathLike[str], program: Program | None = None) -> Die:
-    """Read and verify a file; given a program, refuse the die of another.
+    """Read and verify a file. If a program is given, the die of another program is rejected.
 
     The program names the digest that the file was written with: a description that has gained fields since
     changes nothing of it. Raises FileNotFoundError when there is no such file. Raises CompileError when it is
@@ -281,8 +282,8 @@ def _entry(where: str, array: DieArray, arrays: Arrays) -> dict[str, Any]:
 
 
 def _put_neurons(where: str, neurons: Neurons, arrays: Arrays) -> int:
-    """Store what cannot be computed from the rest of a layer's neurons; return the number of neurons out of
-    reach."""
+    """Store those properties of a layer's neurons that cannot be computed from the others; return the number
+    of neurons out of reach."""
     _put(where, neurons, NEURONS, arrays)
     if neurons.devices is not None:
         arrays[f"{where}.neuron.devices"] = np.stack([_parameters(device) for device in neurons.devices])
@@ -290,8 +291,8 @@ def _put_neurons(where: str, neurons: Neurons, arrays: Arrays) -> int:
 
 
 def _put(where: str, record: Any, names: dict[str, str], arrays: Arrays) -> None:
-    """Copy those attributes in ``names`` that ``record`` has into ``arrays``, under the name after
-    ``where``."""
+    """Copy the attributes ``names`` of ``record``, where it has them, into ``arrays``; their names there
+    begin with ``where``."""
     for name, path in names.items():
         value = record
         for part in path.split("."):
@@ -371,7 +372,8 @@ def _neurons(held: Arrays, unreachable: int, die: Die) -> Neurons:
 
 
 def _parameters(device: NdrModel) -> Floats:
-    """Parameters of a device; for a measured curve, the place of its peak."""
+    """Return the parameters of a device as an array; for a measured curve, voltage and current of its
+    peak."""
     if isinstance(device, MeasuredTable):
         return np.array([device.peak_voltage_V, device.peak_current_A])
     return np.array([getattr(device, f.name) for f in dataclasses.fields(device)], np.float64)  # type: ignore[arg-type]

@@ -51,7 +51,7 @@ from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, Floats, Int
 
 @dataclass(frozen=True)
 class CompiledLayer:
-    """One product on a chip, and its outputs on the samples.
+    """One product compiled for a chip, and its outputs on the calibration samples.
 
     Attributes
     ----------
@@ -71,8 +71,9 @@ class CompiledLayer:
 
 @dataclass(frozen=True)
 class Task:
-    """What a layer is compiled from: weights ``dense``, the patches that samples make (``rows``), and the
-    neurons of the die, None without an activation. ``sums`` (n, M): the float network's, without bias."""
+    """What one layer is compiled from: the weights ``dense``, the patches ``rows`` of the calibration
+    samples, and the die's ``neurons`` (None without an activation). ``sums`` (n, M) are those of the float
+    network, without bias."""
 
     dense: Dense
     chip: Chip
@@ -83,8 +84,8 @@ class Task:
 
     @property
     def is_final(self) -> bool:
-        """Whether the layer's sums are the network's outputs: one step then has to mean the same in all
-        columns."""
+        """Whether the layer's sums are the network's outputs: then one step of p has to stand for the same
+        value in all columns."""
         return self.dense.activation is None and not self.options.column_steps
 
     @property
@@ -94,13 +95,14 @@ class Task:
 
     @property
     def programmed_on(self) -> Chip | None:
-        """The chip whose cells land on their targets, for a nominal die; None: the chip itself."""
+        """For a nominal die, the chip without cell errors on which the cells are programmed; None stands for
+        the chip itself."""
         return without_errors(self.chip) if self.options.nominal else None
 
 
 @dataclass(frozen=True)
 class Converted:
-    """Columns of a layer as calibrated on the samples.
+    """Columns of a layer, calibrated on the samples.
 
     Attributes
     ----------
@@ -133,9 +135,10 @@ class Converted:
 
 @dataclass(frozen=True)
 class Biased:
-    """Biases of a layer: ``added`` (M,) to p, before rounding, ``bias`` (M,), the same in the float network's
-    unit, ``correction`` (M,), the part that makes up for the columns' mean deviation, and ``cells`` that hold
-    biases; ``sigma_out`` of analog columns with them, None with converters."""
+    """Biases of a layer. ``added`` (M,) is the bias on p before rounding, ``bias`` (M,) the same in the float
+    network's unit, and ``correction`` (M,) the part of it that compensates the columns' mean deviation.
+    ``cells`` are the cells that hold biases; ``sigma_out`` is the noise of analog columns including these
+    cells, None with converters."""
 
     added: Floats
     bias: Floats
@@ -152,7 +155,8 @@ def compile_layer(
     rngs: tuple[np.random.Generator, np.random.Generator],
     options: MapOptions,
 ) -> CompiledLayer:
-    """Put one product on a chip, part by part as the signal meets them.
+    """Compile one product for a chip, part by part in the order of the signal: cells, converters, biases,
+    neurons.
 
     ``curves``: those of the program so far, which get the layer's own; ``rngs`` draw the cells, and the
     converters and neurons. Raises CompileError when a noise, bias or scale leaves the arithmetic's range.
@@ -170,7 +174,7 @@ def compile_layer(
 
 
 def program_cells(task: Task, rng: np.random.Generator) -> MappedWeights:
-    """Program the cells."""
+    """Program the layer's cells; return the mapped weights."""
     options, chip = task.options, task.chip
     # Outputs are compared with each other, so one step of p must be the same logit in every column. The ADC's
     # gains ensure this, or, without converters, the weights themselves. A layer with a single transimpedance
@@ -191,7 +195,8 @@ def program_cells(task: Task, rng: np.random.Generator) -> MappedWeights:
 
 
 def convert(task: Task, mapped: MappedWeights, mismatch: Floats) -> Converted:
-    """Set ranges and gains of the columns, ``mismatch`` (2, M), and convert the samples' sums."""
+    """Set ranges and gains of the columns, whose ``mismatch`` (2, M) is given, and convert the sums of the
+    samples."""
     chip, measures, final, exact = task.chip, task.options.mitigation, task.is_final, task.sums
     adc, outputs, bits = task.has_adc, task.dense.outputs, task.chip.input.dac_bits
     sums = task.rows.sums(mapped.codes, chip.array.rows if adc else task.dense.inputs, bits)
@@ -240,7 +245,8 @@ def convert(task: Task, mapped: MappedWeights, mismatch: Floats) -> Converted:
 
 
 def add_bias(task: Task, mapped: MappedWeights, converted: Converted, rng: np.random.Generator) -> Biased:
-    """Set biases, in cells or digital: last, when what the columns lack can be measured."""
+    """Set the biases, in cells or digitally. This comes last, when the remaining mean deviation of each
+    column can be measured, since the biases compensate it."""
     chip, measures, columns, step = task.chip, task.options.mitigation, converted.columns, converted.step
     correction = np.zeros(task.dense.outputs)
     if measures.bias_correction:
@@ -261,7 +267,7 @@ def add_bias(task: Task, mapped: MappedWeights, converted: Converted, rng: np.ra
 def fire(
     task: Task, mapped: MappedWeights, converted: Converted, biased: Biased, curves: Curves
 ) -> CompiledLayer:
-    """Add the neurons, their curves among ``curves``, and compute the outputs on the samples."""
+    """Add the neurons, with their curves appended to ``curves``, and compute the outputs on the samples."""
     dense, rows, neurons, step = task.dense, task.rows, task.neurons, converted.step
     layer, columns = converted.layer, converted.columns
     if biased.sigma_out is not None:
@@ -316,7 +322,7 @@ def fire(
 
 
 def window_for(chip: Chip, activation: Activation, neurons: Neurons) -> Window:
-    """Pre-activations that the curves' tables span."""
+    """Return the range of inputs u that the tables of the layer's curves cover."""
     if neurons.states is not None and neurons.states.shape is not None:
         return widest_window(chip)
     shape = shape_of(activation, chip.neuron)
@@ -327,7 +333,7 @@ def window_for(chip: Chip, activation: Activation, neurons: Neurons) -> Window:
 
 
 def measured(task: Task, mapped: MappedWeights, converted: Converted, biased: Biased) -> dict[str, Any]:
-    """Fields of the report on weights, converters and columns."""
+    """Return the report's fields on weights, converters and columns."""
     dense, chip, rows, step = task.dense, task.chip, task.rows, converted.step
     layer = converted.layer
     if biased.sigma_out is not None:

@@ -53,15 +53,15 @@ def program_of(die: Die, program: Program) -> Program:
 
 
 class _Now(PerKind):
-    """Walk that rewrites each step for the die as it is now."""
+    """Visitor that returns each step with the die's present cells, biases and curves."""
 
     def __init__(self, die: Die, program: Program) -> None:
         self._chip, self._program, self.curves = die.chip, program, Curves()
         self._arrays, self._tables = iter(die.arrays), iter(die.tables)
 
     def product(self, step: Product) -> Product:
-        """Return the product with the array's cells, the biases that cells hold, and a curve for every tuned
-        neuron."""
+        """Return the product with the array's weights, the biases that its cells hold, and a curve for every
+        tuned neuron."""
         array = next(self._arrays)
         layer = dataclasses.replace(step.layer, weights=array.mapped.codes)
         if layer.var_cell:
@@ -81,11 +81,11 @@ class _Now(PerKind):
         return self.curves.fit(np.clip(curve_codes, 0.0, INPUT_MAX), each=True)[0]
 
     def pool(self, step: Pool) -> Pool:
-        """Unchanged: no cell and no device takes part."""
+        """Return the pool unchanged: it uses no cell and no device."""
         return step
 
     def gate(self, step: Gate) -> Gate:
-        """Unchanged: no cell and no device takes part."""
+        """Return the gate unchanged: it uses no cell and no device."""
         return step
 
     def table(self, step: Table) -> Table:
@@ -109,7 +109,7 @@ USUAL = MapOptions()
 
 
 class Mapped(NamedTuple):
-    """A mapped network: its program, its die, and the report of what mapping lost."""
+    """A mapped network: its program, its die, and the report on the errors of mapping."""
 
     program: Program
     die: Die
@@ -127,7 +127,7 @@ def map_network(
     exact: Floats | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Mapped:
-    """Map, program and calibrate a network on a chip.
+    """Map a network onto a chip, program the cells, and calibrate on samples.
 
     Raises CompileError when samples do not fit, or a quantity leaves the arithmetic's range. Raises
     ChipError, PhysicsError or ProgramError when the chip description is invalid, a conductance leaves a
@@ -212,8 +212,8 @@ def map_network(
 
 
 def _later(corrected: Mapped, chip: Chip) -> Mapped:
-    """Return the same chip at ``chip``'s time, with the ranges, gains and biases that it was corrected to
-    earlier."""
+    """Return the mapped network at ``chip``'s time, with the ranges, gains and biases of the earlier time of
+    correction."""
     die = corrected.die.at(chip.conditions.time_since_programming_s)
     program = program_of(die, corrected.program)
     provenance_now = program.provenance | {"chip": chip.as_dict(), "die": die_digest(die)}
@@ -232,8 +232,8 @@ def _provenance(network: Network, chip: Chip, report: CompileReport, measures: M
 
 
 def in_order(network: Network, chip: Chip, samples: Codes, seed: int) -> Network:
-    """Reorder the units of ``network``'s wired layers for chip ``seed``; the function of the network stays
-    the same.
+    """Reorder the units of analog layers that are wired to the next layer, so that stuck cells of chip
+    ``seed`` do the least harm. The function of the network stays the same.
 
     Wired are full analog layers that only the next full layer reads. ``samples`` uint8 (n, inputs).
     """

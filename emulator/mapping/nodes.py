@@ -35,18 +35,19 @@ TABLES = 1 << 33
 
 
 def layer_generators(seed: int, layer: int) -> tuple[np.random.Generator, np.random.Generator]:
-    """Random generators of chip ``seed`` for a product's cells, converters and neurons."""
+    """Return two random generators of chip ``seed`` for a product: one for its cells, one for its converters
+    and neurons."""
     return generator(seed, layer), generator(seed, DEVICES + layer)
 
 
 def generator(seed: int, stream: int) -> np.random.Generator:
-    """Random generator of one stream of chip ``seed``."""
+    """Return the random generator with number ``stream`` of chip ``seed``."""
     return np.random.Generator(np.random.Philox(key=[seed, stream]))
 
 
 def _cut_again(network: Network) -> set[int]:
-    """Shrink the patches of products whose maps are read by patches only, each map by itself: rows and
-    columns outside the patches are never read."""
+    """Return the numbers of the products whose output map is read only as the single source of products and
+    pools: rows and columns of such a map that their patches do not reach need not be computed."""
     maps_asked = network.asked
     for node in network.nodes:
         if node.kind not in ("product", "pool") or len(node.sources) > 1:
@@ -57,7 +58,7 @@ def _cut_again(network: Network) -> set[int]:
 
 
 class Mapper(PerKind):
-    """Map a network's nodes in order, and keep their outputs on the samples.
+    """Maps a network's nodes in order, and keeps their outputs on the samples.
 
     ``codes`` and ``exact``: every map so far, uint8 and float64 in 0..1, of all calls, one call behind the
     other. Where a network has states, those are the float network's own, as codes.
@@ -108,7 +109,7 @@ class Mapper(PerKind):
                 self._codes.append(np.rint(exact * INPUT_MAX).astype(np.uint8))
 
     def program(self) -> Program:
-        """Program of all nodes; call it after the last ``take``."""
+        """Return the program of all nodes; call it after the last ``take``."""
         return Program(
             name=self._network.name,
             rows=self._chip.array.rows,
@@ -138,7 +139,8 @@ class Mapper(PerKind):
         self._exact.append(exact)
 
     def _made(self, step: steps.Step) -> Codes:
-        """Result of a step on the samples, read noise off, computed in parts to limit memory."""
+        """Return the result of a step on the samples without read noise, computed in parts to limit
+        memory."""
         base, slope, count = self._curves.base, self._curves.slope, len(self._codes[0])
         place, parts, batch = At(), [], batch_of([step])
         for start in range(0, count, batch):
@@ -149,7 +151,7 @@ class Mapper(PerKind):
         return np.concatenate(parts)
 
     def pool(self, node: Pool) -> None:
-        """Append the pool step."""
+        """Append the step for a pool."""
         border = 0 if node.of == "max" or node.inside else round(node.pad * INPUT_MAX)
         mul, shift = None, 0
         if node.of == "average":
@@ -169,8 +171,8 @@ class Mapper(PerKind):
         )
 
     def gate(self, node: Gate) -> None:
-        """Append the gate step, in code units: the product of two maps is in units of 1/255 of one map's unit
-        times the other's."""
+        """Append the step for a gate, with gains in code units: a product of two maps in codes is 255 times
+        too large."""
         gains = [term.gain / (INPUT_MAX if term.b is not None else 1) for term in node.terms]
         largest = max(abs(gain) for gain in gains)
         if not 0 < largest < SCALE_MAX:
@@ -188,7 +190,8 @@ class Mapper(PerKind):
         self._steps.append(steps.Gate(terms=terms, gate_shift=shift, zero=round(node.zero * INPUT_MAX)))
 
     def product(self, node: Product) -> tuple[Codes, Floats] | None:
-        """Append the product step; return its maps too, if every patch of the samples was used."""
+        """Append the step for a product. Return its output maps too, as codes and exact values, if every
+        patch of the samples was used."""
         number = len(self.arrays)
         wide = self._laid_out[number]
         rows, every = self._rows(wide)
@@ -220,7 +223,8 @@ class Mapper(PerKind):
         return None
 
     def _rows(self, node: Product) -> tuple[Rows, bool]:
-        """Patches that a product is calibrated on, and whether these are all patches."""
+        """Return the patches on which a product is calibrated, and whether they are all patches of the
+        samples."""
         patches, count = node.patches, len(self._codes[0])
         total = count * patches.positions
         every = patches.positions == 1 or total <= PATCHES_MAX
@@ -243,7 +247,7 @@ class Mapper(PerKind):
         return Rows(codes, exact, patches.groups, second, not wired), every
 
     def table(self, node: Table) -> None:
-        """Append the table step: curves, each over the whole range of input codes."""
+        """Append the step for a table, with curves that each cover the whole range of input codes."""
         outputs = len(node.channel)
         rng = generator(self._seed, TABLES + len(self._steps))
         neurons = make_neurons(node.activation, self._chip, outputs, rng)
@@ -274,7 +278,7 @@ class Mapper(PerKind):
 
 
 def _visited(network: Network, samples: Codes) -> list[float]:
-    """Share of codes that are not 0 in each product's patches, from some of the samples."""
+    """Return for each product what share of the codes in its patches is not 0, on some of the samples."""
     some = samples[np.unique(np.linspace(0, len(samples) - 1, LOOKED_AT[0]).astype(np.int64))]
     maps = network.maps(some.astype(np.float32) / INPUT_MAX)
 
@@ -288,6 +292,7 @@ def _visited(network: Network, samples: Codes) -> list[float]:
 
 
 def _by_call(samples: Array, network: Network) -> Array:
-    """Input maps (calls * n, C, H, W) of samples (n, calls * values), call after call."""
+    """Return the input maps (calls * n, C, H, W) of samples (n, calls * values): all samples of the first
+    time step, then those of the next."""
     calls = samples.reshape(len(samples), network.calls, *network.shape)
     return np.ascontiguousarray(calls.swapaxes(0, 1)).reshape(-1, *network.shape)

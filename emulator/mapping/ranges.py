@@ -41,7 +41,7 @@ FACTORS = np.linspace(1.05, 0.4, 14)
 
 @record()
 class AdcRange:
-    """ADC settings of one layer; ``clipped`` is the fraction of sample conversions that saturate."""
+    """ADC settings of one layer; ``clipped`` is the fraction of conversions on the samples that saturate."""
 
     gain: npt.NDArray[np.uint16]
     offset: npt.NDArray[np.int16]
@@ -55,7 +55,8 @@ class AdcRange:
 
 
 def column_sums(x: Codes, codes: npt.NDArray[np.int16], rows: int, dac_bits: int) -> Ints:
-    """Accumulator values int64 (tiles, slices, n, M) of inputs ``x`` uint8 (n, K), tiles of ``rows`` rows."""
+    """Return the accumulator values, int64 (tiles, slices, n, M), of inputs ``x`` uint8 (n, K), for tiles of
+    ``rows`` rows."""
     sums = [
         array(dac_slice(x[:, k : k + rows], j, dac_bits), codes[k : k + rows])
         for k in range(0, x.shape[1], rows)
@@ -65,7 +66,8 @@ def column_sums(x: Codes, codes: npt.NDArray[np.int16], rows: int, dac_bits: int
 
 
 def partial_sums(sums: Ints, layer: Layer) -> Ints:
-    """Partial sums p (n, M) from ``column_sums``: the readouts of all tiles and slices, added."""
+    """Return the partial sums p (n, M) from the result of ``column_sums``: the read-outs of all tiles and
+    slices, added."""
     p = np.zeros(sums.shape[2:], np.int64)
     for t, j in np.ndindex(sums.shape[:2]):
         p += readout(sums[t, j], layer, j)
@@ -75,7 +77,8 @@ def partial_sums(sums: Ints, layer: Layer) -> Ints:
 def design(
     sums: Ints, weights: npt.NDArray[np.int16], chip: Chip, mitigation: Mitigation, ratio: Floats | None
 ) -> AdcRange:
-    """Choose gain, shift and offset for column sums, int64 (tiles, slices, n, M) of ``column_sums``.
+    """Choose gain, shift and offset of the converters for column sums, int64 (tiles, slices, n, M) as from
+    ``column_sums``.
 
     ``readout.range_policy``: each column has a step of its own, or one is for all. ``ratio`` (M,): when given
     the gains are in exactly this ratio, whatever the policy: an output layer's steps must stand for equal
@@ -122,8 +125,8 @@ def design(
 
 
 def _mean_squares(flat: Floats, centre: Floats, halves: Floats, codes: float, place: Floats) -> Floats:
-    """Mean square errors (F, M) of ranges ``-halves..halves`` (F, M): rounding inside, the distance to the
-    range outside.
+    """Return the mean square errors (F, M) of candidate ranges ``-halves..halves`` (F, M): rounding inside
+    the range, clipping outside.
 
     A few columns of ``flat`` (M, N) at a time, so that all ranges are tried on what the cache holds.
     """
@@ -150,13 +153,14 @@ GAIN_CORRECTION = (0.25, 4.0)
 
 
 def placed(sums: Ints, chip: Chip) -> Floats:
-    """Sums that ideal converters would add to p (n, M): sums (tiles, slices, n, M) at their place values."""
+    """Return the sums (n, M) that ideal converters would add to p, from column sums (tiles, slices, n, M)
+    weighted by the slices' place values."""
     places = (1 << (chip.input.dac_bits * np.arange(sums.shape[1]))).astype(np.float64)
     return np.asarray(np.einsum("tjnm,j->nm", sums, places), np.float64)
 
 
 def build(designed: AdcRange, chip: Chip, mismatch: Floats) -> AdcRange:
-    """Apply the chip's mismatch to the designed converters: gain and offset of every column change.
+    """Return the designed converters with the chip's mismatch in the gain and offset of each column.
 
     ``mismatch`` (2, M): standard normal.
     """
@@ -170,12 +174,13 @@ def build(designed: AdcRange, chip: Chip, mismatch: Floats) -> AdcRange:
 
 
 def trim(built: AdcRange, factor: Floats) -> AdcRange:
-    """Return converters with every column's gain multiplied by ``factor`` (M,)."""
+    """Return converters with each column's gain multiplied by ``factor`` (M,)."""
     return _range(built.gain * factor, built.offset.astype(np.float64), built)
 
 
 def fitted_gain(which: str, wanted: Floats, linear: Floats, unit: Floats | float = 1.0) -> Floats:
-    """Gains (M,) that bring ``linear`` (n, M) closest to ``wanted``, about their means; 1 where dead.
+    """Return the gains (M,) that bring ``linear`` (n, M) closest to ``wanted``, each about its mean; 1 for
+    columns that do not vary.
 
     ``which`` as ``Mitigation.gains`` says: one a column, one for all, or none. ``unit`` (M,): one unit of
     each column's neuron in the unit of the sums; by it columns count that have one gain together.
@@ -193,7 +198,8 @@ def fitted_gain(which: str, wanted: Floats, linear: Floats, unit: Floats | float
 
 
 def row_voltages(x: Codes, chip: Chip) -> Floats:
-    """Root mean square voltage (K,) on the rows over inputs ``x`` uint8 (n, K) and their slices."""
+    """Return the root mean square voltage (K,) on each row, over inputs ``x`` uint8 (n, K) and their
+    slices."""
     bits = chip.input.dac_bits
     power = [np.square(dac_slice(x, j, bits).astype(np.float64)).mean(axis=0) for j in range(slices(bits))]
     rms: Floats = np.sqrt(np.mean(power, axis=0)) / ((1 << bits) - 1) * chip.input.read_voltage_V
@@ -214,12 +220,14 @@ STEP = 2.0 * V_MAX
 
 
 def shift_for(largest: float) -> int:
-    """The largest shift with ``largest`` * 2^shift at most ``SCALE_MAX``, within 0..``SHIFT_MAX``."""
+    """Return the largest shift within 0..``SHIFT_MAX`` for which ``largest`` * 2^shift is at most
+    ``SCALE_MAX``."""
     return int(np.clip(np.floor(np.log2(SCALE_MAX / largest)), 0, SHIFT_MAX))
 
 
 def scale_and_shift(wanted: Floats) -> tuple[Ints, int]:
-    """Integer scale (M,) and vshift with scale / 2^vshift = wanted, the largest scale near 2^16.
+    """Return an integer scale (M,) and vshift with scale / 2^vshift = ``wanted`` and the largest scale near
+    2^16.
 
     A factor above ``STEP`` takes every sum but 0 to an end of the table: a neuron that is a step. Larger ones
     compute the same and are held there.
@@ -237,7 +245,8 @@ def scale_and_shift(wanted: Floats) -> tuple[Ints, int]:
 
 
 def read_sigma_uS(chip: Chip, mapped: MappedWeights) -> float:
-    """Standard deviation of an effective weight at a read: the layer's root mean square, microsiemens.
+    """Return the standard deviation of an effective weight in one read: the root mean square over the layer,
+    microsiemens.
 
     Telegraph noise is in it: drawn for every slice of an inference, where a trap would stay for all of them.
     """
@@ -247,13 +256,13 @@ def read_sigma_uS(chip: Chip, mapped: MappedWeights) -> float:
 
 
 def telegraph_share(chip: Chip, mapped: MappedWeights) -> float:
-    """The part of ``var_cell`` that is telegraph noise, 0..1."""
+    """Return what fraction 0..1 of ``var_cell`` is telegraph noise."""
     read_sigma = read_sigma_uS(chip, mapped)
     return 0.0 if read_sigma == 0 else (chip.cell.telegraph_sigma(mapped.cells.faulted) / read_sigma) ** 2
 
 
 def cell_noise(chip: Chip, mapped: MappedWeights) -> int:
-    """var_cell: read-noise variance of an effective weight, code units squared, Q8.8."""
+    """Return var_cell: the read-noise variance of an effective weight, in squared codes, Q8.8."""
     sigma = read_sigma_uS(chip, mapped) / mapped.full_scale_uS * code_max(chip.cell)
     value = round(sigma * sigma * 256)
     require(value <= 65535, "read noise", f"{sigma:.2f} codes an effective weight", "below 16", CompileError)
@@ -261,7 +270,8 @@ def cell_noise(chip: Chip, mapped: MappedWeights) -> int:
 
 
 def output_noise(chip: Chip, ranges: AdcRange) -> int:
-    """sigma_out: column and ADC noise in accumulator units; the middle column's step stands for all."""
+    """Return sigma_out: column and ADC noise in accumulator units, computed for all columns from the median
+    ADC step."""
     if chip.readout.kind == "analog":
         return 0
     value = round(chip.readout.output_noise_lsb * chip.noise_factor * float(np.median(ranges.lsb)))
@@ -271,7 +281,7 @@ def output_noise(chip: Chip, ranges: AdcRange) -> int:
 
 
 def int32(name: str, values: Floats) -> npt.NDArray[np.int32]:
-    """Rounded to int32, refused from 2^30 on."""
+    """Return values rounded to int32. Raises CompileError, naming ``name``, from 2^30 on."""
     if not np.abs(values).max() < 1 << 30:
         raise CompileError(f"{name} reaches {np.abs(values).max():g} steps of its sums; accepted: below 2^30")
     return np.rint(values).astype(np.int32)
@@ -279,8 +289,8 @@ def int32(name: str, values: Floats) -> npt.NDArray[np.int32]:
 
 @record()
 class Second:
-    """Second operand of a sum: codes and exact values (n, M), and its weight float64 (M,) in the float
-    network."""
+    """Second operand of a product: its codes and exact values (n, M), and its weight float64 (M,) in the
+    float network."""
 
     codes: Codes
     exact: Floats
@@ -289,7 +299,7 @@ class Second:
 
 @record()
 class Rows:
-    """Patches of a product: ``codes`` uint8 and ``exact`` float64 in 0..1, both (n, groups * K).
+    """Input patches of a product: ``codes`` uint8 and ``exact`` float64 in 0..1, both (n, groups * K).
 
     ``movable``: whether its rows are addressed, so that any may drive any physical row; not where an analog
     layer's columns are wired to them.
@@ -302,25 +312,27 @@ class Rows:
     movable: bool = True
 
     def product(self, x: Array, weights: Array) -> Array:
-        """``x`` (n, groups * K) times ``weights`` (K, M), each group of columns on its own inputs: (n, M)."""
+        """Return ``x`` (n, groups * K) times ``weights`` (K, M), with each group of columns reading its own
+        inputs: (n, M)."""
         if self.groups == 1:
             return np.asarray(x @ weights)
         parts = zip(np.split(x, self.groups, axis=1), np.split(weights, self.groups, axis=1), strict=True)
         return np.concatenate([part @ columns for part, columns in parts], axis=1)
 
     def wanted(self, dense: Dense) -> Floats:
-        """Sums of the float network without bias, (n, M)."""
+        """Return the sums (n, M) of the float network, without bias."""
         return np.asarray(self.product(self.exact, dense.weights.astype(np.float64)))
 
     def sums(self, weights: npt.NDArray[np.int16], rows: int, dac_bits: int) -> Ints:
-        """Accumulator values int64 (tiles, slices, n, M)."""
+        """Return the accumulator values, int64 (tiles, slices, n, M); a tile has ``rows`` rows."""
         parts = zip(
             np.split(self.codes, self.groups, axis=1), np.split(weights, self.groups, axis=1), strict=True
         )
         return np.concatenate([column_sums(x, columns, rows, dac_bits) for x, columns in parts], axis=3)
 
     def read_noise(self, layer: Layer, rows: int) -> Floats:
-        """Variance (M,) that read noise adds to p at these inputs, the mean over them; ``rows`` of a tile."""
+        """Return the variance (M,) that read noise adds to p, averaged over these inputs; a tile has ``rows``
+        rows."""
         share, per_tile = layer.outputs // self.groups, layer.tile_rows(rows)
         gain = np.ones(layer.outputs)
         if layer.readout == "adc":
@@ -335,12 +347,14 @@ class Rows:
         return added * np.square(gain)
 
     def one_group(self) -> Codes:
-        """Codes (n * groups, K) as a single row of cells receives them."""
+        """Return the codes (n * groups, K) that one group's rows of cells receive, with the groups' patches
+        one after another."""
         return self.codes.reshape(len(self.codes) * self.groups, -1)
 
 
 def skip_gain(weight: Floats, step: Floats) -> tuple[npt.NDArray[np.uint16], int]:
-    """``skip_gain`` (M,) and ``skip_shift`` of a second operand, ``step`` (M,) the value of one unit of p."""
+    """Return ``skip_gain`` (M,) and ``skip_shift`` for a second operand; ``step`` (M,) is the value of one
+    unit of p."""
     gain = weight / (INPUT_MAX * step)
     largest = max(float(gain.max()), 1e-12)
     shift = shift_for(largest)

@@ -59,7 +59,7 @@ class Mitigation:
         require_field(self, in_range, "write_verify_tolerance_percent", "above 0, at most 100")
 
     def calibrates_gain(self, chip: Chip) -> bool:
-        """Whether column gains are calibrated on this chip."""
+        """Return whether column gains are calibrated on this chip."""
         if self.gain_calibration is not None:
             return self.gain_calibration
         return bool(
@@ -71,7 +71,8 @@ class Mitigation:
         )
 
     def gains(self, chip: Chip, *, final: bool) -> str:
-        """How many gains a layer's calibration sets: ``column`` (one each), ``common`` (one) or ``none``.
+        """Return how many gains a layer's calibration sets: ``column`` (one for each column), ``common`` (a
+        single one) or ``none``.
 
         ``final``: the layer's sums are the network's outputs.
         """
@@ -84,7 +85,7 @@ class Mitigation:
         return "common" if chip.readout.is_circuit else "column"
 
     def compensates_wires(self, chip: Chip) -> bool:
-        """Whether targets are raised against the losses of this chip's wires."""
+        """Return whether target conductances are raised to compensate the losses of this chip's wires."""
         compensates = chip.readout.is_circuit if self.wire_compensation is None else self.wire_compensation
         return bool(compensates and (chip.array.wire_resistance_ohm or chip.array.access_resistance_ohm))
 
@@ -153,7 +154,7 @@ SNR_MIN_DB = 6.0
 
 
 def unused_parts(activations: Iterable[Activation | None], chip: Chip) -> tuple[str, ...]:
-    """One line for each part of ``chip`` that changes nothing in a network with these activations."""
+    """Return a line for each part of ``chip`` that has no effect in a network with these activations."""
     lines = []
     hidden = [activation for activation in activations if activation is not None]
     exact = sorted({activation.name for activation in hidden if not isinstance(activation, Ndr)})
@@ -246,7 +247,7 @@ class LayerReport:
     pulses: PulseCount | None = None
 
     def warnings(self) -> Iterator[str]:
-        """Warnings, one line each: values that were cut, and results that are hardly good enough."""
+        """Yield one-line warnings: values that were cut, and results that are barely good enough."""
         if self.saturated_codes:
             yield (
                 f"{self.saturated_codes} of {2 * self.inputs * self.outputs} conductances are beyond the "
@@ -292,8 +293,9 @@ class LayerReport:
 
 @dataclass(frozen=True, kw_only=True)
 class TableReport:
-    """One table step: number of functions (E), distinct curves among them, largest error of a curve's
-    straight pieces in output steps, and functions whose peak or height the chip's ECRAM cannot reach."""
+    """Report on one table step: number of functions (E), number of distinct curves among them, largest error
+    of a curve's straight segments in output steps, and number of functions whose peak or height the chip's
+    ECRAM cannot reach."""
 
     functions: int
     curves: int
@@ -303,7 +305,7 @@ class TableReport:
 
 @record(kw_only=True)
 class CompileReport:
-    """Report of a whole network: names of chip and network, samples used for calibration, and a report for
+    """Report on a whole network: names of chip and network, number of calibration samples, and a report for
     each layer and table step."""
 
     network: str
@@ -323,7 +325,7 @@ class CompileReport:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Values that were cut, and parts of the chip that are not used, one line each."""
+        """One line for each kind of values that were cut, and for each part of the chip that is not used."""
         lines = [f"layer {i}: {line}" for i, layer in enumerate(self.layers) for line in layer.warnings()]
         lines += [
             f"table {i}: {table.unreachable} of {table.functions} functions want a curve the ECRAM does not "
@@ -334,7 +336,8 @@ class CompileReport:
         return (*lines, *self.unused)
 
     def worst_layers(self) -> list[tuple[str, str]]:
-        """The layers with the worst signal-to-error ratio, with their largest cause and the remedy for it."""
+        """Return the layers with the lowest signal-to-error ratio, as (name, text with the largest cause),
+        followed by the remedies for these causes."""
         order = sorted(range(len(self.layers)), key=lambda i: self.layers[i].noisy_snr_db)
         rows = [
             (
@@ -363,5 +366,5 @@ class CompileReport:
         return titled(f"{self.network} on {self.chip}, die {self.seed}", head, rows)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain types, for JSON."""
+        """Return the fields as plain types for JSON."""
         return dataclasses.asdict(self)

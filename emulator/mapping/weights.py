@@ -45,7 +45,7 @@ HEADROOM_SIGMAS = 4.0
 
 @record()
 class MappedWeights:
-    """One layer's weights on a chip; arrays (K, M) unless said otherwise.
+    """The weights of one layer on a chip; arrays are (K, M) unless another shape is stated.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class MappedWeights:
 
     @property
     def effective(self) -> Floats:
-        """The float weights the codes stand for, (K, M)."""
+        """Float weights (K, M) that the codes stand for."""
         return self.codes * self.unit
 
 
@@ -98,7 +98,8 @@ def code_max(cell: Cell) -> int:
 
 
 def full_scale(chip: Chip) -> float:
-    """Conductance of the largest code in microsiemens: every level with its headroom fits below."""
+    """Return the conductance of the largest code in microsiemens, chosen so that every level lies below it
+    even with its expected errors."""
     cell, time = chip.cell, chip.conditions.time_since_programming_s
     targets = level_targets(cell)
     rise = np.maximum(cell.drift_model.shift(targets, time), 0.0)
@@ -107,8 +108,8 @@ def full_scale(chip: Chip) -> float:
 
 
 def column_limits(weights: Array, levels: int, *, uniform: bool = False) -> Floats:
-    """Choose the limit s (M,) of each column: of its largest weight times ``LIMIT_FACTORS`` the one with the
-    least error.
+    """Choose the limit s (M,) of each column: its largest weight times the one of ``LIMIT_FACTORS`` with the
+    smallest error.
 
     The error is the mean square of limiting and rounding to ``levels`` levels a side. No limit is below
     1 / ``LIMIT_SPAN`` of the largest (1 for a layer of zeros), so a dead column keeps to the scale of the
@@ -142,7 +143,7 @@ def map_weights(
     programmed_on: Chip | None = None,
     movable: bool = False,
 ) -> MappedWeights:
-    """Map and program float weights (K, M) onto differential pairs.
+    """Map float weights (K, M) to differential pairs of cells and program the cells.
 
     Raises PhysicsError when a target conductance lies outside the error model's fitted range.
 
@@ -197,8 +198,8 @@ def map_weights(
 
 
 def conductance_codes(cells: Cells, top: int, scale: float) -> tuple[npt.NDArray[np.int16], int]:
-    """Signed codes int16 (K, M) of pairs of cells, code ``top`` at ``scale`` uS, and the number of
-    conductances above that."""
+    """Return signed codes int16 (K, M) of pairs of cells, where code ``top`` stands for ``scale`` uS, and the
+    number of conductances above ``scale``."""
     plus, minus = np.rint(cells.effective * (top / scale)).astype(np.int64)
     saturated = int((plus > top).sum() + (minus > top).sum())
     return (np.minimum(plus, top) - np.minimum(minus, top)).astype(np.int16), saturated
@@ -209,8 +210,8 @@ BIAS_ROWS_MAX = 64
 
 @record()
 class Columns:
-    """M analog columns: ``gain`` float64 (M,) near 1, ``offset`` float64 (M,) and the standard deviation of
-    their noise, both in accumulator units."""
+    """M analog columns: ``gain`` float64 (M,) near 1, ``offset`` float64 (M,) and the standard deviation
+    ``noise``, the last two in accumulator units."""
 
     gain: Floats
     offset: Floats
@@ -219,7 +220,7 @@ class Columns:
 
 @record()
 class BiasCells:
-    """Rows of cells whose input is always full.
+    """Rows of cells that hold biases; their input is always at full scale.
 
     ``mapped`` (R, M); ``asked`` float64 (M,): the biases they were programmed to hold; ``fixed`` float64
     (M,): what else is in the program's bias. Both in accumulator units.
@@ -231,21 +232,23 @@ class BiasCells:
 
     @property
     def current(self) -> Floats:
-        """Sum of the bias rows on every column, accumulator units (M,)."""
+        """Sum of the bias rows in each column, accumulator units (M,)."""
         return np.asarray(INPUT_MAX * self.mapped.codes.sum(axis=0, dtype=np.float64), np.float64)
 
     @property
     def total(self) -> Floats:
-        """The program's bias before rounding, (M,)."""
+        """Bias of each column in the program, before rounding, (M,)."""
         return np.asarray(self.current + self.fixed, np.float64)
 
     def noise(self, var_cell: int) -> float:
-        """Standard deviation of the rows' read noise, accumulator units; ``var_cell`` as the layer's."""
+        """Return the standard deviation of the bias rows' read noise, in accumulator units; ``var_cell`` is
+        that of the layer."""
         return float(np.sqrt(var_cell / 256 * len(self.mapped.codes)) * INPUT_MAX)
 
 
 def build_columns(p: Floats, chip: Chip, mismatch: Floats, *, final: bool) -> Columns:
-    """Build the columns that receive sums ``p`` (n, M) of the samples; ideal columns if there are converters.
+    """Return the analog columns that receive the sums ``p`` (n, M) of the samples; ideal columns if the chip
+    has converters.
 
     ``mismatch`` (2, M): standard normal, gain and offset. The sums of a ``final`` layer leave the chip as
     they are: what reads them there is not part of it, so its gain is 1.
@@ -265,8 +268,8 @@ def build_columns(p: Floats, chip: Chip, mismatch: Floats, *, final: bool) -> Co
 def program_bias(
     bias: Floats, mapped: MappedWeights, chip: Chip, rng: np.random.Generator, **how: Any
 ) -> MappedWeights:
-    """Program as many rows of cells as ``bias`` (M,), in the float network's unit, needs beside the weights
-    ``mapped``. ``how``: options of ``map_weights``.
+    """Program as many rows of cells as the biases ``bias`` (M,) need, in the float network's unit and with
+    the limits of the weights ``mapped``. ``how``: options of ``map_weights``.
 
     A column's levels are spread over its rows as evenly as whole levels go, so that a bias has the levels of
     a weight, however many rows it takes. Raises CompileError when that is more than ``BIAS_ROWS_MAX``.
@@ -290,8 +293,8 @@ def program_bias(
 
 
 def total_noise(columns: Columns | None, bias: BiasCells | None, var_cell: int) -> int:
-    """Compute sigma_out of an analog layer from columns and bias rows, in accumulator units. Raises
-    CompileError when it leaves the arithmetic's range."""
+    """Return sigma_out of an analog layer, from columns and bias rows, in accumulator units. Raises
+    CompileError when it exceeds the arithmetic's range."""
     parts = [0.0 if columns is None else columns.noise, 0.0 if bias is None else bias.noise(var_cell)]
     value = round(math.hypot(*parts))
     if value > SIGMA_MAX:
@@ -304,8 +307,8 @@ FIXED_MAX = 65535
 
 
 def variation_of(chip: Chip) -> Variation:
-    """Describe how the chip's cells spread, by target code: programming error, drift to the chip's time,
-    stuck cells.
+    """Return the law of the differences between virtual chips: by target code, the programming error and the
+    drift to the chip's time, and the shares of stuck cells.
 
     A target code a stands for the conductance g_min + a * unit; codes beyond g_max are never targets and
     repeat its entry. Programming error and drift add as variances. Wire and access resistance lower the
@@ -341,7 +344,7 @@ def variation_of(chip: Chip) -> Variation:
 
 
 def without_errors(chip: Chip) -> Chip:
-    """Return the chip with cells that land on their targets and stay there."""
+    """Return the chip with cells that reach their targets exactly and stay there."""
     cell = dataclasses.replace(
         chip.cell, programming_error="ideal", drift="none", stuck_low_percent=0.0, stuck_high_percent=0.0
     )

@@ -22,8 +22,8 @@ WRITE_VERIFY_ATTEMPTS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One compilation on the golden model: its score in ``measure``, and SNR in dB against the float
-    network."""
+    """Result of one compilation on the golden model: its score in ``measure``, and its SNR in dB relative to
+    the float network."""
 
     name: str
     measure: str
@@ -31,13 +31,13 @@ class Outcome:
     snr_db: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain types, for JSON; the score stands under the measure's name."""
+        """Return the fields as plain types for JSON; the score has the name of the measure as its key."""
         return {"name": self.name, "snr_db": self.snr_db, self.measure: self.score}
 
 
 def mitigations(chip: Chip) -> dict[str, Mitigation]:
-    """Sets of measures to compare: none, the defaults, the defaults without each one, and write-verify
-    added."""
+    """Return the sets of measures to compare, by name: none, the defaults, the defaults with each measure
+    switched over in turn, and the defaults with write-verify."""
     default = Mitigation()
     default = dataclasses.replace(
         default,
@@ -74,7 +74,8 @@ def mitigation_benefits(
     reads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Outcome]:
-    """Accuracy and SNR with each set of ``mitigations``, means over chips; ``reads``: read noise's seed."""
+    """Return score and SNR for each set of ``mitigations``, as means over chips; ``reads`` is the seed of the
+    read noise."""
     outcomes: list[Outcome] = []
     cases = mitigations(chip)
     for name, measures in cases.items():
@@ -104,7 +105,7 @@ def judge(
     seed: int = 0,
     noise: bool = True,
 ) -> Outcome:
-    """Score, and SNR, of one compiled network on the golden model; ``task`` as for ``explain``."""
+    """Return score and SNR of one compiled network on the golden model; ``task`` as for ``explain``."""
     out = Core(compiled.program).infer(x, seed=seed, noise=noise)
     logits = out.astype(np.float64) * (compiled.program.meaning.output_step or 1.0)
     reference = network.forward(x.astype(np.float32) / np.float32(255)).astype(np.float64)

@@ -22,12 +22,13 @@ SNR_MAX_DB = 100.0
 
 
 def accuracy(outputs: Array, labels: Array) -> float:
-    """Fraction of rows whose largest output (the first of equals) is the label's; NaN without any."""
+    """Return the fraction of rows whose largest output (the first of equal ones) is the label's; NaN without
+    rows."""
     return float((outputs.argmax(axis=1) == labels).mean()) if len(labels) else float("nan")
 
 
 class Judge:
-    """Judge outputs (n, M) in the model's unit by labels in the form of ``Task.answers``.
+    """Scores outputs (n, M), in the model's unit, against labels in the form of ``Task.answers``.
 
     Without a ``task``, integers (n,) are classes and anything else is values (n, M).
     """
@@ -45,12 +46,12 @@ class Judge:
         return self.task.measure
 
     def score(self, out: Floats) -> float:
-        """The measure of outputs."""
+        """Return the score of outputs in the measure."""
         return self.task.score(out, self.labels)
 
     def judged(self, out: Floats) -> dict[str, Any]:
-        """Score of outputs; for tasks whose samples are right or wrong also how many were lost and won
-        against the reference."""
+        """Return the score of outputs. For tasks whose samples are right or wrong, also return how many
+        samples became wrong (lost) and right (won) compared with the reference."""
         row: dict[str, Any] = {"score": self.score(out)}
         if self._known is not None:
             right = self.task.right(out, self.labels)
@@ -66,7 +67,8 @@ def _task_by(labels: Array, outputs: int) -> Task:
 
 @dataclass(frozen=True)
 class Row:
-    """One cause. SNR in dB against the float network's outputs; ``score`` in the explanation's measure.
+    """Effect of one cause of error: SNR in dB relative to the float network's outputs, and ``score`` in the
+    explanation's measure.
 
     ``lost`` counts samples that the float network has right and this one wrong, ``won`` the reverse.
     ``*_corrected``: with the column gains and biases fitted on the samples, as compiling does; None for the
@@ -87,8 +89,9 @@ class Row:
 
 @record(kw_only=True)
 class Explanation:
-    """All rows, causes first; ``measure`` is one of ``spec.task.MEASURES``, ``reference`` the float
-    network's."""
+    """Table of the causes of error of a mapped network, one row per cause, then the rows for all causes and
+    for the program. ``measure`` is one of ``spec.task.MEASURES``; ``reference`` is the float network's
+    score."""
 
     network: str
     chip: str
@@ -99,11 +102,11 @@ class Explanation:
 
     @property
     def program(self) -> Row:
-        """The row of the program itself."""
+        """Row of the compiled program itself."""
         return self.row(PROGRAM)
 
     def row(self, cause: str) -> Row:
-        """The row of that name."""
+        """Return the row of the cause with that name."""
         return next(row for row in self.rows if row.cause == cause)
 
     def _repr_html_(self) -> str:
@@ -112,7 +115,7 @@ class Explanation:
         return titled(title, ("cause", self.measure.replace("_", " "), "SNR, dB", "covers"), rows)
 
     def said(self, value: float | None) -> str:
-        """Format a value of ``measure`` in words."""
+        """Return a value of ``measure`` as text."""
         if value is None:
             return ""
         return f"{100 * value:.2f} %" if self.is_share else f"{value:.4g}"
@@ -123,7 +126,7 @@ class Explanation:
         return self.measure in (ACCURACY, LABEL_ACCURACY)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain types, for JSON; scores stand under the measure's name."""
+        """Return the fields as plain types for JSON; scores have the name of the measure as their key."""
         plain = dataclasses.asdict(self)
         for row in plain["rows"]:
             row[self.measure], row[f"{self.measure}_corrected"] = row.pop("score"), row.pop("score_corrected")
@@ -142,7 +145,7 @@ def explain(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Explanation:
-    """Break a mapped network's loss down.
+    """Compute what each cause of error costs a mapped network in score and SNR.
 
     Every cause is read from the one die in hand: the programming error of its cells, not of cells at large.
     Causes do not add up: noise powers do when errors are small and independent, accuracies hardly ever.
@@ -204,8 +207,9 @@ def _corrected(field: str) -> str:
 
 
 def snr_db(reference: Floats, out: Floats) -> float:
-    """Power of ``reference`` (n, M) about its columns' means over that of ``out - reference``, decibels;
-    ``-SNR_MAX_DB`` at least, as where ``reference`` does not vary."""
+    """Return the signal-to-noise ratio in decibels: the power of ``reference`` (n, M) about its columns'
+    means, over the power of ``out - reference``. At least ``-SNR_MAX_DB``, also if ``reference`` does not
+    vary."""
     error = float(np.square(out - reference).mean(axis=0).sum())
     signal = float(reference.var(axis=0).sum())
     if error <= signal * 10 ** (-SNR_MAX_DB / 10):

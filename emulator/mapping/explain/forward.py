@@ -71,7 +71,7 @@ CAUSES: dict[str, str] = {
 
 
 def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Floats]:
-    """Error of each cause on the float weights of this die, (K, M) in their unit.
+    """Return by how much each cause changes the float weights on this die, (K, M) in the weights' unit.
 
     The changes are consecutive differences along the chain float, levels, programmed, aged, faulted,
     effective, codes, so their sum is exactly the difference of the chip's weights from the float network's.
@@ -108,7 +108,7 @@ def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Float
 
 @record()
 class Stage:
-    """One product of the die: its integers, its part of the die, and the change that each cause makes to its
+    """One product on the die: its integer layer, its array, and by how much each cause changes its float
     weights.
 
     ``telegraph``: the part of its cells' read noise that is telegraph noise, 0..1. ``compression`` (M,): what
@@ -125,12 +125,12 @@ class Stage:
 
     @property
     def activation(self) -> Activation | None:
-        """Activation of the float network."""
+        """Activation of the product in the float network."""
         return self.node.dense.activation
 
 
 def stages(network: Network, program: Program, die: Die) -> list[Stage]:
-    """Stages of a mapped network for ``Forward``, product by product."""
+    """Return the stages of a mapped network, one for each product, for ``Forward``."""
     built: list[Stage] = []
     for node, step, array in zip(network.products, program.products, die.arrays, strict=True):
         wide = blocked(packed(node, step.patches.groups), step.block)
@@ -143,7 +143,8 @@ def stages(network: Network, program: Program, die: Die) -> list[Stage]:
 
 
 def _compression(die: Die, number: int, columns: int) -> Floats:
-    """Compression (M,) of the columns of product ``number``, the same for a die whenever it is asked."""
+    """Return the compression (M,) of the columns of product ``number``; the same die always has the same
+    values."""
     readout = die.chip.readout
     lost = readout.compression_percent / 100
     drawn = np.random.Generator(np.random.Philox(key=[die.seed, number])).standard_normal(columns)
@@ -153,7 +154,8 @@ def _compression(die: Die, number: int, columns: int) -> Floats:
 
 @dataclass(eq=False)
 class Forward(FloatArithmetic):
-    """Outputs in the float network's unit, with the named causes on and all others off.
+    """Forward pass in floats, in the float network's unit, with the named causes of error on and all others
+    off.
 
     ``seed`` is of the read noise; this model's draws are not the golden model's. ``corrections``: column
     gains and biases of each product, found on samples.
@@ -168,7 +170,8 @@ class Forward(FloatArithmetic):
     corrections: list[tuple[Floats, Floats]] = field(default_factory=list)
 
     def correct(self, samples: Codes) -> None:
-        """Correct gains (where the chip can set them) and biases on ``samples`` uint8 (n, inputs)."""
+        """Compute corrections of gains (if the chip can set them) and biases from ``samples`` uint8 (n,
+        inputs)."""
         positions_max = max((s.node.patches.positions for s in self.built), default=1)
         few = samples if positions_max == 1 else samples[: max(16, CORRECTED_ROWS // positions_max)]
         exact = self.network.calls_of(few / INPUT_MAX)
@@ -178,20 +181,20 @@ class Forward(FloatArithmetic):
         self.causes = causes
 
     def logits(self, x: Codes) -> Floats:
-        """Outputs (n, outputs) of input codes uint8 (n, inputs)."""
+        """Return the outputs (n, outputs) for input codes uint8 (n, inputs)."""
         values_max = max((s.node.patches.positions * s.weights.shape[0] for s in self.built), default=1)
         batch = max(1, VALUES_MAX // values_max)
         parts = [self._run(x[i : i + batch], None, i) for i in range(0, len(x), batch)]
         return np.concatenate(parts)
 
     def _run(self, x: Codes, exact: list[Maps] | None, first: int = 0) -> Floats:
-        """Maps of the last call from sample ``first`` on; ``exact``: the float network's maps of every call,
-        given while corrections are determined."""
+        """Return the outputs (n, outputs) of samples that are numbered from ``first`` for the read noise.
+        ``exact``: the float network's maps of every time step, given while corrections are computed."""
         self._exact, self._first = exact, first
         return np.asarray(last(self.network.run(self, x / INPUT_MAX))[-1].reshape(len(x), -1))
 
     def coded(self, y: Floats) -> Floats:
-        """Round values to codes, if that is among the causes."""
+        """Return values rounded to codes, if that is among the causes, else unchanged."""
         return unit_codes(y) if "DAC" in self.causes else y
 
     def table(self, at: At, node: Table, maps: Maps) -> Floats:  # type: ignore[override]
@@ -254,8 +257,8 @@ class Forward(FloatArithmetic):
     def _converted(
         self, stage: Stage, rows: Rows, weights: Floats, rng: np.random.Generator, samples: int
     ) -> Floats:
-        """Pre-activations without bias, through tiles, slices, noise and converters; the rows are of
-        ``samples`` inferences."""
+        """Return the pre-activations without bias, with the effects of tiles, slices, noise and converters.
+        ``rows`` holds the patches of ``samples`` samples, equally many for each sample."""
         layer, array = stage.layer, stage.array
         adc, bits = layer.readout == "adc", layer.dac_bits
         per_tile = layer.tile_rows(self.die.chip.array.rows)
@@ -294,7 +297,8 @@ class Forward(FloatArithmetic):
         return np.asarray(total * array.mapped.unit / INPUT_MAX)
 
     def _trapped(self, stage: Stage, rows: Rows, per_tile: int, samples: int) -> Floats:
-        """What traps add to the sums of every tile and slice, (tiles, slices, rows, M)."""
+        """Return what traps (telegraph noise) add to the sums of every tile and slice, (tiles, slices, rows,
+        M)."""
         number = next(i for i, other in enumerate(self.built) if other is stage)
         traps = Traps(stage.array.mapped, self.die.chip, self.die.seed, self.seed, number)
         bits, inputs = stage.layer.dac_bits, stage.layer.inputs
@@ -325,8 +329,8 @@ class Forward(FloatArithmetic):
         return self.coded(self._looked_up(curve_codes, curve_of, voltage))
 
     def _neurons(self, held: Neurons | None, activation: Activation, outputs: int) -> Neurons:
-        """Curves of the die's devices (``held``; None if there are none) or of those that the network was
-        trained with, with or without their resistance."""
+        """Return the neurons for the present causes, with or without series resistance: the die's own
+        (``held``), or those with which the network was trained. ``held`` is None if the die has none."""
         if "NDR device" in self.causes and held is not None:
             return held if "load line" in self.causes else without_load(held, self.die.chip)
         heights, peaks = heights_and_peaks(activation, outputs)
@@ -336,7 +340,8 @@ class Forward(FloatArithmetic):
         return Neurons(heights, peaks, lambda u: trained_outputs(activation, u * peaks), False, 0)
 
     def _shape(self, activation: Activation) -> Shape:
-        """Trained curve or the nominal device's curve, with or without the chip's resistance."""
+        """Return the curve with which the network was trained or that of the nominal device, with or without
+        the chip's series resistance, according to the causes."""
         neuron, shape = self.die.chip.neuron, trained_shape(activation)
         if not isinstance(activation, Ndr):
             return shape
@@ -347,8 +352,8 @@ class Forward(FloatArithmetic):
         return lambda u: np.clip(model.shape(u), 0.0, 1.0)
 
     def _looked_up(self, wanted: Floats, which: npt.NDArray[np.intp], voltage: Array) -> Floats:
-        """Outputs 0..1, not rounded to codes, of tables of the curves ``wanted``; ``which`` (M,) selects each
-        neuron's curve; voltages in codes (..., M)."""
+        """Return outputs 0..1, not rounded to codes, from tables fitted to the curves ``wanted``; ``which``
+        (M,) is the number of each neuron's curve, and ``voltage`` (..., M) is in voltage codes."""
         table = fit_pwl(wanted)
         v = np.clip(np.floor(voltage + 0.5), V_MIN, V_MAX).astype(np.int64) - V_MIN
         f = SEGMENT_BITS
@@ -363,7 +368,7 @@ def _single(node: Pool | Gate, maps: Maps) -> dict[int, npt.NDArray[np.float32]]
 
 
 def _sliced(x: Floats, bits: int) -> list[Floats]:
-    """Split inputs into slices in code units; a fraction below one code goes with slice 0."""
+    """Split inputs into input slices, in units of codes; the fraction below one code goes with slice 0."""
     if bits == 8:
         return [x]
     integers = np.floor(x).astype(np.int64)

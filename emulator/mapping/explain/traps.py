@@ -23,7 +23,8 @@ Bools = npt.NDArray[np.bool_]
 
 
 def _mixed(words: Words) -> Words:
-    """Pseudo-random words uint64 (SplitMix64's finaliser; Steele, Lea and Flood, OOPSLA 2014)."""
+    """Return pseudo-random words uint64 from ``words`` (SplitMix64's finaliser; Steele, Lea and Flood, OOPSLA
+    2014)."""
     words = words + np.uint64(0x9E3779B97F4A7C15)
     words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -31,7 +32,7 @@ def _mixed(words: Words) -> Words:
 
 
 class Traps:
-    """The traps of one product's cells on a die.
+    """The traps (telegraph noise) in one product's cells on a die.
 
     ``cell`` (T,): index of each trapped cell among the product's, flat (2, K, M); ``change`` (T,): what a
     full trap takes from its pair's weight and an empty one adds, half of the step, in codes.
@@ -58,7 +59,8 @@ class Traps:
         self._anew = np.uint64(2 / law.telegraph_dwell * (2**64 - 2**12))
 
     def weights(self, first: int, count: int) -> Iterator[Floats]:
-        """What traps add to the weights (K, M), in codes, at each inference from ``first`` on."""
+        """Yield what traps add to the weights (K, M), in codes, at each of ``count`` inferences from number
+        ``first`` on."""
         full = self._states(first)
         pairs = int(np.prod(self._shape[1:]))
         added = np.zeros(pairs)
@@ -76,13 +78,14 @@ class Traps:
     def _draws(
         self, inference: int, which: slice | npt.NDArray[np.intp] = slice(None)
     ) -> tuple[Bools, Bools]:
-        """Whether each trap draws its state anew at this inference, and the state it then takes."""
+        """Return whether each trap draws a new state at this inference, and the state that it would then
+        have."""
         with np.errstate(over="ignore"):
             words = _mixed(self._keys[which] + np.uint64(inference))
             return words < self._anew, _mixed(words) & np.uint64(1) == 1
 
     def _states(self, inference: int) -> Bools:
-        """Whether each trap is full; before inference 0 the draw of 0 holds."""
+        """Return whether each trap is full at this inference; every trap draws a state at inference 0."""
         full = np.zeros(len(self.cell), np.bool_)
         open_traps = np.arange(len(self.cell))
         for moment in range(inference, -1, -1):
