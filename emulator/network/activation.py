@@ -29,7 +29,7 @@ NAMED: dict[str, Callable[[Array], Array]] = {
 
 @record()
 class Ndr:
-    """One NDR neuron per output: ``height * f(v / peak)``.
+    """Activation of one NDR neuron per output: ``height * f(v / peak)``.
 
     ``f`` is the shape of the device, 1 at its peak: ``x * exp(1 - x)``, or a ``curve`` of the network's own.
 
@@ -67,11 +67,12 @@ class Ndr:
 
     @property
     def individual(self) -> bool:
-        """Whether every neuron has a shape of its own."""
+        """Whether every neuron has a curve of its own."""
         return self.curve is not None and len(self.curve) > 2
 
     def shape(self, u: Array) -> npt.NDArray[np.float64]:
-        """f(u), the curve in its own unit, of any shape; (..., M) where every neuron has its own."""
+        """Return f(u), the curve in its own unit, for an array u of any shape; the result is (..., M) if
+        every neuron has a curve of its own."""
         if self.curve is None:
             return tunnel(u)
         points = self.curve.astype(np.float64)
@@ -82,20 +83,20 @@ class Ndr:
         return np.stack(columns, axis=-1)
 
     def of(self, neurons: npt.ArrayLike) -> Ndr:
-        """These of its neurons, by number, in this order."""
+        """Return the activation of the neurons with the numbers ``neurons``, in this order."""
         index, curve = np.asarray(neurons), self.curve
         if curve is not None and self.individual:
             curve = np.concatenate([curve[:1], curve[1:][index]])
         return Ndr(self.peak[index], self.height[index], curve)
 
     def __call__(self, v: Floats) -> Floats:
-        """Outputs in [0, 1] of pre-activations ``v`` (..., M)."""
+        """Return the outputs, in [0, 1], of pre-activations ``v`` (..., M)."""
         return (self.height * self.shape(v / self.peak)).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class Named:
-    """A named unary activation (a key of ``NAMED``), the same for every neuron of the layer."""
+    """Activation given by name (a key of ``NAMED``), the same for every neuron of the layer."""
 
     name: str
 
@@ -103,13 +104,14 @@ class Named:
         require(self.name in NAMED, "activation", repr(self.name), f"ndr, {', '.join(NAMED)}", NetworkError)
 
     def __call__(self, v: Floats) -> Floats:
-        """Outputs in [0, 1] of pre-activations ``v``."""
+        """Return the outputs, in [0, 1], of pre-activations ``v``."""
         return NAMED[self.name](v).astype(np.float32)
 
 
 @record()
 class Sampled:
-    """Any unary function, the same for every neuron of the layer: linear between points, held at the ends.
+    """Activation given by points, the same for every neuron of the layer: linear between the points, constant
+    beyond them.
 
     Raises NetworkError when the points do not rise or an output is out of range. ``name``: what it samples,
     for messages and reports. ``points``: float32 (2, P), P >= 2: rising pre-activations, then outputs in
@@ -129,12 +131,12 @@ class Sampled:
         return float(self.points[0, 0]), float(self.points[0, -1])
 
     def shape(self, u: Array) -> npt.NDArray[np.float64]:
-        """The function at ``u``, of any shape."""
+        """Return the function's values at ``u`` (any shape)."""
         values: npt.NDArray[np.float64] = np.interp(u, *self.points.astype(np.float64))
         return values
 
     def __call__(self, v: Floats) -> Floats:
-        """Outputs in [0, 1] of pre-activations ``v``."""
+        """Return the outputs, in [0, 1], of pre-activations ``v``."""
         return self.shape(v).astype(np.float32)
 
 
@@ -142,8 +144,8 @@ Activation = Ndr | Named | Sampled
 
 
 def _curve(field: str, points: npt.ArrayLike, neurons: int = 1) -> Floats:
-    """float32 (2, P) or (1 + ``neurons``, P) with rising first row and the others in 0..1, or
-    NetworkError."""
+    """Return points as float32 (2, P) or (1 + ``neurons``, P). Raises NetworkError unless the first row rises
+    and the others are in 0..1."""
     curve = np.ascontiguousarray(points, np.float32)
     if curve.ndim != 2 or len(curve) not in (2, 1 + neurons) or curve.shape[1] < 2:
         more = "" if neurons == 1 else f" or ({1 + neurons}, P)"

@@ -12,17 +12,19 @@ from ndrite.emulator.spec.flow import filled
 
 
 class FloatArithmetic(PerKind):
-    """In single precision; a subclass that computes otherwise overrides what differs."""
+    """Arithmetic of the float network, in single precision; subclasses for other arithmetics override what
+    differs."""
 
     lowest = 0.0
     """Around a map whose largest values are taken."""
 
     def product(self, at: At, node: Product, maps: Maps) -> Array:
-        """``activation(patches(x) @ weights + bias + skip_weight * skip)``."""
+        """Return the result of a product: ``activation(patches(x) @ weights + bias + skip_weight *
+        skip)``."""
         return node.patches.place(self.function(at, node.dense.activation, self.sums(node, maps)), node.block)
 
     def pool(self, at: At, node: Pool, maps: Maps) -> Array:
-        """The largest of each window, or its average."""
+        """Return the largest value of each window, or its average."""
         border = self.lowest if node.of == "max" else 0.0 if node.inside else self.number(node.pad)
         windows = node.patches.windows(node.source(maps), border)
         if node.of == "max":
@@ -31,12 +33,12 @@ class FloatArithmetic(PerKind):
         return filled(self.held(mean * node.gain), node.block)
 
     def table(self, at: At, node: Table, maps: Maps) -> Array:
-        """The function of each value."""
+        """Return the table's function of each value."""
         v = node.voltages(node.source(maps))
         return np.ascontiguousarray(np.moveaxis(self.function(at, node.activation, v), -1, 1))
 
     def gate(self, at: At, node: Gate, maps: Maps) -> Array:
-        """The sum of the terms."""
+        """Return the sum of the gate's terms."""
         total = self.number(node.zero)
         for term in node.terms:
             value = (maps[term.a] - self.number(term.a_zero)) * term.gain
@@ -44,7 +46,7 @@ class FloatArithmetic(PerKind):
         return self.held(total)
 
     def sums(self, node: Product, maps: Maps) -> Array:
-        """Pre-activations (n, positions, M)."""
+        """Return the pre-activations of a product, (n, positions, M)."""
         weights, k, groups = node.dense.weights, node.dense.inputs, node.patches.groups
         x = node.patches.cut(node.source(maps), self.number(node.pad))
         if groups == 1:
@@ -58,16 +60,17 @@ class FloatArithmetic(PerKind):
         return np.asarray(z)
 
     def function(self, at: At, activation: Activation | None, z: Array) -> Array:
-        """What pre-activations (.., M) become, one device an M; None: themselves."""
+        """Return the activation's values at pre-activations ``z`` (.., M), with one device for each of the M;
+        without an activation, return ``z``."""
         y = z if activation is None else activation(z.astype(np.float32))
         return y.astype(np.float32)
 
     def held(self, y: Any) -> Array:
-        """Values of an average or a gate, as a map holds them: in 0..1."""
+        """Return the results of an average or a gate as a map stores them: clipped to 0..1."""
         return np.asarray(np.clip(y, 0.0, 1.0), np.float32)
 
     def number(self, y: float) -> Any:
-        """A number of the node's, as maps hold it."""
+        """Return a constant of a node in the precision in which maps are stored."""
         return y
 
 
@@ -75,5 +78,5 @@ FLOATS = FloatArithmetic()
 
 
 def result(node: Any, maps: Maps) -> Floats:
-    """The map float32 that one node makes of ``maps``."""
+    """Return the map, float32, that one node computes from ``maps``."""
     return np.asarray(evaluated(FLOATS, At(), node, maps), np.float32)

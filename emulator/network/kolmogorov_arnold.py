@@ -13,7 +13,8 @@ from ndrite.emulator.spec.arithmetic import Floats
 
 
 def layers_of_functions(network: Network) -> list[int]:
-    """Numbers of the nodes that are tables of every channel, summed by the full layer behind them."""
+    """Return the numbers of the nodes that form Kolmogorov-Arnold layers: tables whose results are summed by
+    the full layer directly after them."""
     first = network.first
     layers = []
     for product in network.products:
@@ -25,7 +26,8 @@ def layers_of_functions(network: Network) -> list[int]:
 
 
 def edge_functions(network: Network, node: int, x: npt.ArrayLike) -> Floats:
-    """Addend of input i to sum j at its values ``x`` (points,) in 0..1: (inputs, outputs, points).
+    """Return what input i adds to sum j at input values ``x`` (points,) in 0..1: an array (inputs, outputs,
+    points).
 
     Sum j is that of all of them and its bias, in the layer's unit. ``node``: of ``layers_of_functions``.
     Raises NetworkError when the node is none of those.

@@ -28,7 +28,8 @@ VALUES_MAX = 1 << 24
 
 @record()
 class Network(Flow):
-    """Nodes over maps: inputs in [0, 1], every map in [0, 1], the last node's values out.
+    """A float network: nodes over maps, with inputs and all maps in [0, 1]; its output is the last node's
+    result.
 
     Map 0 is the input, (C, H, W); the states follow, then each node's result. A sample is ``calls`` inputs,
     one after another, flat (call, channel, row, column); the result is the last call's last map. Raises
@@ -63,7 +64,8 @@ class Network(Flow):
         provenance: dict[str, Any] | None = None,
         meaning: Meaning | None = None,
     ) -> Self:
-        """Full layers, each on the outputs of the one before; the last gives logits.
+        """Build a network of full layers, each applied to the outputs of the one before; the last returns
+        logits.
 
         Raises NetworkError when layers do not chain, a hidden layer has no activation, or the last one has.
         """
@@ -85,7 +87,7 @@ class Network(Flow):
 
     @property
     def products(self) -> tuple[Product, ...]:
-        """The matrix products, in order: what crossbars hold."""
+        """Matrix products, in order: what crossbars compute."""
         return of_kind(Product, self.nodes)
 
     @property
@@ -95,21 +97,22 @@ class Network(Flow):
 
     @property
     def activation_kinds(self) -> tuple[Activation | None, ...]:
-        """The activation of each node, in order."""
+        """Activation of each node, in order; None for nodes without one."""
         return tuple(node.activation for node in self.nodes)
 
     @property
     def gives_sums(self) -> bool:
-        """Whether the outputs are a product's sums, not values in 0..1."""
+        """Whether the outputs are a product's sums and not values in 0..1."""
         return not self.nodes[-1].fires
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Inputs, then the outputs of every product: (784, 128, 10)."""
+        """Number of inputs, then the number of outputs of every product, as in (784, 128, 10)."""
         return (self.inputs, *(layer.outputs for layer in self.layers))
 
     def calls_of(self, x: npt.ArrayLike) -> Iterator[list[Floats]]:
-        """Every map, float32 (n, C, H, W) each, of every call on inputs (n, inputs) in [0, 1].
+        """Yield the list of all maps, float32 (n, C, H, W) each, for every time step (call) of inputs (n,
+        inputs) in [0, 1].
 
         Raises NetworkError when the shape of ``x`` is wrong.
         """
@@ -119,19 +122,22 @@ class Network(Flow):
         return self.run(FLOATS, inputs)
 
     def maps(self, x: npt.ArrayLike) -> list[Floats]:
-        """Every map of the last call; errors as ``calls_of``'s."""
+        """Return every map of the last time step; arguments and errors as for ``calls_of``."""
         return last(self.calls_of(x))
 
     def activations(self, x: npt.ArrayLike) -> list[Floats]:
-        """Output of every node, float32 (n, values) each; the last entry holds the network's outputs."""
+        """Return the output of every node, float32 (n, values) each; the last entry holds the network's
+        outputs."""
         return [y.reshape(len(y), -1) for y in self.maps(x)[self.first :]]
 
     def forward(self, x: npt.ArrayLike) -> Floats:
-        """Outputs float32 (n, outputs) of inputs ``x`` (n, inputs) in [0, 1]; errors as ``calls_of``'s."""
+        """Return the outputs, float32 (n, outputs), of inputs ``x`` (n, inputs) in [0, 1]; errors as for
+        ``calls_of``."""
         return self.maps(x)[-1].reshape(len(np.asarray(x)), -1)
 
     def accuracy(self, samples: Codes, labels: npt.NDArray[np.integer]) -> float:
-        """Fraction of uint8 samples (n, inputs), codes 0..255, whose largest output is the label's."""
+        """Return the fraction of uint8 samples (n, inputs), codes 0..255, whose largest output is the
+        label's."""
         values_each = max(
             (p.patches.positions * p.patches.groups * p.dense.inputs for p in self.products), default=1
         )
@@ -143,13 +149,14 @@ class Network(Flow):
         return float((np.concatenate(answers) == labels).mean())
 
     def digest(self) -> str:
-        """SHA-256, hexadecimal, over all that computes: nodes, states and shape."""
+        """Return the SHA-256, hexadecimal, of everything that determines the results: nodes, states and
+        shape."""
         from ndrite.emulator.network.network import network_digest
 
         return network_digest(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file in whole or not at all (temporary file, then rename)."""
+        """Write the file completely or not at all (temporary file, then rename)."""
         from ndrite.emulator.network.network import save_network
 
         save_network(self, path)
@@ -174,14 +181,14 @@ Entry = dict[str, Any]
 
 
 def save_network(network: Network, path: str | os.PathLike[str]) -> None:
-    """Write the file in whole or not at all."""
+    """Write a network's file completely or not at all."""
     fields, arrays = _computes(network)
     manifest = {"name": network.name, "meaning": network.meaning.as_dict(), "provenance": network.provenance}
     FILE.save(path, manifest | fields, arrays)
 
 
 def network_digest(network: Network) -> str:
-    """SHA-256, hexadecimal, over all that computes."""
+    """Return the SHA-256, hexadecimal, of everything that determines the network's results."""
     return digest(*_computes(network))
 
 
@@ -210,7 +217,8 @@ def _assemble(manifest: Entry, arrays: Arrays) -> Network:
 
 
 def _computes(network: Network) -> tuple[Entry, Arrays]:
-    """The manifest's fields and the arrays that say what is computed."""
+    """Return the manifest fields and the arrays that determine the network's results, not names or
+    provenance."""
     arrays: Arrays = {}
     fields = {
         "shape": network.shape,
@@ -222,7 +230,7 @@ def _computes(network: Network) -> tuple[Entry, Arrays]:
 
 
 def _entry(where: str, node: Node, arrays: Arrays) -> Entry:
-    """A node's scalars; its arrays go into ``arrays``."""
+    """Return a node's scalars as plain values, and add the node's arrays to ``arrays``."""
     apart = {"activation": _activation(where, node.activation, arrays)}
     entry = {"kind": node.kind} | flat(where, node, arrays, apart)
     if isinstance(node, Product) and node.block == (1, 1):
@@ -242,7 +250,7 @@ def _node(where: str, entry: Entry, arrays: Arrays) -> Node:
 
 
 def _activation(where: str, activation: Activation | None, arrays: Arrays) -> str | None:
-    """The activation's kind; its arrays go into ``arrays``."""
+    """Return the kind of an activation, and add the activation's arrays to ``arrays``."""
     if activation is None:
         return None
     if isinstance(activation, Named):

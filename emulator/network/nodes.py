@@ -22,7 +22,8 @@ Maps = Sequence[Floats] | Mapping[int, Floats]
 
 @record()
 class Dense:
-    """``activation(x @ weights + bias)``: weights float32 (K, M), bias float32 (M,); no activation = logits.
+    """A full layer ``activation(x @ weights + bias)``: weights float32 (K, M), bias float32 (M,). Without
+    activation it returns logits.
 
     Raises NetworkError when shapes disagree or a value is not finite.
     """
@@ -69,13 +70,14 @@ class _Node(Reads):
 
     @property
     def width(self) -> int:
-        """Values that one result is of: of a patch, or one of each map."""
+        """Number of values from which one result is computed: those of a patch, or one of each map read."""
         return len(self.reads)
 
 
 @record()
 class Product(AnyProduct, _Node):
-    """``activation(patches(x) @ weights + bias + skip_weight * skip)``; without activation, the sums.
+    """A matrix product ``activation(patches(x) @ weights + bias + skip_weight * skip)``; without activation
+    it returns the sums.
 
     ``dense`` takes one patch, (K, M), K of its group's channels; ``pad``, 0..1, fills the border. ``skip`` is
     a map of the result's shape and ``skip_weight`` float32 (M,), from 0: the residual connection. Each patch
@@ -114,7 +116,7 @@ class Product(AnyProduct, _Node):
 
     @property
     def activation(self) -> Activation | None:
-        """The function that it ends in."""
+        """Function in which the product ends; None for sums."""
         return self.dense.activation
 
     @property
@@ -127,12 +129,12 @@ class Product(AnyProduct, _Node):
 
     @property
     def copies(self) -> int:
-        """Positions of one block."""
+        """Number of positions in one block."""
         return self.block[0] * self.block[1]
 
     @property
     def channel_of(self) -> Ints:
-        """Channel of the result that each column belongs to, (M,)."""
+        """For each column, the number of the result's channel that it computes, (M,)."""
         channels = np.arange(self.dense.outputs // self.copies).reshape(self.patches.groups, 1, -1)
         return np.tile(channels, (1, self.copies, 1)).reshape(-1)
 
@@ -143,7 +145,8 @@ class Product(AnyProduct, _Node):
 
 @record()
 class Pool(AnyPool, _Node):
-    """``max`` or ``average`` of windows; ``pad`` fills the border of an average that counts it.
+    """The ``max`` or ``average`` of windows; ``pad`` is the value around the map for an average that includes
+    the border.
 
     ``inside``: an average is of the values inside the map only. ``gain``, from 1, stretches an average, held
     at 1: averages span less than the values do, and codes should not go to waste. Each result fills
@@ -168,19 +171,20 @@ class Pool(AnyPool, _Node):
 
     @property
     def is_spread(self) -> bool:
-        """Whether it repeats the one value of every channel: each window holds it and the border."""
+        """Whether the pool repeats the single value of every channel, because each window contains that value
+        and the border only."""
         height, width = (k - 1 for k in self.patches.kernel)
         wide = self.of == "max" and (height or width) and self.patches.shape[1:] == (1, 1)
         return bool(wide) and self.patches.padding == (height, width) * 2
 
     @property
     def counts_border(self) -> bool:
-        """Whether what is around the map is part of what it gives."""
+        """Whether the results depend on the border around the map."""
         return self.of == "average" and not self.inside and any(self.patches.padding)
 
     @property
     def counts(self) -> Ints:
-        """Values that each window's average is of, (positions,)."""
+        """Number of values in the average of each window, (positions,)."""
         size = self.patches.kernel[0] * self.patches.kernel[1]
         if not self.inside:
             return np.full(self.patches.positions, size)
@@ -190,7 +194,8 @@ class Pool(AnyPool, _Node):
 
 @record()
 class Table(AnyTable, _Node):
-    """A function of each value: channel e is ``activation(gain[e] * x[channel[e]] + shift[e])``.
+    """A table of functions of single values: channel e of the result is ``activation(gain[e] * x[channel[e]]
+    + shift[e])``.
 
     One input may give several outputs. Arrays (E,): ``channel`` integers, ``gain`` > 0, ``shift``.
     """
@@ -223,13 +228,13 @@ class Table(AnyTable, _Node):
         require(0 <= low <= high <= limit, f"{where}.channel", f"{low}..{high}", f"0..{limit}", NetworkError)
 
     def voltages(self, x: Array) -> Array:
-        """Arguments of the functions, (n, H, W, E), from joined maps (n, C, H, W)."""
+        """Return the arguments of the functions, (n, H, W, E), from the joined source maps (n, C, H, W)."""
         return np.moveaxis(x[:, self.channel], 1, -1) * self.gain + self.shift_by
 
 
 @record()
 class Gate(AnyGate, _Node):
-    """Element by element, the sum of the terms plus ``zero``, held in 0..1."""
+    """An element-wise gate: the sum of the terms plus ``zero``, clipped to 0..1."""
 
     activation: ClassVar[None] = None
 
@@ -238,7 +243,7 @@ class Gate(AnyGate, _Node):
 
     @property
     def is_sum(self) -> bool:
-        """Whether it multiplies nothing."""
+        """Whether the gate only adds, without products of maps."""
         return all(term.b is None for term in self.terms)
 
 

@@ -20,8 +20,8 @@ LARGE, BORDER = 28, 2
 
 
 def digits() -> tuple[Codes, Codes, Codes, Codes]:
-    """Training images uint8 (1297, 64) and labels, then the last 500 images as test set, grey values 0..255.
-    Raises DatasetError when the packaged files are missing or damaged."""
+    """Return training images uint8 (1297, 64) and labels, then the last 500 images and labels as test set;
+    grey values are scaled to 0..255. Raises DatasetError when the packaged files are missing or damaged."""
     folder = Path(__file__).parent / "uci-digits"
     images = read_idx(folder / "images-idx3-ubyte.gz", dimensions=3)
     labels = read_idx(folder / "labels-idx1-ubyte.gz", dimensions=1)
@@ -32,8 +32,8 @@ def digits() -> tuple[Codes, Codes, Codes, Codes]:
 
 
 def enlarged(images: Codes) -> Codes:
-    """Digits uint8 (n, 64) as LeNet-5 takes them, uint8 (n, 1024): 28 x 28, bilinear, in a border of 2
-    zeros."""
+    """Return digits uint8 (n, 64) in the format of LeNet-5, uint8 (n, 1024): 28 x 28 pixels by bilinear
+    interpolation, in a border of 2 zeros."""
     centres = np.clip((np.arange(LARGE) + 0.5) * (SIDE / LARGE) - 0.5, 0, SIDE - 1)
     below = np.minimum(centres.astype(int), SIDE - 2)
     part = centres - below

@@ -29,12 +29,12 @@ MISSING = "install Debian's package dataset-fashion-mnist, or name a folder with
 
 
 def fashion_mnist_test() -> tuple[Codes, Codes]:
-    """The 10,000 test images, uint8 (10000, 784), grey values row by row, and labels, indices into
-    ``CLASSES``. Raises DatasetError when the packaged files are missing or damaged."""
+    """Return the 10,000 test images, uint8 (10000, 784), grey values row by row, and their labels, which are
+    indices into ``CLASSES``. Raises DatasetError when the packaged files are missing or damaged."""
     return original(Path(__file__).parent / "fashion-mnist", "t10k", 10_000, MISSING)
 
 
 def fashion_mnist_train(folder: str | os.PathLike[str] = TRAIN_FOLDER) -> tuple[Codes, Codes]:
-    """The 60,000 training images, uint8 (60000, 784), and labels, from the original ``train-*-ubyte[.gz]``
-    files in ``folder``. Raises DatasetError when it does not hold the files, or they are damaged."""
+    """Return the 60,000 training images, uint8 (60000, 784), and their labels, from the original
+    ``train-*-ubyte[.gz]`` files in ``folder``. Raises DatasetError when files are missing or damaged."""
     return original(Path(folder), "train", 60_000, MISSING)

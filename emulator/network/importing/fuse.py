@@ -36,8 +36,8 @@ UNBOUNDED = "it is unbounded: give samples of inputs, so that its range can be m
 
 @record(kw_only=True)
 class Stretch:
-    """How a node's codes stand for its values: ``(values - low) / width`` over the range ``span``, sampled at
-    ``points`` (2, P).
+    """How a node's codes represent its values: as ``(values - low) / width``, with low and width in ``span``.
+    ``points`` (2, P) sample the node's function.
 
     ``error``: largest error of the fitted table in the stretch, in the same unit. ``function``: what was
     sampled; ``rises``: it falls nowhere. ``devices``: what the chip has as they are.
@@ -53,19 +53,19 @@ class Stretch:
 
     @classmethod
     def of_devices(cls, devices: Ndr) -> Stretch:
-        """The stretch of NDR neurons, up to four times the largest peak: their codes are their values 0..1,
-        so nothing is sampled."""
+        """Return the stretch of NDR neurons, for inputs up to four times the largest peak: their codes are
+        their values 0..1, so nothing is sampled."""
         points = np.array([[0.0, 4.0 * float(devices.peak.max())], [0.0, 1.0]])
         return cls(label="ndr(x)", points=points, span=Span(0.0, 1.0), devices=devices)
 
     @property
     def activation(self) -> Activation:
-        """The activation that the network's node gets."""
+        """Activation for the network's node."""
         return self.devices or Sampled(self.label, self.points.astype(np.float32))
 
     @property
     def mirrored(self) -> Stretch:
-        """The stretch of the negated values."""
+        """Stretch of the same function with negated inputs."""
         points = np.stack([-self.points[0, ::-1], self.points[1, ::-1]])
         if self.function is None:
             return replace(self, points=points)
@@ -74,12 +74,12 @@ class Stretch:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """First and last pre-activation of the span."""
+        """First and last pre-activation that the points cover."""
         return float(self.points[0, 0]), float(self.points[0, -1])
 
     def lost(self, z: Floats) -> int:
-        """Number of pre-activations ``z`` outside the span, where the constant end value is wrong by a code
-        or more."""
+        """Return the number of pre-activations ``z`` outside the covered range for which the constant end
+        value is wrong by a code or more."""
         if self.function is None:
             return 0
         outside = z[(z < self.points[0, 0]) | (z > self.points[0, -1])]
@@ -91,7 +91,8 @@ class Stretch:
 def stretch_of(
     function: Function, reach: Reach | None, holds: tuple[float, ...] = (), limits: Reach = (-np.inf, np.inf)
 ) -> Stretch:
-    """Choose the span of a function's table from the range ``reach`` of its inputs on samples.
+    """Choose the input range that a function's table covers, from the range ``reach`` of its inputs on
+    samples.
 
     ``reach``: of samples' pre-activations, None without samples; ``holds``: values that the outputs' range
     must hold too, what a padded convolution puts around them; ``limits``: no pre-activation lies outside.
@@ -118,13 +119,14 @@ def stretch_of(
 
 
 def with_room(low: float, high: float) -> tuple[float, float]:
-    """The range of the samples with a margin at either end for data that were not seen."""
+    """Return the range ``low..high`` of the samples with a margin at either end for data outside the
+    samples."""
     room = MARGIN * max(high - low, 1e-3 * max(abs(low), abs(high), 1.0))
     return low - room, high + room
 
 
 def _at(function: Function, z: npt.ArrayLike) -> Floats:
-    """Evaluate the function at ``z``; the result may be infinite or NaN."""
+    """Return the function at ``z``; the result may be infinite or NaN."""
     with np.errstate(all="ignore"):
         return np.asarray(function.of(np.asarray(z, np.float64)), np.float64)
 
@@ -144,7 +146,7 @@ def _values(function: Function, z: Floats) -> Floats:
 
 
 def _trimmed(function: Function, low: float, high: float) -> tuple[float, float]:
-    """Narrow a range to where the function changes: both ends on which it is constant are cut off."""
+    """Return the range without the parts at either end on which the function is constant."""
     z = np.linspace(low, high, 8193)
     y = _values(function, z)
     tolerance = FLAT * max(float(np.ptp(y)), 1e-12)
@@ -161,7 +163,7 @@ def _trimmed(function: Function, low: float, high: float) -> tuple[float, float]
 
 
 def _with_border(low: float, high: float) -> float:
-    """Lower ``low`` so that 0 falls on the border of two table segments."""
+    """Return ``low``, lowered so that 0 lies on the border between two table segments."""
     inner = SEGMENTS - 1
     n = int(np.ceil(-low / ((high - low) / inner)))
     n = min(max(n, 1), inner - 1)
@@ -171,7 +173,8 @@ def _with_border(low: float, high: float) -> float:
 def _fitted(
     function: Function, low: float, high: float, holds: tuple[float, ...]
 ) -> tuple[Floats, Span, float]:
-    """Table points, span, and the table's largest error relative to the width of its values."""
+    """Return the function's table points, the span of its values, and the table's largest error relative to
+    the span's width."""
     # The ends in single precision, as the network file stores them.
     u = np.linspace(low, high, POINTS).astype(np.float32).astype(np.float64)
     y = _values(function, u)
@@ -186,7 +189,8 @@ def _fitted(
 
 
 def fused(graph: Graph) -> Graph:
-    """Move every sum and function into the product before it, if nothing else reads that product.
+    """Move every sum and every function into the product before it, if only this sum or function reads that
+    product.
 
     A function that falls nowhere may stand before the largest of a window, too.
     """
@@ -205,7 +209,8 @@ def settled(graph: Graph) -> Graph:
 
 
 def _is_open(op: Op, alone: Alone) -> bool:
-    """Whether the operator is a product without a function, so that its only reader can be fused into it."""
+    """Return whether the operator is a product without a function and with a single reader, so that the
+    reader can be fused into it."""
     return op.kind == "product" and op.function is None and alone(op)
 
 
@@ -222,7 +227,7 @@ def _with_function(op: Op, node: Table, alone: Alone) -> Op:
 
 
 def _ended(op: Op, table: Op) -> Op:
-    """The product that ends in the table's function."""
+    """Return the product ``op`` with the table's function as its activation."""
     node, function = op.only(Product), table.function
     function = function.of(node.channel_of) if isinstance(function, Ndr) else function
     dense = Exact(node.dense.weights, node.dense.bias, function)
@@ -230,8 +235,8 @@ def _ended(op: Op, table: Op) -> Op:
 
 
 def _with_sum(op: Op, gate: Gate, alone: Alone) -> Op:
-    """Turn a sum of two values into one of the products that it adds, with the other value as that product's
-    second operand."""
+    """Return a sum of two values as one of the two products with the other value as its second operand, or
+    unchanged if that is not possible."""
     if not gate.is_sum or not len(gate.terms) == 2 == len(op.inputs):
         return op
     for first, second in (gate.terms, gate.terms[::-1]):
@@ -262,8 +267,8 @@ PASSED: dict[str, Callable[[Any, float], float | None]] = {
 
 
 def holds_of(graph: Graph) -> dict[Op, tuple[float, ...]]:
-    """Values that the codes of each node must represent exactly: zeros around a map and in gates, and the
-    start values of memories."""
+    """Return for each node the values that its codes must represent exactly: the zeros around a map and in
+    gates, and the start values of memories."""
     holds: dict[Op, dict[float, None]] = {op: {} for op in graph.uses}
     nexts = dict(graph.memories)
     for memory, op in graph.memories:

@@ -31,7 +31,7 @@ BATCH = 64
 
 @record()
 class Function:
-    """A function of single values, as the model computes it, and the name of the model's node that it came
+    """A function of single values, as the model computes it, with the name of the ONNX node that it came
     from."""
 
     node: str
@@ -43,7 +43,7 @@ class Function:
 
 
 def identity(node: str) -> Function:
-    """The identity function, for a table where the model has none."""
+    """Return the identity function, for a table where the model has no function."""
     return Function(node, "identity(x)", lambda z: z)
 
 
@@ -62,8 +62,8 @@ class Exact(Dense):
 
 @record()
 class Given:
-    """A map that no node computes: the input of a call, or, if ``start`` is a number, a memory of the call
-    before.
+    """A map that no node computes: the model's input or, if ``start`` is a number, a memory, which holds a
+    value of the previous time step.
 
     ``axes``: where the model's own samples are maps in another order, the axes of ``of`` in them, (2, 0, 1)
     for (H, W, C).
@@ -82,8 +82,8 @@ class Given:
 
 @record()
 class Op:
-    """A node of the graph, the name of the model's node that it came from, and the operators whose maps it
-    reads as 0, 1, ..
+    """An operator of the graph: a node, the name of the ONNX node that it came from, and its input operators,
+    whose maps the node reads as 0, 1, ..
 
     On samples, where there are: ``before``, what its function is taken of, and ``reach``, its results.
     """
@@ -96,31 +96,32 @@ class Op:
 
     @property
     def kind(self) -> str:
-        """The kind of its node."""
+        """Kind of the operator's node."""
         return self.node.kind
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Call the method of ``walk`` for the node's kind; a given map has none."""
+        """Visitor dispatch: call the method of ``walk`` for the kind of the operator's node. A ``Given`` has
+        no such method."""
         assert not isinstance(self.node, Given)
         return self.node.visit(walk, *arguments, **options)
 
     @cached_property
     def shape(self) -> Shape:
-        """Shape (C, H, W) of one result."""
+        """Shape (C, H, W) of the operator's result for one sample."""
         return self.node.shape([i.shape for i in self.inputs])
 
     def of(self, kind: type[K]) -> K | None:
-        """The node if it is of type ``kind``, else None."""
+        """Return the node if it is of type ``kind``, else None."""
         return self.node if isinstance(self.node, kind) else None
 
     def only(self, kind: type[K]) -> K:
-        """The node, which must be of type ``kind``."""
+        """Return the node, which must be of type ``kind``."""
         assert isinstance(self.node, kind)
         return self.node
 
     @property
     def is_input(self) -> bool:
-        """Whether it is the model's input."""
+        """Whether the operator is the model's input."""
         return self.kind == "given" and self.only(Given).start is None
 
     @property
@@ -130,29 +131,29 @@ class Op:
 
     @property
     def function(self) -> Function | Ndr | None:
-        """The function that a product or table ends in."""
+        """Function in which a product or table ends."""
         product = self.of(Product)
         return getattr(self.node if product is None else product.dense, "activation", None)
 
     @property
     def sampled(self) -> Function | None:
-        """The function that it ends in, or None if that is an NDR device's curve."""
+        """Function in which the operator ends, or None if that is the curve of NDR devices."""
         return self.function if isinstance(self.function, Function) else None
 
 
 def given(name: str, shape: Shape, start: float | None = None, axes: tuple[int, ...] | None = None) -> Op:
-    """Make the model's input, or with ``start`` a memory."""
+    """Return an operator for the model's input or, with ``start``, for a memory."""
     return Op(name, Given(shape, start, axes))
 
 
 def product(name: str, x: Op, weights: Floats, bias: Floats, patches: Patches, block: Pair = (1, 1)) -> Op:
-    """Make a product: patches times ``weights`` (K, M) plus ``bias`` (M,), K the inputs of one group; maps
-    are padded with zeros."""
+    """Return an operator for a product: patches times ``weights`` (K, M) plus ``bias`` (M,), with K the
+    inputs of one group. Maps are padded with zeros."""
     return Op(name, Product(Exact(weights, bias), (0,), patches, block=block), (x,))
 
 
 def table(x: Op, function: Any) -> Op:
-    """Make a table: one ``Function`` for all values, or one NDR device per channel."""
+    """Return an operator for a table: one ``Function`` for all values, or one NDR device per channel."""
     unit_scale = np.ones(x.shape[0], np.float32)
     name = function.node if isinstance(function, Function) else x.name
     return Op(
@@ -163,25 +164,27 @@ def table(x: Op, function: Any) -> Op:
 
 
 def pool(name: str, x: Op, of: str, patches: Patches, **rest: Any) -> Op:
-    """Make a pool: the maximum or mean of each window; ``rest`` are further fields of ``Pool``."""
+    """Return an operator for a pool: the maximum or mean of each window; ``rest`` are further fields of
+    ``Pool``."""
     return Op(name, Pool(of, (0,), patches, **rest), (x,))
 
 
 def spread(name: str, x: Op, height: int, width: int) -> Op:
-    """Repeat one value per channel over a map, as a maximum over windows that hold only this value and
-    padding."""
+    """Return an operator that repeats one value per channel over a map, as a maximum over windows that
+    contain only this value and padding."""
     around = (height - 1, width - 1, height - 1, width - 1)
     return pool(name, x, "max", Patches(shape=x.shape, kernel=(height, width), padding=around))
 
 
 def view(name: str, *x: Op, **moves: Any) -> Op:
-    """Make a view: joined values, moved and scaled; ``moves`` are fields of a ``View``."""
+    """Return an operator for a view of operators ``x``: joined, with channels selected, shifted and scaled.
+    The keyword arguments ``moves`` are fields of ``View``."""
     return Op(name, view_of([i.shape for i in x], **moves), x)
 
 
 def gate(name: str, *terms: tuple[float, Op] | tuple[float, Op, Op]) -> Op:
-    """Make a gate: an element-wise sum of terms, each a factor times one operator's value or times the
-    product of two."""
+    """Return an operator for a gate: an element-wise sum of terms, each of them a factor times one operator's
+    value, or times the product of two operators' values."""
     inputs: list[Op] = []
     parts = []
     for factor, *ops in terms:
@@ -197,7 +200,8 @@ Memories = list[tuple[Op, Op]]
 
 @record()
 class Graph:
-    """A model as operators: ``calls`` inputs one after another; ``output`` is taken after the last call.
+    """A model as a graph of operators. It takes a sequence of ``calls`` inputs; ``output`` is read after the
+    last of them.
 
     ``memories``: each with the operator whose result it holds in the next call.
     """
@@ -209,8 +213,8 @@ class Graph:
 
     @cached_property
     def uses(self) -> dict[Op, int]:
-        """How often each operator is read, by memories and as the output too; every operator comes after
-        those that it reads.
+        """For every operator, how many times it is read, including by memories and as the output. Every
+        operator comes after those that it reads.
 
         Inputs of memories come first, so the output is last.
         """
@@ -221,8 +225,8 @@ class Graph:
         return uses
 
     def changed(self, change: Callable[[Op, Op], Op]) -> Graph:
-        """Rebuild the graph with ``change(op, fresh)`` for every operator, inputs first; ``fresh`` is ``op``
-        with its operands already replaced. Returns this graph if nothing changed."""
+        """Return the graph with every operator replaced by ``change(op, fresh)``, inputs first; ``fresh`` is
+        ``op`` with its operands already replaced. Returns this graph if nothing changed."""
         new: dict[Op, Op] = {}
         for op in self.uses:
             inputs = tuple(new[i] for i in op.inputs)
@@ -233,8 +237,8 @@ class Graph:
         return Graph(new[self.input], new[self.output], memories, self.calls)
 
     def run(self, x: Floats, seen: Callable[[Op, Floats], Any] | None = None) -> Floats:
-        """Outputs float64 (n, M) of inputs (n, calls * C * H * W); ``seen`` is called with every operator's
-        result."""
+        """Return the outputs float64 (n, M) for inputs (n, calls * C * H * W); ``seen`` is called with each
+        operator and its result."""
         n, ops = len(x), _Ops(self, seen)
         parts = x.reshape(n, self.calls, *self.input.shape)
         states = [State(shape=m.shape, source=ops.number[op]) for m, op in self.memories]
@@ -246,7 +250,7 @@ class Graph:
 
 
 class _Ops(PerOp):
-    """The graph in real numbers, as an arithmetic; a map is freed after its last reader."""
+    """Arithmetic that computes the graph in real numbers; a map is freed after its last reader."""
 
     def __init__(self, graph: Graph, seen: Callable[[Op, Floats], Any] | None) -> None:
         self._given = (graph.input, *(memory for memory, _ in graph.memories))
@@ -272,7 +276,7 @@ class _Ops(PerOp):
 
 
 def measured(graph: Graph, samples: Floats) -> Graph:
-    """Return the graph with the range that each operator's values reach on samples (n, values)."""
+    """Return the graph with each operator's range of values on samples (n, values)."""
     reach_of = dict[Op, Reach]()
 
     def take(op: Op, y: Floats) -> None:
@@ -290,7 +294,7 @@ def measured(graph: Graph, samples: Floats) -> Graph:
 
 
 def ordered(ends: Iterable[Op]) -> list[Op]:
-    """All operators that ``ends`` depend on, each after those that it reads."""
+    """Return all operators on which ``ends`` depend, each after those that it reads."""
     done: dict[Op, None] = {}
     waiting = list(reversed(list(ends)))
     while waiting:

@@ -19,8 +19,8 @@ Four = tuple[int, int, int, int]
 
 
 def standard(call: Call) -> Value:
-    """Return the operand as a map in the order (channel, row, column); the axes of the model's input may
-    still be undecided and are then fixed. Raises UnsupportedNodeError when it is not a map in this order."""
+    """Return the operand as a map in the order (channel, row, column). If the axes of the model's input are
+    still undecided, they are decided here. Raises UnsupportedNodeError when the operand is not such a map."""
     for value in (call.value, turned(call.value), call.value.picked(call.name)):
         if value is not None and value.in_order:
             c, h, w = value.op.shape
@@ -32,8 +32,8 @@ def standard(call: Call) -> Value:
 
 
 def linear(call: Call, value: Value, weights: npt.ArrayLike, bias: npt.ArrayLike | None = None) -> Value:
-    """A full layer with ``weights`` (K, M) on the last axis, applied at each place of a map (row, column,
-    channel)."""
+    """Import a full layer with ``weights`` (K, M) on the last axis, applied at each position of a map (row,
+    column, channel)."""
     w = np.asarray(weights, np.float64)
     vector = value if value.counts(-1) else value.vector(call.name)
     if (
@@ -51,7 +51,8 @@ def linear(call: Call, value: Value, weights: npt.ArrayLike, bias: npt.ArrayLike
 def mixed(
     call: Call, value: Value, axis: int, weights: npt.ArrayLike, bias: npt.ArrayLike | None = None
 ) -> Value:
-    """Mix the channels or features along ``axis`` by ``weights`` (C, M), position by position."""
+    """Import a layer that combines the channels or features along ``axis`` by ``weights`` (C, M), at each
+    position alike."""
     value, w = value.settled(), np.asarray(weights, np.float64)
     b = np.zeros(w.shape[1]) if bias is None else np.asarray(bias, np.float64).reshape(-1)
     patches = Patches(shape=value.op.shape, kernel=(1, 1))
@@ -60,8 +61,8 @@ def mixed(
 
 
 def prelu(call: Call) -> Value:
-    """PReLU with a slope per channel or feature, computed exactly as ``relu(x) - slope * relu(-x)`` with
-    twice the neurons."""
+    """Import a PReLU with a slope per channel or feature, computed exactly as ``relu(x) - slope * relu(-x)``
+    with twice the neurons."""
     value, slopes = call.value, np.asarray(call.constant(1), np.float64)
     if call.opsets.get("", 1) < 7 and slopes.ndim == 1:  # the first operator sets
         slopes = slopes.reshape(-1, *[1] * (value.places.ndim - 2))
@@ -138,7 +139,7 @@ def _largest_or_average(call: Call) -> str:
 
 
 def _windows(call: Call, value: Value, kernel: Pair, *, groups: int = 1) -> Patches:
-    """The patches that the node's attributes describe."""
+    """Return the patches that the node's attributes describe."""
     a = call.a
     stride, dilation = (_two(a.get(name, [1, 1])) for name in ("strides", "dilations"))
     mode, pads = a.get("auto_pad", "NOTSET"), [int(v) for v in a.get("pads", [])]
@@ -162,8 +163,8 @@ def _windows(call: Call, value: Value, kernel: Pair, *, groups: int = 1) -> Patc
 
 
 def _same_padding(value: Value, kernel: Pair, stride: Pair, dilation: Pair, *, lower: bool) -> Four:
-    """Padding for ``auto_pad`` SAME, where the result has one place per stride; an odd zero goes to the end,
-    or with ``lower`` to the beginning."""
+    """Return the padding for ``auto_pad`` SAME, where the result has ceil(size / stride) positions. An odd
+    number of zeros has one more at the end or, with ``lower``, at the beginning."""
     pads = []
     for size, k, s, d in zip(value.op.shape[1:], kernel, stride, dilation, strict=True):
         total = max(0, (-(-size // s) - 1) * s + d * (k - 1) + 1 - size)
@@ -173,7 +174,7 @@ def _same_padding(value: Value, kernel: Pair, stride: Pair, dilation: Pair, *, l
 
 
 def _two(sizes: list[int]) -> Pair:
-    """Rows and columns from two numbers, or from the single number of a 1-D node."""
+    """Return (rows, columns) from two numbers, or from the single number of a 1-D node."""
     return (1, int(sizes[0])) if len(sizes) == 1 else (int(sizes[0]), int(sizes[1]))
 
 
@@ -183,7 +184,7 @@ def _global(call: Call) -> Value:
 
 
 def _whole(call: Call, value: Value, axes: list[int] | None = None, *, keep: bool) -> Value:
-    """The maximum or average over the map axes ``axes``, which must be all of them."""
+    """Import the maximum or average over the map axes ``axes``, which must be all rows and columns."""
     value, rank = value.settled(), value.places.ndim
     axes = list(range(2, rank)) if axes is None else [a % rank for a in axes]
     part = value.places.take([0], axes[0]) if axes else value.places
@@ -198,14 +199,15 @@ def _whole(call: Call, value: Value, axes: list[int] | None = None, *, keep: boo
 
 
 def _reduced(call: Call) -> Value:
-    """Import the mean or maximum over rows and columns."""
+    """Import a mean or maximum over rows and columns."""
     axes = call.numbers(1, "axes")
     axes = list(range(1, call.value.places.ndim)) if axes is None else axes
     return _whole(call, call.value, axes, keep=bool(call.a.get("keepdims", 1)))
 
 
 def _batch_norm(call: Call) -> Value:
-    """Import a normalisation by constants per feature or channel; it is folded into the adjacent weights."""
+    """Import a normalisation by constants per feature or channel, which is folded into the adjacent
+    weights."""
     value = call.value
     if call.a.get("training_mode", 0):
         raise call.refused("it is in training mode; export the model in evaluation mode")
@@ -314,7 +316,7 @@ CODES = {"uint8": (0, 255), "int8": (-128, 127), "uint16": (0, 65535), "int16": 
 
 
 def elementwise(call: Call) -> Value | None:
-    """The node as a function of single values, or None if it is not one."""
+    """Import the node as a function of single values; return None if it is not such a function."""
     kind, computed = call.kind, call.computed
     if kind == "PRelu" and call.constant(1).size > 1:
         return prelu(call)
@@ -337,8 +339,8 @@ def elementwise(call: Call) -> Value | None:
 
 
 def _function(call: Call) -> Value:
-    """Import a function of one value, or of several values of one operator, such as the two branches of
-    ``Where``."""
+    """Import a function of one value, or of several values that come from one operator, such as the two
+    branches of ``Where``."""
     first, operands = call.value, call.computed
     for argument in operands:
         argument.check_open()
@@ -362,8 +364,8 @@ def _function(call: Call) -> Value:
 
 
 def _cast(call: Call) -> Value:
-    """Cast in floating point: to floats unchanged, to integers by truncation, to booleans by comparison with
-    0."""
+    """Import a cast, computed in floating point: to floats unchanged, to integers by truncation, to booleans
+    by comparison with 0."""
     from onnx import TensorProto
 
     to = call.a.get("to", TensorProto.FLOAT)
@@ -377,8 +379,8 @@ def _cast(call: Call) -> Value:
 
 
 def _quantised(call: Call) -> Value:
-    """Import QuantizeLinear as the values that its codes stand for, saturation included (which may act as a
-    ReLU); the DequantizeLinear after it then changes nothing."""
+    """Import a QuantizeLinear as the values that its codes stand for, including saturation (which may act as
+    a ReLU). The DequantizeLinear after it then changes nothing."""
     scale, zero = call.constant(1), call.optional(2)
     zero = np.zeros(1, np.uint8) if zero is None else zero
     if scale.size != 1 or zero.size != 1 or zero.dtype.name not in CODES:
@@ -387,7 +389,7 @@ def _quantised(call: Call) -> Value:
     low, high = ((code - offset) * step for code in CODES[zero.dtype.name])
 
     def codes(z: Floats) -> Floats:
-        """Round to the nearest representable value, half to even, as ONNX defines it."""
+        """Return the nearest representable value, half to even, as ONNX defines it."""
         return np.asarray(np.clip(np.rint(z / step) * step, low, high), np.float64)
 
     return call.value.apply(call.name, "codes({})", codes)

@@ -28,7 +28,8 @@ FILE_MAX = 2 << 30
 
 
 def extra(package: str, needs: str, of: str) -> Any:
-    """Import a package of the extra ``of``; raises MissingExtraError, which says what needs the package."""
+    """Import a package that the extra ``of`` installs. Raises MissingExtraError, which says with ``needs``
+    what the package is needed for."""
     try:
         return importlib.import_module(package)
     except ModuleNotFoundError:
@@ -43,7 +44,7 @@ def _check(path: Path) -> None:
 
 
 def load_onnx(path: Path) -> Any:
-    """The ``onnx.ModelProto`` of a file. Raises MissingExtraError: without the package ``onnx``. Raises
+    """Load the ``onnx.ModelProto`` in a file. Raises MissingExtraError without the package ``onnx``. Raises
     NetworkError when the file is not a valid model."""
     onnx = extra("onnx", "reading .onnx files needs onnx", "onnx")
     _check(path)
@@ -57,8 +58,8 @@ def load_onnx(path: Path) -> Any:
 
 
 def only_input(model: Any) -> Any:
-    """The single ``ValueInfoProto`` of the model's input. Raises NetworkError when there is none, or more
-    than one."""
+    """Return the ``ValueInfoProto`` of the model's only input. Raises NetworkError when there is none, or
+    more than one."""
     constants = {t.name for t in model.graph.initializer}
     inputs = [i for i in model.graph.input if i.name not in constants]
     if len(inputs) != 1:
@@ -114,7 +115,7 @@ EXAMPLES = 3
 
 @record()
 class Original:
-    """The user's model, as it was passed in, with its ONNX form.
+    """The user's model as it was passed in, together with its ONNX form.
 
     Attributes
     ----------
@@ -186,8 +187,8 @@ def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Ori
 
 
 def _by_other_exporter(module: Any, example: Any, axis: int, error: Exception) -> Any:
-    """Export with ``torch.export``, which accepts some modules that tracing does not; ``error`` is the one
-    that tracing raised."""
+    """Export with ``torch.export``, which accepts some modules that tracing does not. ``error`` is the error
+    that tracing raised; it is reported if this export fails too."""
     import torch
 
     try:
@@ -246,13 +247,13 @@ def of_estimator(estimator: Any) -> Original:
 
 
 def _probabilities(estimator: Any, x: Array) -> Any:
-    """``predict_proba`` of the samples, or None if the estimator has no such method."""
+    """Return ``predict_proba`` of the samples, or None if the estimator has no such method."""
     return estimator.predict_proba(x) if hasattr(estimator, "predict_proba") else None
 
 
 def _convertible(estimator: Any) -> tuple[Any, Any]:
-    """A copy of the estimator, and its last step, with kinds that skl2onnx cannot convert correctly replaced
-    by others with the same scores."""
+    """Return a copy of the estimator, and the copy's last step, which is replaced by a class with the same
+    scores if skl2onnx cannot convert it correctly."""
     last = same = copy.deepcopy(estimator)
     while hasattr(last, "steps"):
         last = last.steps[-1][1]
@@ -263,7 +264,7 @@ def _convertible(estimator: Any) -> tuple[Any, Any]:
 
 
 def _scores(last: Any) -> dict[Any, Any]:
-    """The skl2onnx option that returns the scores of all classes as one array."""
+    """Return the skl2onnx option with which the scores of all classes are returned as one array."""
     if type(last).__name__ == "LinearSVC":  # the one classifier that has no such option
         return {type(last): {"raw_scores": True}}
     return {"zipmap": False}
@@ -271,7 +272,8 @@ def _scores(last: Any) -> dict[Any, Any]:
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Suppress warnings, and what Python and C++ code write to standard output and error."""
+    """Return a context manager that suppresses warnings and everything that Python and C++ code write to
+    standard output and error."""
     for stream in (s for s in (sys.stdout, sys.stderr) if s is not None):
         stream.flush()
     with contextlib.ExitStack() as stack, open(os.devnull, "wb") as nowhere:
@@ -289,7 +291,8 @@ def _silent() -> Iterator[None]:
 
 @contextlib.contextmanager
 def evaluating(module: Any) -> Any:
-    """Put the module in evaluation mode for a while; afterwards every submodule is in its mode of before."""
+    """Return a context manager that puts the module in evaluation mode; at its end every submodule is in its
+    former mode again."""
     modes = [(part, part.training) for part in module.modules()]
     if not _of_export(module):
         module.eval()
@@ -302,8 +305,8 @@ def evaluating(module: Any) -> Any:
 
 @contextlib.contextmanager
 def _asked(module: Any) -> Any:
-    """Put the module in evaluation mode for a while; afterwards its buffers are as before too, since some
-    modules count in them."""
+    """Return a context manager that puts the module in evaluation mode; at its end modes and buffers are as
+    before, since some modules count calls in a buffer."""
     before = [
         (part, [(name, b, None if b is None else b.clone()) for name, b in part._buffers.items()])
         for part in module.modules()
@@ -321,12 +324,13 @@ def _asked(module: Any) -> Any:
 
 
 def _of_export(module: Any) -> bool:
-    """Whether ``torch.export`` made the module: its mode is that of its export, and ``eval()`` raises."""
+    """Return whether ``torch.export`` created the module: the mode of such a module is fixed, and its
+    ``eval()`` raises."""
     return "eval" in vars(module) and hasattr(module, "graph")
 
 
 def _tensors(found: Any) -> list[Any]:
-    """The tensors of a module's result, in the order of the exporter's outputs."""
+    """Return the tensors in a module's result, in the order of the exporter's outputs."""
     if isinstance(found, dict):
         found = tuple(found.values())
     if isinstance(found, tuple | list):
@@ -335,8 +339,8 @@ def _tensors(found: Any) -> list[Any]:
 
 
 def _takes_calls_first(module: Any, shape: tuple[int, ...], answers: Callable[[bool], list[Array]]) -> bool:
-    """Whether sequences are passed with the time axis before the batch axis, as recurrent layers expect by
-    default."""
+    """Return whether the module takes sequences with the time axis before the batch axis, as PyTorch's
+    recurrent layers do by default."""
     layers = [m for m in module.modules() if hasattr(m, "batch_first")]
     if len(shape) != 2:
         return False

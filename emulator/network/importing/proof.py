@@ -92,7 +92,7 @@ class ImportReport:
     notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain types, for JSON."""
+        """Return the fields as plain types for JSON."""
         return dataclasses.asdict(self)
 
 
@@ -112,13 +112,14 @@ ALONE = 6
 
 @record()
 class Proof:
-    """Compares the graph that was read with the model itself."""
+    """Comparison of the imported graph with the model itself."""
 
     read: Reading
     original: Original
 
     def check(self, samples: Floats | None, low: float, high: float) -> int:
-        """Compare on the samples and on others of the same range. Returns the number of inputs compared.
+        """Compare graph and model on the samples and on further inputs of the same range. Return the number
+        of inputs compared.
 
         ``low`` and ``high``: what inputs are drawn between where there are no samples. Raises
         UnsupportedNodeError, naming the first node whose values differ from the model's own.
@@ -142,11 +143,11 @@ class Proof:
         return len(x)
 
     def ours(self, x: Floats) -> Floats:
-        """The graph's outputs (n, M) for samples (n, ...) in the model's layout."""
+        """Return the graph's outputs (n, M) for samples (n, ...) in the model's layout."""
         return self.read.run(self.read.ordered(x))
 
     def theirs(self, x: Floats) -> Floats:
-        """The model's values (n, M) at the tensor where the graph ends, in the graph's order."""
+        """Return the model's values (n, M) at the tensor where the graph ends, in the graph's order."""
         x = x.reshape(len(x), *self.read.own_shape)
         left_out = self.read.end.left_out
         if left_out is not None and left_out.after:  # no tensor of the model holds what the graph gives
@@ -155,8 +156,8 @@ class Proof:
         return placed(self.read.end, self._run([tensor], x)[tensor], len(x))
 
     def _run(self, tensors: Sequence[str], x: Floats, batch: int = BATCH) -> dict[str, list[Array]]:
-        """Run the model on samples (n, ...) and return the named tensors, inner ones included: one array per
-        ``batch`` samples, or per as many as the file accepts.
+        """Run the model on samples (n, ...) and return the tensors named in ``tensors``, which may be inner
+        ones. Each is a list with one array per ``batch`` samples, or per as many samples as the file fixes.
 
         Raises NetworkError when the runtime cannot run the model on them.
         """
@@ -187,14 +188,16 @@ class Proof:
         return results_of
 
     def _after(self, y: Floats) -> Floats:
-        """Apply the model's last function, whose tensor can be compared."""
+        """Apply the model's last function to the graph's outputs, if that function was not imported, so that
+        they can be compared with the model's tensor."""
         left_out = self.read.end.left_out
         if left_out is None or not left_out.after:
             return y
         return np.asarray(expit(y) if left_out.after == "sigmoid" else softmax(y, axis=1), np.float64)
 
     def _check_answers(self, batches: list[Floats], parts: list[Array]) -> None:
-        """Compare the user's own model with the graph that was exported from it, batch by batch."""
+        """Raise UnsupportedNodeError unless the user's own model and the ONNX graph exported from it return
+        the same values, batch by batch."""
         if self.original.answers is None or not all(isinstance(p, np.ndarray) for p in parts):
             return
         graph = np.concatenate([p.reshape(-1) for p in parts]).astype(np.float64)
@@ -213,13 +216,15 @@ class Proof:
             )
 
     def _check_alone(self, x: Floats) -> None:
-        """Compare single samples too: a maximum over the batch would give them other answers than a batch."""
+        """Compare single samples as well: a model that takes a maximum over the batch would return other
+        values for them."""
         if self.original.answers is not None:
             twice = [np.repeat(x[i : i + 1], 2, axis=0) for i in _apart(x)]  # an axis of one may be dropped
             self._check_answers(twice, self._run([self.read.name], np.concatenate(twice), 2)[self.read.name])
 
     def _difference(self, x: Floats) -> NetworkError:
-        """The first node, in the model's order, whose values differ from the model's."""
+        """Return the error that names the first node, in the model's order, whose values differ from the
+        model's own."""
         few, values_of = x[:WHERE_MAX], dict[Op, Floats]()
         maker = {n: node for node in self.original.proto.graph.node for n in node.output}
         readable = {n: v for n, v in self.read.values.items() if n in maker and v.at is not None}
@@ -245,8 +250,8 @@ class Proof:
 
 
 def placed(value: Value, parts: list[Array], n: int) -> Floats:
-    """The model's tensor of ``value``, one array per batch, rearranged to (n, C * H * W) of its operator.
-    Raises ValueError when it has another size."""
+    """Return the model's tensor of ``value``, given as one array per batch, rearranged to (n, C * H * W) in
+    the order of its operator. Raises ValueError when it has another size."""
     axis = value.axis or 0
     joined = np.concatenate([np.moveaxis(p, axis, 0).reshape(-1, value.size) for p in parts])[:n]
     ordered = np.empty((n, value.size))
@@ -255,7 +260,8 @@ def placed(value: Value, parts: list[Array], n: int) -> Floats:
 
 
 def _apart(x: Floats) -> list[int]:
-    """A few samples (n, ...) spread over all, and those with the smallest and the largest values."""
+    """Return the numbers of a few samples of x (n, ...), spread over all, and of those with the smallest and
+    the largest values."""
     largest = np.abs(x).reshape(len(x), -1).max(axis=1)
     places = np.linspace(0, len(x) - 1, ALONE).astype(int)
     return sorted({int(largest.argmin()), int(largest.argmax()), *places.tolist()})
@@ -274,7 +280,8 @@ def _same(a: Floats, b: Floats) -> bool:
 
 
 def _needed(graph: Any, tensors: Sequence[str]) -> list[Any]:
-    """The nodes that the tensors depend on; no other node of a file is run, as none was read."""
+    """Return the nodes on which the tensors depend. No other node of the file is run, as no other was
+    imported."""
     maker = {name: node for node in graph.node for name in node.output if name}
     waiting, needed = list(tensors), set()
     while waiting:
@@ -286,14 +293,14 @@ def _needed(graph: Any, tensors: Sequence[str]) -> list[Any]:
 
 
 def _reads(node: Any) -> list[str]:
-    """Tensors that a node reads, those inside its subgraphs included."""
+    """Return the names of the tensors that a node reads, including those inside its subgraphs."""
     inner = [g for a in node.attribute for g in (a.g, *a.graphs)]
     return [*node.input, *(name for g in inner for n in g.node for name in _reads(n))]
 
 
 def _session(proto: Any) -> Any:
-    """The model in onnxruntime, or else in ONNX's reference implementation, which also has the first operator
-    sets."""
+    """Return a session that runs the model: onnxruntime or, if that cannot, ONNX's reference implementation,
+    which also supports the first operator sets."""
     from onnx.reference import ReferenceEvaluator
 
     why: Exception | None = None

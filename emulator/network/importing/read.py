@@ -43,8 +43,8 @@ def lower(
     meaning: Meaning,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[Network, InputRange, ImportReport]:
-    """Turn a reading into a network; returns it with the range of its inputs and the report. Parameters as
-    for ``import_model``.
+    """Turn a ``Reading`` into a network; return the network, the range of its inputs and the import report.
+    Parameters as for ``import_model``.
 
     ``samples`` (n, values), as the graph takes them; ``wanted`` (n, M), the model's own outputs for them,
     which errors are measured against; ``meaning``: all but the range of inputs.
@@ -114,7 +114,8 @@ def lower(
 
 
 def _range_of(graph: Graph, samples: Floats | None, holds: tuple[float, ...]) -> InputRange:
-    """Range of the inputs over all samples and calls: per feature for vectors, one range for maps.
+    """Return the range of the inputs over all samples and time steps: a range per feature for vectors, a
+    single range for maps.
 
     Of maps it is widened to what their codes must stand for.
     """
@@ -154,7 +155,8 @@ def _errors(
 
 
 def _warn_of(error: float, wanted: Floats, name: str) -> None:
-    """Warn if rounding to codes and tables loses so much that the outputs (n, M) are of little use."""
+    """Warn if rounding to codes and tables causes so large an error that the outputs (n, M) are of little
+    use."""
     signal = float(np.sqrt(wanted.var(axis=0).mean()))
     if signal > 0 and error > LOST_MAX * signal:  # one sample, or the same again: nothing to compare with
         warnings.warn(
@@ -174,7 +176,8 @@ ESTIMATOR = "ndrite.analog takes PyTorch modules, so not this estimator"
 
 @record()
 class Imported:
-    """An imported network, the range of its inputs, the report, and the model's own outputs (``reference``).
+    """An imported network with the range of its inputs, the import report, and a method that computes the
+    original model's outputs (``reference``).
 
     ``compared``: inputs on which the reading was compared with the model itself.
     """
@@ -186,8 +189,8 @@ class Imported:
     compared: int
 
     def reference(self, x: npt.ArrayLike) -> Floats:
-        """The model's own outputs (n, M), float64, for inputs (n, ...) in the model's unit, from the model's
-        own runtime."""
+        """Return the original model's outputs (n, M), float64, for inputs (n, ...) in the model's unit,
+        computed by the model's own runtime."""
         return self.proof.theirs(np.asarray(x, np.float64))
 
 
@@ -281,8 +284,8 @@ def _original(model: Any, path: Path | None, shape: OwnShape | None, samples: Fl
 
 
 def _sample_shape(module: Any, samples: Floats | None) -> OwnShape | None:
-    """Shape of one sample, flat if the first Linear layer or layer of bases reads all of a sample; None if
-    unknown."""
+    """Return the shape of one sample; flat if the first Linear layer or layer of bases reads the whole
+    sample; None if unknown."""
     kinds = {"Linear", "Bases", "Conv1d", "Conv2d", "RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"}
     first = next((m for m in module.modules() if kinds & {c.__name__ for c in type(m).__mro__}), None)
     features = getattr(first, "in_features", getattr(first, "channels", None))
@@ -292,7 +295,8 @@ def _sample_shape(module: Any, samples: Floats | None) -> OwnShape | None:
 
 
 def _meaning(original: Original, read: Reading) -> Meaning:
-    """Meaning of the outputs, as far as the model states it: its classes, or the function that it ends in."""
+    """Return the meaning of the outputs as far as the model states it: its classes, or the function in which
+    it ends."""
     channels, probability = read.graph.output.shape[0], read.probability
     classes = original.classes if len(original.classes) == channels else ()
     task = original.task
@@ -324,7 +328,7 @@ def _finite(samples: npt.ArrayLike) -> Floats:
 
 
 def _samples(x: Floats, read: Reading) -> Floats:
-    """The samples in the model's own shape, float64 (n, ...)."""
+    """Return the samples in the model's own shape, float64 (n, ...)."""
     shape = read.own_shape
     if x.ndim < 2 or not len(x) or x.size != len(x) * int(np.prod(shape)):
         raise NetworkError(f"samples have shape {x.shape}; accepted: (n, {', '.join(map(str, shape))})")

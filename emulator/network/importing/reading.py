@@ -67,7 +67,7 @@ OTHERWISE = (
 
 
 class Reading:
-    """An ``onnx.ModelProto``, after ``prepared``, read as a graph.
+    """An ``onnx.ModelProto``, prepared by ``prepared``, imported as a graph.
 
     Attributes
     ----------
@@ -84,10 +84,10 @@ class Reading:
     """
 
     def __init__(self, proto: Any, shape: OwnShape | None = None, output: str | None = None) -> None:
-        """``shape`` of one sample where the file leaves it open, of a sequence (calls, features); ``output``
-        to take where the model has several that are values. Raises NetworkError when the output is not one of
-        the model's, or it has to be chosen. Raises UnsupportedNodeError, naming the first node that cannot be
-        imported."""
+        """Import the model. ``shape``: that of one sample, if the file leaves it open; for a sequence (calls,
+        features). ``output``: which of several outputs to import. Raises NetworkError when the model has no
+        such output, or one has to be chosen. Raises UnsupportedNodeError, naming the first node that cannot
+        be imported."""
         from onnx import numpy_helper
 
         self._proto, source = proto.graph, only_input(proto)
@@ -138,12 +138,13 @@ class Reading:
 
     @property
     def axes(self) -> tuple[int, ...] | None:
-        """Order of the axes of the model's own samples in the graph's input; None if they are the same."""
+        """Axes of the model's own samples in the order of the graph's input; None if the order is the
+        same."""
         return self.graph.input.only(Given).axes
 
     @property
     def unfolded(self) -> OwnShape:
-        """Shape of the model's own sample with an axis for each of ``axes``; the model itself may take it
+        """Shape of the model's own sample with one axis for each of ``axes``; the model itself may take it
         flat."""
         if self.axes is None:
             return self.own_shape
@@ -152,18 +153,18 @@ class Reading:
         return tuple(sizes[self.axes.index(axis)] for axis in range(len(sizes)))
 
     def ordered(self, x: Floats) -> Floats:
-        """The model's own samples (n, ...) flat, in the graph's order."""
+        """Return the model's own samples (n, ...) flat and in the graph's order."""
         samples = x.reshape(len(x), *self.unfolded)
         samples = samples if self.axes is None else samples.transpose(0, *(a + 1 for a in self.axes))
         return samples.reshape(len(x), -1)
 
     def run(self, x: Floats) -> Floats:
-        """The graph's outputs (n, M) for flat samples."""
+        """Return the graph's outputs (n, M) for flat samples."""
         return np.concatenate([self.graph.run(x[i : i + BATCH]) for i in range(0, max(len(x), 1), BATCH)])
 
     def _chosen(self, wanted: list[str]) -> str:
-        """The name of the output to read: the only one that can be read, or for a recurrent layer the one
-        that has a last call."""
+        """Return the name of the output to import: the only one that can be imported, or for a recurrent
+        layer the one that holds the last time step."""
         ends = {name: self.values[name] for name in wanted if name in self.values}
         ends = {name: value for name, value in ends.items() if not value.is_raw}
         if not ends:
@@ -180,7 +181,7 @@ class Reading:
         return single[0] if single else list(ends)[-1]
 
     def _is_label(self, name: str) -> bool:
-        """Whether an output is a predicted label, which the network does not compute."""
+        """Return whether an output is a predicted label, which the network does not compute."""
         from onnx import TensorProto
 
         kinds = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.UNDEFINED)
@@ -213,7 +214,8 @@ class Reading:
 
 
 def _results(call: Call) -> list[Any]:
-    """A node's outputs: values, or for outputs that cannot be read the errors."""
+    """Return the values of a node's outputs, with an error in place of each output that cannot be
+    imported."""
     kind = call.kind
     if kind in DROPPED:
         return [call.value]
@@ -230,8 +232,8 @@ def _results(call: Call) -> list[Any]:
 
 
 def _normalised(call: Call) -> Value:
-    """Import a softmax or a normalisation over all outputs, which is allowed at the end of a model only: the
-    value before it."""
+    """Import a softmax or a normalisation over all outputs, which is allowed at the end of a model only:
+    return the value before it."""
     value, shape = call.value, call.value.places.shape
     axis = int(call.a.get("axis", 1 if call.opsets.get("", 1) < 13 else -1)) % len(shape)
     other_sizes = [size for i, size in enumerate(shape) if i not in (0, axis)]
@@ -254,7 +256,7 @@ def _normalised(call: Call) -> Value:
 
 
 def _sample_shape(value: Any, *, calls_first: bool) -> OwnShape:
-    """Shape of one sample: all axes but the batch axis, whose size may be open."""
+    """Return the shape of one sample: all axes but the batch axis, whose size may be open."""
     dims = value.type.tensor_type.shape.dim
     sizes = [d.dim_value if d.HasField("dim_value") else 0 for d in dims]
     sample_sizes = [size for i, size in enumerate(sizes) if i != int(calls_first)]
@@ -266,8 +268,8 @@ def _sample_shape(value: Any, *, calls_first: bool) -> OwnShape:
 
 
 def _finished(value: Value, memories: Memories) -> tuple[Graph, Value]:
-    """The graph that computes an output, and that output's operator. Raises UnsupportedNodeError when the
-    output is not the last call's of a sequence, or the input is read in two shapes."""
+    """Return the graph that computes an output, and the output's value. Raises UnsupportedNodeError when the
+    output does not belong to the last time step of a sequence, or the input is read in two shapes."""
     where = ("output", "output")
     if value.at is None:
         raise UnsupportedNodeError(

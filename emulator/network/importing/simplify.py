@@ -23,7 +23,7 @@ ROUNDS_MAX = 100
 
 
 def simplified(graph: Graph) -> Graph:
-    """Apply the rules to the graph until none changes anything."""
+    """Apply the simplification rules to the graph until none of them changes anything."""
     for _ in range(ROUNDS_MAX):
         fresh = rewritten(graph, RULES)
         if fresh is graph:
@@ -33,7 +33,7 @@ def simplified(graph: Graph) -> Graph:
 
 
 def rewritten(graph: Graph, rules: Mapping[str, Rule]) -> Graph:
-    """Apply to each operator the rule of its kind once."""
+    """Return the graph after applying to each operator, once, the rule for its kind."""
     count: dict[Op, int] = {}
     op_of: dict[Any, Op] = {}
 
@@ -52,7 +52,7 @@ def rewritten(graph: Graph, rules: Mapping[str, Rule]) -> Graph:
 
 
 def _key(op: Op) -> Any:
-    """A key that is equal for operators that compute the same function of the same operands."""
+    """Return a key that is equal for operators that compute the same function of the same operands."""
     moved = op.of(View)
     if moved is not None and len(op.inputs) == 1:
         index = None if moved.index is None else moved.index.tobytes()
@@ -61,7 +61,7 @@ def _key(op: Op) -> Any:
 
 
 def _view(op: Op, node: View, alone: Alone) -> Op:
-    """Merge a view that selects and scales channels into the operator before it, and nested joins into
+    """Merge a view that selects and scales channels into the operator before it, and merge nested joins into
     one."""
     before = op.inputs[0]
     if len(op.inputs) > 1:
@@ -96,7 +96,7 @@ def _joins(op: Op) -> bool:
 
 
 def _product(op: Op, node: Product, alone: Alone) -> Op:
-    """Merge a matrix product with the product, or with the zero border, directly before it."""
+    """Merge a matrix product with the product, or with the border of zeros, directly before it."""
     before = op.inputs[0]
     weighted, pooled = before.of(Product), before.of(Pool)
     if weighted is not None and alone(before):
@@ -113,7 +113,7 @@ def _product(op: Op, node: Product, alone: Alone) -> Op:
 
 
 def _gate(op: Op, node: Gate, alone: Alone) -> Op:
-    """Flatten sums of gates, and merge sums of matrix products that have the same geometry."""
+    """Flatten nested gates, and merge sums of matrix products that have the same geometry."""
     if node.is_sum and len(node.terms) == 2 == len(op.inputs):
         a, b = (op.inputs[t.a] for t in node.terms)
         if a.kind == b.kind == "product" and alone(a) and alone(b):
@@ -134,7 +134,8 @@ def _gate(op: Op, node: Gate, alone: Alone) -> Op:
 
 
 def _unfolded(op: Op, node: Gate, number: int, inner: Gate) -> Op:
-    """The gate with term ``number``, which is itself a gate, replaced by that gate's terms."""
+    """Return the gate with its term ``number``, which is a gate itself (``inner``), replaced by that gate's
+    terms."""
     replaced = node.terms[number]
     inputs = (*op.inputs, *op.inputs[replaced.a].inputs)
     behind = {i: len(op.inputs) + i for i in range(len(inputs))}
@@ -147,8 +148,8 @@ def _unfolded(op: Op, node: Gate, number: int, inner: Gate) -> Op:
 
 
 def _pool(op: Op, node: Pool, alone: Alone) -> Op:
-    """Split an average of joined values into averages of each part, which get code ranges of their own, and
-    an average of a sum into a sum of averages."""
+    """Split an average of joined values into averages of the parts, each of which gets its own range of
+    codes, and turn the average over a product's whole map into a product of averages."""
     before = op.inputs[0]
     if node.of == "max":
         return op
@@ -169,7 +170,7 @@ def _pool(op: Op, node: Pool, alone: Alone) -> Op:
 
 
 def _scaled(node: Product, by: View) -> Product:
-    """The product with its outputs selected, scaled and shifted."""
+    """Return the product with its outputs selected, scaled and shifted as the view ``by`` does."""
     columns = np.arange(node.dense.outputs).reshape(node.patches.groups, node.copies, -1)
     if by.index is not None:
         columns = columns[:, :, by.index]
@@ -181,8 +182,8 @@ def _scaled(node: Product, by: View) -> Product:
 
 
 def _one_product(first: Product, second: Product) -> Product | None:
-    """``second`` after ``first`` as a single product, if one of them sees single positions only; else
-    None."""
+    """Return ``second`` after ``first`` as a single product, or None unless one of them reads single
+    positions only."""
     if first.patches.groups > 1 or second.patches.groups > 1 or first.block != (1, 1):
         return None
     a, b = first.dense, second.dense
@@ -201,7 +202,7 @@ def _one_product(first: Product, second: Product) -> Product | None:
 
 
 def _real(array: Any) -> Floats:
-    """An array of an ``Exact`` layer, in float64."""
+    """Return an array of an ``Exact`` layer in float64."""
     return np.asarray(array, np.float64)
 
 
@@ -210,8 +211,8 @@ def _pointwise(where: Patches) -> bool:
 
 
 def _stacked(op: Op, total: Gate, first: Op, second: Op) -> Op | None:
-    """The sum of two products as one product over both their inputs, if they cut the same patches; else
-    None."""
+    """Return the sum of two products as one product over the inputs of both, or None unless they cut the same
+    patches."""
     a, b = first.only(Product), second.only(Product)
     if a.patches.groups > 1 or replace(a.patches, shape=b.patches.shape) != b.patches:
         return None
@@ -231,8 +232,8 @@ def _stacked(op: Op, total: Gate, first: Op, second: Op) -> Op | None:
 
 
 def _averaged(op: Op, pool: Pool, before: Op) -> Op | None:
-    """The average over a product's whole map as one product of averaged inputs, whose codes carry no read
-    noise; else None.
+    """Return the average over a product's whole map as one product of averaged inputs, whose codes carry no
+    read noise; None if that is not possible.
 
     Every weight meets the average of the values that it met.
     """
@@ -265,7 +266,7 @@ POINTS = 4001
 
 
 def without_roundings(graph: Graph) -> tuple[Graph, list[str]]:
-    """Remove the roundings of the graph's input and output; returns the graph and a note for each.
+    """Remove the roundings of the graph's input and output; return the graph and a note for each rounding.
 
     The chip's own codes make them again; as neurons of their own they would pass every value through a
     crossbar of ones, with its programming errors.
@@ -296,8 +297,8 @@ TRIED = np.linspace(-3.0, 3.0, 31)
 
 
 def rolled(graph: Graph) -> Graph:
-    """Turn a graph that reads its input (calls, 1, features) row by row into a single call and the memories
-    that link calls.
+    """Return a graph that reads its input (calls, 1, features) row by row, an unrolled recurrence, as the
+    graph of one time step with memories that link the steps.
 
     As it is where there is no such loop. The last call gives the output, the one before it what the next call
     reads; the copies of both that are alike are one.
@@ -332,7 +333,7 @@ def rolled(graph: Graph) -> Graph:
 
 
 def _parts(graph: Graph) -> dict[Op, int]:
-    """The operators that select one row of the input, and the number of that row."""
+    """Return the operators that select one row of the input, each with the number of that row."""
     size, features = int(np.prod(graph.input.shape)), graph.input.shape[2]
     places_of = {graph.input: np.arange(size, dtype=np.float64).reshape(1, *graph.input.shape)}
     parts = {}
@@ -346,8 +347,8 @@ def _parts(graph: Graph) -> dict[Op, int]:
 
 
 def _calls(graph: Graph, parts: Mapping[Op, int]) -> dict[Op, int]:
-    """The call that each operator belongs to; one that only rescales the result of a call belongs to the call
-    that reads it."""
+    """Return the time step (call) to which each operator belongs. An operator that only rescales the result
+    of a time step belongs to the step that reads it."""
     of: dict[Op, int] = {}
     for op in graph.uses:
         of[op] = parts.get(op, max((of[i] for i in op.inputs), default=-1))
@@ -362,14 +363,14 @@ def _calls(graph: Graph, parts: Mapping[Op, int]) -> dict[Op, int]:
 
 
 def _read(graph: Graph, of: Mapping[Op, int], parts: Mapping[Op, int], call: int) -> list[Op]:
-    """Values of earlier calls that a call reads."""
+    """Return the values of earlier time steps that time step ``call`` reads."""
     reads = (i for op in graph.uses if of[op] == call and op not in parts for i in op.inputs)
     return list(dict.fromkeys(i for i in reads if of[i] < call))
 
 
 def _content(op: Op) -> Any:
-    """A key that is equal for operators that compute the same function of the same operands, whatever their
-    call."""
+    """Return a key that is equal for operators that compute the same function of the same operands, whatever
+    their time step."""
     if op.function is not op.sampled:  # devices
         return op
     arrays: Arrays = {} if op.sampled is None else {"sampled": op.sampled.of(TRIED)}

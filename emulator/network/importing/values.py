@@ -35,8 +35,8 @@ TAKEN = "outputs are taken before the {}; the largest one is the same"
 
 @dataclass(frozen=True)
 class LeftOut:
-    """The end of a model (argmax or a softmax) that is not imported because the largest output is the same
-    before it.
+    """The end of a model (argmax or a softmax) that is not imported, because the largest output is the same
+    without it.
 
     ``node`` and its ``kind``. ``tensor``: the model's own tensor that the value, once it went through
     ``after`` (nothing, ``softmax`` or ``sigmoid``), is compared with.
@@ -50,7 +50,8 @@ class LeftOut:
 
 @record()
 class Value:
-    """A tensor of the model as elements of an operator's map, under a function that is still pending.
+    """A tensor of the model while it is imported: elements of an operator's map, to which a pending function
+    is still to be applied.
 
     ``places``, of the tensor's shape: ``(sample * calls + call) * size + place`` of each element, ``place``
     in the flat map (C, H, W) of the operator's ``size`` values; each of them once. ``line`` is (scale, shift)
@@ -79,7 +80,7 @@ class Value:
 
     @cached_property
     def axis(self) -> int | None:
-        """The batch axis, or None if samples are mixed with other axes."""
+        """Number of the batch axis, or None if samples are mixed with other axes."""
         sample = self.places // (self.size * self.calls)
         count = int(sample.max()) + 1
         fits = (a for a, size in enumerate(sample.shape) if size == count)
@@ -87,7 +88,7 @@ class Value:
 
     @cached_property
     def at(self) -> int | None:
-        """The call that the value belongs to, or None if it spans several."""
+        """Number of the time step (call) to which the value belongs, or None if it spans several."""
         call = self.places // self.size % self.calls
         return int(call.flat[0]) if np.ptp(call) == 0 else None
 
@@ -98,37 +99,38 @@ class Value:
 
     @property
     def first(self) -> Ints:
-        """Places of the first sample's elements in the operator's map."""
+        """Indices of the first sample's elements in the operator's map."""
         return np.asarray(self.places.take(0, self.axis) % self.size)
 
     @property
     def channel(self) -> Ints:
-        """The operator's channel of each element."""
+        """For each element, the number of its channel in the operator's map."""
         return np.asarray(self.places % self.size // self.area)
 
     @property
     def in_order(self) -> bool:
-        """Whether one sample of one call is the operator's map, value by value and in order."""
+        """Whether one sample of one time step is exactly the operator's map, in the same order."""
         return self.axis == 0 and self.at is not None and _counts(self.first.reshape(-1), self.size)
 
     @property
     def is_raw(self) -> bool:
-        """Whether it is the model's input, at most with its elements moved."""
+        """Whether the value is the model's input, with its elements moved at most."""
         return self.op.is_input and self.function is None
 
     def of(self, z: Floats) -> Floats:
-        """Apply the pending function to the operator's values ``z``."""
+        """Return the operator's values ``z`` with the pending function applied."""
         return z if self.function is None else self.function(z)
 
     def counts(self, axis: int) -> bool:
-        """Whether ``axis`` is the operator's channel axis."""
+        """Return whether ``axis`` is the operator's channel axis."""
         axis, c = axis % self.places.ndim, self.op.shape[0]
         if axis == self.axis or self.places.shape[axis] != c:
             return False
         return bool((self.channel == _along(np.arange(c), axis, self.places.ndim)).all())
 
     def check_open(self) -> None:
-        """Raise UnsupportedNodeError when something follows a softmax."""
+        """Raise UnsupportedNodeError if the value is before a softmax that was left out, after which no node
+        may follow."""
         if self.left_out is not None:
             raise UnsupportedNodeError(
                 self.left_out.node,
@@ -138,7 +140,7 @@ class Value:
             )
 
     def settled(self) -> Value:
-        """The operator with the pending function made a table."""
+        """Return the value with the pending function turned into a table or view operator."""
         if self.function is None:
             return self
         if self.line is None:
@@ -149,27 +151,29 @@ class Value:
         return replace(self, op=op, label="x", function=None, line=(1.0, 0.0))
 
     def then(self, op: Op, places: Ints) -> Value:
-        """The value of an operator that reads this value, settled."""
+        """Return the value of ``op``, an operator that reads this value, with elements at the indices
+        ``places``."""
         self.check_open()
         return Value(op, places, self.calls, node=op.name)
 
     def laid(self, op: Op) -> Value:
-        """The value (n, C, H, W), or like this one (n, C, W), of an operator that reads this value's map."""
+        """Return the value of ``op``, an operator that reads this value's map, with shape (n, C, H, W) or, if
+        this value has that form, (n, C, W)."""
         rank, numbers = len(self.own), self.places.reshape(len(self.places), -1)[:, 0] // self.size
         return self.then(op, laid(op, (op.shape[0], *op.shape[4 - max(rank, 2) :]), numbers))
 
     def mixed(self, op: Op, axis: int) -> Value:
-        """The value of an operator that computes new channels at each position; ``axis`` is the channel
-        axis."""
+        """Return the value of ``op``, an operator that computes new channels at each position; ``axis`` is
+        the channel axis."""
         base = self.places.take([0], axis)
         number, position = base // self.size * int(np.prod(op.shape)), base % self.area
         channels = _along(np.arange(op.shape[0]), axis % base.ndim, base.ndim)
         return self.then(op, number + position + self.area * channels)
 
     def moved(self, places: Ints, name: str) -> Value | None:
-        """The value with its elements at other places, moved by the node ``name``; if elements are dropped,
-        an operator selects the rest. None if samples are mixed, or the places are not a choice of
-        channels."""
+        """Return the value with its elements at the indices ``places``, moved by the node ``name``; if
+        elements are dropped, an operator selects the others. Return None if samples are mixed, or the indices
+        do not select whole channels."""
         value = replace(self, places=places)
         if not places.size or value.axis is None:
             return None
@@ -179,7 +183,8 @@ class Value:
         return value if places_used.all() and places.size == numbers * self.size else value.picked(name)
 
     def picked(self, name: str) -> Value | None:
-        """The value with its channels in the order of the channel axis, or of its only axis of features."""
+        """Return the value with its channels in the order of the channel axis, or of its only axis of
+        features."""
         value, rank, position = self.settled(), self.places.ndim, self.places % self.area
         values_each = len(np.unique(self.places // self.size)) * self.area
         all_positions = len(np.unique(position)) == self.area
@@ -193,8 +198,8 @@ class Value:
         return self.vector(name)
 
     def vector(self, name: str) -> Value | None:
-        """A value with one axis of features as a vector (F, 1, 1); None if it has more axes or several
-        calls."""
+        """Return a value that has a single axis of features as a vector (F, 1, 1); None if it has more axes
+        or spans several time steps."""
         if len(self.own) != 1 or self.at is None:
             return None
         value, index = self.settled(), self.first
@@ -206,19 +211,20 @@ class Value:
         return value.then(op, numbers + _along(np.arange(len(index)), 1 - (self.axis or 0), 2))
 
     def by_channel(self, name: str, scale: npt.ArrayLike, shift: npt.ArrayLike) -> Value:
-        """``scale * value + shift`` with (C,) of each."""
+        """Return ``scale * value + shift``, with ``scale`` and ``shift`` (C,) per channel."""
         scale, shift = np.broadcast_arrays(np.asarray(scale, np.float64), np.asarray(shift, np.float64))
         return self.then(view(name, self.settled().op, scale=scale, shift=shift), self.places)
 
     def apply(self, node: str, label: str, function: Callable[[Floats], Floats]) -> Value:
-        """Put the value under a unary function; ``label`` names the function, with ``{}`` for its operand."""
+        """Return the value with a unary function added to the pending one; ``label`` names the function, with
+        ``{}`` for its operand."""
         self.check_open()
         inner = self.function
         composed = function if inner is None else lambda z: function(inner(z))
         return replace(self, node=node, label=label.format(self.label), function=composed, line=None)
 
     def affine(self, node: str, scale: float, shift: float) -> Value:
-        """``scale * value + shift``, still as a pending function."""
+        """Return ``scale * value + shift``, with this line added to the pending function."""
         label = self.label if scale == 1 else f"{scale:g}*{self.label}"
         label = label if shift == 0 else f"({label}{shift:+g})"
         line = None if self.line is None else (scale * self.line[0], scale * self.line[1] + shift)
@@ -226,7 +232,8 @@ class Value:
 
 
 def raw_input(shape: OwnShape, samples: int, *, sequence: bool = False, calls_first: bool = False) -> Value:
-    """The model's input; with ``sequence``, of shape (calls, features) and read one call at a time."""
+    """Return the value of the model's input; with ``sequence`` it has the shape (calls, features) and is read
+    one time step at a time."""
     if len(shape) > 3:
         raise UnsupportedNodeError("input", "input", f"samples have shape {shape}; use at most three axes")
     c, h, w = (*shape, 1, 1) if len(shape) == 1 else (shape[0], 1, shape[1]) if len(shape) == 2 else shape
@@ -236,15 +243,15 @@ def raw_input(shape: OwnShape, samples: int, *, sequence: bool = False, calls_fi
 
 
 def laid(op: Op, own: OwnShape, numbers: Ints) -> Ints:
-    """Places of all elements of an operator's map in order, batch axis first, for the calls ``numbers``
-    (n,)."""
+    """Return the indices of all elements of an operator's map in order, with the batch axis first, for the
+    samples or time steps ``numbers`` (n,)."""
     size = int(np.prod(op.shape))
     return numbers.reshape(-1, *[1] * len(own)) * size + np.arange(size).reshape(own)
 
 
 def turned(value: Value) -> Value | None:
-    """The model's input transposed to (channel, row, column) and renamed; None if it was not only
-    transposed."""
+    """Return the model's input, transposed in the model to (channel, row, column), as an input operator in
+    that order; None if more than a transposition was done."""
     own_shape, rank = value.own, len(value.own)
     if not value.is_raw or value.at is None or value.axis != 0 or rank not in (2, 3):
         return None
@@ -258,12 +265,13 @@ def turned(value: Value) -> Value | None:
 
 @lru_cache(maxsize=16)
 def _turned_input(op: Op, shape: Shape, axes: tuple[int, ...]) -> Op:
-    """The model's input ``op`` with its axes in another order: a single map, shared by all its readers."""
+    """Return the model's input ``op`` with its axes in another order: a single operator that all its readers
+    share."""
     return given(op.name, shape, axes=axes)
 
 
 def _along(numbers: npt.NDArray[np.intp], axis: int, rank: int) -> npt.NDArray[np.intp]:
-    """``numbers`` as an array that varies along ``axis`` of ``rank`` axes."""
+    """Return ``numbers`` reshaped to an array of ``rank`` axes that varies along ``axis`` only."""
     return numbers.reshape([-1 if a == axis else 1 for a in range(rank)])
 
 
@@ -272,7 +280,8 @@ def _counts(places: Ints, size: int) -> bool:
 
 
 def _chosen(name: str, op: Op, index: npt.NDArray[np.intp]) -> Op:
-    """Select channels of an operator, or directly of the operand that has them all if it joins several."""
+    """Return an operator that selects channels ``index`` of ``op``. If ``op`` joins several operands and one
+    of them has all these channels, select them from that operand directly."""
     moved, start = op.of(View), 0
     for part in op.inputs if moved is not None and len(op.inputs) > 1 else ():
         end = start + part.shape[0]

@@ -26,15 +26,15 @@ Ints = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Span:
-    """The values of a map are ``low + width * y`` with y in 0..1."""
+    """Range of the values of a map: ``low + width * y`` with y in 0..1."""
 
     low: float
     width: float
 
 
 def code_span(low: float, high: float, holds: Iterable[float] = ()) -> Span:
-    """The span that covers ``low..high`` and ``holds``; the first value of ``holds`` inside it falls exactly
-    on a code.
+    """Return a span that covers ``low..high`` and the values ``holds``; the first of ``holds`` that lies
+    inside falls exactly on a code.
 
     A border of zeros, and the zero that a gate multiplies about, are codes.
     """
@@ -54,16 +54,17 @@ def code_span(low: float, high: float, holds: Iterable[float] = ()) -> Span:
 
 
 class PerOp(PerKind):
-    """An implementation for each kind of graph operator."""
+    """Visitor with one method for each kind of graph operator."""
 
     @abstractmethod
     def view(self, *arguments: Any, **options: Any) -> Any:
-        """Moves values and scales them by channel."""
+        """Process a view, which moves values and scales them by channel."""
 
 
 @record()
 class View(Reads):
-    """Joined maps ``sources`` with their channels selected and scaled: ``shift + scale * y``, (C,) of each.
+    """Joined maps ``sources`` with their channels selected and scaled to ``shift + scale * y``, with scale
+    and shift (C,) per channel.
 
     ``index`` (C,): its channels among those of the maps; None: all, in order. ``flat``: it is a vector, and
     the index goes through the maps flattened. Real values are moved; for codes 0..1, scale and shift
@@ -79,17 +80,18 @@ class View(Reads):
     flat: bool = False
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Call ``walk.view``; a network has no views left, so other walks have no such method."""
+        """Visitor dispatch: call ``walk.view`` for this node. A finished network contains no views, so that
+        other visitors have no such method."""
         assert isinstance(walk, PerOp)
         return walk.view(*arguments, **options)
 
     @classmethod
     def of_map(cls, number: int, shape: Shape, span: Span) -> View:
-        """The view of a whole map with one span."""
+        """Return the view of a whole map whose channels share one span."""
         return cls((number,), np.full(shape[0], span.width), np.full(shape[0], span.low))
 
     def shape(self, maps: Sequence[Shape]) -> Shape:
-        """Shape (C, H, W) of the value."""
+        """Return the shape (C, H, W) of the view's value."""
         _, height, width = (1, 1, 1) if self.flat else self.joined(maps)
         return (self.channels, height, width)
 
@@ -100,28 +102,29 @@ class View(Reads):
 
     @property
     def places(self) -> Ints:
-        """Indices of its channels among the joined maps' channels."""
+        """Indices of the view's channels among the joined maps' channels."""
         return np.arange(self.channels) if self.index is None else self.index
 
     @property
     def is_still(self) -> bool:
-        """Whether it leaves every value as it is."""
+        """Whether the view leaves the values unscaled and unshifted."""
         return bool((self.scale == 1).all() and (self.shift == 0).all())
 
     @property
     def is_map(self) -> bool:
-        """Whether it is a single map with all its channels in order."""
+        """Whether the view is a single map with all its channels in order."""
         return len(self.sources) == 1 and self.index is None and not self.flat
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is a single map whose channels share one scale and shift."""
+        """Whether the view is a single map whose channels share one scale and shift."""
         same = np.ptp(self.scale) == 0 and np.ptp(self.shift) == 0 and self.scale[0] != 0
         return self.is_map and bool(same)
 
     @property
     def zero(self) -> float | None:
-        """The y that stands for 0, if it is the same for all channels and inside 0..1; else None."""
+        """The code value y that represents 0, if it is the same for all channels and inside 0..1; else
+        None."""
         y = self.before(0.0)
         if y is None or not -1e-9 <= y <= 1 + 1e-9:
             return None
@@ -130,27 +133,27 @@ class View(Reads):
 
     @property
     def limits(self) -> tuple[float, float]:
-        """Least and greatest value that its codes can stand for."""
+        """Smallest and largest value that the view's codes can represent."""
         ends = (self.shift, self.shift + self.scale)
         return float(np.minimum(*ends).min()), float(np.maximum(*ends).max())
 
     def before(self, value: float) -> float | None:
-        """The y that stands for ``value``, or None if it differs between channels."""
+        """Return the code value y that represents ``value``, or None if it differs between channels."""
         if (self.scale == 0).any():
             return None
         y = (value - self.shift) / self.scale
         return float(y[0]) if np.ptp(y) <= 1e-9 * max(1.0, float(np.abs(y).max())) else None
 
     def affine(self, scale: Floats | float, shift: Floats | float) -> View:
-        """The view of ``scale`` times the value plus ``shift``."""
+        """Return the view of ``scale`` times the value plus ``shift``."""
         return replace(self, scale=self.scale * scale, shift=self.shift * scale + shift)
 
     def select(self, index: Ints) -> View:
-        """The view of the channels ``index`` of the value."""
+        """Return the view of the value's channels ``index``."""
         return replace(self, scale=self.scale[index], shift=self.shift[index], index=self.places[index])
 
     def flatten(self, maps: Sequence[Shape]) -> View:
-        """The value as a vector; ``maps`` are the shapes by map number."""
+        """Return the view of the value as a vector; ``maps`` are the shapes by map number."""
         _, height, width = self.shape(maps)
         area = height * width
         if area == 1:
@@ -160,7 +163,8 @@ class View(Reads):
         return replace(self, scale=scale, shift=shift, index=index, flat=True)
 
     def of(self, parts: Sequence[View], maps: Sequence[Shape]) -> View:
-        """Compose views: ``parts``, one per source, of ``maps`` as one view."""
+        """Return this view applied to the views ``parts``, one for each of its sources, as a single view of
+        ``maps``."""
         x = parts[0] if len(parts) == 1 else _concatenated(parts, maps)
         x = x.flatten(maps) if self.flat else x
         x = x if self.index is None else x.select(self.index)
@@ -168,8 +172,8 @@ class View(Reads):
 
 
 def view_of(shapes: Sequence[Shape], **moves: Any) -> View:
-    """The view of joined maps of ``shapes``; ``moves`` are fields of ``View``, and fields left out change
-    nothing."""
+    """Return the view of the joined maps with shapes ``shapes``; ``moves`` are fields of ``View``, and fields
+    left out have no effect."""
     joined_shape, index = joined(list(shapes)), moves.get("index")
     count = (
         len(index)
@@ -183,7 +187,7 @@ def view_of(shapes: Sequence[Shape], **moves: Any) -> View:
 
 
 def _concatenated(parts: Sequence[View], maps: Sequence[Shape]) -> View:
-    """Concatenate views along the channels."""
+    """Return the concatenation of views along the channels, as one view."""
     sizes = [part.joined(maps) for part in parts]
     sources = tuple(m for part in parts for m in part.sources)
     joined_shape = joined([maps[m] for m in sources])
@@ -207,13 +211,13 @@ Watch = Callable[[int, Floats], None]
 
 
 class RealArithmetic(FloatArithmetic, PerOp):
-    """The network in the model's own unit: values are not clipped to a range, and functions are the model's
+    """Arithmetic in the model's own unit: values are not clipped to a range, and functions are the model's
     own."""
 
     lowest = -np.inf
 
     def view(self, at: At, node: View, maps: Maps) -> Floats:
-        """Move values and scale them by channel."""
+        """Return the view's values: moved, and scaled by channel."""
         x: Any = node.source(maps)
         x = x.reshape(len(x), -1, 1, 1) if node.flat else x
         x = x if node.index is None else x[:, node.index]
@@ -232,7 +236,8 @@ REALS = RealArithmetic()
 
 
 class CodeArithmetic(RealArithmetic):
-    """Every map rounded to codes, as 0..1, and functions as the chip's tables; weights and sums stay exact.
+    """Arithmetic with every map rounded to codes, as values 0..1, and with functions as the chip's tables;
+    weights and sums stay exact.
 
     ``watch`` is told the pre-activations of every node with a function, by its number.
     """
@@ -262,7 +267,8 @@ class CodeArithmetic(RealArithmetic):
 
 
 class _Curve:
-    """A function as the chip computes it: the voltage code, rounded, and the table's code for it, as 0..1."""
+    """A function as the chip computes it: the input rounded to a voltage code, and the table's output code
+    for it, as a value 0..1."""
 
     def __init__(self, activation: Sampled) -> None:
         self.window = Window(*activation.ends, SEGMENTS, 0.0)
@@ -275,8 +281,8 @@ class _Curve:
 
 
 def in_codes(network: Network, codes: Codes, watch: Watch | None = None) -> Floats:
-    """Outputs float64 (n, M) of input codes (n, K) with codes and tables but an exact array: the loss from
-    rounding alone."""
+    """Return the outputs float64 (n, M) for input codes (n, K), computed with codes and tables but exact
+    weights: this shows the loss from rounding alone."""
     firsts, starts = network.begun(codes / INPUT_MAX)
     calls = run(CodeArithmetic(watch), network.nodes, network.states, firsts, list(map(unit_codes, starts)))
     return np.asarray(last(calls)[-1].reshape(len(codes), -1))

@@ -7,25 +7,26 @@ FOLDER = Path(__file__).parent
 
 
 def program() -> Path:
-    """Path of the compiled network, which ``ndrite.emulator.spec.Program.load`` takes the program out of."""
+    """Return the path of the compiled network, from which ``ndrite.emulator.spec.Program.load`` reads the
+    program."""
     return FOLDER / "fashion-mnist-784-128-10.npz"
 
 
 def float_network() -> Path:
-    """Path of the float weights that the program was mapped from."""
+    """Return the path of the float network from which the program was mapped."""
     return FOLDER / "float-fashion-mnist-784-128-10.npz"
 
 
 def lenet5() -> Path:
-    """Path of LeNet-5 trained on the enlarged digits."""
+    """Return the path of LeNet-5, trained on the enlarged digits."""
     return FOLDER / "float-lenet5-digits.npz"
 
 
 def resnet() -> Path:
-    """Path of a residual network trained on Fashion-MNIST."""
+    """Return the path of a residual network, trained on Fashion-MNIST."""
     return FOLDER / "float-resnet-fashion-mnist.npz"
 
 
 def lstm() -> Path:
-    """Path of an LSTM trained on Japanese vowels."""
+    """Return the path of an LSTM, trained on Japanese vowels."""
     return FOLDER / "float-lstm-japanese-vowels.npz"

@@ -15,7 +15,7 @@ from ndrite.emulator.network.importing.values import Value
 
 
 def extremum(call: Call) -> Value | None:
-    """The largest or smallest of several values and numbers, element by element."""
+    """Import a Max or Min: the element-wise largest or smallest of several values and numbers."""
     if len(call.computed) < 2:
         return None
     with contextlib.suppress(UnsupportedNodeError):

@@ -20,7 +20,7 @@ from ndrite.emulator.spec.patches import Patches
 
 
 def over_a_sequence(call: Call) -> Value | None:
-    """Import ``x @ weights`` where x has several axes and its last axis is not the channel axis."""
+    """Import ``x @ weights`` for an x with several axes whose last axis is not the channel axis."""
     value, weights = call.values[0], call.optional(1)
     if value is None or weights is None or weights.ndim != 2 or value.axis is None:
         return None
@@ -32,7 +32,7 @@ def over_a_sequence(call: Call) -> Value | None:
 
 
 def _of_samples(call: Call, value: Value, weights: Any) -> Value | None:
-    """Apply the layer to values whose first axis counts samples."""
+    """Apply the layer to values whose first axis is the batch axis."""
     w = np.asarray(weights, np.float64)
     as_positions = channels_last(call, value)
     if as_positions is not None:
@@ -50,7 +50,8 @@ def _of_samples(call: Call, value: Value, weights: Any) -> Value | None:
 
 
 def _by_group(call: Call, value: Value, w: Floats) -> Value | None:
-    """Apply the layer to a vector that holds the whole sequence, with one group per place of the sequence."""
+    """Apply the layer to a vector that holds the whole sequence, with one group for each position of the
+    sequence."""
     if value.at is None or len(value.first.reshape(-1)) != value.size:
         return None
     value = value.settled()
@@ -65,7 +66,7 @@ def _by_group(call: Call, value: Value, w: Floats) -> Value | None:
 
 
 def biased(call: Call) -> Value | None:
-    """Import a sum; a constant that varies along the columns of a layer over a map becomes that layer's
+    """Import a sum. A constant that varies along the columns of a layer over a map becomes that layer's
     bias."""
     value, node = call.value, call.value.op.of(Product)
     constants = [constant for constant in call.known if constant is not None]

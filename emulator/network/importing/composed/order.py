@@ -39,7 +39,8 @@ def channels_last(call: Call, value: Value) -> Value | None:
 
 
 def in_order(handler: Handler) -> Handler:
-    """Wrap the handler of an operator on maps: operands in another element order are reordered first."""
+    """Wrap the import function of an operator on maps: operands whose elements are in another order are
+    reordered first."""
 
     def read(call: Call) -> Any:
         try:
@@ -54,7 +55,8 @@ def in_order(handler: Handler) -> Handler:
 
 
 def in_one_order(call: Call, a: Value, b: Value) -> tuple[Value, Value] | None:
-    """Two values, the map of one reordered to match the other's; None if they do not fit."""
+    """Return both values with the same element order: the map of one is reordered to match the other. Return
+    None if they do not fit."""
     try:
         a_places, b_places = np.broadcast_arrays(a.places, b.places)
     except ValueError:
@@ -74,7 +76,7 @@ def in_one_order(call: Call, a: Value, b: Value) -> tuple[Value, Value] | None:
 
 
 def branches(call: Call) -> Value | None:
-    """Import the sum, difference or product of two branches, whatever the element order of their maps."""
+    """Import the sum, difference or product of two branches, whatever the element orders of their maps."""
     try:
         return elementwise(call)
     except UnsupportedNodeError:
@@ -89,7 +91,7 @@ def branches(call: Call) -> Value | None:
 
 
 def cropped(call: Call) -> list[Any]:
-    """Import a Slice or Gather, which may also take a part of a map's rows and columns."""
+    """Import a Slice or Gather, which may also cut out part of a map's rows and columns."""
     try:
         results: list[Any] = MOVING[call.kind](call)
     except UnsupportedNodeError:
@@ -101,8 +103,8 @@ def cropped(call: Call) -> list[Any]:
 
 
 def _crop(call: Call, value: Value, places: Array) -> Value | None:
-    """The value that keeps some channels, rows and columns of a map, each position once; None if the places
-    form no such crop."""
+    """Return the value reduced to some channels, rows and columns of its map, with each position used once;
+    None if ``places`` is not such a crop."""
     moved = value.moved(places, call.name)
     if moved is not None and moved.axis is not None:
         return moved

@@ -19,7 +19,7 @@ WEIGHTS_MAX = 1 << 24
 
 @dataclass(frozen=True)
 class Axis:
-    """Windows along one axis of ``size`` rows or columns; ``offsets`` are the rows of each window that are
+    """Windows along one axis of ``size`` rows or columns; ``offsets`` lists which rows of each window are
     kept."""
 
     size: int
@@ -34,7 +34,7 @@ class Axis:
 
 
 def picked(name: str, op: Op, index: Ints) -> Op | None:
-    """The map whose values are those at the places ``index`` (C, H, W) of a flat map.
+    """Return a map (C, H, W) of the values at the indices ``index`` (C, H, W) of the flattened map of ``op``.
 
     None: its channels differ in the positions that they take, or the product would have too many weights.
     """
@@ -60,7 +60,7 @@ def picked(name: str, op: Op, index: Ints) -> Op | None:
 
 
 def _axis(numbers: Ints, size: int) -> Axis:
-    """Windows along an axis of ``size`` rows that keep exactly the rows ``numbers``."""
+    """Return windows along an axis of ``size`` rows that together keep exactly the rows ``numbers``."""
     first, step = int(numbers[0]), int(numbers[1] - numbers[0]) if len(numbers) > 1 else 1
     if step > 0 and np.array_equal(numbers, first + step * np.arange(len(numbers))):
         return Axis(int(numbers[-1]) + 1, first + 1, step, np.array([first]))
@@ -72,8 +72,9 @@ def _whole(size: int) -> Axis:
 
 
 def _windows(name: str, op: Op, rows: Axis, columns: Axis, places: Ints | None = None) -> Op | None:
-    """A product that keeps the values ``places`` (g, h) of every window of ``rows`` times ``columns`` in a
-    block of neighbours; by default it keeps all. None if that takes too many weights."""
+    """Return a product that keeps the values ``places`` (g, h) of every window (``rows`` times ``columns``)
+    as a block of neighbours; by default it keeps all values of a window. Return None if that takes too many
+    weights."""
     kernel: Pair = (rows.kernel, columns.kernel)
     channels = op.shape[0]
     patches = Patches(

@@ -20,7 +20,8 @@ CALLS_MAX = 256
 
 
 def written_out(call: Call) -> list[Any] | None:
-    """Unroll a recurrent node: the states h of all calls, the last h, and for an LSTM the last c.
+    """Import a recurrent node by unrolling it: the states h of all time steps, the final h and, for an LSTM,
+    the final c.
 
     None: the layer's input comes call by call, as a network's calls do.
     """
@@ -50,7 +51,7 @@ def written_out(call: Call) -> list[Any] | None:
 
 
 def _input(call: Call, value: Value, places: Ints) -> Op:
-    """The features (F, 1, 1) of one call."""
+    """Return the features (F, 1, 1) of one time step."""
     moved = value.moved(places, call.name)
     vector = None if moved is None or moved.axis != 0 else moved.vector(call.name)
     if vector is None:
@@ -59,7 +60,8 @@ def _input(call: Call, value: Value, places: Ints) -> Op:
 
 
 def _run(call: Call, number: int, inputs: list[Op], order: range) -> list[list[Op]]:
-    """States after each call in direction ``number``, which takes its inputs in the order ``order``."""
+    """Return the states after each time step in direction ``number``, which takes its inputs in the order
+    ``order``."""
     gates, states = gates_of(call, number), list[Op]()
     by_call = dict[int, list[Op]]()
     for t in order:
@@ -68,7 +70,8 @@ def _run(call: Call, number: int, inputs: list[Op], order: range) -> list[list[O
 
 
 def _laid(value: Value, op: Op, axes: tuple[int, ...]) -> Value:
-    """Give a vector that holds the axes ``axes`` in this order the shape (*axes, n, H) of a single call."""
+    """Return a vector as a value of shape (*axes, n, H), given that the vector holds the axes ``axes`` in
+    this order."""
     first = np.arange(op.shape[0]).reshape(*axes, 1, -1)
     samples = np.unique(value.places // value.size)
     return value.then(op, first + samples[:, None] * op.shape[0])

@@ -25,8 +25,8 @@ STEP_MAX = 255
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of a transposed convolution over ``size`` inputs: a result of phase r reads the inputs q +
-    j."""
+    """One axis of a transposed convolution over ``size`` inputs. Outputs are numbered stride * q + r; the
+    output with phase r reads the inputs q + j."""
 
     size: int
     kernel: int
@@ -49,7 +49,7 @@ class Axis:
 
     @property
     def reach(self) -> int:
-        """Number of inputs that one block reads."""
+        """Number of inputs that one block of outputs reads."""
         return self.border + max(j for _, j, _ in self.taps) + 1
 
     @property
@@ -59,7 +59,8 @@ class Axis:
 
 
 def transposed(call: Call) -> Value:
-    """Import a transposed convolution with kernels (C, M / groups, kh, kw) or (C, M / groups, k)."""
+    """Import a transposed convolution with kernels (C, M / groups, kh, kw), or (C, M / groups, k) in one
+    dimension."""
     kernels, groups = np.asarray(call.constant(1), np.float64), int(call.a.get("group", 1))
     if len(call.computed) > 1:
         raise call.refused("its bias is computed; use constant parameters")
@@ -98,7 +99,7 @@ def transposed(call: Call) -> Value:
 
 
 def _axes(call: Call, value: Value, kernel: Any) -> list[Axis]:
-    """The row and the column axis of the node; a 1-D node has a single row."""
+    """Return the row axis and the column axis of the node; a 1-D node has a single row."""
     rank, mode, sizes = value.places.ndim - 2, call.a.get("auto_pad", "NOTSET"), call.a.get("output_shape")
     usual = (("strides", 1), ("dilations", 1), ("output_padding", 0))
     numbers = [_numbers(call, name, rank, default) for name, default in usual]
@@ -118,8 +119,8 @@ def _axes(call: Call, value: Value, kernel: Any) -> list[Axis]:
 
 
 def _numbers(call: Call, name: str, count: int, default: int) -> list[int]:
-    """Return attribute ``name`` as ``count`` numbers, each at least ``default``, which is also used when the
-    attribute is missing."""
+    """Return attribute ``name`` as ``count`` numbers, each at least ``default``; if the attribute is missing,
+    each is ``default``."""
     numbers = [int(v) for v in call.a.get(name, [default] * count)]
     if len(numbers) != count or not default <= min(numbers) <= max(numbers) <= STEP_MAX:
         raise call.refused(f"{name} are {numbers}; accepted: {count} numbers from {default} to {STEP_MAX}")
