@@ -21,7 +21,7 @@ _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_Parser):  # type: ignore[misc]
-    """Plain data; two entries under one key and numbers of base 8 or 60 are errors."""
+    """YAML loader for plain data; a repeated key and numbers of base 8 or 60 are errors."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         lines: dict[str, int] = {}
@@ -49,14 +49,14 @@ class _Loader(_Parser):  # type: ignore[misc]
 
 
 class _Refused(Exception):
-    """YAML that this project does not read."""
+    """The file is valid YAML, but of a kind that this project does not accept."""
 
 
 def read_yaml(path: Path, error: type[EmulatorError]) -> Any:
-    """Contents of the file: mappings with text keys, lists, and text, numbers, booleans, nothing. Raises
-    error when the file cannot be read, is no YAML, larger than 1 MiB, repeats parts by aliases (a few bytes
-    could stand for gigabytes) or a key, is nested too deeply, or holds another kind of value, such as a date
-    or an octal number."""
+    """Return the contents of a YAML file: mappings with text keys, lists, text, numbers, booleans and null.
+    Raises ``error`` when the file cannot be read, is not YAML, is larger than 1 MiB, repeats a key, repeats
+    parts by aliases (a few bytes could stand for gigabytes), is nested too deeply, or contains another kind
+    of value, such as a date or an octal number."""
     try:
         size = path.stat().st_size
         require(size <= BYTES_MAX, f"{path}: size", f"{size} bytes", f"at most {BYTES_MAX}", error)
@@ -90,7 +90,7 @@ def read_yaml(path: Path, error: type[EmulatorError]) -> Any:
 
 
 def write_yaml(path: Path, content: dict[str, Any]) -> None:
-    """Write plain data, keys in their order, in whole or not at all."""
+    """Write plain data with keys in their order; the file is written completely or not at all."""
     with whole_file(path) as file:
         yaml.safe_dump(content, file, sort_keys=False, allow_unicode=True, width=110, encoding="utf-8")
 

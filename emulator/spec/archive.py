@@ -45,7 +45,7 @@ FIELD = "sha256"
 
 
 def digest(record: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]] | None = None) -> str:
-    """SHA-256, hexadecimal, over every field of ``record`` but ``sha256``, and every array.
+    """Return the SHA-256, hexadecimal, of every field of ``record`` except ``sha256``, and of every array.
 
     First the record as JSON with sorted keys, in UTF-8, as it reads back from a file; then each array in the
     order of names: the line ``name dtype shape``, and its bytes (little endian, C order).
@@ -60,12 +60,12 @@ def digest(record: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]] | N
 
 
 class ArchiveError(SpecError):
-    """A file that is no archive of plain arrays, or whose sizes exceed what is accepted."""
+    """A file is not an archive of plain arrays, or its sizes exceed what is accepted."""
 
 
 @dataclasses.dataclass(frozen=True)
 class FileKind:
-    """A kind of file of manifest and arrays under one digest.
+    """A kind of file: a manifest and arrays, protected by one digest.
 
     name, version
         What the manifest's ``format`` and ``format_version`` say of it.
@@ -93,23 +93,23 @@ class FileKind:
 
     @property
     def head(self) -> dict[str, Any]:
-        """Head of every manifest."""
+        """Fields with which every manifest of this kind begins."""
         return {"format": f"ndrite-{self.name}", "format_version": self.version}
 
     def written(self, manifest: dict[str, Any], arrays: Arrays) -> dict[str, Any]:
-        """The manifest as it reads back from a file, its digest included."""
+        """Return the manifest as a file will contain it, including its digest."""
         read_back: dict[str, Any] = json.loads(json.dumps(self.head | manifest))
         return read_back | {FIELD: digest(read_back, arrays)}
 
     def save(self, path: str | os.PathLike[str], manifest: dict[str, Any], arrays: Arrays) -> None:
-        """Write a file in whole or not at all (temporary file, then rename)."""
+        """Write a file completely or not at all (temporary file, then rename)."""
         text = json.dumps(self.written(manifest, arrays), sort_keys=True)
         entries: dict[str, Any] = {"manifest": np.array(text), **arrays}
         with whole_file(Path(path)) as file:
             np.savez_compressed(file, **entries)
 
     def load(self, path: str | os.PathLike[str], assemble: Callable[[dict[str, Any], Arrays], Made]) -> Made:
-        """Result of ``assemble`` on manifest and arrays of a file that ``save`` wrote.
+        """Read a file that ``save`` wrote, and return the result of ``assemble`` for its manifest and arrays.
 
         Raises FileNotFoundError when there is no such file. Raises ``error`` when it is of another kind or
         version, was changed since it was written, or cannot be assembled.
@@ -142,8 +142,8 @@ class FileKind:
             raise self.error(f"{path}: not a {self.name} file ({found})") from None
 
     def _arrays(self, path: Path) -> Arrays:
-        """Every array of the archive by name, read only. Raises ArchiveError when the file is no zip archive
-        of ``.npy`` members without objects, or is larger than accepted."""
+        """Return every array of the archive by name, read-only. Raises ArchiveError when the file is not a
+        zip archive of ``.npy`` members without objects, or is larger than accepted."""
         try:
             with zipfile.ZipFile(path) as archive:
                 if self.inside is None or self.inside not in archive.namelist():
@@ -181,15 +181,16 @@ class FileKind:
 
 @cache
 def _has_arrays(kind: Any) -> bool:
-    """Whether it is a dataclass with arrays of its own."""
+    """Return whether a type is a dataclass with array fields."""
     hints = get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
     # From NumPy 2.5 on the alias is a type of its own.
     return any(get_origin(hint) in (np.ndarray, npt.NDArray) for hint in hints.values())
 
 
 def flat(where: str, record: Any, arrays: Arrays, apart: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """A dataclass as plain values; its arrays go into ``arrays``, as ``where.field``. The fields of a
-    dataclass in it that has arrays lie among its own. ``apart``: values of some fields, by name."""
+    """Return a dataclass as plain values, and add its arrays to ``arrays`` as ``where.field``. If a field is
+    a dataclass with arrays, its fields are listed among those of ``record``. ``apart``: values to use for
+    some fields, by name."""
     entry: dict[str, Any] = {}
     for f in dataclasses.fields(record):
         value = getattr(record, f.name)
@@ -213,7 +214,8 @@ def built(
     arrays: Mapping[str, npt.NDArray[Any]],
     apart: Mapping[str, Any] | None = None,
 ) -> Made:
-    """Undo ``flat``; ``apart``: the fields that it left alone. A KeyError names what is missing."""
+    """Rebuild the dataclass ``kind`` from the output of ``flat``; ``apart`` has the values of those fields
+    that were passed to ``flat`` as ``apart``. A KeyError names what is missing."""
     values: dict[str, Any] = {}
     hints = get_type_hints(kind)
     for f in dataclasses.fields(kind):  # type: ignore[arg-type]
@@ -232,7 +234,7 @@ def built(
 
 
 def _made(of: Any, value: Any) -> Any:
-    """A plain value as a field of type ``of`` has it."""
+    """Convert a plain value, as read from JSON, to a value of the type ``of``."""
     if dataclasses.is_dataclass(of):
         return of(**tuples(value))  # type: ignore[operator]
     parts = [part for part in get_args(of) if dataclasses.is_dataclass(part)]
@@ -240,15 +242,15 @@ def _made(of: Any, value: Any) -> Any:
 
 
 def tuples(value: Any) -> Any:
-    """A list as a tuple, and so those in a mapping."""
+    """Convert a list to a tuple; in a mapping, convert all values."""
     if isinstance(value, dict):
         return {key: tuples(item) for key, item in value.items()}
     return tuple(value) if isinstance(value, list) else value
 
 
 def read_array(data: bytes) -> npt.NDArray[Any]:
-    """The array in the content of an ``.npy`` file; a view of ``data``. Raises ArchiveError when it is none,
-    holds objects, or its header asks for more or less than there is."""
+    """Return the array in the content of an ``.npy`` file, as a view of ``data``. Raises ArchiveError when
+    the content is not an array, contains objects, or its size differs from what its header says."""
     file = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(file)
@@ -279,7 +281,8 @@ def read_array(data: bytes) -> npt.NDArray[Any]:
 
 
 def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """The content of a member. Raises ArchiveError when the directory lies about its size."""
+    """Return the content of a member of the archive. Raises ArchiveError when its size differs from what the
+    archive's directory says."""
     with archive.open(info) as file:
         data = file.read(info.file_size + 1)
     if len(data) != info.file_size:

@@ -34,21 +34,22 @@ ADC_BITS = range(4, 13)
 
 
 def rshift_round(v: Integer, s: int) -> Integer:
-    """Arithmetic right shift by ``s >= 0``, rounding half up: (v + 2^(s-1)) >> s; v itself for s = 0."""
+    """Return ``v`` shifted right by ``s >= 0`` bits, rounding half up: (v + 2^(s-1)) >> s; v itself for s =
+    0."""
     if s == 0:
         return v
     return (v + (1 << (s - 1))) >> s
 
 
 def clip(v: Integer, lo: int, hi: int) -> Integer:
-    """Saturate ``v`` to [lo, hi]."""
+    """Return ``v`` clipped to [lo, hi]."""
     if isinstance(v, np.ndarray):
         return np.clip(v, lo, hi)
     return min(max(v, lo), hi)
 
 
 def unit_codes(y: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Values 0..1 as codes of 1/255, half rounded up: what a neuron, a pooling or a gate gives, as floats.
+    """Round values 0..1 to multiples of 1/255, half up: the outputs of a neuron, a pool or a gate as floats.
 
     A billionth is added, so that halves that floats hold a little too low are rounded as integers are.
     """
@@ -57,7 +58,7 @@ def unit_codes(y: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def isqrt(v: Integer) -> Integer:
-    """Floor of the square root of a non-negative integer below 2^50."""
+    """Return the floor of the square root of a non-negative integer below 2^50."""
     if not isinstance(v, np.ndarray):
         return math.isqrt(v)
     # float64 holds v exactly; its square root may round up to the next integer, never further.
@@ -66,10 +67,10 @@ def isqrt(v: Integer) -> Integer:
 
 
 def dac_slice(x: Code, j: int, dac_bits: int) -> Code:
-    """Slice ``j`` of an input code: the ``dac_bits`` bits from bit ``j * dac_bits`` up."""
+    """Return slice ``j`` of input codes: ``dac_bits`` bits, beginning at bit ``j * dac_bits``."""
     return (x >> (j * dac_bits)) & ((1 << dac_bits) - 1)
 
 
 def slices(dac_bits: int) -> int:
-    """Number J of DAC slices an 8-bit input is applied in."""
+    """Return the number J of slices in which an 8-bit input is applied."""
     return 8 // dac_bits

@@ -17,8 +17,8 @@ LONGEST = 60
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(dataclasses.field,))
 def record(*, kw_only: bool = False) -> Callable[[type[Kind]], type[Kind]]:
-    """Makes a class a frozen dataclass of arrays or large records, which equals itself alone and has
-    ``brief_repr``."""
+    """Return a class decorator for dataclasses of arrays or large records: frozen, equal only to themselves,
+    and with the short ``repr`` of ``brief_repr``."""
 
     def made(kind: type[Kind]) -> type[Kind]:
         kind.__repr__ = brief_repr  # type: ignore[method-assign]
@@ -28,14 +28,15 @@ def record(*, kw_only: bool = False) -> Callable[[type[Kind]], type[Kind]]:
 
 
 def brief_repr(self: Any) -> str:
-    """``Class(field=value, ...)`` with arrays by type and shape, containers by size, long text cut."""
+    """Return ``Class(field=value, ...)``, with arrays shown as type and shape, containers as size, and long
+    text cut."""
     fields = (f for f in dataclasses.fields(self) if f.repr)
     inside = ", ".join(f"{f.name}={_brief(getattr(self, f.name))}" for f in fields)
     return f"{type(self).__name__}({inside})"
 
 
 def shown(value: object, most: int = LONGEST) -> str:
-    """``repr`` of a value, cut to ``most`` characters."""
+    """Return the ``repr`` of a value, cut to ``most`` characters."""
     text = repr(value)
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
@@ -61,12 +62,12 @@ ROWS_MAX = 40
 
 
 def text(value: object) -> str:
-    """``value`` in words, with what HTML would read as its own escaped."""
+    """Return ``value`` as text, escaped for HTML."""
     return html.escape(str(value))
 
 
 def table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
-    """A table; every cell is text."""
+    """Return an HTML table; every cell is escaped as text."""
     titles = "".join(f"<th>{text(cell)}</th>" for cell in head)
     lines = "".join(
         "<tr>" + "".join(f"<td>{_breakable(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
@@ -75,7 +76,7 @@ def table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
 
 
 def titled(title: str, head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
-    """HTML for ``_repr_html_``: a title above a table of at most ``ROWS_MAX`` rows."""
+    """Return the HTML for ``_repr_html_``: a title above a table of at most ``ROWS_MAX`` rows."""
     all_rows = list(rows)
     hidden_rows = len(all_rows) - ROWS_MAX
     more = f"<p>... and {hidden_rows} more rows</p>" if hidden_rows > 0 else ""
@@ -83,5 +84,5 @@ def titled(title: str, head: Iterable[object], rows: Iterable[Iterable[object]])
 
 
 def _breakable(value: str) -> str:
-    """Text whose long names may be broken after a dot or an underscore."""
+    """Return text as HTML in which long names may be wrapped after a dot or an underscore."""
     return text(value).replace("_", "_<wbr>").replace(".", ".<wbr>") if " " not in value else text(value)

@@ -43,7 +43,7 @@ NUMBERS = 1 << 32
 
 
 class Kind(IntEnum):
-    """Kinds of datagrams; any two differ in two bits at least."""
+    """Kinds of datagrams. The codes of any two kinds differ in at least two bits."""
 
     OPEN = 0x03
     """Host: may I."""
@@ -58,5 +58,6 @@ class Kind(IntEnum):
 
 
 def is_later(number: int, last: int) -> bool:
-    """Whether a datagram's number is above the last one taken, mod 2^32."""
+    """Return whether a datagram's number is later than ``last``, that of the latest datagram accepted,
+    counting modulo 2^32."""
     return 0 < (number - last) % NUMBERS < NUMBERS // 2

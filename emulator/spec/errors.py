@@ -4,7 +4,7 @@ from typing import Any
 
 
 class SpecError(ValueError):
-    """Something does not fit the specification."""
+    """Base class of the errors below: something does not fit the specification."""
 
 
 class GeometryError(SpecError):
@@ -22,7 +22,7 @@ class MeaningError(SpecError):
 def require(
     ok: bool, what: str, value: object, accepted: str, error: type[ValueError] = ProgramError
 ) -> None:
-    """Raise an error that names what is wrong, its value and what is accepted."""
+    """Unless ``ok``, raise an error that names what is wrong, its value, and what is accepted."""
     if not ok:
         raise error(f"{what} is {value}; accepted: {accepted}")
 
@@ -46,8 +46,8 @@ LINE_SHOWN = 60
 
 
 def require_field(of: Any, ok: bool, field: str, accepted: str) -> None:
-    """As ``require``, of a field of ``of``: ``of.refused`` is raised; ``of.where``, if it has
-    that, stands before the field's name."""
+    """Do what ``require`` does, for a field of the object ``of``: raise ``of.refused``, with ``of.where``
+    before the field's name if ``of`` has that attribute."""
     value = getattr(of, field)
     shown_value = repr(value) if isinstance(value, str) else value
     require(ok, f"{getattr(of, 'where', '')}{field}", shown_value, accepted, of.refused)

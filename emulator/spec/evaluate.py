@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, Protocol
 
 
 class At(NamedTuple):
-    """Where a node is computed: the call, the node's number, and how many of its kind come before it."""
+    """Where a node is computed: the number of the time step (call), the node's number, and how many nodes of
+    the same kind come before it."""
 
     call: int = 0
     node: int = 0
@@ -19,7 +20,8 @@ class At(NamedTuple):
 
 
 class PerKind(ABC):
-    """An implementation for each kind of node: an arithmetic, or another walk over a network or a program.
+    """Visitor with one method for each kind of node of a network or step of a program. An arithmetic is such
+    a visitor, which computes the node's result.
 
     ``node.visit(walk, ...)`` calls the method of the node's kind with all further arguments. A subclass that
     lacks a kind cannot be instantiated, and mypy says so; ``def gate(`` finds every implementation of one.
@@ -27,23 +29,23 @@ class PerKind(ABC):
 
     @abstractmethod
     def product(self, *arguments: Any, **options: Any) -> Any:
-        """A matrix applied to patches, with its second operand and its neurons."""
+        """Process a product: a matrix applied to patches, with its second operand and its neurons."""
 
     @abstractmethod
     def pool(self, *arguments: Any, **options: Any) -> Any:
-        """The largest of each window, or its average."""
+        """Process a pool: the largest value of each window, or its average."""
 
     @abstractmethod
     def table(self, *arguments: Any, **options: Any) -> Any:
-        """A function of each value."""
+        """Process a table: a function of each value."""
 
     @abstractmethod
     def gate(self, *arguments: Any, **options: Any) -> Any:
-        """A sum of products of maps, element by element."""
+        """Process a gate: an element-wise sum of products of maps."""
 
 
 class Kind(Protocol):
-    """A node of a network, or a step of a program."""
+    """Interface of a node of a network, or of a step of a program."""
 
     @property
     def kind(self) -> str:
@@ -51,26 +53,26 @@ class Kind(Protocol):
         ...
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Call the method of ``walk`` for this kind."""
+        """Visitor dispatch: call the method of ``walk`` for this kind, with all further arguments."""
         ...
 
 
 class Source(Protocol):
-    """A state: what it takes over from a call into the next."""
+    """Interface of a state: names the map whose value the state takes over at the end of a time step."""
 
     @property
     def source(self) -> int:
-        """Number of a map."""
+        """Number of the map that the state takes over."""
         ...
 
 
 def evaluated(arithmetic: PerKind, at: At, node: Kind, maps: Any) -> Any:
-    """The map that ``node`` makes of ``maps``, by number."""
+    """Return the map that ``node`` computes from ``maps``, which are indexed by number."""
     return node.visit(arithmetic, at, node, maps)
 
 
 def last(calls: Iterator[list[Any]]) -> list[Any]:
-    """The maps of the last call of those that ``run`` yields."""
+    """Return the maps of the last time step among those that ``run`` yields."""
     return deque(calls, maxlen=1).pop()
 
 
@@ -81,7 +83,8 @@ def run(
     inputs: Iterable[Any],
     starts: Sequence[Any],
 ) -> Iterator[list[Any]]:
-    """Every map of each call in turn: the input, the states, then each node's result.
+    """Yield the list of all maps for each time step (call) in turn: the input, the states, then each node's
+    result.
 
     ``arithmetic``: its method of a node's kind, called with (at, node, maps), computes the node's map.
     ``nodes``, ``states``: of the network or program. ``inputs``, ``starts``: map 0 of every call, and what

@@ -17,7 +17,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A binary file that becomes ``path`` when the block ends, and vanishes when it raises.
+    """Return a context manager with a binary file that becomes ``path`` when the block ends, or is deleted if
+    the block raises.
 
     Written beside ``path`` under another name, then renamed: a reader sees the old content or the new. A
     symbolic link stays, and what it points to is written; a file keeps its owner and mode, a new one has
@@ -55,15 +56,15 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes | str) -> Path:
-    """Write a file in whole or not at all; where it is."""
+    """Write a file completely or not at all; return its path."""
     with whole_file(Path(path)) as file:
         file.write(content.encode() if isinstance(content, str) else content)
     return Path(path)
 
 
 def check_destination(path: Path) -> os.stat_result | None:
-    """Status of the file at ``path``, links followed; None if there is none. Leaves no trace. Raises OSError
-    when ``whole_file`` could not write there; ``filename`` is ``path``."""
+    """Return the status of the file at ``path``, following links, or None if there is none. Changes nothing
+    on disk. Raises OSError, with ``path`` as its ``filename``, when ``whole_file`` could not write there."""
     try:
         status: os.stat_result | None = path.stat()
     except FileNotFoundError:
@@ -82,7 +83,8 @@ def check_destination(path: Path) -> os.stat_result | None:
 
 
 def _full(error: OSError, path: Path) -> OSError:
-    """The error of a full disk, with the name of the user's file; any other as it is."""
+    """Return the error of a full disk with the name of the user's file added; return any other error
+    unchanged."""
     full = error.errno in FULL and error.filename is None
     return _named(error.errno, path) if full and error.errno is not None else error
 

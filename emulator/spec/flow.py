@@ -27,14 +27,15 @@ Number = Any
 
 
 def joined(shapes: list[Shape]) -> Shape:
-    """Shape of several maps as one step reads them."""
+    """Return the shape of several maps joined to one, as a step reads them."""
     if len({shape[1:] for shape in shapes}) == 1:
         return (sum(shape[0] for shape in shapes), *shapes[0][1:])
     return (sum(int(np.prod(shape)) for shape in shapes), 1, 1)
 
 
 def join(maps: list[Any], concatenate: Callable[..., Any] = np.concatenate) -> Any:
-    """Several maps (n, C, H, W) as one step reads them: of shape ``joined``."""
+    """Return several maps (n, C, H, W) joined to one, as a step reads them; the result has the shape that
+    ``joined`` returns."""
     if len(maps) == 1:
         return maps[0]
     if len({x.shape[2:] for x in maps}) > 1:
@@ -43,7 +44,8 @@ def join(maps: list[Any], concatenate: Callable[..., Any] = np.concatenate) -> A
 
 
 def filled(maps: Array, block: Pair) -> Array:
-    """Maps (.., rows, columns) whose every value fills ``block`` (g, h) neighbours: the nearest, enlarged."""
+    """Return maps (.., rows, columns) enlarged so that every value fills a ``block`` (g, h) of neighbours
+    (nearest-neighbour upsampling)."""
     if block == (1, 1):
         return maps
     return maps.repeat(block[0], axis=-2).repeat(block[1], axis=-1)
@@ -51,7 +53,8 @@ def filled(maps: Array, block: Pair) -> Array:
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """``(a - a_zero) * (b - b_zero) * gain`` of two maps; without ``b``, ``(a - a_zero) * gain``."""
+    """A term of a gate: ``(a - a_zero) * (b - b_zero) * gain`` of two maps or, without ``b``, ``(a - a_zero)
+    * gain``."""
 
     a: int
     gain: Number
@@ -61,16 +64,18 @@ class Term:
 
     @property
     def reads(self) -> tuple[int, ...]:
-        """Maps that it needs."""
+        """Numbers of the maps that the term reads."""
         return (self.a,) if self.b is None else (self.a, self.b)
 
     def on(self, numbers: Sequence[int] | Mapping[int, int]) -> Term:
-        """The term of the maps ``numbers`` in place of its own."""
+        """Return a copy of the term that reads the maps ``numbers[a]`` and ``numbers[b]`` instead of a and
+        b."""
         return dataclasses.replace(self, a=numbers[self.a], b=None if self.b is None else numbers[self.b])
 
 
 class Reads:
-    """A step of a program, or a node of a float network: it joins the maps ``sources``, and reads others."""
+    """Base class of a step of a program and of a node of a float network: it joins the maps ``sources`` to
+    one, and may read other maps too."""
 
     kind: ClassVar[str]
     refused: ClassVar[type[ValueError]] = ProgramError
@@ -79,41 +84,42 @@ class Reads:
 
     @property
     def fires(self) -> bool:
-        """Whether it gives codes or values in 0..1, not sums."""
+        """Whether the result consists of codes, or of values in 0..1, and not of sums."""
         return True
 
     @property
     def alone(self) -> tuple[int, ...]:
-        """Maps that it does not join with others."""
+        """Numbers of the maps that it reads without joining them with others."""
         return ()
 
     @property
     def reads(self) -> tuple[int, ...]:
-        """Maps that it needs."""
+        """Numbers of all maps that it reads."""
         return (*self.sources, *self.alone)
 
     def shape(self, maps: list[Shape]) -> Shape:
-        """Shape of the result."""
+        """Return the shape of the result, given the shapes of all maps so far."""
         raise NotImplementedError
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Call the method of ``walk`` for this kind."""
+        """Visitor dispatch: call the method of ``walk`` for this kind."""
         raise NotImplementedError
 
     def fits(self, where: str, maps: list[Shape]) -> None:
-        """Raise ``refused`` unless the maps that it reads fit it."""
+        """Raise the error ``refused`` unless the shapes of the maps that it reads fit."""
 
     def joined(self, maps: Sequence[Shape] | Mapping[int, Shape]) -> Shape:
-        """Shape of its sources as it reads them, of all maps' by number."""
+        """Return the shape of its joined sources; ``maps`` are the shapes of all maps by number."""
         return joined([maps[s] for s in self.sources])
 
     def source(self, maps: Sequence[Any] | Mapping[int, Any]) -> Any:
-        """Its sources (n, C, H, W) as it reads them, of all maps by number."""
+        """Return its joined sources (n, C, H, W); ``maps`` are all maps by number."""
         return join([maps[s] for s in self.sources])
 
 
 class _OfPatches(Reads):
-    """It cuts patches from its sources, which may have more rows and columns than it reads."""
+    """Base class of nodes that cut patches from their sources, which may have more rows and columns than the
+    patches reach."""
 
     patches: Patches
 
@@ -126,14 +132,15 @@ class _OfPatches(Reads):
 
 
 class AnyProduct(_OfPatches):
-    """A matrix applied to patches; ``skip``: its second operand, a map of the result's shape."""
+    """Base class of products: a matrix applied to patches. ``skip`` is the number of its second operand, a
+    map of the result's shape."""
 
     kind = "product"
     block: Pair = (1, 1)
     skip: int | None
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Call ``walk.product``."""
+        """Visitor dispatch: call ``walk.product`` for this node."""
         return walk.product(*arguments, **options)
 
     @property
@@ -148,18 +155,18 @@ class AnyProduct(_OfPatches):
 
     @property
     def is_full(self) -> bool:
-        """Whether it is a plain full layer: one patch, no second operand."""
+        """Whether the product is a plain full layer: a single patch and no second operand."""
         return self.patches.is_whole and self.skip is None and self.block == (1, 1)
 
 
 class AnyPool(_OfPatches):
-    """Windows of a map, each result in a ``block`` of neighbours."""
+    """Base class of pools: windows of a map, each result filling a ``block`` of neighbours."""
 
     kind = "pool"
     block: Pair
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Call ``walk.pool``."""
+        """Visitor dispatch: call ``walk.pool`` for this node."""
         return walk.pool(*arguments, **options)
 
     def shape(self, maps: list[Shape]) -> Shape:
@@ -168,13 +175,13 @@ class AnyPool(_OfPatches):
 
 
 class AnyTable(Reads):
-    """A function of each value of the channels ``channel`` (E,)."""
+    """Base class of tables: a function of each value of the source channels ``channel`` (E,)."""
 
     kind = "table"
     channel: Array
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Call ``walk.table``."""
+        """Visitor dispatch: call ``walk.table`` for this node."""
         return walk.table(*arguments, **options)
 
     def shape(self, maps: list[Shape]) -> Shape:
@@ -182,14 +189,14 @@ class AnyTable(Reads):
 
 
 class AnyGate(Reads):
-    """A sum of ``terms``, element by element."""
+    """Base class of gates: an element-wise sum of ``terms``."""
 
     kind = "gate"
     sources = ()
     terms: tuple[Term, ...]
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Call ``walk.gate``."""
+        """Visitor dispatch: call ``walk.gate`` for this node."""
         return walk.gate(*arguments, **options)
 
     @property
@@ -207,14 +214,14 @@ class AnyGate(Reads):
 
 
 def of_kind(kind: type[Kind], steps: Iterable[Any]) -> tuple[Kind, ...]:
-    """The steps of one kind, in order."""
+    """Return the steps of one type, in order."""
     return tuple(step for step in steps if isinstance(step, kind))
 
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """A map that keeps its value from one call of a sequence to the next: it begins at ``start`` everywhere,
-    and takes the value of map ``source`` at the end of a call."""
+    """A map that keeps its value from one time step (call) of a sequence to the next. It has the value
+    ``start`` everywhere at first, and takes over the value of map ``source`` at the end of each time step."""
 
     shape: Shape
     source: int
@@ -222,7 +229,8 @@ class State:
 
 
 class Flow:
-    """``parts`` over maps. A sample is ``calls`` inputs of ``shape``, one after another."""
+    """Base class of networks and programs: ``parts`` compute maps one after another. A sample is a sequence
+    of ``calls`` inputs of ``shape``."""
 
     refused: ClassVar[type[ValueError]] = ProgramError
     shape: Shape
@@ -230,9 +238,10 @@ class Flow:
     calls: int
 
     def check(self, name: str, check: Callable[[str, Any, list[Shape]], None]) -> None:
-        """Raise ``refused`` unless every part reads maps made before it, only the last gives sums, and states
-        take other maps, of their shape. ``name``: of parts; ``check``: the rest of each, where it is, with
-        the shapes of all maps before it."""
+        """Raise the error ``refused`` unless every part reads maps computed before it, only the last part
+        returns sums, and each state takes over another map of its own shape. ``name`` is the word for a part;
+        ``check(where, part, shapes)`` checks everything else of a part, given the shapes of all maps before
+        it."""
         shapes = [self.shape, *(state.shape for state in self.states)]
         require(len(self.parts) >= 1, f"{name}s", "empty", f"at least one {name}", self.refused)
         for i, part in enumerate(self.parts):
@@ -257,12 +266,12 @@ class Flow:
 
     @property
     def parts(self) -> tuple[Reads, ...]:
-        """The steps or nodes, in order."""
+        """Steps or nodes, in order."""
         raise NotImplementedError
 
     @cached_property
     def map_shapes(self) -> tuple[Shape, ...]:
-        """Shape of every map by its number."""
+        """Shape of every map, by map number."""
         shapes = [self.shape, *(state.shape for state in self.states)]
         for part in self.parts:
             shapes.append(part.shape(shapes))
@@ -270,39 +279,42 @@ class Flow:
 
     @property
     def inputs(self) -> int:
-        """Values of one sample, all its calls together."""
+        """Number of values in one sample, over all its time steps."""
         return self.calls * math.prod(self.shape)
 
     @property
     def outputs(self) -> int:
-        """Values of one result."""
+        """Number of values in one result."""
         return math.prod(self.map_shapes[-1])
 
     @property
     def first(self) -> int:
-        """The number of the first part's map."""
+        """Number of the first part's map."""
         return 1 + len(self.states)
 
     @property
     def asked(self) -> set[int]:
-        """Maps that are asked for when a call ends: the result, and those that states take over."""
+        """Numbers of the maps that are needed when a time step ends: the result, and those that states take
+        over."""
         return {state.source for state in self.states} | {len(self.map_shapes) - 1}
 
     @property
     def is_chain(self) -> bool:
-        """Whether it is full layers one behind the other."""
+        """Whether the parts are full layers, each reading the result of the one before, in a single time
+        step."""
         in_chain = (
             isinstance(p, AnyProduct) and p.is_full and p.sources == (i,) for i, p in enumerate(self.parts)
         )
         return not self.states and self.calls == 1 and all(in_chain)
 
     def run(self, arithmetic: Any, x: Array) -> Iterator[list[Any]]:
-        """Every map of each call on samples ``x``, by an arithmetic as for
-        ``ndrite.emulator.spec.evaluate.run``."""
+        """Yield the list of all maps for each time step of samples ``x``, computed by the visitor
+        ``arithmetic`` (see ``ndrite.emulator.spec.evaluate.run``)."""
         return run(arithmetic, self.parts, self.states, *self.begun(x))
 
     def begun(self, x: Array) -> tuple[Iterator[Array], list[Any]]:
-        """Map 0 of every call, and the states of the first one, of samples ``x`` (n, inputs) in its dtype."""
+        """Return the input map of every time step, and the initial maps of all states, for samples ``x`` (n,
+        inputs), in the dtype of ``x``."""
         calls = x.reshape(len(x), self.calls, *self.shape)
         starts = [np.full((len(x), *s.shape), s.start, x.dtype) for s in self.states]
         return (np.ascontiguousarray(calls[:, call]) for call in range(self.calls)), starts

@@ -25,7 +25,7 @@ def _power_of_two(value: int) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Geometry:
-    """Shape of one emulated array and its memories.
+    """Shape of an emulated array: its size, its features and its memories.
 
     Raises GeometryError when a field is out of range or two fields contradict each other.
 
@@ -175,73 +175,79 @@ class Geometry:
 
     @property
     def most_rows(self) -> int:
-        """Most rows that can add on one column line before readout."""
+        """Largest number of rows that can add on one column line before readout."""
         return max(self.rows, self.max_inputs) if self.analog else self.rows
 
     @property
     def products(self) -> int:
-        """Products of an input and a weight that all lanes do in a cycle."""
+        """Number of products of an input and a weight that all lanes compute in a cycle."""
         return self.lanes * self.lane_rows
 
     @property
     def accumulator_max(self) -> int:
-        """Largest magnitude a lane's accumulator can reach."""
+        """Largest magnitude that a lane's accumulator can reach."""
         return self.most_rows * INPUT_MAX * self.weight_max
 
     @property
     def accumulator_bits(self) -> int:
-        """Bits of a lane's signed accumulator; no input can make it wrap."""
+        """Bits of a lane's signed accumulator, enough for every possible input."""
         return self.accumulator_max.bit_length() + 1
 
     @property
     def noisy_bits(self) -> int:
-        """Bits of a noisy column value: the accumulator plus the largest noise term."""
+        """Bits of a noisy column sum: the accumulator plus the largest noise term."""
         noise = (SIGMA_MAX << (11 - GAUSS_FRACTION)) + 1 if self.noise else 0
         return (self.accumulator_max + noise).bit_length() + 1
 
     @property
     def partial_bits(self) -> int:
-        """Bits that an ``analog`` partial sum needs over all slices (noise in every slice counted)."""
+        """Bits that a partial sum with ``analog`` readout needs over all slices, with noise in every
+        slice."""
         noise = (SIGMA_MAX << (11 - GAUSS_FRACTION)) * INPUT_MAX if self.noise else 0
         return (self.most_rows * INPUT_MAX * self.weight_max + noise).bit_length() + 1
 
     @property
     def energy_max(self) -> int:
-        """Largest S, the sum of squared input slices on one column line."""
+        """Largest value of S, the sum of squared input slices on one column line."""
         return self.most_rows * INPUT_MAX**2
 
     @property
     def neurons(self) -> int:
-        """Columns whose neurons fire in a cycle; where lanes divide into groups a whole step of readout."""
+        """Number of columns whose neurons are computed in a cycle: 1, or a whole readout if lanes can divide
+        into groups."""
         return self.readouts if self.lane_groups > 1 else 1
 
     @property
     def noise_units(self) -> int:
-        """Passes whose noise is computed at the same time: more if passes follow each other sooner."""
+        """Number of passes whose noise is computed at the same time; more if passes follow each other
+        sooner."""
         return 4 if self.lane_groups > 1 else 2 if self.overlap else 1
 
     @property
     def second_operands(self) -> int:
-        """Second operands of columns that are scaled in a cycle."""
+        """Number of columns whose second operands are scaled in a cycle."""
         return min(2, self.neurons)
 
     @property
     def banks(self) -> int:
-        """Banks of the core's input, activation and result memories: inferences that may be under way."""
+        """Number of banks in the core's input, activation and result memories, which is the number of
+        inferences that may be under way."""
         return 4 if self.overlap else 2
 
     @property
     def load_codes(self) -> int:
-        """Input codes that can be loaded in a cycle."""
+        """Number of input codes that can be loaded in a cycle."""
         return WORD_ROWS if self.overlap else 1
 
     @property
     def unpacks_words(self) -> bool:
-        """Whether a packet's codes, sparse or not, are loaded a byte a cycle: maps take words."""
+        """Whether a packet's codes, sparse or not, are loaded one byte a cycle, because the map memory stores
+        whole words."""
         return self.map_codes > 0
 
     def hardware_fields(self) -> dict[str, int]:
-        """Fields that a host can read from a device, in the order of the identity block, booleans as 0/1."""
+        """Return the fields that a host can read from a device, in the order of the identity block, with
+        booleans as 0/1."""
         return {
             f.name: int(getattr(self, f.name))
             for f in dataclasses.fields(self)
@@ -249,7 +255,7 @@ class Geometry:
         }
 
     def groups(self, outputs: int) -> int:
-        """Column groups that ``outputs`` columns take: ceil(outputs / lanes)."""
+        """Return how many groups of lanes ``outputs`` columns need: ceil(outputs / lanes)."""
         return -(-outputs // self.lanes)
 
 
@@ -282,7 +288,8 @@ PRESETS: dict[str, Geometry] = {
 
 
 def lane_groups(columns: int, geometry: Geometry) -> int:
-    """Groups of lanes that share the rows of each tile of so many columns."""
+    """Return into how many groups, which share the rows of a tile, the lanes divide for a product of
+    ``columns`` columns."""
     groups = geometry.lane_groups
     while groups > 1 and columns > geometry.lanes // groups:
         groups //= 2
@@ -290,34 +297,36 @@ def lane_groups(columns: int, geometry: Geometry) -> int:
 
 
 def words_of(rows: int, groups: int) -> int:
-    """Weight words per lane for ``rows`` rows in ``groups`` groups; a single group is not rounded up to whole
-    words."""
+    """Return the weight words per lane for ``rows`` rows, if the lanes divide into ``groups`` groups. With a
+    single group the number is not rounded up to whole words."""
     return rows if groups == 1 else -(-rows // WORD_ROWS) * (WORD_ROWS // groups)
 
 
 def words_a_lane(inputs: int, share: int, groups: int, geometry: Geometry) -> int:
-    """Weight words a lane of a product whose ``groups`` see ``inputs`` rows each, for ``share`` columns."""
+    """Return the weight words per lane of a product that has ``groups`` groups, each with ``inputs`` rows and
+    ``share`` columns."""
     runs = geometry.groups(share) if groups == 1 else -(-groups // beside(share, geometry))
     return runs * words_of(inputs, lane_groups(share, geometry))
 
 
 def beside(share: int, geometry: Geometry) -> int:
-    """Number of a product's groups of ``share`` columns that fit side by side in the lanes, each at whole
-    readouts."""
+    """Return how many groups of a product, each of ``share`` columns padded to whole readouts, fit side by
+    side in the lanes."""
     return max(1, geometry.lanes // lane_groups(share, geometry) // whole_readouts(share, geometry))
 
 
 def bank_rows(inputs: int, groups: int) -> int:
-    """Codes that ``groups`` of ``inputs`` each take in an input bank, where every group begins a word."""
+    """Return how many codes of an input bank ``groups`` groups of ``inputs`` codes need, when each group
+    begins a new word."""
     return inputs if groups == 1 else groups * (-(-inputs // WORD_ROWS) * WORD_ROWS)
 
 
 def whole_readouts(columns: int, geometry: Geometry) -> int:
-    """Column parameters of a group of columns."""
+    """Return ``columns`` rounded up to a multiple of the geometry's readouts."""
     return -(-columns // geometry.readouts) * geometry.readouts
 
 
 def places_of_rows(rows: int, groups: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Group and word of each of ``rows`` rows, int64 (rows,)."""
+    """Return for each of ``rows`` rows the lane group and the word that hold it, int64 (rows,) each."""
     k, group_rows = np.arange(rows), WORD_ROWS // groups
     return k % WORD_ROWS // group_rows, k // WORD_ROWS * group_rows + k % group_rows

@@ -36,7 +36,7 @@ CURVE_MIN, CURVE_MAX = -(1 << 17), (1 << 17) - 1
 
 @record(kw_only=True)
 class Layer:
-    """One layer: K inputs, M outputs, the arithmetic's parameters and arrays.
+    """One layer: K inputs, M outputs, with the parameters and arrays of its arithmetic.
 
     ``weights`` int16 (K, M); ``bias`` int32, ``gain`` uint16, ``offset`` int16, ``scale`` uint16 and
     ``curve`` uint16, each (M,). ``sigma_out`` in accumulator LSB; ``var_cell`` in Q8.8 code units squared.
@@ -67,23 +67,25 @@ class Layer:
         return int(self.weights.shape[1])
 
     def tile_rows(self, rows: int) -> int:
-        """Rows that add before readout: the array's, or all of them with ``analog`` readout."""
+        """Return how many rows add before readout: those of the array, or all of the layer with ``analog``
+        readout."""
         return rows if self.readout == "adc" else self.inputs
 
     def tiles(self, rows: int) -> int:
-        """Row tiles T on an array of ``rows`` rows."""
+        """Return the number T of row tiles on an array of ``rows`` rows."""
         return -(-self.inputs // self.tile_rows(rows))
 
 
 @cache
 def limits(kind: type) -> dict[str, tuple[Any, ...]]:
-    """Annotations of a dataclass's fields, by name."""
+    """Return the annotations of a dataclass's fields, such as (low, high), by field name."""
     hints = get_type_hints(kind, include_extras=True)
     return {name: hint.__metadata__ for name, hint in hints.items() if get_origin(hint) is Annotated}
 
 
 def check_ints(where: str, of: Any, **more: tuple[int, int]) -> None:
-    """Raise ProgramError unless every int field with limits, and every one in ``more``, is within them."""
+    """Raise ProgramError unless every int field with annotated limits, and every field in ``more``, is within
+    its limits."""
     ints = {name: limit for name, limit in limits(of.__class__).items() if len(limit) == 2}
     for name, (low, high) in (ints | more).items():
         value = getattr(of, name)
@@ -92,14 +94,15 @@ def check_ints(where: str, of: Any, **more: tuple[int, int]) -> None:
 
 
 def check_arrays(where: str, of: Any, shape: tuple[int, ...]) -> None:
-    """Raise ProgramError unless every array field with limits is within them, and all have this shape."""
+    """Raise ProgramError unless every array field with annotated limits is within them and has the shape
+    ``shape``."""
     for name, kind in limits(of.__class__).items():
         if len(kind) == 3:
             check_array(f"{where}.{name}", getattr(of, name), shape, kind)
 
 
 def check_array(where: str, array: Any, shape: tuple[int, ...], kind: tuple[Any, ...]) -> None:
-    """Raise ProgramError unless ``array`` has this shape, dtype and range."""
+    """Raise ProgramError unless ``array`` has the shape ``shape``, and the dtype and range ``kind``."""
     dtype, low, high = kind
     dtype_name = getattr(array, "dtype", type(array).__name__)
     fits = isinstance(array, np.ndarray) and array.dtype == dtype
@@ -110,7 +113,7 @@ def check_array(where: str, array: Any, shape: tuple[int, ...], kind: tuple[Any,
 
 
 def check_layer(where: str, layer: Layer) -> None:
-    """Raise ProgramError when a scalar or array is out of range."""
+    """Raise ProgramError when a scalar or array of a layer is out of range."""
     shape = layer.weights.shape
     require(layer.weights.ndim == 2 and layer.weights.size > 0, f"{where}.weights shape", shape, "(K, M)")
     require(layer.readout in ("adc", "analog"), f"{where}.readout", layer.readout, "adc or analog")
@@ -122,7 +125,8 @@ def check_layer(where: str, layer: Layer) -> None:
 
 
 def check_curves(where: str, curve: IntArray, segment_bits: int, table: tuple[int, ...]) -> None:
-    """Raise ProgramError when a curve index or the segments are not those of the table (Q, segments)."""
+    """Raise ProgramError when a curve number, or the number of segments, does not fit the program's table,
+    whose shape is (Q, segments)."""
     curves, segments = table
     curve_max = int(curve.max())
     require(curve_max < curves, f"{where}.curve", curve_max, f"0..{curves - 1}")
@@ -131,7 +135,7 @@ def check_curves(where: str, curve: IntArray, segment_bits: int, table: tuple[in
 
 
 def partial_max(layer: Layer, rows: int) -> int:
-    """Largest magnitude the 32-bit partial sum of any column can reach."""
+    """Return the largest magnitude that the 32-bit partial sum of any column can reach."""
     weight_of_slices = sum(1 << (j * layer.dac_bits) for j in range(slices(layer.dac_bits)))
     if layer.readout == "adc":
         return layer.tiles(rows) * weight_of_slices << (layer.adc_bits - 1)

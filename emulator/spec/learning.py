@@ -68,8 +68,8 @@ Shift63 = Annotated[int, 0, 63]
 
 @record(kw_only=True)
 class Steps:
-    """A table of steps against the state, int16 (64,) each: entry i is of the states from 2048 i - 65536 on,
-    2048 of them; the first and the last one are also of the states beyond.
+    """Tables of a device's steps as functions of its state, int16 (64,) each: entry i is for the 2048 states
+    from 2048 i - 65536 on. The first and the last entry also apply to states outside the tables.
 
     Attributes
     ----------
@@ -87,7 +87,8 @@ class Steps:
 
 @record(kw_only=True)
 class Devices:
-    """The law of one layer's devices. Tables are int16 (16,): a device's value is the sum of two entries.
+    """The law of one layer's devices. Its tables are int16 (16,); a device draws each of its values as the
+    sum of two entries.
 
     Attributes
     ----------
@@ -121,13 +122,13 @@ class Devices:
 
     @property
     def serial(self) -> bool:
-        """Whether the pulses of an update are taken one after the other."""
+        """Whether the pulses of an update are applied one after the other."""
         return self.step_shift < SERIAL_SHIFT
 
 
 @record(kw_only=True)
 class Tuned:
-    """The ECRAMs of one layer's neurons: row K + 1 of its states.
+    """The ECRAMs of one layer's neurons, whose states are row K + 1 of the layer's states.
 
     Attributes
     ----------
@@ -148,14 +149,14 @@ class Tuned:
     shift: Shift63
 
     def curves(self, states: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Curve of each neuron at ``states`` (M,), int64 (M,)."""
+        """Return the number of each neuron's curve at ``states`` (M,), int64 (M,)."""
         return self.first.astype(np.int64) + levels_of(states, self.bits)
 
 
 @record(kw_only=True)
 class Transfer:
-    """Tiki-Taka 2 (Gokmen, Front. Artif. Intell. 4, 699148, 2021): pulses go to fast devices, one for each
-    device of the layer, and what is read of them is carried over to the layer's own devices.
+    """Learning rule Tiki-Taka 2 (Gokmen, Front. Artif. Intell. 4, 699148, 2021): updates pulse fast devices,
+    one for each device of the layer, and readings of these are transferred to the layer's own devices.
 
     After every ``every`` updates one row of fast devices is read, the rows in turn, against a reference of
     each, as a weight is; a digital sum of the readings gives the layer's own device a pulse for every whole
@@ -180,21 +181,22 @@ class Transfer:
     chopped: Annotated[int, 0, 1] = 0
 
     def turned(self, rows: Any, height: int, update: int) -> Any:
-        """Whether a row, or each of an array of ``rows``, of ``height`` in all, was read an odd number of
-        times before ``update``."""
+        """Return whether the chopper of a row is reversed: whether the row was read an odd number of times
+        before ``update``. ``rows`` may be an array; ``height`` is the number of rows."""
         read = (update // self.every + height - 1 - rows) // height
         return (read & self.chopped) == 1
 
     @property
     def blocks(self) -> tuple[int, int]:
-        """Blocks of K + 1 rows of states that the rule adds, and how many of them get pulses."""
+        """How many blocks of K + 1 rows of states the rule adds, and how many of these receive pulses."""
         return 3, 1
 
 
 @record(kw_only=True)
 class Tiles:
     """Residual learning (Li, Wu, Liu, Gokmen, Chen, arXiv 2510.02516): a weight is W(0) + gamma W(1) + .. +
-    gamma^N W(N). W(0) is the layer's own devices, and each W(n) learns the residual that those before leave.
+    gamma^N W(N). W(0) are the layer's own devices, and each tile W(n) learns the residual that the tiles
+    before it leave.
 
     Pulses of the samples go to W(N). After every ``every * ratio^(N - n)`` updates one row of W(n), the rows
     in turn, is read against its references, and the devices of that row of W(n - 1) get a train of pulses in
@@ -225,17 +227,19 @@ class Tiles:
 
     @property
     def blocks(self) -> tuple[int, int]:
-        """Blocks of K + 1 rows of states that the rule adds, and how many of them get pulses."""
+        """How many blocks of K + 1 rows of states the rule adds, and how many of these receive pulses."""
         return 2 * self.count, self.count
 
     def due(self, block: int, height: int, update: int) -> int | None:
-        """Row, of ``height`` in all, that is read of a ``block`` (0: W(N)) after ``update``; None: no row."""
+        """Return the number of the row of tile ``block`` (0: W(N)) that is read after ``update``, or None if
+        none is; ``height`` is the number of rows."""
         period = self.every * self.ratio**block
         return None if (update + 1) % period else update // period % height
 
     def summed(self, own: npt.NDArray[Any], rows: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """States int64 (K + 1, M) that stand for all tiles: those of the layer's ``own`` devices and those of
-        ``rows``, the tiles' and their references', weighted; of FACTOR_SHIFT bits more."""
+        """Return the states int64 (K + 1, M) that stand for all tiles together: the layer's ``own`` states
+        plus the weighted states of ``rows`` (the tiles' and their references'), with FACTOR_SHIFT more
+        fraction bits."""
         tiles, references = rows.astype(np.int64).reshape(2, self.count, *own.shape)
         total, factor = own.astype(np.int64) << FACTOR_SHIFT, 1 << FACTOR_SHIFT
         for block in reversed(range(self.count)):
@@ -246,8 +250,8 @@ class Tiles:
 
 @record(kw_only=True)
 class LearningLayer:
-    """How one layer of the program learns: K rows of inputs, the row of biases, where neurons are tuned the
-    row of their ECRAMs, and the rows that ``transfer`` adds.
+    """How one layer of the program learns. The rows of its states are: K rows of inputs, the row of biases,
+    the row of the neurons' ECRAMs if neurons are tuned, and the rows that ``transfer`` adds.
 
     Attributes
     ----------
@@ -292,19 +296,19 @@ class LearningLayer:
     transfer: Transfer | Tiles | None = None
 
     def codes(self, states: npt.NDArray[Any], inputs: int) -> npt.NDArray[np.int16]:
-        """Weight codes int16 (K + 1, M), the biases' last, that the layer's ``states`` are read as."""
+        """Return the weight codes int16 (K + 1, M), biases last, that the layer's ``states`` are read as."""
         own = states[: inputs + 1]
         if not isinstance(self.transfer, Tiles):
             return weights_of(own)
         return weights_of(self.transfer.summed(own, states[self.fast_row(inputs) :]), FACTOR_SHIFT)
 
     def fast_row(self, inputs: int) -> int:
-        """First row of fast devices in a layer of ``inputs`` inputs."""
+        """Return the first row of fast devices in a layer with ``inputs`` inputs."""
         return inputs + 1 + (self.tuned is not None)
 
     @property
     def rows(self) -> int:
-        """Number of rows of devices, all kinds counted."""
+        """Number of rows of states, of all kinds of devices together."""
         return int(self.states.shape[0])
 
     @property
@@ -314,7 +318,7 @@ class LearningLayer:
 
 @record(kw_only=True)
 class Learning:
-    """A learning program.
+    """A learning program: an inference program, and how each of its layers learns.
 
     Raises ProgramError when something does not fit.
 
@@ -349,8 +353,8 @@ class Learning:
 
     @property
     def carries(self) -> int:
-        """Number of the first record that holds the law of a layer's own devices where fast devices are
-        pulsed; 0: there are none.
+        """Number of the first record with the law of a layer's own devices, if updates pulse fast devices; 0
+        if there are none.
 
         One a layer stands before, and where neurons are tuned one of each layer's ECRAMs.
         """
@@ -360,8 +364,8 @@ class Learning:
 
     @property
     def records(self) -> int:
-        """Records of laws of devices; the last layer has no ECRAMs, and room for their law only where records
-        follow."""
+        """Number of records of device laws. The last layer has no ECRAMs; it has room for their law only if
+        further records follow."""
         depth = len(self.layers)
         return self.carries + depth if self.carries else depth + self._tuned * (depth - 1)
 
@@ -371,18 +375,19 @@ class Learning:
 
 
 def pair_constant(pair: int) -> int:
-    """Constant that is mixed into a word for pair ``pair`` of a train's slots."""
+    """Return the constant that is mixed into a word for pair ``pair`` of a pulse train's time slots."""
     return pair * 0x9E37 & 0xFFFF
 
 
 def pulse_constant(pulse: int) -> int:
-    """Value that is XORed into a key's first word for pulse ``pulse`` of an update, counted from 0, where
-    pulses are taken one after the other."""
+    """Return the value that is XORed into a key's first word for pulse ``pulse`` of an update (counted from
+    0), if pulses are applied one after the other."""
     return pulse * 0x9E37 & 0xFFFF
 
 
 def parts_of(states: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Which entry of a table of steps is of each state: int64 of ``states``' shape."""
+    """Return the number of the step table's entry that applies to each state, int64 in the shape of
+    ``states``."""
     parts: npt.NDArray[np.int64] = np.clip(
         (states.astype(np.int64) + STATE_ONE) >> PART_SHIFT, 0, STATE_PARTS - 1
     )
@@ -390,19 +395,20 @@ def parts_of(states: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 
 
 def round_constant(i: int) -> int:
-    """Constants of the rounds of the mixing: bits of the golden ratio."""
+    """Return the constant of mixing round ``i``: bits of the golden ratio."""
     return (0x9E3779B97F4A7C15 >> (8 * i)) & 0xFFFF
 
 
 def levels_of(states: npt.NDArray[Any], bits: int) -> npt.NDArray[np.int64]:
-    """Index of the part, of 2^bits equal parts of the codes from -256 on, in which each state is read: int64,
-    the shape of ``states``."""
+    """Return the level in which each state is read, int64 in the shape of ``states``: 2^bits equal parts of
+    the code range, which begins at -256."""
     levels: npt.NDArray[np.int64] = (weights_of(states).astype(np.int64) + WEIGHT_MAX + 1) >> (9 - bits)
     return levels
 
 
 class Counts(NamedTuple):
-    """Counts of some updates: ``right`` answers before the update, ``pulses`` of each layer's devices."""
+    """Counts over some updates: number of ``updates``, of ``right`` answers before each update, and of
+    ``pulses`` of each layer's devices."""
 
     updates: int
     right: int
@@ -415,7 +421,8 @@ class Counts(NamedTuple):
 
 
 def check_samples(learning: Learning, x: npt.NDArray[Any], labels: npt.NDArray[Any]) -> None:
-    """Raise SpecError unless x is uint8 (n, inputs) and labels are integer classes (n,) of the outputs."""
+    """Raise SpecError unless x is uint8 (n, inputs) and labels are integers (n,) that number one of the
+    outputs."""
     if x.ndim != 2 or x.shape[1] != learning.inputs or x.dtype != np.uint8:
         raise SpecError(f"samples are {x.dtype} {x.shape}; accepted: uint8 (n, {learning.inputs})")
     if labels.shape != (len(x),) or not np.issubdtype(labels.dtype, np.integer):
@@ -427,15 +434,16 @@ def check_samples(learning: Learning, x: npt.NDArray[Any], labels: npt.NDArray[A
 
 
 def weights_of(states: npt.NDArray[Any], fraction: int = 0) -> npt.NDArray[np.int16]:
-    """Weight codes int16 at which states (any shape), of ``fraction`` bits more, are read."""
+    """Return the weight codes int16 as which states (any shape) are read; the states have ``fraction``
+    additional fraction bits."""
     codes = clip(rshift_round(states.astype(np.int64), CODE_SHIFT + fraction), -WEIGHT_MAX, WEIGHT_MAX)
     read: npt.NDArray[np.int16] = codes.astype(np.int16)
     return read
 
 
 def program_of(learning: Learning, states: list[npt.NDArray[Any]] | None = None) -> Program:
-    """Program that the devices compute at ``states``, one array (K + 1, M) per layer; None: the initial
-    states."""
+    """Return the program that the devices compute at ``states``, one array (K + 1, M) per layer; None stands
+    for the initial states."""
     layer_states = [layer.states for layer in learning.layers] if states is None else states
     layers = []
     for program, layer, s in zip(learning.program.layers, learning.layers, layer_states, strict=True):

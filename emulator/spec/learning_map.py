@@ -77,7 +77,7 @@ LABEL_CODES = 2
 
 
 def learning_words(geometry: Geometry) -> dict[str, int]:
-    """Words in each region of a device that learns."""
+    """Return the number of words in each memory region of a device that learns."""
     same = ("weights", "readout", "bias", "neuron", "curve_base", "curve_slope")
     words = region_words(geometry)
     return {name: words[name] for name in same} | {

@@ -55,7 +55,8 @@ class InputRange:
 
     @classmethod
     def of_samples(cls, x: npt.ArrayLike, *, each: bool = True) -> Self:
-        """The range of samples (n, ...): of every input by itself, or one for all. Constant inputs get 1."""
+        """Return the range of samples (n, ...), for each input separately or one for all. A constant input
+        gets a range of width 1."""
         flat = np.asarray(x, np.float64).reshape(len(np.asarray(x)), -1)
         flat = flat if each else flat.reshape(-1, 1)
         low, high = flat.min(axis=0), flat.max(axis=0)
@@ -77,16 +78,16 @@ class InputRange:
 
     @property
     def span(self) -> Floats:
-        """high - low."""
+        """Width of the range: high - low."""
         return self.high - self.low
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain lists, for JSON."""
+        """Return the range as plain lists for JSON."""
         order = {} if self.axes is None else {"axes": list(self.axes), "shape": list(self.shape)}
         return {"low": self.low.tolist(), "high": self.high.tolist(), **order}
 
     def unit(self, x: npt.ArrayLike) -> Floats:
-        """Inputs (n, ...) as 0..1, float64 (n, K); values outside the range are held at its ends."""
+        """Return inputs (n, ...) as 0..1, float64 (n, K); values outside the range are clipped to it."""
         x = np.asarray(x, np.float64)
         flat = x.reshape(len(x), math.prod(x.shape[1:]))
         if self.axes is not None and flat.shape[1] == int(np.prod(self.shape)):
@@ -100,17 +101,17 @@ class InputRange:
         return clipped
 
     def encode(self, x: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-        """Codes uint8 (n, K) of inputs (n, ...)."""
+        """Return the codes uint8 (n, K) of inputs (n, ...)."""
         return np.rint(self.unit(x) * INPUT_MAX).astype(np.uint8)
 
     def decode(self, codes: npt.NDArray[np.uint8]) -> Floats:
-        """Values of codes (n, K)."""
+        """Return the values that codes (n, K) stand for."""
         return self.low + codes.astype(np.float64) * (self.span / INPUT_MAX)
 
 
 @record(kw_only=True)
 class Meaning:
-    """Meaning of inputs and outputs, for readers of results.
+    """Meaning of a program's inputs and outputs, for readers of results.
 
     Raises MeaningError, naming the field, when it is of another kind.
 
@@ -174,7 +175,8 @@ class Meaning:
             raise MeaningError(f"output_step is {step!r}; accepted: a number above 0")
 
     def check(self, shape: Shape) -> None:
-        """Raise MeaningError when task and names of classes do not fit outputs of ``shape`` (C, H, W)."""
+        """Raise MeaningError when the task or the names of classes do not fit outputs of ``shape`` (C, H,
+        W)."""
         kind_named = kind_of(self.classes, shape)
         if self.task == TWO_CLASSES and shape[0] != 1:
             raise MeaningError(f"task is {self.task} with {shape[0]} outputs; accepted: with one output")
@@ -189,8 +191,8 @@ class Meaning:
             )
 
     def task_of(self, shape: Shape, measure: str = "") -> Task | None:
-        """The task of outputs of ``shape`` (C, H, W); None while nothing decides it. Raises MeaningError when
-        it has no such ``measure``."""
+        """Return the task for outputs of ``shape`` (C, H, W), or None if neither ``task`` nor ``classes``
+        decides it. Raises MeaningError when the task does not have ``measure``."""
         kind = self.task or kind_of(self.classes, shape)
         if not kind:
             return None
@@ -205,7 +207,7 @@ class Meaning:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Fields that are set, as plain values for JSON."""
+        """Return the fields that are set, as plain values for JSON."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         if self.inputs is not None:
             fields["inputs"] = self.inputs.as_dict()

@@ -85,7 +85,7 @@ the log2 of how many groups of lanes share a tile's rows (``ndrite.emulator.spec
 
 @dataclass(frozen=True)
 class Section:
-    """A run of memory words to write: start address and int32 words; ``short`` when all fit int16."""
+    """Memory words to write at consecutive addresses: a start address and int32 words."""
 
     name: str
     address: int
@@ -93,17 +93,17 @@ class Section:
 
     @property
     def short(self) -> bool:
-        """Whether every word is a sign-extended 16-bit value, so it travels in two bytes."""
+        """Whether every word fits a signed 16-bit number, so that it can be sent in two bytes."""
         return bool(self.words.size) and self.words.min() >= -32768 and self.words.max() <= 32767
 
 
 def address(region: str, offset: int = 0) -> int:
-    """Word address of an offset in a region."""
+    """Return the word address of an offset in a region."""
     return REGIONS[region] << REGION_SHIFT | offset
 
 
 def region_words(geometry: Geometry) -> dict[str, int]:
-    """Words in each memory region of a geometry (registers not included)."""
+    """Return the number of words in each memory region of a geometry, not including registers."""
     table = geometry.curves * geometry.segments
     return {
         "weights": geometry.lanes * geometry.weight_depth,
@@ -117,7 +117,8 @@ def region_words(geometry: Geometry) -> dict[str, int]:
 
 
 def campaign_words(geometry: Geometry) -> dict[str, int]:
-    """Words in the regions that virtual chips and campaigns need; none without ``geometry.redraw``."""
+    """Return the number of words in each region that virtual chips and campaigns need; empty without
+    ``geometry.redraw``."""
     if not geometry.redraw:
         return {}
     return {
@@ -130,7 +131,8 @@ def campaign_words(geometry: Geometry) -> dict[str, int]:
 
 
 def map_words(geometry: Geometry) -> dict[str, int]:
-    """Words in the regions that walks need; none without ``geometry.map_codes``."""
+    """Return the number of words in each region that programs with feature maps need; empty without
+    ``geometry.map_codes``."""
     if not geometry.map_codes:
         return {}
     return {"steps": STEPS_A_LAYER * geometry.layers * RECORD_WORDS, "operand": geometry.columns}

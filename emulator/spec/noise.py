@@ -32,13 +32,14 @@ QUANTILES = 512
 
 
 def counter_word(layer: int, tile: int, dac_slice: int) -> int:
-    """Second plaintext word of the pass key: layer (8 bit), tile (16 bit), slice (8 bit)."""
+    """Return the second plaintext word of a pass's key: layer (8 bits), tile (16 bits), slice (8 bits)."""
     return (layer << 24) | (tile << 8) | dac_slice
 
 
 @cache
 def gaussian_table() -> tuple[int, ...]:
-    """Half table A of normal quantiles in units of 1/256, scaled so that A + A' has unit variance."""
+    """Return the half table A of normal quantiles in units of 1/256, scaled so that the sum of two
+    independent entries has unit variance."""
     law = NormalDist()
     q = [law.inv_cdf(0.5 + (i + 0.5) / (2 * QUANTILES)) for i in range(QUANTILES)]
     second_moment = sum(v * v for v in q) / QUANTILES

@@ -45,7 +45,7 @@ assert HEADER.size == RESPONSE_HEADER.size
 
 
 class Opcode(IntEnum):
-    """Kinds of requests. Word counts and payload limits: at most ``packet_bytes`` of payload."""
+    """Kinds of requests. Their payload is at most ``packet_bytes`` bytes."""
 
     SYNC = 1
     """Start a session: no payload; answered with no payload."""
@@ -68,7 +68,7 @@ class Opcode(IntEnum):
 
 
 class Status(IntEnum):
-    """How a request ended; anything but OK carries no payload."""
+    """How a request ended; a reply with any status but OK has no payload."""
 
     OK = 0
     BAD_OPCODE = 1
@@ -87,7 +87,8 @@ GROUP = 8
 
 
 def sparse(x: npt.NDArray[np.uint8]) -> list[bytes]:
-    """The payload of each sample of codes uint8 (n, K): ceil(K / 8) bytes and one for each code not 0."""
+    """Return the sparse payload of each sample of codes uint8 (n, K): ceil(K / 8) bytes that mark the nonzero
+    codes, and one byte for each of these."""
     n, count = x.shape
     if not n:
         return []

@@ -62,7 +62,7 @@ CONTROL_RESET = 2
 
 
 class EngineError(IntEnum):
-    """Why the engine halted."""
+    """Reasons for which the engine halts."""
 
     NONE = 0
     COMPLETION = 1
@@ -114,21 +114,21 @@ READ_TIMEOUT_CYCLES = 1 << 20
 
 
 def region_slot_words(geometry: Geometry) -> int:
-    """Words that each region takes in BAR0: a power of two that holds the largest one."""
+    """Return how many words of BAR0 each region occupies: a power of two that holds the largest region."""
     largest = max(MIN_REGION_WORDS, *region_words(geometry).values())
     return 1 << (largest - 1).bit_length()
 
 
 def region_bytes(geometry: Geometry) -> int:
-    """Bytes that each region takes in BAR0."""
+    """Return how many bytes of BAR0 each region occupies."""
     return 4 * region_slot_words(geometry)
 
 
 def bar_bytes(geometry: Geometry) -> int:
-    """Size of BAR0."""
+    """Return the size of BAR0 in bytes."""
     return REGION_SLOTS * region_bytes(geometry)
 
 
 def engine_offset(name: str) -> int:
-    """Byte in BAR0 of an engine register."""
+    """Return the byte offset in BAR0 of the engine register ``name``."""
     return ENGINE_OFFSET + 4 * ENGINE_BY_NAME[name].address

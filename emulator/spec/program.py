@@ -50,7 +50,7 @@ OPTIONAL = {"skip_gain", "mul"}
 
 
 def parts_of(program: Program) -> tuple[dict[str, Any], Arrays]:
-    """The manifest's fields that say what is computed, and every array by its name in the file."""
+    """Return the manifest fields that determine the results, and every array by its name in the file."""
     arrays: Arrays = {}
     fields: dict[str, Any] = {
         "rows": program.rows,
@@ -79,22 +79,22 @@ def _content(program: Program) -> tuple[dict[str, Any], Arrays]:
 
 
 def manifest_of(program: Program) -> dict[str, Any]:
-    """The manifest as it reads back from a file, its digest included."""
+    """Return the manifest as a file will contain it, including its digest."""
     return FILE.written(*_content(program))
 
 
 def save(program: Program, path: str | os.PathLike[str]) -> None:
-    """Write the file in whole or not at all (temporary file, then rename)."""
+    """Write the file completely or not at all (temporary file, then rename)."""
     FILE.save(path, *_content(program))
 
 
 def load(path: str | os.PathLike[str]) -> Program:
-    """Read and verify a file; errors as ``Program.load``'s."""
+    """Read and verify a file; errors as for ``Program.load``."""
     return FILE.load(path, _assemble)
 
 
 def _entry(where: str, step: Step, arrays: Arrays) -> dict[str, Any]:
-    """Scalars of a step; its arrays are added to ``arrays``."""
+    """Return the scalars of a step, and add the step's arrays to ``arrays``."""
     entry = {"kind": step.kind} | flat(where, step, arrays)
     for layer in step.layers:
         entry |= {"inputs": layer.inputs, "outputs": layer.outputs}
@@ -152,7 +152,7 @@ MAP_MAX = 1 << 26
 
 @record(kw_only=True)
 class Program(Flow):
-    """A network mapped onto a die: steps, curve tables, what inputs and outputs mean, provenance.
+    """A network mapped onto a die: steps, curve tables, the meaning of inputs and outputs, and provenance.
 
     A sample is ``calls`` inputs of ``shape``, one after another; the states begin anew with every sample, and
     the result is the last call's last map. ``curve_base`` and ``curve_slope`` are int32 (Q, segments), 18-bit
@@ -188,8 +188,8 @@ class Program(Flow):
 
     @classmethod
     def chain(cls, *, layers: Sequence[Layer], **rest: Any) -> Self:
-        """Program of full layers, each on the codes of the layer before; the last outputs sums. ``rest``:
-        other fields."""
+        """Build a program of full layers, each applied to the codes of the layer before; the last returns
+        sums. ``rest``: other fields."""
         require(len(layers) >= 1, "layers", "empty", "at least one layer")
         steps = tuple(
             Product(
@@ -208,17 +208,17 @@ class Program(Flow):
 
     @property
     def products(self) -> tuple[Product, ...]:
-        """The crossbar products, in order: what the array holds."""
+        """Crossbar products of the program, in order: what the array computes."""
         return of_kind(Product, self.steps)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """Layers of the products, in order."""
+        """Layers of all products, in order."""
         return tuple(layer for step in self.steps for layer in step.layers)
 
     @property
     def is_chain(self) -> bool:
-        """Whether the program is a chain of full layers with sums at the end, as ``chain`` makes it."""
+        """Whether the program is a chain of full layers with sums at the end, as ``chain`` builds it."""
         is_chain = (
             p.layer.inputs == math.prod(shape)
             for p, shape in zip(self.products, self.map_shapes, strict=False)
@@ -226,11 +226,12 @@ class Program(Flow):
         return super().is_chain and not self.steps[-1].fires and all(is_chain)
 
     def products_before(self, step: int) -> int:
-        """How many products stand before step number ``step``."""
+        """Return how many products come before step number ``step``."""
         return len(of_kind(Product, self.steps[:step]))
 
     def with_layers(self, layers: Sequence[Layer], **changes: Any) -> Self:
-        """The program with its products' layers replaced, in order; ``changes`` of other fields."""
+        """Return the program with its products' layers replaced, in order; ``changes`` are new values of
+        other fields."""
         count = len(self.products)
         require(len(layers) == count, "layers", len(layers), f"{count}, the products")
         fresh = iter(layers)
@@ -238,7 +239,8 @@ class Program(Flow):
         return dataclasses.replace(self, steps=steps, **changes)
 
     def piece(self, product: int) -> Self:
-        """Product number ``product`` alone, sums out, as a chain: patches (n, K) in, z without skip out."""
+        """Return product number ``product`` as a program of its own that returns sums. Its inputs are patches
+        (n, K); its outputs are z without the second operand."""
         step = self.products[product]
         require(step.patches.groups == 1, f"groups of product {product}", step.patches.groups, "1")
         return type(self).chain(
@@ -251,13 +253,13 @@ class Program(Flow):
         )
 
     def arrays(self) -> dict[str, IntArray]:
-        """Every array by its name in the file."""
+        """Return every array by its name in the file."""
         from ndrite.emulator.spec.program import parts_of
 
         return parts_of(self)[1]
 
     def manifest(self) -> dict[str, Any]:
-        """The file's JSON manifest as a dictionary, its digest included."""
+        """Return the file's JSON manifest as a dictionary, including its digest."""
         from ndrite.emulator.spec.program import manifest_of
 
         return manifest_of(self)
@@ -269,16 +271,17 @@ class Program(Flow):
         return digest(*parts_of(self))
 
     def checksum(self) -> str:
-        """SHA-256, hexadecimal, over all that computes: arrays and scalars."""
+        """Return the SHA-256, hexadecimal, of everything that determines the results: arrays and scalars."""
         return self._checksum
 
     @property
     def tag(self) -> int:
-        """32-bit mark of all that computes; never 0, so 0 can mean 'not programmed'."""
+        """32-bit mark of everything that determines the results; never 0, so that 0 can mean 'not
+        programmed'."""
         return int.from_bytes(bytes.fromhex(self.checksum()[:8]), "little") or 1
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file in whole or not at all (temporary file, then rename)."""
+        """Write the file completely or not at all (temporary file, then rename)."""
         from ndrite.emulator.spec.program import save
 
         save(self, path)

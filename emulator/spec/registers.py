@@ -34,7 +34,7 @@ class Register:
 
 
 def numbered(rows: Iterable[tuple[str, str, str]]) -> tuple[Register, ...]:
-    """Number registers consecutively; ``rows``: name, access and meaning."""
+    """Return registers with consecutive addresses from ``rows`` of (name, access, meaning)."""
     return tuple(Register(name, i, access, text) for i, (name, access, text) in enumerate(rows))
 
 
@@ -102,7 +102,8 @@ COUNTERS: tuple[str, ...] = tuple(r.name for r in REGISTERS if r.address > BY_NA
 
 
 def register_map_hash(*more: str) -> int:
-    """CRC-32 over the register table and the lines ``more``; a host with another table refuses the device."""
+    """Return the CRC-32 of the register table and of the lines ``more``; a host whose table differs rejects
+    the device."""
     lines = [*(f"{r.name} {r.address} {r.access}" for r in REGISTERS), *more]
     return zlib.crc32("\n".join(lines).encode())
 
@@ -115,12 +116,12 @@ WALKING_MAP = register_map_hash(
 
 
 def protocol_word() -> int:
-    """Value of the ``protocol`` register."""
+    """Return the value of the ``protocol`` register."""
     return PROTOCOL_MAJOR << 16 | PROTOCOL_MINOR
 
 
 def identity(geometry: Geometry, build_id: int) -> dict[str, int]:
-    """Reset values of the identity block for a geometry and a 64-bit build id."""
+    """Return the reset values of the identity block for a geometry and a 64-bit build id."""
     fields = {f"geometry_{k}": v for k, v in geometry.hardware_fields().items()}
     fields["geometry_lane_groups"] |= (fields.pop("geometry_lane_rows") - 1) << LANE_ROWS_BIT
     return {

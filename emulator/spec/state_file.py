@@ -20,11 +20,11 @@ CODE = "code of emulator"
 
 
 class StateError(SpecError):
-    """A file that is no state, was changed since it was written, or belongs to another run."""
+    """A file is not a saved state, was changed since it was written, or belongs to another run."""
 
 
 def save_state(path: Path, mark: Mapping[str, Any], content: bytes, *, code: str | None = None) -> None:
-    """Write the state in whole or not at all.
+    """Write the state of a run; the file is written completely or not at all.
 
     ``mark``: what the run depends on, plain values by name; ``code``: digest of the code it depends on, all
     of ``emulator`` by default.
@@ -35,8 +35,8 @@ def save_state(path: Path, mark: Mapping[str, Any], content: bytes, *, code: str
 
 
 def load_state(path: Path, mark: Mapping[str, Any], *, code: str | None = None) -> bytes:
-    """Read what ``save_state`` wrote. Raises StateError when the file is no such state, was edited, or is of
-    a run with a different mark or other code."""
+    """Read a file that ``save_state`` wrote; return its content. Raises StateError when the file is not a
+    saved state, was edited, or belongs to a run with a different mark or other code."""
     line, _, content = path.read_bytes().partition(b"\n")
     try:
         head = json.loads(line)
@@ -57,14 +57,14 @@ def load_state(path: Path, mark: Mapping[str, Any], *, code: str | None = None) 
 
 
 def _mark(mark: Mapping[str, Any], code: str | None) -> dict[str, Any]:
-    """The mark as it reads back from a file, with the digest of the code."""
+    """Return the mark as a file will contain it, with the digest of the code added."""
     read_back: dict[str, Any] = json.loads(json.dumps({CODE: code or code_digest(), **mark}, default=str))
     return read_back
 
 
 @cache
 def code_digest() -> str:
-    """SHA-256, hexadecimal, over the sources of ``emulator``, names and contents."""
+    """Return the SHA-256, hexadecimal, of the names and contents of all source files of ``emulator``."""
     sha = hashlib.sha256()
     root = Path(str(files("ndrite.emulator")))
     for path in sorted(root.rglob("*.py")):

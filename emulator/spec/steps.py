@@ -45,7 +45,7 @@ GATE_TERMS_MAX = 4
 
 
 class StepBase(Reads):
-    """Base of every step of a program."""
+    """Base class of all steps of a program."""
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -53,26 +53,29 @@ class StepBase(Reads):
         return ()
 
     def holding(self, fresh: Iterator[Layer]) -> Any:
-        """Return the step with the next of ``fresh`` as its layer, or unchanged if it has none."""
+        """Return the step with the next layer of ``fresh``, or unchanged if the step has no layer."""
         return self
 
     @property
     def operands(self) -> IntArray | None:
-        """Words beside the columns' parameters: gains of second operands, or an average's divisors."""
+        """Words stored beside the columns' parameters: the gains of second operands, or an average's
+        divisors; None if there are none."""
         return None
 
     def moved(self, joined: Joined, alone: Alone) -> Any:
-        """Return the step with its maps renumbered: ``joined`` for maps that it joins, ``alone`` for
-        others."""
+        """Return the step with its maps renumbered: by ``joined`` for the maps that it joins, by ``alone``
+        for others."""
         return dataclasses.replace(self, sources=joined(self.sources))  # type: ignore[type-var]
 
     def check(self, where: str, maps: list[Shape], curves: Curves, rows: int) -> None:
-        """Raise ProgramError when the step breaks a rule."""
+        """Raise ProgramError when a value of the step is out of range or does not fit the shapes of
+        ``maps``."""
 
 
 @record(kw_only=True)
 class Product(AnyProduct, StepBase):
-    """A crossbar product over patches, then neurons (``fires``) or, as the last step, the sums themselves.
+    """A crossbar product over patches, followed by neurons (``fires``); the last step may return the sums
+    instead.
 
     ``border`` is the code around the map. ``block`` (g, h): each patch gives g x h neighbouring positions,
     a group's columns in the order (row, column, channel); a kernel is then programmed that many times. With
@@ -107,7 +110,7 @@ class Product(AnyProduct, StepBase):
 
     @property
     def share(self) -> int:
-        """Columns of each group of channels."""
+        """Number of columns in each group."""
         return self.layer.outputs // self.patches.groups
 
     def shape(self, maps: list[Shape]) -> Shape:
@@ -141,7 +144,8 @@ class Product(AnyProduct, StepBase):
 
 @record(kw_only=True)
 class Pool(AnyPool, StepBase):
-    """``max`` of each window, or its ``average`` as ``clip(rshift_round(sum * mul, shift), 0, 255)``.
+    """A pool: the ``max`` of each window, or its ``average`` as ``clip(rshift_round(sum * mul, shift), 0,
+    255)``.
 
     ``border`` is the code around the map and counts in the sum; ``mul`` uint16 (positions,), so a window
     that reaches over the edge may have another divisor. Each result fills ``block``, g x h neighbouring
@@ -174,7 +178,8 @@ class Pool(AnyPool, StepBase):
 
 @record(kw_only=True)
 class Table(AnyTable, StepBase):
-    """Curves on codes: channel e of the result is ``curve[e]`` of channel ``channel[e]`` of the sources.
+    """A table of curves: channel e of the result is curve ``curve[e]`` of channel ``channel[e]`` of the
+    sources.
 
     ``v = clip(rshift_round((x + offset) * scale, vshift), -2048, 2047)``, then the neuron's table. Arrays
     (E,): ``channel`` int32, ``offset`` int16 (-256..255), ``scale`` uint16, ``curve`` uint16.
@@ -202,7 +207,7 @@ class Table(AnyTable, StepBase):
 
 @record(kw_only=True)
 class Gate(AnyGate, StepBase):
-    """Element by element ``clip(rshift_round(sum of the terms, shift) + zero, 0, 255)``.
+    """An element-wise gate: ``clip(rshift_round(sum of the terms, shift) + zero, 0, 255)``.
 
     One term is the product of two maps; two are what a recurrent cell does to its state, ``f * c + i * g``.
     """

@@ -33,7 +33,8 @@ PROBABILITIES = ("", SOFTMAX, SIGMOID, IDENTITY)
 
 @record(kw_only=True)
 class Task:
-    """How outputs (n, M), in the model's unit, are read. Raises MeaningError naming a field out of range.
+    """How outputs (n, M), in the model's unit, are interpreted. Raises MeaningError naming a field out of
+    range.
 
     Attributes
     ----------
@@ -75,33 +76,33 @@ class Task:
 
     @property
     def outputs(self) -> int:
-        """Values of one sample."""
+        """Number of output values of one sample."""
         return math.prod(self.shape)
 
     @property
     def places(self) -> int:
-        """Answers of one sample: H x W of a map."""
+        """Number of answers of one sample: H x W for a map."""
         return self.shape[1] * self.shape[2]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Name of each class or label: numbers from 0 where none are given; none of values."""
+        """Name of each class or label; numbers from 0 if no names are given; empty for values."""
         count = {TWO_CLASSES: 2, VALUES: 0}.get(self.kind, self.shape[0])
         return self.classes or tuple(map(str, range(count)))
 
     @property
     def is_vote(self) -> bool:
-        """Whether an answer is the largest of all outputs, as boards count votes."""
+        """Whether the answer is the number of the largest of all outputs, as boards count votes."""
         return self.kind == CLASSES and self.places == 1
 
     @property
     def is_share(self) -> bool:
-        """Whether the measure is a share of right answers, 0..1, and larger is better."""
+        """Whether the measure is a share of right answers, 0..1, so that larger is better."""
         return self.measure in (ACCURACY, LABEL_ACCURACY)
 
     def answers(self, outputs: Array) -> Array:
-        """Answers of outputs (n, M): class numbers (n,), or (n, H * W) of a map; labels bool (n, M); values
-        as they are."""
+        """Return the answers that outputs (n, M) mean: class numbers (n,), or (n, H * W) for a map; labels as
+        bool (n, M); values unchanged."""
         if self.kind == VALUES:
             return outputs
         if self.kind == LABELS:
@@ -111,14 +112,14 @@ class Task:
         return decided[:, 0] if self.places == 1 else decided
 
     def right(self, outputs: Array, truth: Array) -> Bools:
-        """Whether answers are right, of the shape that ``answers`` gives; ``labels`` of the measure accuracy:
-        (n,)."""
+        """Return whether each answer is right, in the shape that ``answers`` returns. For labels with the
+        measure accuracy, the shape is (n,)."""
         right = self.answers(outputs) == truth
         return right.all(axis=1) if self.kind == LABELS and self.measure == ACCURACY else np.asarray(right)
 
     def score(self, outputs: Array, truth: Array) -> float:
-        """The measure of outputs (n, M) against ``truth``, which has the form of ``answers``; NaN of no
-        samples."""
+        """Return the measure of outputs (n, M) against ``truth``, which has the form of ``answers``; NaN
+        without samples."""
         if not len(truth):
             return math.nan
         if self.is_share:
@@ -128,7 +129,8 @@ class Task:
 
 
 def probabilities(outputs: Floats, kind: str, function: str) -> Floats:
-    """Probabilities (n, classes) of outputs (n, M) in the model's unit, as ``function`` makes them.
+    """Return the probabilities (n, classes) that the function ``function`` computes from outputs (n, M) in
+    the model's unit.
 
     ``two classes`` give both columns, ``labels`` a column per label. Sigmoids of more than two classes are
     divided by their sum, as scikit-learn's one-versus-rest classifiers do.
@@ -145,7 +147,7 @@ def probabilities(outputs: Floats, kind: str, function: str) -> Floats:
 
 
 def kind_of(classes: Sequence[str], shape: Shape) -> str:
-    """Kind of task that names of classes imply for outputs of ``shape``; empty without names.
+    """Return the kind of task that the names ``classes`` imply for outputs of ``shape``; empty without names.
 
     Raises MeaningError when neither an output per name nor one output of two names fits.
     """

@@ -49,7 +49,8 @@ CHIPS_MAX = (1 << 32) - 1
 
 @record(kw_only=True)
 class Variation:
-    """Contents of ``Program.variation``: tables uint16 (256,) and the stuck cells' law.
+    """Law of the differences between virtual chips (``Program.variation``): tables uint16 (256,), and the
+    shares of stuck cells.
 
     ``mean``, ``sigma`` in Q8.8 code units by target code; ``stuck_low``, ``stuck_high`` in 2^-16
     (together at most 65535); codes 0..``code_max``, which is 255 or 127.
@@ -75,16 +76,16 @@ class Variation:
         check_ints("variation", self, stuck_high=(0, 65535 - self.stuck_low), **codes)
 
     def scalars(self) -> dict[str, int]:
-        """The manifest's ``variation``."""
+        """Return the scalar fields, as the manifest holds them under ``variation``."""
         return {name: getattr(self, name) for name in SCALARS}
 
     def words(self) -> npt.NDArray[np.int32]:
-        """Memory words of the table: mean | sigma << 16, int32 (256,)."""
+        """Return the memory words of the tables: mean | sigma << 16, int32 (256,)."""
         packed = self.mean.astype(np.uint32) | self.sigma.astype(np.uint32) << 16
         return packed.view(np.int32)
 
     def codes_word(self) -> int:
-        """Value of the register ``stuck_codes``."""
+        """Return the value of the register ``stuck_codes``."""
         return self.stuck_code_low | self.stuck_code_high << 8 | self.code_max << 16
 
 
@@ -92,7 +93,7 @@ SCALARS = ("stuck_low", "stuck_high", "stuck_code_low", "stuck_code_high", "code
 
 
 def inference_index(sample: int, trial: int) -> int:
-    """Index that selects the read noise of a sample in a trial."""
+    """Return the index that selects the read noise of a sample in a trial."""
     return sample + (trial << TRIAL_SHIFT)
 
 
@@ -102,7 +103,7 @@ class CampaignError(SpecError, ValueError):
 
 @record()
 class CampaignResult:
-    """Result of a campaign.
+    """Result of a campaign: votes, and the right votes of each chip.
 
     ``votes`` int64 (samples, classes) over all chips and trials; ``correct`` int64 (chips,), votes of each
     chip for the labels of samples, at most samples * trials.
@@ -124,15 +125,16 @@ class CampaignResult:
 
     @property
     def accuracy_per_chip(self) -> npt.NDArray[np.float64]:
-        """Share of correct votes of each chip, float64 (chips,)."""
+        """Share of right votes of each chip, float64 (chips,)."""
         return self.correct / (self.samples * self.trials)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Campaign:
-    """The runs: chips ``first_chip`` to ``first_chip + chips - 1`` of ``seed``, each sample in ``trials``
-    trials of read noise, sample i under index ``first_sample`` + i; ``noise`` False leaves read noise off.
-    Raises CampaignError, naming the first field that is out of range, and the range."""
+    """Parameters of a campaign. It runs chips ``first_chip`` to ``first_chip + chips - 1`` of ``seed``, with
+    ``trials`` trials of read noise for each sample; sample i has the noise index ``first_sample`` + i.
+    ``noise`` False turns read noise off. Raises CampaignError, naming the first field that is out of range,
+    and the range."""
 
     refused = CampaignError
     chips: int
@@ -151,8 +153,7 @@ class Campaign:
         require_field(self, 0 <= self.seed < 1 << 64, "seed", "0..2^64-1")
 
     def check(self, x: npt.NDArray[Any], labels: npt.NDArray[Any], inputs: int) -> None:
-        """Raise CampaignError when samples ``x`` or ``labels`` are not what a program of so many ``inputs``
-        can be judged by."""
+        """Raise CampaignError unless samples ``x`` and ``labels`` fit a program with ``inputs`` inputs."""
         value, field = (
             f"{getattr(array, 'dtype', type(array).__name__)} {getattr(array, 'shape', '')}"
             for array in (x, labels)
