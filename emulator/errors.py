@@ -13,11 +13,11 @@ class EmulatorError(ValueError):
 
 
 class DatasetError(EmulatorError):
-    """A data file that is missing, damaged or not what its header says."""
+    """A data file is missing, damaged, or differs from what its header says."""
 
 
 class NetworkError(EmulatorError):
-    """A network description that is inconsistent, or a file that does not hold one."""
+    """A network description is inconsistent, or a file does not contain one."""
 
 
 class UnsupportedNodeError(NetworkError):
@@ -30,15 +30,15 @@ class UnsupportedNodeError(NetworkError):
 
 
 class PhysicsError(EmulatorError):
-    """A device parameter outside its physical or fitted range."""
+    """A device parameter is outside its physical or fitted range."""
 
 
 class ChipError(EmulatorError):
-    """A chip description with a missing, unknown or out-of-range field."""
+    """A chip description has a missing, unknown or out-of-range field."""
 
 
 class CompileError(EmulatorError):
-    """A network that cannot be mapped onto a chip."""
+    """A network cannot be mapped onto a chip."""
 
 
 class CompileWarning(UserWarning):

@@ -41,7 +41,7 @@ class Fill(StepBase):
         return self.of
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Call ``walk.fill``."""
+        """Visitor dispatch: call ``walk.fill`` for this step."""
         assert isinstance(walk, PerLoweredKind)
         return walk.fill(*arguments, **options)
 

@@ -125,7 +125,7 @@ class Mapper(PerKind):
         )
 
     def take(self, node: Node) -> None:
-        """Map the next node."""
+        """Map the next node: append its step to the program, and its outputs on the samples."""
         codes, exact = node.visit(self, node) or (None, None)
         if codes is None:
             codes = self._made(self._steps[-1])

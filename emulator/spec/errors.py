@@ -8,11 +8,11 @@ class SpecError(ValueError):
 
 
 class GeometryError(SpecError):
-    """An illegal geometry, or a program that a geometry cannot hold."""
+    """A geometry is not allowed, or cannot hold a program."""
 
 
 class ProgramError(SpecError):
-    """A program that is damaged, of another version, or outside the arithmetic's ranges."""
+    """A program is damaged, of another version, or outside the arithmetic's ranges."""
 
 
 class MeaningError(SpecError):

@@ -24,7 +24,8 @@ TABLE = numbers(0, 100, 1024, models=("step-table",))
 
 @section("ecram")
 class Pulsed:
-    """A device whose state is changed by pulses, and the law of its steps.
+    """Base class of description sections for a device whose state is changed by pulses: the model of its
+    steps and the model's parameters.
 
     Attributes
     ----------

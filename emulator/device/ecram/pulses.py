@@ -158,7 +158,9 @@ class StepTable(Bounded):
 
 @dataclass(frozen=True, kw_only=True)
 class Exponential(EcramModel):
-    """NeuroSim's pulse curve, state 0..1: up G = B (1 - exp(-P / A)), down G = 1 - B (1 - exp((P - n) / A)).
+    """Device model with NeuroSim's pulse curve, state 0..1. After P of n pulses: up G = B (1 - exp(-P / A)),
+    down G = 1 - B (1 - exp((P - n) / A)), with A the curve's nonlinearity in pulses and B = 1 / (1 - exp(-n /
+    A)).
 
     With B = 1 / (1 - exp(-n / A)) for n pulses from bound to bound (github.com/neurosim/DNN_NeuroSim_V2.1).
     A state is moved along the curve from wherever it lies on it. ``a_up``, ``a_down`` are the constants A in

@@ -93,7 +93,8 @@ class Circuit(NdrModel):
 
     @property
     def peak_voltage_V(self) -> float:  # type: ignore[override]
-        """Source voltage at which the settled device is at its peak."""
+        """Source voltage, in volts, at which the device is at its current peak once the circuit has
+        settled."""
         volts, amperes = self.device.peak
         return volts + self.source_resistance_ohm * amperes
 

@@ -28,8 +28,8 @@ def refuse_s_type(where: str, voltage: Floats, current: Floats) -> None:
 
 
 def refuse_peak_below_0(where: str, v: Floats, smooth: Floats) -> None:
-    """Raise DatasetError if the current peaks at a negative voltage, for example of a gate: a sweep from 0 V
-    upward never reaches that peak."""
+    """Raise DatasetError if the current peaks at a negative voltage: a neuron's sweep from 0 V upward would
+    never reach that peak. (A gate voltage may be measured so.)"""
     top = int(smooth.argmax())
     sides = smooth[:top].min(initial=np.inf), smooth[top:].min()
     if v[top] < 0 < smooth[top] and max(sides) < (1 - FALL_MIN) * smooth[top]:

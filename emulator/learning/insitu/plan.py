@@ -181,7 +181,8 @@ def prepare(
     samples: Codes,
     meaning: Meaning | None = None,
 ) -> Prepared:
-    """Draw the chip and its initial states, and compute the constants of the updates.
+    """Prepare a chip for learning: draw the chip and the initial states of its devices, and compute the
+    constants of the updates.
 
     Raises CompileError when a quantity leaves the arithmetic's range. ``law``, ``spread``: of the weights'
     devices, in units of the nominal bound. ``samples``: typical inputs, uint8 (n, inputs), n >= 16.

@@ -126,7 +126,8 @@ class Reading:
 
     @property
     def probability(self) -> str:
-        """The function that turns the outputs into probabilities, one of ``spec.task.PROBABILITIES``."""
+        """Name of the function that turns the outputs into probabilities, one of
+        ``spec.task.PROBABILITIES``."""
         left_out = self.end.left_out
         if left_out is not None:
             return left_out.after or (SOFTMAX if left_out.kind in ("Softmax", "LogSoftmax") else "")

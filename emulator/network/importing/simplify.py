@@ -62,7 +62,7 @@ def _key(op: Op) -> Any:
 
 def _view(op: Op, node: View, alone: Alone) -> Op:
     """Merge a view that selects and scales channels into the operator before it, and merge nested joins into
-    one."""
+    one join."""
     before = op.inputs[0]
     if len(op.inputs) > 1:
         if not any(_joins(x) for x in op.inputs):

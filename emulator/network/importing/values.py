@@ -94,7 +94,7 @@ class Value:
 
     @property
     def own(self) -> OwnShape:
-        """Sizes of all axes but the batch axis."""
+        """Sizes of all axes of the tensor except the batch axis."""
         return tuple(size for axis, size in enumerate(self.places.shape) if axis != self.axis)
 
     @property
