@@ -82,7 +82,7 @@ def read_yaml(path: Path, error: type[EmulatorError]) -> Any:
         content = yaml.load(text, _Loader)
     except _Refused as fault:
         raise error(f"{path}: {fault}") from None
-    # A date that does not exist and an integer of thousands of digits are ValueErrors.
+    # An impossible date or an integer of thousands of digits raises ValueError.
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
         raise error(f"{path}: not YAML ({' '.join(str(fault).split())})") from None
     _check(content, "", path, error)

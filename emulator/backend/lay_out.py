@@ -60,7 +60,7 @@ def check_fits(program: Program, geometry: Geometry) -> Fitting:
             f"program {program.name!r} was compiled for arrays of {program.rows} rows; geometry "
             f"{geometry.name!r} has {geometry.rows}"
         )
-    # Checked first: a map output needs an n x n identity layer.
+    # Checked before lowering: for a map output, lowering builds an n x n identity layer.
     require(program.outputs, geometry.max_outputs, "outputs")
     lowered = lower(program)
     require(len(lowered.products), geometry.layers, "number of layers")
@@ -204,7 +204,8 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
         spread = lane_groups(share, geometry)
         run = words_of(layer.inputs, spread)
         of_row, place = places_of_rows(layer.inputs, spread)
-        # Columns that go through the array together: those of a group, or as many as there are lanes.
+        # Number of columns that are computed together (a group's, or one per lane), and how many groups fit
+        # side by side.
         together, at_once = (n, 1) if groups == 1 else (share, beside(share, geometry))
         apart = whole_readouts(share, geometry)
         for k, first in enumerate(range(0, layer.outputs, together)):

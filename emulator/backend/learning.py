@@ -56,7 +56,7 @@ def lay_out_learning(
             sections += _law(depth + i, f"ECRAMs {i}", of, learned, tuned.devices, of_ecrams, geometry)
             of = dataclasses.replace(of, curve=tuned.first)
         devices, fast = learned.devices, learned.transfer
-        if isinstance(fast, Transfer):  # tiles are refused
+        if isinstance(fast, Transfer):  # ``check_learning_fits`` rejects ``Tiles``
             places |= {"pulse_row": learned.fast_row(of.inputs), "chopped": fast.chopped}
             places |= {"every": fast.every, "threshold": fast.threshold}
             devices = fast.devices
@@ -64,7 +64,8 @@ def lay_out_learning(
         if learning.carries:
             record = learning.carries + i
             sections += _law(record, f"own devices {i}", of, learned, learned.devices, places, geometry)
-        padding = -of.outputs % geometry.readouts  # a layer's first columns are converted together
+        # The columns of each layer begin at a multiple of ``readouts``.
+        padding = -of.outputs % geometry.readouts
         for name, words in (parameters(of) | {"bias": learned.bias}).items():
             columns[name].append(np.pad(words, (0, padding)).astype(np.int32))
         column += of.outputs + padding
@@ -77,8 +78,8 @@ def lay_out_learning(
     for name, table in (("curve_base", program.curve_base), ("curve_slope", program.curve_slope)):
         sections.append(Section(name, address(name), table.reshape(-1).astype(np.int32)))
     seed = learning.die_seed
-    # The number of the next update is not included: the host writes it before updates, and the device counts
-    # it.
+    # The update counter is not part of the image: the host writes it before updates, and the device
+    # increments it.
     run = [seed & 0xFFFFFFFF, seed >> 32, learning.slots, len(learning.layers), learning.carries]
     sections.append(Section("run", address("layers", geometry.layers * LAYER_WORDS), _int32(run)))
     return sections

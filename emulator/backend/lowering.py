@@ -95,10 +95,11 @@ class Lowered(PerKind):
         self.shapes = dict(enumerate(program.map_shapes[: self._next]))
         self.kept = tuple(states)
         if self.calls > 1:
-            # The inputs of all calls are loaded at once.
+            # The inputs of all time steps of a sample are loaded at once.
             self.shapes[SAMPLE] = program.shape
             self.kept = (*states, SAMPLE)
-        # The present number of each of the program's maps, and that of its joined copy.
+        # For each map of the program, its number in the lowered program, and the numbers of the copies that
+        # were made for joins.
         self._moved = {i: i for i in range(self._next)}
         self._joined: dict[tuple[int, ...], tuple[int, ...]] = {}
         for number, state in zip(states, program.states, strict=True):
@@ -107,7 +108,7 @@ class Lowered(PerKind):
         last, at_once = program.steps[-1], _at_once(program)
         for i, step in enumerate(program.steps if last.fires else program.steps[:-1]):
             self._take(step, program.first + i, at_once.get(i))
-        # Maps that the last product reads are copied before the states change.
+        # This copies maps that the last product reads, which must happen before the states change.
         (answer,) = (self._codes(),) if last.fires else of_kind(Product, [self._here(last)])
         self.body = len(self.steps) - self.begins
         if self.calls > 1:
@@ -129,7 +130,7 @@ class Lowered(PerKind):
         new number."""
         if to is None:
             to, self._next = self._next, self._next + 1
-            # A step looks shapes up by number, for which a dictionary serves as well as a list.
+            # Steps index the shapes by number, so that a dictionary works as well as a list.
             self.shapes[to] = step.shape(self.shapes)  # type: ignore[arg-type]
         self.steps.append(step)
         self.targets.append(to)
@@ -229,8 +230,8 @@ class Lowered(PerKind):
         if sources in self._joined:
             return self._joined[sources]
         shapes = [self.shapes[source] for source in sources]
-        # Maps from before a call stay in place. A state of one pixel among them may be part of one joined
-        # run.
+        # Maps from before a time step keep their place. Only a state of a single pixel may be part of one
+        # joined run.
         lone = {m for m in range(1, self.program.first) if self.shapes[m][1:] == (1, 1)}
         available = set(range(self.program.first)) - lone
         placed = available.union(*self.areas)

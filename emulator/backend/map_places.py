@@ -68,7 +68,7 @@ def places_of(
         last |= dict.fromkeys(step.reads, i)
         if i in pooled or not step.fires:
             continue
-        # A pooled map is written while the product in front of it runs.
+        # A pooled map is written while the product before the pool runs.
         first.setdefault(target, i - 1 if i - 1 in pooled else i)
     for number in ours.kept:
         first[number], last[number] = -1, never

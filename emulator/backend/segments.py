@@ -148,11 +148,12 @@ def _piece(program: Program, run: Segment, steps: tuple[Step, ...]) -> Iterator[
     if max(math.prod(sample), results) > CODES_MAX:
         return
     base, slope = program.curve_base, program.curve_slope
-    # A map that no step reads as the join of all sources is first taken out of the sample.
+    # If a step reads a single map, and not the join of all maps of the sample, that map is first extracted
+    # from the sample.
     apart = {m for step in steps for m in _alone(step, reads) if m < before}
     numbers, parts = dict.fromkeys(reads, 0), []
     if len(reads) > 1 and apart:
-        # A step's table needs the program's number of segments.
+        # The extracting step is a table, whose number of segments must be the program's.
         if not (2 <= base.shape[1] < 1 << V_BITS and base.shape[1].bit_count() == 1):
             return
         first_channel, plane = 0, sample[1] * sample[2]

@@ -192,7 +192,8 @@ class _Records(PerLoweredKind):
             groups = 1 if step.block == (1, 1) else patches.groups
             self.accept(groups <= 255, f"a product has a block and {groups} groups", "at most 255 groups")
             fields |= place_fields(place, block=step.block, window=window, turn=turn, groups=groups)
-        elif step.skip is not None:  # sums go nowhere; their second operands are read for one pixel
+        # Sums are not stored in map memory; their second operands are read as for one pixel.
+        elif step.skip is not None:
             fields |= place_fields(Place.alone(0, ours.shapes[target]), block=step.block)
         if step.skip is not None:
             second = places[step.skip]
@@ -288,7 +289,7 @@ def patch_fields(step: Product | Pool, places: dict[int, Place]) -> dict[str, in
     if not step.layers:
         word_channels = min(channels, WORD_ROWS)
         return fields | _by_words(channels) | {"pause": max(0, word_channels - kernel_rows * kernel_columns)}
-    # A group's last word may be followed by a second one, which takes a cycle more.
+    # After a group's last word a second word may follow, which takes one more cycle.
     fields["pause"] = int(patches.inputs % WORD_ROWS != 0)
     contiguous = patches.groups == 1 and pixel == channels and patches.dilation[1] == 1 and kernel_columns > 1
     if contiguous and width * channels < FLAT_MAX and (left + kernel_columns) * channels < FLAT_MAX:

@@ -65,14 +65,14 @@ def effective_matrix(
     every cell.
     """
     g = series(g_uS, access_resistance_ohm)
-    if wire_resistance_ohm < 1e-15:  # nothing is lost that a float would show
+    if wire_resistance_ohm < 1e-15:  # the voltage along the wires is below float precision
         return g
     wire = 1.0 / (MICRO * wire_resistance_ohm)
-    with one_blas_thread():  # the blocks are small: several threads wait for each other
+    with one_blas_thread():  # small blocks: several BLAS threads would only wait for each other
         if g.shape[1] <= g.shape[0]:
             return _eliminate(g, wire)
-        # Reciprocity: driving the columns' sensed ends and sensing the rows' driven ends gives the same
-        # matrix, in blocks of the smaller side.
+        # By reciprocity, driving the columns' sensed ends and sensing the rows' driven ends gives the same
+        # matrix; so the blocks can have the size of the smaller side.
         return _eliminate(g[::-1, ::-1].T, wire).T[::-1, ::-1]
 
 
@@ -94,7 +94,7 @@ def _eliminate(g: Floats, wire: float) -> Floats:
     link = np.full(columns - 1, -wire)
     above = None
     for k in range(rows):
-        # LAPACK's wrapper takes no empty off-diagonal, which one column has.
+        # LAPACK's wrapper does not accept an empty off-diagonal, which a single column would have.
         inverse = lapack.dptsv(chain + g[k], link, eye)[2] if columns > 1 else 1.0 / (chain + g[k])[:, None]
         block = -(g[k][:, None] * inverse) * g[k]
         block[diagonal, diagonal] += g[k] + (wire if k == 0 else 2.0 * wire)
@@ -147,7 +147,7 @@ def operating_point(
     for _ in range(PASSES_MAX):
         branch = series(secant, access_resistance_ohm)
         across, currents = _solve(branch, v, wire_resistance_ohm)
-        # The access transistor takes a part of the branch's voltage, the cell the rest.
+        # The access transistor drops part of the branch voltage, and the cell the rest.
         after = law.secant(g, across * np.divide(branch, secant, out=np.ones_like(g), where=secant > 0))
         change = np.abs(after - secant).max(initial=0.0) / max(float(g.max()), 1e-300)
         secant = after
@@ -182,7 +182,7 @@ def nodal_matrix(g: Floats, wire: float) -> sparse.csc_array:
     rows, columns = g.shape
     row_chain, column_chain = _chain(columns), _chain(rows)
     row_chain[-1, -1] = 1.0  # the row's far end is open
-    column_chain[0, 0] = 1.0  # so is the column's top
+    column_chain[0, 0] = 1.0  # the column's top is open
     row_wires = sparse.kron(sparse.eye_array(rows), row_chain.tocsc())
     column_wires = sparse.kron(column_chain.tocsc(), sparse.eye_array(columns))
     cells = sparse.diags_array(g.ravel())
@@ -202,7 +202,8 @@ def _solve(g: Floats, v: Floats, wire_resistance_ohm: float) -> tuple[Floats, Fl
     wire = 1.0 / (MICRO * wire_resistance_ohm)
     right = np.zeros(2 * g.size)
     right[np.arange(rows) * columns] = wire * v
-    # Symmetric and diagonally dominant: no pivoting, so the ordering may use the symmetric pattern.
+    # The matrix is symmetric and diagonally dominant, so no pivoting is needed and the ordering may use the
+    # symmetric pattern.
     options = {"SymmetricMode": True}
     factor = splu(nodal_matrix(g, wire), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
     on_rows, on_columns = factor.solve(right).reshape(2, rows, columns)

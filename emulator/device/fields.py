@@ -73,7 +73,7 @@ class choice:
     values: tuple[Any, ...]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        # Check the type first: to a literal alone, True equals 1 and 8.0 equals 8.
+        # Check the type first: a literal alone would accept True for 1 and 8.0 for 8.
         return core_schema.chain_schema([handler(source), core_schema.literal_schema(list(self.values))])
 
     @property
@@ -114,7 +114,7 @@ def fields_of(cls: Any) -> dict[str, number | numbers | choice]:
 def in_words(error: ValidationError, cls: Any, name: str, values: Mapping[str, Any]) -> str:
     """Describe the first error that pydantic reported for ``values`` of section ``name`` of class ``cls``."""
     first_error, fields = error.errors()[0], fields_of(cls)
-    if not first_error["loc"]:  # the section's own check of several fields
+    if not first_error["loc"]:  # the error of a check over several fields
         return str(first_error["ctx"]["error"])
     field = str(first_error["loc"][0])
     if field not in fields:

@@ -105,7 +105,8 @@ def held_out_error(data: Measurements, fitted: Fitted) -> float | None:
     """Fit the same model without every fifth row and return its error on those rows, as the fit's
     ``held_out`` defines it; None if too few rows remain for a fit."""
     out = np.zeros(len(data.device), bool)
-    for name in data.devices:  # in the order of the voltage, pulse or target, whatever that of the rows
+    # Every fifth row in the order of the voltage, pulse or target, whatever the order in the file.
+    for name in data.devices:
         rows = np.flatnonzero(data.device == name)
         rows = rows[np.argsort(next(iter(data.columns.values()))[rows], kind="stable")]
         out[rows[EVERY // 2 :: EVERY]] = True

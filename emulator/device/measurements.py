@@ -40,7 +40,8 @@ HEADER_MAX = 200
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:([, .'\u00a0\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?")
 """Groups of three digits, with a separator that occurs twice or with a fraction behind it."""
-EITHER = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")  # where other numbers have decimal points
+# Decided by whether other numbers in the file have decimal points.
+EITHER = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
 UNIT_WORD = r"(?:[pnuµμmkM]?(?:V|A|S|s|K|[oO]hm|Ω|Ω))"
 UNIT = re.compile(rf"[\[(]?({UNIT_WORD})[\])]?")
@@ -153,13 +154,13 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         (i, s) for i, s in enumerate(text.splitlines(), 1) if s.strip() and not s.lstrip().startswith("#")
     ]
     separator = SEPARATOR.fullmatch(lines[0][1].strip()) if lines else None
-    lines = lines[1:] if separator else lines  # what spreadsheets put first
+    lines = lines[1:] if separator else lines  # some spreadsheets write a line ``sep=;`` first
     if len(lines) < 2:
         raise DatasetError(
             f"{path}: holds {len(lines)} rows; accepted: a header and at least one row of values"
         )
     first = lines[0][1]
-    # Beside a semicolon or a tab, a comma is a decimal comma, also in the header's words.
+    # If a line contains a semicolon or a tab, commas are decimal commas, in header cells too.
     delimiter = separator[1] if separator else next((d for d in ";\t" if d in first), ",")
     try:
         if delimiter in first:
@@ -170,14 +171,14 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         raise DatasetError(f"{path}: not CSV ({error})") from None
     header = parsed[0][1]
     longest = max(header, key=len)
-    if len(longest) > HEADER_MAX:  # the search for a unit takes the square of it
+    if len(longest) > HEADER_MAX:  # the search for a unit takes quadratic time
         raise DatasetError(
             f"{path}: header {longest[:20]!r}... has {len(longest)} characters; accepted: {HEADER_MAX}"
         )
     rows = parsed[1:]
     units = [UNIT.fullmatch(cell) for cell in rows[0][1]]
     if len(rows) > 1 and any(units) and all(u or not cell for u, cell in zip(units, rows[0][1], strict=True)):
-        # A row of units below the names, as instruments write it.
+        # Instruments may write a row of units below the names.
         header = [
             name if not unit else f"{name} ({unit[1]})"
             for name, unit in zip(header, [*units, *[None] * len(header)], strict=False)
@@ -270,7 +271,7 @@ def _factor(path: Path, header: str, unit: str, quantity: str) -> tuple[float, b
     if not base:
         return 1.0, False
     for prefix, factor in PREFIXES.items():
-        if unit == prefix + base and prefix != "M":  # capitals, not mega-amperes
+        if unit == prefix + base and prefix != "M":  # a name in capitals, not mega-amperes
             return factor, False
         if quantity in INVERSE and unit in [prefix + ohm for ohm in OHM]:
             return factor, True
@@ -329,7 +330,7 @@ def _number(text: str) -> float:
     grouped = THOUSANDS.fullmatch(text)
     if grouped:
         apart = text.count(grouped[1]) > 1 or grouped[1] in " '\u00a0\u202f"
-        if apart or len(set(re.findall(r"[.,]", text))) == 2:  # a single comma may be a decimal one
+        if apart or len(set(re.findall(r"[.,]", text))) == 2:  # a single comma may be a decimal comma
             text = text.replace(grouped[1], "")
     try:
         return float(text.replace(",", ".") if DECIMAL_COMMA.fullmatch(text) else text)

@@ -119,7 +119,8 @@ class Programming(Pulsed):
         w, live, accepted = np.full(n, float(model.low)), np.arange(n), np.zeros(n, bool)
         pulses, reads = np.zeros(n, np.int64), np.zeros(n, np.int64)
         pulse_s, read_s, forming_s = self.pulse_ns * 1e-9, self.read_ns * 1e-9, self.forming_ms * 1e-3
-        energy = np.full(n, self.forming_V**2 * high * 1e-6 * forming_s)  # at most: it ends at ``high``
+        # An upper bound, since the conductance ends at ``high``.
+        energy = np.full(n, self.forming_V**2 * high * 1e-6 * forming_s)
         while len(live):
             g = low + scale * (w[live] - model.low)
             deviation = g + sigma * rng.standard_normal(len(live)) - target_uS[live]

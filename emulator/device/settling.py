@@ -36,7 +36,7 @@ def settled(rows: int, columns: int, time_constant_s: float, read_time_s: float)
     along_row, slow = _modes(columns, time_constant_s)
     f, s = fast[:, None], slow
     left_f, left_s = np.exp(-f * read_time_s), np.exp(-s * read_time_s)
-    same = f == s  # the modes of a square array: the limit of the expression below
+    same = f == s  # equal rates, as in a square array: the limit of the expression below
     apart = np.where(same, 1.0, f - s)
     part = np.where(same, 1 - (1 + s * read_time_s) * left_s, 1 - (f * left_s - s * left_f) / apart)
     currents = along_column[::-1] @ part @ along_row.T

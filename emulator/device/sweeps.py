@@ -43,7 +43,7 @@ def legs_of(x: Floats, swing: float = SWING) -> list[Leg]:
     up: bool | None = None
     low = high = 0
     for i, value in enumerate(x):
-        # The last of equal values is the turn: a device at its bound stays there for several pulses.
+        # Of equal values the last is the turning point: a device at its bound stays there for several pulses.
         high = i if value >= x[high] else high
         low = i if value <= x[low] else low
         if up is not True and value - x[low] > smallest_swing:

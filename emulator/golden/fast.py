@@ -60,7 +60,8 @@ def available() -> bool:
         return False
     try:
         import numba  # noqa: F401
-    except Exception as error:  # numba raises ImportError for a NumPy too new, others for a broken llvmlite
+    # Numba raises ImportError if NumPy is too new, and other errors if llvmlite is broken.
+    except Exception as error:
         numba_version = importlib.metadata.version("numba")
         cause = " ".join(str(error).split()).rstrip(".")
         _warn(f"numba {numba_version} cannot be imported beside NumPy {np.__version__} ({cause})")

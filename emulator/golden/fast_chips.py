@@ -53,7 +53,7 @@ def redraw(mean: Any, sigma: Any, law: Any, schedule: Any, layer: int, key: Any,
     rows = pair_rows // 2
     numbers = np.arange(columns).astype(np.uint32)
     keys(layer << 24, schedule, numbers, np.empty(columns, np.uint32), np.empty(columns, np.uint32), key)
-    # Cell 2k is the positive one of row k, cell 2k + 1 the negative one.
+    # Cell 2k is the positive cell of row k, cell 2k + 1 the negative cell.
     cell = np.empty(pair_rows, np.uint16)
     for k in range(rows):
         cell[k], cell[rows + k] = U16(2 * k), U16(2 * k + 1)
@@ -62,7 +62,7 @@ def redraw(mean: Any, sigma: Any, law: Any, schedule: Any, layer: int, key: Any,
     g, code = np.empty(pair_rows, np.int32), np.empty(pair_rows, np.int32)
     for c in range(columns):
         draw_cells(cell, key[:, c], x, y, lower, higher)
-        # Apart from the loop above: gathering is quicker from indices that lie in memory.
+        # A separate loop, because gathering is faster from indices in memory.
         for b in range(pair_rows):
             g[b] = TABLE[lower[b]] + TABLE[higher[b]]
         cells(x, y, g, mean[c], sigma[c], law, code)

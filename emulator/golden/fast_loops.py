@@ -161,19 +161,20 @@ def cut(
     positions = rows * columns
     plane = rows_of_map * line
     sample0, r0, s0 = first // positions, first % positions // columns, first % columns
-    # Places beside each other have read codes beside each other: a whole plane is one run.
+    # With stride 1 and maps as wide as the result, neighbouring positions read neighbouring codes: a whole
+    # plane is one run.
     shifted = sh == 1 and sw == 1 and columns == line and width == line and height == rows_of_map
     for c in range(channels):
         for i in range(kh):
             for j in range(kw):
                 base = (((c // share * kh + i) * kw + j) * share + c % share) * count
                 x0, y0 = j * dw - left, i * dh - top
-                # Places whose column is inside the map.
+                # Range of positions whose column lies inside the map.
                 begin = max(0, -(x0 // sw))
                 end = max(begin, min(columns, -((x0 - width) // sw)))
                 b = 0
                 if positions == 1:
-                    # A place a sample, the same of every one.
+                    # A single position per sample, the same in every sample.
                     if begin == 0 and end == 1 and y0 >= 0 and y0 < height:
                         source = (c * samples + first) * plane + y0 * line + x0
                         copy(flat, source, plane, to, base, count)
@@ -265,13 +266,13 @@ def walk(
         top = np.int64((1 << (layer[4] - 1)) - 1)
         per_tile = min(k, layer[13])
         chunk = min(CHUNK, to_patch - low)
-        # An odd number of panels: rows of a panel then fall into all sets of the cache.
+        # An odd number of panels, so that the rows of a panel fall into different sets of the cache.
         deep = ((chunk + PANEL - 1) // PANEL | 1) * PANEL
-        # Few patches: vectors of columns then, of which more are wanted than patches.
+        # With few patches, the vectors run over columns, if there are more of these than patches.
         few = chunk < PANEL and chunk * width < PANEL * share
-        # Sums and p of a column, or of a patch where there are few, are neighbours.
+        # Sums and p of the same column are neighbours in memory; with few patches, those of the same patch.
         line, p_line = (width, m) if few else (deep, chunk)
-        # A full layer's inputs stand as they are.
+        # The inputs of a full layer are used in place, without cutting patches.
         direct = (
             groups * k == where[0] and positions * height * plane_width == 1 and where[9] + where[10] == 0
         )
@@ -312,7 +313,7 @@ def walk(
             for t in range((k + per_tile - 1) // per_tile):
                 begin, end = t * per_tile, min(k, (t + 1) * per_tile)
                 pairs, full_pairs = (end - begin + 1) // 2, (per_tile + 1) // 2
-                # Pairs of rows of all of a group's tiles.
+                # Number of pairs of rows in all tiles of a group.
                 whole = k // per_tile * full_pairs + (k % per_tile + 1) // 2
                 step = pairs * PANEL
                 for j in range(8 // d):

@@ -62,7 +62,7 @@ def pool(
     sh, sw, dh, dw, top, left, rows, columns = where[5:13]
     border = np.int32(where[14])
     half = np.int64(0) if shift == 0 else np.int64(1) << (shift - 1)
-    # Places whose column is inside the map, of every column of the kernel.
+    # Range of positions whose column lies inside the map, for every column of the kernel.
     begins, ends = np.empty(kw, np.int64), np.empty(kw, np.int64)
     for j in range(kw):
         begins[j] = min(columns, max(0, -((j * dw - left) // sw)))
@@ -144,7 +144,7 @@ def arrange(source: Any, row: Any, n: int, out: Any) -> None:
         if dim == 1:
             continue
         if count and strides[count - 1] == stride * dim:
-            # Neighbours in both: one dimension.
+            # Contiguous in source and result: merge with the previous dimension.
             dims[count - 1] *= dim
             strides[count - 1] = stride
         else:

@@ -21,7 +21,7 @@ from ndrite.emulator.spec.steps import Gate, Pool, Product, Table
 LOAD, START, COPY, PRODUCT, POOL, TABLE, GATE = range(7)
 """Kinds of rows. LOAD: a call's inputs; START: what a state holds in the first call; COPY: values in another
 order."""
-# Places in a row: of maps, their sizes, and parameters in the other arrays.
+# Indices of a row's fields: where maps begin and their sizes, and where parameters begin in the other arrays.
 KIND, SOURCE, SIZE, OUT, OUT_SIZE, SKIP, SHIFT, ZERO, INTS, COUNT, VALUES, WORDS, CHANNELS = range(13)
 WHERE, LAYER, ROW = 17, 32, 46
 """Patch parameters, those of the layer, and the length of a row."""
@@ -68,7 +68,7 @@ class Rows(PerKind):
         for step in program.steps:
             self.maps.append(step.visit(self, step))
         if program.calls > 1:
-            # All states are read before the first is written.
+            # All sources are copied before the first state is overwritten.
             copies = [self._copy(self.maps[state.source]) for state in program.states]
             for copy, place in zip(copies, self.maps[1:], strict=False):
                 self._copy(copy, place)
@@ -117,7 +117,7 @@ class Rows(PerKind):
             skip = second.begin
         gain = np.zeros(layer.outputs, np.uint16) if step.skip_gain is None else step.skip_gain
         ints = [layer.bias, layer.gain, layer.offset, layer.scale, layer.curve, gain]
-        # Answers of every curve to every voltage code from V_MIN on, uint8 (curves, 4096).
+        # Output of every curve at every voltage code from V_MIN on, uint8 (curves, 4096).
         every = dataclasses.replace(layer, curve=np.arange(len(program.curve_base), dtype=np.uint16))
         v = np.arange(V_MIN, V_MAX + 1)[:, None]
         values = neuron(v, every, program.curve_base, program.curve_slope) if step.fires else v[:0]

@@ -63,7 +63,8 @@ def _pool() -> ThreadPoolExecutor:
 
 @cache
 def _blas() -> Any:
-    # SciPy has a BLAS of its own: loaded before the loaded libraries are looked for.
+    # SciPy brings its own BLAS: import it first, so that the controller, which searches the loaded libraries,
+    # finds it.
     import scipy.linalg.cython_blas  # noqa: F401
     from threadpoolctl import ThreadpoolController
 
@@ -71,5 +72,5 @@ def _blas() -> Any:
 
 
 if hasattr(os, "register_at_fork"):
-    # Threads do not survive a fork.
+    # Threads do not exist in a forked process, which needs a new pool.
     os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -47,14 +47,14 @@ def blocked(node: Product, block: Pair) -> Product:
     kernel = dense.weights.reshape(kh, kw, channels // groups, groups, -1)
     for i, j in np.ndindex(rows, columns):
         weights[i * sh : i * sh + kh, j * sw : j * sw + kw, :, :, i, j] = kernel
-    # The node's output that each column computes.
+    # For each column, the number of the node's output that it computes.
     column_of = np.tile(np.arange(dense.outputs).reshape(groups, 1, -1), (1, rows * columns, 1)).reshape(-1)
     activation = dense.activation
     if isinstance(activation, Ndr):
         activation = activation.of(column_of)
     wide = Dense(weights.reshape(-1, column_of.size), dense.bias[column_of], activation)
     top, left, _, _ = patches.padding
-    # The padded map ends with the kernels of the last block.
+    # The bottom and right padding reaches to the end of the last block.
     down, across = _tiles(patches.grid, block)
     bottom = (down * rows - 1) * sh + kh - height - top
     right = (across * columns - 1) * sw + kw - width - left
@@ -85,7 +85,7 @@ def packed(node: Product, groups: int) -> Product:
     weights_by_place = dense.weights.reshape(area, k // area, groups, together, share)
     for i in range(together):
         weights[:, i, :, :, i] = weights_by_place[:, :, :, i]
-    # Order of a group's columns: position in the block, then the channels of all groups that it combines.
+    # Columns of a group are ordered by position in the block, then by channel of all groups that it combines.
     order = np.arange(dense.outputs).reshape(groups, together, node.copies, -1).swapaxes(1, 2).reshape(-1)
     activation = dense.activation.of(order) if isinstance(dense.activation, Ndr) else dense.activation
     wide = Dense(weights.reshape(together * k, -1)[:, order], dense.bias[order], activation)
@@ -109,7 +109,8 @@ def _unblocked(product: steps.Product) -> tuple[Patches, int]:
     """Return the patches and the number of outputs of a blocked product, reduced to a single position of the
     block."""
     patches, block = product.patches, product.block
-    # Kernels that mapping repeated move by whole blocks; those of a network's own blocks do not.
+    # In blocks that mapping formed, the stride is a multiple of the block; in a network's own blocks it need
+    # not be.
     is_laid_out = all(s % b == 0 for s, b in zip(patches.stride, block, strict=True))
     if block == (1, 1) or patches.is_whole or not is_laid_out:
         return patches, product.layer.outputs
@@ -182,7 +183,8 @@ def ways(
         passes = -(-inputs // rows) * slices * groups * array.groups(share)
         spread = lane_groups(share, array)
         read_count = inputs * groups * slices * array.groups(share) / spread
-        # The channels of a kernel's row are one run in memory; those of a group are one run per place.
+        # Without groups, the channels of a kernel row are one run in memory; with groups, each position is a
+        # run.
         runs = (high, wide * channels) if groups == 1 else (groups * high * wide, channels)
         read = runs[0] * -(-runs[1] // WORD_ROWS)
         cycles = max(

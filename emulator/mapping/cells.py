@@ -112,7 +112,7 @@ def make_cells(
     """
     cell = chip.cell
     shape = target_uS.shape
-    noise = rng.standard_normal(shape)  # G+ of the whole layer, then G-
+    noise = rng.standard_normal(shape)  # first all G+ of the layer, then all G-
     stuck = cell.draw_stuck(shape, rng)
     if place is not None:
         stuck = stuck[:, place]
@@ -231,7 +231,7 @@ def _settled(block: Floats, chip: Chip) -> Floats | float:
     layout = chip.array
     if layout.settles_for_s is None:
         return 1.0
-    # Unused rows and columns are at the wires' far ends, and their capacitance counts.
+    # Unused rows and columns are at the far ends of the wires, and their capacitance still counts.
     whole = settled(layout.rows, layout.columns, layout.segment_time_s, layout.settles_for_s)
     return whole[layout.rows - block.shape[0] :, : block.shape[1]]
 
@@ -312,8 +312,7 @@ def compensated(
     target = weights / limits * top
     rise, part = 1.0, part_left(nearest(target, top), chip, row_voltage_V, place)
     for _ in range(ROUNDS):
-        # Cells with higher conductance load the wires more: the limit is chosen again for the remaining
-        # range.
+        # Larger conductances load the wires more, so the limit is chosen anew for the present losses.
         before, rise = rise, _best_rise(target, part, rise, chip) if may_rise else 1.0
         levels = nearest(target / rise / _part_at(part, rise / before), top)
         part = part_left(levels, chip, row_voltage_V, place)

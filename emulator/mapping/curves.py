@@ -274,14 +274,15 @@ def _aligned(values: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]
     first code (Q,) after the kink."""
     bend = np.abs(np.diff(values, n=2))
     bend_place = np.clip(bend.argmax(axis=1) + 1, 4, CODES - 5)
-    # The kink is before or after that code: on the side that leaves less bend on both parts.
+    # The kink lies before or after that code: choose the side that leaves less curvature on both parts.
     rows = np.arange(len(values))
     left = [bend[rows, kink - 3] + bend[rows, kink] for kink in (bend_place, bend_place + 1)]
     kink = np.where(left[0] <= left[1], bend_place, bend_place + 1)
     offsets = np.arange(-(-V_MIN // ALIGNED), (-V_MIN - 1) // ALIGNED - INPUT_MAX + 1)
     voltage = (kink[:, None] + offsets) * ALIGNED - V_MIN
     begins = voltage >> SEGMENT_BITS > (voltage - ALIGNED) >> SEGMENT_BITS
-    # The offset nearest to the middle; if there is none, the kink stays in its place.
+    # Choose the offset nearest to the middle among those for which a segment begins at the kink. If there is
+    # none, all offsets cost the same and the first is taken.
     cost = np.where(begins, np.abs(offsets - WHOLE[0]), CODES)
     return offsets[cost.argmin(axis=1)], np.full(len(values), ALIGNED), kink
 

@@ -58,7 +58,7 @@ def drawn(
     probes = [f"v(i{m})" for m in range(len(senses))]
     outputs = None
     if array.neurons is not None and array.columns is not None:
-        # p of docs/arithmetic.md: 255 at the read voltage, times the code of a conductance.
+        # p as defined in docs/arithmetic.md: 255 at the read voltage, times the code of the conductance.
         per_uA = INPUT_MAX * code_max(chip.cell) / (chip.input.read_voltage_V * array.mapped.full_scale_uS)
         of_p = array.step / array.neurons.peaks
         gain, offset = of_p * array.columns.gain * per_uA, of_p * array.columns.offset

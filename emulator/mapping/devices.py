@@ -143,7 +143,7 @@ def ndr_neurons(
 ) -> Neurons:
     """Build neurons from devices that are already drawn; None stands for nominal devices. If there are
     ``states``, they determine the heights."""
-    stretch: Floats | float = 1.0  # peak voltages relative to those that input gains were set for
+    stretch: Floats | float = 1.0  # peak voltages, relative to those for which input gains were set
     if states is not None:
         heights, stretch = heights_at(states, chip), stretch_at(states, chip)
     device, drawn = chip.neuron.device, None if devices is None else tuple(devices)
@@ -257,7 +257,7 @@ def _tuned(
         voltage = np.clip(by_voltage + noise[0], 0.0, 1.0)
         peaks = centre / middle * ecram.voltage(voltage)
         if ecram.tunes == "both":
-            # One ECRAM sets both: the voltage determines the state, and the height follows.
+            # A single ECRAM sets both: the voltage determines its state, and the height follows from it.
             current = by_voltage
     if ecram.tunes in CURRENT:
         low, high = ecram.current_factors

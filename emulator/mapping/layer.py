@@ -176,9 +176,9 @@ def compile_layer(
 def program_cells(task: Task, rng: np.random.Generator) -> MappedWeights:
     """Program the layer's cells; return the mapped weights."""
     options, chip = task.options, task.chip
-    # Outputs are compared with each other, so one step of p must be the same logit in every column. The ADC's
-    # gains ensure this, or, without converters, the weights themselves. A layer with a single transimpedance
-    # likewise needs one unit for all neurons.
+    # Outputs are compared with each other, so one step of p must stand for the same logit in every column.
+    # The ADCs' gains ensure this or, without converters, the weights themselves. A layer with a single
+    # transimpedance likewise needs one unit for all neurons.
     ratio = np.ones(task.dense.outputs) if (task.is_final and not task.has_adc) or options.one_limit else None
     if chip.readout.is_circuit and task.neurons is not None:
         ratio = task.neurons.peaks
@@ -200,8 +200,8 @@ def convert(task: Task, mapped: MappedWeights, mismatch: Floats) -> Converted:
     chip, measures, final, exact = task.chip, task.options.mitigation, task.is_final, task.sums
     adc, outputs, bits = task.has_adc, task.dense.outputs, task.chip.input.dac_bits
     sums = task.rows.sums(mapped.codes, chip.array.rows if adc else task.dense.inputs, bits)
-    # What the array takes from a column's gain is known before its range is chosen; what the converter takes
-    # is known only afterwards.
+    # The array's loss of gain is known before the converters' ranges are chosen; the converters' own loss
+    # only afterwards.
     gain_kind, gains = measures.gains(chip, final=final), np.ones(outputs)
     if gain_kind == "column":
         gains = ranges.fitted_gain("column", exact, ranges.placed(sums, chip) * (mapped.unit / INPUT_MAX))
@@ -341,7 +341,7 @@ def measured(task: Task, mapped: MappedWeights, converted: Converted, biased: Bi
     deviation = task.sums + dense.bias - (converted.linear + biased.bias)
     signal, lost = task.sums.var(axis=0).sum(), np.square(deviation).mean(axis=0).sum()
     cells = (rows.product(rows.exact, mapped.effective) - task.sums).var(axis=0).sum()
-    exact_rows = rows.exact.astype(np.float32)  # fast: causes are only compared
+    exact_rows = rows.exact.astype(np.float32)  # single precision is enough to compare causes
     rounded = np.rint(np.clip(exact_rows, 0, 1) * np.float32(INPUT_MAX))
     coded = (rounded / np.float32(INPUT_MAX) - exact_rows, (rows.codes - rounded) / np.float32(INPUT_MAX))
     codes, before = (rows.product(x, dense.weights).var(axis=0).sum() if x.any() else 0.0 for x in coded)

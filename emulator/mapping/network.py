@@ -48,7 +48,7 @@ def program_of(die: Die, program: Program) -> Program:
     now = _Now(die, program)
     steps = tuple(step.visit(now, step) for step in program.steps)
     base, slope = now.curves.base, now.curves.slope
-    variation = program.variation and variation_of(die.chip)  # virtual chips are as old
+    variation = program.variation and variation_of(die.chip)  # virtual chips have the same age
     return dataclasses.replace(program, steps=steps, curve_base=base, curve_slope=slope, variation=variation)
 
 
@@ -192,7 +192,7 @@ def map_network(
         mitigation=options.mitigation,
         tables=tuple(mapper.functions) if any(mapper.functions) else (),
     )
-    # None if each output has its own step.
+    # None if every output has a step of its own.
     step = None if options.column_steps else float(die.arrays[-1].step[0]) if die.arrays else None
     program = dataclasses.replace(
         mapper.program(),

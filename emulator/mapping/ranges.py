@@ -98,9 +98,10 @@ def design(
     low, high = (flat.min(axis=1), flat.max(axis=1)) if bound is None else (-bound, bound)
     centre, half = (low + high) / 2, (high - low) / 2
     half = np.maximum(half, max(half.max() / RANGE_SPAN, 1.0))
-    # The step is coarse enough for the offset (-centre in steps) to fit its field, which matters at 12 bits.
+    # The step is at least so large that the offset (-centre, in steps) fits its field, which matters at 12
+    # bits.
     reach = np.abs(centre) * float((1 << adc_bits) - 1) / (2 * OFFSET_MAX)
-    # A slice's error counts with the square of its place value.
+    # Errors of a slice are weighted by the square of its place value.
     place = np.tile(np.repeat(4.0 ** (dac_bits * np.arange(steps)), n), tiles)
     codes = float((1 << adc_bits) - 1)
     weight = np.ones(columns)

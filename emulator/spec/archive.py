@@ -33,9 +33,9 @@ DAMAGED = (
     zlib.error,
     lzma.LZMAError,
     struct.error,
-    ValueError,  # a name that is no text
-    NotImplementedError,  # another version or compression
-    RuntimeError,  # encrypted
+    ValueError,  # a name that is not text
+    NotImplementedError,  # an unsupported zip version or compression
+    RuntimeError,  # an encrypted member
     OSError,
     EOFError,
 )
@@ -160,14 +160,14 @@ class FileKind:
     def _members(self, archive: zipfile.ZipFile) -> Arrays:
         members = archive.infolist()
         if members and all(info.header_offset > 0 for info in members):
-            # If a larger archive is cut off, the last complete archive inside it would be read instead.
+            # zipfile would read the last complete archive inside a larger one that was cut off.
             raise ArchiveError("it does not begin where the file does: the end of a larger file, cut off")
         for info in members:
             limit = self.limits.get(info.filename.removesuffix(ARRAY_SUFFIX), self.most_bytes)
             if info.file_size > limit:
                 raise ArchiveError(f"member {info.filename} is larger than {limit} bytes")
         self._check_total(sum(info.file_size for info in members))
-        # Member names are keys, never paths.
+        # Member names are used as keys, never as paths.
         return {
             info.filename.removesuffix(ARRAY_SUFFIX): read_array(read_member(archive, info))
             for info in members
@@ -183,7 +183,7 @@ class FileKind:
 def _has_arrays(kind: Any) -> bool:
     """Return whether a type is a dataclass with array fields."""
     hints = get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
-    # From NumPy 2.5 on the alias is a type of its own.
+    # The origin of such a hint is ``np.ndarray`` or, from NumPy 2.5 on, the alias ``npt.NDArray`` itself.
     return any(get_origin(hint) in (np.ndarray, npt.NDArray) for hint in hints.values())
 
 
@@ -273,7 +273,7 @@ def read_array(data: bytes) -> npt.NDArray[Any]:
     byte_count, count = len(data) - file.tell(), 1
     for size in shape:
         count *= size
-    # A size of 0 would allow any value for the others.
+    # A size of 0 would allow any value for the other sizes.
     if byte_count != count * dtype.itemsize or dtype.itemsize == 0 or min(shape, default=1) < 1:
         raise ArchiveError(f"an array of shape {shape} and type {dtype} in {byte_count} bytes")
     flat = np.frombuffer(data, dtype, offset=file.tell(), count=count)

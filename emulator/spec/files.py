@@ -37,7 +37,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         return
     target = Path(os.path.realpath(path))
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    # A private file stays private from the first byte on; owner and mode are restored at the end.
+    # A private file is private from its first byte on; owner and mode are restored at the end.
     handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666 if existing is None else 0o600)
     try:
         with os.fdopen(handle, "w+b") as file:

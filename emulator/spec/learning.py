@@ -461,7 +461,7 @@ def _check(learning: Learning) -> None:
     program = learning.program
     require(program.is_chain, "program", program.name, "a chain of full layers")
     require(len(program.layers) <= 256, "layers", len(program.layers), "at most 256")
-    # The keys of trains and devices count layers from 0, and the gateware's read noise does too.
+    # The keys of pulse trains and devices count layers from 0, as the gateware's read noise does.
     require(program.first_product == 0, "program.first_product", program.first_product, "0")
     require(len(learning.layers) == len(program.layers), "layers", len(learning.layers), "the program's")
     check_ints("", learning)
@@ -470,7 +470,7 @@ def _check(learning: Learning) -> None:
         rows = layer.fast_row(of.inputs)
         blocks, pulsed = (0, 0) if layer.transfer is None else layer.transfer.blocks
         shape = (rows + blocks * (of.inputs + 1), of.outputs)
-        # Rows with pulses are numbered with 16 bits.
+        # Rows that receive pulses have 16-bit numbers.
         curve_max = ((1 << 16) - (layer.tuned is not None)) // (1 + pulsed) - 1
         require(of.inputs <= curve_max, f"{where}.inputs", of.inputs, f"at most {curve_max}")
         check_array(f"{where}.states", layer.states, shape, (np.int32, STATE_MIN, STATE_MAX))

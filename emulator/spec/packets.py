@@ -96,7 +96,7 @@ def sparse(x: npt.NDArray[np.uint8]) -> list[bytes]:
     codes = np.zeros((n, groups * GROUP), np.uint8)
     codes[:, :count] = x
     nonzero = codes != 0
-    # A group is a byte of bits and its eight codes. Moving eight bytes as one word is three times as fast.
+    # A group is a byte of flags and its eight codes. Moving eight codes as one word is three times as fast.
     every, mask = np.empty((n, groups, 1 + GROUP), np.uint8), np.ones((n, groups, 1 + GROUP), bool)
     for into, group in ((every, codes), (mask, nonzero)):
         words = np.ndarray((n, groups), np.uint64, into, offset=1, strides=into.strides[:2])

@@ -125,7 +125,7 @@ def _log_normal(
     start = [float(middle.mean()), math.log(max(float(middle.std()), 0.05))]
     best = minimize(lambda p: loss(*p), start, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-8})
     mean, log_sigma = (float(v) for v in best.x)
-    # For uncensored normal values this limit gives Student's interval of the mean exactly.
+    # If all values are known exactly, this limit reproduces Student's interval of the mean.
     limit = failed / 2 * math.log1p(float(stats.t.isf(TAIL, failed - 1)) ** 2 / (failed - 1))
     smallest, largest = math.log(1e-3), math.log(SIGMA_MAX)
 

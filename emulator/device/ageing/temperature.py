@@ -50,7 +50,7 @@ def _linear(data: Measurements, cells: list[Ints], reference: float) -> AgeingFi
         raise DatasetError(
             f"{data.name}: a line through the currents is below 0 at {reference:g} K; accepted: peaks"
         )
-    # In percent of the device's current at the reference temperature, since devices differ in size.
+    # Currents in percent of each device's current at the reference temperature, since devices differ in size.
     own = np.zeros_like(current)
     for rows, peak in zip(cells, at_reference, strict=True):
         own[rows] = 100 * current[rows] / peak

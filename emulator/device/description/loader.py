@@ -45,7 +45,7 @@ def load_chip(name_or_path: str | os.PathLike[str]) -> Chip:
         return _parsed(str(paths[0]), contents[0])
     for path, content in zip(paths, contents, strict=True):
         check_part(content, str(path))
-    # A preset's name may contain a dot.
+    # Remove the suffix only: a preset's name may contain a dot.
     joined: dict[str, Any] = {"name": JOIN.join(path.name.removesuffix(".yaml") for path in paths)}
     joined["description"] = " ".join(str(content.get("description", "")).strip() for content in contents)
     joined["cards"] = {path.stem: c["card"] for path, c in zip(paths, contents, strict=True) if "card" in c}

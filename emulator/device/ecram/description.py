@@ -197,7 +197,7 @@ class Ecram(Pulsed):
         earlier states, clipped to 0..1."""
         if self.retention_s is None:
             return np.asarray(state, np.float64)
-        # Far above the reference temperature a time constant is too short for a float.
+        # Far above the reference temperature, the time constant would underflow to 0.
         part = np.exp(min(-seconds / max(self.time_constant_s(kelvin), 1e-280), 600.0))
         moved = self.retention_rest + (np.asarray(state, np.float64) - self.retention_rest) * part
         return np.asarray(np.clip(moved, 0.0, 1.0), np.float64)

@@ -16,7 +16,8 @@ RUN = 0.25
 """A way back shorter than this part of the range belongs to the run."""
 TURN = 8.0
 """And so does one shorter than so many deviations of the noise."""
-MISSES = 0.05  # residual (rms), of the range, that a note is made of, if it is twice the scatter, too
+# Residual (rms, relative to the range) above which a note is added, if it is also twice the scatter.
+MISSES = 0.05
 SINGLE = (
     "no run repeats: noise cannot be told from what the law misses and is not claimed; accepted for noise: "
     "runs up and down that repeat, or 'fit potentiation', which tabulates the steps"
@@ -97,8 +98,8 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
             up, part = leg.up, leg.rows
             n = pulse[part] - pulse[part][0]
             step, gamma, modelled = _branch(n, state[part], bottom, top, up)
-            # At its bound a device neither moves nor drifts in steps; a run that starts at the turn has no
-            # such part.
+            # A device at its bound neither moves nor drifts; a run that begins right after the change of
+            # direction has no such part.
             last = int((np.abs(modelled - modelled[-1]) > AT_BOUND).sum())
             ends[up] = ends.get(up, False) or last + TURNING < len(n) or gamma > 0.9
             last = last if last + TURNING < len(n) else len(n) - 1
@@ -131,7 +132,8 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
     else:
         lengths = [of[-1] for legs in branch_values.values() for of in legs]
         values["pulses"] = max(2, round(float(np.median(lengths))))
-        # q = 1 - gamma step; A = -1 / ln q. A straight branch has q = 1: a constant far above the pulses.
+        # q = 1 - gamma * step, and A = -1 / ln q. A straight branch has q = 1, for which A is set far above
+        # the number of pulses.
         fitted = {"a": -1 / np.log(np.clip(1 - gamma * step, 1e-9, 1 - 1e-6))}
         noise = np.mean(walks) / 2
     for name, of in fitted.items():
@@ -189,7 +191,7 @@ def _with_plateaus(legs: list[Leg], smooth: Floats, tolerance: float) -> list[Le
 def _branch(n: Floats, state: Floats, low: float, high: float, up: bool) -> tuple[float, float, Floats]:
     """Return the step at state 0, gamma, and the modelled states of one branch (a run of pulses in one
     direction) of a device with the bounds ``low`` and ``high``."""
-    low, high, direction = min(low, -0.01), max(high, 0.01), 1.0 if up else -1.0  # on both sides of 0
+    low, high, direction = min(low, -0.01), max(high, 0.01), 1.0 if up else -1.0  # low < 0 < high
     bound = high if up else low
     moving = np.abs(state - state[-1]) > 0.02
     length = float(n[moving][-1]) if moving.any() else float(n[-1])

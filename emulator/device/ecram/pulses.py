@@ -173,9 +173,9 @@ class Exponential(EcramModel):
     cycle_sigma: float = 0.0
 
     def step(self, w: Floats, up: bool, noise: Floats) -> Floats:
-        # A step down is a step up seen from the other bound: G(P) is 1 - curve(n - P) there.
+        # A step down equals a step up measured from the other bound: there G(P) is 1 - curve(n - P).
         distance, a = (w, self.a_up) if up else (1.0 - w, self.a_down)
-        # The curve's slope makes a pulse from x land at x + (B - x)(1 - exp(-1 / A)).
+        # By the curve's slope, a pulse moves a device from x to x + (B - x)(1 - exp(-1 / A)).
         b = float(-1.0 / np.expm1(-self.pulses / a))
         step = (b - distance) * -np.expm1(-1.0 / a)
         return np.asarray((step if up else -step) + noise, np.float64)
@@ -223,7 +223,7 @@ def reachable(model: EcramModel, states: int) -> Floats:
         if float(w) <= reached[-1]:
             break
         if model.high - float(w) < 1e-6 * (float(w) - reached[-1]):
-            w = np.array(model.high)  # rounding is no state of its own
+            w = np.array(model.high)  # avoid an additional state that differs from the bound by rounding only
         reached.append(float(w))
     levels = (np.array(reached) - model.low) / (model.high - model.low)
     pick = np.unique(np.rint(np.linspace(0, len(levels) - 1, min(states, len(levels)))).astype(int))

@@ -173,7 +173,7 @@ class Circuit(NdrModel):
         occur, (P,) each."""
         peak = self.device.peak[0]
         far = FAR * self.peak_voltage_V
-        low, high = 0.0, far  # the device has no more than the source
+        low, high = 0.0, far  # the device's voltage cannot exceed the source's
         with np.errstate(over="ignore"):
             for _ in range(60):
                 middle = (low + high) / 2

@@ -124,7 +124,8 @@ class Neuron:
             settles = getattr(self, name) == 0 or getattr(self, needs) != 0
             require_field(self, settles, name, f"0, as neuron.{needs} is 0 and nothing has to settle")
         try:
-            _ = self.device.peak  # refuse parameters without a peak now, not in the middle of a compilation
+            # Reject parameters without a peak here, and not in the middle of a compilation.
+            _ = self.device.peak
         except PhysicsError as error:
             raise ChipError(f"neuron.{error}; temperature_K is {self.temperature_K:g}") from None
 
@@ -240,7 +241,7 @@ def neuron_values(name: str, fits: list[NdrModel], data: list[Any]) -> tuple[dic
             parameter_values, [e.get(parameter, 0) for e in errors]
         )
     if name == "esaki":
-        values["saturation_current_A"] = 0.0  # as every fit has it
+        values["saturation_current_A"] = 0.0  # the value that every fit uses
     return values, dataclasses.replace(fits[0], **medians)  # type: ignore[type-var]
 
 

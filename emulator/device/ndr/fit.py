@@ -85,7 +85,8 @@ class NdrFit:
         errors = []
         for curve in fit_ndr(kept, self.model).curves:
             v, i = left.of(curve.device)["voltage"], left.of(curve.device)["current"]
-            turn = -1.0 if np.median(v) < 0 and np.median(i) <= 0 else 1.0  # measured at negative bias
+            # Data measured at negative bias are mirrored.
+            turn = -1.0 if np.median(v) < 0 and np.median(i) <= 0 else 1.0
             v, i = turn * v, turn * i
             errors.append((curve.model.current(v[v >= 0]) - i[v >= 0]) / curve.peak_A)
         return rms(*errors)
@@ -103,7 +104,7 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
     notes: list[str] = []
     cleaned_curves = [_clean(name, **data.of(name), notes=notes) for name in data.devices]
     cleaned = [_forward(v, i) for v, i in cleaned_curves]
-    # One reference for all devices: a reference per device would count the same spread in two parameters.
+    # One valley voltage for all devices: separate ones would count the same spread in two parameters.
     valley = float(np.median([v[_bottom(i)] for v, i in cleaned]))
     results = {}
     for name in {"auto": MODELS, "table": ()}.get(model, (model,)):
@@ -111,7 +112,7 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
         results[name] = (fits, _rms(cleaned, fits))
     best = min(results, key=lambda name: results[name][1], default="table")
     if "tunnel" in results and best == "esaki" and results["tunnel"][1] < 1.05 * results["esaki"][1]:
-        best = "tunnel"  # three more parameters that explain nothing
+        best = "tunnel"  # esaki's three additional parameters explain nothing
     scatter = _scatter(cleaned)
     misses = best in results and results[best][1] > max(TABLE_ABOVE, 3 * scatter)
     if misses and model != "auto":
@@ -333,7 +334,8 @@ def _fit(name: str, v: Floats, i: Floats, valley_v: float) -> NdrModel:
         return solve(lambda p: Bell(*(p * scale)), [1.0, 1.0, 1.0], [0.2, 0.2, 0.05], [5.0, 5.0, 20.0])
     valley_i = max(float(smooth[_bottom(i)]), ip * 1e-4)
 
-    # The excess current's voltage and amplitude cannot be told apart, so the voltage is fixed.
+    # The voltage and the amplitude of the excess current cannot be fitted separately, so the voltage is
+    # fixed.
     def esaki(p: Floats) -> Esaki:
         vpk = p[0] * vp
         return Esaki(
@@ -358,7 +360,8 @@ def _table(v: Floats, i: Floats) -> Table:
     below = (v[v < 0], i[v < 0])
     v, i = _forward(v, i)
     above = np.flatnonzero(_smooth(i)[_bottom(i) :] > _smooth(i)[_top(i)])
-    if len(above):  # a neuron's output ends at its peak; the table holds the last value below it
+    # A neuron's output never exceeds its peak, so the table ends at the last value below the peak.
+    if len(above):
         stop = _bottom(i) + int(above[0])
         v, i = v[:stop], i[:stop]
     if v[0] > 0:

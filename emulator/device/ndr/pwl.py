@@ -65,7 +65,8 @@ def fit_pwl(curves: npt.ArrayLike) -> PwlTable:
         raise CompileError(f"curves reach {target.min()}..{target.max()}; accepted: 0..{INPUT_MAX}")
     pieces = target.reshape(target.shape[0], SEGMENTS, 1 << SEGMENT_BITS)
     r = np.arange(1 << SEGMENT_BITS, dtype=np.float64)
-    # Rounded slope first, then the best base for it: the base absorbs part of the slope's rounding.
+    # Round the slope first and then choose the best base for it, which compensates part of the slope's
+    # rounding.
     unit = float(1 << TABLE_BITS)
     slope = np.rint(_minimax_slope(pieces, r) * (1 << SEGMENT_BITS) * unit)
     residual = pieces - slope[..., None] * (r / ((1 << SEGMENT_BITS) * unit))
@@ -82,7 +83,7 @@ def _minimax_slope(pieces: Floats, r: Floats) -> Floats:
     """
     steps = np.diff(pieces, axis=-1)
     low, high = steps.min(axis=-1), steps.max(axis=-1)
-    # Straight segments (half of a curve is flat) need no search.
+    # Straight segments need no search; half of a typical curve is flat.
     bent = low < high
     slopes: Floats = (low + high) / 2
     slopes[bent] = _searched(pieces[bent], low[bent], high[bent], r)
@@ -98,7 +99,7 @@ def _searched(pieces: Floats, low: Floats, high: Floats, r: Floats) -> Floats:
     for _ in range(SEARCH_STEPS):
         left = at_a <= at_b
         low, high = np.where(left, low, a), np.where(left, b, high)
-        # One inner point is kept, the other is new (golden-section search).
+        # Golden-section search: one inner point is reused and the other is computed.
         new = np.where(left, high - GOLDEN * (high - low), low + GOLDEN * (high - low))
         at_new = _spread(pieces, new, r, work)
         a, at_a, b, at_b = (

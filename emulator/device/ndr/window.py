@@ -83,7 +83,8 @@ def choose_window(shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
     inside = 1.0 - 1.0 / part if jumps else 1.0
     windows = [Window(low, float(high), SEGMENTS, 0.0) for low, high in tried]
     tails = _tails(shape, windows)
-    # A few points of a segment bound its spread from below, so that only few windows need a full evaluation.
+    # The error at a few points of each segment is a lower bound of the error, so only few windows need a full
+    # evaluation.
     blocks = [windows[i : i + BLOCK] for i in range(0, len(windows), BLOCK)]
     bounds = np.concatenate([_inside(shape, block, inside, FEW) for block in blocks]) - ROUNDING
     bounds = np.maximum(tails, bounds)
@@ -94,7 +95,7 @@ def choose_window(shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
         error = max(tails[i], _inside(shape, [windows[i]], inside)[0])
         if error < smallest_error or (
             error == smallest_error and i < best
-        ):  # the first of several that are as good
+        ):  # of equally good windows, the first
             best, smallest_error = i, error
     return dataclasses.replace(windows[best], tail_lsb=float(tails[best] * INPUT_MAX))
 
@@ -112,7 +113,7 @@ def _tails(shape: Shape, windows: list[Window]) -> Floats:
     ends = np.array([window.ends for window in windows])
     end_values = shape(ends)
     below, above = np.searchsorted(outside, ends[:, 0], "right"), np.searchsorted(outside, ends[:, 1], "left")
-    # The value of a stretch furthest from another value is its largest or its smallest.
+    # In a range of values, the one furthest from a given value is either the largest or the smallest.
     tails = np.zeros(len(windows))
     for extreme, none in ((np.maximum, -np.inf), (np.minimum, np.inf)):
         nothing = np.full((1, far.shape[1]), none)

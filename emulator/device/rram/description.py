@@ -165,7 +165,7 @@ class Cell:
         without telegraph noise: the root mean square over pairs (2, ...), ``time_s`` seconds after
         programming. Raises what the read-noise law raises."""
         if self.read_noise_model == "constant":
-            # Additive, as aihwkit's ``w_noise`` with ``WeightNoiseType.ADDITIVE_CONSTANT``.
+            # Additive noise, as aihwkit's ``w_noise`` with ``WeightNoiseType.ADDITIVE_CONSTANT``.
             return self.read_noise_percent / 100 * self.g_max_uS
         return _over_pairs(READ_LAWS[self.read_noise_model](pairs_uS, time_s))
 
@@ -184,7 +184,7 @@ class Cell:
     def draw_stuck(self, shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[np.int8]:
         """Draw which cells are stuck, each independently: ``STUCK_LOW``, ``STUCK_HIGH``, or 0 for a working
         cell."""
-        u = rng.random(shape)  # one draw a cell, whatever the rates
+        u = rng.random(shape)  # one random number per cell, whatever the rates
         stuck = np.zeros(shape, np.int8)
         stuck[u < self.stuck_low_percent / 100] = STUCK_LOW
         stuck[u >= 1.0 - self.stuck_high_percent / 100] = STUCK_HIGH

@@ -79,7 +79,8 @@ class WanRelaxation(Drift):
         return result
 
     def added(self, target_uS: Floats, time_s: float) -> Floats:
-        if time_s == WAN_TIMES_S[0]:  # exactly 0, without the polynomials: most chips are read at 1 s
+        # Exactly 0 without evaluating the polynomials, since most chips are read at 1 s.
+        if time_s == WAN_TIMES_S[0]:
             return np.zeros_like(target_uS)
         added = np.square(self.total(target_uS, time_s)) - np.square(self.total(target_uS, 1.0))
         return np.asarray(np.sqrt(np.maximum(added, 0.0)), np.float64)

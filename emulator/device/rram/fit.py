@@ -66,7 +66,7 @@ class RramFit:
         refit = fit_rram(kept)
         target, g = left.columns["target"] * 1e6, left.columns["conductance"] * 1e6
         deviation = np.abs(g - np.interp(target, refit.target, refit.mean))
-        # Robust, as in the fit: a stuck cell must not count as a deviation.
+        # The median is robust, as in the fit: a stuck cell must not count as a deviation.
         return float(abs(1.4826 * np.median(deviation / refit.model(target)) - 1))
 
 
@@ -110,15 +110,15 @@ def fit_rram(data: Measurements) -> RramFit:
     for level, group in zip(levels, groups, strict=True):
         down, up = _stuck(group, level, low, high)
         levels_used.append(group[~(down | up)])
-        # Near an end of the range a stuck cell looks like a programmed one: those targets do not count for
-        # the rate.
+        # Near an end of the range a stuck cell cannot be told from a programmed one, so such targets are left
+        # out of the rate.
         if level > low + 2 * END * (high - low):
             stuck_low, could_low = stuck_low + int(down.sum()), could_low + len(group)
         if level < high - 2 * END * (high - low):
             stuck_high, could_high = stuck_high + int(up.sum()), could_high + len(group)
     cells = np.array([len(group) for group in levels_used])
     mean, sigma = np.array([g.mean() for g in levels_used]), np.array([g.std(ddof=1) for g in levels_used])
-    sigma *= 1 + 1 / (4 * (cells - 1))  # of few cells it is right on average
+    sigma *= 1 + 1 / (4 * (cells - 1))  # correct on average for small numbers of cells
     if not (sigma > 0).any():
         raise DatasetError("cells do not differ at any target; accepted: measured conductances, not targets")
     _refuse_offset(levels, mean, sigma, cells, high)
@@ -151,7 +151,8 @@ def _refuse_offset(
     offset = mean - levels
     certain = np.abs(offset) > t.isf(1e-3 / len(levels), cells - 1) * sigma / np.sqrt(cells)
     large = np.abs(offset) > np.maximum(0.5 * sigma, OFFSET_MAX * np.maximum(levels, 0.1 * high))
-    # No reading is below 0: near 0, noise raises the mean, by at most 1.33 of the remaining deviation.
+    # Readings are at least 0, so noise raises the mean of targets near 0, by at most 1.33 of the remaining
+    # deviation.
     lifted = (offset > 0) & (levels < 2 * sigma) & (offset < 1.5 * sigma)
     wrong = certain & large & ~lifted
     if wrong.any():
@@ -180,8 +181,8 @@ def _polynomial(levels: Floats, sigma: Floats, cells: npt.NDArray[np.intp], refe
     for degree in range(min(DEGREE_MAX, len(levels) - 2) + 1):
         sigma_fitted = np.full(len(levels), best[0])
         for _ in range(5):
-            # With sigma / sqrt(2 (n - 1)) of the measured sigma, levels that came out low by chance would
-            # weigh most.
+            # Use the fitted sigma: with the measured one, sigma / sqrt(2 (n - 1)), levels whose deviation is
+            # small by chance would get the largest weight.
             error = np.maximum(sigma_fitted, sigma.max() * 1e-3) / few
             fitted = np.polynomial.polynomial.polyfit(x, sigma, degree, w=1 / error)
             sigma_fitted = np.polynomial.polynomial.polyval(x, fitted)

@@ -56,7 +56,8 @@ class ProgrammingError:
         Where a cell landed is kept also below 0, for ageing adds to it; ``readable`` is what a read finds.
         Raises PhysicsError when a target lies outside the fitted range.
         """
-        # The draw is made even where sigma is 0, so that chips differing in one value stay comparable.
+        # Random numbers are drawn even if sigma is 0, so that chips that differ in one value use the same
+        # draws.
         return self.programmed(target_uS, rng.standard_normal(np.shape(target_uS)))
 
     def programmed(self, target_uS: npt.ArrayLike, noise: Floats) -> Floats:

@@ -23,7 +23,7 @@ PULSE_CONSTANTS = np.array([spec.pulse_constant(i) for i in range(spec.SLOTS_MAX
 MIX = tuple(U16(spec.round_constant(i)) for i in range(spec.MIX_ROUNDS))
 S1, S2, S8, S14, S15 = U16(1), U16(2), U16(8), U16(14), U16(15)
 
-# Places in a layer's row of parameters.
+# Indices of the fields in a layer's row of parameters.
 (
     INPUTS, OUTPUTS, AT_STATE, AT_WEIGHT, AT_COLUMN, ANALOG, DAC_BITS, ADC_BITS, SHIFT, VSHIFT, SEGMENT_BITS,
     TABLE_BITS, SIGMA_OUT, VAR_CELL, BIAS_GAIN, BIAS_SHIFT, ROW_RATE, ROW_SHIFT, COLUMN_RATE, COLUMN_SHIFT,
@@ -31,16 +31,17 @@ S1, S2, S8, S14, S15 = U16(1), U16(2), U16(8), U16(14), U16(15)
     TILE_ROWS, AT_INPUT, TUNED_BITS, EVERY, THRESHOLD, CHOPPED, FAST_ROW, STEPPED,
     TILES, GAMMA, RATIO, PASS_RATE, PASS_SHIFT,
 ) = range(42)  # fmt: skip
-# Places of a law's tables in a row: pulses' deviations, steps up and down, what deviations are relative to.
+# A law's row holds these tables one after another: pulse deviations, steps up, steps down, and (from here)
+# the steps to which deviations are relative.
 NOISE_STEPS = spec.LEVELS + 2 * spec.STATE_PARTS
-# Laws of a layer: of its devices, its neurons' ECRAMs, its fast devices.
+# Numbers of a layer's laws: of its own devices, of its neurons' ECRAMs, of its fast devices.
 OWN, TUNED, FAST = range(3)
-# Rows of the columns' parameters.
+# Indices of the rows of the columns' parameters.
 BIAS, GAIN, OFFSET, SCALE, CURVE, FIRST = range(6)
-# Rows of what an update knows of all columns: sums, errors, those of the neurons' ECRAMs, and the change of
-# outputs with sums and with these ECRAMs.
+# Indices of the rows of values that an update stores for all columns: sums, errors, errors of the neurons'
+# ECRAMs, and the derivatives of outputs with respect to sums and to ECRAM states.
 Z, ERROR, OF_NEURONS, CHANGE, STATE = range(5)
-# Schedules of keys.
+# Indices of the key schedules.
 READ, BACK, TRAIN, CYCLE = range(4)
 
 
@@ -269,7 +270,7 @@ def forward(layer: Any, at: Any, x: Any, held: Any, drawn: Any, scratch: Any, z:
                     row = weights[layer[AT_WEIGHT] + k * width : layer[AT_WEIGHT] + (k + 1) * width]
                     for j in range(width):
                         sums[j] = np.int32(sums[j] + np.int32(np.int32(row[j]) * np.int32(code)))
-            for j in range(width):  # quicker to compile than a slice (``ndrite.emulator.golden.fast_loops``)
+            for j in range(width):  # compiles faster than a slice (see ``ndrite.emulator.golden.fast_loops``)
                 a[j] = sums[j]
             if reads_noise:
                 key_of(schedules[READ], (at[0] << 24) | (tile << 8) | part, at[1], scratch[0])

@@ -76,7 +76,7 @@ class Learner:
             key = key_of(learning.die_seed, spec.DOMAIN_DEVICE, i, 0)
             rows, columns = np.arange(layer.rows)[:, None], np.arange(layer.columns)
             inputs = learning.program.layers[i].inputs
-            # Each law from its first row on.
+            # Each law, with the first row to which it applies.
             laws = [(layer.devices, 0)]
             laws += [] if layer.tuned is None else [(layer.tuned.devices, inputs + 1)]
             laws += [] if layer.transfer is None else [(layer.transfer.devices, layer.fast_row(inputs))]

@@ -74,7 +74,8 @@ def follow(
     while course.done < epochs * samples:
         epoch, first_sample = divmod(course.done, samples)
         part = order(seed, epoch, samples)[first_sample : first_sample + PORTION]
-        # Between a board's pulses and their count nothing may interrupt: going on needs both to agree.
+        # A board's pulses and their count must not be separated by an interruption: resuming needs both to
+        # agree.
         with uninterrupted():
             course.add(board.learn(x[part], labels[part], first_update=course.done & 0xFFFFFFFF), samples)
         if seen is not None:

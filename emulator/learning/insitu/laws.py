@@ -65,7 +65,7 @@ def table(mean: float, sigma: float) -> npt.NDArray[np.int16]:
     own unit."""
     exact = mean / 2 + sigma * normal_table()
     rounded = np.rint(exact)
-    # Rounding must not move the mean: what is left over goes to the middle entries.
+    # Rounding must not change the mean: the remaining difference is added to the middle entries.
     left = round(mean * LEVELS / 2 - rounded.sum())
     order = np.argsort(np.abs(np.arange(LEVELS) - (LEVELS - 1) / 2), kind="stable")
     rounded[order[: abs(left)]] += np.sign(left)
@@ -87,7 +87,7 @@ def devices_of(law: LinearStep | StepTable, spread: EcramSpread) -> Devices:
     mean, half_difference = (up + down) / 2, (up - down) / 2
     sigmas = math.hypot(spread.step_sigma, spread.asymmetry_sigma)
     largest = mean * (1 + 3 * sigmas) + abs(half_difference)
-    # A change is steps * 64 / 2^step_shift states. Without a step every shift is right.
+    # A change of steps is steps * 64 / 2^step_shift states. Without steps any shift is right.
     finest = math.log2(STEP_MAX * COUNT_ONE / (largest * STATE_ONE)) if largest else 10.0
     shift = int(np.clip(math.floor(finest), 0, 16))
     unit = 2.0**shift / COUNT_ONE * STATE_ONE
@@ -122,13 +122,13 @@ def devices_of(law: LinearStep | StepTable, spread: EcramSpread) -> Devices:
             slopes[f"slope_{direction}"] = round(float(gamma) / float(bound) * STATE_ONE)
     else:
         steps = _steps(law, noise)
-        # An entry of 511 is the largest step, one of 256 the device's own.
+        # Table entry 511 stands for the largest step, 256 for the device's own step.
         mean, half_difference = (v * FACTOR_ONE / FACTOR_MAX for v in (mean, half_difference))
         up, down = (v * FACTOR_ONE / FACTOR_MAX for v in (up, down))
     step = table(mean * unit, mean * unit * spread.step_sigma)
     asymmetry = table(half_difference * unit, mean * unit * spread.asymmetry_sigma)
     if not up * down and largest:
-        # A device that moves one way only: the step the other way is below 0 whatever is drawn.
+        # For a device that moves one way only, every drawn step the other way must be below 0.
         size = max(up, down) * unit
         sigma = size * sigmas
         apart = (size + DRAWN_SIGMAS * sigma) / 2 + 2

@@ -190,10 +190,10 @@ def prepare(
     require(bool(samples.any()), "largest code of the samples", 0, "1..255", CompileError)
     chip = learning_chip(chip)
     _check_bound(plan, chip)
-    # What is mapped shows neurons and noise only; at a large bound all weights may be read as 0.
+    # This mapping only supplies the neurons and the noise; at a large bound all weights might be read as 0.
     plain = dataclasses.replace(plan, bound=1.0)
     network = network_of(plan, [weights(s, plain) for s in _starts(plain)], meaning, chip)
-    # They mean nothing for a network of random weights.
+    # Its warnings mean nothing for a network of random weights.
     with warnings.catch_warnings(action="ignore", category=CompileWarning):
         mapped = map_network(network, chip, samples, seed=plan.seed, options=MapOptions(one_limit=True))
     return _prepared(plan, Start(network, mapped), law, spread, meaning)
@@ -244,7 +244,7 @@ def _prepared(
     curves = Curves()
     if len(layers) > 1:
         curves.add(mapped.program.curve_base, mapped.program.curve_slope)
-    v = np.arange(V_MIN, V_MAX + 1) * (LOGIT_SPAN / V_MAX)  # output codes are made with a sigmoid
+    v = np.arange(V_MIN, V_MAX + 1) * (LOGIT_SPAN / V_MAX)  # the output codes come from a sigmoid
     last, _ = curves.fit(INPUT_MAX / (1.0 + np.exp(-v))[None], each=True)
     layers[-1] = dataclasses.replace(layers[-1], curve=last.repeat(layers[-1].outputs))
     program = mapped.program.with_layers(layers, curve_base=curves.base, curve_slope=curves.slope)
@@ -280,7 +280,7 @@ def network_of(
         activation: Ndr | Named | None = None
         if i < len(found) - 1:
             unit_limits = np.ones(w.shape[1], np.float32)
-            # Neurons begin in the middle of what their ECRAMs reach.
+            # At first, neurons are in the middle of the range of their ECRAMs.
             height, peak = chip.ecram.current(np.full(len(unit_limits), 0.5)).astype(np.float32), unit_limits
             if neurons is not None:
                 height = heights_at(neurons[i], chip).astype(np.float32)
@@ -363,7 +363,7 @@ def _laws(
             unit = backward[-1] * INPUT_MAX * change
         units.append(unit)
         rate = plan.rate * (1.0 if last else plan.hidden_rate)
-        # Manhattan: a code of 1 gives a probability of 65535 in 65536.
+        # Manhattan rule: an input code of 1 already pulses with a probability of 65535 in 65536.
         row_rate, row_shift, column_rate, column_shift = RATE_MAX, 0, RATE_MAX * (rate > 0), 0
         if plan.rule != "manhattan":
             probability = rate / (plan.slots * pulse)
@@ -402,5 +402,5 @@ def _neuron_rate(plan: Plan, chip: Chip, unit: float) -> tuple[int, int]:
     if plan.rule == "manhattan":
         return RATE_MAX, 0
     pulse = pulse_of(law_of(chip))
-    # A state of -1..1 is 2^BITS curves.
+    # States -1..1 select among 2^BITS curves.
     return rate_and_shift(plan.neuron_rate * unit * 2.0 ** (BITS - 1) / (plan.slots * pulse), 63)

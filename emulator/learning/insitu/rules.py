@@ -133,12 +133,12 @@ def symmetry_points(law: Devices, own: Constants) -> Ints:
     settles."""
     up, down = own.up.astype(np.float64), own.down.astype(np.float64)
     if law.steps is not None:
-        # Between two parts of the range: as many as steps up are larger in lie below.
+        # The point lies between two entries: as many entries lie below it as have a larger step up than down.
         below = sum(up * a > down * b for a, b in zip(law.steps.up, law.steps.down, strict=True))
         ends: Ints = np.clip((below << PART_SHIFT) - STATE_ONE, own.low, own.high).astype(np.int64)
         return ends
     scale = FACTOR_ONE * 2.0**SLOPE_SHIFT
-    # own * (256 - slope * s / 2^24) of both directions are equal.
+    # At the point, own * (256 - slope * s / 2^24) is equal in both directions.
     bend = up * law.slope_up - down * law.slope_down
     with np.errstate(divide="ignore", invalid="ignore"):
         crossing = np.where(bend != 0, scale * (up - down) / bend, np.sign(up - down) * np.inf)

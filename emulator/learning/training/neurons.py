@@ -246,7 +246,8 @@ class NdrNeuron(Neuron):
     def _log_peaks(self) -> Tensor:
         if self.view.peaks is None:
             return self.log_peak
-        # Factors are relative to the layer's middle peak, for which the input gain of all its neurons is set.
+        # ECRAM factors are relative to the layer's middle peak, to which all its neurons' input gains are
+        # set.
         low, high = (float(torch.tensor(p).log()) for p in self.view.peaks)
         middle = self.log_peak.mean()
         return middle + (self.log_peak - middle).clamp(low, high)

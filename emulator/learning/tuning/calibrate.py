@@ -109,8 +109,8 @@ def calibrate(
         for (_, kind, bank), gradient, rule in zip(loop.banks, gradients, rules, strict=True):
             change = rule.change(gradient, rate)
             if kind == "current":
-                # The sum of heights is kept: output converters are set for it, and only differences decide
-                # the class.
+                # The sum of heights is kept, since output converters are set for it and only differences
+                # decide the class.
                 change = change - change.mean()
             bank.pulse(bank.toward(change, PULSES_MAX))
         loop.put()

@@ -98,7 +98,7 @@ class Learner:
         back /= len(labels)
         knobs: list[Knobs | None] = [None] * len(self._layers)
         for i in range(len(self.network.layers) - 1, 0, -1):
-            back = back @ self._weights[i].T  # by the outputs of layer i - 1
+            back = back @ self._weights[i].T  # gradient with respect to the outputs of layer i - 1
             u, slope = slopes[i - 1]
             place = self._layers.get(i - 1)
             if place is not None:
@@ -112,7 +112,7 @@ class Learner:
         ``slope`` is dy/dz."""
         ecram = self.tunable.chip.ecram
         by_log_height = (back * y).sum(axis=0)
-        # y = h f(z / p): dy / d ln p = -z dy/dz.
+        # From y = h f(z / p) follows dy / d ln p = -z dy/dz.
         by_log_peak = -(back * slope * u).sum(axis=0)
         low, high = ecram.current_factors
         current = by_log_height * (high - low) / ecram.current(states.current)
@@ -199,6 +199,7 @@ def best_scale(logits: Floats, labels: npt.NDArray[np.integer]) -> float:
         mean = (probability * unit).sum(axis=1)
         slope = float((mean - unit[rows, labels]).mean())
         bend = float(((probability * unit * unit).sum(axis=1) - mean**2).mean())
-        # At most a factor of three per iteration: far from the optimum the second derivative vanishes.
+        # At most a factor of three per iteration, because the second derivative vanishes far from the
+        # optimum.
         scale = float(np.clip(scale - slope / max(bend, 1e-9), scale / 3, scale * 3))
     return min(scale, SCALE_MAX) / size

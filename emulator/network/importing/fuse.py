@@ -156,7 +156,7 @@ def _trimmed(function: Function, low: float, high: float) -> tuple[float, float]
     last = min(int(moved[-1]) + 1, len(z) - 1) if len(moved) else len(z) - 1
     if last <= first:
         return low, high
-    # A kink at 0 falls exactly on a point.
+    # Let a kink at 0 fall exactly on a point.
     near = 2 * float(z[1] - z[0])
     ends = [0.0 if abs(v) < near else float(v) for v in (z[first], z[last])]
     return (ends[0], ends[1]) if ends[0] < ends[1] else (float(z[first]), float(z[last]))
@@ -175,7 +175,7 @@ def _fitted(
 ) -> tuple[Floats, Span, float]:
     """Return the function's table points, the span of its values, and the table's largest error relative to
     the span's width."""
-    # The ends in single precision, as the network file stores them.
+    # Round the ends to single precision, as the network file stores them.
     u = np.linspace(low, high, POINTS).astype(np.float32).astype(np.float64)
     y = _values(function, u)
     span = code_span(float(y.min()), float(y.max()), holds)
@@ -273,7 +273,7 @@ def holds_of(graph: Graph) -> dict[Op, tuple[float, ...]]:
     nexts = dict(graph.memories)
     for memory, op in graph.memories:
         holds[op][memory.start] = None
-    for _ in range(2 if graph.memories else 1):  # once more brings what a memory must hold to its source
+    for _ in range(2 if graph.memories else 1):  # a second pass carries what a memory must hold to its source
         for op in reversed(graph.uses):
             hold_of = HELD[op.kind](op.node) if op.kind in HELD else {}
             for number, value in hold_of.items():

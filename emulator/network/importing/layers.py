@@ -64,7 +64,7 @@ def prelu(call: Call) -> Value:
     """Import a PReLU with a slope per channel or feature, computed exactly as ``relu(x) - slope * relu(-x)``
     with twice the neurons."""
     value, slopes = call.value, np.asarray(call.constant(1), np.float64)
-    if call.opsets.get("", 1) < 7 and slopes.ndim == 1:  # the first operator sets
+    if call.opsets.get("", 1) < 7 and slopes.ndim == 1:  # the form of operator sets below 7
         slopes = slopes.reshape(-1, *[1] * (value.places.ndim - 2))
     value, (a,) = of_channels(call, value, slopes)
     axis = next((i for i in range(value.places.ndim) if value.counts(i)), None)
@@ -252,7 +252,7 @@ def _resize(call: Call) -> Value:
     value = standard(call)
     first = call.kind == "Upsample" or call.opsets.get("", 1) < 11
     scales, sizes = call.optional(1 if first else 2), call.optional(3)
-    if "scales" in call.a:  # Upsample before operator set 9
+    if "scales" in call.a:  # Upsample as before operator set 9
         scales = np.asarray(call.a["scales"], np.float64)
     rank = value.places.ndim
     axes = call.a.get("axes", list(range(rank)))
@@ -346,7 +346,7 @@ def _function(call: Call) -> Value:
         argument.check_open()
         if argument.op is not first.op or not np.array_equal(argument.places, first.places):
             raise call.refused("it joins two branches; use their sum, difference, product, larger or smaller")
-    # Numbers are passed as numbers: a shape of (1, 1, 1) would turn them into values of three axes.
+    # Pass numbers as scalars: a shape of (1, 1, 1) would add axes to the values.
     pairs = zip(call.node.input, call.known, strict=True)
     numbers: dict[str, Array] = {s: k.reshape(()) for s, k in pairs if s and k is not None}
     sources = [s for s, v in zip(call.node.input, call.values, strict=True) if v is not None]

@@ -80,7 +80,7 @@ def load_torch(path: Path) -> Any:
     nn = torch.nn
     layers = [kind for kind in vars(nn).values() if isinstance(kind, type) and issubclass(kind, nn.Module)]
     try:
-        # The warnings are about the pickle protocol, which a user cannot change.
+        # Ignore the warnings about the pickle protocol, which a user cannot change.
         with torch.serialization.safe_globals(layers), warnings.catch_warnings(action="ignore"):
             module = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle, zip and torch errors share no base
@@ -148,7 +148,7 @@ def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Ori
     onnx = extra("onnx", "importing a PyTorch module needs onnx", "onnx")
     kind = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
     notes = [IN_TRAINING] if module.training and not _of_export(module) else []
-    if kind == torch.bfloat16:  # no NumPy and no runtime of ONNX computes with it
+    if kind == torch.bfloat16:  # neither NumPy nor an ONNX runtime computes in bfloat16
         module, kind = copy.deepcopy(module).float(), torch.float32
         notes.append(IN_FLOAT)
     if samples is None or len(samples) < EXAMPLES:
@@ -169,7 +169,7 @@ def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Ori
     buffer = io.BytesIO()
     with _asked(module), _silent():
         try:
-            # Tracing takes a hundredth of the other exporter's time, and keeps recurrent layers whole.
+            # Tracing takes a hundredth of the time of the other exporter, and keeps recurrent layers whole.
             torch.onnx.export(
                 module,
                 (example,),
@@ -181,7 +181,7 @@ def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Ori
                 custom_opsets={DOMAIN: 1},
             )
             proto = onnx.load_from_string(buffer.getvalue())
-        except Exception as error:  # whatever the module's own code or the exporter raises
+        except Exception as error:  # the module's own code or the exporter may raise any exception
             proto = _by_other_exporter(module, example, int(calls_first), error)
     return Original(prepared(proto), lambda x: answers(x, calls_first=calls_first), notes=tuple(notes))
 
@@ -194,7 +194,7 @@ def _by_other_exporter(module: Any, example: Any, axis: int, error: Exception) -
     try:
         dims = ({axis: torch.export.Dim("n")},)
         return torch.onnx.export(module, (example,), dynamo=True, dynamic_shapes=dims).model_proto
-    except Exception:  # whatever it raises: tracing's own error says more
+    except Exception:  # any exception; the error of tracing says more
         first = next((line for line in str(error).splitlines() if line.strip()), "")[:300]
         shape_words = f"input_shape {tuple(example.select(axis, 0).shape)}"
         raise UnsupportedNodeError(
@@ -227,7 +227,7 @@ def of_estimator(estimator: Any) -> Original:
             written, last = _convertible(estimator)
             options = _scores(last) if len(classes) else None
             proto = converter.to_onnx(written, single, options=options)
-    except Exception as error:  # of the converter's own kinds
+    except Exception as error:  # the converter raises its own exception classes
         first = " ".join(str(error).split())[:300]
         raise UnsupportedNodeError(
             type(estimator).__name__, "estimator", f"skl2onnx does not convert it ({first})"
@@ -239,7 +239,7 @@ def of_estimator(estimator: Any) -> Original:
         results = [
             np.asarray(getattr(estimator, method)(flat)) for method in methods if hasattr(estimator, method)
         ]
-        # For two classes scikit-learn returns the second class's score, the graph both scores.
+        # For two classes scikit-learn returns the second class's score, but the graph returns both scores.
         return results + [np.stack([-a, a], axis=1) for a in results if a.ndim == 1 and a.dtype.kind == "f"]
 
     task = LABELS if several else CLASSES if len(classes) else VALUES
@@ -265,7 +265,7 @@ def _convertible(estimator: Any) -> tuple[Any, Any]:
 
 def _scores(last: Any) -> dict[Any, Any]:
     """Return the skl2onnx option with which the scores of all classes are returned as one array."""
-    if type(last).__name__ == "LinearSVC":  # the one classifier that has no such option
+    if type(last).__name__ == "LinearSVC":  # the only classifier without the option zipmap
         return {type(last): {"raw_scores": True}}
     return {"zipmap": False}
 
@@ -278,7 +278,7 @@ def _silent() -> Iterator[None]:
         stream.flush()
     with contextlib.ExitStack() as stack, open(os.devnull, "wb") as nowhere:
         for number in (1, 2):
-            with contextlib.suppress(OSError):  # a process may have closed it
+            with contextlib.suppress(OSError):  # the stream may be closed
                 saved = os.dup(number)
                 stack.callback(os.close, saved)
                 os.dup2(nowhere.fileno(), number)
@@ -316,7 +316,7 @@ def _asked(module: Any) -> Any:
             yield
     finally:
         for part, buffers in before:
-            part._buffers.clear()  # a module may have put another tensor in a buffer's place
+            part._buffers.clear()  # a module may have replaced a buffer by another tensor
             for name, buffer, content in buffers:
                 if buffer is not None:
                     buffer.data.copy_(content)
@@ -350,5 +350,5 @@ def _takes_calls_first(module: Any, shape: tuple[int, ...], answers: Callable[[b
         return False
     try:
         return len(answers(False)[0]) != EXAMPLES
-    except Exception:  # the other order is tried by the export, whose error is the better one
+    except Exception:  # then the export tries the other order, and its error says more
         return True

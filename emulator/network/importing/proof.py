@@ -150,7 +150,7 @@ class Proof:
         """Return the model's values (n, M) at the tensor where the graph ends, in the graph's order."""
         x = x.reshape(len(x), *self.read.own_shape)
         left_out = self.read.end.left_out
-        if left_out is not None and left_out.after:  # no tensor of the model holds what the graph gives
+        if left_out is not None and left_out.after:  # no tensor of the model holds the graph's outputs
             return self.ours(x)
         tensor = self.read.tensor
         return placed(self.read.end, self._run([tensor], x)[tensor], len(x))
@@ -172,7 +172,7 @@ class Proof:
         part.graph.node.extend(_needed(proto.graph, names))
         session, dims = _session(part), source.type.tensor_type.shape.dim
         axis = int(self.read.calls_first)
-        fixed = dims[axis].dim_value if len(dims) > axis else 0  # the file may fix how many samples it takes
+        fixed = dims[axis].dim_value if len(dims) > axis else 0  # the file may fix the number of samples
         rows = fixed or batch
         typed = x.astype(onnx.helper.tensor_dtype_to_np_dtype(source.type.tensor_type.elem_type))
         results_of: dict[str, list[Array]] = {name: [] for name in names}
@@ -181,7 +181,7 @@ class Proof:
             some = np.resize(some, (fixed or len(some), *some.shape[1:]))
             try:
                 results = session.run(names, {source.name: np.ascontiguousarray(np.moveaxis(some, 0, axis))})
-            except Exception as error:  # runtimes raise what their kernels raise
+            except Exception as error:  # the runtime's kernels may raise any exception
                 raise _cannot_run(error, f" on samples of {typed.shape[1:]}") from None
             for name, values in zip(names, results, strict=True):
                 results_of[name].append(np.asarray(values))
@@ -219,7 +219,8 @@ class Proof:
         """Compare single samples as well: a model that takes a maximum over the batch would return other
         values for them."""
         if self.original.answers is not None:
-            twice = [np.repeat(x[i : i + 1], 2, axis=0) for i in _apart(x)]  # an axis of one may be dropped
+            # As two equal samples, since an axis of length 1 might be dropped.
+            twice = [np.repeat(x[i : i + 1], 2, axis=0) for i in _apart(x)]
             self._check_answers(twice, self._run([self.read.name], np.concatenate(twice), 2)[self.read.name])
 
     def _difference(self, x: Floats) -> NetworkError:
@@ -237,7 +238,7 @@ class Proof:
                 continue
             try:
                 expected = placed(value, model_values[name], len(few))
-            except ValueError:  # the model sees it in another shape, which may be all that differs
+            except ValueError:  # the shapes differ, which may be the only difference
                 reshaped = reshaped or (node, kind)
                 continue
             if not _same(value.of(values_of[value.op]).reshape(len(few), -1), expected):
@@ -312,13 +313,13 @@ def _session(proto: Any) -> Any:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = 1
-        # onnxruntime's optimised graphs of quantised models round in other places than the file says.
+        # Optimisation is off: in quantised models it would round at other places than the file says.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         try:
             return onnxruntime.InferenceSession(
                 proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # of onnxruntime's own kinds
+        except Exception as error:  # onnxruntime raises its own exception classes
             why = error
     try:
         return ReferenceEvaluator(proto)

@@ -80,7 +80,8 @@ def lower(
         graph.calls,
         dataclasses.replace(meaning, inputs=input_range),
     )
-    counts = np.zeros((len(scaled_nodes), 2))  # pre-activations beyond the tables, and all, by node
+    # Per node: number of pre-activations outside the table, and of all.
+    counts = np.zeros((len(scaled_nodes), 2))
 
     def watch(number: int, z: Floats) -> None:
         stretch = scaled_nodes[number].stretch
@@ -158,7 +159,8 @@ def _warn_of(error: float, wanted: Floats, name: str) -> None:
     """Warn if rounding to codes and tables causes so large an error that the outputs (n, M) are of little
     use."""
     signal = float(np.sqrt(wanted.var(axis=0).mean()))
-    if signal > 0 and error > LOST_MAX * signal:  # one sample, or the same again: nothing to compare with
+    # Without signal, all samples are equal and there is nothing to compare with.
+    if signal > 0 and error > LOST_MAX * signal:
         warnings.warn(
             f"{name}: 8-bit codes and tables have an rms error of {error:.3g}, and its outputs an rms of "
             f"{signal:.3g} about their means. What helps: factors in the weights that bring the ranges of a "
@@ -318,7 +320,7 @@ def _finite(samples: npt.ArrayLike) -> Floats:
     array = np.asarray(samples)
     x = None
     if array.dtype.kind in "biufO":
-        with contextlib.suppress(TypeError, ValueError):  # objects that are no numbers
+        with contextlib.suppress(TypeError, ValueError):  # objects that are not numbers
             x = array.astype(np.float64)
     if x is None:
         raise NetworkError(f"samples have dtype {array.dtype}; accepted: numbers")

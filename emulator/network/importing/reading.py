@@ -115,7 +115,7 @@ class Reading:
             try:
                 self._node(node)
             except UnsupportedNodeError as error:
-                # Only nodes that the output depends on have to be supported.
+                # An unsupported node is an error only if the output depends on it.
                 for name in node.output:
                     self._refused.setdefault(name, error)
         self.name = self._chosen([output] if output else names)
@@ -171,7 +171,7 @@ class Reading:
         if not ends:
             raise self._refused.get(wanted[0]) or NetworkError("no output depends on the input")
         single = [name for name, value in ends.items() if value.at is not None]
-        # A recurrent layer's output at the last call equals its final state.
+        # Count equal outputs once: a recurrent layer's last output equals its final state.
         apart = {(ends[name].op, ends[name].label) for name in single}
         lost = [name for name in wanted if name in self._refused and not self._is_label(name)]
         if len(wanted) > 1 and (len(apart) > 1 or (lost and not self._memories)):
@@ -250,7 +250,7 @@ def _normalised(call: Call) -> Value:
             "the smallest; accepted: L2, or L1 and MAX after a softmax or a classifier's sigmoids"
         )
     if value.left_out is not None and call.kind == "Normalizer":
-        return value  # the sigmoids of a linear classifier, made to add up to 1
+        return value  # a linear classifier's sigmoids, normalised to a sum of 1
     call.notes.append(f"{call.name} ({call.kind}): {TAKEN.format(NORMALISED[call.kind])}")
     value.check_open()
     return replace(value, left_out=LeftOut(call.name, call.kind, call.node.input[0]))
@@ -284,7 +284,7 @@ def _finished(value: Value, memories: Memories) -> tuple[Graph, Value]:
     used: Memories = []
     ends = [value.op]
     needed = set(ordered(ends))
-    # Memories that the output needs, and memories that those need.
+    # Collect the memories that the output needs, and those that these memories need.
     while more := [m for m in memories if m[0] in needed and m not in used]:
         used += more
         ends += [op for _, op in more]

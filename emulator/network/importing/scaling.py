@@ -97,7 +97,7 @@ class Scaling(PerOp):
             if progress is not None:
                 progress(done, len(graph.uses))
         if not self._gives_sums(output):
-            x = views[output]  # in the model's unit, as sums
+            x = views[output]  # output sums in the model's unit
             self._product("output", output, _passing(output, x, grouped=True), x)
         self.states = tuple(
             State(

@@ -46,7 +46,7 @@ def code_span(low: float, high: float, holds: Iterable[float] = ()) -> Span:
         return Span(low, width)
     place = (inside - low) / width * INPUT_MAX
     if abs(place - round(place)) > 1e-9:
-        # One code wider, so that moving the ends loses no value.
+        # Widen the span by one code, so that shifting its ends loses no value.
         width *= INPUT_MAX / (INPUT_MAX - 1)
         code = int(-(-(inside - low) / width * INPUT_MAX // 1))
         low = inside - code / INPUT_MAX * width
@@ -200,7 +200,8 @@ def _concatenated(parts: Sequence[View], maps: Sequence[Shape]) -> View:
         flat = flat and joined_shape[1:] != (1, 1)
         total = int(np.prod(joined_shape)) if flat else joined_shape[0]
         index = None if np.array_equal(index, np.arange(total)) else index
-    if not flat and len(sources) > 1 and len(set(sources)) == 1:  # views of one map: it is read once
+    # All parts are views of one map, which is read once.
+    if not flat and len(sources) > 1 and len(set(sources)) == 1:
         index = (np.arange(joined_shape[0]) if index is None else index) % maps[sources[0]][0]
         sources = sources[:1]
     scale, shift = (np.concatenate([getattr(part, end) for part in parts]) for end in ("scale", "shift"))
@@ -253,7 +254,7 @@ class CodeArithmetic(RealArithmetic):
             return z
         if self._watch is not None:
             self._watch(at.node, z)
-        if isinstance(activation, Ndr):  # the chip's own table is the compiler's
+        if isinstance(activation, Ndr):  # the compiler makes the chip's table of NDR devices
             return unit_codes(super().function(at, activation, z))
         if at.node not in self._curves:
             self._curves[at.node] = _Curve(activation)

@@ -19,7 +19,7 @@ def extremum(call: Call) -> Value | None:
     if len(call.computed) < 2:
         return None
     with contextlib.suppress(UnsupportedNodeError):
-        of_one_operator = elementwise(call)  # a function of each value
+        of_one_operator = elementwise(call)  # all operands come from one operator: a function of its values
         if of_one_operator is not None:
             return of_one_operator
     numbers = [constant for constant in call.known if constant is not None]

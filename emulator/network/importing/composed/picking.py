@@ -48,12 +48,13 @@ def picked(name: str, op: Op, index: Ints) -> Op | None:
     if np.array_equal(positions, np.arange(height * width).reshape(height, width)):
         return op
     row, column = np.divmod(positions, width)
-    if (row != row[:, :1]).any() or (column != column[:1]).any():  # rows depend on columns: a transposed map
+    # Rows and columns are exchanged: a transposed map.
+    if (row != row[:, :1]).any() or (column != column[:1]).any():
         return _windows(name, op, _whole(height), _whole(width), positions)
     rows, columns = _axis(row[:, 0], height), _axis(column[0], width)
     if rows.is_strided or columns.is_strided:
         return _windows(name, op, rows, columns)
-    # One axis after the other takes fewer cells than both at once.
+    # Two products, one for each axis, need fewer cells than a single one for both.
     by_row = _windows(name, op, rows, _axis(np.arange(width), width))
     every_row = _axis(np.arange(len(row)), len(row))
     return None if by_row is None else _windows(name, by_row, every_row, columns)
