@@ -58,7 +58,7 @@ def check_fits(program: Program, geometry: Geometry) -> Fitting:
     if program.rows != geometry.rows:
         raise GeometryError(
             f"program {program.name!r} was compiled for arrays of {program.rows} rows; geometry "
-            f"{geometry.name!r} has {geometry.rows}"
+            f"{geometry.name!r} has {geometry.rows}; compile it for a chip with that many rows"
         )
     # Checked before lowering: for a map output, lowering builds an n x n identity layer.
     require(program.outputs, geometry.max_outputs, "outputs")
@@ -77,7 +77,7 @@ def check_fits(program: Program, geometry: Geometry) -> Fitting:
         if layer.readout == "analog" and not geometry.analog:
             raise GeometryError(
                 f"program {program.name!r}: layer{i} has analog readout; "
-                f"geometry {geometry.name!r} was built without it"
+                f"geometry {geometry.name!r} does not support it; use one with analog=True"
             )
         if (layer.sigma_out or layer.var_cell) and not geometry.noise:
             raise GeometryError(

@@ -57,7 +57,7 @@ class PerLoweredKind(PerKind):
     def table(self, *arguments: Any, **options: Any) -> Any:
         """Raise TypeError: a lowered program contains no tables, since lowering turns every table into a
         product."""
-        raise TypeError("a table is left in a lowered program")
+        raise TypeError("a lowered program contains a table, which devices do not execute")
 
 
 Walked = Product | Pool | Gate | Fill

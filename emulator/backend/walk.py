@@ -85,8 +85,8 @@ def walk(lowered: Lowered, geometry: Geometry, bases: list[int]) -> npt.NDArray[
             step_records.append(_numbered(step.visit(records, i, step)))
     if _codes(places) > geometry.map_codes:
         raise GeometryError(
-            f"program {program.name!r} does not fit geometry {geometry.name!r}: codes of its maps are "
-            f"{_codes(places)}; at most {geometry.map_codes}"
+            f"program {program.name!r} does not fit geometry {geometry.name!r}: its maps need "
+            f"{_codes(places)} codes of memory; accepted: at most {geometry.map_codes}"
         )
     header = {
         "steps": len(step_records),

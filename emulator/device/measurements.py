@@ -132,7 +132,8 @@ def read_measurements(
         state = f"columns for {' and '.join(given)}" if given else f"no column for {' or '.join(either)}"
         example = f"{either[0]}_{UNITS[either[0]]}"
         raise DatasetError(
-            f"{path}: {state}; accepted: one, a header like {example} (headers: {', '.join(header)})"
+            f"{path}: {state}; accepted: exactly one such column, with a header like {example} "
+            f"(headers: {', '.join(header)})"
         )
     device = next((i for i, name in enumerate(header) if name.lower() == "device"), None)
     device = _index(path, header, chosen["device"]) if "device" in chosen else device
@@ -298,7 +299,9 @@ def _numbers(
         for quantity, (i, factor, inverse) in places.items():
             where = f"{path}: line {line}: {quantity} is {cells[i]!r}"
             if points and EITHER.fullmatch(cells[i]):
-                raise DatasetError(f"{where}, a thousand or a decimal comma; accepted: points and no commas")
+                raise DatasetError(
+                    f"{where}, whose comma may separate thousands or decimals; accepted: no commas"
+                )
             value = _number(cells[i])
             if quantity == "direction":
                 value = DIRECTIONS.get(cells[i].lower(), math.nan)
@@ -307,7 +310,7 @@ def _numbers(
             if not math.isfinite(value):
                 raise DatasetError(f"{where}; accepted: a finite number")
             if abs(value) >= OVERFLOW:
-                raise DatasetError(f"{where}, an instrument's overflow; accepted: a reading or a gap")
+                raise DatasetError(f"{where}, an instrument's overflow mark; accepted: a reading, or empty")
             if inverse and value <= 0:
                 raise DatasetError(f"{where} ohm; accepted: a resistance above 0")
             values[quantity].append(1 / (value * factor) if inverse else value * factor)

@@ -113,7 +113,7 @@ class Programming(Pulsed):
         )
         if np.any((target_uS < low) | (target_uS > high)):
             span = f"{target_uS.min():g}..{target_uS.max():g}"
-            raise PhysicsError(f"target_uS is {span}; accepted: {low:g}..{high:g}, the range")
+            raise PhysicsError(f"target_uS is {span}; accepted: {low:g}..{high:g}, the law's range")
         scale, sigma = (high - low) / (model.high - model.low), self.read_sigma_percent * percent
         window = self.window_percent * percent + self.window_relative_percent / 100 * target_uS
         w, live, accepted = np.full(n, float(model.low)), np.arange(n), np.zeros(n, bool)

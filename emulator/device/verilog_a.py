@@ -74,7 +74,10 @@ def pulse_rates(model: EcramModel, w: str) -> tuple[str, str]:
         up = model.step_up, model.step_up * model.gamma_up / model.w_max
         down = -model.step_down, -model.step_down * model.gamma_down / model.w_min
     elif not isinstance(model, Exponential):
-        raise ChipError("ecram.model is 'step-table'; accepted: none, linear-step or exponential")
+        raise ChipError(
+            "ecram.model is 'step-table', which has no Verilog-A form; accepted: none, linear-step, "
+            "exponential"
+        )
     else:
         part = -math.expm1(-1 / model.a_up)
         up = part / -math.expm1(-model.pulses / model.a_up), part
@@ -82,7 +85,7 @@ def pulse_rates(model: EcramModel, w: str) -> tuple[str, str]:
         down = part * (1 - 1 / -math.expm1(-model.pulses / model.a_down)), part
 
     def rate(a: float, b: float) -> str:
-        require(b < 1, "part of its range that an ECRAM's pulse goes", b, "below 1 here", PhysicsError)
+        require(b < 1, "the share of its range that one ECRAM pulse covers", b, "below 1", PhysicsError)
         if not b:
             return text(a / PULSE_S)
         return f"{text(-math.log1p(-b) / PULSE_S)}*({text(a / b)}-{w})"
@@ -98,7 +101,9 @@ def verilog_a(chip: Chip) -> str:
     """
     model, ecram, neuron = chip.ecram.device, chip.ecram, chip.neuron
     if ecram.tunes in SHAPES:
-        raise ChipError(f"ecram.tunes is {ecram.tunes!r}; accepted: none, or peak voltages and currents")
+        raise ChipError(
+            f"ecram.tunes is {ecram.tunes!r}; accepted: none, peak_voltage, peak_current, each, both"
+        )
     voltage, current = (
         f"({text(float(of(0.0)))}+{text(float(of(1.0)) - float(of(0.0)))}*V(s, n))"
         for of in (ecram.voltage, ecram.current)

@@ -36,7 +36,9 @@ class Core:
         self.program = program
         possible = fast is not False and installed() and suits(program)
         if fast and not (possible and available()):
-            raise ValueError("compiled loops need numba, NDRITE_PLAIN not set, and sums below 2^24")
+            sums = "column sums of this program may reach 2^24; accepted: smaller sums, or fast None or False"
+            numba = "numba is not available, or NDRITE_PLAIN is 1; install numba, or pass fast None or False"
+            raise ValueError(f"fast is True, but {numba if suits(program) else sums}")
         self._fast = FastCore(program) if possible else None
         self._always = bool(fast)
         self._work, self._batch = work(program), batch_of(program.steps)

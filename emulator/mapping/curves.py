@@ -223,7 +223,7 @@ class Curves:
                 self._rows.append(row)
             numbers.append(number)
         if len(self._rows) > CURVES_MAX:
-            raise CompileError(f"curves are {len(self._rows)}; accepted: at most {CURVES_MAX}")
+            raise CompileError(f"number of curves is {len(self._rows)}; accepted: at most {CURVES_MAX}")
         return np.array(numbers, np.uint16)
 
     @property

@@ -157,7 +157,7 @@ class Die:
         """
         if len(states) != len(self.parts):
             raise CompileError(
-                f"states are of {len(states)} parts; accepted: {len(self.arrays)} arrays and "
+                f"states has {len(states)} entries; accepted: one for each of {len(self.arrays)} arrays and "
                 f"{len(self.tables)} tables"
             )
         tuned_parts: list[Any] = []
@@ -165,7 +165,7 @@ class Die:
             if state is not None:
                 neurons = None if part is None else part.neurons
                 if part is None or neurons is None or neurons.states is None:
-                    raise CompileError(f"part {i} has no ECRAM at its devices; accepted: no states")
+                    raise CompileError(f"part {i} has no ECRAM, but states are given for it; accepted: None")
                 part = dataclasses.replace(part, neurons=_set(neurons, state, self.chip))
             tuned_parts.append(part)
         return self._with(tuned_parts)
@@ -232,7 +232,7 @@ def load_die(path: str | os.PathLike[str], program: Program | None = None) -> Di
     def assemble(manifest: dict[str, Any], arrays: Arrays) -> Die:
         if program is not None and program.provenance.get("die") != manifest[FIELD]:
             raise CompileError(
-                f"the die of another program than {program.name}; accepted: the one written with it"
+                f"this die belongs to another program than {program.name}; accepted: the die saved with it"
             )
         return _assemble(manifest, arrays)
 

@@ -159,7 +159,7 @@ def map_network(
             f"samples are {samples.dtype} {samples.shape}; accepted: uint8 (n, {network.inputs})"
         )
     if len(samples) < SAMPLES_MIN:
-        raise CompileError(f"samples are {len(samples)}; accepted: at least {SAMPLES_MIN}")
+        raise CompileError(f"number of samples is {len(samples)}; accepted: at least {SAMPLES_MIN}")
     require(0 <= seed < 1 << 63, "seed", seed, "0..2^63-1", CompileError)
     early = chip.conditions.corrected_at_s
     if early is not None and early != chip.conditions.time_since_programming_s:

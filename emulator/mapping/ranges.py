@@ -240,7 +240,8 @@ def scale_and_shift(wanted: Floats) -> tuple[Ints, int]:
     scale = np.rint(wanted * 2.0**vshift).astype(np.int64)
     if scale.min() < 1:
         raise CompileError(
-            f"neuron scales of a layer are {wanted.min():g}..{wanted.max():g}; accepted: a ratio below 65536"
+            f"neuron scales of a layer are {wanted.min():g}..{wanted.max():g}; accepted: largest over "
+            f"smallest below 65536"
         )
     return scale, vshift
 
@@ -266,7 +267,7 @@ def cell_noise(chip: Chip, mapped: MappedWeights) -> int:
     """Return var_cell: the read-noise variance of an effective weight, in squared codes, Q8.8."""
     sigma = read_sigma_uS(chip, mapped) / mapped.full_scale_uS * code_max(chip.cell)
     value = round(sigma * sigma * 256)
-    require(value <= 65535, "read noise", f"{sigma:.2f} codes an effective weight", "below 16", CompileError)
+    require(value <= 65535, "read noise", f"{sigma:.2f} codes per effective weight", "below 16", CompileError)
     return value
 
 
@@ -284,7 +285,9 @@ def output_noise(chip: Chip, ranges: AdcRange) -> int:
 def int32(name: str, values: Floats) -> npt.NDArray[np.int32]:
     """Return values rounded to int32. Raises CompileError, naming ``name``, from 2^30 on."""
     if not np.abs(values).max() < 1 << 30:
-        raise CompileError(f"{name} reaches {np.abs(values).max():g} steps of its sums; accepted: below 2^30")
+        raise CompileError(
+            f"{name} reaches {np.abs(values).max():g}, in steps of the sums; accepted: below 2^30"
+        )
     return np.rint(values).astype(np.int32)
 
 

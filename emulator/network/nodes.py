@@ -62,7 +62,7 @@ def _check_devices(activation: Activation | None, shape: tuple[int, ...]) -> Non
 
 def _check_block(block: Pair) -> None:
     if len(block) != 2 or min(block) < 1:
-        raise NetworkError(f"block is {block}; accepted: two numbers from 1")
+        raise NetworkError(f"block is {block}; accepted: two numbers of at least 1")
 
 
 class _Node(Reads):
@@ -96,8 +96,9 @@ class Product(AnyProduct, _Node):
     def __post_init__(self) -> None:
         if self.dense.inputs != self.patches.inputs:
             raise NetworkError(
-                f"kernels take {self.dense.inputs} values; accepted: {self.patches.inputs}, a patch of "
-                f"{self.patches.shape} and {self.patches.kernel}"
+                f"weights have {self.dense.inputs} rows; accepted: {self.patches.inputs}, one for each "
+                f"value of a patch: kernel {self.patches.kernel} times the channels in each of "
+                f"{self.patches.groups} groups of {self.patches.shape}"
             )
         _check_block(self.block)
         if self.dense.outputs % (self.patches.groups * self.copies):
@@ -110,7 +111,9 @@ class Product(AnyProduct, _Node):
             weight = np.ascontiguousarray(self.skip_weight, np.float32)
             if weight.shape != (self.dense.outputs,) or not (np.isfinite(weight) & (weight >= 0)).all():
                 raise NetworkError(
-                    f"skip_weight is {weight.dtype} {weight.shape}; accepted: ({self.dense.outputs},), from 0"
+                    f"skip_weight has shape {weight.shape} and smallest value "
+                    f"{weight.min(initial=np.inf):g}; accepted: shape ({self.dense.outputs},), finite values "
+                    "of at least 0"
                 )
             object.__setattr__(self, "skip_weight", weight)
 
@@ -166,7 +169,9 @@ class Pool(AnyPool, _Node):
     def __post_init__(self) -> None:
         require(self.of in ("max", "average"), "pooling", repr(self.of), "max, average", NetworkError)
         if not 1 <= self.gain < float("inf") or (self.of == "max" and self.gain != 1):
-            raise NetworkError(f"gain is {self.gain}; accepted: from 1, and 1 for max")
+            raise NetworkError(
+                f"gain is {self.gain}; accepted: finite numbers of at least 1, and only 1 for max"
+            )
         _check_block(self.block)
 
     @property
@@ -216,7 +221,7 @@ class Table(AnyTable, _Node):
                 raise NetworkError(f"{name} has shape {array.shape}; accepted: {self.channel.shape}, finite")
             object.__setattr__(self, name, array)
         if not (self.gain > 0).all():
-            raise NetworkError("gain holds a value that is not positive; accepted: above 0")
+            raise NetworkError(f"gain has the value {self.gain.min():g}; accepted: values above 0")
         _check_devices(self.activation, self.channel.shape)
 
     def fits(self, where: str, maps: list[Shape]) -> None:

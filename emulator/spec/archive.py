@@ -161,7 +161,9 @@ class FileKind:
         members = archive.infolist()
         if members and all(info.header_offset > 0 for info in members):
             # zipfile would read the last complete archive inside a larger one that was cut off.
-            raise ArchiveError("it does not begin where the file does: the end of a larger file, cut off")
+            raise ArchiveError(
+                "the file is cut off, only an archive inside it is complete; copy the file again"
+            )
         for info in members:
             limit = self.limits.get(info.filename.removesuffix(ARRAY_SUFFIX), self.most_bytes)
             if info.file_size > limit:
@@ -275,7 +277,8 @@ def read_array(data: bytes) -> npt.NDArray[Any]:
         count *= size
     # A size of 0 would allow any value for the other sizes.
     if byte_count != count * dtype.itemsize or dtype.itemsize == 0 or min(shape, default=1) < 1:
-        raise ArchiveError(f"an array of shape {shape} and type {dtype} in {byte_count} bytes")
+        wanted = f"an array of shape {shape} and type {dtype}"
+        raise ArchiveError(f"data has {byte_count} bytes, which is not the size of {wanted}")
     flat = np.frombuffer(data, dtype, offset=file.tell(), count=count)
     return flat.reshape(shape, order="F" if fortran else "C")
 
@@ -286,5 +289,7 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     with archive.open(info) as file:
         data = file.read(info.file_size + 1)
     if len(data) != info.file_size:
-        raise ArchiveError(f"member {info.filename} has another size than the archive's directory says")
+        raise ArchiveError(
+            f"member {info.filename} does not have the size that the archive's directory states"
+        )
     return data

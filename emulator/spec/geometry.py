@@ -148,7 +148,7 @@ class Geometry:
         require(fits, "campaign_words", "512..1048576, a multiple of 512")
         power = 1024 <= self.map_codes <= 1 << 20 and _power_of_two(self.map_codes)
         require(self.map_codes == 0 or power, "map_codes", "0, or a power of two, 1024..1048576")
-        groups, into = self.lane_groups, f"into multiples of 8 and readouts ({self.readouts})"
+        groups, into = self.lane_groups, f"into groups of a multiple of 8 and of readouts ({self.readouts})"
         fits = groups in (2, 4, 8) and self.lanes % (WORD_ROWS * groups) == 0
         divides = groups == 1 or (fits and self.lanes // groups % self.readouts == 0)
         require(divides, "lane_groups", f"1, or 2, 4 or 8 that divide lanes ({self.lanes}) {into}")

@@ -475,7 +475,7 @@ def _check(learning: Learning) -> None:
         require(of.inputs <= curve_max, f"{where}.inputs", of.inputs, f"at most {curve_max}")
         check_array(f"{where}.states", layer.states, shape, (np.int32, STATE_MIN, STATE_MAX))
         if layer.tuned is not None:
-            require(i < len(program.layers) - 1, f"{where}.tuned", "given", "none of the last layer")
+            require(i < len(program.layers) - 1, f"{where}.tuned", "given", "None for the last layer")
             _check_tuned(f"{where}.tuned", layer.tuned, of.outputs, len(program.curve_base))
         if layer.transfer is not None:
             _check_devices(f"{where}.transfer.devices", layer.transfer.devices)

@@ -47,9 +47,13 @@ class InputRange:
     def __post_init__(self) -> None:
         low, high = (np.atleast_1d(np.asarray(v, np.float64)) for v in (self.low, self.high))
         if low.ndim != 1 or low.shape != high.shape or not low.size:
-            raise MeaningError(f"input range is {low.shape} and {high.shape}; accepted: (K,) both, or (1,)")
+            raise MeaningError(
+                f"input range has low {low.shape} and high {high.shape}; accepted: both (K,), or both (1,)"
+            )
         if not (np.isfinite(low).all() and np.isfinite(high).all() and (high > low).all()):
-            raise MeaningError("input range: high is not above low; accepted: finite, high above low")
+            raise MeaningError(
+                "input range has a high that is not above its low; accepted: finite, each high above its low"
+            )
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
 
@@ -179,7 +183,7 @@ class Meaning:
         W)."""
         kind_named = kind_of(self.classes, shape)
         if self.task == TWO_CLASSES and shape[0] != 1:
-            raise MeaningError(f"task is {self.task} with {shape[0]} outputs; accepted: with one output")
+            raise MeaningError(f"task is {self.task} with {shape[0]} outputs; accepted: one output")
         if (
             kind_named
             and self.task

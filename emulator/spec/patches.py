@@ -47,14 +47,16 @@ class Patches:
             or min(sizes) < 1
             or min(self.padding) < 0
         ):
-            raise ProgramError(f"patches are {self}; accepted: positive sizes, padding from 0")
+            raise ProgramError(
+                f"patches are {self}; accepted: integers, sizes of at least 1, padding of at least 0"
+            )
         if self.shape[0] % self.groups:
             raise ProgramError(
                 f"groups are {self.groups}; accepted: a divisor of the {self.shape[0]} channels"
             )
         if min(self.grid) < 1:
             raise ProgramError(
-                f"kernel {self.kernel} does not fit a map of {self.shape[1:]}; accepted: smaller"
+                f"kernel {self.kernel} does not fit a map of {self.shape[1:]}; accepted: smaller kernels"
             )
 
     @classmethod

@@ -124,7 +124,7 @@ def _assemble(manifest: dict[str, Any], arrays: Arrays) -> Program:
     )
     for key, count in (("inputs", program.inputs), ("outputs", program.outputs)):
         if manifest[key] != count:
-            raise ProgramError(f"manifest {key} is {manifest[key]}; the steps say {count}")
+            raise ProgramError(f"manifest {key} is {manifest[key]}; accepted: {count}, as the steps have")
     return program
 
 

@@ -158,7 +158,7 @@ def kind_of(classes: Sequence[str], shape: Shape) -> str:
         return CLASSES
     if count == 2 and channels == 1:
         return TWO_CLASSES
-    also = "or 2, of one output with a threshold" if channels == 1 else "one per output"
+    also = "or 2 for one output with a threshold" if channels == 1 else "one per output"
     raise MeaningError(f"classes has {count} names; accepted: {channels}, {also}")
 
 

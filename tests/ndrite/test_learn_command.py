@@ -276,15 +276,15 @@ test_another_type_is_refused = refused(
         ("--held-out 3", "held_out is an option of own samples"),
         (
             "--threshold 3",
-            "threshold is 3; accepted with stochastic: none, as it belongs to tiki-taka, agad, res",
+            "threshold is 3; accepted with stochastic: not set, as only tiki-taka, agad, res",
         ),
         (
             "--rule agad --reference-error 0.1",
-            "reference_error is 0.1; accepted with agad: none, as it belongs to",
+            "reference_error is 0.1; accepted with agad: not set, as only",
         ),
-        ("--rule agad --tiles 3", "tiles is 3; accepted with agad: none, as it belongs to residual"),
+        ("--rule agad --tiles 3", "tiles is 3; accepted with agad: not set, as only residual"),
         ("--rule residual --tiles 1", "tiles is 1; accepted: 2..8"),
-        ("--gamma 0.5", "gamma is 0.5; accepted with stochastic: none, as it belongs to residual"),
+        ("--gamma 0.5", "gamma is 0.5; accepted with stochastic: not set, as only residual"),
         (
             "--rule residual --board sim:",
             "residual learning over tiles, which no board has; accepted: other",
@@ -294,7 +294,7 @@ test_another_type_is_refused = refused(
         ("--device ecram-linear-ysz --rule agad --threshold 1e5", "threshold is 100000; accepted: at most 1"),
         ("--chip wan2022 --bound 0.01", "bound is 0.01; accepted: on this chip from 0.047"),
         ("--epochs 99999999", "epochs is 99999999; accepted: at most 85899345"),
-        ("--rate 10", "rate over slots and step is 1.30719 pulses a code; accepted: below 1"),
+        ("--rate 10", "rate / (slots * step) is 1.30719 pulses per code; accepted: below 1"),
         ("--device one-sided.yaml", "ecram.gamma_down is 0.5; accepted: below twice the bound, -1e-06"),
     ],
 )

@@ -138,7 +138,7 @@ WIDTHS = "hidden is 'a'; accepted: widths such as 128 or 64,32, each 1..65536; 0
             "folder is away, but digits ships with ndrite; accepted: with fashion-mnist",
         ),
         (f"{OWN} --folder away", "folder and inputs exclude each other"),
-        (f"{DIGITS} --resume", ".x.npz.state: no such file; accepted: what an interrupted training left"),
+        (f"{DIGITS} --resume", ".x.npz.state: no such file, so nothing can be resumed"),
         ("train --data digits --resume", "resume needs output"),
         (f"{DIGITS} --inputs own.npy --labels labels.npy", "data and inputs exclude each other"),
         (f"{DIGITS} --side 8", "side is 8, inputs 64; accepted: own samples of side x side"),

@@ -348,7 +348,7 @@ def test_without_the_data_set_a_die_is_made_and_not_judged(monkeypatch: Any, tmp
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("die.npz", "the die of another program"),
+        ("die.npz", "this die belongs to another program"),
         ("network.npz", "the die is of another network"),
         ("samples.npy", "samples are uint8"),
     ],

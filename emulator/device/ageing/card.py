@@ -76,7 +76,9 @@ class AgeingFit:
         """Fit the same law to the rows ``kept`` and return its error on the rows ``left`` (rms, in ``unit``).
         Raises DatasetError if the law does not predict single rows or ``kept`` has too few of them."""
         if self.refit is None:
-            raise DatasetError(f"{self.model} predicts no single rows")
+            raise DatasetError(
+                f"model {self.model} has no error of held-out rows, as it does not predict single rows"
+            )
         return self.refit(kept, left)
 
 

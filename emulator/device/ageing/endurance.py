@@ -45,16 +45,16 @@ def fit_endurance(data: Measurements, model: str = "programming") -> AgeingFit:
         numbers = np.intersect1d(cycle[rows][up], cycle[rows][~up])
         if len(numbers) < 2 or len(numbers) != max(up.sum(), (~up).sum()):
             raise DatasetError(
-                f"{data.name}: device {name!r} has {up.sum()} reads up and {(~up).sum()} down, "
-                f"{len(numbers)} of "
-                "them at the same cycle; accepted: one of each at two cycles or more"
+                f"{data.name}: device {name!r} has {up.sum()} reads after pulses up and {(~up).sum()} after "
+                f"pulses down, which share {len(numbers)} cycles; accepted: one of each at every cycle, and "
+                "two cycles or more"
             )
         order = [np.argsort(cycle[rows][part], kind="stable") for part in (up, ~up)]
         window = value[rows][up][order[0]] - value[rows][~up][order[1]]
         if not window[0] > 0:
             raise DatasetError(
-                f"{data.name}: device {name!r} has a {quantity} up that is not above the one down at cycle "
-                f"{numbers[0]:g}; accepted: a window above 0 at first"
+                f"{data.name}: device {name!r} has no larger {quantity} after up than after down at its "
+                f"first cycle ({numbers[0]:g}); accepted: a window (up minus down) above 0 there"
             )
         failed = np.flatnonzero(window < LIMIT * window[0])
         last = int(failed[0]) if len(failed) else len(numbers)
@@ -65,12 +65,13 @@ def fit_endurance(data: Measurements, model: str = "programming") -> AgeingFit:
     if count < FAILED_MIN:
         raise DatasetError(
             f"{data.name}: {count} of {len(cells)} cells failed in {cycle.max():g} cycles, too few to "
-            f"tell the endurance; accepted: at least {FAILED_MIN}, by more cycles or more cells"
+            f"fit the endurance; accepted: at least {FAILED_MIN} (measure more cycles or more cells)"
         )
     if len(set(zip(low.tolist(), high.tolist(), strict=True))) < 3:
         raise DatasetError(
             f"{data.name}: cells failed between {low.min():g} and {high[failed_cells].max():g} cycles, "
-            "in fewer than three different gaps between reads; accepted: more reads there, to tell the spread"
+            "all within one or two intervals between reads; accepted: three intervals or more (read more "
+            "often)"
         )
     (middle, sigma), ends = _log_normal(np.log(low), np.log(high), count)
     median = math.exp(middle)

@@ -144,7 +144,7 @@ def _missed_lines(kept: Measurements, left: Measurements, power: bool) -> float:
     for name in left.devices:
         x, y = ((np.log(of.of(name)["time"]), of.of(name)["conductance"] * 1e6) for of in (kept, left))
         if len(x[0]) < 2:
-            raise DatasetError(f"device {name!r} has too few rows to hold any out")
+            raise DatasetError(f"device {name!r} has fewer than 2 rows after every fifth row is held out")
         seen, unseen = (np.log(of[1]) if power else of[1] for of in (x, y))
         errors.append(np.polyval(np.polyfit(x[0], seen, 1), y[0]) - unseen)
     return rms(*errors)
@@ -191,8 +191,8 @@ def _relaxation(data: Measurements, cells: list[Ints]) -> AgeingFit:
     if not np.isfinite(half).all() or 2 * half[0] > np.log(UNTOLD) or 2 * half[1] > REST_UNTOLD:
         raise DatasetError(
             f"{data.name}: states change by {fallen:.2g} of the range in {time.max():g} s, too little "
-            "beside their noise to tell time constant and rest; accepted: times of about the time "
-            "constant and more (hotter, with a column temperature_K), or more cells"
+            "compared with their noise to fit time constant and resting state; accepted: times up to the "
+            "time constant or longer (measure hotter, with a column temperature_K), or more cells"
         )
     tau, interval = scale * float(np.exp(p[0])), scale * np.exp(ends[:, 0])
     rest = float(np.clip(p[1], 0, 1))

@@ -48,7 +48,8 @@ def _linear(data: Measurements, cells: list[Ints], reference: float) -> AgeingFi
     at_reference = fit_lines(kelvin - reference, current, cells).intercepts
     if not (at_reference > 0).all():
         raise DatasetError(
-            f"{data.name}: a line through the currents is below 0 at {reference:g} K; accepted: peaks"
+            f"{data.name}: a line through a device's currents is not above 0 at {reference:g} K; "
+            "accepted: peak currents, which are above 0"
         )
     # Currents in percent of each device's current at the reference temperature, since devices differ in size.
     own = np.zeros_like(current)

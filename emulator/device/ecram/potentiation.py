@@ -168,8 +168,8 @@ def runs_of(data: Measurements) -> list[Run]:
         for way, count in moved.items():
             if count < PULSES_MIN:
                 raise DatasetError(
-                    f"{data.name}: device {name!r} has {count} pulses {'up' if way else 'down'} behind "
-                    f"another one; accepted: at least {PULSES_MIN} each way"
+                    f"{data.name}: device {name!r} has {count} pulses {'up' if way else 'down'} that "
+                    f"follow another one; accepted: at least {PULSES_MIN} each way"
                 )
     return runs
 

@@ -127,7 +127,7 @@ class Neuron:
             # Reject parameters without a peak here, and not in the middle of a compilation.
             _ = self.device.peak
         except PhysicsError as error:
-            raise ChipError(f"neuron.{error}; temperature_K is {self.temperature_K:g}") from None
+            raise ChipError(f"neuron.{error} (at temperature_K = {self.temperature_K:g})") from None
 
     @property
     def device(self) -> NdrModel:

@@ -85,7 +85,9 @@ def fit_rram(data: Measurements) -> RramFit:
             "cells drift"
         )
     require(not (target < 0).any(), "target conductance", f"{target.min():g} uS", "0 or more", DatasetError)
-    require(target.max() > 0, "every target conductance", 0, "targets over the cell's range", DatasetError)
+    require(
+        target.max() > 0, "every target conductance", 0, "targets spread over the cell's range", DatasetError
+    )
     read = "0 or more (read noise may put it slightly below)"
     require(
         conductance.min() >= -0.05 * target.max(),

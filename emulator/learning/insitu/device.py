@@ -61,7 +61,7 @@ def place_of(law: LinearStep | StepTable) -> Place:
         bool(total.any()),
         "largest step",
         0,
-        "above 0, as a device that never moves has no place",
+        "above 0, as a device that never moves has no states to count",
         CompileError,
     )
     moves = total > 0

@@ -199,7 +199,7 @@ def rate_and_shift(probability: float, most: int) -> tuple[int, int]:
     if not probability:
         return 0, 0
     shift = min(most, math.floor(math.log2(RATE_MAX / (probability * PROBABILITY_ONE))))
-    require(shift >= 0, "rate over slots and step", f"{probability:g} pulses a code", "below 1", CompileError)
+    require(shift >= 0, "rate / (slots * step)", f"{probability:g} pulses per code", "below 1", CompileError)
     return min(RATE_MAX, round(probability * PROBABILITY_ONE * 2.0**shift)), shift
 
 

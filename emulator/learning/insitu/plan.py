@@ -152,7 +152,7 @@ class Prepared:
         another network or start."""
         for name in ("widths", "activation", "start", "seed"):
             value, kept = getattr(plan, name), getattr(self.plan, name)
-            require(value == kept, name, value, f"{kept}, as prepared", CompileError)
+            require(value == kept, name, value, f"{kept}, the value it was prepared with", CompileError)
         return _prepared(plan, self.start, law, spread, self.meaning)
 
     def network(self, states: list[Array]) -> Network:

@@ -50,7 +50,7 @@ def fields_of_rule(rule: str, **given: float | None) -> dict[str, Any]:
     for name, value in given.items():
         if value and rule not in OF_RULES[name]:
             owners = ", ".join(OF_RULES[name])
-            raise CompileError(f"{name} is {value:g}; accepted with {rule}: none, as it belongs to {owners}")
+            raise CompileError(f"{name} is {value:g}; accepted with {rule}: not set, as only {owners} use it")
     return {name: given.get(name) or of[rule] for name, of in OF_RULES.items() if rule in of}
 
 

@@ -188,7 +188,7 @@ def run_job(
     if not resume:
         state.unlink(missing_ok=True)
     elif not state.exists():
-        raise EmulatorError(f"{state}: no such file; accepted: what an interrupted training left behind")
+        raise EmulatorError(f"{state}: no such file, so nothing can be resumed; train again without resume")
     if not state.exists():
         unfinished.unlink(missing_ok=True)
     torch.manual_seed(job.seed)

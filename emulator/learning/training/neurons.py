@@ -338,7 +338,9 @@ def make_neuron(
     EmulatorError when ``height`` is given for neurons that have none."""
     if not kind.startswith("ndr"):
         if height is not None:
-            raise EmulatorError(f"height is {height} with neuron {kind!r}; accepted: with the ndr kinds")
+            raise EmulatorError(
+                f"height is {height} with neuron {kind!r}; accepted: not set, or the ndr kinds"
+            )
         return MonotonicNeuron(outputs, view, kind=kind, normalise=normalise)
     shared, trainable = kind == "ndr-shared", kind != "ndr-fixed"
     return NdrNeuron(outputs, view, normalise=normalise, shared=shared, trainable=trainable, height=height)

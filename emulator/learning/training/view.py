@@ -18,7 +18,7 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "torch":
         raise
-    raise MissingExtraError("this needs PyTorch: pip install 'ndrite[train]'") from None
+    raise MissingExtraError("this part of ndrite needs PyTorch: pip install 'ndrite[train]'") from None
 
 Tensor = torch.Tensor
 

@@ -42,7 +42,8 @@ class Learner:
         program = tunable.base
         if not network.is_chain:
             raise CompileError(
-                f"network {network.name!r} is not a chain of full layers; accepted without one: perturb"
+                f"network {network.name!r} is not a chain of full layers; accepted: a chain, or method "
+                f"perturb"
             )
         self.network = network
         self.tunable = tunable

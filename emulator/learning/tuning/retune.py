@@ -88,7 +88,8 @@ class Tunable:
         require(tunes, field, repr(ecram.tunes), some, CompileError)
         if ecram.tunes in SHAPES:
             raise CompileError(
-                f"{field} is {ecram.tunes!r}; accepted for pulses in the loop: peak voltages and currents"
+                f"{field} is {ecram.tunes!r}; accepted for tuning by pulses: peak_voltage, peak_current, "
+                f"each, both"
             )
         self.layers = tuple(i for i, states in enumerate(die.states) if states is not None)
         if not self.layers:

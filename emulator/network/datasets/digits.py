@@ -26,7 +26,9 @@ def digits() -> tuple[Codes, Codes, Codes, Codes]:
     images = read_idx(folder / "images-idx3-ubyte.gz", dimensions=3)
     labels = read_idx(folder / "labels-idx1-ubyte.gz", dimensions=1)
     if images.shape != (COUNT, SIDE, SIDE) or labels.shape != (COUNT,):
-        raise DatasetError(f"{folder}: sizes are {images.shape} and {labels.shape}; accepted: {COUNT} digits")
+        raise DatasetError(
+            f"{folder}: images have shape {images.shape}, labels {labels.shape}; accepted: {COUNT} of each"
+        )
     grey = np.rint(images.reshape(COUNT, -1).astype(np.float64) * (255 / GREY_MAX)).astype(np.uint8)
     return grey[:-TEST], labels[:-TEST], grey[-TEST:], labels[-TEST:]
 

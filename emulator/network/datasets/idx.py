@@ -83,7 +83,9 @@ def original(folder: Path, stem: str, count: int, missing: str) -> tuple[Codes, 
             f"{folder}: {stem} images have sizes {images.shape}; accepted: {(count, SIDE, SIDE)}"
         )
     if labels.shape != (count,):
-        raise DatasetError(f"{where}: sizes are {labels.shape}; accepted: {(count,)}")
+        raise DatasetError(
+            f"{where}: has labels of shape {labels.shape}; accepted: {(count,)}, one for each image"
+        )
     require(labels.max() < CLASSES, f"{where}: a label", labels.max(), f"0..{CLASSES - 1}", DatasetError)
     return images.reshape(count, SIDE * SIDE), labels
 

@@ -99,7 +99,9 @@ class Call:
         """Return the outputs of a node whose operands are all constants (constant folding). Their size is
         checked before they are computed."""
         if any(a.HasField("g") or a.graphs for a in self.node.attribute):
-            raise self.refused("it acts on constants only; compute them when exporting")
+            raise self.refused(
+                "it computes constants with a subgraph; compute them before exporting the model"
+            )
         constants = {s: k for s, k in zip(self.node.input, self.known, strict=True) if s and k is not None}
         element_count = self._elements(constants)
         if element_count > FOLDED_MAX:
@@ -185,7 +187,7 @@ def moved_places(call: Call) -> list[Array]:
     computed."""
     value = call.values[0]
     if value is None or len(call.computed) > 1:
-        raise call.refused("it picks by the data; use constant numbers and shapes")
+        raise call.refused("its indices or shapes are computed from the input; use constants")
     constants = {s: k for s, k in zip(call.node.input, call.known, strict=True) if s and k is not None}
     return call.evaluated({**constants, call.node.input[0]: value.places})
 
@@ -198,8 +200,8 @@ def _placed(call: Call, value: Value, places: Any) -> Value:
     moved = value.moved(places, call.name)
     if moved is None or moved.axis is None:
         raise call.refused(
-            f"it makes {places.shape} of {value.places.shape}, samples among them; move whole channels or "
-            "features, or take the last call of a sequence"
+            f"it moves shape {value.places.shape} to {places.shape} and mixes samples with other axes; move "
+            "whole channels or features, or take the last time step of a sequence"
         )
     shaped = call.kind in SHAPING and value.is_raw and value.in_order and moved.in_order
     return raw_input(moved.own, len(places)) if shaped and len(moved.own) in (2, 3) else moved
@@ -209,7 +211,9 @@ def concatenate(call: Call) -> Value:
     """Import a concatenation: channels are joined, whichever axis the model uses for them."""
     axis, values = int(call.a.get("axis", 0)), call.computed
     if len(values) != len(call.known):
-        raise call.refused("it joins values with constants; use values of the model's data")
+        raise call.refused(
+            "it joins computed values with constants; join only values computed from the input"
+        )
     for value in values:
         value.check_open()
     if len({v.op.shape[1:] for v in values}) > 1:
@@ -217,7 +221,10 @@ def concatenate(call: Call) -> Value:
     values = [v.settled() for v in values]
     if len({(v.op.shape[1:], v.calls, v.at) for v in values}) > 1:
         shapes = ", ".join(str(v.own) for v in values)
-        raise call.refused(f"of {shapes} along axis {axis}; join maps of one height and width")
+        raise call.refused(
+            f"it joins shapes {shapes} along axis {axis}; join channels of maps with the same height and "
+            f"width"
+        )
     op, places, start = view(call.name, *(v.op for v in values)), [], 0
     for value in values:
         number = value.places // value.size * (op.shape[0] * value.area)
@@ -251,7 +258,7 @@ def join(call: Call, a: Value, b: Value, function: Callable[[Any, Any], Any]) ->
 
         return replace(a, places=places[0], node=call.name, label=label, function=both, line=None)
     if not np.array_equal(places[0] // a.size, places[1] // b.size):
-        raise call.refused("it joins different calls of a sequence; use a recurrent layer")
+        raise call.refused("it joins values of different time steps of a sequence; use a recurrent layer")
     factors = {np.add: 1.0, np.subtract: -1.0}
     if function not in (*factors, np.multiply):
         raise call.refused("it joins two branches; use their sum, difference, product, larger or smaller")
@@ -304,7 +311,7 @@ def with_constant(call: Call, value: Value, constant: npt.ArrayLike, operation: 
     c = np.asarray(constant, np.float64)
     if operation == "rdiv":
         if c.size != 1:
-            raise call.refused("divide by constants only")
+            raise call.refused("it divides constants by a computed value; divide by constants only")
         number = float(c.reshape(-1)[0])
         return value.apply(call.name, f"{number:g}/{{}}", lambda z: number / z)
     ones_c, none = np.ones_like(c), np.zeros_like(c)

@@ -71,11 +71,16 @@ def check_cell(call: Call) -> None:
     activations = a.get("activations", USUAL[kind] * directions)
     usual = (USUAL[kind], ["Relu"]) if kind == "RNN" else (USUAL[kind],)
     if activations not in [list(u) * directions for u in usual] or a.get("clip") or a.get("input_forget"):
-        raise call.refused("use its usual activations, without clip and input_forget")
+        raise call.refused(
+            "its activations are not the defaults, or it has clip or input_forget; use the defaults"
+        )
     if call.optional(4) is not None or call.values[0] is None or len(call.computed) > 1:
-        raise call.refused("use sequences of one length, and constant weights and first states")
+        raise call.refused(
+            "its sequence lengths, weights or initial states are computed; use constants and sequences of "
+            "one length"
+        )
     if kind == "LSTM" and call.optional(7) is not None:
-        raise call.refused("use it without peepholes")
+        raise call.refused("it has peephole weights; use an LSTM without them")
 
 
 def _layer(call: Call) -> list[Any]:
@@ -177,7 +182,7 @@ def start_of(call: Call, index: int) -> float:
     if first is None:
         return 0.0
     if not first.size or np.ptp(first) > 0:
-        raise call.refused("its first state differs by unit; begin with zeros")
+        raise call.refused("its initial state is not the same number in all units; use zeros")
     return float(first.reshape(-1)[0])
 
 
@@ -192,7 +197,10 @@ def _scaler(call: Call) -> Value:
 def _classifier(call: Call) -> list[Any]:
     """Import an ONNX-ML classifier. The network computes its second output, the scores; its first output, the
     label, is not supported."""
-    return [call.refused("take the scores, not the label"), _scores(call)]
+    return [
+        call.refused("its output label is not computed on the chip; take its output of scores"),
+        _scores(call),
+    ]
 
 
 def _scores(call: Call) -> Value:
@@ -355,7 +363,11 @@ def prepared(proto: Any) -> Any:
     for node in (n for n in model.graph.node if n.domain in QONNX and n.op_type == "Quant"):
         a = {"signed": 1, "narrow": 0} | {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         if a.pop("rounding_mode", b"ROUND") != b"ROUND":
-            raise UnsupportedNodeError(node.name or node.output[0], "Quant", "use rounding to the nearest")
+            raise UnsupportedNodeError(
+                node.name or node.output[0],
+                "Quant",
+                "its rounding_mode is not ROUND; use ROUND, to the nearest",
+            )
         del node.attribute[:]
         node.attribute.extend(onnx.helper.make_attribute(name, a[name]) for name in ("signed", "narrow"))
     foreign = [(f.domain, f.name) for f in model.functions if f.domain != DOMAIN]
@@ -366,7 +378,9 @@ def _devices(call: Call) -> Value:
     """Import NDR neurons, one device per channel."""
     value = call.value if call.value.counts(1) else call.value.vector(call.name)
     if value is None:
-        raise call.refused(f"on values of {call.value.own}; use it on channels (n, C, ..)")
+        raise call.refused(
+            f"its input has shape {call.value.own} per sample; use an input with channels, (n, C, ..)"
+        )
     value = value.settled()
     channels = value.op.shape[0]
     peak, height = (

@@ -140,7 +140,9 @@ def _values(function: Function, z: Floats) -> Floats:
     y = _at(function, z)
     if y.shape != z.shape or not np.isfinite(y).all():
         raise UnsupportedNodeError(
-            function.node, function.label, "it is not finite on the values it meets; keep them in its domain"
+            function.node,
+            function.label,
+            "it is infinite or undefined at values that reach it; keep its inputs within its domain",
         )
     return y
 

@@ -27,7 +27,8 @@ def standard(call: Call) -> Value:
             if value.own == (c, h, w) or (value.own == (c, w) and h == 1):
                 return value.settled()
     raise call.refused(
-        f"of {call.value.own}; use maps of one call (channel, row, column), the input's shape given"
+        f"its input has shape {call.value.own} per sample; use maps (channel, row, column) of one time "
+        "step, and state the shape of the model's input"
     )
 
 
@@ -69,7 +70,9 @@ def prelu(call: Call) -> Value:
     value, (a,) = of_channels(call, value, slopes)
     axis = next((i for i in range(value.places.ndim) if value.counts(i)), None)
     if axis is None:
-        raise call.refused("its channels are on no axis of their own; use one slope, or one a channel")
+        raise call.refused(
+            "its slopes belong to no single axis; use one slope for all values, or one per channel"
+        )
     eye = np.eye(a.size)
     halves = mixed(call, value, axis, np.hstack([eye, -eye])).apply(
         call.name, "relu({})", lambda z: np.maximum(z, 0.0)
@@ -80,7 +83,7 @@ def prelu(call: Call) -> Value:
 def _gemm(call: Call) -> Value:
     a = call.a
     if a.get("transA", 0):
-        raise call.refused("use transA = 0")
+        raise call.refused("its attribute transA is not 0; use transA = 0")
     w, beta = call.constant(1) * a.get("alpha", 1.0), a.get("beta", 1.0)
     bias, computed = call.optional(2), call.values[2] if len(call.values) > 2 else None
     if call.values[0] is None:
@@ -128,7 +131,7 @@ def _pooling(call: Call) -> Value:
         axes = zip(sizes, around, patches.kernel, patches.dilation, patches.stride, strict=True)
         if any((size + pad - d * (k - 1) - 1) % s for size, pad, k, d, s in axes):
             raise call.refused(
-                "ceil_mode adds a window at the edge; use ceil_mode=False, and pad what it needs"
+                "its ceil_mode adds a window at the edge; use ceil_mode=False, and pad the map instead"
             )
     inside = not call.a.get("count_include_pad", 0)
     return value.laid(pool(call.name, value.op, _largest_or_average(call), patches, inside=inside))
@@ -192,7 +195,7 @@ def _whole(call: Call, value: Value, axes: list[int] | None = None, *, keep: boo
         part = part.take([0], a)
     sizes = [value.places.shape[a] for a in axes]
     if int(np.prod(sizes)) != value.area or (part // value.area != value.places // value.area).any():
-        raise call.refused(f"over axes {axes} of {value.own}; use it over all rows and columns of a map")
+        raise call.refused(f"it covers axes {axes} of {value.own}; use it over all rows and columns of a map")
     patches = Patches(shape=value.op.shape, kernel=value.op.shape[1:], stride=value.op.shape[1:])
     places = part // value.area if keep else (part // value.area).squeeze(tuple(axes))
     return value.then(pool(call.name, value.op, _largest_or_average(call), patches), places)
@@ -228,7 +231,9 @@ def _pad(call: Call) -> Value:
     if pads is not None and axes is not None:
         places = [a % rank for a in axes]
         if len(pads) != 2 * len(places) or len(set(places)) != len(places):
-            raise call.refused("use two pads for each of its axes")
+            raise call.refused(
+                "its number of pads is not twice the number of its axes; use two pads for each axis"
+            )
         ends_of = dict(zip(places, zip(pads[: len(places)], pads[len(places) :], strict=True), strict=True))
         pads = [ends_of.get(i, (0, 0))[end] for end in (0, 1) for i in range(rank)]
     number = call.optional(2)
@@ -264,7 +269,10 @@ def _resize(call: Call) -> Value:
     by_integers = len(times) == len(axes) and all(f >= 1 and f == int(f) for f in by.values())
     turned_ends = call.a.get("coordinate_transformation_mode") == "align_corners"
     if call.a.get("mode", "nearest") != "nearest" or not by_integers or turned_ends or by.get(1, 1) != 1:
-        raise call.refused("use mode nearest, and whole numbers of times as many rows and columns")
+        raise call.refused(
+            "it does not repeat rows and columns a whole number of times; use mode nearest with integer "
+            "factors"
+        )
     block = (int(by.get(2, 1)) if rank == 4 else 1, int(by.get(rank - 1, 1)))
     patches = Patches(shape=value.op.shape, kernel=(1, 1))
     return value.laid(pool(call.name, value.op, "max", patches, block=block))
@@ -375,7 +383,9 @@ def _cast(call: Call) -> Value:
         return call.value.apply(call.name, "({} != 0)", lambda z: (z != 0).astype(np.float64))
     if to in (TensorProto.INT8, TensorProto.INT16, TensorProto.INT32, TensorProto.INT64):
         return call.value.apply(call.name, "trunc({})", np.trunc)
-    raise call.refused("cast to floats, signed whole numbers or truth values")
+    raise call.refused(
+        "its target type is not supported; accepted: casts to floats, signed integers or booleans"
+    )
 
 
 def _quantised(call: Call) -> Value:
@@ -384,7 +394,9 @@ def _quantised(call: Call) -> Value:
     scale, zero = call.constant(1), call.optional(2)
     zero = np.zeros(1, np.uint8) if zero is None else zero
     if scale.size != 1 or zero.size != 1 or zero.dtype.name not in CODES:
-        raise call.refused("use one scale and zero point for all of a tensor, of 8 or 16 bits")
+        raise call.refused(
+            "its scale or zero point varies, or is not of 8 or 16 bits; use one of each for the whole tensor"
+        )
     step, offset = float(scale.reshape(-1)[0]), int(zero.reshape(-1)[0])
     low, high = ((code - offset) * step for code in CODES[zero.dtype.name])
 

@@ -91,8 +91,8 @@ def load_torch(path: Path) -> Any:
         ) from None
     if not isinstance(module, nn.Module):
         raise NetworkError(
-            f"{path}: holds {type(module).__name__}; accepted: a module, torch.save(model, path), not a "
-            f"state_dict"
+            f"{path}: contains a {type(module).__name__}; accepted: a module, as torch.save(model, path) "
+            "writes it, and not a state_dict"
         )
     return module
 
@@ -211,14 +211,16 @@ def of_estimator(estimator: Any) -> Original:
     converter = extra("skl2onnx", "importing a scikit-learn model needs skl2onnx", "sklearn")
     width = getattr(estimator, "n_features_in_", None)
     if width is None:
-        raise NetworkError(f"model is a {type(estimator).__name__} that is not fitted; accepted: fitted ones")
+        raise NetworkError(
+            f"model is a {type(estimator).__name__} that is not fitted; accepted: fitted estimators"
+        )
     classes, single = np.asarray(getattr(estimator, "classes_", ())), np.zeros((1, width), np.float32)
     several = len(classes) > 0 and np.ndim(estimator.predict(single)) > 1
     if several and np.shape(_probabilities(estimator, single)) != (1, len(classes)):
         raise UnsupportedNodeError(
             type(estimator).__name__,
             "estimator",
-            "its labels have no probability each; use MLPClassifier, or train it on one label per sample",
+            "it has no probability for each label; use MLPClassifier, or train it on one label per sample",
         )
     if classes.dtype.kind == "f" and (classes % 1 == 0).all():
         classes = classes.astype(np.int64)

@@ -212,7 +212,7 @@ class Proof:
                 "output",
                 self.read.name,
                 "the exported graph gives other values than the model itself; export the model to ONNX by "
-                "hand, and check what of it depends on the data",
+                "hand, and check which parts of it depend on the data",
             )
 
     def _check_alone(self, x: Floats) -> None:

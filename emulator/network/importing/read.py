@@ -274,7 +274,7 @@ def _original(model: Any, path: Path | None, shape: OwnShape | None, samples: Fl
     if hasattr(model, "named_modules"):
         shape = shape or _sample_shape(model, samples)
         if shape is None:
-            raise NetworkError("the input's shape does not follow from the model; give it (input_shape)")
+            raise NetworkError("the model does not determine its input's shape; state it as input_shape")
         if samples is not None and samples[0].size == int(np.prod(shape)):
             return originals.of_module(model, shape, samples.reshape(-1, *shape))
         return originals.of_module(model, shape, None)

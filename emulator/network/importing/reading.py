@@ -105,7 +105,7 @@ class Reading:
         self.own_shape = shape or _sample_shape(source, calls_first=self.calls_first)
         if sequence and len(self.own_shape) != 2:
             raise NetworkError(
-                f"samples have shape {self.own_shape}; accepted: (calls, features), of a sequence"
+                f"samples have shape {self.own_shape}; accepted: (time steps, features), as for any sequence"
             )
         samples = (dims[int(self.calls_first)] if dims else 0) or SAMPLES
         in_calls = bool(sequence) and not runs_backwards(self._proto)
@@ -240,7 +240,7 @@ def _normalised(call: Call) -> Value:
     other_sizes = [size for i, size in enumerate(shape) if i not in (0, axis)]
     if value.axis != 0 or axis == 0 or any(size > 1 for size in other_sizes):
         raise call.refused(
-            f"over axis {axis} of {value.own}; use it over all outputs, as the model's last node"
+            f"it normalises axis {axis} of {value.own}; use it over all outputs, as the model's last node"
         )
     positive = value.left_out is not None and bool(value.left_out.after or value.left_out.kind == "Softmax")
     norm = call.a.get("norm", "MAX") if call.kind == "Normalizer" else ""
@@ -263,7 +263,7 @@ def _sample_shape(value: Any, *, calls_first: bool) -> OwnShape:
     sample_sizes = [size for i, size in enumerate(sizes) if i != int(calls_first)]
     if not sample_sizes or any(s <= 0 for s in sample_sizes):
         raise NetworkError(
-            f"input {value.name!r} has shape {sizes} (0: open); give the shape of one sample (--input-shape)"
+            f"input {value.name!r} has shape {sizes}, 0 for open; state the shape of a sample (--input-shape)"
         )
     return tuple(sample_sizes)
 
@@ -274,11 +274,11 @@ def _finished(value: Value, memories: Memories) -> tuple[Graph, Value]:
     where = ("output", "output")
     if value.at is None:
         raise UnsupportedNodeError(
-            *where, "it is of every call; take the last one, out[:, -1], and Linear after it"
+            *where, "it has values of every time step; take the last one, out[:, -1], and put Linear after it"
         )
     if value.at != value.calls - 1:
         raise UnsupportedNodeError(
-            *where, f"it is of call {value.at}; accepted: the last one, {value.calls - 1}"
+            *where, f"it belongs to time step {value.at}; accepted: the last one, {value.calls - 1}"
         )
     value = value.vector("output") or value.settled()
     used: Memories = []
@@ -294,6 +294,6 @@ def _finished(value: Value, memories: Memories) -> tuple[Graph, Value]:
         raise UnsupportedNodeError(*where, "it does not depend on the input")
     if len(inputs) > 1:
         raise UnsupportedNodeError(
-            "input", "input", "it is read in two shapes; give it the shape that its layers see"
+            "input", "input", "it is read in two shapes; pass it in the shape that its layers expect"
         )
     return Graph(inputs[0], value.op, tuple(used), value.calls), value

@@ -87,7 +87,9 @@ class Scaling(PerOp):
         graph, views, output = self._graph, self._views, self._graph.output
         c, h, w = graph.input.shape
         if inputs.low.size > 1 and (h, w) != (1, 1):
-            raise NetworkError(f"input range has {inputs.low.size} entries; accepted: 1, for maps")
+            raise NetworkError(
+                f"input range has {inputs.low.size} entries; accepted: 1, as the inputs are maps"
+            )
         views[graph.input] = view_of([(c, h, w)]).affine(np.where(still, 0.0, inputs.span), inputs.low)
         for number, (memory, op) in enumerate(graph.memories):
             views[memory] = View.of_map(1 + number, memory.shape, self._stretch(op).span)
@@ -183,7 +185,9 @@ class Scaling(PerOp):
         zero = (total - span.low) / span.width
         if not -1 / INPUT_MAX < zero < 1 + 1 / INPUT_MAX:
             raise UnsupportedNodeError(
-                op.name, "sum", "its operands are never near 0; put a BatchNorm or a Linear layer before it"
+                op.name,
+                "sum",
+                "its operands are never near 0; put a BatchNorm or a Linear layer before it",
             )
         node_made = Gate(tuple(terms), float(np.clip(zero, 0.0, 1.0)))
         return self._with(op, Made(node_made, op.name, stretch))
@@ -281,7 +285,9 @@ class Scaling(PerOp):
         weights, bias = _on_codes(node, x, patches)
         pad = x.zero if any(patches.padding) else 0.0
         if pad is None:
-            raise NetworkError(f"node {name!r}: its border of zeros is no code of what it pads")
+            raise NetworkError(
+                f"node {name!r} pads with zeros, but 0 is outside its input's range; accepted: ranges with 0"
+            )
         skip, weight = None, None
         if second is not None and node.skip_weight is not None:
             factor = node.skip_weight.astype(np.float64)

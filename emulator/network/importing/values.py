@@ -135,7 +135,7 @@ class Value:
             raise UnsupportedNodeError(
                 self.left_out.node,
                 self.left_out.kind,
-                "only the output may go through it; use another activation, or run softmax and attention on "
+                "it is not at the model's output; use another activation, or run softmax and attention on "
                 "the host between two networks",
             )
 

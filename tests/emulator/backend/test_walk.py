@@ -232,7 +232,7 @@ PLACES = steps_on((4, 2, 2), full(4, 2, 0, **seen(4, 2, 2), fires=False))
         (WIDE, {"map_codes": 0, "overlap": False}, "it is not a chain of full layers; accepted .*: chains"),
         (WIDE, {"layers": 2, "columns": 512}, r"number of layers is \d+; at most 2"),
         (WIDE, {"overlap": False}, "map_codes is 2048; accepted without overlap: 0"),
-        (WIDE, {"map_codes": 1024}, "codes of its maps are 1[0-9]{3}; at most 1024"),
+        (WIDE, {"map_codes": 1024}, "its maps need 1[0-9]{3} codes of memory; accepted: at most 1024"),
         (WIDE, {"packet_bytes": 256, "max_inputs": 64}, "a sample has 300 codes; accepted .*: at most 256"),
         (GATED, {"map_codes": 1 << 20, "packet_bytes": 4096, "max_outputs": 32}, "has 69632 codes; .* 65535"),
         (PLACES, {}, r"the result is sums at 4 positions; accepted .*: sums at one"),

@@ -127,7 +127,9 @@ def test_a_tuned_die_has_the_curves_of_its_states_and_is_otherwise_the_same() ->
     again = program_of(tuned, program)
     np.testing.assert_array_equal(again.layers[0].weights, program.layers[0].weights)
     assert not np.array_equal(outputs(again), outputs(program))
-    with pytest.raises(CompileError, match="states are of 1 parts; accepted: 2 arrays and 0 tables"):
+    with pytest.raises(
+        CompileError, match="states has 1 entries; accepted: one for each of 2 arrays and 0 tables"
+    ):
         die.tuned([top])
     with pytest.raises(CompileError, match="part 1 has no ECRAM"):
         die.tuned([None, top])

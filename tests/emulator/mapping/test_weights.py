@@ -102,10 +102,14 @@ LOUD = changed(WAN, readout={"output_noise_lsb": 16.0})
 RANGES = AdcRange(np.array([1], np.uint16), np.zeros(1, np.int16), 12, 0.0)
 test_what_no_register_holds_is_refused = refused(
     CompileError,
-    (scale_and_shift, np.array([1.0, 1e-6]), r"scales of a layer are 1e-06\.\.1; accepted: a ratio below"),
+    (
+        scale_and_shift,
+        np.array([1.0, 1e-6]),
+        r"scales of a layer are 1e-06\.\.1; accepted: largest over smallest",
+    ),
     *((scale_and_shift, np.array([1.0, v]), "scale is .*; accepted: finite") for v in (np.inf, np.nan)),
     *((int32, "bias", np.array([0.0, v]), r"bias reaches .* below 2\^30") for v in (2**30, -(2**30), np.nan)),
-    (cell_noise, NOISY, SMALL, r"read noise is 16\.00 codes an effective weight; accepted: below"),
+    (cell_noise, NOISY, SMALL, r"read noise is 16\.00 codes per effective weight; accepted: below"),
     (output_noise, LOUD, RANGES, "output noise is 65536 accumulator units; accepted: at most 65535"),
 )
 

@@ -116,4 +116,6 @@ def test_a_board_that_does_not_exist_and_one_too_small(board: str, error: Any, s
 def test_without_torch_the_extra_is_named() -> None:
     code = "import sys; sys.modules['torch'] = None; import ndrite; ndrite.analog"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stderr.endswith("MissingExtraError: this needs PyTorch: pip install 'ndrite[train]'\n")
+    assert done.stderr.endswith(
+        "MissingExtraError: this part of ndrite needs PyTorch: pip install 'ndrite[train]'\n"
+    )

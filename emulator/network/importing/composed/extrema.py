@@ -24,7 +24,7 @@ def extremum(call: Call) -> Value | None:
             return of_one_operator
     numbers = [constant for constant in call.known if constant is not None]
     if any(number.size != 1 for number in numbers):
-        raise call.refused("a constant of it differs by place; use numbers")
+        raise call.refused("one of its constants is an array; use single numbers")
     function, label = BINARY[call.kind], call.kind.lower()
     result, *operands = call.computed
     for operand in operands:

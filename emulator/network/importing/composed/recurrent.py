@@ -33,10 +33,10 @@ def written_out(call: Call) -> list[Any] | None:
     check_cell(call)
     if len(by_time) > CALLS_MAX:
         raise call.refused(
-            f"it has {len(by_time)} calls of cells of their own; accepted: at most {CALLS_MAX}"
+            f"its sequence has {len(by_time)} time steps, and is unrolled; accepted: at most {CALLS_MAX}"
         )
     if any(start_of(call, i) for i in (5, 6) if i < 6 or call.kind == "LSTM"):
-        raise call.refused("its first state is not 0; begin with zeros")
+        raise call.refused("its initial state is not 0; use an initial state of zeros")
     calls = range(len(by_time))
     orders = [calls] * (direction != "reverse") + [calls[::-1]] * (direction != "forward")
     if len(orders) != len(call.constant(1)):

@@ -109,7 +109,7 @@ APART = [
     ({"neuron": ESAKI, "ecram": VALLEY | {"shape_low_factor": 0.1}}, r"shape_low_factor is .* is 0\.05"),
     (
         {"neuron": NARROWS, "conditions": {"temperature_K": 900}},
-        "excess_current_A is .*; temperature_K is 900",
+        "excess_current_A is .* \\(at temperature_K = 900",
     ),
     ({"wires": {}}, "wires is not a field"),
     ({"card": "measured"}, "card is 'measured'; accepted: a mapping of data, conditions, licence, error"),

@@ -113,10 +113,10 @@ FLAT = "".join(f"{n},5,{way}\n" for way in ("up", "down") for n in range(9))
         (HEAD, r"x.csv: holds 1 rows; accepted: a header and"),
         ("conductance_uS,direction\n1,up\n", r"x.csv: no column for pulse; accepted: a header like pulse"),
         ("pulse,conductance_uS\n1,2\n", r"x.csv: no column for direction; accepted: a header like direction"),
-        ("pulse,direction\n1,up\n", r"x.csv: no column for conductance or current; accepted: one"),
+        ("pulse,direction\n1,up\n", r"x.csv: no column for conductance or current; accepted: exactly one"),
         (
             "pulse,direction,conductance_S,current_A\n1,up,2,3\n",
-            r"x.csv: columns for conductance and current; accepted: one, a header",
+            r"x.csv: columns for conductance and current; accepted: exactly one such column",
         ),
         (
             HEAD + "1,2,sideways\n",
@@ -135,7 +135,7 @@ FLAT = "".join(f"{n},5,{way}\n" for way in ("up", "down") for n in range(9))
         ("pulse,current_A,direction,volts\n1,2,up,3\n", r"x.csv: column 'volts' is none of pulse, direction"),
         (
             HEAD + UP,
-            r"x.csv: device 'all' has 0 pulses down behind another one; accepted: at least 8",
+            r"x.csv: device 'all' has 0 pulses down that follow another one; accepted: at least 8",
         ),
         (HEAD + UP + "5,3,up\n" + DOWN, r"x.csv: line 14: pulse is 5 for the second time in a run of device"),
         (

@@ -110,7 +110,7 @@ test_files_that_cannot_be_read_say_why = refused(
     (read, "voltage_V,current_A,current_uA\n1,2,3\n", "2 columns for current [(]current_A, current_uA[)]"),
     (read, "voltage_V,a,a\n1,2,3\n", {"current": "a:A"}, "2 columns 'a'; accepted: a name of one column"),
     (read, "voltage_V,current_A\n0,1,2,5\n", "line 2 has 4 columns; accepted: 2..2"),
-    (read, 'voltage_V,current_A\n0.1,"1,234"\n', "current is '1,234', a thousand or a decimal comma"),
+    (read, 'voltage_V,current_A\n0.1,"1,234"\n', "current is '1,234', whose comma may separate thousands"),
     (read, "voltage_V,current_A\n1,two\n", "line 2: current is 'two'; accepted: a finite number"),
     (read, "voltage_V,current_A\n1,inf\n", "line 2: current is 'inf'"),
     (read, "voltage_V,current_A\n# nothing\n", "holds 1 rows"),

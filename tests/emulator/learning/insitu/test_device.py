@@ -108,7 +108,7 @@ def test_a_start_that_is_taken_up_again_is_the_one_prepared() -> None:
         np.testing.assert_array_equal(a.devices.step, b.devices.step)
         assert a.devices.slope_up == b.devices.slope_up
         assert a.column_rate == b.column_rate
-    with pytest.raises(CompileError, match="seed is 5; accepted: 4, as prepared"):
+    with pytest.raises(CompileError, match="seed is 5; accepted: 4, the value it was prepared with"):
         again.again(replace(other, seed=5), LINEAR, spread)
 
 

@@ -64,12 +64,16 @@ def test_a_board_s_answers_teach_bases() -> None:
 
 def test_gradients_need_a_chain_and_states_an_ecram() -> None:
     one = form()
-    with pytest.raises(CompileError, match="not a chain of full layers; accepted without one: perturb"):
+    with pytest.raises(
+        CompileError, match="not a chain of full layers; accepted: a chain, or method perturb"
+    ):
         Learner(kan(), one)
-    with pytest.raises(CompileError, match=r"states are of 3 parts; accepted: 2 arrays and 2 tables"):
+    with pytest.raises(
+        CompileError, match=r"states has 3 entries; accepted: one for each of 2 arrays and 2 tables"
+    ):
         one.die.tuned([None, None, *one.states[:1]])
     plain = map_network(kan(), "wan2022", X, seed=3).die
-    with pytest.raises(CompileError, match="part 2 has no ECRAM at its devices; accepted: no states"):
+    with pytest.raises(CompileError, match="part 2 has no ECRAM, but states are given for it"):
         plain.tuned([None, None, *one.states])
 
 

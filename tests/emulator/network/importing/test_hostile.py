@@ -200,7 +200,7 @@ REFUSED: dict[str, tuple[str, str]] = {
         'g = Gemm(x, w) s = LogSoftmax (g) y = ai.onnx.ml.Normalizer <norm = "L1"> (s)',
         "norm is L1",
     ),
-    "a softmax over the samples": ("g = Gemm(x, w) y = Softmax <axis = 0> (g)", "over axis 0"),
+    "a softmax over the samples": ("g = Gemm(x, w) y = Softmax <axis = 0> (g)", "normalises axis 0"),
     "a foreign operator named like ONNX's": ("g = Gemm(x, w) y = mine.Relu(g)", "domain is 'mine'"),
     "a constant in front": ("y = MatMul(w, x)", "only constants"),
     # The specification has its sigmoid, onnxruntime leaves it out: no model is imported on such a doubt.

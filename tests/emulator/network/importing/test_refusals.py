@@ -19,7 +19,7 @@ class Two(nn.Module):
 
 F = nn.functional
 VECTOR, MAP, SEQUENCE = (6,), (2, 6, 6), (3, 6)
-RESIZE = r"\(Resize\).*use mode nearest, and whole numbers"
+RESIZE = r"\(Resize\).*use mode nearest with integer factors"
 
 
 def of(function: Any) -> Any:
@@ -46,31 +46,34 @@ def loop(order: list[int], own: bool) -> Any:
 
 Rows = dict[str, tuple[Any, str]]
 SEQUENCES: Rows = {
-    "all calls": (whole(lambda y: y), r"'output' \(output\).*every call; take the last one"),
-    "an early call": (whole(lambda y: y[:, 0]), r"of call 0; accepted: the last one, 2"),
+    "all calls": (whole(lambda y: y), r"'output' \(output\).*every time step; take the last one"),
+    "an early call": (whole(lambda y: y[:, 0]), r"time step 0; accepted: the last one, 2"),
     "a mean over calls": (whole(lambda y: y.mean(1)), r"ReduceMean' \(ReduceMean\)"),
-    "two calls": (whole(lambda y: y[:, 0] + y[:, 1]), r"different calls of a sequence"),
+    "two calls": (whole(lambda y: y[:, 0] + y[:, 1]), r"different time steps of a sequence"),
     "both directions, computed states": (
         lambda m, x: m.new(nn.GRU, 6, 6, batch_first=True, bidirectional=True)(x, x[:, :2].transpose(0, 1))[
             1
         ],
-        r"GRU' \(GRU\).*constant weights and first states",
+        r"GRU' \(GRU\).*weights or initial states are computed",
     ),
 }
 VECTORS: Rows = {
     "layer norm": (lambda m, x: m.full(m.new(nn.LayerNorm, 6)(x), 2), r"LayerNormalization\).*BatchNorm"),
-    "softmax of a branch": (of(lambda a, b: torch.softmax(a, -1) * b), r"\(Softmax\).*only the output.*host"),
-    "softmax inside": (lambda m, x: m.full(torch.softmax(m.full(x, 6), 1), 2), r"\(Softmax\).*output may"),
+    "softmax of a branch": (of(lambda a, b: torch.softmax(a, -1) * b), r"\(Softmax\).*model's output.*host"),
+    "softmax inside": (
+        lambda m, x: m.full(torch.softmax(m.full(x, 6), 1), 2),
+        r"\(Softmax\).*model's output",
+    ),
     "attention": (of(lambda a, b: F.scaled_dot_product_attention(a, b, b)), r"\(MatMul\).*host"),
     "product of two signals": (of(lambda a, b: a @ b.T), r"\(MatMul\).*constants"),
     "division of branches": (of(torch.div), r"\(Div\).*sum, difference, product, larger or smaller"),
     "two shapes": (of(lambda a, b: a.unsqueeze(2) + b.unsqueeze(1)), r"\(Add\).*branches of one shape"),
-    "control flow": (lambda m, x: m.full(x, 6) if x.sum() > 0 else x, r"other values.*depends on the data"),
+    "control flow": (lambda m, x: m.full(x, 6) if x.sum() > 0 else x, r"other values.*depend on the data"),
     "a constant map": (of(lambda a, b: a.unsqueeze(1) * torch.ones(2, 6)), r"\(Mul\).*shape \(2, 6\)"),
-    "a part of the samples": (of(lambda a, b: a[1]), r"\(Gather\).*samples among them"),
+    "a part of the samples": (of(lambda a, b: a[1]), r"\(Gather\).*mixes samples with other axes"),
 }
 MAPS: Rows = {
-    "joined by row": (lambda m, x: m.conv(torch.cat([x, x], 2), 2, 1), r"\(Conv\).*use maps of one call"),
+    "joined by row": (lambda m, x: m.conv(torch.cat([x, x], 2), 2, 1), r"\(Conv\).*use maps.*one time step"),
     "another layer": (lambda m, x: F.unfold(m.conv(x, 2, 1), 2), r"\((Gather|forward)\).*whole channels"),
     "channels for rows": (
         lambda m, x: (lambda y: y + y.transpose(1, 2))(m.conv(x, 6, 1)),
@@ -112,7 +115,7 @@ def test_control_flow_that_one_sample_decides(place: int, value: float) -> None:
     assert np.abs(x).max(axis=1).min() > 0.1
     assert np.abs(x).max() < 5
     x[place] = value
-    with pytest.raises(UnsupportedNodeError, match=r"other values than the model.*depends on the data"):
+    with pytest.raises(UnsupportedNodeError, match=r"other values than the model.*depend on the data"):
         import_model(seeded(branch), samples=x)
 
 
@@ -157,7 +160,7 @@ FULL = nn.Sequential(nn.Linear(6, 2))
         (FULL, np.full((4, 6), "a word"), "samples have dtype <U6; accepted: numbers"),
         (FULL, np.full((4, 6), "a word", object), "samples have dtype object; accepted: numbers"),
         (FULL, np.full((4, 6), "0.5"), "samples have dtype <U3; accepted: numbers"),
-        (net(*SEQUENCE)(whole(lambda y: y[:, -1])), normal(20, 6), r"\(6,\); accepted: \(calls, features\)"),
+        (net(*SEQUENCE)(whole(lambda y: y[:, -1])), normal(20, 6), r"\(6,\); accepted: \(time steps, features\)"),
         (net(*SEQUENCE)(whole(lambda y: y[:, -1], proj_size=3)), normal(20, *SEQUENCE), "be run|take it"),
         (nn.LSTM(6, 6), normal(20, 3, 6), r"several outputs; accepted: one of"),
     ],
@@ -238,8 +241,8 @@ COMPOSED: list[tuple[str, tuple[int, ...], dict[str, Any], str]] = [
     ("ConvTranspose <pads = [4, 0, 4, 0]> (x, k)", (2, 4, 4), K, "it makes -2 of 4 values of an axis"),
     ("ConvTranspose <output_shape = [9, 9]> (x, k)", (2, 4, 4), K, "it makes 9 of 4 values.*1 to 6"),
     ("ConvTranspose <group = 0> (x, k)", (2, 4, 4), K, "kernels of shape"),
-    (f"{BACK} (t, k, r, b, , h)", (3, 4), CELL | {"h": np.ones((1, 20, 2))}, "first state is not 0"),
-    (f"{BACK} (t, k, r, b)", (300, 4), CELL, "300 calls"),
+    (f"{BACK} (t, k, r, b, , h)", (3, 4), CELL | {"h": np.ones((1, 20, 2))}, "initial state is not 0"),
+    (f"{BACK} (t, k, r, b)", (300, 4), CELL, "300 time steps"),
     (f"{BACK.replace('reverse', 'bidirectional')} (t, k, r, b)", (3, 4), CELL, "weights of 1 directions"),
     ("ConvTranspose (x, k, b)", (2, 4, 4), K | {"b": np.ones(3)}, r"bias has shape \(3,\); accepted: \(2,\)"),
 ]
