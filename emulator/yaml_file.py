@@ -17,7 +17,7 @@ OTHER_BASE = re.compile(r"[-+]?0[0-9_]+$|[-+]?[0-9_]+(:[0-9]+)+(\.[0-9_]*)?$")
 
 
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml's where PyYAML was built with it: several times as fast, the same rules."""
+"""The parser of libyaml if PyYAML was built with it: the same rules, several times as fast."""
 
 
 class _Loader(_Parser):  # type: ignore[misc]

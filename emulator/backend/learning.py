@@ -24,7 +24,7 @@ from ndrite.emulator.spec.learning_map import LABEL_CODES, LAYER_WORDS, SETTING_
 from ndrite.emulator.spec.memory_map import Section, address
 
 TILES_MAX = 16
-"""Row tiles of a layer, at most."""
+"""Largest number of row tiles of a layer."""
 
 
 def lay_out_learning(

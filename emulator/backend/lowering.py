@@ -24,7 +24,7 @@ from ndrite.emulator.spec.program import Program
 from ndrite.emulator.spec.steps import Gate, Pool, Product, Step, StepBase, Table
 
 SAMPLE = 0
-"""The number of the map that a sample is loaded into."""
+"""Number of the map into which a sample is loaded."""
 
 
 @record()

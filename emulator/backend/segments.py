@@ -26,10 +26,10 @@ from ndrite.emulator.spec.program import Program
 from ndrite.emulator.spec.steps import Pool, Product, Step, Table
 
 Check = Callable[[Program], object]
-"""Raises GeometryError for a program that does not fit a device."""
+"""Function that raises GeometryError for a program that does not fit a device."""
 Cost = tuple[int, int, int, int]
 CODES_MAX = 4096
-"""Codes of a sample, and values of a result, that the largest geometry takes."""
+"""Largest number of codes in a sample, and of values in a result, that the largest geometry accepts."""
 
 
 @record(kw_only=True)

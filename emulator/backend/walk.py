@@ -29,13 +29,13 @@ from ndrite.emulator.spec.walk_record import (
 )
 
 WINDOW_MAX = 512
-"""Codes of an averaged window: their sum then fits the multiplier."""
+"""Largest number of codes in an averaged window, so that their sum fits the multiplier."""
 FLAT_MAX = 1 << 15
-"""Codes of a row that is read as one run: its coordinates are of 16 bits."""
+"""Largest number of codes in a row that is read as one run, since its coordinates have 16 bits."""
 WORD_MAX = (1 << 16) - 1
 POOLED_TURNS_MIN = 2
-"""Turns of a pixel from which on a product's codes may be pooled as they come: a place of the map memory may
-be read again no sooner."""
+"""Smallest number of writes (turns) per pixel for which a product's codes may be pooled before they are
+stored: a place in map memory can be read again no sooner."""
 
 
 def codes_of_maps(lowered: Lowered) -> int:

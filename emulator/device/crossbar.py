@@ -115,7 +115,7 @@ def _eliminate(g: Floats, wire: float) -> Floats:
 
 
 TOLERANCE = 1e-12
-"""Largest relative change of a secant conductance at which the passes end."""
+"""Relative change of secant conductances below which the iteration ends."""
 PASSES_MAX = 200
 
 

@@ -20,7 +20,7 @@ from ndrite.emulator.spec.brief import shown
 
 Section = TypeVar("Section")
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-"""No text for a number, no True for 1, no field that is unknown."""
+"""Strict validation: no text for a number, no True for 1, no unknown fields."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from ndrite.emulator.device.rram.fit import fit_rram as fit_rram
 from ndrite.emulator.errors import DatasetError
 
 EVERY = 5
-"""One row of so many is held out."""
+"""One row in every EVERY rows is held out."""
 
 
 Fitted = NdrFit | RramFit | EcramFit | AgeingFit

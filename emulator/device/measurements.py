@@ -28,24 +28,24 @@ DIRECTIONS |= {"down": -1.0, "depression": -1.0, "ltd": -1.0, "reset": -1.0, "-1
 """Words of a column of directions."""
 GAPS = ("", "nan", "na", "n/a", "none", "-")
 OHM = ("ohm", "Ohm", "Ω", "Ω")
-"""Unit of a resistance, which stands for its conductance."""
+"""Spellings of the unit of a resistance; resistances are converted to conductances."""
 INVERSE = {"conductance": "resistance", "target": "target_resistance"}
-"""Quantity -> name of a column of resistances that it may come as."""
+"""Quantity -> name of the column of resistances from which it may be computed."""
 OVERFLOW = 1e30
 """Instruments mark a reading out of range by 9.9e37 or so."""
 UNUSED = "unused"
-"""In place of a quantity: columns that the user leaves out."""
+"""Name used in place of a quantity for columns that the user excludes."""
 HEADER_MAX = 200
-"""Characters of a header cell."""
+"""Largest number of characters in a header cell."""
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:([, .'\u00a0\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?")
-"""Groups of three digits, with a separator that occurs twice or with a fraction behind it."""
+"""Number with groups of three digits, whose separator occurs twice or is followed by a fraction."""
 # Decided by whether other numbers in the file have decimal points.
 EITHER = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
 UNIT_WORD = r"(?:[pnuµμmkM]?(?:V|A|S|s|K|[oO]hm|Ω|Ω))"
 UNIT = re.compile(rf"[\[(]?({UNIT_WORD})[\])]?")
-"""A cell that is a unit, in brackets or not."""
+"""A cell that contains a unit, with or without brackets."""
 
 
 @record()

@@ -7,10 +7,10 @@ import numpy as np
 from ndrite.emulator.spec.arithmetic import Floats
 
 SWING = 0.1
-"""A way back shorter than this part of the range is noise, not a turn."""
+"""A change of direction over less than this fraction of the range is noise and does not begin a new leg."""
 JUMP = 3
 LEG_MIN = 8
-"""Rows of a leg; with fewer on average the rows are in no order of sweeps."""
+"""Smallest average number of rows per leg; with fewer the rows are not in sweep order."""
 
 
 @dataclass(frozen=True)

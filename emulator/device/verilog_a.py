@@ -60,7 +60,8 @@ def _tunnel(v: str, peak_V: float, peak_A: float) -> str:
 
 
 PULSE_S = 1e-6
-"""Length of a gate's pulse that is one pulse of the model; from ``GATE_V`` up, or from minus that down."""
+"""Duration in seconds of the gate pulse that corresponds to one pulse of the model. Pulses up are above
+``GATE_V``, pulses down below minus ``GATE_V``."""
 GATE_V = 0.5
 
 

@@ -24,7 +24,8 @@ Maps = dict[int, npt.NDArray[Any]] | list[npt.NDArray[Any]]
 """Maps (n, C, H, W) by number."""
 Bytes = npt.NDArray[np.uint8]
 Sums = Callable[[int, Product, Bytes, "Draw"], Ints]
-"""Product number, step, patches uint8 (n, groups * K) and draw: p + bias, int64 (n, outputs)."""
+"""Function of product number, step, patches uint8 (n, groups * K) and draw that returns p + bias, int64 (n,
+outputs)."""
 
 Key = tuple[str, int, int, int]
 """(block, product, tile, slice); tile and slice are 0 where a block has none."""

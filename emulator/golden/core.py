@@ -15,13 +15,14 @@ from ndrite.emulator.spec.program import Program
 from ndrite.emulator.spec.steps import Product, Step
 
 BATCH = 1024
-"""Samples computed together at most; bounds the memory of a large run."""
+"""Largest number of samples computed together, which limits the memory of a large run."""
 BATCH_VALUES = 1 << 22
-"""Values of patches computed together, where one sample does not have more."""
+"""Largest number of patch values computed together, unless a single sample has more."""
 FAST_FROM = 256
-"""Samples from which on the compiled loops are used, whatever a sample costs."""
+"""Number of samples from which on the compiled loops are used, whatever the cost of a sample."""
 FAST_WORK = 1 << 30
-"""Multiplications from which on loading the compiled loops pays: NumPy would take a second."""
+"""Number of multiplications above which importing numba costs less than it saves; NumPy needs a second for
+them."""
 
 
 class Core:

@@ -30,9 +30,9 @@ from ndrite.emulator.spec.noise import DOMAIN_READ
 from ndrite.emulator.spec.program import Program
 
 CHUNK = 448
-"""Samples worked on together at most, as ``fast_loops.CHUNK`` patches are."""
+"""Largest number of samples computed together; as many as ``fast_loops.CHUNK`` patches."""
 PATCHES = 1 << 14
-"""Patches of one product worked on together, where one sample does not have more."""
+"""Largest number of patches of a product computed together, unless a single sample has more."""
 
 
 @cache

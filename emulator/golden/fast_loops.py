@@ -30,7 +30,7 @@ from ndrite.emulator.golden.fast_rows import (
 from ndrite.emulator.golden.fast_sums import PANEL, multiplied
 
 CHUNK = 448
-"""Patches worked on together: their sums stay in the second-level cache."""
+"""Number of patches computed together, so that their sums stay in the second-level cache."""
 U64 = np.uint64
 
 

@@ -19,17 +19,18 @@ from ndrite.emulator.spec.program import Program
 from ndrite.emulator.spec.steps import Gate, Pool, Product, Table
 
 LOAD, START, COPY, PRODUCT, POOL, TABLE, GATE = range(7)
-"""Kinds of rows. LOAD: a call's inputs; START: what a state holds in the first call; COPY: values in another
-order."""
+"""Kinds of rows. LOAD copies the inputs of a time step; START sets a state's initial value; COPY copies
+values into another order."""
 # Indices of a row's fields: where maps begin and their sizes, and where parameters begin in the other arrays.
 KIND, SOURCE, SIZE, OUT, OUT_SIZE, SKIP, SHIFT, ZERO, INTS, COUNT, VALUES, WORDS, CHANNELS = range(13)
 WHERE, LAYER, ROW = 17, 32, 46
-"""Patch parameters, those of the layer, and the length of a row."""
+"""Index of the patch parameters in a row, index of the layer's parameters, and the length of a row."""
 MAP_DIMS = 7
 DIMS, STRIDES = WHERE, WHERE + 2 * MAP_DIMS
-"""Of COPY and LOAD in place of these: (number, whether times the samples)."""
+"""Indices of dimensions and strides in COPY and LOAD rows, which have no patch and layer parameters. Each is
+a pair (number, whether it is multiplied by the number of samples)."""
 COLUMNS, TERM = 6, 5
-"""Numbers of a column, and of a gate's term."""
+"""Number of integers that describe a column, and a gate's term."""
 CURVES = V_MAX - V_MIN + 1
 Dims = Sequence[tuple[int, int]]
 

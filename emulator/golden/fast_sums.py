@@ -23,15 +23,17 @@ from ndrite.emulator.golden.fast_noise import U16, U32
 
 ir = cgutils.ir  # type: ignore[attr-defined]  # llvmlite, as numba has it
 FEATURES = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
-"""Of the machine that numba compiles for."""
+"""Features of the processor for which numba compiles."""
 LANES = 16 if "+avx512bw" in FEATURES else 8
-"""Sums of one vector."""
+"""Number of sums in one vector."""
 PANEL = 2 * LANES
 ROWS_OF_WORDS = 4
-"""Words of the other operand that one pass over a panel takes: their sums stay in registers."""
+"""Number of words of the other operand processed in one pass over a panel, so that their sums stay in
+registers."""
 PAIRWISE = "llvm.x86.avx512.pmaddw.d.512" if LANES == 16 else "llvm.x86.avx2.pmadd.wd"
 PAIRWISE = PAIRWISE if "+avx2" in FEATURES else ""
-"""Instruction that multiplies 16-bit numbers and adds each pair of products; other machines spell it out."""
+"""Instruction that multiplies 16-bit numbers and adds pairs of products; other machines compute this in
+several instructions."""
 
 
 def _block(count: int) -> Any:

@@ -14,7 +14,8 @@ from ndrite.emulator.spec.variation import CODE_FRACTION, DOMAIN_CELL, Variation
 
 _TABLE = np.array(spec.gaussian_table(), np.int16)
 SIGNED_TABLE = np.concatenate([_TABLE, -_TABLE])
-"""Entry index | sign << 9: what the low and the high ten bits of a sample's cipher text look up."""
+"""Gaussian table with sign, at index | sign << 9: the low and the high ten bits of a sample's cipher text
+each select an entry."""
 
 U16 = npt.NDArray[np.uint16]
 U32 = npt.NDArray[np.uint32]

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 WORTH = 10_000_000
-"""Multiplications that are worth a thread."""
+"""Number of multiplications from which on another thread pays."""
 
 
 @cache

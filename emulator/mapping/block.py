@@ -121,12 +121,12 @@ def _unblocked(product: steps.Product) -> tuple[Patches, int]:
 
 
 VISITED = 0.45
-"""Share of rows that are taken not to be 0 where none is known, as behind neurons that rectify."""
+"""Share of rows that are assumed not to be 0 if it is unknown, as after neurons that rectify."""
 PASS_CYCLES, PATCH_CYCLES = 4, 1
-"""What a pass takes beside its rows, and a patch beside whatever sets the pace. All three from layers of
-LeNet-5 and ResNet-8, simulated."""
+"""Cycles of a pass in addition to its rows, and of a patch in addition to its slowest part. These and VISITED
+are from simulations of layers of LeNet-5 and ResNet-8."""
 NOISE_CYCLES = 36
-"""Cycles in which the noise of ``Geometry.noise_units`` passes is worked out."""
+"""Cycles in which the noise of ``Geometry.noise_units`` passes is computed."""
 
 
 def cycles_a_row(rows: int, array: Geometry, visited: float) -> float:

@@ -287,9 +287,9 @@ def places(target_uS: Floats, stuck: Stuck, chip: Chip, row_voltage_V: Floats) -
 LIMIT_RISES = (1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0)
 """Factors on the limits that are tried."""
 ROUNDS = 3
-"""Times that levels, and what wires leave of them, are worked out; a fourth moves no limit."""
+"""Number of rounds in which levels and wire losses are computed; a fourth round would move no limit."""
 LEAST = 0.1
-"""Least part of a cell's current that is made up for."""
+"""Smallest fraction of a cell's current that is compensated."""
 
 
 def compensated(

@@ -63,7 +63,7 @@ def stretch_at(states: States, chip: Chip) -> Floats:
 
 
 LIKENED = np.linspace(CURVE_START, CURVE_END, 601)
-"""Where curves are likened, in units of the nominal neuron's curve."""
+"""Inputs at which curves are compared, in units of the nominal neuron's curve."""
 
 
 def shape_at(chip: Chip, state: float) -> Shape:
@@ -233,9 +233,10 @@ class Curves:
 
 CODES = INPUT_MAX + 1
 WHOLE = -(CODES // 2), 16
-"""Offset and scale that take the input codes to all voltage codes, a whole number of codes to a segment."""
+"""Offset and scale that map the input codes to all voltage codes, with a whole number of input codes per
+segment."""
 ALIGNED = 15
-"""Scale that leaves room to move the input codes by more than the codes of a segment."""
+"""Scale that leaves room to shift the input codes by more than one segment."""
 
 
 def placed(values: Floats) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16], Floats]:

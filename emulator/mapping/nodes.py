@@ -23,15 +23,15 @@ from ndrite.emulator.spec.arithmetic import INPUT_MAX, Array, Codes, Floats, sli
 from ndrite.emulator.spec.evaluate import At, PerKind, evaluated
 
 LOOKED_AT = (16, 256)
-"""Samples, and patches of each product, that show how many of its inputs are 0, where that decides how it is
-laid out."""
+"""Numbers of samples, and of patches of each product, from which the share of inputs that are 0 is estimated;
+it influences the layout."""
 PATCHES_MAX = 4096
-"""Patches of the samples that converters are calibrated on, evenly picked, where there are more than one a
+"""Largest number of patches on which converters are calibrated, picked evenly, if there is more than one per
 sample."""
 DEVICES = 1 << 32
-"""Random streams of a product: i for its cells, DEVICES + i for its converters and neurons."""
+"""Number of a product's random streams: i for its cells, DEVICES + i for its converters and neurons."""
 TABLES = 1 << 33
-"""TABLES + i: the devices of node i where that is a table."""
+"""Number of the random stream for the devices of node i, if it is a table: TABLES + i."""
 
 
 def layer_generators(seed: int, layer: int) -> tuple[np.random.Generator, np.random.Generator]:

@@ -32,9 +32,9 @@ from ndrite.emulator.spec.brief import record
 GAIN_MAX = 65535
 OFFSET_MIN, OFFSET_MAX = -2048, 2047
 RANGE_SPAN = 64.0
-"""Largest ratio of two columns' ranges: a column that hardly moves must not take the others' gain bits."""
+"""Largest ratio of two columns' ranges: a column that hardly varies must not cost the others gain bits."""
 CACHED = 1 << 15
-"""Values that ranges are tried on at a time."""
+"""Number of values on which ranges are tried together."""
 FACTORS = np.linspace(1.05, 0.4, 14)
 """Ranges tried, relative to the sums' span; above 1 leaves room for noise and unseen data."""
 

@@ -97,7 +97,7 @@ NOTHING = Mitigation(
     fault_aware=False,
     wire_compensation=False,
 )
-"""Every measure off."""
+"""All measures switched off."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,15 +142,16 @@ HELPS = {
     CONVERTERS: "more bits (readout.adc_bits), or a range for every column (readout.range_policy)",
     READS: "a smaller read noise (cell.read_noise_percent, readout), or fewer inputs that hardly vary",
 }
-"""What of the chip would help against a cause."""
+"""What helps against each cause of error."""
 TAIL_MAX_LSB = 5.0
-"""A curve that is cut further from its end than so many output steps is warned of."""
+"""A warning is given if a curve outside its table's window differs from the table by more output steps than
+this."""
 PULSES_AND_LAW = 2.0
-"""Pulses and the law of one chip that differ by more are warned of."""
+"""A warning is given if the errors of pulses and of the programming law differ by more than this factor."""
 WORST = 2
-"""Layers that a summary names."""
+"""Number of layers that a summary names."""
 SNR_MIN_DB = 6.0
-"""Below it half of a layer's signal, in amplitude, is noise: classes begin to be taken for each other."""
+"""Below this SNR half of a layer's signal, in amplitude, is noise, and classes begin to be confused."""
 
 
 def unused_parts(activations: Iterable[Activation | None], chip: Chip) -> tuple[str, ...]:
@@ -315,7 +316,7 @@ class CompileReport:
     layers: tuple[LayerReport, ...]
     tables: tuple[TableReport, ...] = ()
     unused: tuple[str, ...] = ()
-    """What of the chip the program does not use, one line each."""
+    """Parts of the chip that the program does not use, one line each."""
 
     @property
     def pwl_error_lsb(self) -> float:

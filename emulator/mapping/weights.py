@@ -38,7 +38,7 @@ from ndrite.emulator.spec.variation import CODE_FRACTION, TABLE_WORDS, Variation
 LIMIT_FACTORS = np.linspace(1.0, 0.4, 13)
 """Column limits tried, relative to the column's largest weight."""
 LIMIT_SPAN = 256.0
-"""Largest ratio of two columns' limits in a layer; gains and scales have 16 bits to undo it with."""
+"""Largest ratio of two columns' limits in a layer, which 16-bit gains and scales have to compensate."""
 HEADROOM_SIGMAS = 4.0
 """Room above g_max in the conductance codes, in standard deviations of the programming error."""
 

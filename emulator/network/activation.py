@@ -23,8 +23,8 @@ NAMED: dict[str, Callable[[Array], Array]] = {
     "sigmoid": lambda x: 0.5 + 0.5 * np.tanh(0.5 * x),
     "tanh": lambda x: np.maximum(np.tanh(x), 0.0),
 }
-"""Named activations, each as the hardware can represent it: outputs are unsigned, so relu saturates at 1
-(fold the layer's largest activation into the weights) and tanh is cut at 0."""
+"""Activations by name, each as the hardware computes it: outputs are unsigned, so relu saturates at 1 (fold
+the layer's largest activation into the weights) and tanh is clipped at 0."""
 
 
 @record()

@@ -16,7 +16,7 @@ class FloatArithmetic(PerKind):
     differs."""
 
     lowest = 0.0
-    """Around a map whose largest values are taken."""
+    """Value of the border around a map in a max pool."""
 
     def product(self, at: At, node: Product, maps: Maps) -> Array:
         """Return the result of a product: ``activation(patches(x) @ weights + bias + skip_weight *

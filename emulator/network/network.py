@@ -23,7 +23,7 @@ from ndrite.emulator.spec.meaning import Meaning
 from ndrite.emulator.spec.patches import Patches, Shape
 
 VALUES_MAX = 1 << 24
-"""Values of patches that ``accuracy`` works on at once, where one sample does not have more."""
+"""Largest number of patch values that ``accuracy`` computes together, unless a single sample has more."""
 
 
 @record()
@@ -173,9 +173,9 @@ FILE = FileKind(
     otherwise="import or train the network again (ndrite train; ONNX will do)",
 )
 SAMPLED = "sampled:"
-"""Prefix of the kind of a sampled activation, before its name."""
+"""Prefix before the name of a sampled activation in a manifest."""
 NDR_ARRAYS = {"ndr": ("peak", "height"), "ndr-curve": ("peak", "height", "curve")}
-"""Arrays of NDR neurons, by the kind in the manifest."""
+"""Arrays of NDR neurons in a file, by the kind in the manifest."""
 
 Entry = dict[str, Any]
 

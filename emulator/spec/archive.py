@@ -39,9 +39,9 @@ DAMAGED = (
     OSError,
     EOFError,
 )
-"""What opening and reading a damaged zip archive raises."""
+"""Exceptions that opening and reading a damaged zip archive may raise."""
 FIELD = "sha256"
-"""Field of a manifest that holds the digest; left out of it."""
+"""Field of a manifest that holds the digest; the digest does not cover it."""
 
 
 def digest(record: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]] | None = None) -> str:

@@ -27,7 +27,7 @@ SIGMA_MAX = 65535
 GAUSS_FRACTION = 8
 """Fraction bits of a Gaussian sample g: g / 256 has unit variance."""
 SHIFT_MAX = 47
-"""Largest ``shift`` or ``vshift`` a layer may ask for."""
+"""Largest ``shift`` or ``vshift`` of a layer."""
 TABLE_BITS_MAX = 12
 DAC_BITS = (1, 2, 4, 8)
 ADC_BITS = range(4, 13)

@@ -12,7 +12,7 @@ import numpy as np
 
 Kind = TypeVar("Kind")
 LONGEST = 60
-"""Characters of one field's value."""
+"""Largest number of characters shown of a field's value."""
 
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(dataclasses.field,))
@@ -58,7 +58,7 @@ def _brief(value: Any) -> str:
 
 
 ROWS_MAX = 40
-"""Rows that a notebook shows of one table."""
+"""Largest number of rows that a notebook shows of a table."""
 
 
 def text(value: object) -> str:

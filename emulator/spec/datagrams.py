@@ -25,7 +25,7 @@ from enum import IntEnum
 
 VERSION = 1
 PORT = 20807
-"""UDP port of a device; the host's is any."""
+"""UDP port of a device; a host may use any port."""
 HEADER = struct.Struct("<BBHIQ")
 HEADER_BYTES = HEADER.size
 HOLDER = struct.Struct("<IHH")
@@ -36,9 +36,9 @@ MTU = 1500
 """Bytes of an IPv4 packet that every Ethernet takes."""
 IP_UDP_BYTES = 28
 PIECE_MAX = MTU - IP_UDP_BYTES - HEADER_BYTES
-"""Bytes of the stream in one datagram, at most."""
+"""Largest number of bytes of the stream in one datagram."""
 LEASE_S = 10
-"""Silence after which another host may have the device, seconds."""
+"""Seconds of silence after which another host may take over the device."""
 NUMBERS = 1 << 32
 
 

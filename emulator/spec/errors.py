@@ -28,7 +28,7 @@ def require(
 
 
 LINE_MAX = 1000
-"""Characters of a name."""
+"""Largest number of characters in a name."""
 
 
 def require_line(what: str, value: object, error: type[ValueError] = ProgramError) -> None:
@@ -42,7 +42,7 @@ def require_line(what: str, value: object, error: type[ValueError] = ProgramErro
 
 
 LINE_SHOWN = 60
-"""Characters of a value in a message."""
+"""Number of characters of a value that a message shows."""
 
 
 def require_field(of: Any, ok: bool, field: str, accepted: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""What writing may fail with; the system then names no file."""
+"""Error codes of a failed write for which the system names no file."""
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from ndrite.emulator.spec.patches import Pair, Patches, Shape
 
 Kind = TypeVar("Kind")
 Number = Any
-"""A code or another integer of a program, a float of a network, whose maps are in 0..1."""
+"""A code or another integer in a program; a float in a network, whose maps are in 0..1."""
 
 
 def joined(shapes: list[Shape]) -> Shape:
@@ -79,7 +79,7 @@ class Reads:
 
     kind: ClassVar[str]
     refused: ClassVar[type[ValueError]] = ProgramError
-    """What is raised where something does not fit."""
+    """Class of the error that is raised when something does not fit."""
     sources: tuple[int, ...]
 
     @property

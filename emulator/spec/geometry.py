@@ -16,7 +16,7 @@ from ndrite.emulator.spec.errors import GeometryError
 WORD_ROWS = 8
 """Input codes in one word of the input and activation buffers."""
 DEPTH_MAX = 65536
-"""Most words of a lane's weight memory."""
+"""Largest number of words in a lane's weight memory."""
 
 
 def _power_of_two(value: int) -> bool:
@@ -284,7 +284,7 @@ PRESETS: dict[str, Geometry] = {
         ),
     )
 }
-"""Named geometries; a board adds its own beside its pins."""
+"""Geometries by name; a board adds its own next to its pins."""
 
 
 def lane_groups(columns: int, geometry: Geometry) -> int:

@@ -29,7 +29,7 @@ SegmentBits = Annotated[int, 1, V_BITS - 1]
 TableBits = Annotated[int, 0, TABLE_BITS_MAX]
 Word = Annotated[int, 0, 65535]
 Words = Annotated[IntArray, np.uint16, 0, 65535]
-"""Types of fields: their least and greatest value, of an array its type first."""
+"""Types of fields with their limits: smallest and largest value, preceded by the dtype for an array."""
 
 CURVE_MIN, CURVE_MAX = -(1 << 17), (1 << 17) - 1
 

@@ -22,20 +22,22 @@ from ndrite.emulator.spec.program import Program
 DOMAIN_BACK = 0x6E647262
 """Third key word of the backward product's read noise."""
 DOMAIN_TRAIN = 0x6E647270
-"""Of pulse trains; the counter word says whether rows or columns."""
+"""Third key word for pulse trains; the counter word says whether they are for rows or columns."""
 DOMAIN_DEVICE = 0x6E647264
-"""Of what differs from device to device: keyed by the die's seed."""
+"""Third key word for differences between devices, which are keyed by the die's seed."""
 DOMAIN_CYCLE = 0x6E647263
-"""Of what differs from pulse to pulse, and of stochastic rounding."""
+"""Third key word for differences between pulses and for stochastic rounding."""
 ROWS, COLUMNS, NEURONS, TILES = 0, 1, 2, 3
-"""Tile field of a train's counter word; TILES and the numbers after it are of the tiles that are read."""
+"""Tile field in the counter word of a pulse train; TILES and the following numbers are for the tiles that are
+read."""
 MIX_ROUNDS = 6
-"""Rounds that make 32 fresh bits for each pair of a train's slots from one word of the row or column."""
+"""Number of mixing rounds that make 32 fresh bits for each pair of a train's time slots from a word of the
+row or column."""
 
 STATE_BITS = 18
 STATE_MIN, STATE_MAX = -(1 << (STATE_BITS - 1)), (1 << (STATE_BITS - 1)) - 1
 STATE_ONE = 1 << 16
-"""The nominal bound 1.0; a device's own bound may lie up to twice as far."""
+"""State at the nominal bound 1.0; a device's own bound may be up to twice as large."""
 CODE_SHIFT = 8
 """A state of ``STATE_ONE`` is read as code 255."""
 WEIGHT_MAX = 255
@@ -43,21 +45,23 @@ SLOTS_MAX = 31
 ERROR_MAX = 255
 ERROR_BITS = 8
 LEVELS = 16
-"""Entries of a device table; two of them, drawn by four bits each, add up."""
+"""Number of entries in a device table. A value is the sum of two entries, each selected by four random
+bits."""
 STEP_MAX = 4095
 FACTOR_SHIFT = 16
-"""Fraction bits of the factors that tiles are summed with."""
+"""Fraction bits of the factors with which tiles are summed."""
 BOUND_SHIFT = 6
-"""Bounds are in units of 2^6 states: 1024 is the nominal one."""
+"""Bounds are in units of 2^6 states; the nominal bound is 1024."""
 FACTOR_ONE, FACTOR_MAX, SLOPE_SHIFT = 256, 511, 24
 SERIAL_SHIFT = 6
-"""Devices of a smaller ``step_shift`` take the pulses of an update one after the other."""
+"""Devices with a smaller ``step_shift`` apply the pulses of an update one after the other."""
 COUNT_SHIFT = 6
-"""A noisy count of pulses is in 1/64."""
+"""A noisy count of pulses is in units of 1/64."""
 ROOTS = np.rint(256 * np.sqrt(np.arange(SLOTS_MAX + 1))).astype(np.int64)
-"""256 times the square root of a count."""
+"""256 times the square root of each count of pulses."""
 STATE_PARTS, PART_SHIFT = 64, 11
-"""Equal parts of the nominal range that a table of steps has entries for, each of 2^PART_SHIFT states."""
+"""Number of equal parts of the nominal range for which a step table has entries; each has 2^PART_SHIFT
+states."""
 PROBABILITY_ONE = 1 << 16
 DERIVATIVE_MIN, DERIVATIVE_MAX = -(1 << 17), (1 << 17) - 1
 

@@ -18,7 +18,7 @@ from ndrite.emulator.spec.memory_map import region_words
 from ndrite.emulator.spec.registers import register_map_hash
 
 MAGIC_LEARNING = 0x4C52444E
-"""ASCII "NDRL": what cannot drive it refuses it."""
+"""ASCII "NDRL": software that cannot drive a learning device rejects it."""
 SETTINGS: dict[str, tuple[int, bool]] = {
     "inputs": (16, False),
     "outputs": (16, False),
@@ -71,9 +71,10 @@ _SERIAL = f"pulses one after the other below step_shift {SERIAL_SHIFT}"
 LEARNING_MAP = register_map_hash(
     *(f"{name} {bits}" for name, (bits, _) in SETTINGS.items()), *RUN, *TABLES, _SERIAL
 )
-"""What the register ``register_map`` of a device that learns says: a host of other records refuses it."""
+"""Value of the register ``register_map`` of a device that learns; a host with other records rejects the
+device."""
 LABEL_CODES = 2
-"""Codes before a sample's own."""
+"""Number of codes that precede a sample's own codes and hold its label."""
 
 
 def learning_words(geometry: Geometry) -> dict[str, int]:

@@ -28,7 +28,7 @@ from ndrite.emulator.spec.task import (
 )
 
 TEXT_MAX = 200
-"""Characters of a name or unit."""
+"""Largest number of characters in a name or unit."""
 
 
 @record()

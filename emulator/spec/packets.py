@@ -39,7 +39,7 @@ CRC_RESIDUE = 0xDEBB20E3
 """CRC register (before the final inversion) after a good body with its CRC, least significant byte first."""
 
 SPARSE_PROTOCOL = (1, 2)
-"""From this protocol on devices take INFER_SPARSE."""
+"""First protocol version whose devices accept INFER_SPARSE."""
 
 assert HEADER.size == RESPONSE_HEADER.size
 

@@ -31,7 +31,7 @@ from ndrite.emulator.spec.steps import KINDS, Product, Step
 from ndrite.emulator.spec.variation import ROW_MAX, Variation
 
 INSIDE = "program.npz"
-"""What the program is called in a file that holds its die and network too."""
+"""Name of the program in a file that also holds its die and network."""
 MANIFEST_BYTES_MAX = 4 << 20
 ARRAY_BYTES_MAX = 256 << 20
 FILE = FileKind(
@@ -46,7 +46,7 @@ FILE = FileKind(
     otherwise="compile the network again",
 )
 OPTIONAL = {"skip_gain", "mul"}
-"""Arrays of steps that may be absent."""
+"""Arrays of steps that may be absent from a file."""
 
 
 def parts_of(program: Program) -> tuple[dict[str, Any], Arrays]:
@@ -144,10 +144,10 @@ def _step(where: str, entry: dict[str, Any], arrays: Arrays) -> Step:
 
 
 PRODUCTS_MAX = 256
-"""Products of a program: their numbers have 8 bits in the key of the read noise."""
+"""Largest number of products in a program: their numbers have 8 bits in the key of the read noise."""
 CALLS_MAX = 1 << 16
 MAP_MAX = 1 << 26
-"""Codes of one map: what a file asks for is bounded before anything of that size is made."""
+"""Largest number of codes in a map, checked before anything of that size is allocated."""
 
 
 @record(kw_only=True)

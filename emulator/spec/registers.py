@@ -20,7 +20,7 @@ FEATURES = ("noise", "analog", "skip")
 
 
 LANE_ROWS_BIT = 8
-"""Bit of register geometry_lane_groups from which on ``lane_rows`` - 1 stands: it came later."""
+"""Lowest bit of ``lane_rows`` - 1 in register geometry_lane_groups, to which it was added later."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ REGISTER_MAP = register_map_hash()
 WALKING_MAP = register_map_hash(
     *(f"{name} {place}" for fields in (HEADER, STEP, GATE) for name, place in fields.items())
 )
-"""The same of a device with feature maps: a host of other records of a walk refuses it."""
+"""The same hash for a device with feature maps; a host with other step records rejects the device."""
 
 
 def protocol_word() -> int:

@@ -16,7 +16,7 @@ from ndrite.emulator.spec.errors import SpecError
 from ndrite.emulator.spec.files import whole_file
 
 CODE = "code of emulator"
-"""Field of the mark: whatever changes there may change what a run gives."""
+"""Field of the mark for the code's digest, since any change of the code may change a run's results."""
 
 
 class StateError(SpecError):

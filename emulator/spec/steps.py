@@ -36,9 +36,9 @@ from ndrite.emulator.spec.layer import (
 from ndrite.emulator.spec.patches import Pair, Patches, Shape
 
 Joined = Callable[[tuple[int, ...]], tuple[int, ...]]
-"""Where maps are that a step joins."""
+"""Function that returns the new numbers of maps that a step joins."""
 Alone = Callable[[int], int]
-"""Where a map is that a step reads by itself."""
+"""Function that returns the new number of a map that a step reads without joining it."""
 Curves = tuple[int, ...]
 """Shape of the program's tables, (Q, segments)."""
 GATE_TERMS_MAX = 4

@@ -28,7 +28,7 @@ MEASURES = {
 """Kind of task -> its measures, the default one first."""
 SOFTMAX, SIGMOID, IDENTITY = "softmax", "sigmoid", "identity"
 PROBABILITIES = ("", SOFTMAX, SIGMOID, IDENTITY)
-"""Functions that make probabilities of outputs; empty: the model gives none."""
+"""Functions that turn outputs into probabilities; empty if the model has none."""
 
 
 @record(kw_only=True)

@@ -44,7 +44,7 @@ TRIAL_SHIFT = 20
 SAMPLES_MAX = 1 << TRIAL_SHIFT
 TRIALS_MAX = 1 << (32 - TRIAL_SHIFT)
 CHIPS_MAX = (1 << 32) - 1
-"""Virtual chips of a seed: 0..CHIPS_MAX - 1. The read noise of chip c has its stream c + 1 too."""
+"""Number of virtual chips of a seed: 0..CHIPS_MAX - 1. The read noise of chip c also uses stream c + 1."""
 
 
 @record(kw_only=True)

@@ -6,12 +6,12 @@ import numpy.typing as npt
 from ndrite.emulator.spec.steps import GATE_TERMS_MAX
 
 RECORD_WORDS = 32
-"""Words of a step's record; record 0 is the walk's own."""
+"""Number of words in a step's record; record 0 is the header of the program."""
 STEPS_A_LAYER = 2
-"""Records for each layer that the geometry has."""
+"""Number of step records for each layer that the geometry has."""
 KINDS = {"product": 0, "max": 1, "average": 2, "gate": 3}
 POSITION_BITS_MIN = 8
-"""Bits of ``positions`` that are looked at, at least: a step does not begin sooner."""
+"""Smallest number of bits of ``positions`` that the device examines; a step does not begin sooner."""
 
 Fields = dict[str, tuple[int, int, int]]
 """Field -> (word, least significant bit, width)."""
@@ -24,8 +24,9 @@ HEADER: Fields = {
     "calls": (1, 16, 16),
     "call_codes": (2, 0, 16),
 }
-"""Record 0: how many steps there are, 0 for a chain; how many of them only begin a sample, and which is the
-last one before the states change; codes of a sample, its calls, and the codes of each."""
+"""Record 0: number of steps (0 for a chain of full layers), how many of them only initialise a sample, which
+is the last one before the states change, codes of a sample, its time steps (calls), and codes of each time
+step."""
 STEP: Fields = {
     "kind": (0, 0, 2),
     "last": (0, 2, 1),
@@ -100,7 +101,7 @@ of one of ``to_groups`` groups, ``to_plane`` is what they take. Without blocks a
 neurons.
 """
 GATE: Fields = {"terms": (1, 0, 3), "zero": (1, 8, 8), "elements": (10, 0, 16)}
-"""What a gate's record has in place of the fields of patches; four terms, see below."""
+"""Fields of a gate's record that replace the fields of patches; there are up to four terms."""
 for _t in range(GATE_TERMS_MAX):
     GATE |= {f"a_base_{_t}": (2 + 2 * _t, 0, 24), f"a_zero_{_t}": (2 + 2 * _t, 24, 8)}
     GATE |= {f"b_base_{_t}": (3 + 2 * _t, 0, 24), f"b_zero_{_t}": (3 + 2 * _t, 24, 8)}

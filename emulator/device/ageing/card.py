@@ -15,7 +15,7 @@ LEVEL = 0.95
 TAIL = (1 - LEVEL) / 2
 Interval = tuple[float, float]
 ROOM_K = 300.0
-"""Reference temperature, where it lies among the measured ones."""
+"""Reference temperature in kelvin, if it lies within the measured temperatures."""
 
 
 @record()

@@ -14,15 +14,15 @@ from ndrite.emulator.errors import DatasetError
 from ndrite.emulator.spec.arithmetic import Bools, Floats
 
 MODELS = ("programming", "ecram")
-"""Sections whose ``endurance_pulses`` is filled."""
+"""Sections of a chip description in which a fit sets ``endurance_pulses``."""
 LIMIT = 0.5
-"""A cell has failed once its window is below this part of its first one."""
+"""A cell has failed once its window is below this fraction of its first window."""
 FAILED_MIN = 5
 PULSES_A_CYCLE = 2
-"""One up, one down."""
+"""Pulses in a cycle: one up and one down."""
 EARLY = 0.01
 SIGMA_MAX = 20.0
-"""Largest deviation of ln(cycles) that is looked for."""
+"""Largest standard deviation of ln(cycles) that the fit considers."""
 
 
 def fit_endurance(data: Measurements, model: str = "programming") -> AgeingFit:

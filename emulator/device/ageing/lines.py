@@ -11,9 +11,10 @@ from ndrite.emulator.spec.arithmetic import Floats, Ints
 from ndrite.emulator.spec.brief import record
 
 CHANCE = 0.001
-"""Misfit that noise alone makes more rarely than this is named."""
+"""A misfit is reported if noise alone would cause it with a smaller probability than this."""
 SAME = 0.02
-"""Abscissas that differ by at most this part of their range are one, in telling misfit from noise."""
+"""Abscissas that differ by at most this fraction of their range count as equal when misfit and noise are
+separated."""
 
 
 class Estimate(NamedTuple):

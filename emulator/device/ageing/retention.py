@@ -30,11 +30,13 @@ from ndrite.emulator.spec.arithmetic import Floats, Ints
 MODELS = ("power-law", "logarithmic", "exponential")
 TIMES_MIN, DECADE = 3, 10.0
 KELVIN_MIN = 10.0
-"""Range of temperatures from which on an activation energy is fitted."""
+"""Range of temperatures in kelvin from which on an activation energy is fitted."""
 UNTOLD = 10.0
-"""Factor between the ends of a time constant's interval beyond which the data do not tell it."""
+"""Largest ratio between the ends of a time constant's interval; beyond it the data do not determine the time
+constant."""
 REST_UNTOLD = 0.5
-"""Width of the interval of the state at rest, of 1, beyond which the data do not tell it."""
+"""Largest width of the interval of the resting state (of 1); beyond it the data do not determine the resting
+state."""
 
 
 def fit_retention(data: Measurements, model: str = "power-law") -> AgeingFit:

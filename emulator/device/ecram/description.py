@@ -19,7 +19,7 @@ from ndrite.emulator.errors import PhysicsError, require_field
 from ndrite.emulator.spec.arithmetic import Floats
 
 TABLE = numbers(0, 100, 1024, models=("step-table",))
-"""Entries of a table of steps."""
+"""Number of entries in a table of steps."""
 
 
 @section("ecram")

@@ -13,9 +13,9 @@ from ndrite.emulator.spec.arithmetic import Floats
 from ndrite.emulator.spec.brief import record
 
 RUN = 0.25
-"""A way back shorter than this part of the range belongs to the run."""
+"""A change of direction over less than this fraction of the range does not end a run."""
 TURN = 8.0
-"""And so does one shorter than so many deviations of the noise."""
+"""Nor does one over less than this many standard deviations of the noise."""
 # Residual (rms, relative to the range) above which a note is added, if it is also twice the scatter.
 MISSES = 0.05
 SINGLE = (
@@ -23,9 +23,10 @@ SINGLE = (
     "runs up and down that repeat, or 'fit potentiation', which tabulates the steps"
 )
 AT_BOUND, TURNING = 1e-6, 3
-"""A modelled state so near to its last one is at the bound, for more rows than smoothing takes off a turn."""
+"""A modelled state counts as at the bound if it is within AT_BOUND of its last value, for more than TURNING
+rows (which smoothing removes at a turning point)."""
 PLATEAU = 1e-3
-"""Part of the range below the largest conductance that still counts as the device's bound."""
+"""Conductances within this fraction of the range below the largest one count as the device's bound."""
 
 
 @record()

@@ -14,17 +14,17 @@ from ndrite.emulator.spec.arithmetic import Bools, Floats, Ints
 from ndrite.emulator.spec.brief import record
 
 ENTRIES = 32
-"""Entries of the fitted tables."""
+"""Number of entries in the fitted tables."""
 RUN_MAX = 1_000_000
-"""Pulses of a run."""
+"""Largest number of pulses in a run."""
 ITERATIONS = 4
-"""Rounds in which the table and the devices' parts of it settle."""
+"""Rounds after which the table and the devices' factors on it have converged."""
 SMOOTHED_FROM = 0.5
-"""Read noise, in entries of the table, from which states are smoothed before they choose an entry."""
+"""Read noise, in units of a table entry, above which states are smoothed before they select an entry."""
 MISSES = 0.05
-"""Residual (rms), of the range, that a note is made of."""
+"""Residual (rms, relative to the range) above which a note is added."""
 VALUES = {"conductance": "uS", "current": "uA"}
-"""Quantities that are a device's state, and the unit that its range is given in."""
+"""Quantities that represent a device's state, with the unit in which its range is stated."""
 
 
 class Run(NamedTuple):

@@ -182,7 +182,7 @@ class Exponential(EcramModel):
 
 
 TABULATED = 64
-"""Entries of a table that is made of another law: as many as learning takes."""
+"""Number of entries in a table made from another law: as many as learning uses."""
 
 
 def step_of(law: EcramModel, w: npt.ArrayLike, up: bool) -> tuple[Floats, Floats]:

@@ -15,7 +15,8 @@ NEAR, FAR = 2, 5
 """Rows over which moves of two runs are compared: noise of pulses grows from one to the other, that of reads
 does not. Over a single row interpolation between neighbours would take a part of it off."""
 AT_START = 0.04
-"""A state so near to a run's first one (of 2) may belong to the plateau before its first pulse."""
+"""A state within this distance of a run's first state (of a range of 2) may belong to the plateau before its
+first pulse."""
 
 
 @record()

@@ -41,15 +41,18 @@ from ndrite.emulator.errors import require_field
 from ndrite.emulator.spec.brief import record
 
 POINTS = 12_001
-"""Device voltages at which the load line is solved, over the device's own peaks and over the whole range."""
+"""Number of device voltages at which the load line is solved, in each of two ranges: around the device's
+peak, and over everything."""
 NEAR, BELOW = 10.0, 4.0
 """The finer of the two ranges ends at ``NEAR`` peak voltages; both begin ``BELOW`` of them under 0 V."""
 FAR = 64.0
-"""Source voltages beyond so many of the circuit's peaks are held."""
+"""Source voltages beyond this many of the circuit's peak voltages are clipped."""
 TIMED_SOURCES, TIMED_STEPS = 1001, 2000
-"""Source voltages, and steps of the device's voltage, at which a read that ends early is followed."""
+"""Number of source voltages, and of steps of the device's voltage, with which a read that ends early is
+simulated."""
 ALIKE, ALIKE_POINTS, UNITS = 4.0, 401, 201
-"""Peak voltages over which circuit and device are likened, at how many points, with how many input gains."""
+"""Range, in peak voltages, over which circuit and device are compared; number of points; number of input
+gains tried."""
 
 
 @record()

@@ -25,9 +25,9 @@ ELEMENTARY_CHARGE_C = 1.602176634e-19
 """Exact, SI (2019)."""
 BOLTZMANN_EV_PER_K = BOLTZMANN_J_PER_K / ELEMENTARY_CHARGE_C
 PEAK_POINTS = 20_001
-"""Voltages between 0 and the valley at which the peak of a sum of currents is looked for."""
+"""Number of voltages between 0 and the valley among which the peak of a sum of currents is searched."""
 EXPONENT_MAX = 700.0
-"""Largest argument exp() takes in float64 without overflow."""
+"""Largest argument for which exp() does not overflow in float64."""
 
 
 class NdrModel:
@@ -245,13 +245,14 @@ SHAPES: dict[str, tuple[type, str]] = {
     "width": (Bell, "width_V"),
     "second_peak": (Double, "second_peak_part"),
 }
-"""What ECRAM sets that no neighbouring weight could, of which model: the valley voltage, the width, the
-second peak's current."""
+"""Shape parameters that an ECRAM can set (and neighbouring weights cannot replace), with their device model:
+valley voltage, width, current of the second peak."""
 TUNES = ("none", "peak_voltage", "peak_current", "both", "each", *SHAPES)
-"""What ECRAM sets; ``both`` by one state, ``each`` by a device of its own for either."""
+"""What ECRAMs set: ``both`` means one state for voltage and current, ``each`` means a device for each of
+them."""
 VOLTAGE, CURRENT = ("peak_voltage", "both", "each"), ("peak_current", "both", "each")
 SMALLEST_FACTOR = 0.05
-"""A varied parameter keeps at least this part of its mean: a draw beyond -95 % would be no device."""
+"""Smallest factor on a varied parameter: a draw beyond -95 % would not be a device."""
 
 
 def vary(device: NdrModel, percent: dict[str, float], rng: np.random.Generator) -> NdrModel:

@@ -32,7 +32,7 @@ from ndrite.emulator.spec.arithmetic import Floats
 
 POINTS_MAX = 4096
 SMALLEST_PEAK = 0.05
-"""A peak current keeps at least this part of its value at the reference temperature."""
+"""Smallest peak current, relative to its value at the reference temperature."""
 PEAKED = ("tunnel", "esaki", "bell", "double")
 CURVE_START, CURVE_END = -4.0, 8.0
 CURVE_POINTS, MORE_POINTS = 801, 1201
@@ -49,7 +49,8 @@ VARIED = {
     "saturation_current_A": "saturation_current",
     "width_V": "width",
 }
-"""Parameters of devices that differ from one to the next, and the stem of the field that says by how much."""
+"""Parameters that differ between devices, with the first part of the name of the field that says by how
+much."""
 
 
 @section("neuron")
@@ -215,7 +216,7 @@ class Neuron:
 
 
 TABLE_POINTS = 201
-"""Points of a tabulated curve."""
+"""Number of points of a tabulated curve."""
 
 
 def neuron_values(name: str, fits: list[NdrModel], data: list[Any]) -> tuple[dict[str, Any], NdrModel]:

@@ -23,17 +23,19 @@ FEW = 16
 """Points below which a median of five would take the peak itself for an outlier, and second differences hold
 the curve: the noise is then what the nearest law leaves over."""
 HYSTERESIS_MIN = 0.05
-"""Difference of up and down sweeps, of the peak, that is no noise."""
+"""Smallest difference of up and down sweeps, relative to the peak, that counts as hysteresis and not as
+noise."""
 GRID = 201
 SPREAD_MAX = 0.5
-"""Largest spread of currents at one voltage, relative to the peak; beyond it there is no function."""
+"""Largest spread of currents at one voltage, relative to the peak; beyond it the current is not a function of
+voltage."""
 TABLE_ABOVE = 0.05
-"""Models that miss the data by more than this part of the peak (rms), and by three times their scatter, are
-no models of it; a table takes their place."""
+"""A model is replaced by a table if it misses the data by more than this fraction of the peak (rms) and by
+three times their scatter."""
 SCATTER_MAX = 0.1
-"""Data that scatter by more than this part of their peak (rms) show no curve."""
+"""Largest scatter (rms, relative to the peak) of data that can be fitted."""
 FLOOR = 3.0
-"""A valley below so many deviations of the scatter is the floor of the measurement."""
+"""A valley below this many standard deviations of the scatter counts as the floor of the measurement."""
 
 
 @record()

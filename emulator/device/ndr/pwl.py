@@ -15,9 +15,9 @@ from ndrite.emulator.spec.brief import record
 
 CODES = 1 << V_BITS
 SEGMENT_BITS, TABLE_BITS = 7, 6
-"""f and h of the arithmetic."""
+"""Bits f of a position in a segment and fraction bits h of the base, as in docs/arithmetic.md."""
 SEGMENTS = CODES >> SEGMENT_BITS
-"""Of a table."""
+"""Number of segments of a table."""
 GOLDEN = (5**0.5 - 1) / 2
 SEARCH_STEPS = 40
 """Golden-section steps; the interval shrinks by 4e-9, far below one slope unit."""

@@ -7,10 +7,10 @@ from ndrite.emulator.errors import DatasetError
 from ndrite.emulator.spec.arithmetic import Floats
 
 FLAT, FLAT_POINTS, CLIFF = 2e-3, 6, 10.0
-"""A peak that is flat to this part over so many points, with sides so many times as steep as a round top
-would have, is an instrument's limit."""
+"""A top counts as an instrument's limit if it is flat to this fraction over this many points and its sides
+are this many times as steep as those of a round top."""
 FALL_MIN = 0.05
-"""A peak below 0 V falls on both sides by this part."""
+"""Fraction by which the current must fall on both sides of a peak below 0 V."""
 
 
 def refuse_s_type(where: str, voltage: Floats, current: Floats) -> None:

@@ -20,15 +20,16 @@ Shape = Callable[[Floats], Floats]
 CODES = 1 << V_BITS
 LOWS = (0.0, -1.0, -2.0, -3.0, -4.0, -6.0, -8.0)
 HIGHS = np.concatenate([np.linspace(1.0, 12.0, 111), [16.0, 24.0]])
-"""Window ends tried, in the curve's own unit."""
+"""Upper ends of windows that are tried, in the curve's own unit."""
 FAR = 40.0
 """Pre-activations beyond this are not considered."""
 POINTS, FEW = 17, 3
-"""Of a segment, where the error of a fit is estimated; and a few of them, where it is bounded."""
+"""Number of points per segment at which a fit's error is estimated, and at which a lower bound of it is
+computed."""
 ROUNDING = 1e-9
-"""By how much a bound may be beyond what it bounds."""
+"""Tolerance for rounding errors when a bound is compared with what it bounds."""
 BLOCK = 64
-"""Windows bounded at a time, which limits the memory for several curves."""
+"""Number of windows that are bounded together, which limits the memory for several curves."""
 
 
 @dataclass(frozen=True)

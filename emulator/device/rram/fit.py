@@ -14,15 +14,17 @@ from ndrite.emulator.spec.brief import record
 
 TARGETS_MIN, CELLS_MIN = 3, 10
 TIMES_MAX = 2.0
-"""Ratio of the times since programming within one fit."""
+"""Largest ratio of the times since programming within one fit."""
 DEGREE_MAX = 4
 STUCK_SIGMAS = 6.0
-"""A cell further from its target than this (robust deviations), at an end of the range, counts as stuck."""
+"""A cell at an end of the range counts as stuck if it is further from its target than this many robust
+deviations."""
 END = 0.1
-"""Part of the range at each end in which a cell is taken for stuck rather than badly programmed."""
+"""Fraction of the range at each end within which a cell counts as stuck and not as badly programmed."""
 SIGMA_FLOOR = 1e-6
 OFFSET_MAX = 0.1
-"""Mean offset from the target, of it (or of a tenth of the range), that is no programming error."""
+"""Largest mean offset from the target, relative to it (or to a tenth of the range), that counts as
+programming error."""
 
 
 @record()

@@ -129,7 +129,7 @@ which part of the deviation its acceptance window left. So it is an upper bound,
 """
 
 STUCK_LOW, STUCK_HIGH = -1, 1
-"""Marks of cells that do not program at all; a good cell has 0."""
+"""Marks of cells that cannot be programmed; a working cell has the mark 0."""
 
 
 CMO_READ_uS = 0.0277316483

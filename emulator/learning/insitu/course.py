@@ -18,7 +18,8 @@ from ndrite.emulator.spec.learning import Counts
 from ndrite.emulator.spec.state_file import load_state, save_state
 
 PORTION = 256
-"""Updates between two looks at what goes on: what an interruption loses at most is the portion in flight."""
+"""Number of updates between checks of the progress; an interruption loses at most the portion being
+computed."""
 
 
 class Learns(Protocol):

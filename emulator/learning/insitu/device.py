@@ -11,7 +11,7 @@ from ndrite.emulator.device.ecram.pulses import Exponential, LinearStep, StepTab
 from ndrite.emulator.errors import CompileError, require
 
 STATES = (2.0, 65_536.0)
-"""Fewest and most states over the nominal range that a device can be asked to have."""
+"""Smallest and largest number of states over the nominal range that a device may be given."""
 IMPROVEMENTS = ("twice the states", "half the asymmetry", "half the noise")
 
 

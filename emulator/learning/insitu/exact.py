@@ -10,7 +10,7 @@ from ndrite.emulator.network import Network
 from ndrite.emulator.spec.arithmetic import INPUT_MAX, Codes
 
 NUDGE = 1e-4
-"""Change of a pre-activation that slopes are taken over."""
+"""Change of a pre-activation over which slopes are computed."""
 
 
 def float_network(

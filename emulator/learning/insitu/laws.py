@@ -28,13 +28,14 @@ from ndrite.emulator.spec.learning import (
 )
 
 STEP_LARGEST = 2.0
-"""Largest step of a pulse, of the nominal bound: from bound to bound."""
+"""Largest step of a pulse, in nominal bounds: from bound to bound."""
 CYCLE_MAX = 10.0
-"""Largest deviation of a step from pulse to pulse, in steps: as far as table entries of 1023 / 64 reach."""
+"""Largest standard deviation of a step from pulse to pulse, relative to the step: as much as table entries of
+1023 / 64 can represent."""
 DRAWN_SIGMAS = 3
-"""Deviations from the mean that the sum of two entries of a table reaches."""
+"""Largest deviation from the mean, in standard deviations, that the sum of two table entries can have."""
 BOUND_ONE, BOUND_MAX = 1024, 2047
-"""The nominal bound in the unit of bounds."""
+"""The nominal bound, and the largest one, in the unit of bounds."""
 COUNT_ONE = 64
 RATE_MAX = 65535
 

@@ -16,8 +16,8 @@ from ndrite.emulator.spec.arithmetic import Array, Ints
 from ndrite.emulator.spec.learning import STATE_ONE, LearningLayer, Tuned, levels_of
 
 BITS = 5
-"""An ECRAM chooses among 2^BITS curves. With more of them two neighbours differ by too few codes to say which
-way is up."""
+"""An ECRAM selects one of 2^BITS curves. With more curves, neighbouring ones would differ by too few codes to
+show in which direction the output changes."""
 ACCEPTED = ("peak_voltage", "peak_current", "both")
 
 

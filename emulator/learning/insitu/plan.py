@@ -46,9 +46,9 @@ from ndrite.emulator.spec.learning import (
 from ndrite.emulator.spec.meaning import Meaning
 
 UNIT = WEIGHT_MAX * INPUT_MAX
-"""Accumulator units of the nominal bound at a full input."""
+"""Accumulator units of a weight at the nominal bound times a full input."""
 LOGIT_SPAN = 8.0
-"""Pre-activations of an output that its sigmoid's table spans, each way."""
+"""Largest pre-activation of an output that its sigmoid's table covers, in either direction."""
 START, MISMATCH = 0x7374617274, 0x6C6561726E
 GAIN_TOP = 65535
 

@@ -28,20 +28,20 @@ from ndrite.emulator.spec.learning import (
 )
 
 THRESHOLDS = {"tiki-taka": 25.0, "agad": 8.0, "residual": 10.0}
-"""Rules whose pulses go to other devices than the weights' own, and a good threshold of each."""
+"""Rules whose pulses go to devices other than the layer's own, each with a good threshold."""
 OF_RULES: dict[str, dict[str, Any]] = {
     "threshold": THRESHOLDS,
     "reference_error": {"tiki-taka": 0.0, "residual": 0.0},
     "tiles": {"residual": 4},
     "gamma": {"residual": 0.5},
 }
-"""Fields of a plan that are of some rules only, with their defaults there."""
+"""Fields of a plan that only some rules use, with the default for each of these rules."""
 TILE_EVERY, TILE_RATIO = 1, 5
-"""Updates between two readings of the last tile, and between those of a tile in readings of the next one: of
-the paper's networks on MNIST."""
+"""Updates between two readings of the last tile, and readings of a tile for one reading of the tile before
+it, as in the paper's networks on MNIST."""
 THRESHOLD_MAX = 65535
 REFERENCES = 0x7265666572
-"""Stream of what references are off by."""
+"""Random stream from which the deviations of references are drawn."""
 
 
 def fields_of_rule(rule: str, **given: float | None) -> dict[str, Any]:

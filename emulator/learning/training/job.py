@@ -113,7 +113,8 @@ TRAINED: dict[str, Callable[[Any, ChipView], TrainedNode]] = {
     "product": _trained_product,
     "table": _trained_table,
 }
-"""By the kind of the network's node; the others have nothing to train."""
+"""Function that makes the trainable copy of a node, by kind of node; nodes of other kinds have nothing to
+train."""
 
 
 @dataclass(frozen=True, kw_only=True)

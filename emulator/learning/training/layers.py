@@ -9,9 +9,9 @@ from ndrite.emulator.learning.training.view import FLOAT, ChipView, Tensor, torc
 from ndrite.emulator.spec.patches import Patches
 
 RANGE_MEMORY = 0.95
-"""How much of a wider range is kept from one step to the next."""
+"""Fraction of a wider range that is kept from one training step to the next."""
 RANGE_SAMPLES = 8
-"""Samples of a batch whose patches show the range of a kernel's tiles."""
+"""Number of samples of a batch whose patches determine the range of a kernel's tiles."""
 
 
 def along(values: Tensor, like: Tensor) -> Tensor:

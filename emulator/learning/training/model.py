@@ -16,9 +16,9 @@ from ndrite.emulator.spec.meaning import Meaning
 from ndrite.emulator.spec.patches import Shape
 
 SETTLED_VALUES = 1 << 26
-"""Normalisation is set from as many samples as make so many values of the largest map."""
+"""Normalisation is computed from so many samples that their largest map has this many values."""
 AT_ONCE = 1 << 24
-"""Values of the largest map in one step of an evaluation."""
+"""Number of values of the largest map that an evaluation computes together."""
 
 
 class _Tensors(FloatArithmetic, PerTrainedKind):

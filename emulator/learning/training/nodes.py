@@ -19,7 +19,7 @@ from ndrite.emulator.spec.flow import join
 from ndrite.emulator.spec.patches import Pair
 
 SKIP_MIN = 1e-6
-"""Least weight of a second operand; it is kept as a logarithm."""
+"""Smallest weight of a second operand, since it is stored as a logarithm."""
 
 
 def column_errors(crossbar: Crossbar, x: Tensor, sums: Tensor, unit: Tensor, bias: Tensor) -> Tensor:

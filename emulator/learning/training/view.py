@@ -26,7 +26,7 @@ __all__ = ["Tensor", "torch"]
 
 
 FAMILY_STATES = 17
-"""States whose curves training interpolates between."""
+"""Number of states between whose curves training interpolates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +107,7 @@ class ChipView:
 
 
 FLOAT = ChipView()
-"""No chip at all: a plain float network."""
+"""A plain float network without any chip."""
 
 
 def view_of(chip: Chip, *, clip_rms: float | None = 2.5, noise_scale: float = 1.0) -> ChipView:

@@ -13,16 +13,16 @@ from ndrite.emulator.spec import Program
 from ndrite.emulator.spec.arithmetic import Codes, Floats, Ints
 
 Infer = Callable[[Codes, int], npt.NDArray[np.int32]]
-"""``infer(x, first_index)``: outputs of the board as it is programmed now."""
+"""Function ``infer(x, first_index)`` that returns the outputs of the board as it is programmed."""
 Load = Callable[[Program], None]
-"""``load(program)``: put it on the board."""
+"""Function ``load(program)`` that programs the board."""
 
 BETA_1, BETA_2, TINY = 0.8, 0.95, 1e-12
 """Decay of the gradient's running mean and mean square (Adam's form, shorter as there are few steps)."""
 PULSES_MAX = 200
-"""Most pulses a device gets in a step."""
+"""Largest number of pulses for a device in one step."""
 SIGN_PART = 1 / 3
-"""Part of the rate that the sign rule moves every device by."""
+"""Fraction of the rate by which the sign rule moves every device."""
 
 
 @dataclass(frozen=True, kw_only=True)

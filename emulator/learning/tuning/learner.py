@@ -18,7 +18,8 @@ from ndrite.emulator.spec.arithmetic import Array, Codes, Floats
 
 NEWTON_STEPS = 8
 SCALE_MAX = 100.0
-"""Largest factor on logits of unit deviation: data that are classified without an error have none."""
+"""Largest factor on logits of unit deviation; if all samples are classified correctly, the best factor is
+infinite."""
 SLOPE_STEP = 1e-3
 """Half the distance of u over which a curve's slope is taken."""
 

@@ -32,7 +32,7 @@ class EcramBank:
             self._model = nominal.population(ecram.spread, len(states), rng)
         self._w = np.clip(self._at(np.asarray(states, np.float64)), self._model.low, self._model.high)
         self.pulses = np.zeros(len(states), np.int64)
-        """Pulses every device has taken."""
+        """Number of pulses that each device has received."""
 
     @property
     def states(self) -> Floats:

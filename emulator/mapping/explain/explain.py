@@ -18,7 +18,7 @@ from ndrite.emulator.spec.task import ACCURACY, CLASSES, LABEL_ACCURACY, VALUES,
 
 ALL, PROGRAM = "all causes", "program (golden model)"
 SNR_MAX_DB = 100.0
-"""Given for outputs that deviate by less: the reference itself is in 32-bit floats."""
+"""Largest SNR that is reported, since the reference itself is computed in 32-bit floats."""
 
 
 def accuracy(outputs: Array, labels: Array) -> float:

@@ -42,9 +42,9 @@ EVERY_GAIN = Mitigation(gain_calibration=True)
 NOISE = {"read noise", "telegraph noise"}
 CONVERTING = {"ADC nonlinearity", "ADC clipping", "ADC rounding", "converter mismatch", *NOISE}
 VALUES_MAX = 1 << 25
-"""Values of patches worked on at once, where one sample does not have more."""
+"""Largest number of patch values computed together, unless a single sample has more."""
 CORRECTED_ROWS = 1 << 14
-"""Patches that columns are corrected on, at most, where there are more than one a sample."""
+"""Largest number of patches on which columns are corrected, if there is more than one per sample."""
 
 LATER = "drift since correction"
 CAUSES: dict[str, str] = {
@@ -67,7 +67,7 @@ CAUSES: dict[str, str] = {
     "load line": "the resistance that devices are driven through: a bent curve, with a jump where bistable",
     "PWL fit": "12-bit voltage code and piecewise-linear table",
 }
-"""Causes in the order the signal meets them, and what each covers."""
+"""Causes of error in the order in which the signal meets them, with a description of each."""
 
 
 def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Floats]:

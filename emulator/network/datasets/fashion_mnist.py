@@ -23,7 +23,7 @@ CLASSES = (
     "ankle boot",
 )
 TRAIN_FOLDER = "/usr/share/datasets/fashion-mnist"
-"""Where Debian's package dataset-fashion-mnist puts the original files."""
+"""Folder in which Debian's package dataset-fashion-mnist installs the original files."""
 
 MISSING = "install Debian's package dataset-fashion-mnist, or name a folder with the original files"
 

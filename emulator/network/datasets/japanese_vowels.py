@@ -20,9 +20,9 @@ from ndrite.emulator.spec.arithmetic import Codes, Floats
 
 FEATURES, FRAMES = 12, 29
 LABELS = tuple("123456789")
-"""Of the speakers."""
+"""Labels of the speakers."""
 INSIDE = "datasets/data/JapaneseVowels"
-"""The folder of the files in the package aeon."""
+"""Folder of the files in the package aeon."""
 
 Sequences = npt.NDArray[np.float32]
 

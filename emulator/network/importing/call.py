@@ -20,9 +20,10 @@ from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.patches import Shape
 
 FOLDED_MAX = 1 << 26
-"""Elements of a folded result; a few bytes of a file can ask for more than there is memory."""
+"""Largest number of elements in a folded constant: a few bytes in a file could ask for more memory than there
+is."""
 SHAPES_MAX = 64
-"""Elements of an operand that may say how large a result is."""
+"""Largest number of elements of an operand whose values may determine a result's size."""
 
 
 @record()
@@ -178,7 +179,7 @@ def _gelu(x: Floats, *, tanh: bool) -> Floats:
 
 
 SHAPING = ("Reshape", "Unsqueeze")
-"""Of the model's input untouched they say what shape it has."""
+"""Operators that, applied directly to the model's input, state its shape."""
 
 
 def moved_places(call: Call) -> list[Array]:

@@ -293,7 +293,7 @@ Quant <signed, narrow> (x, scale, zero, bits) => (y) {
     y = Mul(counted, scale)
 }
 """
-"""Integers of so many bits, scaled: QONNX's Quant(x, scale, zero, bits)."""
+"""Function body of QONNX's Quant(x, scale, zero, bits): integers of ``bits`` bits, scaled."""
 NDR, NDR_CURVE = "Ndr", "NdrCurve"
 """``Ndr(x, peak, height)``, and ``NdrCurve(x, peak, height, values, first, step)`` of a sampled curve."""
 TUNNEL = """

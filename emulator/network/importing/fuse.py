@@ -24,13 +24,14 @@ from ndrite.emulator.spec.arithmetic import INPUT_MAX, Floats
 from ndrite.emulator.spec.brief import record
 
 POINTS = (SEGMENTS - 1) * 64 + 1
-"""Samples of a function; segment borders are among them, so a kink on a border stays sharp."""
+"""Number of samples of a function. Segment borders are among them, so that a kink on a border stays sharp."""
 MARGIN = 0.1
-"""Room at either end of what the samples span, as a fraction of it."""
+"""Margin at either end of the range of the samples, as a fraction of that range."""
 FAR, FURTHER = 40.0, 1000.0
-"""A function that is the same at both is taken as bounded."""
+"""A function with the same value at both inputs counts as bounded."""
 FLAT = 0.1 / INPUT_MAX
-"""Ends of the stretch that stay this close to their outermost value (of the range) are cut off."""
+"""Ends of the input range are removed while the function stays this close (relative to its range) to its end
+value."""
 UNBOUNDED = "it is unbounded: give samples of inputs, so that its range can be measured"
 
 
@@ -260,12 +261,13 @@ HELD: dict[str, Callable[[Any], Mapping[int, float]]] = {
     "pool": lambda node: dict.fromkeys(node.sources if node.counts_border else (), node.pad),
     "gate": lambda node: {n: 0.0 for t in node.terms if t.b is not None for n in t.reads},
 }
-"""By kind: what a node's maps, by number, have to hold as codes."""
+"""For each kind of node, the values that its input maps, by number, have to represent exactly."""
 PASSED: dict[str, Callable[[Any, float], float | None]] = {
     "pool": lambda node, value: value,
     "view": lambda node, value: node.before(value),
 }
-"""By kind: what a node that passes codes on reads where it gives a value; None: it differs by channel."""
+"""For each kind of node that passes codes on, the input value that leads to a given output value; None if it
+differs by channel."""
 
 
 def holds_of(graph: Graph) -> dict[Op, tuple[float, ...]]:

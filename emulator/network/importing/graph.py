@@ -23,10 +23,10 @@ from ndrite.emulator.spec.flow import State
 from ndrite.emulator.spec.patches import Pair, Shape
 
 Reach = tuple[float, float]
-"""Least and greatest value."""
+"""Smallest and largest value."""
 K = TypeVar("K")
 BATCH = 64
-"""Samples that a graph is run on together."""
+"""Number of samples on which a graph is run together."""
 
 
 @record()
@@ -195,7 +195,7 @@ def gate(name: str, *terms: tuple[float, Op] | tuple[float, Op, Op]) -> Op:
 
 
 Memories = list[tuple[Op, Op]]
-"""Maps that outlive a call, each with the operator whose result it holds in the next one."""
+"""Maps that outlive a time step, each with the operator whose result it holds in the next time step."""
 
 
 @record()

@@ -300,11 +300,12 @@ UNARY = (
     "ThresholdedRelu Shrink Abs Neg Exp Log Sqrt Reciprocal Sin Cos Tan Sinh Cosh Asin Acos Atan Asinh Acosh "
     "Atanh Erf Clip PRelu Pow Min Max Sign Round Floor Ceil"
 ).split()
-"""Taken as a function of each value, computed by ONNX's own reference implementation of the operator."""
+"""Operators imported as a function of each value, which ONNX's reference implementation computes."""
 JOINED = "Where Greater GreaterOrEqual Less LessOrEqual Equal And Or Not Xor Mod".split()
-"""With the arithmetic of two operands: functions of several values of one operator."""
+"""Operators imported, together with the arithmetic of two operands, as functions of several values of one
+operator."""
 TRUTHS = {"Where": (0,), "And": (0, 1), "Or": (0, 1), "Xor": (0, 1), "Not": (0,)}
-"""Operands that are true or false."""
+"""Operators whose operands are true or false."""
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "Add": np.add,
     "Sum": np.add,
@@ -319,7 +320,7 @@ CONSTANT = {"Add": ("add", "add"), "Sum": ("add", "add"), "Mul": ("mul", "mul")}
     "Sub": ("sub", "rsub"),
     "Div": ("div", "rdiv"),
 }
-"""What a constant does as the second operand, and as the first."""
+"""For each operator, the operation that a constant as second operand means, and as first operand."""
 CODES = {"uint8": (0, 255), "int8": (-128, 127), "uint16": (0, 65535), "int16": (-32768, 32767)}
 
 

@@ -24,7 +24,7 @@ from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.task import CLASSES, LABELS, VALUES
 
 FILE_MAX = 2 << 30
-"""Bytes of a model file: what its format can hold."""
+"""Largest size of a model file in bytes: what its format can hold."""
 
 
 def extra(package: str, needs: str, of: str) -> Any:
@@ -103,14 +103,15 @@ STAND_INS = {
     "RidgeClassifier": "svm.LinearSVC",
     "RidgeClassifierCV": "svm.LinearSVC",
 }
-"""Estimators of two classes -> one with the same scores."""
+"""Estimators of two classes, each with an estimator that has the same scores and can be converted."""
 IN_TRAINING = (
     "the module was in training mode; it is taken as in evaluation mode: no dropout, and batch normalisation "
     "by its running mean and variance"
 )
 IN_FLOAT = "the module computes in bfloat16; its weights are taken as they are, and computed with in float32"
 EXAMPLES = 3
-"""Samples that a module is exported with: more than one, so that no axis is taken for a constant."""
+"""Number of samples with which a module is exported: more than one, so that no axis is mistaken for a
+constant."""
 
 
 @record()

@@ -97,17 +97,19 @@ class ImportReport:
 
 
 DRAWN = 64
-"""Inputs that are tried besides the samples: the samples' values, each input's in another order."""
+"""Number of inputs tried in addition to the samples: the samples' values, shuffled separately for each
+input."""
 LOST = 2e-3
-"""Root mean square of the difference, relative to the values', that single precision explains."""
+"""Largest rms difference, relative to the values' rms, that single precision explains."""
 FAR = 2e-2
-"""A value that is further off, relative to the largest, is another value."""
+"""A value that differs by more than this, relative to the largest value, counts as different."""
 FAR_MAX = 5e-3
-"""Part of the values that may be: where a step of the model falls between two roundings."""
+"""Fraction of values that may differ, where a step of the model lies between two roundings."""
 WHERE_MAX = 16
-"""Samples that the first different node is looked for with."""
+"""Number of samples with which the first differing node is searched."""
 ALONE = 6
-"""Samples, besides those of the smallest and largest values, that the model is also asked of singly."""
+"""Number of samples, in addition to those with the smallest and largest values, that are also passed to the
+model singly."""
 
 
 @record()

@@ -31,7 +31,7 @@ from ndrite.emulator.spec.meaning import InputRange, Meaning
 from ndrite.emulator.spec.task import CLASSES, IDENTITY, SOFTMAX, TWO_CLASSES
 
 LOST_MAX = 0.2
-"""Part of its outputs' variation that a model may lose to codes and tables without a warning."""
+"""Largest error of codes and tables, as a fraction of the outputs' variation, without a warning."""
 
 
 def lower(

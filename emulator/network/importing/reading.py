@@ -26,12 +26,12 @@ from ndrite.emulator.spec.task import IDENTITY, SOFTMAX
 HANDLERS = {**LAYERS, **MOVING, **CASTS, **RECURRENT, **ESTIMATORS, **DEVICES}
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
-"""Of operators that are read by their names."""
+"""Domains whose operators are imported by name."""
 DROPPED = ("Identity", "Dropout", "ZipMap")
 MOVES = (*DROPPED, "Cast", "Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
-"""Operators that leave every value as it is."""
+"""Operators that leave every value unchanged."""
 NORMALISED = {"Softmax": "softmax", "LogSoftmax": "log-softmax", "Normalizer": "normalisation"}
-"""What they are called in the notes: only the last node may be one of them, and it is left out."""
+"""Names, for notes, of operators that may only be the model's last node and are left out."""
 NORMALISATION = (
     "it depends on the data; use BatchNormalization, which folds into the weights, or run it on the host"
 )

@@ -20,9 +20,9 @@ from ndrite.emulator.spec.arithmetic import INPUT_MAX, Bools, Floats
 from ndrite.emulator.spec.patches import Patches, Shape
 
 DENSE_MAX = 128
-"""Values that a plain matrix passes on; more go through one group each."""
+"""Largest number of values that a plain matrix copies; more are copied in one group each."""
 GAIN_MAX = 64.0
-"""Largest factor of an average."""
+"""Largest factor by which an average is stretched."""
 EVERYTHING = (-np.inf, np.inf)
 
 

@@ -16,9 +16,9 @@ from ndrite.emulator.spec.patches import Patches
 from ndrite.emulator.spec.steps import GATE_TERMS_MAX
 
 Alone = Callable[[Op], bool]
-"""Whether an operator is read once."""
+"""Function that returns whether an operator has a single reader."""
 Rule = Callable[[Op, Any, Alone], Op]
-"""What takes the place of an operator, of its node."""
+"""Function of an operator, its node and ``Alone`` that returns the operator's replacement."""
 ROUNDS_MAX = 100
 
 
@@ -293,7 +293,7 @@ def _rounds(function: Function, reach: Reach) -> bool:
 
 CALLS_MIN = 3
 TRIED = np.linspace(-3.0, 3.0, 31)
-"""Where two functions are alike."""
+"""Inputs at which two functions are compared."""
 
 
 def rolled(graph: Graph) -> Graph:

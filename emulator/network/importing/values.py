@@ -26,11 +26,12 @@ from ndrite.emulator.spec.patches import Shape
 OwnShape = tuple[int, ...]
 """Shape of one sample as the model takes it."""
 SAMPLES = 2
-"""How many a graph is read with where the model leaves it open: two tell their axis from all others."""
+"""Number of samples with which a graph is read if the model leaves it open: an axis of this length can be
+told from all others."""
 
 
 TAKEN = "outputs are taken before the {}; the largest one is the same"
-"""Note of a model whose end is left out."""
+"""Note for a model whose end is left out."""
 
 
 @dataclass(frozen=True)

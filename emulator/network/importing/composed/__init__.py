@@ -27,4 +27,5 @@ COMPOSED: dict[str, Callable[[Call], Any]] = {
     "ConvTranspose": in_order(transposed),
     "MatMul": over_a_sequence,
 }
-"""By ONNX's name. A handler returns None where the operator is read elsewhere (``reading.HANDLERS``)."""
+"""Import functions by ONNX operator. A function returns None if the operator is to be imported by
+``reading.HANDLERS``."""

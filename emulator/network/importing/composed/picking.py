@@ -14,7 +14,7 @@ from ndrite.emulator.spec.arithmetic import Ints
 from ndrite.emulator.spec.patches import Pair, Patches
 
 WEIGHTS_MAX = 1 << 24
-"""Weights of a product that moves a map: 16 channels of 32 x 32 that are transposed."""
+"""Largest number of weights of a product that moves a map: 16 channels of 32 x 32, transposed."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ndrite.emulator.network.importing.values import Value
 from ndrite.emulator.spec.arithmetic import Ints
 
 CALLS_MAX = 256
-"""Calls that are written out: each is a dozen nodes."""
+"""Largest number of time steps that are unrolled; each becomes a dozen nodes."""
 
 
 def written_out(call: Call) -> list[Any] | None:

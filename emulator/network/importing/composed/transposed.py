@@ -20,7 +20,7 @@ from ndrite.emulator.network.importing.values import Value
 from ndrite.emulator.spec.patches import Patches
 
 STEP_MAX = 255
-"""Largest stride, dilation and padding: a board's blocks are no larger."""
+"""Largest stride, dilation and padding, since a board's blocks are not larger."""
 
 
 @dataclass(frozen=True)

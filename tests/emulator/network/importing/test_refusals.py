@@ -160,7 +160,11 @@ FULL = nn.Sequential(nn.Linear(6, 2))
         (FULL, np.full((4, 6), "a word"), "samples have dtype <U6; accepted: numbers"),
         (FULL, np.full((4, 6), "a word", object), "samples have dtype object; accepted: numbers"),
         (FULL, np.full((4, 6), "0.5"), "samples have dtype <U3; accepted: numbers"),
-        (net(*SEQUENCE)(whole(lambda y: y[:, -1])), normal(20, 6), r"\(6,\); accepted: \(time steps, features\)"),
+        (
+            net(*SEQUENCE)(whole(lambda y: y[:, -1])),
+            normal(20, 6),
+            r"\(6,\); accepted: \(time steps, features\)",
+        ),
         (net(*SEQUENCE)(whole(lambda y: y[:, -1], proj_size=3)), normal(20, *SEQUENCE), "be run|take it"),
         (nn.LSTM(6, 6), normal(20, 3, 6), r"several outputs; accepted: one of"),
     ],
