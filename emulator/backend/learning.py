@@ -162,7 +162,9 @@ def check_learning_fits(learning: Learning, geometry: Geometry) -> None:
     widest = max(layer.outputs for layer in layers)
     accept(widest <= g.lanes, "the widest layer", widest, f"at most {g.lanes}, the lanes")
     records = learning.records
-    accept(records <= g.layers, "layers, with those of other devices", records, f"at most {g.layers}")
+    accept(
+        records <= g.layers, "device records (layers, ECRAMs, fast devices)", records, f"at most {g.layers}"
+    )
     accept(learning.program.rows == g.rows, "rows", learning.program.rows, f"{g.rows}")
     inputs = learning.program.inputs
     accept(inputs + LABEL_CODES <= g.max_inputs, "inputs", inputs, f"at most {g.max_inputs - LABEL_CODES}")

@@ -206,8 +206,8 @@ class Lowered(PerKind):
         return Product(layer=picks, sources=(source,), patches=patches, fires=False)
 
     def _end_call(self) -> None:
-        """Append the copies at the end of a call: each state takes over the value of its source map. Old
-        values of states that are still read are saved first."""
+        """Append the copies at the end of a time step (call): each state takes over the value of its source
+        map. Old values of states that are still read are saved first."""
         moved = enumerate((self._moved[state.source] for state in self.program.states), 1)
         sources = {number: source for number, source in moved if number != source}
         saved = {m: self._copy(m) for m in sorted(set(sources) & set(sources.values()))}
@@ -215,8 +215,8 @@ class Lowered(PerKind):
             self._copy(saved.get(source, source), to=number)
 
     def _alone(self, source: int) -> int:
-        """Return the number of a map whose values may be read in any order: ``source``, or a copy of this
-        call's inputs if the sample holds several calls."""
+        """Return the number of a map whose values may be read in any order: ``source`` or, if it is a sample
+        of several time steps, a copy of the present step's inputs."""
         return self._copy(source) if source == SAMPLE and self.program.calls > 1 else source
 
     def _side_by_side(self, sources: tuple[int, ...]) -> tuple[int, ...]:

@@ -127,7 +127,11 @@ class _OfPatches(Reads):
         source, shape = self.joined(maps), self.patches.shape
         read_shape = (source[0], *map(min, source[1:], shape[1:]))
         require(
-            shape == read_shape, f"{where}.patches shape", shape, f"of its sources, {source}", self.refused
+            shape == read_shape,
+            f"{where}.patches shape",
+            shape,
+            f"that of its sources, {source}, or fewer rows and columns",
+            self.refused,
         )
 
 
@@ -253,7 +257,7 @@ class Flow:
                 raise self.refused(f"{where} reads no map; accepted: at least one")
             check(where, part, shapes)
             fires = part.fires or i == len(self.parts) - 1
-            require(fires, f"{where}.fires", False, f"true but for the last {name}", self.refused)
+            require(fires, f"{where}.fires", False, f"True for all but the last {name}", self.refused)
             shapes.append(part.shape(shapes))
         for i, state in enumerate(self.states):
             where, last_map = f"state{i}.source", len(shapes) - 1

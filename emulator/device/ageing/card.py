@@ -20,7 +20,8 @@ ROOM_K = 300.0
 
 @record()
 class AgeingFit:
-    """Result of ``fit_retention``, ``fit_endurance`` and ``fit_temperature``.
+    """Result of ``fit_retention``, ``fit_endurance`` and ``fit_temperature``: the law's parameters with their
+    intervals, the misfit and the noise.
 
     ``values`` are fields of ``section``; ``parameters`` and ``intervals`` (95 %) the law's, by name, with the
     unit at the end of the name; ``misfit`` what the law misses in all cells alike, ``noise`` what differs

@@ -23,15 +23,16 @@ SINGLE = (
     "runs up and down that repeat, or 'fit potentiation', which tabulates the steps"
 )
 AT_BOUND, TURNING = 1e-6, 3
-"""A modelled state counts as at the bound if it is within AT_BOUND of its last value, for more than TURNING
-rows (which smoothing removes at a turning point)."""
+"""Modelled states within AT_BOUND of a branch's last state are at the bound; up to TURNING such rows may only
+be an effect of smoothing at the turning point."""
 PLATEAU = 1e-3
 """Conductances within this fraction of the range below the largest one count as the device's bound."""
 
 
 @record()
 class EcramFit:
-    """Result of ``fit_ecram``.
+    """Result of ``fit_ecram``: the device's fields, its runs of pulses with the modelled states, and the
+    error of the fit.
 
     ``values`` are fields of the section ``ecram``; states -1..1 stand for ``low_uS``..``high_uS``; ``rms`` is
     the residual as a part of the full range; ``misfit``: its part that all runs of a device share, which the

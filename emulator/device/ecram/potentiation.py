@@ -154,14 +154,14 @@ def runs_of(data: Measurements) -> list[Run]:
                     raise DatasetError(
                         f"{data.name}: line {data.line[row] if len(data.line) else row}: pulse is "
                         f"{pulse[row]:g} for the second time in a run of device {name!r}; accepted: one row "
-                        "a pulse (runs that repeat need a column 'cycle', or numbers that go on)"
+                        "per pulse (repeated runs need a column 'cycle', or pulse numbers that continue)"
                     )
                 if len(piece) > 1:
                     length = pulse[piece[-1]] - pulse[piece[0]]
                     if length > RUN_MAX:
                         raise DatasetError(
-                            f"{data.name}: pulse goes over {length:g} in a run of device {name!r}; accepted: "
-                            f"at most {RUN_MAX} pulses a run"
+                            f"{data.name}: pulse numbers span {length:g} in a run of device {name!r}; "
+                            f"accepted: at most {RUN_MAX} pulses per run"
                         )
                     moved[bool(up[piece[0]])] += len(piece) - 1
                     runs.append(Run(name, number, bool(up[piece[0]]), pulse[piece], value[piece]))
@@ -169,7 +169,7 @@ def runs_of(data: Measurements) -> list[Run]:
             if count < PULSES_MIN:
                 raise DatasetError(
                     f"{data.name}: device {name!r} has {count} pulses {'up' if way else 'down'} that "
-                    f"follow another one; accepted: at least {PULSES_MIN} each way"
+                    f"follow another one; accepted: at least {PULSES_MIN} in each direction"
                 )
     return runs
 

@@ -56,7 +56,8 @@ class DeviceCurve:
 
 @record()
 class NdrFit:
-    """Result of ``fit_ndr``.
+    """Result of ``fit_ndr``: the neuron's fields, each device's curve with the model fitted to it, and the
+    error of the fits.
 
     ``values`` are the fields of the section ``neuron``; ``rms`` the residual in units of the peak current,
     over all devices, each against its own fit; ``peak_to_valley`` the median device's.

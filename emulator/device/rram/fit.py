@@ -29,7 +29,8 @@ programming error."""
 
 @record()
 class RramFit:
-    """Result of ``fit_rram``; conductances in microsiemens.
+    """Result of ``fit_rram``: deviation of programmed cells by target conductance, and numbers of stuck
+    cells; microsiemens.
 
     ``values`` are fields of the section ``cell``; ``target``, ``mean``, ``sigma`` and ``cells`` per target
     (T,), stuck cells left out; ``coefficients`` the polynomial in G / reference, rising powers.

@@ -305,7 +305,7 @@ JOINED = "Where Greater GreaterOrEqual Less LessOrEqual Equal And Or Not Xor Mod
 """Operators imported, together with the arithmetic of two operands, as functions of several values of one
 operator."""
 TRUTHS = {"Where": (0,), "And": (0, 1), "Or": (0, 1), "Xor": (0, 1), "Not": (0,)}
-"""Operators whose operands are true or false."""
+"""Numbers of the operands that are true or false, by operator."""
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "Add": np.add,
     "Sum": np.add,

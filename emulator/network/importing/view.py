@@ -163,8 +163,8 @@ class View(Reads):
         return replace(self, scale=scale, shift=shift, index=index, flat=True)
 
     def of(self, parts: Sequence[View], maps: Sequence[Shape]) -> View:
-        """Return this view applied to the views ``parts``, one for each of its sources, as a single view of
-        ``maps``."""
+        """Return one view that has the effect of the views ``parts``, one for each source, followed by this
+        view; ``maps`` are the shapes by map number."""
         x = parts[0] if len(parts) == 1 else _concatenated(parts, maps)
         x = x.flatten(maps) if self.flat else x
         x = x if self.index is None else x.select(self.index)

@@ -140,7 +140,7 @@ FLAT = "".join(f"{n},5,{way}\n" for way in ("up", "down") for n in range(9))
         (HEAD + UP + "5,3,up\n" + DOWN, r"x.csv: line 14: pulse is 5 for the second time in a run of device"),
         (
             HEAD + UP + "2000000,3,up\n" + DOWN,
-            r"x.csv: pulse goes over 2e\+06 in a run .*; accepted: at",
+            r"x.csv: pulse numbers span 2e\+06 in a run .*; accepted: at",
         ),
         (
             "pulse,direction,current_uA a,current_nA b\n1,up,2,3\n",
