@@ -39,7 +39,7 @@ test_refusals = refused(
     (CompileError, ProgramError),
     (given, {"samples": np.zeros((20, 39), np.uint8)}, r"samples .*39\); accepted: uint8 \(n, 40\)"),
     (given, {"samples": np.zeros((20, 40))}, "samples are float64"),
-    (given, {"samples": np.zeros((3, 40), np.uint8)}, "samples are 3; accepted: at least 16"),
+    (given, {"samples": np.zeros((3, 40), np.uint8)}, "number of samples is 3; accepted: at least 16"),
     (given, {"seed": -1}, "seed is -1"),
     (given, {"options": MapOptions(first_product=-1)}, "at most 256|first_product"),
     (given, {"options": MapOptions(first_product=256)}, "at most 256|first_product"),

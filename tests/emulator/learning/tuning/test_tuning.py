@@ -276,7 +276,7 @@ test_refused = refused(
     CompileError,
     (chip_form, "wan2022", "ecram.tunes of chip 'wan2022' is 'none'; accepted: a chip with"),
     (chip_form, PAIR, PLAIN, "program 'plain' has no NDR neurons"),
-    (chip_form, SHAPED, shaped_network(SHAPED, [0.5, 0.9]), "accepted for tuning by pulses: peak voltages"),
+    (chip_form, SHAPED, shaped_network(SHAPED, [0.5, 0.9]), "accepted for tuning by pulses: peak_voltage"),
     given="samples",
 )
 
