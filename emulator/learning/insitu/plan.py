@@ -55,7 +55,7 @@ GAIN_TOP = 65535
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Settings of learning in situ: the network, its initial weights, and the learning rule with its rates.
+    """Settings of learning in situ: network, initial weights, learning rule and rates.
 
     Attributes
     ----------
@@ -124,8 +124,7 @@ class Plan:
 
 
 class Start(NamedTuple):
-    """The network of random weights and the result of mapping it, which do not depend on devices, rates or
-    learning rule."""
+    """The network of random weights and its mapping; devices, rates and learning rule do not change them."""
 
     network: Network
     mapped: Mapped
@@ -147,9 +146,8 @@ class Prepared:
     meaning: Meaning | None = None
 
     def again(self, plan: Plan, law: LinearStep | StepTable, spread: EcramSpread) -> "Prepared":
-        """Prepare the same chip with other devices, rates or another learning rule: the result of
-        ``prepare``, in a fraction of the time. Raises CompileError as ``prepare`` does, and when ``plan`` has
-        another network or start."""
+        """Prepare the same chip with other devices, rates or rule, as ``prepare`` would but much faster.
+        Raises CompileError as ``prepare`` does, and when ``plan`` has another network or start."""
         for name in ("widths", "activation", "start", "seed"):
             value, kept = getattr(plan, name), getattr(self.plan, name)
             require(value == kept, name, value, f"{kept}, the value it was prepared with", CompileError)
@@ -181,8 +179,7 @@ def prepare(
     samples: Codes,
     meaning: Meaning | None = None,
 ) -> Prepared:
-    """Prepare a chip for learning: draw the chip and the initial states of its devices, and compute the
-    constants of the updates.
+    """Draw a chip, the devices and their initial states, and compute the constants of the updates.
 
     Raises CompileError when a quantity leaves the arithmetic's range. ``law``, ``spread``: of the weights'
     devices, in units of the nominal bound. ``samples``: typical inputs, uint8 (n, inputs), n >= 16.
@@ -200,8 +197,7 @@ def prepare(
 
 
 def _check_bound(plan: Plan, chip: Chip) -> None:
-    """Raise CompileError if, at the plan's ``bound``, the converters' noise exceeds the largest value that a
-    program can hold."""
+    """Raise CompileError if the converters' noise, at the plan's ``bound``, exceeds a program's largest."""
     noise = chip.readout.output_noise_lsb * chip.noise_factor * plan.span * UNIT / SIGMA_MAX
     noise_step = noise / 2.0 ** (chip.readout.adc_bits - 1)
     accepted = f"on this chip from {noise_step:.2g}"
@@ -270,8 +266,7 @@ def _prepared(
 def network_of(
     plan: Plan, found: list[Floats], meaning: Meaning | None, chip: Chip, neurons: list[States] | None = None
 ) -> Network:
-    """Return the float network of the weights ``found``, an array (K + 1, M) for each layer with the bias row
-    last.
+    """Return the float network of the weights ``found``, (K + 1, M) per layer with the bias row last.
 
     ``neurons``: the states of each hidden layer's ECRAMs; None: as they are at the beginning.
     """
@@ -310,16 +305,14 @@ def _starts(plan: Plan) -> list[npt.NDArray[np.int32]]:
 
 
 def _gain(span: float, bits: int) -> tuple[int, int]:
-    """Return gain and shift of ``bits``-bit converters whose codes cover ``span`` times ``UNIT`` on either
-    side of 0."""
+    """Return gain and shift of ``bits``-bit converters whose codes cover ``span`` * ``UNIT`` either way."""
     exact_gain = float(1 << (bits - 1)) / (span * UNIT)
     shift = min(SHIFT_MAX, math.floor(math.log2(GAIN_TOP / exact_gain)))
     return round(exact_gain * 2**shift), shift
 
 
 def _place(activation: Any, array: DieArray, chip: Chip) -> tuple[float, float, Floats | float]:
-    """Return the voltage codes per unit of pre-activation, the voltage code of pre-activation 0, and the
-    pre-activation (M,) that is one unit of each neuron."""
+    """Return the voltage codes per unit of pre-activation and for 0, and each neuron's unit of it (M,)."""
     if activation is None:
         return float((1 << (V_BITS - 1)) - 1) / LOGIT_SPAN, 0.0, 1.0
     if array.window is not None and array.neurons is not None:
@@ -397,8 +390,7 @@ def _laws(
 
 
 def _neuron_rate(plan: Plan, chip: Chip, unit: float) -> tuple[int, int]:
-    """Return rate and shift of the pulses for neurons' ECRAMs; ``unit`` is the unit of a layer's converted
-    sums times a code of y."""
+    """Return rate and shift of the ECRAMs' pulses; ``unit`` is that of a layer's sums times a code of y."""
     if plan.rule == "manhattan":
         return RATE_MAX, 0
     pulse = pulse_of(law_of(chip))

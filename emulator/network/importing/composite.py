@@ -72,13 +72,10 @@ def check_cell(call: Call) -> None:
     usual = (USUAL[kind], ["Relu"]) if kind == "RNN" else (USUAL[kind],)
     if activations not in [list(u) * directions for u in usual] or a.get("clip") or a.get("input_forget"):
         raise call.refused(
-            "its activations are not the defaults, or it has clip or input_forget; use the defaults"
+            "its activations are not the defaults, or it has clip or input_forget; use defaults"
         )
     if call.optional(4) is not None or call.values[0] is None or len(call.computed) > 1:
-        raise call.refused(
-            "its sequence lengths, weights or initial states are computed; use constants and sequences of "
-            "one length"
-        )
+        raise call.refused("its sequence lengths, weights or initial states are computed; use constants")
     if kind == "LSTM" and call.optional(7) is not None:
         raise call.refused("it has peephole weights; use an LSTM without them")
 

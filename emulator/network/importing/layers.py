@@ -33,8 +33,7 @@ def standard(call: Call) -> Value:
 
 
 def linear(call: Call, value: Value, weights: npt.ArrayLike, bias: npt.ArrayLike | None = None) -> Value:
-    """Import a full layer with ``weights`` (K, M) on the last axis, applied at each position of a map (row,
-    column, channel)."""
+    """Import a full layer with ``weights`` (K, M) on the last axis, at each position of a map alike."""
     w = np.asarray(weights, np.float64)
     vector = value if value.counts(-1) else value.vector(call.name)
     if (
@@ -52,8 +51,8 @@ def linear(call: Call, value: Value, weights: npt.ArrayLike, bias: npt.ArrayLike
 def mixed(
     call: Call, value: Value, axis: int, weights: npt.ArrayLike, bias: npt.ArrayLike | None = None
 ) -> Value:
-    """Import a layer that combines the channels or features along ``axis`` by ``weights`` (C, M), at each
-    position alike."""
+    """Import a layer that combines the channels along ``axis`` by ``weights`` (C, M), at each position
+    alike."""
     value, w = value.settled(), np.asarray(weights, np.float64)
     b = np.zeros(w.shape[1]) if bias is None else np.asarray(bias, np.float64).reshape(-1)
     patches = Patches(shape=value.op.shape, kernel=(1, 1))
@@ -70,9 +69,7 @@ def prelu(call: Call) -> Value:
     value, (a,) = of_channels(call, value, slopes)
     axis = next((i for i in range(value.places.ndim) if value.counts(i)), None)
     if axis is None:
-        raise call.refused(
-            "its slopes belong to no single axis; use one slope for all values, or one per channel"
-        )
+        raise call.refused("its slopes belong to no single axis; use one slope, or one per channel")
     eye = np.eye(a.size)
     halves = mixed(call, value, axis, np.hstack([eye, -eye])).apply(
         call.name, "relu({})", lambda z: np.maximum(z, 0.0)
@@ -209,8 +206,7 @@ def _reduced(call: Call) -> Value:
 
 
 def _batch_norm(call: Call) -> Value:
-    """Import a normalisation by constants per feature or channel, which is folded into the adjacent
-    weights."""
+    """Import a normalisation by constants per channel, which is folded into the adjacent weights."""
     value = call.value
     if call.a.get("training_mode", 0):
         raise call.refused("it is in training mode; export the model in evaluation mode")
@@ -231,9 +227,7 @@ def _pad(call: Call) -> Value:
     if pads is not None and axes is not None:
         places = [a % rank for a in axes]
         if len(pads) != 2 * len(places) or len(set(places)) != len(places):
-            raise call.refused(
-                "its number of pads is not twice the number of its axes; use two pads for each axis"
-            )
+            raise call.refused("its pads are not twice as many as its axes; use two for each axis")
         ends_of = dict(zip(places, zip(pads[: len(places)], pads[len(places) :], strict=True), strict=True))
         pads = [ends_of.get(i, (0, 0))[end] for end in (0, 1) for i in range(rank)]
     number = call.optional(2)
@@ -269,10 +263,7 @@ def _resize(call: Call) -> Value:
     by_integers = len(times) == len(axes) and all(f >= 1 and f == int(f) for f in by.values())
     turned_ends = call.a.get("coordinate_transformation_mode") == "align_corners"
     if call.a.get("mode", "nearest") != "nearest" or not by_integers or turned_ends or by.get(1, 1) != 1:
-        raise call.refused(
-            "it does not repeat rows and columns a whole number of times; use mode nearest with integer "
-            "factors"
-        )
+        raise call.refused("it does not only repeat rows and columns; use mode nearest with integer factors")
     block = (int(by.get(2, 1)) if rank == 4 else 1, int(by.get(rank - 1, 1)))
     patches = Patches(shape=value.op.shape, kernel=(1, 1))
     return value.laid(pool(call.name, value.op, "max", patches, block=block))
@@ -325,7 +316,7 @@ CODES = {"uint8": (0, 255), "int8": (-128, 127), "uint16": (0, 65535), "int16": 
 
 
 def elementwise(call: Call) -> Value | None:
-    """Import the node as a function of single values; return None if it is not such a function."""
+    """Import the node as a function of single values; None if it is not such a function."""
     kind, computed = call.kind, call.computed
     if kind == "PRelu" and call.constant(1).size > 1:
         return prelu(call)
@@ -348,8 +339,7 @@ def elementwise(call: Call) -> Value | None:
 
 
 def _function(call: Call) -> Value:
-    """Import a function of one value, or of several values that come from one operator, such as the two
-    branches of ``Where``."""
+    """Import a function of one value, or of several of one operator, such as the branches of ``Where``."""
     first, operands = call.value, call.computed
     for argument in operands:
         argument.check_open()
@@ -373,8 +363,7 @@ def _function(call: Call) -> Value:
 
 
 def _cast(call: Call) -> Value:
-    """Import a cast, computed in floating point: to floats unchanged, to integers by truncation, to booleans
-    by comparison with 0."""
+    """Import a cast, computed in floats: to integers by truncation, to booleans by comparison with 0."""
     from onnx import TensorProto
 
     to = call.a.get("to", TensorProto.FLOAT)
@@ -384,9 +373,7 @@ def _cast(call: Call) -> Value:
         return call.value.apply(call.name, "({} != 0)", lambda z: (z != 0).astype(np.float64))
     if to in (TensorProto.INT8, TensorProto.INT16, TensorProto.INT32, TensorProto.INT64):
         return call.value.apply(call.name, "trunc({})", np.trunc)
-    raise call.refused(
-        "its target type is not supported; accepted: casts to floats, signed integers or booleans"
-    )
+    raise call.refused("its target type is not supported; cast to floats, signed integers or booleans")
 
 
 def _quantised(call: Call) -> Value:
@@ -395,9 +382,7 @@ def _quantised(call: Call) -> Value:
     scale, zero = call.constant(1), call.optional(2)
     zero = np.zeros(1, np.uint8) if zero is None else zero
     if scale.size != 1 or zero.size != 1 or zero.dtype.name not in CODES:
-        raise call.refused(
-            "its scale or zero point varies, or is not of 8 or 16 bits; use one of each for the whole tensor"
-        )
+        raise call.refused("its scale varies, or its codes are not of 8 or 16 bits; use one scale per tensor")
     step, offset = float(scale.reshape(-1)[0]), int(zero.reshape(-1)[0])
     low, high = ((code - offset) * step for code in CODES[zero.dtype.name])
 
