@@ -190,6 +190,19 @@ def coverage(experiments: int, seed: int, only: str = "") -> dict[str, float]:
     return parts
 
 
+def ranges(table: dict[str, float]) -> dict[str, list[float]]:
+    """Return the least and the largest part among plain intervals, crossed intervals of accuracies, and
+    crossed intervals of differences."""
+    kinds_of = {
+        "simple": [part for name, part in table.items() if "crossed" not in name],
+        "crossed_accuracy": [v for n, v in table.items() if "crossed" in n and n.startswith("accuracy")],
+        "crossed_difference": [
+            v for n, v in table.items() if "crossed" in n and not n.startswith("accuracy")
+        ],
+    }
+    return {kind: [min(parts), max(parts)] for kind, parts in kinds_of.items() if parts}
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--experiments", type=int, default=4000)
@@ -199,9 +212,14 @@ if __name__ == "__main__":
     options = parser.parse_args()
     table = coverage(options.experiments, options.seed, options.only)
     if options.json:
+        content = {
+            "command": f"python benchmarks/interval_coverage.py --experiments {options.experiments} "
+            f"--seed {options.seed}",
+            "experiments": options.experiments,
+            "seed": options.seed,
+            "ranges": ranges(table),
+            "coverage": table,
+        }
         with open(options.json, "w", encoding="utf-8") as stream:
-            json.dump(
-                {"experiments": options.experiments, "seed": options.seed, "coverage": table},
-                stream,
-                indent=1,
-            )
+            json.dump(content, stream, indent=1)
+            stream.write("\n")
