@@ -15,7 +15,8 @@ _of_one = tracer.get_var_name
 
 
 def get_var_name(depth: int = 2, default: Any = tracer._raise_exception) -> Any:
-    """As Amaranth's; of two variables stored at once the value on top of the stack gets the first."""
+    """Return the name of the variable that is assigned, as Amaranth's function does. If two variables are
+    assigned at once, the value on top of the stack gets the name of the first."""
     name = _of_one(depth + 1, None) or _of_two(sys._getframe(depth))
     if name is None and default is tracer._raise_exception:
         raise tracer.NameNotFound

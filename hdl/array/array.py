@@ -38,7 +38,8 @@ REGION_GROUPS = 4
 
 
 class Broadcast(wiring.Component):
-    """Registered copies of the ports for some lane groups; memory accesses also a cycle early.
+    """Registers copies of the array's ports for some lane groups. The copies ``*_early`` of the memory
+    accesses come one cycle before the copies ``*_heard``.
 
     Where sums may wait, every region has registers of its own, so that no wire spans the chip: ``shift`` and
     ``close`` are announced a cycle ahead. Otherwise one copy serves all groups.
@@ -86,7 +87,8 @@ MOVING_LANES = 2
 
 
 def capture_latency(geometry: Geometry) -> int:
-    """Cycles from a pass's last row on ``row`` until the first group's column registers take the sums."""
+    """Return the number of cycles from a pass's last row on ``row`` until the first group's column registers
+    take the sums."""
     return flag_stage(geometry) + 3
 
 
@@ -96,7 +98,7 @@ def row_names(geometry: Geometry) -> tuple[str, ...]:
 
 
 def added_latency(geometry: Geometry) -> int:
-    """Cycles in which sums are added over groups of lanes."""
+    """Return the number of cycles that adding sums over groups of lanes takes."""
     return exact_log2(geometry.lane_groups)
 
 
@@ -107,8 +109,9 @@ def hop_groups(geometry: Geometry) -> int:
 
 @dataclass
 class _Moves:
-    """One copy of the signals that shift the column registers; ``any`` is the OR of both. ``line`` aligns the
-    sums and tells the places of the captured ones."""
+    """One copy of the signals that shift the column registers: ``capture``; ``any``, which is high when sums
+    are captured or columns are shifted; and ``line``, the queue between sums and column registers, if sums
+    may wait."""
 
     capture: Signal
     any: Signal
@@ -125,7 +128,7 @@ class _Group:
 
 
 class Array(wiring.Component):
-    """a[m] = sum over the pass's rows of x[k] * w[k, m], for all lanes m at once.
+    """Computes a[m] = sum over the pass's rows of x[k] * w[k, m], for all lanes m at once.
 
     One row a cycle, or two (``lane_rows``), handed on from lane group to lane group, so that no wire spans
     the chip. ``capture`` is up when the last group's column registers take their sums. Each cycle with

@@ -22,7 +22,7 @@ _SUM = function_of(passes=0)
 
 
 class GatedAccumulator(wiring.Component):
-    """``sum`` <= (``load`` ? 0 : ``sum``) + (``gate`` ? ``addend`` : 0), every cycle.
+    """Accumulator: every cycle ``sum`` <= (``load`` ? 0 : ``sum``) + (``gate`` ? ``addend`` : 0).
 
     Latency: one cycle. Resources: one LUT and one flip-flop a bit on ECP5, where the synthesiser alone
     would take three LUTs; what it makes of it elsewhere.
@@ -65,7 +65,8 @@ def flag_stage(geometry: Geometry) -> int:
 
 
 class Lane(wiring.Component):
-    """``accumulator`` <= (``load`` ? 0 : ``accumulator``) + (``gate`` ? x * w[address] : 0).
+    """One column of the array: ``accumulator`` <= (``load`` ? 0 : ``accumulator``) + (``gate`` ? x *
+    w[address] : 0).
 
     With two ``lane_rows`` x_other * w[write_address] is added too, its input a cycle after ``x``; the
     multiplier of it is made of LUTs.

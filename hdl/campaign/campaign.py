@@ -23,7 +23,8 @@ assert BUFFER_LATENCY < BYTES, "the next word is asked for when the one before i
 
 
 class Campaign(Sized):
-    """For chip in chips: for trial in trials: for sample in samples: vote for the (first) largest logit.
+    """Runs a campaign: for each virtual chip, trial and sample it runs an inference and counts a vote for the
+    largest logit (the first of equal ones).
 
     ``run`` clears the votes, then for each chip has it drawn (``redraw_*``, chip + 1 on ``stream``), streams
     the samples from its buffer into the core's input banks and counts, per sample and class, the winners.

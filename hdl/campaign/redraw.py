@@ -35,7 +35,8 @@ assert SAMPLE_STAGE >= 1
 
 
 class Redraw(Sized):
-    """w = c(G+) - c(G-), c = clip((mean[a] * 256 + sigma[a] * g + 2^15) >> 16, 0, code_max), or stuck.
+    """Draws the weights of a virtual chip: w = c(G+) - c(G-), where each cell's c = clip((mean[a] * 256 +
+    sigma[a] * g + 2^15) >> 16, 0, code_max), or a fixed code if the cell is stuck.
 
     Column by column, ``geometry.redraw`` neighbouring ones at once, one row a cycle; with ``nominal`` the
     targets themselves go to the array. ``start`` for one cycle while ``busy`` is down. Latency: K + about
@@ -165,8 +166,8 @@ class Redraw(Sized):
         return m
 
     def _layers(self, m: Module, layer: Signal) -> tuple[Any, Any, Any, Any]:
-        """Inputs, outputs, weight base and last flag of ``layer``, one cycle later, stored from bus
-        writes."""
+        """Return inputs, outputs, weight base and last flag of ``layer`` one cycle later, from a memory of
+        the descriptors that the bus has written."""
         g, window = self.geometry, self.layers
         word_bits = exact_log2(DESCRIPTOR_WORDS)
         read = {}
@@ -191,7 +192,7 @@ class Redraw(Sized):
         return field("inputs"), field("outputs"), field("weight_base"), field("last")
 
     def _draw(self, m: Module, pipes: list[Gaussian], nominal: Signal) -> list[Signal]:
-        """The weights of the targets in ``peeked``, valid at stage CODE_STAGE + 1."""
+        """Draw the weights of the targets in ``peeked``; they are valid at stage CODE_STAGE + 1."""
         g, table = self.geometry, self.table
         weight_max = g.weight_max
         # Table entry of the pair's other cell, whose target is 0.
@@ -234,7 +235,7 @@ class Redraw(Sized):
         return weights
 
     def _code(self, m: Module, entry: Signal, pipe: Gaussian, name: str) -> Signal:
-        """One cell's code, MULTIPLY_LATENCY + 2 cycles after its table entry (SCALE_STAGE)."""
+        """Compute one cell's code, MULTIPLY_LATENCY + 2 cycles after its table entry (SCALE_STAGE)."""
         code_low, code_high, code_max = (self.stuck_codes[i : i + 8] for i in (0, 8, 16))
         m.submodules[f"scale_{name}"] = scale = Multiplier(unsigned(16), signed(12))
         m.d.comb += [scale.a.eq(entry[16:]), scale.b.eq(pipe.sample)]

@@ -23,7 +23,8 @@ VOTE_LATENCY = BUFFER_LATENCY + 2
 
 
 def windowed(m: Module, memory: RegisteredMemory, window: Any, address: Signal) -> None:
-    """``memory`` written by the bus; the bus also reads it on request, and otherwise ``address`` is read."""
+    """Connect ``memory``: the bus writes it, and reads it on request; in all other cycles the word at
+    ``address`` is read."""
     # Its block RAMs are spread over the chip: registers in front of them.
     m.d.sync += [
         memory.address.eq(Mux(window.select, window.address, address)),

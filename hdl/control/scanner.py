@@ -24,7 +24,8 @@ HOPS = 24
 
 
 class Scanner(wiring.Component):
-    """Reads eight rows per cycle: x_j[k] = (x[k] >> j*d) & (2^d - 1), and sums S = x_j[k]^2 over the pass.
+    """Reads the inputs of a pass, eight rows per cycle: the slices x_j[k] = (x[k] >> j*d) & (2^d - 1), and
+    the sum S of x_j[k]^2 over the pass.
 
     Reads the input buffer or the previous layer's activations, the latter no further than
     ``written[bank]`` words have been completed, so a layer starts while the one before still finishes.
@@ -238,8 +239,8 @@ class Scanner(wiring.Component):
         m.d.comb += [queue.i.payload.eq(out), queue.i.valid.eq(queued)]
 
     def _settled(self, m: Module, feed: Any, quiet: Value) -> Value:
-        """Whether the lanes already have the grouping that a pass needs; they are regrouped only when the
-        pipeline is empty."""
+        """Return a signal that says whether the lanes already have the grouping that a pass needs. They are
+        regrouped only when the pipeline is empty."""
         g = self.geometry
         if g.lane_groups == 1:
             return Const(1)
@@ -266,7 +267,7 @@ class Scanner(wiring.Component):
         return settled
 
     def _step(self, now: Any) -> Value:
-        """Number of weight words that eight rows take."""
+        """Return the number of weight words that eight rows take."""
         if self.geometry.lane_groups == 1:
             return Const(WORD_ROWS)
         return Const(WORD_ROWS) >> now.lane_groups

@@ -300,7 +300,8 @@ class Sequencer(wiring.Component):
         return m
 
     def _words(self, m: Module) -> Signal:
-        """Read the layer's descriptor word by word, over and over; ``settled`` when all words are current."""
+        """Read the layer's descriptor word by word in an endless loop; ``settled`` is set when all words are
+        those of the current layer."""
         g, window = self.geometry, self.window
         m.submodules.memory = memory = RegisteredMemory(32, g.layers * DESCRIPTOR_WORDS, early=True)
         self.layer = layer = Signal(bits_for(g.layers - 1) or 1)

@@ -163,7 +163,8 @@ class Core(Sized):
         return m
 
     def _virtual_chips(self, m: Module, cells: Cells) -> None:
-        """Connect the drawing of virtual chips, which snoops the descriptors that the bus writes."""
+        """Connect the block that draws virtual chips; it copies the layer descriptors when the bus writes
+        them."""
         m.submodules.redraw = redraw = Redraw(self.geometry)
         port = self.redraw
         wiring.connect(m, wiring.flipped(self.variation), redraw.table)
@@ -181,7 +182,7 @@ class Core(Sized):
         ]
 
     def _distribute(self, m: Module, sequencer: Sequencer, scanner: Scanner, readout: Readout) -> None:
-        """Send each pass to scanner, noise and readout, through a queue for each."""
+        """Send each pass to scanner, noise generator and readout, through one queue for each."""
         g = self.geometry
         issued = sequencer.passes
         depth = PASS_DEPTH * (1 + g.overlap)

@@ -25,7 +25,7 @@ EVENT_LAYOUT = StructLayout({"emit": 1, "passed": 1, "started": 1, "done": 1})
 
 
 def probe_layout(g: Geometry) -> StructLayout:
-    """Signals between the blocks, for test benches; costs nothing where left unconnected.
+    """Layout of the signals between blocks that test benches observe; unconnected, they cost nothing.
 
     ``step``: P columns leave the array, with their noise; ``added``: their increments of p. Where inferences
     overlap, ``opened``: a layer's first pass is issued, an inference's ``input_layer`` or its next one.
@@ -48,8 +48,8 @@ def probe_layout(g: Geometry) -> StructLayout:
 
 
 def redraw_signature() -> wiring.Signature:
-    """Interface to the drawing of virtual chips, from the owner's side (flipped at the other); the core's
-    ``stream`` carries the number of the virtual chip."""
+    """Interface to the block that draws virtual chips, from the side that requests the drawing (flipped on
+    the core's side); the core's ``stream`` carries the number of the virtual chip."""
     return wiring.Signature(
         {
             "start": Out(1),
@@ -63,7 +63,7 @@ def redraw_signature() -> wiring.Signature:
 
 
 def core_regions(geometry: Geometry) -> tuple[str, ...]:
-    """Memory regions that lie in the core."""
+    """Return the memory regions that lie in the core."""
     shared = set(campaign_words(geometry) | map_words(geometry)) - {"variation"}
     return tuple(name for name in region_words(geometry) if name not in shared)
 
@@ -102,7 +102,7 @@ def core_ports(geometry: Geometry) -> dict[str, wiring.Member]:
 
 
 class Starts(Sized):
-    """Pulses ``started`` with the first ``issued`` pass of an inference; ``feed`` describes what the pass
+    """Pulses ``started`` when the first pass of an inference is ``issued``; ``feed`` describes what that pass
     reads.
 
     One by one an inference's first pass is the next one after its ``start`` was taken. Where inferences

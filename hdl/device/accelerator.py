@@ -23,7 +23,8 @@ from ndrite.hdl.walk.walker import Walker
 
 
 class Accelerator(wiring.Component):
-    """Bus, registers, core and, where the geometry has virtual chips, campaigns, behind ``master``.
+    """Everything behind the link's port ``master``: bus, registers, core and, if the geometry has virtual
+    chips, campaigns.
 
     ``link`` and ``sequence_error`` are counted for a link of packets. The watchdog resets a core that makes
     no progress, except for its memories; the chip then counts as not programmed. After a reset of the clock
@@ -99,8 +100,8 @@ class Accelerator(wiring.Component):
     def _walk(
         self, m: Module, walker: Walker, decoder: Decoder, core: Core, loads: dict[str, Value]
     ) -> tuple[Any, dict[str, Value], Value]:
-        """Return the ``start`` and ``loads`` that the core sees in place of the master's, and whether the
-        program walks maps."""
+        """Connect the walker, and return the ``start`` and ``loads`` that the core gets instead of the
+        master's, and whether the program has feature maps (executes step by step)."""
         g, master = self.geometry, self.master
         wiring.connect(m, decoder.steps, walker.steps_window)
         wiring.connect(m, decoder.operand, walker.operand_window)
@@ -140,8 +141,8 @@ class Accelerator(wiring.Component):
     def _campaign(
         self, m: Module, registers: Registers, starts: Queue, core: Core, start: Any, loads: dict[str, Value]
     ) -> dict[str, Value]:
-        """While a campaign runs, it alone starts inferences on the core. Returns the loads that the core
-        sees."""
+        """Connect the campaign, which alone starts inferences on the core while it runs. Return the load
+        signals that the core gets."""
         master, decoder, watchdog = self.master, m.submodules.decoder, m.submodules.watchdog
         campaign = Campaign(self.geometry)
         m.submodules.campaign = ResetInserter(watchdog.reset)(campaign)

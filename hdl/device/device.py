@@ -14,7 +14,7 @@ from ndrite.hdl.parts.layouts import by_name
 
 
 class Device(wiring.Component):
-    """Receiver, executor and transmitter before the accelerator.
+    """Device on a byte stream: receiver, executor and transmitter of packets in front of the accelerator.
 
     Takes a byte in every cycle on ``rx_*``; ``line_error`` marks the frame under way as damaged. Answers
     on ``tx``. One that ``learns`` has a learning core. Resources: those of its parts; the core dominates.

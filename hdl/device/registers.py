@@ -34,7 +34,7 @@ CONTROL = ("program_tag", "host_mark", "noise_enable", *SEED, *CAMPAIGN)
 
 
 class Registers(wiring.Component):
-    """Every register of ``ndrite.emulator.spec.registers.REGISTERS``; counters wrap at 2^32.
+    """Implements every register of ``ndrite.emulator.spec.registers.REGISTERS``; counters wrap at 2^32.
 
     Latency: reads READ_LATENCY cycles behind ``address``; a write shows 2 cycles after it, a clearing of the
     counters 3; an event is counted 3 cycles after it, a link's 2.
@@ -100,7 +100,7 @@ class Registers(wiring.Component):
         return m
 
     def _read(self, m: Module, values: dict[str, Any]) -> None:
-        """The read multiplexer: gates followed by an OR tree with a register after each level.
+        """Build the read multiplexer: gates followed by an OR tree with a register after each level.
 
         Two gated registers are one look-up table a bit, an OR of four too. The constants are gated at once:
         a bit of theirs only says which of them have it.
@@ -123,7 +123,7 @@ class Registers(wiring.Component):
         m.d.sync += window.read_data.eq(_any(merged))
 
     def _constant(self, m: Module, word: Signal) -> None:
-        """The constant at the address, or 0 where there is none."""
+        """Drive ``word`` with the constant at the address, or with 0 if there is none."""
         address = self.window.address[: bits_for(len(REGISTERS) - 1)]
         with m.Switch(address):
             for register in REGISTERS:
@@ -132,7 +132,7 @@ class Registers(wiring.Component):
                         m.d.comb += word.eq(self.constants[register.name])
 
     def _counters(self, m: Module, clear: Signal) -> dict[str, Signal]:
-        """Performance and link counters, which are cleared together."""
+        """Build the performance and link counters, which are cleared together."""
         counters = {name: Signal(32, name=name) for name in COUNTERS}
         # Events come from all over the chip, some from long combinational paths: registered first.
         link = self.link

@@ -19,7 +19,7 @@ assert ANSWER_BYTES == spec.REFUSED_BYTES
 
 
 class Datagrams(wiring.Component):
-    """The device's side of the datagram rules in ``ndrite.emulator.spec.datagrams``.
+    """Device side of the datagram rules in ``ndrite.emulator.spec.datagrams``.
 
     Datagrams come in whole, checked: ``rx`` with ``rx_last`` at the last byte, their sender and ``rx_length``
     in bytes standing beside them. They go out as bytes on ``tx`` and a pulse of ``tx_commit`` behind the last
@@ -161,8 +161,8 @@ class Datagrams(wiring.Component):
     def _offer(
         self, m: Module, states: States, of_data: Value, token: Value, sender: Value, fresh: Signal
     ) -> tuple[Value, Value]:
-        """Offer a session token to ``sender``; returns it, and whether ``token`` was offered and no session
-        has begun since.
+        """Offer a session token to ``sender``. Return the offered token, and whether ``token`` is a token
+        that was offered to this sender and no later session has begun.
 
         Nothing is kept of an offer, so that no number of others makes it void: a token is its number, and
         what a cipher under a secret of this device's makes of number and receiver.

@@ -13,8 +13,8 @@ from ndrite.hdl.parts.layouts import by_name
 
 
 class Echo(wiring.Component):
-    """Sits between two ``Slots``: passes UDP on to ``rx`` and copies the rest of an echo request into the
-    slot to send.
+    """Connects two ``Slots``: it passes received UDP payload to ``rx``, and copies the body of a received
+    echo request (ping) into the slot that is sent.
 
     ``tx`` and ``commit`` are the owner's datagrams, whose way ``receiver`` says, as ``sender`` does of what
     was received. While an echo is copied the owner's side is not ready; one that finds the owner in the

@@ -188,7 +188,8 @@ class FramesOut(wiring.Component):
     def _heads(
         self, m: Module, at: Signal, of_arp: Signal, ip_sum: Signal, udp_sum: Signal
     ) -> tuple[list[Signal], Signal]:
-        """Byte ``at`` of the ARP, ICMP and UDP headers, one cycle later, and whether it is the last one."""
+        """Return the bytes at index ``at`` of the ARP, ICMP and UDP headers, one cycle later, and a signal
+        that marks the last byte."""
         d, own_addresses, mac, address, echo = (
             self.descriptor,
             self.own,
@@ -199,7 +200,7 @@ class FramesOut(wiring.Component):
         ends = Signal()
 
         def big(value: object, count: int) -> list[object]:
-            """Bytes of a number, the first one highest."""
+            """Return the bytes of a number, most significant byte first."""
             return [value[8 * i : 8 * i + 8] for i in reversed(range(count))]  # type: ignore[index]
 
         own_mac, own_address = Const(own_addresses.mac, 48), Const(own_addresses.address, 32)

@@ -117,5 +117,6 @@ class Slots(wiring.Component):
 
 
 def slots_between(slots: int, *, write: str, read: str) -> DomainRenamer:
-    """``Slots`` from clock domain ``write`` to ``read``."""
+    """Return ``slots`` ``Slots`` that are written in clock domain ``write`` and read in clock domain
+    ``read``."""
     return DomainRenamer({"write": write, "read": read})(Slots(slots))

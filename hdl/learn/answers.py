@@ -33,7 +33,7 @@ from ndrite.hdl.parts.pipeline import delayed
 
 
 def clipped(value: Value, bits: int) -> Value:
-    """``value`` saturated to ``bits`` signed bits.
+    """Return ``value`` saturated to ``bits`` signed bits.
 
     Without comparing, which takes a carry chain over all of a wide value. Resources: a LUT for every four
     bits above, and one for each below.
@@ -53,13 +53,15 @@ TABLE_SHAPE = signed(18)
 
 
 class Answers(wiring.Component):
-    """z = p + bias + rshift_round(w * bias_gain, bias_shift), y the neuron's code of it, ``change`` the slope
-    of its curve there times its scale, and ``moved`` how far the next curve takes y, as ``derivative`` and
+    """Computes a neuron's output and derivatives from its sum, one column per cycle: z = p + bias +
+    rshift_round(w * bias_gain, bias_shift), its code ``y``, ``change`` (the slope of the neuron's curve at z
+    times its scale), and ``moved`` (how far ``y`` moves on the next ECRAM curve), as ``derivative`` and
     ``state_change`` of ``ndrite.emulator.golden.learn.errors``.
 
-    The low 9 bits of ``read`` are w, the others the code of the neuron's ECRAM, which chooses among the
-    2^tuned_bits curves from the column's own on. ``layer`` holds still. Latency: Z_STAGE and ANSWER_LATENCY
-    cycles, one column a cycle. Resources: six multipliers, and 36 bits a table entry, with two readers.
+    The low 9 bits of ``read`` are w. The other bits are the code of the neuron's ECRAM, which selects one of
+    2^tuned_bits curves, starting at the column's own curve. ``layer`` must not change meanwhile. Latency:
+    Z_STAGE and ANSWER_LATENCY cycles. Resources: six multipliers, and 36 bits a table entry, with two
+    readers.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -209,8 +211,8 @@ ENERGY_LATENCY = MULTIPLY_LATENCY + 1
 
 
 class Products(NamedTuple):
-    """Products of a layer's row codes and its neurons' ``changes``, and the power of two of the largest
-    product since ``clear``."""
+    """Memory of the products of a layer's row codes and its neurons' ``changes``; ``power`` is the power of
+    two of the largest product since ``clear``."""
 
     data: Value
     address: Signal
@@ -221,13 +223,18 @@ class Products(NamedTuple):
 class Errors(wiring.Component):
     """Errors of a layer's columns, one per cycle on ``error``; ``energy`` is the sum of their squares.
 
-    Outputs: ``answer`` with ``final``, its ``column``'s code ``y`` against ``label``. A hidden neuron's
-    ``change`` and ``moved`` are kept at ``place``. Backward: ``code`` is the converted sum of row ``index``
-    of the layer whose first row is at ``at_state``; its products with both are kept. ``normalise`` then makes
-    errors of all ``count`` products: as many bits as ERROR_BITS for the largest, and its power of two in
-    ``exponent``, which ``begin`` sets to 0. Errors of ``ecrams``, of the products with ``moved``, come before
-    those of the layer itself, from which the exponent goes on. Latency: NORMAL_LATENCY + 1, and a cycle an
-    error; ``done`` with the last one. Resources: three multipliers; 27 bits a row of states, 53 a lane.
+    - Output layer: each ``answer`` with ``final`` gives the error of its ``column``, the target from
+      ``label`` minus the code ``y``.
+    - Hidden layer, forward: the ``change`` and ``moved`` of each ``answer`` are stored at ``place``.
+    - Hidden layer, backward: ``code`` is the converted sum of row ``index`` of the layer whose first row is
+      at ``at_state``. Its products with the stored ``change`` and ``moved`` are stored.
+    - ``normalise`` starts the conversion of all ``count`` products to errors, scaled by a power of two so
+      that the largest has ERROR_BITS bits. The power is added to ``exponent``, which ``begin`` sets to 0.
+    - With ``ecrams``, the errors of the ECRAMs are computed, from the products with ``moved``. They come
+      before the errors of the layer, whose exponent does not include theirs.
+
+    Latency: NORMAL_LATENCY + 1, then one error per cycle; ``done`` with the last one. Resources: three
+    multipliers; 27 bits a row of states, 53 a lane.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -302,8 +309,8 @@ class Errors(wiring.Component):
         return m
 
     def _products(self, m: Module, name: str, shape: Shape, change: Value) -> Products:
-        """Store ``change``, computed from ``answer``, for each row, and for each lane its product with the
-        row's code."""
+        """Build the memories of one factor: store ``change``, computed from ``answer``, for each row, and for
+        each lane the product of ``change`` with the row's code."""
         g, answer, code = self.geometry, self.answer, self.code
         lanes = max(g.lanes, 2)
         m.submodules[f"{name}s"] = changes = RegisteredMemory(shape, g.weight_depth)

@@ -34,20 +34,26 @@ CARRY_LATENCY = PEEK_LATENCY + DIGITS + 5
 
 
 class Carry(wiring.Component):
-    """As ``ndrite.emulator.golden.learn.learner`` carries: after every ``layer.every`` updates one row of
-    fast devices, the rows in turn, is read against its references and added to the row's sums; every whole
-    ``layer.threshold`` of a sum is a pulse of the layer's own device, SLOTS_MAX at most. Where the layer is
-    ``chopped`` it is added or taken away, by how often the row was read before, and is the next reference.
+    """Transfers one row of fast devices to the layer's own devices, as
+    ``ndrite.emulator.golden.learn.learner`` does: after every ``layer.every`` updates it reads the next row
+    of fast devices, subtracts the references, and adds the differences to the row's sums. For every whole
+    ``layer.threshold`` in a sum it requests one pulse of the layer's own device, at most SLOTS_MAX. If the
+    layer is ``chopped``, the difference is added or subtracted depending on how often the row was read
+    before, and the read value becomes the new reference.
 
-    ``weigh`` asks for nothing but that ``row``, and whether it was read an ``odd`` number of times, as were
-    all behind it, and not those before it; it may come again while ``weighing``. ``start`` asks for the layer
-    of the record, which holds still; ``update`` is the update's number. ``done`` says that all is read and
-    written, and whether a row was ``due``: ``row`` of the layer, whose lanes have as many slots of ``train``
-    full as they get pulses, in the direction of ``error``. While ``reading`` the lanes' states are at
-    ``address``, and that of ``lane`` is ``peeked`` PEEK_LATENCY later; reading begins when nothing is
-    ``pulsing``. ``begin`` comes a cycle before.
+    - ``start`` starts the transfer of the layer whose record is ``layer``, which must not change meanwhile;
+      ``update`` is the number of the update.
+    - ``weigh`` requests only ``row``, the row that is read next, and ``odd``: whether this row and all rows
+      after it were read an odd number of times, and the rows before it an even number. It may be repeated
+      while ``weighing`` is high.
+    - ``begin`` comes one cycle before ``reading``. Reading begins when ``pulsing`` is low. While ``reading``,
+      the lanes' states at ``address`` are read, and that of ``lane`` is on ``peeked`` PEEK_LATENCY cycles
+      later.
+    - ``done``: everything is read and written. ``due`` with it says that a row was read: ``row`` of the layer
+      is to be pulsed. The lanes then have as many slots of ``train`` set as they need pulses, and the sign of
+      ``error`` is the direction.
 
-    Latency: 65 cycles to weigh, 32 where no row is due; else 64, 3 a lane, and CARRY_LATENCY. Resources: a
+    Latency: 65 cycles to weigh, 32 if no row is due; otherwise 64, 3 a lane, and CARRY_LATENCY. Resources: a
     serial divider, DIGITS subtractors of 23 bits; about 450 LUTs.
     """
 
@@ -174,8 +180,8 @@ class Carry(wiring.Component):
         return m
 
     def _pulses(self, m: Module, asked: Any, places: list[Signal]) -> None:
-        """A lane's pulses and the rest of its sum, of its three states at ``places`` as they come; ``asked``:
-        for the last of these."""
+        """Compute a lane's pulses, and the remainder of its sum, from its three states, which arrive one
+        after the other from ``places``; ``asked`` marks the read of the last of them."""
         layer = self.layer
 
         def register(shape: Any, name: str) -> Signal:

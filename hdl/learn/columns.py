@@ -27,7 +27,8 @@ CONVERT_LATENCY = GAUSSIAN_LATENCY + PIPE_LATENCY
 
 
 class Converter(wiring.Component):
-    """code = clip(rshift_round((value + noise) * gain, shift) + offset, B bits) << lshift.
+    """Converter of the column sums: code = clip(rshift_round((value + noise) * gain, shift) + offset, B bits)
+    << lshift.
 
     Values ``index``, ``index`` + 1 ... of a layer, as many as the geometry has readouts. Their noise is drawn
     under ``key``, its scale worked out after ``start`` from ``variance`` and ``var_cell`` with ``energy``,
@@ -107,15 +108,19 @@ GAIN_BITS = 28
 
 
 class Columns(wiring.Component):
-    """Forward: a cycle after ``turn`` the conversion of all columns of a layer begins, as many a cycle as the
-    geometry has readouts. ``values`` are taken VALUE_STAGE cycles after each, and ``shift`` asks for the next
-    ones a cycle before. ADDED_LATENCY after a column's turn its code is in ``partial``, from 0 in a ``first``
-    pass, shifted left by ``low``; that of column ``address`` comes SUM_LATENCY later. The next ``turn`` may
-    come when all columns have begun.
+    """Converts the sums of the columns, and adds the codes of a layer's passes.
 
-    ``backward``: the sum of row ``index`` (``valid``), taken VALUE_STAGE later as ``total``, is ``code``
-    CONVERT_LATENCY later. ``start`` with the ``energy`` of errors or inputs as the ``Converter`` has it.
-    Resources: a ``Converter``; 28 bits a column for gains, and twice 32 for sums.
+    Forward: ``turn`` starts the conversion of all columns of a layer one cycle later, as many per cycle as
+    the geometry has readouts. ``values`` are taken VALUE_STAGE cycles after a column's turn; ``shift``
+    requests the next ones a cycle earlier. ADDED_LATENCY cycles after its turn, a column's code is added to
+    its partial sum, shifted left by ``low``; a ``first`` pass starts the sum at 0. The partial sum of column
+    ``address`` is on ``partial`` SUM_LATENCY cycles later. The next ``turn`` is allowed when all columns have
+    begun.
+
+    Backward (``backward``): the sum of row ``row.index``, marked by ``row.valid``, is taken from ``total``
+    VALUE_STAGE cycles later and is on ``code`` CONVERT_LATENCY cycles later. ``start`` hands the ``energy``
+    of the errors or inputs to the ``Converter``, which derives the noise from it. Resources: a ``Converter``;
+    28 bits a column for gains, and twice 32 for sums.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -216,7 +221,7 @@ class Columns(wiring.Component):
         return m
 
     def _gains(self, m: Module, address: Signal) -> list[Signal]:
-        """Gain and offset of the columns of one step, READ_LATENCY cycles after ``address``."""
+        """Return gain and offset of the columns of one step, READ_LATENCY cycles after ``address``."""
         g, window, bits = self.geometry, self.readout, exact_log2(self.geometry.readouts)
         part, step = window.address[:bits], window.address[bits:]
         columns = []
@@ -238,12 +243,14 @@ WINDOWS = ("bias", "neuron", "curve_base", "curve_slope")
 
 
 class Outputs(wiring.Component):
-    """From ``begin`` on, while ``answering``: column ``address`` of ``layer``, which it keeps, as the next
-    one may be under way before all answers have come. ``columns`` are the first sums of the row of biases,
-    ``shift`` asks for the next ones a cycle before the last of them is answered; ``partial`` comes
-    SUM_LATENCY after ``address``. ``answer`` comes ANSWER_LATENCY after it, ``last`` with the last one;
-    ``largest`` is the first column of the largest z, after a ``final`` layer. Resources: ``Answers``, 64 bits
-    a column.
+    """Computes the outputs of a layer's columns, one per cycle, after ``begin`` and while ``answering`` is
+    high. It keeps its own copy of ``layer``, since the next layer may start before all outputs have arrived.
+
+    ``columns`` are the first sums of the row of biases; ``shift`` requests the next ones a cycle before the
+    last of them is used. ``address`` is the column; its partial sum is on ``partial`` SUM_LATENCY cycles
+    later, its ``answer`` ANSWER_LATENCY cycles after that, and ``last`` marks the last answer. After a
+    ``final`` layer, ``largest`` is the first column with the largest z. Resources: ``Answers``, 64 bits a
+    column.
     """
 
     def __init__(self, geometry: Geometry) -> None:

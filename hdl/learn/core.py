@@ -45,7 +45,8 @@ REGIONS = ("weights", "readout", "bias", "neuron", "curve_base", "curve_slope", 
 
 
 class LearningCore(wiring.Component):
-    """Does the updates of a chain of full layers with converters, none of them wider than the lanes.
+    """Core that trains a chain of full layers with converters, none of them wider than the lanes: it does one
+    update per sample.
 
     While ``ready`` the bus may access the windows. A sample's codes come one a cycle (``push``; ``last`` with
     the last one), after ``fresh``, into the ``bank`` that no update reads. ``start`` then does update
@@ -210,7 +211,8 @@ class LearningCore(wiring.Component):
                 m.d.comb += [forward.listed.eq(bank.entry), forward.end.eq(bank.end)]
 
     def _outputs(self, m: Module) -> None:
-        """Answers of a layer: inputs of the next layer, or together with the label the output errors."""
+        """Use the answers of a layer: as inputs of the next layer or, together with the label, for the output
+        errors."""
         lanes, columns, hidden, errors = self.lanes, self.columns, self.hidden, self.errors
         order, outputs = self.order, self.outputs
         m.d.sync += self.right.eq(outputs.largest == self.label)
@@ -238,8 +240,8 @@ class LearningCore(wiring.Component):
         ]
 
     def _columns(self, m: Module) -> None:
-        """Converters for the forward passes and for the backward read of the layer's rows, with their noise
-        keys."""
+        """Connect the converters for the forward passes and for the backward read of the layer's rows, with
+        their noise keys."""
         g, order, lanes, columns = self.geometry, self.order, self.lanes, self.columns
         forward, errors = self.forward, self.errors
         m.submodules.read_key = cipher = PassKey()
@@ -298,7 +300,7 @@ class LearningCore(wiring.Component):
         ]
 
     def _pulses(self, m: Module) -> None:
-        """Trains of rows and columns, and the devices of the layer that is being pulsed."""
+        """Connect the pulse trains of rows and columns, and the devices of the layer that is being pulsed."""
         lanes, pulse, keys, carry = self.lanes, self.pulse, self.keys.keys, self.carry
         carrying = self.order.carrying
         m.d.comb += [
@@ -339,7 +341,8 @@ class LearningCore(wiring.Component):
             m.d.sync += self.pulses.eq(0)
 
     def _devices(self, m: Module) -> None:
-        """The bus window of the device tables; a layer's tables are sent to the lanes as its pulses begin."""
+        """Connect the bus window of the device tables, and send a layer's tables to the lanes when its pulses
+        begin."""
         g, window, pulse, table = self.geometry, self.devices, self.pulse, self.lanes.table
         m.submodules.tables = tables = RegisteredMemory(TABLE_SHAPE, g.layers * LEVELS, parts=len(TABLES))
         bits = table_address_bits(g)

@@ -35,13 +35,15 @@ EVENT_LATENCY = EVENT_STAGE + UPDATE_LATENCY + ADDRESS_LATENCY
 
 
 def pulsed_row_layout() -> StructLayout:
-    """A row and its train, sent to all lanes; ``turned``: its chopper reverses the pulses."""
+    """Layout of a row with its train, sent to all lanes; ``turned``: the row's chopper reverses its
+    pulses."""
     return StructLayout({"valid": 1, "row": INDEX_BITS, "turned": 1, "train": TRAIN_BITS})
 
 
 def law_layout(g: Geometry) -> StructLayout:
-    """Settings that all updates of a layer share: address of its states, keys, slopes; ``serial``: devices
-    take one pulse at a time, of which they have had ``passed`` in this update."""
+    """Layout of the settings that all updates of a layer share: address of its states, keys, slopes.
+    ``serial``: devices take one pulse at a time; ``passed`` is the number of pulses that they have had in
+    this update."""
     return StructLayout(
         {
             "at_state": address_bits(g),

@@ -59,31 +59,35 @@ PORTS = (
 
 
 def group_count(g: Geometry) -> int:
-    """Number of lane groups that share an updater, a power of two. Lane i is in group i modulo this number,
-    so that a layer of few columns uses all groups."""
+    """Return the number of lane groups that share an updater, a power of two. Lane i is in group i modulo
+    this number, so that a layer of few columns uses all groups."""
     return 1 << ceil_log2(-(-g.lanes // SHARE))
 
 
 def tree_levels(g: Geometry) -> int:
-    """Levels of the tree over lanes."""
+    """Return the number of levels of the adder tree over lanes."""
     return bits_for(g.lanes - 1) if g.lanes > 1 else 0
 
 
 def total_stage(g: Geometry) -> int:
-    """Cycles from ``row`` to ``total``."""
+    """Return the number of cycles from ``row`` to ``total``."""
     return PRODUCT_STAGE + tree_levels(g)
 
 
 class Lanes(wiring.Component):
-    """One column per lane. Row ``row.address`` of all states is read as 9-bit codes.
+    """One column of devices per lane: reads, sums and pulses their states. Every read takes row
+    ``row.address`` of all lanes, as 9-bit codes.
 
-    Forward: where ``row.add``, sum[i] += x * w[i]; where ``row.end``, the sums so far go into ``columns`` and
-    begin anew, both SUM_STAGE cycles later. ``shift`` moves the columns down by as many lanes as ``columns``
-    shows, the first ones, a cycle later. Backward: ``total`` is the sum of error[i] * w[i] over lanes,
-    PRODUCT_STAGE and a cycle for each level of the tree later. ``error`` and ``train`` are taken for the next
-    update of a layer, from ``forget`` on, which empties them; ``take`` begins it with them. While
-    ``updating``, ``pulsed`` rows move the states that share their pulses (``Events``), and no row is read;
-    ``more``: devices that take their pulses one after the other have some left.
+    - Forward: ``row.add`` adds x * w[i] to sum[i]. ``row.end`` moves the sums to ``columns`` and restarts
+      them at 0. Both take SUM_STAGE cycles. ``columns`` shows the first sums; ``shift`` moves the next ones
+      there a cycle later.
+    - Backward: ``total`` is the sum of error[i] * w[i] over all lanes, PRODUCT_STAGE cycles later and one
+      more for each level of the tree.
+    - Update: ``forget`` clears errors and trains. ``error`` and ``train`` then set them for a layer's next
+      update, and ``take`` starts the update. While ``updating``, the rows on ``pulsed`` change the states of
+      the devices whose row and lane pulse in the same slot (``Events``), and no row is read. ``more``:
+      devices that take their pulses one after the other have some left.
+
     Resources: a lane has a multiplier, a memory of weight_depth states of 18 bits and about 120 LUTs; up to
     SHARE lanes share an ``Events`` of about 3,000 LUTs, to which four lend their multipliers while
     ``updating``.
@@ -177,7 +181,7 @@ class Lanes(wiring.Component):
         return m
 
     def _written(self, m: Module, events: Events, near: dict[str, Any], first: int) -> Any:
-        """Address and data of the writes into a group's lanes, one lane at a time."""
+        """Return address and data of the writes into a group's lanes, one lane at a time."""
         states = StructLayout({"address": address_bits(self.geometry), "data": STATE_SHAPE})
         written = Signal(states, name=f"written_{first}", reset_less=True)
         with m.If(near["updating"]):
@@ -187,7 +191,7 @@ class Lanes(wiring.Component):
         return written
 
     def _lane(self, m: Module, events: Events, near: dict[str, Any], i: int, x: Value) -> Value:
-        """Product of lane ``i``, whose states ``events`` changes."""
+        """Build lane ``i``: the product of its state, which ``events`` changes, and the input ``x``."""
         m.submodules[f"states_{i}"] = memory = RegisteredMemory(STATE_SHAPE, self.geometry.weight_depth)
         place, poke, updating = events.lanes.index(i), near["poke"], near["updating"]
         write = Signal(name=f"write_{i}")
@@ -239,7 +243,7 @@ def _wide() -> Multiplier:
 
 
 def _tree(m: Module, values: list[Value], name: str) -> Value:
-    """Sum of all values, one cycle per tree level."""
+    """Return the sum of all values, one cycle per tree level later."""
     level = 0
     while len(values) > 1:
         sums: list[Value] = []

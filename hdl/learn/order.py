@@ -33,15 +33,25 @@ from ndrite.hdl.parts.pipeline import delayed
 
 
 class Order(wiring.Component):
-    """Forward, from the first layer to the last: ``fetch`` the record of layer ``number``, ``forward``; when
-    its sums are there (``summed``) ``answer``, which lasts while ``answering``. The next layer begins with
-    the first answers. Backward: ``scale`` of the read noise, ``backward`` rows (``visit``, ``row``), then
-    ``pulse`` the layer, when nothing is ``weighing``, while errors of the one before are made (``normalise``
-    until ``normal``). Where that one's neurons are tuned (``behind_tuned``), errors of their ECRAMs come
-    first, and these are pulsed, with ``ecrams`` up and by the ``record`` behind the layers'. In the first
-    layer nothing but pulses. Where there are records of layers' own devices, from ``carries`` on, they follow
-    layer by layer: ``carry``, with ``carrying`` up, and where a row is ``due`` when that has ``carried``, its
-    pulses. ``ready`` when all is done.
+    """State machine of one update: decides which layer does what, and when. ``start`` begins an update;
+    ``ready`` is high while none runs. ``number`` is the layer that is worked on.
+
+    - Record: ``fetch`` reads record ``record``. That is the record of layer ``number``; while ``ecrams`` is
+      high, that of its neurons' ECRAMs, ``depth`` records later; while ``carrying`` is high, that of its own
+      devices, ``carries`` records later.
+    - Forward, from the first layer to the last: ``forward`` starts the passes of the layer. When their sums
+      are complete (``summed``), ``answer`` starts the layer's outputs, which are computed while ``answering``
+      is high. The next layer starts when the first outputs have arrived.
+    - Backward, from the last layer to the second: ``scale`` starts the computation of the read noise's scale.
+      Then ``visit`` is high while the rows ``row`` are read backward. ``pulse`` pulses the layer's devices,
+      once ``weighing`` is low. Meanwhile ``normalise`` starts the computation of the previous layer's errors,
+      until ``normal``.
+    - ECRAMs: if the previous layer's neurons are tuned (``behind_tuned``), their errors are computed first,
+      and ``pulse`` pulses the ECRAMs while ``ecrams`` is high.
+    - First layer: its devices are pulsed; it is not read backward.
+    - Transfer, if ``carries`` is not 0, from the first layer to the last: ``carry`` starts the read of a row
+      of fast devices while ``carrying`` is high. When this has ended (``carried``) and the row needs pulses
+      (``due``), ``pulse`` pulses the row.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -105,7 +115,8 @@ class Order(wiring.Component):
                 m.d.comb += self.fetch.eq(wait == 0)
                 waited("BEGIN")
             with m.State("BEGIN"):
-                # The first layer's rows take longer to become trains than its key takes.
+                # The first layer need not wait for its noise key: its rows take longer to become trains than
+                # the key takes to be computed.
                 m.d.comb += self.forward.eq(self.known | (number == 0))
                 with m.If(self.forward):
                     m.next = "FORWARD"
@@ -210,26 +221,34 @@ ENERGY_STAGE = ROW_STAGE + MULTIPLY_LATENCY
 
 
 def row_delay(g: Geometry) -> int:
-    """Cycles that rows wait for: so the scale of a pass's noise is there when its sums are, the key of their
-    trains before them, and the states of the update before are written."""
+    """Return the number of cycles by which rows are delayed, so that three things happen in time: the scale
+    of a pass's noise is known before its sums are complete, the key of the rows' trains before the rows, and
+    the states of the previous update are written before they are read."""
     noise = ENERGY_STAGE + sigma_latency(g) - ROW_STAGE - SUM_STAGE + 1
     key, written = KEY_LATENCY - THRESHOLD_LATENCY, EVENT_LATENCY - SETTLED
     return max(noise, key - 2 * ROW_STAGE + 1, written - 2 * ROW_STAGE + 1)
 
 
 class Forward(wiring.Component):
-    """Issues passes back to back, one per tile and slice: the next pass's rows are added while the sums of
-    the previous one are converted. An empty row between them ends a pass.
+    """Issues the passes of a layer back to back, one per tile and slice: the next pass's rows are added while
+    the sums of the previous pass are converted. An empty row between two passes ends the first of them.
 
-    After ``start``, with ``layer`` held until ``answer``. ``listed`` are its live rows: of the first layer
-    whole, with the ``end`` of each tile; of others (``hidden``) as many as there are so far. ``row`` goes to
-    the lanes, ``trained`` once a live row, and the row of biases, to where trains are made. ``passed``: all
-    rows of a pass are in ``energy``, which is then its; ``turn``: the conversion of its sums begins a cycle
-    later, with ``low`` and ``first``; ``renew``: the key of (``tile``, ``part``) is next. ``answer``: the
-    row of biases is in the columns, with 512 times the row of ECRAMs where there is one. Throughput: a row a
-    cycle; a pass takes as many cycles as it has live rows, or its columns take to be converted, or SHORTEST.
-    Latency: from the last pass to ``answer`` as many cycles as its columns take, and row_delay + 11.
-    Resources: a multiplier, 30 flip-flops for each cycle of row_delay.
+    ``start`` begins; ``layer`` must not change from then until ``answer``.
+
+    - ``listed`` is the live row (input not 0) at ``address``. The list of the first layer is complete, and
+      ``end`` is the end of each tile in it; the list of a ``hidden`` layer has the ``count`` rows that have
+      arrived so far.
+    - ``row`` goes to the lanes. ``trained`` goes to the pulse trains, once for each live row and for the row
+      of biases.
+    - ``passed``: ``energy`` is complete for a pass.
+    - ``turn``: the conversion of the pass's sums begins one cycle later, with ``low`` and ``first``.
+    - ``renew``: the noise key of (``tile``, ``part``) is needed next.
+    - ``answer``: the columns contain the row of biases, plus 512 times the row of ECRAMs if the layer has
+      one.
+
+    Throughput: one row per cycle. A pass takes as many cycles as it has live rows or as its columns take to
+    be converted, at least SHORTEST. Latency: from the last pass to ``answer`` as many cycles as its columns
+    take, plus row_delay + 11. Resources: a multiplier, 30 flip-flops for each cycle of row_delay.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -338,7 +357,7 @@ class Forward(wiring.Component):
                     m.d.comb += ends_bias.eq(1)
                     m.next = "IDLE"
 
-        # Rows as they come from the list.
+        # Row signals delayed until the list of live rows has answered with the row and its input.
         row_read, of_bias = after(visit, READ_LATENCY, "come"), after(bias, READ_LATENCY, "of_bias")
         of_ecram = after(ecram, READ_LATENCY, "of_ecram")
         ended = after(ends | ends_bias, READ_LATENCY, "ended")

@@ -36,7 +36,8 @@ COPIES = 4
 
 
 class Trains(wiring.Component):
-    """Bit t of ``train`` is (number of slot t < threshold), for the first ``slots`` slots.
+    """Makes pulse trains: bit t of ``train`` is (number of slot t < threshold), for the first ``slots``
+    slots.
 
     Latency: TRAIN_LATENCY cycles, a train a cycle. Resources: a ``Words``, 16 mixers, 31 comparators of 17
     bits: about 2,500 LUTs.
@@ -77,20 +78,25 @@ MADE_LATENCY = THRESHOLD_LATENCY + TRAIN_LATENCY
 
 
 class Pulses(wiring.Component):
-    """Trains of rows (``row``, from ``begin`` of the layer on, the row of biases last) are kept, those
-    without a pulse left out; trains of columns (``error``) go to the lanes, ``train``. A row or an error a
-    cycle, not both; MADE_LATENCY cycles.
+    """Makes the pulse trains of rows and columns, and pulses the devices of a layer with them.
 
-    ``start`` pulses the devices of the layer ``number`` by both: its ``law`` is kept from then on, ``take``
-    tells the lanes, and its rows go there as ``pulsed``, one a cycle while there is ``room``, the first of
-    them to row ``from_row``. With ``alone`` only that row goes, and pulses in every slot. Otherwise, in a
-    ``chopped`` layer, the pulses of rows from ``turn`` on change their sign where ``odd``, and those of rows
-    before ``turn`` where not ``odd``. The law is in ``record``. ``done`` says that all pulses are counted;
-    the last states are written while ``busy`` is still up. Layer, rates and keys may change after ``start``.
+    - ``row``: one row of the layer, from ``begin`` on, the row of biases last. Its train is stored here
+      unless it has no pulse.
+    - ``error``: the error of one column. Its train goes to the lanes on ``train``. A cycle has a row or an
+      error, not both; a train takes MADE_LATENCY cycles.
+    - ``start`` pulses the devices of layer ``number``, whose settings (``law``) are stored. ``take`` tells
+      the lanes to use their trains. The stored rows go to the lanes on ``pulsed``, one per cycle while there
+      is ``room``; the first row goes to row address ``from_row``.
+    - ``alone``: only that row is pulsed, in every slot. Otherwise, in a ``chopped`` layer, the pulses of the
+      rows from ``turn`` on are reversed if ``odd``, and those of the rows before ``turn`` if not ``odd``.
+    - ``record`` is the record of the device tables to use.
+    - ``done``: all pulses are counted. The last states are written while ``busy`` is still high. The layer,
+      rates and keys may change after ``start``.
 
-    Where the layer's ``step_shift`` is below SERIAL_SHIFT, rows go to the lanes in passes, one for each pulse
-    of the device that has most (``lanes_more``), each under a cycle key of its own; ``done`` then says that
-    all states are written, too. Passes of pulses, not of slots: most updates need one or two.
+    If the layer's ``step_shift`` is below SERIAL_SHIFT, devices take one pulse at a time: the rows go to the
+    lanes in passes, one for each pulse of the device that gets most (``lanes_more``), each pass under its own
+    cycle key; ``done`` then also says that all states are written. There is one pass per pulse, not per slot,
+    since most updates need one or two.
 
     Resources: a ``Trains``, a multiplier, and 31 bits a row of states.
     """
@@ -234,8 +240,8 @@ class Pulses(wiring.Component):
         return m
 
     def _trains(self, m: Module, trains: Trains) -> tuple[Any, Any, Any, Any]:
-        """Trains, the numbers of their rows or columns, and which of the two they belong to, MADE_LATENCY
-        cycles later."""
+        """Return the trains, the numbers of their rows or columns, and signals that mark trains of rows and
+        trains of columns, all MADE_LATENCY cycles after their row or error."""
         layer, row, error = self.layer, self.row, self.error
         m.submodules.product = product = Multiplier(8, 16)
         down, distance = Signal(6), Signal(signed(12))

@@ -38,7 +38,8 @@ PRODUCTS = FALL, NOW, SCATTER, MOVED = range(4)
 
 
 def event_layout() -> StructLayout:
-    """A device that gets pulses: its place, the number of pulses, their direction, and its state."""
+    """Layout of a device that gets pulses: its row and column, the number of pulses, their direction, and the
+    device's state."""
     return StructLayout(
         {
             "row": INDEX_BITS,
@@ -51,29 +52,30 @@ def event_layout() -> StructLayout:
 
 
 def table_write_layout() -> StructLayout:
-    """One entry to be written into every copy of a layer's device tables."""
+    """Layout of an entry that is written into every copy of a layer's device tables."""
     entries = ArrayLayout(TABLE_SHAPE, len(TABLES))
     return StructLayout({"write": 1, "level": range(LEVELS), "entries": entries})
 
 
 def factors_layout() -> ArrayLayout:
-    """Operands of the PRODUCTS."""
+    """Layout of the operands of the multiplications named in PRODUCTS."""
     return ArrayLayout(StructLayout({"a": signed(WIDEST), "b": signed(WIDEST)}), len(PRODUCTS))
 
 
 def products_layout() -> ArrayLayout:
-    """The PRODUCTS."""
+    """Layout of the results of the multiplications named in PRODUCTS."""
     return ArrayLayout(signed(2 * WIDEST), len(PRODUCTS))
 
 
 class Updater(wiring.Component):
-    """State after ``count`` >= 1 pulses, as ``ndrite.emulator.golden.learn.devices``.
+    """Computes a device's state after ``count`` >= 1 pulses, as ``ndrite.emulator.golden.learn.devices``
+    does.
 
-    Constants of the device are drawn on the way, under ``device_key``; pulses' deviation and rounding under
-    ``cycle_key``. Keys and slopes hold still, and so do the device tables, those of one layer, which
-    ``table`` fills. ``products`` are those of ``factors``, LENT_LATENCY later: lanes lend their
-    multipliers. Latency: UPDATE_LATENCY cycles, one a cycle. Resources: two ``Words``, ten readers of tables
-    of 16 words of 13 bits; about 1,700 LUTs in all.
+    The constants of the device are drawn in the pipeline, under ``device_key``; the deviation of pulses and
+    the rounding under ``cycle_key``. Keys and slopes must not change meanwhile, nor the device tables, which
+    are those of one layer and are written by ``table``. The lanes lend their multipliers: ``products`` are
+    the products of ``factors``, LENT_LATENCY cycles later. Latency: UPDATE_LATENCY cycles, one device per
+    cycle. Resources: two ``Words``, ten readers of tables of 16 words of 13 bits; about 1,700 LUTs in all.
     """
 
     def __init__(self) -> None:
@@ -180,7 +182,8 @@ class Updater(wiring.Component):
         return m
 
     def _tables(self, m: Module) -> Any:
-        """Readers of the device tables: the sum of two entries, one cycle after the word."""
+        """Build the readers of the device tables; each returns the sum of two entries, one cycle after the
+        memory's word."""
         write = self.table
         memories = {}
         for i, name in enumerate(TABLES):

@@ -48,38 +48,39 @@ TABLE_SHAPE = signed(13)
 
 
 def layer_layout() -> StructLayout:
-    """Layer record, as ``ndrite.emulator.spec.learning_map`` lays it out in memory."""
+    """Layout of a layer's record, the same as in the memory map of ``ndrite.emulator.spec.learning_map``."""
     return StructLayout({n: signed(bits) if low else unsigned(bits) for n, (bits, low) in SETTINGS.items()})
 
 
 def column_layout() -> StructLayout:
-    """A column's constants, as regions ``bias``, ``readout`` and ``neuron`` have them."""
+    """Layout of a column's constants, as in the memory regions ``bias``, ``readout`` and ``neuron``."""
     return StructLayout({"bias": signed(32), "gain": 16, "offset": signed(12), "scale": 16, "curve": 16})
 
 
 def live_layout() -> StructLayout:
-    """A row whose input is not 0, with its input."""
+    """Layout of an entry in a layer's list of live rows: a row whose input is not 0, with that input."""
     return StructLayout({"row": INDEX_BITS, "x": 8})
 
 
 def address_bits(g: Geometry) -> int:
-    """Address bits of a row of states, over all layers."""
+    """Return the number of address bits of a row of states, over all layers."""
     return bits_for(g.weight_depth - 1)
 
 
 def row_layout(g: Geometry) -> StructLayout:
-    """Command to the lanes: ``add`` x times the row at ``address``, or ``end`` the accumulation."""
+    """Layout of a command to the lanes: ``add`` x times the row at ``address``, or ``end`` the
+    accumulation."""
     return StructLayout({"add": 1, "end": 1, "x": 8, "address": address_bits(g)})
 
 
 def trained_row_layout(g: Geometry) -> StructLayout:
-    """A row of a layer that needs a pulse train, with its input."""
+    """Layout of a row of a layer that needs a pulse train, with its input."""
     return StructLayout({"valid": 1, "x": 8, "row": address_bits(g)})
 
 
 def answer_layout(g: Geometry) -> StructLayout:
-    """A column's code ``y``, of the ``final`` layer or stored at ``place``, its derivative with respect to z,
-    and its change per ECRAM state."""
+    """Layout of a column's answer: its code ``y``, which belongs to the ``final`` layer or is stored at
+    ``place``, its derivative with respect to z, and its change per ECRAM state."""
     index = {"column": INDEX_BITS, "place": address_bits(g)}
     return StructLayout(
         {"valid": 1, "final": 1, **index, "y": 8, "change": CHANGE_SHAPE, "moved": MOVED_SHAPE}
@@ -87,29 +88,29 @@ def answer_layout(g: Geometry) -> StructLayout:
 
 
 def error_layout(g: Geometry) -> StructLayout:
-    """The error of one column of a layer, as it passes by."""
+    """Layout of a stream of errors: the error of one column of a layer per cycle."""
     return StructLayout({"valid": 1, "lane": range(max(g.lanes, 2)), "value": ERROR_SHAPE})
 
 
 def train_layout(g: Geometry) -> StructLayout:
-    """The pulse train of one column of a layer, as it passes by."""
+    """Layout of a stream of pulse trains: the train of one column of a layer per cycle."""
     return StructLayout({"valid": 1, "lane": range(max(g.lanes, 2)), "value": TRAIN_BITS})
 
 
 def poke_layout(g: Geometry) -> StructLayout:
-    """A state that the bus writes."""
+    """Layout of a write by the bus into a lane's state."""
     where = {"lane": range(max(g.lanes, 2)), "address": address_bits(g)}
     return StructLayout({"write": 1, **where, "data": STATE_SHAPE})
 
 
 def table_address_bits(g: Geometry) -> int:
-    """Address bits of a device table's entry: layer, then level."""
+    """Return the number of address bits of a device table's entry: layer, then level."""
     return bits_for(g.layers * LEVELS - 1)
 
 
 class Settings(wiring.Component):
-    """The bus window of region ``layers``. ``record`` is the record of layer ``number``, READ_LATENCY cycles
-    later.
+    """Memory of the layer records, written through the bus window of region ``layers``. ``record`` is the
+    record of layer ``number``, READ_LATENCY cycles later.
 
     ``next`` is the number of the next update, as written (``next_written``) and counted (``start``).
     Resources: SETTING_WORDS words a layer.
@@ -181,9 +182,10 @@ KEY_LATENCY = 32
 
 
 class Keys(wiring.Component):
-    """``start`` works out COUNT keys for each of ``depth`` layers, one after the other; ``keys`` are those of
-    ``layer``, two cycles later. ``ready``: its ROW_KEY was there a cycle ago; ``whole``: all keys of all
-    layers are.
+    """Computes COUNT noise keys for each of ``depth`` layers, one after the other, from ``start`` on.
+    ``keys`` are those of ``layer``, two cycles later. ``ready``: the ROW_KEY of ``layer`` was computed a
+    cycle ago. ``whole``: all keys of all layers are computed.
+
     Latency: 31 cycles a key. Resources: a ``PassKey``, 384 bits of LUT memory a layer.
     """
 
@@ -260,9 +262,10 @@ SLOTS_LATENCY = MIX_ROUNDS // ROUNDS_A_STAGE
 
 
 class Words(wiring.Component):
-    """x, y = cipher text of (column, row ^ key[3]) by the sample rounds of ``ndrite.emulator.spec.noise``.
+    """Pseudo-random words x, y: the cipher text of (column, row ^ key[3]) after the sample rounds of
+    ``ndrite.emulator.spec.noise``.
 
-    ``key`` must hold still while words are on their way. Latency: WORDS_LATENCY cycles, a word a cycle.
+    ``key`` must not change while a word is in the pipeline. Latency: WORDS_LATENCY cycles, a word a cycle.
     Resources: seven 16-bit adders (about 48 LUTs and 32 flip-flops each).
     """
 
@@ -287,7 +290,7 @@ class Words(wiring.Component):
 
 
 def slot_numbers(m: Module, x: Value, y: Value) -> list[Value]:
-    """Numbers of all slots of a train, SLOTS_LATENCY cycles after its word.
+    """Return the pseudo-random numbers of all slots of a train, SLOTS_LATENCY cycles after the train's word.
 
     Six rounds of Simon32 without key for every two slots: 96 LUTs and 96 flip-flops a pair.
     """
@@ -311,12 +314,12 @@ TILES = 16
 
 
 class Live(wiring.Component):
-    """Keeps a layer's inputs that are not 0: they arrive one by one (``push``) after ``begin``; ``last``
-    marks the last one.
+    """List of a layer's live rows, those whose input is not 0. Inputs arrive one by one (``push``) after
+    ``begin``; ``last`` marks the last input.
 
-    ``entry`` is the ``address``-th row that lives, two cycles later; ``end`` how many live before the end of
-    ``tile``, likewise. ``count`` of them have come so far, all of them once it is ``whole``. Resources: 24
-    bits for each of ``depth`` rows, 16 a tile.
+    ``entry`` is the entry at ``address``, two cycles later; ``end`` is the number of live rows before the end
+    of ``tile``, two cycles later. ``count`` is the number of entries so far; ``whole`` says that the list is
+    complete. Resources: 24 bits for each of ``depth`` rows, 16 a tile.
     """
 
     def __init__(self, geometry: Geometry, depth: int) -> None:

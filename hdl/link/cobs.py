@@ -16,7 +16,7 @@ CRC_INIT = 0xFFFFFFFF
 
 
 def crc32_step(state: Value, byte: Value) -> Value:
-    """CRC register after one more byte (reflected; start from ``CRC_INIT``, invert at the end).
+    """Return the CRC register after one more byte (reflected; start from ``CRC_INIT``, invert at the end).
 
     Combinational, an XOR of at most 15 bits in each of 32 outputs: about 90 LUTs.
     """
@@ -29,7 +29,7 @@ def crc32_step(state: Value, byte: Value) -> Value:
 
 
 def crc32_of_byte(byte: Value) -> Value:
-    """Contribution of ``byte`` to a step: ``crc32_step(s, b) == crc32_step(s, Const(0, 8)) ^
+    """Return the contribution of ``byte`` to a CRC step: ``crc32_step(s, b) == crc32_step(s, Const(0, 8)) ^
     crc32_of_byte(b)``.
 
     A step is linear: kept in a register, this takes half of the XOR out of the loop.
@@ -38,7 +38,7 @@ def crc32_of_byte(byte: Value) -> Value:
 
 
 def _row(bit: int) -> int:
-    """The CRC contribution of bit ``bit`` of a byte, after eight shifts."""
+    """Return the contribution to the CRC of bit ``bit`` of a byte, after eight shifts."""
     value = 1 << bit
     for _ in range(8):
         value = (value >> 1) ^ (CRC_POLYNOMIAL if value & 1 else 0)
@@ -51,7 +51,8 @@ def crc_register(name: str) -> Signal:
 
 
 class CobsDecoder(wiring.Component):
-    """Body bytes of each frame, then ``end`` with ``bad`` set when the frame stopped inside a block.
+    """Decodes frames: it outputs the body bytes of each frame, then ``end``, with ``bad`` set if the frame
+    stopped inside a block.
 
     Always ready. A lone delimiter gives no ``end``. Latency: two cycles. Resources: about 40 LUTs.
     """

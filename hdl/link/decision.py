@@ -21,8 +21,8 @@ REQUESTS = {"asks": "count", "brings": "fetch", "loads": "load", "unpacks": "unp
 
 
 class Decision(wiring.Component):
-    """Decides in four steps of one cycle what happens with a request; each step uses the results of the
-    previous one.
+    """Decides in four steps of one cycle each what happens with a request; each step uses the results of the
+    previous step.
 
     ``compare`` looks at the ``header``, ``judge`` says what it asks for, ``weigh`` (again and again, while
     ``way_wait``) what is done with it as things stand, ``act`` keeps account of the sequence. ``due``: an
@@ -49,7 +49,7 @@ class Decision(wiring.Component):
         )
 
     def lead(self, m: Module, states: States, ways: Mapping[str, str]) -> None:
-        """Enter the state that was decided on."""
+        """Enter the state of ``ways`` that belongs to the decision."""
         for name, to in ways.items():
             with m.If(getattr(self, f"way_{name}")):
                 states.go(to)
@@ -166,8 +166,8 @@ class Decision(wiring.Component):
 
 
 class Inferences(Sized):
-    """Book-keeping of the inferences under way, at most one per bank: they begin, finish and are answered in
-    the order of the banks.
+    """Counts the inferences under way, at most one per bank; they begin, finish and are answered in the order
+    of the banks.
 
     ``begun`` with its ``number``, ``sparse`` (how its codes came) and ``wrong`` (they are none), ``done`` and
     ``answered`` count; ``answer_number``, ``answer_sparse`` and ``answer_wrong`` are those of the oldest.
@@ -211,7 +211,8 @@ class Inferences(Sized):
         with m.If(self.answered | self.campaign_done):
             m.d.sync += answer_bank.eq(next_bank(answer_bank))
         for i, of_bank in enumerate(requested_codes):
-            # High for as long as it is offered to the core, since its acceptance arrives late.
+            # The request is stored in every cycle in which the inference is offered to the core: the core's
+            # acceptance arrives too late to select a single one.
             with m.If(self.begin & (bank == i)):
                 m.d.sync += of_bank.eq(Cat(self.number, self.sparse, self.wrong))
         with m.If(self.lost & self.none):

@@ -22,8 +22,8 @@ AFTER_HEAD = ("finish", "read", "stream", "logit", "checked", "answered")
 
 
 class Executor(Sized):
-    """The device's side of ``ndrite.emulator.spec.packets``: one request at a time, and as many inferences
-    under way as there are banks.
+    """Device side of ``ndrite.emulator.spec.packets``: carries out one request at a time, and has as many
+    inferences under way as there are banks.
 
     While a campaign runs it refuses what would meet the running datapath.
 
@@ -312,7 +312,8 @@ class Executor(Sized):
         states.chain("answered", "rest", "idle")
 
     def _shift(self, m: Module, taken: Value) -> None:
-        """The shift registers: request headers shift in, response headers shift out, and words do both."""
+        """Build the shift registers: request headers shift in, response headers shift out, and words shift in
+        and out."""
         states, w, header, response = self.states, self.words, self.header, self.response
         with m.If(states["header"] & taken):
             m.d.sync += header.eq(Cat(header[8:], self.packet_data))

@@ -7,7 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 
 class UartReceiver(wiring.Component):
-    """Bytes from ``pin``, sampled in the middle of each bit; ``framing`` pulses on a missing stop bit.
+    """Receives bytes from ``pin``, sampled in the middle of each bit; ``framing`` pulses on a missing stop
+    bit.
 
     A level that lasts a single cycle is filtered out. A start bit counts once the line has stayed low until
     its middle; a shorter pulse is ignored, and a start bit right after it is recognised.
@@ -58,7 +59,7 @@ class UartReceiver(wiring.Component):
 
 
 class UartTransmitter(wiring.Component):
-    """Bytes of ``i`` to ``pin``, idle high. Latency: one cycle. Resources: about 30 LUTs.
+    """Sends the bytes of ``i`` on ``pin``, idle high. Latency: one cycle. Resources: about 30 LUTs.
 
     Raises ``ValueError`` when ``divisor``, the clocks per bit, is outside 2..65535.
     """

@@ -11,7 +11,8 @@ from ndrite.hdl.parts.layouts import Ports, Sized
 
 
 class Unpacker(wiring.Component):
-    """The ``inputs`` codes of a payload of ``length`` bytes, as ``ndrite.emulator.spec.packets`` writes them.
+    """Unpacks the ``inputs`` codes of a payload of ``length`` bytes in the format of
+    ``ndrite.emulator.spec.packets``.
 
     While ``run``, it takes ``data``, the payload's next byte, with ``advance``; the next one stands
     there three cycles later. Each code is on ``code`` with ``valid``. ``done`` once all are: ``wrong`` then
@@ -96,7 +97,7 @@ class Unpacker(wiring.Component):
 
 
 class WordUnpacker(Sized):
-    """Unpack codes as ``Unpacker`` does, for memories that take the eight codes of a word in one cycle.
+    """Unpacks codes as ``Unpacker`` does, for memories that take the eight codes of a word in one cycle.
 
     ``load`` marks the codes of word ``word`` that become ``code``. A payload that is not ``sparse`` has a
     code a byte. In a sparse one a byte of bits writes the zeros of its group at once, and each code that is

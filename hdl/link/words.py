@@ -47,8 +47,8 @@ class Words:
     def build(
         self, m: Module, states: States, bus: Any, geometry: Geometry, taken: Value, counted: Signal
     ) -> None:
-        """Build all states but ``grant``. ``taken``: the packet's next byte is available; ``counted``: it is
-        the last one."""
+        """Build all states but ``grant``. ``taken``: the packet's next byte is available; ``counted``: that
+        byte is the packet's last."""
         word, byte, left, cursor, crc = self.word, self.byte, self.left, self.cursor, self.crc
         many_16, many_32 = Signal(), Signal()
         # ``left`` is constant between two words and wide: compared in two stages.
@@ -150,7 +150,7 @@ class Words:
         states.chain("failed", "verdict")
 
     def status(self) -> dict[str, Any]:
-        """Status of the response, selected by the state that leads to it."""
+        """Return the status of the response, selected by the state that leads to the response."""
         return {
             "grant": Mux(self.refused, Status.BAD_LENGTH, Status.OK),
             "write": Status.OK,

@@ -12,8 +12,8 @@ from ndrite.hdl.parts.memory import RegisteredMemory
 
 
 class RowBuffer(wiring.Component):
-    """Input banks of ``max_inputs`` codes, written ``codes`` (1, 2, 4 or 8) per cycle and read eight per
-    cycle.
+    """Memory of the input banks, ``max_inputs`` codes each, written ``codes`` (1, 2, 4 or 8) per cycle and
+    read eight per cycle.
 
     ``write`` marks the codes that are written. ``read_data`` is two cycles behind ``read_address``. Addresses
     have the bank above the word, that of one code its index in the word below. Resources: a memory of 8 *
@@ -48,7 +48,7 @@ class RowBuffer(wiring.Component):
 
 
 class Written(wiring.Component):
-    """Counts the words of activations that are complete in each bank, up to which the scanner may read.
+    """Counts the complete words of activations in each bank; the scanner may read up to that count.
 
     ``count`` codes come at once, never of two words. A word is complete with its eighth code or the layer's
     ``last``. ``clear`` restarts a bank's count.
@@ -82,7 +82,7 @@ class Written(wiring.Component):
 
 
 class ResultBuffer(wiring.Component):
-    """Banks of ``max_outputs`` logits.
+    """Memory of the result banks, ``max_outputs`` logits each.
 
     ``read_data`` is two cycles behind ``read_address``, in the small core one.
     """

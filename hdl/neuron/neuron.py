@@ -18,12 +18,13 @@ from ndrite.hdl.parts.pipeline import delayed
 
 
 def logit_layout(g: Geometry) -> StructLayout:
-    """One output as it passes by; ``final`` marks the network's last."""
+    """Layout of a stream of the network's outputs, one per cycle; ``final`` marks the last one."""
     return StructLayout({"valid": 1, "final": 1, "column": bits_for(g.columns - 1), "z": signed(32)})
 
 
 def codes_kept(g: Geometry) -> int:
-    """Number of codes from one step of neurons that may wait until the next step's codes arrive."""
+    """Return the number of codes from one step of neurons that may wait until the next step's codes
+    arrive."""
     return max(g.neurons - 2, 0)
 
 

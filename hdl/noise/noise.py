@@ -20,7 +20,8 @@ GAUSSIAN_LATENCY = spec.SAMPLE_ROUNDS + 5
 
 
 class Gaussian(wiring.Component):
-    """g = +-A[u1] +- A[u2] with u1, u2 and the signs from the low 20 bits of Speck32 rounds on the column.
+    """Generates Gaussian samples g = +-A[u1] +- A[u2], with u1, u2 and the signs taken from the low 20 bits
+    of the cipher text (Speck32 rounds) of the column.
 
     ``uniform`` beside it: the remaining 12 bits above the lowest 4 (``ndrite.emulator.spec.variation``).
 
@@ -77,12 +78,13 @@ LAUNCH_MARGIN = 3
 
 
 def sample_depth(geometry: Geometry) -> int:
-    """Entries of the sample queue: two passes, plus the samples still in the pipeline."""
+    """Return the number of entries of the sample queue: two passes, plus the samples still in the
+    pipeline."""
     return 2 * (geometry.lanes // geometry.readouts) + 2 * GAUSSIAN_LATENCY + 2
 
 
 class Samples(Sized):
-    """Draws P samples g (Q4.8) for every P columns of each turn.
+    """Draws P samples g (Q4.8) for every P columns of each pass that arrives on ``turns``.
 
     Throughput: P samples a cycle. ``level`` counts the stored ones. Resources: P sample pipes
     (``ndrite.hdl.noise.noise``), their queue, and a register for a turn's key.

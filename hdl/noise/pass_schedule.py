@@ -21,13 +21,14 @@ LOW_BITS = 12
 
 
 def sigma_latency(g: Geometry) -> int:
-    """Cycles from ``start`` to ``done``."""
+    """Return the number of cycles from ``start`` to ``done`` of ``Sigma``."""
     largest = SIGMA_MAX**2 + ((65535 * g.energy_max) >> 8)
     return -(-bits_for(largest) // 2) + 8
 
 
 class Sigma(wiring.Component):
-    """sigma = min(65535, isqrt(variance_out + ((var_cell * S) >> 8))), one root bit a cycle.
+    """Computes sigma = min(65535, isqrt(variance_out + ((var_cell * S) >> 8))), one bit of the root per
+    cycle.
 
     ``start`` for one cycle with the operands; ``done`` stays up from the result on until the next start.
     Latency: half the radicand's bits + 8 cycles (26 for the ``64-lane`` geometry). Resources: two
@@ -96,7 +97,8 @@ class Sigma(wiring.Component):
 
 
 class PassKey(wiring.Component):
-    """key = Speck64/128 of (counter, inference) under (stream, domain, seed); words y then x, low first.
+    """Derives a noise key: Speck64/128 of (counter, inference) under (stream, domain, seed); the word y is
+    the low half, x the high half.
 
     ``start`` for one cycle; ``done`` is up from the result on until the next start. Latency: 28 cycles.
     Resources: two 32-bit adders, 192 flip-flops, no multiplier.
@@ -153,14 +155,15 @@ KEY_BITS = 2 * KEY_WORD_BITS
 
 
 def turn_layout(geometry: Geometry) -> StructLayout:
-    """The columns of a pass, and its noise key."""
+    """Layout of a pass for the sample generator: its columns and its noise key."""
     passes = noise_layout(geometry).members
     columns = {name: passes[name] for name in ("first_column", "columns")}
     return StructLayout(columns | {"key": KEY_BITS})
 
 
 def schedule_ports(geometry: Geometry) -> dict[str, wiring.Member]:
-    """Ports of a schedule: passes and energies in (one energy per pass), sigmas and turns out."""
+    """Ports of a schedule. In: passes, and one energy per pass. Out: sigmas, and the passes with their keys
+    (``turns``)."""
     return {
         "passes": In(stream.Signature(noise_layout(geometry))),
         "energies": In(stream.Signature(energy_shape(geometry))),
@@ -172,7 +175,8 @@ def schedule_ports(geometry: Geometry) -> dict[str, wiring.Member]:
 
 
 def draw_key(m: Module, schedule: wiring.PureInterface, key: PassKey, slice_of: Value) -> None:
-    """Connect ``key`` to derive the noise key of the offered pass; ``slice_of``: three bits."""
+    """Connect ``key`` so that it derives the noise key of the pass now offered; ``slice_of`` is its slice,
+    three bits."""
     now = schedule.passes.payload
     m.d.comb += [
         key.seed.eq(schedule.seed),
@@ -190,7 +194,7 @@ SCALE_LAYOUT = StructLayout({"noisy": 1, "variance_out": 32, "var_cell": 16})
 
 
 class PassSchedule(wiring.Component):
-    """Sends each noisy pass to a key unit, whose key leaves on ``turns``, and through a queue to a
+    """Sends each noisy pass to a key unit, whose key goes out on ``turns``, and through a queue to a
     square-root unit.
 
     A pass without noise only takes its energy along. Throughput: ``noise_units`` passes in about 36 cycles,
@@ -211,7 +215,7 @@ class PassSchedule(wiring.Component):
         return m
 
     def _turn(self, m: Module, name: str, moves: Value) -> Signal:
-        """A round-robin counter of units, advanced by ``moves``."""
+        """Return a round-robin counter over the units, advanced by ``moves``."""
         turn = Signal(range(self.units), name=name)
         if self.units > 1:
             m.d.sync += turn.eq(turn + moves)
@@ -280,7 +284,7 @@ class PassSchedule(wiring.Component):
 
 
 def _once(m: Module, late: Signal, condition: Value) -> None:
-    """Pulse ``late`` in the cycle after ``condition``, which stays set until then.
+    """Pulse ``late`` in the cycle after ``condition``; ``condition`` stays set until then.
 
     Keys and roots lie far apart on a full chip, and far from the queues that start them.
     """

@@ -37,7 +37,7 @@ OFFSET_BITS = REGION_SHIFT
 
 
 class WindowSignature(wiring.Signature):
-    """One memory region on the bus, as its owner uses it (flipped on the owner's side)."""
+    """Port of one memory region on the bus, from the bus's side; its owner flips it."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -52,8 +52,8 @@ class WindowSignature(wiring.Signature):
 
 
 class BusSignature(wiring.Signature):
-    """The master's port: hold ``request`` and its fields until ``done``, with which ``error`` and the data
-    are valid.
+    """Port of the bus master: hold ``request`` and its fields until ``done``; ``error`` and the read data are
+    valid together with ``done``.
 
     Or ``step`` with the fields, for a cycle each, as long as nothing is requested: each is answered by its
     own ``done``, in order. Only a platform that is not small heeds it.
@@ -212,14 +212,15 @@ def connect_bus(m: Module, master: Any, bus: Any, reset: Value) -> None:
 
 
 def _below(address: Value, size: int) -> Value:
-    """Whether an address is in a region of ``size`` words; needs no adder if that is a power of two."""
+    """Return whether an address is in a region of ``size`` words; this needs no adder if ``size`` is a power
+    of two."""
     return address < size if size & (size - 1) else ~address[exact_log2(size) :].any()
 
 
 def load_members(g: Geometry, flow: Flow) -> dict[str, Member]:
-    """Ports that load codes. ``load`` marks the codes of the word at ``load_address`` to be taken from
-    ``load_data``; a word holds as many codes as the geometry loads per cycle. The bank is in the upper bits
-    of the address."""
+    """Ports through which codes are loaded. ``load`` has one bit per code of the word at ``load_address``:
+    the codes whose bit is set are taken from ``load_data``. A word holds as many codes as the geometry loads
+    per cycle; the upper bits of the address are the bank."""
     return {
         "load": flow(g.load_codes),
         "load_address": flow(bits_for(g.banks * g.max_inputs // g.load_codes - 1)),
@@ -230,8 +231,8 @@ def load_members(g: Geometry, flow: Flow) -> dict[str, Member]:
 def load_one(
     g: Geometry, *, valid: Value, index: Value, bank: Value, code: Value
 ) -> tuple[Value, Value, Value]:
-    """Values of ``load``, ``load_address`` and ``load_data`` that load one code, input ``index`` of
-    ``bank``."""
+    """Return the values of ``load``, ``load_address`` and ``load_data`` that load a single code, input
+    ``index`` of ``bank``."""
     low = exact_log2(g.load_codes)
     where = Cat(index[low : exact_log2(g.max_inputs)], bank)
     if low == 0:

@@ -22,12 +22,12 @@ class Sized(wiring.Component):
         super().__init__(self.ports(geometry))
 
     def ports(self, g: Geometry) -> Ports:
-        """Each port's name and direction."""
+        """Return each port's name and direction."""
         raise NotImplementedError
 
 
 def by_name(to: Any, source: Any, *names: str) -> list[Any]:
-    """Assign to each signal or field of ``to`` called ``names`` the one of ``source`` with the same name.
+    """Assign to each signal or field of ``to`` that ``names`` lists the one of ``source`` with the same name.
 
     For ports of which only some are alike; where all are, ``wiring.connect`` says so.
     """
@@ -35,18 +35,18 @@ def by_name(to: Any, source: Any, *names: str) -> list[Any]:
 
 
 def bank_bits(g: Geometry) -> int:
-    """Bits of a bank's number."""
+    """Return the number of bits of a bank's number."""
     return exact_log2(g.banks)
 
 
 def next_bank(bank: Signal) -> Value:
-    """The bank after ``bank`` in turn."""
+    """Return the number of the next bank; the first one follows the last."""
     return ~bank if len(bank) == 1 else bank + 1
 
 
 def bank_address(index: Value, bank: Value, size: int) -> Value:
-    """Address of entry ``index`` of ``bank`` in a memory whose banks have ``size`` (a power of two)
-    entries."""
+    """Return the address of entry ``index`` of ``bank`` in a memory whose banks have ``size`` (a power of
+    two) entries."""
     bits = exact_log2(size)
     padded = Cat(index, Const(0, bits))[:bits]
     return Cat(padded, bank)
@@ -57,7 +57,7 @@ LINE_DEPTH = 8
 
 
 def waiting_sums(geometry: Geometry) -> int:
-    """Number of passes whose sums may wait, in a memory per lane, while earlier ones are read out.
+    """Return the number of passes whose sums may wait, in a memory per lane, while earlier sums are read out.
 
     Passes differ in length where zeros are skipped; this is what lets short ones follow at once.
     """
@@ -66,7 +66,8 @@ def waiting_sums(geometry: Geometry) -> int:
 
 @dataclass(frozen=True)
 class Line:
-    """A queue of sums: a pass's sums are ``put`` at place ``to``; those at ``source`` leave it next."""
+    """Control signals of a lane's queue of sums: when a pass ends, ``put`` writes its sum at index ``to``;
+    ``source`` is the index of the next sum to leave the queue."""
 
     put: Signal
     to: Signal
@@ -74,7 +75,8 @@ class Line:
 
 
 def in_line(m: Module, ends: Signal, close: Value, name: str) -> tuple[Signal, Line]:
-    """The queue, and when sums leave it for the column registers.
+    """Build the control of the queues of sums; return the signal that moves the next sums to the column
+    registers, and the queues' write and read indices.
 
     They get in line as a pass ``ends``, and leave it when the registers are free or, on ``close``, become so:
     one cycle after they got there, at the earliest.
@@ -99,12 +101,13 @@ SECOND_BITS = 25
 
 
 def ends(g: Geometry) -> tuple[str, ...]:
-    """Name suffixes for the ports of each row that a lane takes per cycle."""
+    """Return the name suffixes of the ports of each row that a lane takes per cycle."""
     return ("", "_other")[: g.lane_rows]
 
 
 def row_layout(g: Geometry) -> StructLayout:
-    """One row for all lanes: input slice ``x``, weight ``address``, ``first``/``last`` of its pass.
+    """Layout of one row for all lanes: input slice ``x``, weight ``address``, and ``first``/``last`` of the
+    row's pass.
 
     With two ``lane_rows`` the second row of the cycle is ``x_other`` at ``address_other``; 0 if there is
     none.
@@ -121,13 +124,14 @@ GROUP_LANES = 8
 
 
 def cells_at_once(g: Geometry) -> int:
-    """Number of weights of neighbouring lanes that are read or written together: those a virtual chip draws
-    per cycle."""
+    """Return the number of neighbouring lanes whose weights are read or written together; a virtual chip
+    draws as many weights per cycle."""
     return max(1, g.redraw)
 
 
 def peek_layout(g: Geometry) -> StructLayout:
-    """A read from the memories of ``cells_at_once`` lanes: which of them (``slot``) and the address."""
+    """Layout of a read from the memories of ``cells_at_once`` lanes: the number of that set of lanes
+    (``slot``), and the address."""
     return StructLayout(
         {
             "select": 1,
@@ -138,15 +142,15 @@ def peek_layout(g: Geometry) -> StructLayout:
 
 
 def cell_layout(g: Geometry) -> StructLayout:
-    """One word of a lane's memory: the weight that the array multiplies with, and the target that it is drawn
-    from."""
+    """Layout of one word of a lane's memory: the weight that the array multiplies with and, with virtual
+    chips, the target weight from which that weight is drawn."""
     weight = signed(g.weight_bits)
     return StructLayout({"weight": weight, "target": weight} if g.redraw else {"weight": weight})
 
 
 def poke_layout(g: Geometry) -> StructLayout:
-    """A write to those lanes of a slot that ``lanes`` selects; ``target`` also stores the value as the
-    target."""
+    """Layout of a write to the lanes of a slot that ``lanes`` selects; with ``target`` set, the value is also
+    stored as the target weight."""
     count = cells_at_once(g)
     return StructLayout(
         {
@@ -160,7 +164,8 @@ def poke_layout(g: Geometry) -> StructLayout:
 
 
 def unit_rows(g: Geometry, unit: int) -> int:
-    """Most rows of a word that one unit of lanes takes, over all groupings in which it leads a group."""
+    """Return the largest number of rows of a word that one unit of lanes takes, over all groupings in which
+    that unit leads a group."""
     groups = g.lane_groups
     while unit and unit % (2 * g.lane_groups // groups) == 0:
         groups //= 2
@@ -168,7 +173,8 @@ def unit_rows(g: Geometry, unit: int) -> int:
 
 
 def word_layout(g: Geometry, rows: int = WORD_ROWS) -> StructLayout:
-    """Input slices of ``rows`` rows, which of them to ``visit``, and the weight address of the first.
+    """Layout of a word of inputs: input slices of ``rows`` rows, the rows to ``visit``, and the weight
+    address of the first row.
 
     ``pick`` is the first to visit; ``single`` says that the remaining rows fit in one cycle. With two
     ``lane_rows``, ``pick_other`` is the last row to visit and ``pick_before`` the last but one, 0 where they
@@ -187,14 +193,14 @@ def word_layout(g: Geometry, rows: int = WORD_ROWS) -> StructLayout:
 
 
 def start_layout(g: Geometry) -> StructLayout:
-    """An inference to run: its input ``bank``, the index that selects its noise, and in a walk its
-    ``layer``."""
+    """Layout of an inference to run: its input ``bank``, the index that selects its noise and, in a program
+    with feature maps, its ``layer``."""
     layer = {"layer": bits_for(g.layers - 1) or 1} if g.map_codes else {}
     return StructLayout({"bank": bank_bits(g), "inference": INDEX_BITS} | layer)
 
 
 def feed_layout(g: Geometry) -> StructLayout:
-    """Settings of a pass for the scanner."""
+    """Layout of the settings of a pass for the scanner."""
     return StructLayout(
         {
             "from_input": 1,
@@ -213,7 +219,7 @@ def feed_layout(g: Geometry) -> StructLayout:
 
 
 def noise_layout(g: Geometry) -> StructLayout:
-    """Settings of a pass for the noise generator."""
+    """Layout of the settings of a pass for the noise generator."""
     return StructLayout(
         {
             "noisy": 1,
@@ -230,7 +236,8 @@ def noise_layout(g: Geometry) -> StructLayout:
 
 
 def readout_layout(g: Geometry) -> StructLayout:
-    """Settings of a pass for readout, which passes them to the neurons after a group's last pass."""
+    """Layout of the settings of a pass for readout, which passes them to the neurons after a group's last
+    pass."""
     return StructLayout(
         {
             "noisy": 1,
@@ -249,7 +256,7 @@ def readout_layout(g: Geometry) -> StructLayout:
 
 
 def group_layout(g: Geometry) -> StructLayout:
-    """A finished column group, as it passes through the neurons."""
+    """Layout of a finished column group that is sent to the neurons."""
     return StructLayout(
         {
             "output": 1,
@@ -267,8 +274,8 @@ def group_layout(g: Geometry) -> StructLayout:
 
 
 def activation_layout(g: Geometry) -> StructLayout:
-    """``count`` outputs of hidden neurons as they pass by, from ``column`` on; ``last`` marks the layer's
-    last."""
+    """Layout of a stream of outputs of hidden neurons: ``count`` outputs per cycle, from ``column`` on;
+    ``last`` marks the layer's last outputs."""
     column, count = bits_for(g.columns - 1), bits_for(g.neurons)
     return StructLayout(
         {"valid": 1, "last": 1, "sink": bank_bits(g), "column": column, "count": count}
@@ -277,20 +284,20 @@ def activation_layout(g: Geometry) -> StructLayout:
 
 
 def second_layout(g: Geometry) -> ArrayLayout:
-    """Second operands for the columns that fire in one cycle."""
+    """Layout of the second operands of the columns whose neurons compute in the same cycle."""
     return ArrayLayout(SECOND_BITS, g.neurons)
 
 
 def pass_layout(g: Geometry) -> StructLayout:
-    """A pass, as the sequencer issues it."""
+    """Layout of a pass as the sequencer issues it."""
     return StructLayout({"feed": feed_layout(g), "noise": noise_layout(g), "readout": readout_layout(g)})
 
 
 def energy_shape(g: Geometry) -> Shape:
-    """S of a pass."""
+    """Shape of a pass's energy S, the sum of its squared inputs."""
     return unsigned(bits_for(g.energy_max))
 
 
 def column_shape(g: Geometry) -> Shape:
-    """A lane's accumulator."""
+    """Shape of a lane's accumulator."""
     return signed(g.accumulator_bits)

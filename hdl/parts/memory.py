@@ -23,8 +23,8 @@ _SMALLEST_BLOCK = 1024
 
 
 class RegisteredMemory(wiring.Component):
-    """A memory: ``data`` is the word at ``address``, READ_LATENCY cycles later; a write is visible from the
-    next cycle on.
+    """Memory with registered output: ``data`` is the word at ``address``, READ_LATENCY cycles later; a write
+    is visible from the next cycle on.
 
     A word may have several ``parts`` of ``shape``, low one first, each with its own ``write``. A word that is
     read in the cycle it is written in is undefined. On ECP5 the output register is the block RAM's own
@@ -111,7 +111,8 @@ class RegisteredMemory(wiring.Component):
         return m
 
     def _banks(self, m: Module) -> None:
-        """Block RAMs in parallel for the width, and in several banks where one is not deep enough."""
+        """Build the memory from block RAMs: in parallel for the width, and in several banks if one is not
+        deep enough."""
         deepest = _ECP5_SHAPES[-1][0]
         if self.second and self.depth > deepest:
             raise ValueError(f"a memory of two readers has {self.depth} words; accepted: {deepest}")
@@ -137,7 +138,8 @@ class RegisteredMemory(wiring.Component):
                     m.d.comb += self.data.eq(bank)
 
     def _block_rams(self, m: Module, name: str, depth: int, write: Any, out: Signal) -> None:
-        """As many DP16KD in parallel as the width needs: port A writes (and reads ``also``), port B reads."""
+        """Build one bank from as many DP16KD in parallel as the width needs: port A writes (and reads
+        ``also``), port B reads."""
         bits = self.shape.width
         shapes = [(words, width) for words, width in _ECP5_SHAPES if words >= depth]
         # The narrowest shape in which a part fits into one block, or else the widest.
@@ -169,8 +171,8 @@ class RegisteredMemory(wiring.Component):
 
 
 def share(m: Module, memory: RegisteredMemory, window: Any, address: Any) -> None:
-    """Connect ``memory``: written by the bus; read at the bus's address when the bus asks, else at
-    ``address``.
+    """Connect ``memory`` to a bus window: the bus writes it; the word read is at the bus's address when the
+    bus requests it, and otherwise at ``address``.
 
     ``window.read_data`` is left to the owner.
     """
@@ -242,7 +244,8 @@ _WORDS_A_LINE, _STRIDE = 16, 20
 
 
 class Table(wiring.Component):
-    """A constant table with two ports: ``data``[i] is the value at ``address``[i], READ_LATENCY cycles later.
+    """Constant table with two read ports: ``data``[i] is the value at ``address``[i], READ_LATENCY cycles
+    later.
 
     On ECP5 the output registers are the block RAM's own, as in ``ndrite.hdl.parts.memory``.
     Resources: one block RAM.

@@ -18,7 +18,7 @@ FAR = 1
 
 
 class Multiplier(wiring.Component):
-    """product = a * b, MULTIPLY_LATENCY cycles later; one product per cycle.
+    """Multiplier: product = a * b, MULTIPLY_LATENCY cycles later; one product per cycle.
 
     Operand, product and output registers; on ECP5 those of one MULT18X18D, else flip-flops that do not
     reset, so that a synthesiser may move them into its own multiplier. Resources: one multiplier.
@@ -82,8 +82,8 @@ LOW_BITS = 17
 
 
 class WideMultiplier(wiring.Component):
-    """product = a * b for signed ``a`` of up to 35 bits and unsigned ``b`` of up to 17; one product per
-    cycle.
+    """Multiplier of signed ``a`` of up to 35 bits and unsigned ``b`` of up to 17 bits: product = a * b; one
+    product per cycle.
 
     Latency: WIDE_LATENCY cycles. Resources: two multipliers (one where ``a`` fits 18 bits) and one adder.
 
@@ -124,8 +124,8 @@ class WideMultiplier(wiring.Component):
 
 
 def function_of(passes: int) -> int:
-    """Truth table of a CCU2C cell with A and C the addends and B and D their gates: A counts where B is
-    ``passes``, C where D is 1.
+    """Return the truth table of a CCU2C cell that adds A and C, where B gates A and D gates C: A counts if B
+    is ``passes``, C counts if D is 1.
 
     Its carry is made of A and B alone (the function at C = D = 0), which is the addend behind its gate, as an
     adder wants it.
@@ -142,7 +142,8 @@ def function_of(passes: int) -> int:
 def carry_chain(
     m: Module, function: int, a: Signal, gate_a: Value, c: Signal, gate_c: Value, name: str = ""
 ) -> Value:
-    """a + c, each only where its gate is set, as wide as ``a``; ``name`` names the cells."""
+    """Return a + c, each counted only if its gate is set, with the width of ``a``; ``name`` names the
+    cells."""
     bits = len(a)
     following = Signal(bits + 1, name=f"{name}following")
     carry: Any = Const(0, 1)
@@ -170,7 +171,8 @@ _GATED = function_of(passes=1)
 
 
 class CarryMultiplier(wiring.Component):
-    """product = a * b, MULTIPLY_LATENCY cycles later; one product per cycle; ``b`` is an 8-bit code.
+    """Multiplier made of LUTs for an 8-bit code ``b``: product = a * b, MULTIPLY_LATENCY cycles later; one
+    product per cycle.
 
     Two bits of ``b`` let ``a`` through in one chain; the four sums are added two by two. Operands have no
     registers of their own. Resources: eight LUTs and nine flip-flops for each bit of ``a``, about.

@@ -11,7 +11,8 @@ from amaranth.utils import bits_for
 
 
 def delayed(m: Module, value: Any, cycles: int, name: str) -> Any:
-    """``value``, with its shape, ``cycles`` cycles later; ``name`` names the registers in waveforms.
+    """Return ``value`` delayed by ``cycles`` cycles, with its shape; ``name`` names the registers in
+    waveforms.
 
     They do not reset: the core's reset lasts until they have passed on what they held
     (``ndrite.hdl.device.watchdog``).
@@ -24,10 +25,10 @@ def delayed(m: Module, value: Any, cycles: int, name: str) -> Any:
 
 
 def delayed_in_memory(m: Module, value: Any, cycles: int, name: str) -> Any:
-    """As ``delayed``, for long waits of wide values: in a memory of ``cycles`` - 1 words that is read and
-    written at the same place every cycle. ``cycles``: at least 2. Resources on ECP5: six LUTs for four bits
-    of up to 16 cycles, where registers are 64 flip-flops.
-    """
+    """Return ``value`` delayed by ``cycles`` (at least 2) cycles, as ``delayed`` does, but in a memory of
+    ``cycles`` - 1 words instead of registers: for long delays of wide values. The same word is read and
+    written in each cycle. Resources on ECP5: six LUTs for four bits of up to 16 cycles, where registers are
+    64 flip-flops."""
     shape, last = value.shape(), cycles - 2
     m.submodules[f"{name}_words"] = memory = Memory(shape=shape, depth=cycles - 1, init=[])
     write, read = memory.write_port(), memory.read_port(domain="comb")

@@ -9,35 +9,37 @@ from amaranth.hdl import Value
 
 
 def first_set(bits: Value) -> Value:
-    """One-hot: the lowest set bit of eight (0 if none is set)."""
+    """Return the lowest set bit of eight bits, one-hot (0 if none is set)."""
     low, high = bits[:4], bits[4:]
     return Cat(_first(low), _first(high) & (~low.any()).replicate(4))
 
 
 def second_set(bits: Value) -> Value:
-    """One-hot: the second-lowest set bit of eight (0 if there is none)."""
+    """Return the second-lowest set bit of eight bits, one-hot (0 if there is none)."""
     low, high = bits[:4], bits[4:]
     none, single = ~low.any(), _exactly(low, (1,))
     return Cat(_second(low), (_second(high) & none.replicate(4)) | (_first(high) & single.replicate(4)))
 
 
 def outer_two(bits: Value) -> tuple[Value, Value]:
-    """Two one-hot values: the lowest and the highest set bit of eight; with one set bit the second is 0."""
+    """Return two one-hot values: the lowest and the highest set bit of eight bits; if a single bit is set,
+    the second value is 0."""
     return _two(first_set, bits)
 
 
 def inner_two(bits: Value) -> tuple[Value, Value]:
-    """Two one-hot values: the lowest and the highest set bit after ``outer_two`` are removed."""
+    """Return two one-hot values: the lowest and the highest set bit that remain after the two of
+    ``outer_two`` are removed."""
     return _two(second_set, bits)
 
 
 def second_last_set(bits: Value) -> Value:
-    """One-hot: the second-highest set bit of eight (0 if there is none)."""
+    """Return the second-highest set bit of eight bits, one-hot (0 if there is none)."""
     return second_set(bits[::-1])[::-1] & ~first_set(bits)
 
 
 def at_most_set(bits: Value, count: int) -> Value:
-    """Whether at most ``count`` of eight bits are set."""
+    """Return whether at most ``count`` of eight bits are set."""
     low, high = bits[:4], bits[4:]
     return _any(_exactly(low, (n,)) & _exactly(high, range(count - n + 1)) for n in range(count + 1))
 
@@ -62,7 +64,7 @@ def _one_of_three(bits: Value) -> Value:
 
 
 def _exactly(bits: Value, counts: Container[int]) -> Value:
-    """Whether the number of bits set in four is one of ``counts``."""
+    """Return whether the number of set bits among four is one of ``counts``."""
     return _any(bits == value for value in range(16) if value.bit_count() in counts)
 
 

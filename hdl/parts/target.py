@@ -7,7 +7,8 @@ from amaranth.hdl import Value
 
 
 def is_ecp5(platform: object) -> bool:
-    """Whether ``platform`` is a Lattice ECP5: its ``family`` says so, or its ``device`` is an LFE5U part.
+    """Return whether ``platform`` is a Lattice ECP5: its ``family`` says so, or its ``device`` is an LFE5U
+    part.
 
     Simulation and every other family get plain RTL with the same latencies.
     """
@@ -16,12 +17,12 @@ def is_ecp5(platform: object) -> bool:
 
 
 def is_ice40(platform: object) -> bool:
-    """Whether ``platform`` is a Lattice iCE40, as its ``family`` says."""
+    """Return whether the ``family`` of ``platform`` is Lattice iCE40."""
     return getattr(platform, "family", None) == "ice40"
 
 
 def is_small(platform: object) -> bool:
-    """Whether ``platform`` asks for the core of ``ndrite.hdl.small`` (its ``small``).
+    """Return whether ``platform`` requests the core of ``ndrite.hdl.small`` (attribute ``small``).
 
     It lacks the registers that only serve speed, for parts with fewer flip-flops than those take.
     """
@@ -29,8 +30,8 @@ def is_small(platform: object) -> bool:
 
 
 def unmerged(m: Module, platform: object, value: Any, name: str) -> Any:
-    """``value``, with its shape, one cycle later, in registers without reset that synthesis may not merge
-    with equal ones.
+    """Return ``value`` one cycle later, with its shape, in registers without reset that synthesis may not
+    merge with equal registers.
 
     A synthesiser merges registers of equal inputs, and with them the copies that were to stand each beside
     its own readers. A delay line in one lane group is what the row registers of the next groups hold, and

@@ -277,10 +277,10 @@ class Bridge(Sized):
 
 
 def _first_offset(enables: Value) -> Value:
-    """Number of the lowest enabled byte, or 0 if none is enabled."""
+    """Return the number of the lowest enabled byte, or 0 if none is enabled."""
     return Mux(enables[0], 0, Mux(enables[1], 1, Mux(enables[2], 2, Mux(enables[3], 3, 0))))
 
 
 def _last_offset(enables: Value) -> Value:
-    """Number of bytes above the highest enabled one."""
+    """Return the number of bytes above the highest enabled one."""
     return Mux(enables[3], 0, Mux(enables[2], 1, Mux(enables[1], 2, 3)))

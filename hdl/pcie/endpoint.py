@@ -19,7 +19,8 @@ from ndrite.hdl.pcie.writer import Framer, Writer
 
 
 class Endpoint(wiring.Component):
-    """Bridge, DMA engine and accelerator behind ``link``, all in the hard block's user clock domain.
+    """PCIe card without the hard block: bridge, DMA engine and accelerator behind ``link``, all in the hard
+    block's user clock domain.
 
     The accelerator's inferences overlap, whatever the geometry says.
 
@@ -123,7 +124,8 @@ CONFIG = CONFIG_LAYOUT.members
 
 
 def plain_ports() -> dict[str, wiring.Member]:
-    """Streams of transaction-layer packets and status of the hard block, as one port per signal."""
+    """Ports for the streams of transaction-layer packets and the status of the hard block, one port per
+    signal."""
     fields = BEAT_LAYOUT.members
     return (
         {f"rx_{name}": In(width) for name, width in fields.items()}

@@ -16,7 +16,8 @@ HEARD = ("input_done", "done", "hung", "result_data", "campaign_started", "campa
 
 
 class Inference(wiring.Component):
-    """Runs ``count`` inferences of ``inputs`` codes, eight in each of ``words``, and sends their ``results``.
+    """Runs ``count`` inferences of ``inputs`` codes each, which arrive eight in each word of ``words``, and
+    sends their ``results``.
 
     Samples follow each other without a gap, wherever in a word they begin. As many inferences are under way
     as there are banks; the next one is loaded as soon as the inputs of one have been read. The fields stand

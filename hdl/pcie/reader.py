@@ -32,7 +32,7 @@ double words.
 
 
 class Completions(wiring.Component):
-    """Takes one beat of completions per cycle and never stalls. ``word`` holds payload bytes in memory order,
+    """Parses completions, one beat per cycle, and never stalls. ``word`` holds payload bytes in memory order,
     byte 0 lowest.
 
     ``arrival`` comes 2 cycles after the second beat; the words follow in order, the first at least a cycle
@@ -278,8 +278,8 @@ class Reader(wiring.Component):
         return m
 
     def _quarantine(self, m: Module, owed: Signal, current: Value, void: Signal) -> None:
-        """Wait after ``cancel`` until no completion can be outstanding except for reads issued since then
-        (``current``)."""
+        """Hold back the tags of cancelled reads: after ``cancel``, wait until no completion of theirs can
+        still arrive. Reads issued since then (``current``) are not affected."""
         left, over = Signal(32), Signal()
         # The timeout of a request starts when the request is sent.
         with m.If(self.cancel | void):
@@ -291,7 +291,7 @@ class Reader(wiring.Component):
             m.d.sync += owed.eq(owed & current)
 
     def _timer(self, m: Module, waits: Value, restart: Value) -> None:
-        """Time limit for the oldest read."""
+        """Build the timer that reports when the oldest read waits too long."""
         waited = Signal(32)
         with m.If(restart | ~waits | self.cancel):
             m.d.sync += waited.eq(0)
@@ -311,7 +311,8 @@ class Reader(wiring.Component):
         stopped: Signal,
         emptied: Signal,
     ) -> None:
-        """Send the oldest slot word by word once it is filled; a slot that was skipped sends nothing."""
+        """Send the data of the oldest slot word by word once the slot is filled; a skipped slot sends
+        nothing."""
         m.submodules.out = out = ResetInserter(self.cancel)(Queue(64, OUT_DEPTH))
         wiring.connect(m, out.o, wiring.flipped(self.words))
         read = buffer.read_port()

@@ -20,7 +20,8 @@ COUNTED_LAYOUT = StructLayout({name: 1 for name in COUNTED if name != "interrupt
 
 
 class Ring(wiring.Component):
-    """One descriptor at a time: fetch, run, write its record, interrupt; see ``ndrite.emulator.spec.pcie``.
+    """Processes the descriptors of ``ndrite.emulator.spec.pcie`` one at a time: fetches one, runs its job,
+    writes its completion record, and interrupts the host.
 
     Before each it looks whether ``producer`` is within the ring, and halts where it is not.
 

@@ -14,8 +14,8 @@ from ndrite.hdl.pcie.signature import JOB_SIGNATURE, TRANSFER_LAYOUT
 
 
 class Packer(wiring.Component):
-    """Packs 32-bit words in pairs; ``flush`` (hold it until ``empty``) sends a single one with an upper half
-    of 0.
+    """Packs 32-bit words in pairs into 64-bit words; ``flush`` (hold it until ``empty``) sends a remaining
+    single word with an upper half of 0.
 
     Resources: about 70 LUTs and 35 flip-flops.
     """
@@ -51,7 +51,7 @@ class Packer(wiring.Component):
 
 
 class Runner(Sized):
-    """Runs the jobs of ``ndrite.emulator.spec.pcie``'s descriptors, one at a time.
+    """Runs the jobs that the descriptors of ``ndrite.emulator.spec.pcie`` describe, one at a time.
 
     A job is checked first; one that cannot be done ends with its status and moves no data. How many outputs
     the program has shows with its first result: a job that asks for another number is run, its results are

@@ -77,17 +77,17 @@ JOB_SIGNATURE = wiring.Signature(
 
 
 def swapped(word: Value) -> Value:
-    """A double word with its bytes in reverse order."""
+    """Return a double word with its bytes in reverse order."""
     return Cat(word[24:32], word[16:24], word[8:16], word[0:8])
 
 
 def double_words(length: Value) -> Value:
-    """Number of double words that hold ``length`` bytes from an aligned address."""
+    """Return the number of double words that hold ``length`` bytes from an aligned address."""
     return (length + 3)[2:]
 
 
 def last_enables(length: Value) -> Value:
-    """Byte enables of the last double word of ``length`` bytes."""
+    """Return the byte enables of the last double word of ``length`` bytes."""
     low = length[:2]
     return Cat(Const(1, 1), low != 1, (low == 0) | (low == 3), low == 0)
 
@@ -95,8 +95,9 @@ def last_enables(length: Value) -> Value:
 def memory_request(
     *, write: bool, address: Value, length: Value, requester_id: Value, tag: Value
 ) -> tuple[Value, Value]:
-    """Header (128 bits) of a memory request for ``length`` bytes from a double-word-aligned address, and
-    whether it is four double words long, as addresses beyond 4 GiB require and all others forbid."""
+    """Return the header (128 bits) of a memory request for ``length`` bytes from a double-word-aligned
+    address, and whether the header has four double words: it must if the address is 4 GiB or above, and must
+    not otherwise."""
     four = address[32:].any()
     count = double_words(length)
     single = count == 1
@@ -118,7 +119,8 @@ def completion(
     completer_id: Value,
     request: Value,
 ) -> Value:
-    """Header (128 bits, three double words) of a completion; ``payload`` 0: without data.
+    """Return the header (128 bits, three double words) of a completion; a ``payload`` of 0 means without
+    data.
 
     ``request`` is the first 64 bits of the request's header, of which the answer takes traffic class,
     attributes, tag and requester id.

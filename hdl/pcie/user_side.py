@@ -164,7 +164,7 @@ class Adapter(wiring.Component):
             m.d.pcie += [tail.eq(~block.m_axis_rx_tlast), passing.eq(~dropped & ~block.m_axis_rx_tlast)]
 
     def _transmit(self, m: Module, sent: AsyncFIFO, settled: Value) -> Value:
-        """Send beats; return whether a packet is under way at the block."""
+        """Send beats; return whether part of a packet has been sent to the block and its end has not."""
         block = self.block
         item = Signal(_ITEM_LAYOUT)
         cut, stale = Signal(reset_less=True), Signal(reset_less=True)
@@ -187,7 +187,8 @@ class Adapter(wiring.Component):
         return cut
 
     def _interrupt(self, m: Module, sent: AsyncFIFO) -> None:
-        """Beats and marks into the transmit FIFO; marks to ``cfg_interrupt``, its answer back."""
+        """Put beats and interrupt marks into the transmit FIFO; pass the marks to ``cfg_interrupt``, and the
+        block's answer back."""
         block, link = self.block, self.link
         asked, void, seen, answer = Signal(), Signal(), Signal(), Signal()
         answered, back = Signal(), Signal()
@@ -221,7 +222,8 @@ class Adapter(wiring.Component):
             m.d.pcie += pending.eq(1)
 
     def _configuration(self, m: Module) -> None:
-        """Take fields over when two samples in a row are equal: never half changed."""
+        """Copy the block's configuration fields once two samples in a row are equal, so that no field is half
+        changed."""
         block = self.block
         fields, sample, earlier = Signal(CONFIG_LAYOUT), Signal(CONFIG_LAYOUT), Signal(CONFIG_LAYOUT)
         stable, config = Signal(CONFIG_LAYOUT), Signal(CONFIG_LAYOUT)

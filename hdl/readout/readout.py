@@ -41,7 +41,8 @@ SETTINGS_BITS = 28
 
 
 class Readout(Sized):
-    """p[m] += readout(a'[m]) for each pass; after a group's last pass p goes to the neuron.
+    """Adds each pass's converted sums: p[m] += readout(a'[m]); after a group's last pass p goes to the
+    neuron.
 
     A pass takes ceil(columns / P) cycles, and 3 between passes (``one_by_one``) or none (``back_to_back``),
     PIPE_LATENCY + 1 more until ``partials``.
@@ -158,7 +159,8 @@ class Readout(Sized):
         stages: list[Signal],
         partials: Queue,
     ) -> None:
-        """Partial sums p of the lanes in one group, read one cycle before their increment arrives."""
+        """Build the memory of the partial sums p of the lanes in one group; each p is read one cycle before
+        its increment arrives."""
         g = self.geometry
         end = stages[PIPE_LATENCY]
         total = Signal(ArrayLayout(signed(32), g.readouts))
@@ -186,7 +188,8 @@ class Readout(Sized):
         m.d.comb += partials.i.payload.eq(finished)
 
     def _settings(self, m: Module, entry: Signal) -> list[Signal]:
-        """Gain and offset of P columns, READ_LATENCY cycles after ``entry``; the bus reads them when idle."""
+        """Return gain and offset of P columns, READ_LATENCY cycles after ``entry``; the bus reads them when
+        readout is idle."""
         g = self.geometry
         step_log2 = exact_log2(g.readouts)
         window = self.window

@@ -28,7 +28,8 @@ SETTINGS_LAYOUT = StructLayout({"analog": 1, "adc_bits": 4, "shift": 6, "lshift"
 
 
 class ReadoutPipe(Sized):
-    """a' = a + rshift_round(sigma * g, 8); adc: clip(rshift_round(a' * gain, shift) + offset) << lshift.
+    """Pipeline that adds noise and converts: a' = a + rshift_round(sigma * g, 8); adc: clip(rshift_round(a' *
+    gain, shift) + offset) << lshift.
 
     ``analog`` columns take the same path with gain 1, shift 0, offset 0 and no clipping: the owner gives
     shift 0 and ``half`` 0 for them. ``sigma`` and ``sample`` are taken in the cycle of the step, ``column``
@@ -58,7 +59,7 @@ class ReadoutPipe(Sized):
             return Signal(shape, name=name, reset_less=True)
 
         def setting(stage: int, field: str, name: str) -> Any:
-            """A field of the layer's settings, as used in stage ``stage`` + 1."""
+            """Return a field of the layer's settings, as used in stage ``stage`` + 1."""
             settings = getattr(self, f"settings_{stage}")
             return unmerged(m, platform, getattr(settings, field), f"{name}_{stage + 1}")
 

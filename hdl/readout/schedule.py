@@ -17,18 +17,18 @@ EMITTER_CYCLES = 3
 
 
 def steps_most(geometry: Geometry) -> int:
-    """Number of steps of a pass that reads every lane."""
+    """Return the number of steps of a pass that reads every lane."""
     return geometry.lanes // geometry.readouts
 
 
 def partial_depth(geometry: Geometry) -> int:
-    """Number of steps whose partial sums may wait for the neurons."""
+    """Return the number of steps whose partial sums may wait for the neurons."""
     return max(2 * steps_most(geometry), 4)
 
 
 def step_layout(geometry: Geometry) -> StructLayout:
-    """Columns read out in one cycle, if ``valid``: their pass, its sigma, their ``slot`` among the lanes, and
-    their ``entry`` among the network's groups of P columns."""
+    """Layout of a step: the columns read out in one cycle, if ``valid``. It has the columns' pass and its
+    sigma, their ``slot`` among the lanes, and their ``entry`` among the network's groups of P columns."""
     return StructLayout(
         {
             "valid": 1,
@@ -41,8 +41,8 @@ def step_layout(geometry: Geometry) -> StructLayout:
 
 
 def schedule_ports(geometry: Geometry) -> dict[str, wiring.Member]:
-    """Ports of a schedule, named as in ``Readout``. ``given``: a step's partial sums have left;
-    ``samples_taken``: this step uses its noise samples."""
+    """Ports of a schedule, named as in ``Readout``. ``given``: the partial sums of a step have gone to the
+    neurons; ``samples_taken``: this step uses its noise samples."""
     return {
         "passes": In(stream.Signature(readout_layout(geometry))),
         "capture": In(geometry.lane_groups),
@@ -59,13 +59,14 @@ def schedule_ports(geometry: Geometry) -> dict[str, wiring.Member]:
 
 
 def skipped(geometry: Geometry, now: Signal) -> Value:
-    """Steps to skip before a pass's own columns: those of the lanes below its group."""
+    """Return the number of steps to skip before a pass's own columns: the steps of the lanes below the pass's
+    column group."""
     return now.skip if geometry.map_codes else Const(0)
 
 
 class Passing(Sized):
-    """``now`` is set while columns of other groups are skipped: for ``skip`` of the steps that ``go`` counts
-    after ``begin``.
+    """Sets ``now`` while columns of other groups are skipped: after ``begin``, until ``go`` has been high for
+    ``skip`` steps.
 
     Latency: none. Resources: a counter where there are feature maps, else nothing.
     """
@@ -112,7 +113,7 @@ class Credit(Sized):
 
 
 class OneByOne(Sized):
-    """Keeps a pass on ``passes``, and its sigma on ``sigma``, until the pass's last step.
+    """Holds the current pass on ``passes``, and its sigma on ``sigma``, until the pass's last step.
 
     Two passes of two steps, whose sums come while the one before is read out or later::
 
@@ -192,7 +193,7 @@ class OneByOne(Sized):
 
 
 class BackToBack(Sized):
-    """Prepares the next pass while one is read out, so that it follows without a gap.
+    """Prepares the next pass while the current pass is read out, so that the next follows without a gap.
 
     ``capture`` says that a pass's sums are in line. A pass, and its sigma, are taken as it begins. Two passes
     of three steps, whose sums come one behind the other::

@@ -61,7 +61,8 @@ class Weights(Sized):
         return m
 
     def _single_port(self, m: Module) -> None:
-        """Blocks used in sequence; the lowest address bit selects half of a word."""
+        """Build the memory from single-port blocks used one after the other; the lowest address bit selects
+        half of a word."""
         half, word, number = self.address[0], Signal(14), self.address[15:]
         m.d.comb += word.eq(self.address[1:])
         blocks = []
@@ -92,7 +93,8 @@ PRODUCT_STAGE = 2
 
 
 class Lanes(Sized):
-    """a[m] = sum over the pass's rows of x_j[k] * w[k, m], for all lanes m; one row a cycle.
+    """Computes a[m] = sum over the pass's rows of x_j[k] * w[k, m], for all lanes m at once; one row per
+    cycle.
 
     ``x`` is the code at ``x_address`` (index | bank above), a cycle later.
     The walk stops before the last row of a pass until ``free``. ``capture`` is up for the cycle in which
@@ -191,7 +193,7 @@ class Lanes(Sized):
 
 
 class SmallCore(wiring.Component):
-    """``ndrite.hdl.core.core.Core`` with readout and neurons for one column at a time.
+    """Small variant of ``ndrite.hdl.core.core.Core``, with readout and neurons for one column at a time.
 
     Without noise, virtual chips, analog readout, skipping and overlap. Latency: about
     the sum of K * J * ceil(M / N) cycles an inference, or where that is longer that of N columns (``Engine``)

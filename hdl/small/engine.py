@@ -36,8 +36,8 @@ NEAR_BITS = 13
 
 
 class Engine(Sized):
-    """p[m] += adc(a[m]) for each pass, without noise; after a group's last pass computes z, v and y of each
-    column.
+    """Converts and adds the columns of each pass, without noise: p[m] += adc(a[m]). After a group's last pass
+    it computes z, v and y of each column.
 
     adc(a) = clip(rshift_round(a * gain, shift) + offset) << lshift; z = p + bias, which is ``logit`` in an
     output layer; else v = clip(rshift_round(z * scale, vshift)) and y = clip(rshift_round((base << f) +
@@ -197,7 +197,8 @@ class Engine(Sized):
         return m
 
     def _product(self, m: Module, factor: Signal) -> Any:
-        """The lower 32 bits of ``work`` times ``factor``, in halves, for 16 x 16 multipliers."""
+        """Return the product of the lower 32 bits of ``work`` and ``factor``, computed in halves by two 16 x
+        16 multipliers."""
         low, high = Signal(2 * FACTOR_BITS, name="low"), Signal(2 * FACTOR_BITS, name="high")
         term = self.work[: 2 * FACTOR_BITS]
         m.d.comb += [low.eq(term[:FACTOR_BITS] * factor), high.eq(term[FACTOR_BITS:] * factor)]
@@ -208,8 +209,8 @@ class Engine(Sized):
         return Cat(low[:FACTOR_BITS], (upper.as_signed() + low[FACTOR_BITS:])).as_signed()
 
     def _clipped(self, converting: Any, offset: Any) -> Any:
-        """``work`` rounded with the bit shifted out of it, plus ``offset``, saturated to a converter's range
-        (``converting``) or to v's.
+        """Return ``work`` rounded by the last bit shifted out of it, plus ``offset``, saturated to the range
+        of the converter (if ``converting``) or of v.
 
         A value of more than NEAR_BITS is outside every range, whatever the offset.
         """
@@ -223,13 +224,13 @@ class Engine(Sized):
         return Mux(above, top, Mux(below, ~top, near))[:V_BITS].as_signed()
 
     def _unsigned(self) -> Any:
-        """``work`` rounded with the bit shifted out of it, saturated to 0..255."""
+        """Return ``work`` rounded by the last bit shifted out of it, saturated to 0..255."""
         sum_ = self.work[:8] + self.dropped
         return Mux(self.work[-1], 0, Mux(self.work[8:].any() | sum_[8], INPUT_MAX, sum_[:8]))
 
     def _memories(self, m: Module, number: Signal, voltage: Signal) -> dict[str, Any]:
-        """One word of each memory: of the current column, of its voltage's segment, or the one that the bus
-        requests."""
+        """Return one word of each memory: the current column's, for curve tables that of the voltage's
+        segment, or the word that the bus requests."""
         g, group = self.geometry, self.settings.group
         column = Signal(bits_for(g.columns - 1))
         m.d.comb += column.eq(self.settings.column + number)

@@ -23,7 +23,8 @@ GATES_LATENCY = MAP_LATENCY + 1 + 2 * (MULTIPLY_LATENCY + FAR) + 5
 
 
 class Gates(Sized):
-    """y = clip(rshift_round(sum of (a - a_zero) * (b - b_zero) * gain, shift) + zero, 0, 255).
+    """Computes products of maps, sums and rescales them: y = clip(rshift_round(sum of (a - a_zero) * (b -
+    b_zero) * gain, shift) + zero, 0, 255).
 
     ``begin`` starts with the elements of ``gate``, which then holds still. ``done`` when the last code has
     been granted.
@@ -99,7 +100,7 @@ class Gates(Sized):
         return m
 
     def _sum(self, m: Module, came: Signal, zero: Signal) -> None:
-        """Compute an element's result from its operands' codes as they arrive."""
+        """Compute an element's result from the codes of its operands as they arrive."""
         gate = self.gate
         a, b = Signal(signed(9)), Signal(signed(9))
         first_factor = Signal(signed(9))

@@ -21,14 +21,15 @@ MAP_LATENCY = READ_LATENCY + 4
 
 
 def reader_ports(geometry: Geometry, codes: int) -> dict[str, wiring.Member]:
-    """Ports of a reader of the shared memory: hold ``request`` and ``address`` until ``granted``; ``codes``
-    codes are on ``data`` MAP_LATENCY cycles later."""
+    """Ports of a reader of the shared map memory: hold ``request`` and ``address`` until ``granted``;
+    ``codes`` codes are on ``data`` MAP_LATENCY cycles later."""
     address = Out(bits_for(geometry.map_codes - 1))
     return {"request": Out(1), "address": address, "granted": In(1), "data": In(8 * codes)}
 
 
 class MapMemory(Sized):
-    """``map_codes`` codes in eight banks; ``data`` holds the codes from ``address`` up, the first one lowest.
+    """Memory of ``map_codes`` codes in eight banks; ``data`` holds the codes from ``address`` up, the first
+    one in the lowest bits.
 
     ``write`` codes a cycle, at most one per neuron, go to consecutive places from ``write_address`` on; a
     ``copy`` writes the eight places of a word. A read that is requested a cycle later sees the new codes.
@@ -103,13 +104,13 @@ BEHIND = MAP_LATENCY + 1
 
 
 def turns_most(g: Geometry) -> int:
-    """Most turns until all waiting codes are written."""
+    """Return the largest number of write cycles (turns) until all waiting codes are written."""
     return g.neurons + codes_kept(g)
 
 
 class MapWriter(Sized):
-    """Writes codes of columns in turn to their places; after a pooling window's first code it writes the
-    running maximum.
+    """Writes the codes of columns one after another to their addresses in the map; after a pooling window's
+    first code it writes the running maximum.
 
     ``count`` codes of neighbouring columns come at once with ``valid``, and go ``turn`` at a time; the next
     ones come when no more than ``codes_kept`` are left. The stored code of a place is read with
@@ -140,7 +141,8 @@ class MapWriter(Sized):
         m = Module()
         codes_per_turn = self.geometry.neurons
         m.submodules.places = places = Places(self.geometry)
-        # The codes of the first source are the lowest; codes that do not fill a turn wait for the next ones.
+        # The codes of the first column are in the lowest bits. A write takes ``turn`` codes; codes that are
+        # fewer wait for the next ones.
         turn_codes, waits = Signal.like(self.turn), turns_most(self.geometry)
         codes, left, going = Signal(8 * waits), Signal(range(waits + 1)), Signal()
         left_after, waiting = Signal.like(left), Signal.like(codes)

@@ -96,8 +96,8 @@ COORDINATE = signed(18)
 
 
 class Run:
-    """The channels that a group reads at each place of a kernel: their number (``size``), and whether one
-    chunk holds them (``short``). ``share`` is the number for each group but the last, ``last_share`` for the
+    """Number of channels that a group reads at each position of a kernel (``size``), and whether a single
+    chunk holds them (``short``). ``share`` is that number for each group but the last, ``last_share`` for the
     last; both are constant during a step.
 
     ``first`` and ``following`` are what changes as a patch and as the next group begins, in a run's count
@@ -115,11 +115,11 @@ class Run:
         self._next = Mux(self._next_is_last, *sizes[::-1]), Mux(self._next_is_last, *self._shorts[::-1])
 
     def first(self, now: tuple[Signal, Signal]) -> list[Any]:
-        """Begin a patch with its first group."""
+        """Return the assignments that begin a patch with its first group."""
         return self._to(now, self._head, self._head_short)
 
     def following(self, now: tuple[Signal, Signal]) -> list[Any]:
-        """Begin the next group of a patch."""
+        """Return the assignments that begin the next group of a patch."""
         return self._to(now, *self._next)
 
     def _to(self, now: tuple[Signal, Signal], size: Any, short: Any) -> list[Any]:
@@ -128,7 +128,8 @@ class Run:
 
 
 class PatchReader(wiring.Component):
-    """Reads patches row by row of the grid, each in the order of ``ndrite.emulator.spec.walk_record.STEP``.
+    """Reads the patches of a map row by row of the output grid, each patch in the order that
+    ``ndrite.emulator.spec.walk_record.STEP`` defines.
 
     ``begin`` starts with the patches of ``step``, which then holds still. A patch begins (``began``) when it
     ``may``; ``pause`` cycles are left out behind each group. Codes beside the map are the step's ``border``.
@@ -269,8 +270,7 @@ class PatchReader(wiring.Component):
         return [signal.eq(to) for signal in these]
 
     def _chunks(self, m: Module, waiting: Signal, taken: Signal) -> None:
-        """Mark, while the memory answers, which of the eight codes lie on the map and which were
-        requested."""
+        """Mark, while the memory reads, which of the eight codes lie on the map and which were requested."""
         step = self.step
         before, ahead = Signal(4), Signal(4)
         columns_right = step.columns - waiting.x

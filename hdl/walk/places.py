@@ -13,7 +13,8 @@ from ndrite.hdl.parts.layouts import Ports, Sized
 
 
 class Countdown:
-    """Counts ``turns`` of a loop down; ``turns`` must not change meanwhile. ``last`` is set in the last turn.
+    """Counts the iterations (``turns``) of a loop down; ``turns`` must not change meanwhile. ``last`` is set
+    in the last iteration.
 
     ``again`` begins, ``down`` ends a turn that is not the last. No comparison stands between the count and
     what hangs on it.
@@ -26,11 +27,12 @@ class Countdown:
         m.d.sync += self._single.eq(turns == 1)
 
     def again(self) -> list[Any]:
-        """Restart with all turns; not allowed in the two cycles after ``turns`` changed."""
+        """Return the assignments that restart the count; not allowed in the two cycles after ``turns``
+        changed."""
         return [self.left.eq(self.turns), self.last.eq(self._single)]
 
     def down(self) -> list[Any]:
-        """Finish one turn."""
+        """Return the assignments that finish one iteration."""
         return [self.left.eq(self.left - 1), self.last.eq(self.left == 2)]
 
 
@@ -58,7 +60,8 @@ FIELD_LAYOUT = StructLayout(
 
 
 class Places(Sized):
-    """Order: grid row, grid column, group of channels, row of the block, column of the block, channel.
+    """Computes the map address of each column of a product, in this order of columns: grid row, grid column,
+    group of channels, row of the block, column of the block, channel.
 
     ``begin`` starts with ``field``, which then holds still. ``address`` is the window's that the place falls
     into. ``first`` says that it is the window's first, ``inside`` that the map has such a window; ``again``
@@ -158,6 +161,7 @@ class Places(Sized):
 
     @staticmethod
     def _at_edge(column: Any, single: dict[str, Signal]) -> list[Any]:
-        """Whether the place is in the map's first column."""
+        """Return the assignments that move a position to the map's first column; ``single`` says by name
+        whether a pooling window has a single column."""
         ends = column.ends.eq(single["pool_columns"])
         return [column.number.eq(0), column.base.eq(0), column.into.eq(0), ends]

@@ -32,7 +32,8 @@ CHUNK_LAYOUT = StructLayout(
 
 
 class Records(wiring.Component):
-    """``fetch`` reads record ``number`` into ``step``, or ``gate``; ``ready`` is set when it has arrived.
+    """Memory of the program's step records: ``fetch`` reads record ``number`` into ``step``, or into ``gate``
+    for a gate; ``ready`` is set when it has arrived.
 
     ``header`` is record 0, taken as the bus writes it; no reset forgets it.
     Latency: USED_WORDS + 4 cycles. Resources: the memory and a flip-flop for each bit of a step.

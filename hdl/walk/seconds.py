@@ -28,8 +28,8 @@ WIDE = 37
 
 
 class Scaler(Sized):
-    """value[i] = rshift_round(a[i] * factor[index + i], shift), at most 2^25 - 1; ``shift`` must not change
-    meanwhile.
+    """Scales second operands: value[i] = rshift_round(a[i] * factor[index + i], shift), at most 2^25 - 1;
+    ``shift`` must not change meanwhile.
 
     Several neurons have two at a time (``second_operands``), the second one a code and its multiplier made of
     LUTs. Latency: SCALER_LATENCY. Resources: 16 bits a column of memory, a multiplier, about 200 LUTs; with
@@ -77,7 +77,7 @@ class Scaler(Sized):
         return m
 
     def _rounded(self, m: Module, product: Any, half: Signal, way: int) -> None:
-        """The three pipeline steps from a multiplier's product to ``value``."""
+        """Build the three pipeline steps from a multiplier's product to ``value``."""
         product = delayed(m, product, FAR, f"product_{way}")
         rounded, coarse = Signal(WIDE, name=f"rounded_{way}"), Signal(WIDE, name=f"coarse_{way}")
         m.d.sync += [
@@ -91,7 +91,7 @@ class Scaler(Sized):
 
 
 def _most(value: object) -> object:
-    """``value`` saturated to SECOND_BITS bits."""
+    """Return ``value`` saturated to SECOND_BITS bits."""
     return Mux(value[SECOND_BITS:].any(), (1 << SECOND_BITS) - 1, value[:SECOND_BITS])  # type: ignore[index]
 
 
@@ -100,7 +100,8 @@ POOLING_LATENCY = 2 + WORD_ROWS
 
 
 class Pooling(wiring.Component):
-    """``largest`` and ``total`` of each channel of a group's chunks, one after the other, each ``valid``.
+    """Computes the maximum (``largest``) and the sum (``total``) of each channel over a group's chunks; the
+    channels come out one after the other, each ``valid``.
 
     ``patch_end`` comes with the patch's last. A group takes as many cycles, at least, as it has channels.
 
@@ -157,8 +158,8 @@ ADDRESSES = 8
 
 
 class Seconds(wiring.Component):
-    """Sends each column's code to the scaler as ``a`` with its ``index``; the scaled operand waits on
-    ``operands``.
+    """Reads the second operand of every column (the map that a product adds to its sums): sends the column's
+    code to the scaler on ``a`` with its ``index``; the scaled operands come out on the stream ``operands``.
 
     ``begin`` starts with the columns of ``field``, their factors from ``base`` on, ``turn`` of them
     beside each other, up to eight where several neurons fire; two of them or more go to the scaler as it
@@ -196,15 +197,15 @@ class Seconds(wiring.Component):
         m.submodules.addresses = addresses = Queue(read_layout, ADDRESSES)
         m.submodules.values = values = Queue(_entry(self.geometry), ahead)
         active, index, turn_codes = Signal(), Signal.like(self.index), Signal(bits_for(self.read))
-        # Codes of a turn that are scaled together: two if there are two.
+        # Number of codes of a request that are scaled in one cycle: two if their number is even.
         self.some: Value = Const(1, 1)
         paired: Value = Const(0, 1)
         if self.ways > 1:
             paired = Signal()
             m.d.sync += paired.eq(~self.turn[0])
             self.some = Const(1, 1) << paired
-        # Operands that were requested and that no sum has taken, and how many of their turns have not reached
-        # the queue.
+        # ``out``: number of operands that were requested and that the neurons have not taken yet; ``some``:
+        # whether the queues have room for the operands of one more request.
         out, some = Signal(range(ahead + 1)), Signal()
         operands_taken = Mux(values.o.valid & values.o.ready, values.o.payload.count, 0)
         m.d.comb += [
@@ -225,7 +226,7 @@ class Seconds(wiring.Component):
             m.d.sync += index.eq(Mux(places.turn, self.base, index + turn_codes))
         with m.If(self.begin):
             m.d.sync += index.eq(self.base)
-        # All codes of a turn go to the scaler before the next turn is requested.
+        # All codes of a request go to the scaler before the next request.
         pause = Signal(bits_for(self.read))
         granted = self.request & self.granted
         with m.If(granted):
@@ -280,5 +281,5 @@ class Seconds(wiring.Component):
 
 
 def _entry(g: Geometry) -> StructLayout:
-    """Entry of the queue to the neurons: operands and their number."""
+    """Layout of an entry in the queue to the neurons: operands and their number."""
     return StructLayout({"operands": second_layout(g), "count": bits_for(g.neurons)})

@@ -35,15 +35,15 @@ CODE_BITS = bits_for(65535)
 
 
 def drain_cycles(g: Geometry) -> int:
-    """Cycles from a step's last results to its end: after them its record may be overwritten, and the next
-    step reads the results from memory."""
+    """Return the number of cycles from a step's last results to its end. After them the step's record may be
+    overwritten, and the next step may read the results from memory."""
     turns = turns_most(g)
     return max(PLACES_LATENCY + turns, 1 + WRITE_LATENCY + turns - TO_BEGIN)
 
 
 class Walker(Sized):
-    """Executes a program step by step: sends a product's patches through the core, and writes its codes, or a
-    pool's or gate's, back into the map memory.
+    """Executes a program with feature maps step by step: it sends a product's patches through the core, and
+    writes the product's codes, or the codes of a pool or gate, back into the map memory.
 
     Record 0 without steps: the program is a chain, and none of this moves. Else a sample of ``inputs`` codes
     is loaded through ``sample_*`` into a memory of its own and walked after ``start``, which is taken when no
@@ -186,8 +186,9 @@ class Walker(Sized):
     def _control(
         self, m: Module, records: Records, step: Signal, asked: Value, is_product: Signal, taking: Signal
     ) -> Signal:
-        """The state machine that goes from step to step; returns the signal that begins a step. ``asked``:
-        the step has requested all its codes; ``taking``: ``step`` is loaded with the record read."""
+        """Build the state machine that goes from step to step; return the signal that begins a step.
+        ``asked``: the step has requested all its codes; ``taking``: ``step`` is loaded with the record
+        read."""
         header = records.header
         number = Signal(bits_for(records.depth // RECORD_WORDS - 1))
         drain = drain_cycles(self.geometry)
