@@ -14,15 +14,15 @@ from ndrite.host.api import BoardApi, Progress
 
 @dataclass(frozen=True)
 class Abilities:
-    """Limits of a board: ``most_weights``, weights that the array holds (None: any number), and ``check``,
-    which raises GeometryError for a program that does not fit."""
+    """Limits of a board: ``most_weights`` is the number of weights that the array holds (None: no limit), and
+    ``check`` raises GeometryError for a program that does not fit."""
 
     most_weights: int | None
     check: Callable[[Program], object]
 
     @classmethod
     def of(cls, geometry: Geometry) -> Abilities:
-        """Limits of an array of ``geometry``."""
+        """Return the limits of an array of ``geometry``."""
         return cls(region_words(geometry)["weights"], lambda program: check_fits(program, geometry))
 
 
@@ -35,7 +35,8 @@ def behind(board: object) -> Iterator[Any]:
 
 
 class Holder(Protocol):
-    """A board that states which programs fit and holds one; ``device`` runs it."""
+    """A board that holds one program at a time and states which programs fit; its ``device`` runs the
+    program."""
 
     @property
     def abilities(self) -> Abilities: ...
@@ -44,7 +45,7 @@ class Holder(Protocol):
     def device(self) -> BoardApi: ...
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
-        """See ``BoardApi``."""
+        """Put ``program`` on the board, as ``BoardApi.program`` does."""
 
     def close(self) -> None:
-        """See ``BoardApi``."""
+        """Release the board, as ``BoardApi.close`` does."""

@@ -12,7 +12,8 @@ from ndrite.host.memory import Upset
 
 
 class Board(Device):
-    """A device, and the back end that lays programs out for its geometry; satisfies ``BoardApi``."""
+    """A board with gateware, as ``BoardApi``: a device, together with the back end that lays programs out for
+    the device's geometry."""
 
     @property
     def device(self) -> Self:
@@ -25,10 +26,11 @@ class Board(Device):
         return Abilities.of(self.geometry)
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
-        """Put ``program`` on the chip. GeometryError if it does not fit; the chip then stays as it was."""
+        """Put ``program`` on the chip. Raises GeometryError if it does not fit; the chip is then
+        unchanged."""
         self.load(program, lay_out(program, self.geometry), order=sample_order(program), progress=progress)
 
     def scrub(self, program: Program) -> list[Upset]:
-        """List the words that changed in the chip's memories since ``program`` was programmed; raises as
-        ``compare``."""
+        """List the words of the chip's memories that changed since ``program`` was programmed, and write the
+        right words again. Raises the errors of ``compare``."""
         return self.compare(program, lay_out(program, self.geometry))

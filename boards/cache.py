@@ -25,19 +25,21 @@ WORK = "build-"
 
 
 def folder(name: str) -> Path:
-    """A folder of the user's cache ($XDG_CACHE_HOME/ndrite/NAME on Linux), made when absent."""
+    """Return a folder of the user's cache ($XDG_CACHE_HOME/ndrite/NAME on Linux), creating it if
+    necessary."""
     path = user_cache_path("ndrite") / name
     path.mkdir(parents=True, exist_ok=True)
     return path
 
 
 def digest(data: bytes) -> str:
-    """Name of an entry that is derived from ``data``: 32 hexadecimal digits."""
+    """Return the name of a cache entry that is derived from ``data``: 32 hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()[:32]
 
 
 def seal(finished: Path, path: Path) -> None:
-    """Move the file ``finished`` to ``path``, on the same file system, with its checksum beside it."""
+    """Move the file ``finished`` to ``path``, which must be on the same file system, and write its checksum
+    beside it."""
     with whole_file(path.with_name(path.name + SUM)) as file:
         file.write(_sum(finished))
     # A process killed between the two moves leaves a checksum that does not match: the entry then counts as
@@ -46,7 +48,8 @@ def seal(finished: Path, path: Path) -> None:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether ``path`` exists as it was sealed. Loading a library that is cut off would end the process."""
+    """Return whether ``path`` exists and matches its checksum. Loading a library that is cut off would end
+    the process."""
     try:
         return path.with_name(path.name + SUM).read_bytes() == _sum(path)
     except OSError:
@@ -60,7 +63,8 @@ def _sum(path: Path) -> bytes:
 
 @contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold a lock file, made when absent. Raises BlockingIOError when another holds it and not ``wait``."""
+    """Hold a lock file, created if necessary, during the block. Raises BlockingIOError if another process
+    holds it and ``wait`` is False."""
     while True:
         with path.open("w", encoding="utf-8") as file:
             if fcntl is not None:
@@ -71,8 +75,8 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
 
 
 def _is(file: IO[str], path: Path) -> bool:
-    """Whether ``file`` is still the file at ``path``: the lock file may have been deleted meanwhile, with its
-    entry."""
+    """Return whether ``file`` is still the file at ``path``: another process may have deleted the lock file
+    together with its cache entry."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
@@ -81,7 +85,8 @@ def _is(file: IO[str], path: Path) -> bool:
 
 @contextmanager
 def workshop(root: Path, entry: str) -> Iterator[Path]:
-    """Yield an empty folder in ``root`` in which to make ``entry``; the caller holds the lock ENTRY.lock.
+    """Yield an empty folder in ``root`` in which to make cache entry ``entry``; the caller holds the lock
+    ENTRY.lock.
 
     Beside its destination, so that a rename puts the result there whole. Leftovers of killed processes, of
     any entry, are removed.
@@ -111,7 +116,8 @@ def used(path: Path) -> None:
 
 
 def prune(root: Path, pattern: str, keep: int, newest: Path) -> None:
-    """Drop all but the ``keep`` most recently used entries; never ``newest``, nor one being made."""
+    """Delete all but the ``keep`` most recently used entries; never delete ``newest``, nor an entry that is
+    being made."""
     now = time.time()
     times: dict[Path, float] = {}
     for path in root.glob(pattern):

@@ -27,7 +27,7 @@ BATCH = 512
 
 
 class GoldenBoard:
-    """Satisfies ``BoardApi`` without a device.
+    """The golden model as a board, with the interface ``BoardApi``; it needs no device.
 
     Parameters
     ----------
@@ -48,11 +48,11 @@ class GoldenBoard:
 
     @property
     def geometry(self) -> Geometry | None:
-        """The geometry programs are checked against, if any."""
+        """The geometry that programs are checked against, or None."""
         return self._geometry
 
     def identity(self) -> dict[str, Any]:
-        """Identity: the golden model, its geometry, and the tag of its program."""
+        """Return the board's identity: the golden model, its geometry, and the tag of its program."""
         g = self._geometry
         return {
             "board": "golden",
@@ -67,11 +67,12 @@ class GoldenBoard:
 
     @property
     def abilities(self) -> Abilities:
-        """Limits of the geometry; without one, none."""
+        """Limits of the geometry; without a geometry there are no limits."""
         return Abilities(None, lambda _: None) if self._geometry is None else Abilities.of(self._geometry)
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
-        """Take ``program``. Raises GeometryError when a geometry was given and the program does not fit."""
+        """Load ``program``. Raises GeometryError if the board has a geometry and the program does not fit
+        it."""
         self._open()
         check_program(program)
         if program.is_chain:
@@ -88,7 +89,8 @@ class GoldenBoard:
         states: list[npt.NDArray[Any]] | None = None,
         noise: bool = True,
     ) -> None:
-        """Take a learning program, whose devices continue from ``states``; see ``LearningApi``."""
+        """Load a learning program, with its devices at ``states`` or at the program's own states, as
+        ``LearningApi.program_learning`` does."""
         self._open()
         if self._geometry is not None:
             self.abilities.check(learning.program)
@@ -96,21 +98,22 @@ class GoldenBoard:
         self._core = None
 
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
-        """Do one update for each sample; see ``LearningApi``."""
+        """Do one update per sample, as ``LearningApi.learn`` does."""
         counts = self._learning().learn(x, labels, first_update=first_update)
         self._core = None
         return counts
 
     def unfinished(self) -> Counts:
-        """Always 0: a call of ``learn`` does all updates or raises before the first."""
+        """Return counts of 0: ``learn`` does all updates, or raises before the first."""
         return Counts(0, 0, (0,) * len(self._learning().learning.layers))
 
     def states(self) -> list[npt.NDArray[np.int64]]:
-        """States that the pulses have left the devices at, int64 (K + 1, M) per layer."""
+        """Return the states of the devices after all pulses so far, int64 (K + 1, M) per layer."""
         return [s.copy() for s in self._learning().states]
 
     def _programmed(self) -> Core:
-        """Core of the current program; of a learning program, at the states reached by its pulses."""
+        """Return the core of the current program; for a learning program, with the devices in their present
+        states."""
         self._open()
         if self._core is None and self._learner is not None:
             self._core = Core(self._learner.program())
@@ -133,7 +136,8 @@ class GoldenBoard:
         noise: bool = True,
         progress: Progress | None = None,
     ) -> npt.NDArray[np.int32]:
-        """Outputs int32 (n, outputs) of input codes uint8 (n, inputs); see ``BoardApi.infer``."""
+        """Return the outputs int32 (n, outputs) for input codes uint8 (n, inputs), as ``BoardApi.infer``
+        does."""
         core = self._programmed()
         program = core.program
         x = check_inputs(x, program, seed=seed, first_index=first_index, noise=noise)
@@ -156,7 +160,7 @@ class GoldenBoard:
         *,
         progress: Progress | None = None,
     ) -> CampaignResult:
-        """Votes of virtual chips; see ``BoardApi.campaign``."""
+        """Run samples on virtual chips and return the votes, as ``BoardApi.campaign`` does."""
         program = self._programmed().program
         check_variation(program, self._geometry)
         result = campaign(program, x, labels, plan, progress=progress)
@@ -164,15 +168,15 @@ class GoldenBoard:
         return result
 
     def scrub(self, program: Program) -> list[Upset]:
-        """Find no changed word: this memory does not change. NotProgrammedError when the board holds another
-        program, or none."""
+        """Return an empty list, since no word of this memory changes. Raises NotProgrammedError if the board
+        holds another program, or none."""
         self._open()
         if self._core is None or self._core.program.tag != program.tag:
             raise NotProgrammedError(f"the board does not hold program {program.name!r}; program it first")
         return []
 
     def counters(self) -> dict[str, int]:
-        """Only ``inferences``: the golden model has no clock."""
+        """Return the counter ``inferences``, the only one: the golden model has no clock."""
         return {"inferences": self._inferences}
 
     def clear_counters(self) -> None:

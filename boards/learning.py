@@ -14,12 +14,13 @@ from ndrite.host.learning import LearningDevice
 
 
 def learner_of(board: object) -> LearningApi | None:
-    """The layer of a board that learns: the board itself, or one that it wraps; None if there is none."""
+    """Return the layer of a board that learns: the board itself, or a board that it wraps; None if none of
+    them learns."""
     return next((layer for layer in behind(board) if isinstance(layer, LearningApi)), None)
 
 
 class LearningBoard(LearningDevice):
-    """Satisfies ``LearningApi`` on gateware."""
+    """Gateware that learns, with the interface ``LearningApi``."""
 
     _learning: Learning | None = None
 
@@ -31,25 +32,26 @@ class LearningBoard(LearningDevice):
         states: list[npt.NDArray[Any]] | None = None,
         noise: bool = True,
     ) -> None:
-        """See ``LearningApi``."""
+        """Load a learning program, with its devices at ``states`` or at the program's own states, as
+        ``LearningApi.program_learning`` does."""
         sections = lay_out_learning(learning, self.geometry, states)
         self._learning = None
         self.load_learning(sections, learning.program.tag, len(learning.layers), seed=seed, noise=noise)
         self._learning = learning
 
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
-        """See ``LearningApi``."""
+        """Do one update per sample, as ``LearningApi.learn`` does."""
         learning = self._held()
         check_samples(learning, x, labels)
         return self.update(x, labels, first_update)
 
     def unfinished(self) -> Counts:
-        """See ``LearningApi``."""
+        """Return the counts of the updates that the latest call of ``learn`` did before it failed."""
         self._held()
         return self.updates_done()
 
     def states(self) -> list[npt.NDArray[np.int64]]:
-        """See ``LearningApi``."""
+        """Read the states of the devices after all pulses so far, int64 (K + 1, M) per layer."""
         return self.read_lanes(state_places(self._held(), self.geometry))
 
     def _held(self) -> Learning:

@@ -28,7 +28,7 @@ Make = Callable[[int], Any]
 
 
 def netlist(make: Make, *, key: str, platform: object = None) -> str:
-    """SHA-256, hexadecimal, of a design's RTLIL for ``platform`` with build id 0.
+    """Return the SHA-256, hexadecimal, of a design's RTLIL for ``platform`` with build id 0.
 
     ``key`` names the design and all that ``make`` makes it of, sources left out.
     """
@@ -49,12 +49,13 @@ def netlist(make: Make, *, key: str, platform: object = None) -> str:
 
 
 def build_id(netlist: str) -> int:
-    """The 64-bit build id of a design, part of it: from the digest of all the rest; never 0."""
+    """Return the 64-bit build id of a design: the first digits of its netlist's digest, never 0. The build id
+    is part of the design, so the digest is that of the design with build id 0."""
     return int(netlist[:16], 16) or 1
 
 
 def rtlil(design: Any, platform: object = None) -> str:
-    """A design as RTLIL text, top module ``top``, without marks of where in the sources it came from."""
+    """Convert a design to RTLIL text with top module ``top``, without references to the source files."""
     _own_yosys()
     from amaranth.back import rtlil
 
@@ -64,7 +65,7 @@ def rtlil(design: Any, platform: object = None) -> str:
 
 
 def verilog(design: Any, platform: object = None, *, name: str = "top") -> str:
-    """A design as Verilog text without such marks."""
+    """Convert a design to Verilog text, without references to the source files."""
     _own_yosys()
     from amaranth.back import verilog
 
@@ -77,7 +78,8 @@ def verilog(design: Any, platform: object = None, *, name: str = "top") -> str:
 
 @cache
 def sources() -> str:
-    """Digest over the sources of ``SOURCES`` and the version of Amaranth; line endings do not count."""
+    """Return a digest of the source files of the packages ``SOURCES`` and of Amaranth's version. Line endings
+    do not change it."""
     whole_digest = hashlib.sha256(importlib.metadata.version("amaranth").encode())
     for package in SOURCES:
         root = _folder(package)
@@ -89,8 +91,8 @@ def sources() -> str:
 
 
 def renumbered(text: str) -> str:
-    """Renumber names in RTLIL: Amaranth numbers some of them in the order in which any object was made, used
-    or not."""
+    """Renumber names in RTLIL, so that equal designs give equal text: Amaranth numbers some names in the
+    order in which objects were made, including unused ones."""
     numbers: dict[str, int] = {}
 
     def renumber(name: re.Match[str]) -> str:
@@ -108,8 +110,8 @@ def _folder(package: str) -> Path:
 
 @contextmanager
 def _no_collections() -> Iterator[None]:
-    """Keep Python's collector of cycles still: Amaranth makes millions of objects that all stay, and looking
-    through them again and again takes a third of the time."""
+    """Disable Python's garbage collector during the block: Amaranth makes millions of objects that all stay,
+    and searching them for garbage again and again takes a third of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:

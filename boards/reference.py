@@ -21,7 +21,7 @@ from ndrite.emulator.spec.registers import (
 
 
 def reference() -> str:
-    """The whole page, Markdown text ending in a newline."""
+    """Return the whole reference page, Markdown text that ends in a newline."""
     presets = [
         [name, g.lanes, g.readouts, g.rows, g.weight_bits, g.accumulator_bits, sum(region_words(g).values())]
         for name, g in PRESETS.items()
@@ -73,14 +73,15 @@ def reference() -> str:
 
 
 def _member_text(member: Opcode | Kind | pcie.EngineError) -> str:
-    """The string under a member in the class body, on one line; empty where there is none."""
+    """Return the docstring under an enumeration member in its class body, on one line; empty if there is
+    none."""
     source = inspect.getsource(type(member))
     after = source.split(f"    {member.name} = ", 1)[1].split("\n", 1)[1].lstrip()
     return " ".join(after.split('"""')[1].split()) if after.startswith('"""') else ""
 
 
 def pcie_parts() -> list[str]:
-    """Paragraphs of Markdown, under a heading of the second level."""
+    """Return the paragraphs of the PCIe section, Markdown under a heading of the second level."""
     registers = [
         (f"0x{pcie.engine_offset(r.name):04x}", f"`{r.name}`", r.access, r.text)
         for r in pcie.ENGINE_REGISTERS
@@ -111,7 +112,7 @@ def pcie_parts() -> list[str]:
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """A table of Markdown; bars in its cells are escaped."""
+    """Format a Markdown table; bars in its cells are escaped."""
     titles = list(head)
     lines: list[Iterable[object]] = [titles, ["---"] * len(titles), *rows]
     return "\n".join("| " + " | ".join(str(c).replace("|", "\\|") for c in line) + " |" for line in lines)

@@ -27,7 +27,8 @@ INDEX_MASK = (1 << 32) - 1
 
 
 class Segmented:
-    """A program whose segments take turns on a board; the host computes steps that no segment holds.
+    """A program that is too large for a board and is therefore cut into segments: the board holds one segment
+    after another, and the host computes the steps that no segment contains.
 
     ``on_array`` is the segment that is there; ``swapped_words`` counts memory words of sections in which one
     differed from what those before it had left.
@@ -47,12 +48,12 @@ class Segmented:
 
     @property
     def pieces(self) -> int:
-        """Programs that take turns on the array."""
+        """The number of programs that take turns on the array."""
         return sum(segment.piece is not None for segment in self._segments)
 
     @property
     def batch(self) -> int:
-        """Samples that go through one segment before the next one."""
+        """The number of samples that go through one segment before the next segment is loaded."""
         shapes = self.program.map_shapes
         code_count = sum(math.prod(shapes[m]) for segment in self._segments for m in segment.makes)
         return max(1, HELD_CODES // (self.program.inputs + code_count))
@@ -82,7 +83,8 @@ class Segmented:
         noise: bool,
         done: Callable[[int], None],
     ) -> npt.NDArray[Any]:
-        """Outputs (n, outputs) of codes x (n, inputs), one batch; options as for ``Core.infer``.
+        """Return the outputs (n, outputs) for one batch of codes x (n, inputs); the options are those of
+        ``Core.infer``.
 
         ``done`` is called after each segment with the share of the work that is done, in samples.
         """
@@ -98,7 +100,8 @@ class Segmented:
         return np.asarray(maps[-1].reshape(len(x), -1))
 
     def _call(self, call: int, maps: list[Any], draw: Draw) -> list[Any]:
-        """Compute one call; return the maps that are needed later, None for the others."""
+        """Compute one time step of the program; return the maps that are needed later, and None for the
+        others."""
         n = len(draw.index)
         maps = maps + [None] * len(self.program.steps)
         for segment in self._segments:
@@ -117,7 +120,7 @@ class Segmented:
         return maps
 
     def _made(self, segment: Segment, call: int, maps: dict[int, Any], draw: Draw) -> list[npt.NDArray[Any]]:
-        """Maps that a segment computes from ``maps``."""
+        """Return the maps that a segment computes from ``maps``."""
         n, shapes = len(draw.index), self.program.map_shapes
         number = self.program.products_before(segment.stop - 1)
         last = self.program.steps[segment.stop - 1]
@@ -141,17 +144,17 @@ class Segmented:
         ]
 
     def _ended(self, segment: Segment) -> Product:
-        """The product whose sums a segment ends with."""
+        """Return the product whose sums a segment ends with."""
         return of_kind(Product, self.program.steps[: segment.stop])[-1]
 
     def _sums(
         self, number: int, step: Product, x: npt.NDArray[np.uint8], draw: Draw
     ) -> npt.NDArray[np.int64]:
-        """Sums of a product that the board computes patch by patch."""
+        """Return the sums of a product that the board computes patch by patch."""
         return self._on_board(self._by_patch[number], x, draw).astype(np.int64)
 
     def _on_board(self, piece: Program, x: npt.NDArray[np.uint8], draw: Draw) -> npt.NDArray[np.int32]:
-        """Results (n, outputs) of ``piece`` on x (n, inputs)."""
+        """Load ``piece`` on the board, run it on x (n, inputs), and return its results (n, outputs)."""
         self._swap(piece)
         index = draw.index & INDEX_MASK
         starts = [0, len(index)]
@@ -181,5 +184,5 @@ class Segmented:
 
 
 def _adds_none(piece: Program) -> bool:
-    """Whether the host still has a last product's second operand to add."""
+    """Return whether ``piece`` leaves its last product's second operand out, so that the host must add it."""
     return of_kind(Product, piece.steps)[-1].skip is None

@@ -27,8 +27,8 @@ ROUND_TRIPS = 200
 
 @dataclass(frozen=True)
 class Check:
-    """One check: its name, whether it passed, the observation, and the stage of the bring-up that it belongs
-    to."""
+    """A check of the self test: its name, whether it passed, the observation, and the stage of the bring-up
+    that it belongs to."""
 
     name: str
     passed: bool
@@ -37,7 +37,7 @@ class Check:
 
 
 def checks_of(board: BoardApi, *, seed: int = 0, inferences: int = INFERENCES) -> Iterator[Check]:
-    """Run every check the board allows; a failed one does not stop the others.
+    """Run every check that the board supports and yield its result; later checks run even if one fails.
 
     ``inferences`` go through each of the random networks. The chip is left unprogrammed. Link failures end
     the test with their HostError.
@@ -55,7 +55,7 @@ def checks_of(board: BoardApi, *, seed: int = 0, inferences: int = INFERENCES) -
 
 
 def _scratch(board: Board, rng: np.random.Generator) -> Check:
-    """Write random words to the scratch register and read them back, timing it."""
+    """Write random words to the scratch register and read them back; measure the time that each takes."""
     words = [*PATTERNS, *(1 << i for i in range(32)), *rng.integers(0, 1 << 32, ROUND_TRIPS).tolist()]
     wrong, start = [], time.monotonic()
     for word in words:
@@ -72,7 +72,8 @@ Draw = Callable[[np.random.Generator, int], npt.NDArray[np.int64]]
 
 
 def _memories(geometry: Geometry) -> dict[str, Draw]:
-    """Random words as each memory stores them: narrower fields do not keep 32 bits."""
+    """Return for each memory a function that draws random words in the memory's own format: fields narrower
+    than 32 bits do not keep 32 bits."""
     w = geometry.weight_max
     return {
         "weights": lambda rng, n: rng.integers(-w, w + 1, n),
@@ -102,7 +103,7 @@ def _memory(board: Board, region: str, draw: Draw, rng: np.random.Generator) -> 
 
 
 def networks_of(geometry: Geometry) -> int:
-    """How many random networks a board of ``geometry`` is tested with."""
+    """Return the number of random networks with which a board of ``geometry`` is tested."""
     return len(DAC_BITS) * (1 + geometry.analog) * (1 + geometry.noise)
 
 
@@ -131,6 +132,6 @@ def _networks(
 
 
 def describe_mismatch(y: npt.NDArray[np.int32], expected: npt.NDArray[np.int32]) -> str:
-    """First differing element, in words."""
+    """Describe the first differing element in words."""
     i, m = (int(v) for v in np.argwhere(y != expected)[0])
     return f"inference {i}, output {m}: board {int(y[i, m])}, golden {int(expected[i, m])}"

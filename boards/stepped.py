@@ -21,7 +21,8 @@ from ndrite.host.memory import Upset
 
 
 def device_of(board: BoardApi) -> Board | None:
-    """The device behind a board, for what only devices have: registers, memories; None for a golden one."""
+    """Return the device inside a board, for what only devices have (registers, memories); None for a golden
+    board."""
     *_, inmost = behind(board)
     return inmost if isinstance(inmost, Board) else None
 
@@ -30,7 +31,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _alone(method: F) -> F:
-    """Decorator: threads take turns, as seed, segment and link of a board belong to one thread at a time."""
+    """Decorator: only one thread at a time runs the method, since seed, segment and link of a board cannot be
+    shared."""
 
     @functools.wraps(method)
     def waits(self: Any, *given: Any, **how: Any) -> Any:
@@ -41,7 +43,8 @@ def _alone(method: F) -> F:
 
 
 class SteppedBoard:
-    """Satisfies ``BoardApi`` for every program, on a ``board`` that says what it can hold.
+    """A board that runs every program, with the interface ``BoardApi``, on a ``board`` that states which
+    programs it can hold.
 
     A program that fits the board is the board's own work. Any other is cut
     (``ndrite.emulator.backend.segments``): a batch of samples goes through one segment, then the next one
@@ -68,7 +71,8 @@ class SteppedBoard:
     @property
     @_alone
     def geometry(self) -> Geometry | None:
-        """The board's; see ``BoardApi``, as of the following three. They put a program there that waits."""
+        """The geometry of the board itself. This method and the next three put a waiting program on the board
+        first; they are described in ``BoardApi``."""
         self._put()
         return self._board.device.geometry
 
@@ -89,27 +93,29 @@ class SteppedBoard:
 
     @property
     def on_host(self) -> tuple[str, ...]:
-        """Steps of the program that run on the host, one line each; none of a program that fits."""
+        """Steps of the program that run on the host, one line each; empty if the program fits."""
         return () if self._segmented is None else self._segmented.on_host
 
     @property
     def segments(self) -> int:
-        """Programs that take turns on the array; 1: it fits as a whole, 0: all of it is the host's."""
+        """The number of programs that take turns on the array; 1: the program fits as a whole; 0: all of it
+        runs on the host."""
         return 1 if self._segmented is None else self._segmented.pieces
 
     @property
     def swapped_words(self) -> int:
-        """Memory words in which a segment differed from what was there before it, since ``program``."""
+        """The number of memory words that were sent to the board for segments since ``program`` was
+        called."""
         return 0 if self._segmented is None else self._segmented.swapped_words
 
     @property
     def campaigns_on_host(self) -> bool:
-        """Whether virtual chips of the program are drawn and run on this side of the link."""
+        """Whether virtual chips of the program are drawn and run on the host."""
         return self._program is not None and not (self._program.is_chain and self._segmented is None)
 
     @_alone
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
-        """Take ``program``. A chain of full layers that fits goes onto the chip now.
+        """Load ``program``. A chain of full layers that fits is put on the chip at once.
 
         Any other, whose campaigns run here, goes there with what is asked of the board next; one that is cut,
         segment by segment with each inference. Raises GeometryError: it is a chain of which the board holds
@@ -132,7 +138,7 @@ class SteppedBoard:
         self._program = program
 
     def _put(self) -> None:
-        """Put the waiting program on the board, now that the board itself is needed."""
+        """Put the waiting program on the board, since the board itself is needed now."""
         if self._waiting:
             assert self._program is not None
             self._board.program(self._program)
@@ -148,7 +154,8 @@ class SteppedBoard:
         noise: bool = True,
         progress: Progress | None = None,
     ) -> npt.NDArray[np.int32]:
-        """Outputs int32 (n, outputs) of input codes uint8 (n, inputs); see ``BoardApi.infer``."""
+        """Return the outputs int32 (n, outputs) for input codes uint8 (n, inputs), as ``BoardApi.infer``
+        does."""
         options: dict[str, Any] = {"seed": seed, "noise": noise}
         if self._segmented is None:
             self._put()
@@ -177,7 +184,8 @@ class SteppedBoard:
         *,
         progress: Progress | None = None,
     ) -> CampaignResult:
-        """Votes of virtual chips; see ``BoardApi.campaign``. Other programs run on the host."""
+        """Run samples on virtual chips and return the votes, as ``BoardApi.campaign`` does. Virtual chips of
+        a program that is no chain, or does not fit, run on the host."""
         if self._program is None or not self.campaigns_on_host:
             return self._board.device.campaign(x, labels, plan, progress=progress)
         check_variation(self._program, None)
@@ -185,8 +193,8 @@ class SteppedBoard:
 
     @_alone
     def scrub(self, program: Program) -> list[Upset]:
-        """List words that changed in the chip's memories; for a program in segments, in the segment that is
-        loaded."""
+        """List the words of the chip's memories that changed; for a program in segments, those of the segment
+        that is loaded."""
         if self._program is not None and self._program.tag != program.tag:
             raise NotProgrammedError(f"the board does not hold program {program.name!r}; program it first")
         if self._segmented is None:

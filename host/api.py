@@ -28,7 +28,7 @@ class LearningApi(Protocol):
         noise: bool = True,
     ) -> None:
         """Load a learning program, with its devices at ``states`` (K + 1, M) per layer, or at the program's
-        own states.
+        own states if None.
 
         ``seed`` is of read noise, trains and pulses; ``noise`` turns read noise off.
 
@@ -67,7 +67,7 @@ class LearningApi(Protocol):
         ...
 
     def states(self) -> list[npt.NDArray[np.int64]]:
-        """States that the pulses have left the devices at, int64 (K + 1, M) per layer.
+        """Return the states of the devices after all pulses so far, int64 (K + 1, M) per layer.
 
         Raises
         ------
@@ -83,15 +83,15 @@ class BoardApi(Protocol):
 
     @property
     def geometry(self) -> Geometry | None:
-        """The array's geometry; None on a golden board made without one, which holds any program."""
+        """The array's geometry; None on a golden board made without a geometry, which accepts any program."""
         ...
 
     def identity(self) -> dict[str, Any]:
-        """Identity of the board: plain numbers and strings, fit for JSON."""
+        """Return the board's identity as plain numbers and strings, fit for JSON."""
         ...
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
-        """Put a program on the chip and verify it; progress counts memory words.
+        """Put a program on the chip and verify it; ``progress`` counts memory words.
 
         Where the host does a part of it (``ndrite.boards.stepped``) this may wait until the chip is asked for
         it.
@@ -114,7 +114,7 @@ class BoardApi(Protocol):
         noise: bool = True,
         progress: Progress | None = None,
     ) -> npt.NDArray[np.int32]:
-        """Outputs int32 (n, outputs) of input codes uint8 (n, inputs).
+        """Return the outputs int32 (n, outputs) for input codes uint8 (n, inputs).
 
         Row i is inference ``first_index + i`` (u32) under ``seed`` (u64), which select its read noise:
         the same three always give the same answer. ``noise=False`` turns read noise off.
@@ -138,7 +138,8 @@ class BoardApi(Protocol):
         *,
         progress: Progress | None = None,
     ) -> CampaignResult:
-        """Votes of samples uint8 (n, inputs) with labels (n,) on virtual chips of the program it holds.
+        """Run samples uint8 (n, inputs) with labels (n,) on virtual chips of the board's program, and return
+        the votes.
 
         The same everywhere and however it is cut into pieces (``ndrite.emulator.spec.variation``).
         ``progress`` counts chips of all pieces. Afterwards the nominal chip is on the board again.
@@ -155,7 +156,8 @@ class BoardApi(Protocol):
         ...
 
     def scrub(self, program: Program) -> list[Upset]:
-        """List the words that changed since ``program`` was programmed; reload them.
+        """List the words of the chip's memories that changed since ``program`` was programmed, and write the
+        right words again.
 
         Raises
         ------
@@ -167,7 +169,7 @@ class BoardApi(Protocol):
         ...
 
     def counters(self) -> dict[str, int]:
-        """Counters by register name; a golden board has only ``inferences``."""
+        """Return the counters by register name; a golden board has only ``inferences``."""
         ...
 
     def clear_counters(self) -> None:
@@ -184,6 +186,6 @@ class BoardApi(Protocol):
 
 
 def told(board: object, where: str, program: Program | None) -> str:
-    """Text of a board's ``repr``: its URL and its program, without asking the board."""
+    """Return the text of a board's ``repr``: its URL and its program, without asking the board."""
     held_program = "nothing" if program is None else f"{program.name!r}"
     return f"{type(board).__name__}({where}, holds {held_program})"

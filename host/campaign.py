@@ -40,8 +40,8 @@ class Device(Protocol):
 
 
 def samples_at_once(geometry: Geometry, inputs: int, outputs: int) -> int:
-    """Number of samples that the device's buffers hold, at least 1 if the program itself fits. Raises
-    ``VerifyError`` otherwise."""
+    """Return the number of samples that the device's buffers can hold at once. Raises ``VerifyError`` if they
+    cannot hold even one."""
     batch = min(
         geometry.campaign_samples,
         geometry.campaign_words // -(-inputs // 4),
@@ -63,7 +63,8 @@ def run_campaign(
     plan: Campaign,
     progress: Callable[[int, int], None] | None,
 ) -> CampaignResult:
-    """Votes of ``plan.chips`` virtual chips. Raises HostError; the device is then told to stop."""
+    """Run ``plan.chips`` virtual chips on all samples and return the votes. On any error the device is told
+    to stop; raises HostError."""
     variation = program.variation
     assert variation is not None
     chips = plan.chips
@@ -136,7 +137,8 @@ def _sections(x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> list[Sectio
 
 
 def _watch(device: Device, chips: int, report: Callable[[int], object]) -> None:
-    """Wait until the device is idle and has done ``chips`` chips (or was aborted)."""
+    """Wait until the campaign has ended. Raises VerifyError if it ended before ``chips`` virtual chips were
+    done (0: any number is accepted)."""
     pause, last_counts, idle = POLL_S[0], (-1, -1), 0
     first = BY_NAME[STATUS[0]].address
     assert [BY_NAME[name].address - first for name in STATUS] == [0, 1, 2, 3]

@@ -25,7 +25,8 @@ WRITE_ROUNDS = 3
 
 
 class Device:
-    """A device behind ``link``, which closing the device closes. Stores what was laid out for it.
+    """A device behind ``link``, which ``close`` closes too. It holds programs that a back end has laid out
+    for its geometry.
 
     Parameters
     ----------
@@ -52,7 +53,8 @@ class Device:
 
     @classmethod
     def over(cls, channel: Channel) -> Self:
-        """Open a device over a channel that does not carry packets. Raises as the constructor."""
+        """Open a device over a channel that does not carry packets. Raises the same errors as the
+        constructor."""
         device = cls.__new__(cls)
         device._open(channel)
         return device
@@ -80,7 +82,7 @@ class Device:
 
     @property
     def geometry(self) -> Geometry:
-        """The device's geometry, as it reported it."""
+        """The device's geometry, as the device reported it."""
         return self._identity.geometry
 
     @property
@@ -101,11 +103,11 @@ class Device:
         return self._channel.session
 
     def wait(self, seconds: float) -> None:
-        """Let the device work for ``seconds`` (simulated ones on a simulated device)."""
+        """Let the device work for ``seconds``; on a simulated device these are simulated seconds."""
         self._channel.wait(seconds)
 
     def identity(self) -> dict[str, Any]:
-        """Protocol, build id, geometry and programming state."""
+        """Return the protocol, build id, geometry and programming state of the device."""
         return {
             "board": "gateware",
             "protocol": "{}.{}".format(*self._identity.protocol),
@@ -118,21 +120,23 @@ class Device:
     # -- words and registers
 
     def read_words(self, first: int, count: int) -> npt.NDArray[np.int32]:
-        """``count`` words from word address ``first`` up, int32 (count,)."""
+        """Read ``count`` words from word address ``first`` up, int32 (count,)."""
         return self._channel.read(first, count)
 
     def write_words(self, first: int, words: npt.NDArray[np.int32]) -> None:
-        """Write int32 (n,) words from word address ``first`` up. The chip counts as unprogrammed after."""
+        """Write int32 (n,) words from word address ``first`` up. Afterwards the chip counts as not
+        programmed."""
         if self.read_register("program_tag"):
             self.write_register("program_tag", 0)
         self._channel.write([Section("words", first, words)], lambda _: None)
 
     def check_words(self, first: int, words: npt.NDArray[np.int32]) -> bool:
-        """Whether the device's CRC over these words equals the host's."""
+        """Return whether the device's CRC over its words from address ``first`` up equals the host's CRC over
+        ``words``."""
         return not self._channel.differing([Section("words", first, words)])
 
     def read_register(self, name: str) -> int:
-        """Value of a register, u32. KeyError for an unknown name."""
+        """Return the value of a register, u32. Raises KeyError for an unknown name."""
         return int(self.read_words(BY_NAME[name].address, 1)[0]) & 0xFFFFFFFF
 
     def write_register(self, name: str, value: int) -> None:
@@ -151,7 +155,7 @@ class Device:
         self._channel.write_register(register.address, value)
 
     def counters(self) -> dict[str, int]:
-        """Every counter by name, u32, read one packet at a time while the device is idle."""
+        """Return every counter by name, u32. They are read one packet at a time while the device is idle."""
         words = self.read_words(BY_NAME[COUNTERS[0]].address, len(COUNTERS))
         return {name: int(w) & 0xFFFFFFFF for name, w in zip(COUNTERS, words, strict=True)}
 
@@ -169,7 +173,8 @@ class Device:
         order: npt.NDArray[np.int64] | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Load ``program``, laid out in ``sections``: only differing words are written, and all are verified.
+        """Load ``program``, laid out in ``sections``: only differing words are written, and all words are
+        verified.
 
         ``order``: which code of a sample is sent when, where not one after the other.
 
@@ -204,7 +209,8 @@ class Device:
         noise: bool = True,
         progress: Progress | None = None,
     ) -> npt.NDArray[np.int32]:
-        """Outputs int32 (n, outputs) of input codes uint8 (n, inputs); see ``BoardApi.infer``."""
+        """Return the outputs int32 (n, outputs) for input codes uint8 (n, inputs), as ``BoardApi.infer``
+        does."""
         program = self._require_program()
         x = check_inputs(x, program, seed=seed, first_index=first_index, noise=noise)
         x = x if self._order is None else x[:, self._order]
@@ -238,7 +244,8 @@ class Device:
         *,
         progress: Progress | None = None,
     ) -> CampaignResult:
-        """Votes of virtual chips, drawn and run on the device; see ``BoardApi.campaign``.
+        """Run samples on virtual chips that the device itself draws, and return the votes, as
+        ``BoardApi.campaign`` does.
 
         Images that the device's buffer cannot hold at once are run in several batches, each on every chip.
         """
@@ -258,7 +265,8 @@ class Device:
         return result
 
     def compare(self, program: Program, sections: list[Section]) -> list[Upset]:
-        """Compare the chip's memories, by CRCs made in gateware, with ``sections``; reload what has changed.
+        """Compare the chip's memories with ``sections``, by CRCs that the device computes; return what has
+        changed, and write the right words again.
 
         Raises
         ------
@@ -312,7 +320,8 @@ class Device:
         return self.read_register("program_tag") == program.tag
 
     def write_sections(self, sections: list[Section]) -> None:
-        """Write those sections that the device does not hold already. Raises as ``program``."""
+        """Write the sections whose words the device does not hold already. Raises the same errors as
+        ``load``."""
         self._write_until_equal(sections, self._channel.differing(sections), None)
 
     def _write_until_equal(

@@ -7,7 +7,7 @@ MEANINGS = {Status.HUNG: "hung; the watchdog has reset the core, program the pro
 
 
 class HostError(Exception):
-    """Anything that kept the host from getting a certain answer."""
+    """Base class: the host could not get a certain answer from the device."""
 
 
 class LinkError(HostError):
@@ -15,11 +15,11 @@ class LinkError(HostError):
 
 
 class LinkTimeout(LinkError):
-    """The device did not answer in time, every retry included."""
+    """The device did not answer in time, after all retries."""
 
 
 class ProtocolError(HostError):
-    """Answers kept coming damaged or out of order until the retries were spent."""
+    """Answers were damaged or out of order until no retries were left."""
 
 
 class IdentityError(HostError):
@@ -40,15 +40,16 @@ class DeviceError(HostError):
 
 
 class NotProgrammedError(HostError):
-    """The chip does not hold the program this Board programmed (never programmed, reset, or overwritten)."""
+    """The chip does not hold the program that this board object put on it: it was never programmed, or was
+    reset or overwritten."""
 
 
 class VerifyError(HostError):
-    """A memory section reads back other than written, after every retry."""
+    """A memory section still reads back other words than were written, after all retries."""
 
 
 class InputWarning(UserWarning):
-    """Inputs that are accepted, and look as if they were in another unit than the program's."""
+    """Warning: inputs are accepted, but look as if they were in another unit than the program's codes."""
 
 
 class InputError(HostError, ValueError):

@@ -26,7 +26,7 @@ GEOMETRY_PREFIX = "geometry_"
 
 @dataclass(frozen=True)
 class Identity:
-    """Identity of a device."""
+    """A device's identity: protocol version, build id, register map and geometry."""
 
     protocol: tuple[int, int]
     build_id: int
@@ -37,8 +37,9 @@ class Identity:
 def read_identity(
     read: Callable[[int, int], list[int]], expected: int = MAGIC, known: tuple[int, int] = REGISTER_MAPS
 ) -> Identity:
-    """Identity of the device behind ``read(address, count) -> words``, whose magic is ``expected`` and whose
-    register map is the first of ``known``, with feature maps the second.
+    """Read and check the identity of the device behind ``read(address, count) -> words``. Its magic must be
+    ``expected``; its register map must be the first of ``known``, or the second if the device has feature
+    maps.
 
     Raises
     ------

@@ -22,7 +22,7 @@ _warned: set[int] = set()
 
 
 def check_inputs(x: Any, program: Program, *, seed: int, first_index: int, noise: Any = True) -> Codes:
-    """``x`` as a C-contiguous uint8 (n, inputs) array.
+    """Check the arguments of ``infer``, and return ``x`` as a C-contiguous uint8 (n, inputs) array.
 
     Warns InputWarning, once for each program, when the codes of a batch look like values in the model's unit.
 
@@ -53,7 +53,7 @@ def check_inputs(x: Any, program: Program, *, seed: int, first_index: int, noise
 
 
 def _warn_of_values(x: Codes, program: Program) -> None:
-    """Warn once of codes that span a small part of 0..255, such as grey values 0..16."""
+    """Warn once per program if the codes span only a small part of 0..255, such as grey values 0..16."""
     stored, top = program.meaning.inputs, int(x.max())
     end = 0.0 if stored is None else float(stored.high.max())
     if not 0 < top <= max(LOW, end if end <= VALUES_MAX else 0) or program.tag in _warned:
@@ -70,14 +70,14 @@ def _warn_of_values(x: Codes, program: Program) -> None:
 
 
 def check_program(program: Any) -> None:
-    """Raise InputError where it is no ``Program``."""
+    """Raise InputError if ``program`` is not a ``Program``."""
     if not isinstance(program, Program):
         kind = type(program).__name__
         raise InputError(f"program is a {kind}; accepted: a Program, such as ndrite.load(FILE).program")
 
 
 def check_variation(program: Program, geometry: Geometry | None) -> None:
-    """Raise InputError when no virtual chips of ``program`` can be drawn on a board of ``geometry``."""
+    """Raise InputError if virtual chips of ``program`` cannot be drawn on a board of ``geometry``."""
     if program.variation is None:
         raise InputError(
             f"program {program.name!r} is of one individual chip; accepted: one compiled for virtual chips "

@@ -16,8 +16,8 @@ from ndrite.host.errors import InputError, ProtocolError
 
 @dataclass(eq=False)
 class Portion:
-    """Updates of one call: ``payload`` (n, codes) from update ``first`` on; the first ``answered`` rows of
-    ``answers`` (n, 1 + layers) are filled."""
+    """The updates of one call of ``update``: ``payload`` (n, codes) from update number ``first`` on. The
+    first ``answered`` rows of ``answers`` (n, 1 + layers) are filled."""
 
     first: int
     payload: npt.NDArray[np.uint8]
@@ -25,7 +25,8 @@ class Portion:
     answered: int = 0
 
     def counts(self, updates: int) -> Counts:
-        """Add up the first ``updates`` answers. ProtocolError where the device refused one of them."""
+        """Add up the first ``updates`` answers. Raises ProtocolError if the device refused one of these
+        updates."""
         answers = self.answers[:updates]
         if (answers[:, 0] < 0).any():
             raise ProtocolError("the requested updates are not the device's next ones")
@@ -34,7 +35,7 @@ class Portion:
 
 
 class LearningDevice(Device):
-    """A device with a learning core. Raises as ``Device``.
+    """A device with a learning core. Raises the same errors as ``Device``.
 
     A call of ``update`` that fails leaves its portion here. The device counts its updates itself and answers
     the latest ones again without repeating them; there are more of these than a window holds. So the updates
@@ -51,8 +52,8 @@ class LearningDevice(Device):
     def load_learning(
         self, sections: list[Section], tag: int, layers: int, *, seed: int, noise: bool
     ) -> None:
-        """Write a learning program of ``layers``, laid out in ``sections``, and verify it by CRCs made in
-        gateware.
+        """Write a learning program of ``layers`` layers, laid out in ``sections``, and verify it by CRCs that
+        the device computes.
 
         Raises
         ------
@@ -97,7 +98,8 @@ class LearningDevice(Device):
         return portion.counts(len(x))
 
     def updates_done(self) -> Counts:
-        """Return the counts of what ``update`` did before it failed, as the device says.
+        """Return the counts of the updates that the last call of ``update`` did before it failed; the device
+        says how many.
 
         Raises
         ------
@@ -117,7 +119,8 @@ class LearningDevice(Device):
         return self._ask(done).counts(done)
 
     def read_lanes(self, places: Sequence[Sequence[tuple[int, int]]]) -> list[npt.NDArray[np.int64]]:
-        """Read the states (rows, lanes) of every layer; its lanes are at (address, words).
+        """Read the states (rows, lanes) of every layer. ``places`` has for each layer the (address, number of
+        words) of each lane.
 
         Raises
         ------
@@ -132,7 +135,7 @@ class LearningDevice(Device):
         return states
 
     def _ask(self, updates: int) -> Portion:
-        """Request those of the portion's first ``updates`` that have no answer yet."""
+        """Request the updates that have no answer yet, among the portion's first ``updates``."""
         portion = self._portion
         assert portion is not None
         begin = portion.answered
@@ -156,5 +159,5 @@ class LearningDevice(Device):
         return Section("next", where, np.array([update], np.uint32).view(np.int32))
 
     def _next(self) -> int:
-        """The number of the device's next update."""
+        """Return the number of the device's next update."""
         return int(self.read_words(self._next_section(0).address, 1)[0]) & 0xFFFFFFFF

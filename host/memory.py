@@ -16,7 +16,8 @@ CRC_BYTES = 4
 
 
 def write_commands(section: Section, packet_bytes: int) -> Iterator[Command]:
-    """Commands that write a section, two bytes a word where every word of the section allows it."""
+    """Yield commands that write a section, with two bytes per word if every word of the section fits in
+    two."""
     short = section.short
     opcode, word = (Opcode.WRITE_SHORT, 2) if short else (Opcode.WRITE, 4)
     data = section.words.astype("<i2" if short else "<i4").tobytes()
@@ -25,7 +26,7 @@ def write_commands(section: Section, packet_bytes: int) -> Iterator[Command]:
 
 
 def read_commands(address: int, count: int, packet_bytes: int) -> Iterator[Command]:
-    """Commands that read ``count`` words from ``address`` up."""
+    """Yield commands that read ``count`` words from ``address`` up."""
     word_count = packet_bytes // 4
     for start in range(0, count, word_count):
         n = min(word_count, count - start)
@@ -33,19 +34,19 @@ def read_commands(address: int, count: int, packet_bytes: int) -> Iterator[Comma
 
 
 def check_command(section: Section) -> Command:
-    """Command that asks for a section's CRC as the device sees it."""
+    """Return a command that requests the CRC of a section's words in the device's memory."""
     return Command(
         Opcode.CHECK, section.address, section.words.size.to_bytes(4, "little"), answer_bytes=CRC_BYTES
     )
 
 
 def section_crc(section: Section) -> int:
-    """The CRC-32 the device must report: over the section's words, 32 bit little endian."""
+    """Return the CRC-32 that the device must report: over the section's words, 32 bit little endian."""
     return zlib.crc32(section.words.astype("<i4").tobytes())
 
 
 def read_words(session: Session, address: int, count: int, packet_bytes: int) -> Words:
-    """``count`` words from ``address`` up, int32 (count,). Raises as ``Session.run``."""
+    """Read ``count`` words from ``address`` up, int32 (count,). Raises the errors of ``Session.run``."""
     parts: list[bytes] = []
     session.run(
         read_commands(address, count, packet_bytes), answered=lambda _, payload: parts.append(payload)
@@ -54,7 +55,8 @@ def read_words(session: Session, address: int, count: int, packet_bytes: int) ->
 
 
 def differing(session: Session, sections: list[Section]) -> list[Section]:
-    """The sections whose content on the device is not theirs. Raises as ``Session.run``."""
+    """Return the sections whose words on the device differ from theirs, by CRC. Raises the errors of
+    ``Session.run``."""
     crcs: list[int] = []
     session.run(
         (check_command(s) for s in sections),
@@ -65,7 +67,8 @@ def differing(session: Session, sections: list[Section]) -> list[Section]:
 
 @dataclass(frozen=True)
 class Upset:
-    """Words of a memory section that have changed: how many words and bits, and the first of them."""
+    """A changed memory section: the numbers of changed words and bits, and the address, expected and actual
+    value of the first changed word."""
 
     section: str
     words: int
@@ -82,8 +85,8 @@ class Upset:
 
 
 def examine(section: Section, read: Callable[[int, int], Words]) -> Upset:
-    """List the words that changed in a section whose CRC differs; ``read(address, count)`` gives its
-    words."""
+    """Find the words that changed in a section whose CRC differs; ``read(address, count)`` returns words of
+    the device."""
     words = read(section.address, section.words.size)
     changed = (words ^ section.words).view(np.uint32)
     where = np.flatnonzero(changed)

@@ -19,14 +19,16 @@ Count = Callable[[int], None]
 
 
 class Channel(Protocol):
-    """Words, sections and inferences of one device. Every method raises ``HostError``."""
+    """Interface to one device: it reads and writes words and sections, and runs inferences. Every method
+    raises ``HostError``."""
 
     def fit(self, geometry: Geometry, protocol: tuple[int, int]) -> None:
-        """Use what a geometry and a protocol (major, minor) allow; before, only registers may be read."""
+        """Set the channel up for the device's geometry and protocol version (major, minor); before this call
+        only registers may be read."""
         ...
 
     def read(self, address: int, count: int) -> npt.NDArray[np.int32]:
-        """``count`` words from ``address`` up, int32 (count,)."""
+        """Read ``count`` words from ``address`` up, int32 (count,)."""
         ...
 
     def write_register(self, address: int, value: int) -> None:
@@ -34,11 +36,11 @@ class Channel(Protocol):
         ...
 
     def write(self, sections: Sequence[Section], counted: Count) -> None:
-        """Write every section; none need be there before the last is."""
+        """Write every section. Only when the call returns have all words arrived."""
         ...
 
     def differing(self, sections: Sequence[Section]) -> list[Section]:
-        """The sections whose content on the device is not theirs, by CRC."""
+        """Return the sections whose words on the device differ from theirs."""
         ...
 
     def infer(
@@ -51,7 +53,7 @@ class Channel(Protocol):
         ...
 
     def wait(self, seconds: float) -> None:
-        """Let the device work."""
+        """Let the device work for ``seconds``."""
         ...
 
     def close(self) -> None:
@@ -68,8 +70,8 @@ OPENING_ATTEMPTS = 3
 
 
 class PacketChannel:
-    """Satisfies ``ndrite.host.packet_channel.Channel`` over a link, which it closes. Raises as
-    ``ndrite.host.session.Session``."""
+    """Channel over a link, in packets, as ``ndrite.host.packet_channel.Channel``; closing it closes the link.
+    Raises the errors of ``ndrite.host.session.Session``."""
 
     def __init__(self, link: Link, *, timeout_s: float, attempts: int) -> None:
         self.link = link
@@ -79,7 +81,7 @@ class PacketChannel:
         self._sparse = False
 
     def fit(self, geometry: Geometry, protocol: tuple[int, int]) -> None:
-        """Packets and window as large as the device takes them."""
+        """Use the largest packets and window that the device accepts."""
         # If the device takes one byte per cycle either way, fewer bytes are faster on any link.
         shorter = self.link.narrow or geometry.unpacks_words
         self._sparse = shorter and protocol >= SPARSE_PROTOCOL
@@ -88,7 +90,7 @@ class PacketChannel:
         self._packet_bytes = geometry.packet_bytes
 
     def read(self, address: int, count: int) -> npt.NDArray[np.int32]:
-        """``count`` words, int32 (count,)."""
+        """Read ``count`` words from ``address`` up, int32 (count,)."""
         return read_words(self.session, address, count, self._packet_bytes)
 
     def write_register(self, address: int, value: int) -> None:
@@ -96,7 +98,7 @@ class PacketChannel:
         self.session.call(Command(Opcode.WRITE, address, value.to_bytes(4, "little")))
 
     def write(self, sections: Sequence[Section], counted: Count) -> None:
-        """One batch over all sections, so that the window never runs empty between two of them."""
+        """Write all sections in one batch, so that the window never runs empty between two sections."""
         commands = [c for s in sections for c in write_commands(s, self._packet_bytes)]
 
         def answered(i: int, _: bytes) -> None:
@@ -107,13 +109,14 @@ class PacketChannel:
         self.session.run(commands, answered=answered)
 
     def differing(self, sections: Sequence[Section]) -> list[Section]:
-        """Sections whose CRC on the device is another."""
+        """Return the sections whose CRC on the device differs from their own."""
         return differing(self.session, list(sections))
 
     def infer(
         self, x: npt.NDArray[np.uint8], first_index: int, y: npt.NDArray[np.int32], counted: Count
     ) -> None:
-        """One packet an inference, without its zeros where that is shorter and faster."""
+        """Run one inference per packet; zeros in the inputs are left out of the packet if that makes it
+        shorter and faster."""
 
         size = 4 * y.shape[1]
         answers = bytearray(y.nbytes)
@@ -142,7 +145,7 @@ class PacketChannel:
                     yield Opcode.INFER, row.tobytes()
 
     def wait(self, seconds: float) -> None:
-        """Listen to nothing for a while."""
+        """Let the device work for ``seconds`` without listening."""
         self.link.wait(seconds)
 
     def close(self) -> None:

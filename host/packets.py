@@ -27,11 +27,11 @@ class FrameError(ValueError):
 
 
 class VersionError(FrameError):
-    """An undamaged packet of another protocol version."""
+    """A frame that is an undamaged packet of another protocol version."""
 
 
 class Request(NamedTuple):
-    """A request as sent: ``sequence`` 0..65535, ``address`` a word address or inference index (u32)."""
+    """A request: ``sequence`` 0..65535; ``address`` is a word address or inference index (u32)."""
 
     sequence: int
     opcode: int
@@ -40,7 +40,8 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """A response: ``opcode`` without the response flag, ``expected`` the device's next sequence number."""
+    """A response: ``opcode`` without the response flag; ``expected`` is the sequence number that the device
+    expects next."""
 
     sequence: int
     opcode: int
@@ -50,13 +51,13 @@ class Response(NamedTuple):
 
 
 def encode_request(request: Request) -> bytes:
-    """Frame of a request, delimiter included."""
+    """Encode a request as a frame, including the delimiter."""
     header = HEADER.pack(VERSION, request.sequence, request.opcode, request.address, len(request.payload))
     return _frame(header + request.payload)
 
 
 def encode_response(response: Response) -> bytes:
-    """Frame of a response, delimiter included."""
+    """Encode a response as a frame, including the delimiter."""
     header = RESPONSE_HEADER.pack(
         VERSION,
         response.sequence,
@@ -70,7 +71,7 @@ def encode_response(response: Response) -> bytes:
 
 
 def decode_request(frame: bytes) -> Request:
-    """Request of a frame given without its delimiter; ``FrameError`` when it is not one."""
+    """Decode a frame without its delimiter as a request. Raises ``FrameError`` if it is not one."""
     body = _body(frame)
     version, sequence, opcode, address, length = HEADER.unpack_from(body)
     payload = _payload(body, version, length)
@@ -80,7 +81,7 @@ def decode_request(frame: bytes) -> Request:
 
 
 def decode_response(frame: bytes) -> Response:
-    """Response of a frame given without its delimiter; ``FrameError`` when it is not one."""
+    """Decode a frame without its delimiter as a response. Raises ``FrameError`` if it is not one."""
     body = _body(frame)
     version, sequence, opcode, status, _, expected, length = RESPONSE_HEADER.unpack_from(body)
     payload = _payload(body, version, length)
@@ -95,7 +96,7 @@ def _frame(body: bytes) -> bytes:
 
 
 def _body(frame: bytes) -> bytes:
-    """Body without its CRC, the CRC checked."""
+    """Decode a frame, check its CRC, and return its body without the CRC."""
     try:
         body: bytes = cobs.decode(frame)
     except cobs.DecodeError as error:

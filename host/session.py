@@ -55,7 +55,7 @@ FRAME_MAX = PAYLOAD_MAX + OVERHEAD_BYTES + (PAYLOAD_MAX + OVERHEAD_BYTES) // 254
 
 
 class Command(NamedTuple):
-    """One request without its sequence number, and how many payload bytes its answer has."""
+    """A request without its sequence number, and the number of payload bytes in its answer."""
 
     opcode: Opcode
     address: int = 0
@@ -68,7 +68,7 @@ class Command(NamedTuple):
 
 @dataclass
 class SessionStatistics:
-    """Faults that the session has seen since it began."""
+    """Counts of the faults that the session has seen since it began."""
 
     requests: int = 0
     resyncs: int = 0
@@ -81,7 +81,7 @@ class SessionStatistics:
 
 
 class _Anomaly(Exception):
-    """Internal: the stream of answers broke; ``silence`` when nothing came at all.
+    """Internal: the expected answer did not arrive; ``silence``: nothing arrived at all.
 
     ``counts``: as a failed attempt.
     """
@@ -93,7 +93,8 @@ class _Anomaly(Exception):
 
 
 class Session:
-    """Sequence numbers, window, timeouts and retries over one link.
+    """A session of requests and answers over one link: it handles sequence numbers, window, timeouts and
+    retries.
 
     Parameters
     ----------
@@ -120,7 +121,7 @@ class Session:
         self._synced = False
 
     def forget_waits(self) -> None:
-        """The round trip is not known any more: the device has another program."""
+        """Forget the measured round-trip times, because the device has a different program now."""
         self._waits.clear()
 
     def run(
@@ -169,13 +170,13 @@ class Session:
             raise
 
     def call(self, command: Command) -> bytes:
-        """Carry out one command and return its answer's payload. Raises as ``run``."""
+        """Carry out one command and return its answer's payload. Raises the errors of ``run``."""
         answers: list[bytes] = []
         self.run([command], answered=lambda _, payload: answers.append(payload))
         return answers[0]
 
     def _fill(self, flight: deque[tuple[int, Command]], pending: Iterator[Command]) -> bool:
-        """Send until the window is full; False when there are no more commands.
+        """Send commands until the window is full; return False when no commands are left.
 
         A wide window is filled again when half of it is answered: several requests then share a datagram, and
         the device has the other half to work on meanwhile.
@@ -190,7 +191,7 @@ class Session:
         return len(fresh) == room
 
     def _send(self, commands: list[Command]) -> Iterator[tuple[int, Command]]:
-        """Write requests in one piece; each with its sequence number."""
+        """Send requests in one write to the link; return each command with its sequence number."""
         sequences = [(self._next + i) % SEQUENCES for i in range(len(commands))]
         self._next = (self._next + len(commands)) % SEQUENCES
         self._write(
@@ -206,7 +207,7 @@ class Session:
         self.link.write(frames)
 
     def _accept(self, sequence: int, command: Command) -> Response:
-        """The answer to exactly this request, or an anomaly."""
+        """Return the answer to exactly this request. Raises _Anomaly for anything else."""
         try:
             response = decode_response(self._frame(command.opcode, time.monotonic()))
         except VersionError as error:
@@ -225,7 +226,8 @@ class Session:
         return response
 
     def _resync(self, failures: int, cause: _Anomaly) -> int:
-        """Agree on a new sequence number, discarding all that was under way; the failures so far."""
+        """Agree with the device on a new sequence number, and discard all answers to earlier requests. Return
+        the number of failed attempts so far."""
         self._synced = False
         while failures <= self.attempts:
             self.statistics.resyncs += 1
@@ -252,7 +254,8 @@ class Session:
         raise ProtocolError(f"gave up after {failures} attempts: {cause}")
 
     def _await_sync(self, sequence: int) -> int:
-        """Discard what comes before the answer to a sync; how many whole answers were among it."""
+        """Discard everything that arrives before the answer to a sync; return how many complete answers were
+        discarded."""
         expected = (sequence, Opcode.SYNC, Status.OK, (sequence + 1) % SEQUENCES, b"")
         # At most two windows of stale answers and some debris arrive before the answer to the sync.
         begun, late = time.monotonic(), 0
@@ -272,7 +275,7 @@ class Session:
         raise _Anomaly("nothing but other answers and debris after a sync")
 
     def _silence(self, opcode: int) -> float:
-        """How long nothing may come before a request of a kind counts as lost, seconds."""
+        """Return the silence in seconds after which a request with ``opcode`` counts as lost."""
         waits = self._waits
         if not self.link.live or opcode not in waits:
             return self.timeout_s
@@ -281,7 +284,8 @@ class Session:
         return min(self.timeout_s, self._quick * max(SILENCE_S, SILENCES * longest))
 
     def _frame(self, opcode: int, begun: float) -> bytes:
-        """Next frame, its delimiter left out, empty ones skipped; that of ``opcode`` is due since ``begun``.
+        """Return the next frame without its delimiter; empty frames are skipped. ``opcode`` is the request
+        that it should answer, and ``begun`` the time at which the wait for it began: they set the timeout.
 
         Anomaly when none comes in time. The whole of an answer has a deadline on this machine's clock; a
         simulated device is no exception: it answers in one piece, or was silent long before.

@@ -37,7 +37,7 @@ PARAMETERS = ("CFG_VEND_ID", "CFG_DEV_ID", "CLASS_CODE", "BAR0", "BAR1")
 
 
 class Artix7Top(wiring.Component):
-    """The endpoint behind ``Adapter`` and the wrapper; one port a pin.
+    """Top of a PCIe card: the endpoint, ``Adapter`` and the wrapper of the hard block; one port per pin.
 
     The array's clock comes from the block's through a PLL. While that is not locked, the link counts as down.
     """
@@ -98,7 +98,7 @@ class Artix7Top(wiring.Component):
         return m
 
     def _pll(self, m: Module, user_clock: Signal, array_clock: Signal) -> Signal:
-        """Make the array's clock; return whether it runs, in domain ``pcie``."""
+        """Generate the array's clock; return a signal in domain ``pcie`` that says whether the clock runs."""
         board = self.board
         feedback, made, locked, late = Signal(), Signal(), Signal(), Signal()
         m.submodules.pll = Instance(
@@ -122,7 +122,7 @@ class Artix7Top(wiring.Component):
 
 
 def stub() -> str:
-    """Verilog of the wrapper's interface, for synthesis without it."""
+    """Return the Verilog of the wrapper's interface, for synthesis without the wrapper."""
     lines = ["(* blackbox *)", f"module {WRAPPER} #("]
     lines.append(",\n".join(f"  parameter {name} = 0" for name in PARAMETERS))
     lines.append(") (")

@@ -33,7 +33,7 @@ def build(
     announce: Announce = lambda _: None,
     progress: Announce = lambda _: None,
 ) -> dict[str, Any]:
-    """Build ``board`` into ``folder`` (replaced in whole) and return its report.
+    """Build ``board`` into ``folder``, which is replaced as a whole, and return its report.
 
     Raises BuildError when a tool is missing or fails; ``folder`` is as it was, the logs are beside it in
     FOLDER.failed. Raises TimingError when no seed reaches the board's clock. ``folder`` holds the report and

@@ -58,7 +58,7 @@ def stages(
     announce: Callable[[str], None],
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Build ``board`` in ``work`` and return its report; the first of ``seeds`` alone is tried.
+    """Build ``board`` in ``work`` and return its report. Only the first of ``seeds`` is tried.
 
     Without openXC7 it ends after synthesis and says what is missing. Raises BuildError as
     ``ndrite.boards.fpga.build.build``.
@@ -108,7 +108,8 @@ def _report(board: PcieTarget, program: Program, used: dict[str, int], seed: int
 
 
 def counts(statistics: dict[str, Any]) -> dict[str, int]:
-    """Used LUTs, flip-flops, DSPs and block RAMs of Yosys' ``stat -json``."""
+    """Return the numbers of used LUTs, flip-flops, DSPs and block RAMs from the output of Yosys' ``stat
+    -json``."""
     cells: dict[str, int] = statistics["design"]["num_cells_by_type"]
     used = {
         name: sum(cells.get(cell, 0) * each for cell, each in kind.items()) for name, kind in CELLS.items()
@@ -117,7 +118,8 @@ def counts(statistics: dict[str, Any]) -> dict[str, int]:
 
 
 def missing(environment: Mapping[str, str]) -> list[str]:
-    """List the programs and folders that a bitstream needs beyond synthesis and that are not there."""
+    """List the programs and folders that a bitstream needs after synthesis and that are not on this
+    machine."""
     path = environment.get("PATH", "")
     lacking = [name for name in PROGRAMS if shutil.which(name, path=path) is None]
     return lacking + [
@@ -128,7 +130,8 @@ def missing(environment: Mapping[str, str]) -> list[str]:
 
 
 def clocks(log: str) -> dict[str, Any]:
-    """Achieved and wanted clocks in nextpnr's log, and the slowest. Raises BuildError if it reports none."""
+    """Return the achieved and wanted frequency of each clock in nextpnr's log, and that of the slowest clock.
+    Raises BuildError if the log reports no clock."""
     found = {name: (float(mhz), float(aim), word) for name, mhz, word, aim in _CLOCK.findall(log)}
     if not found:
         raise tools.BuildError("nextpnr-xilinx reported no clock; accepted: at least one in openxc7.log")
@@ -141,7 +144,7 @@ def clocks(log: str) -> dict[str, Any]:
 
 
 def constraints(board: PcieTarget) -> str:
-    """XDC of the pins and of the slot's reference clock."""
+    """Return the XDC constraints of the pins and of the slot's reference clock."""
     lines = []
     for port, site, standard in board.pins:
         lines.append(f"set_property LOC {site} [get_ports {port}]")
@@ -153,7 +156,7 @@ def constraints(board: PcieTarget) -> str:
 
 
 def script(board: PcieTarget) -> str:
-    """Shell script from Verilog and wrapper to a bitstream with openXC7."""
+    """Return a shell script that makes a bitstream with openXC7 from the Verilog and the wrapper."""
     part, family = board.part, "artix7"
     needed = "\n".join(f': "${{{name}:?{what}}}"' for name, what in VARIABLES.items())
     return f"""#!/bin/sh

@@ -11,7 +11,7 @@ HOLD_CYCLES = 1 << 10
 
 
 def clocking(board: Target, clk: Value, reset: Value) -> Module:
-    """Module that defines domain ``sync`` at ``board.clock_mhz`` from the pin ``clk``.
+    """Return a module that defines domain ``sync`` at ``board.clock_mhz`` from the pin ``clk``.
 
     ``reset`` (active high, asynchronous) resets every register. On ECP5 the domain is reset-less and the
     global set/reset net does it, which costs no routing; elsewhere it is an ordinary synchronous reset.
@@ -96,7 +96,7 @@ def _gowin(board: Target, clk: Value, reset: Value) -> Module:
 
 
 def _held(instance: Instance | None, out: Signal, locked: Value, reset: Value) -> Module:
-    """Synchronous reset, held for ``HOLD_CYCLES`` after lock."""
+    """Return a module with a synchronous reset that is held for ``HOLD_CYCLES`` after the PLL has locked."""
     m = Module()
     if instance is not None:
         m.submodules.pll = instance

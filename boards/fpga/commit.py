@@ -22,7 +22,7 @@ AREA = ("luts", "ffs", "dsps", "brams")
 
 
 def differences(fresh: dict[str, Any], baseline: dict[str, Any]) -> list[str]:
-    """List the figures that got worse by more than the limits, in words; empty when none did."""
+    """Describe the figures that got worse by more than the limits; empty if none did."""
     worse = []
     before, now = baseline.get("fmax_mhz"), fresh.get("fmax_mhz")  # none of a card that was not placed
     if before is not None and now is not None and now < before * (1 - FMAX_LOSS):
@@ -38,7 +38,7 @@ def differences(fresh: dict[str, Any], baseline: dict[str, Any]) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Copy or check the reports; 1 when one was refused."""
+    """Copy or check the reports; return 1 if a report was refused."""
     parser = argparse.ArgumentParser(prog="python -m ndrite.boards.fpga.commit")
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
     parser.add_argument("--accept", metavar="WHY", help="take a slower or larger build, for this reason")

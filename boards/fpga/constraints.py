@@ -12,7 +12,7 @@ SUFFIX = {"ecp5": "lpf", "ice40": "pcf", "gowin": "cst"}
 
 
 def constraints(board: Target, clock: str) -> str:
-    """Text of the constraint file; ``clock``: the net that the design runs on (ECP5)."""
+    """Return the text of the constraint file; ``clock`` is the net that the design runs on (ECP5)."""
     if board.family == "ecp5":
         return _lpf(board, clock)
     if board.family == "ice40":
@@ -21,7 +21,7 @@ def constraints(board: Target, clock: str) -> str:
 
 
 def clock_net(netlist: Path) -> str:
-    """Name of the net behind the PLL in a synthesised ECP5 design (Yosys' JSON).
+    """Return the name of the net that the PLL drives in a synthesised ECP5 design (Yosys' JSON).
 
     Flattening keeps one of the clock's names, another one in every design, and place and route ignores a
     constraint on any other. Raises BuildError when there is no PLL.

@@ -41,7 +41,7 @@ def flash(board: Target, folder: Path, *, permanent: bool = False) -> None:
 
 
 def loader_version() -> str | None:
-    """Version that the loader prints; None if there is no loader."""
+    """Return the version that the loader prints; None if there is no loader."""
     try:
         lines = _said(_loader()).splitlines()
     except BuildError:
@@ -50,7 +50,8 @@ def loader_version() -> str | None:
 
 
 def _said(loader: str) -> str:
-    """Version line that the loader prints. Raises BuildError if a library is missing on this machine."""
+    """Return the version line that the loader prints. Raises BuildError if a library is missing on this
+    machine."""
     try:
         tried = subprocess.run([loader, "--Version"], capture_output=True, text=True, check=False)
     except OSError as error:

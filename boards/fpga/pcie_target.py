@@ -9,7 +9,7 @@ from ndrite.emulator.spec import PRESETS, Geometry
 
 @dataclass(frozen=True, kw_only=True)
 class PcieTarget:
-    """A card with a 7-series hard block: what ``Target`` is for boards on UART and Ethernet.
+    """Description of a card with a 7-series hard block, as ``Target`` describes boards on UART and Ethernet.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class PcieTarget:
 
     @property
     def part(self) -> str:
-        """Part as prjxray's database spells it."""
+        """The part's name in prjxray's database."""
         return f"{self.device}{self.package}-{self.speed}"
 
 

@@ -24,13 +24,14 @@ FULL_FRAME = MTU + 14 + 4 + 8 + 12
 
 
 def frame_bytes(payload: int) -> int:
-    """Bytes on the wire of a packet: header, payload, CRC, COBS overhead at most, delimiter."""
+    """Return the number of bytes that a packet takes on the wire: header, payload, CRC, the largest COBS
+    overhead, delimiter."""
     body = HEADER_BYTES + payload + CRC_BYTES
     return body + 1 + body // 254 + 1
 
 
 def fits(program: Program, geometry: Geometry) -> str | None:
-    """Reason why a network of ``program``'s shape does not fit, or None.
+    """Return the reason why a network of ``program``'s shape does not fit, or None if it fits.
 
     The shape counts: where a geometry has 8-bit codes or no noise generator the network would be compiled
     for 8-bit codes, or run without noise.
@@ -51,7 +52,8 @@ def fits(program: Program, geometry: Geometry) -> str | None:
 def of_array(
     geometry: Geometry, program: Program, clock_mhz: float, problem: str | None
 ) -> dict[str, int | str | None]:
-    """Rate of the array for ``program``, whatever the link; ``problem``: why it does not fit, or None."""
+    """Return the rate of the array for ``program``, without the link; ``problem`` says why the program does
+    not fit, or is None."""
     cycles = bound_cycles(program, geometry.lanes, geometry.lane_rows)
     return {
         "network": program.name,
@@ -63,7 +65,8 @@ def of_array(
 
 
 def performance(board: Target, program: Program, clock_mhz: float) -> dict[str, float | int | str | None]:
-    """Rates for ``program`` at ``clock_mhz``; None where it does not fit.
+    """Return the rates of a board for ``program`` at ``clock_mhz``; None for rates of a program that does not
+    fit.
 
     ``samples_per_s_compute`` is the clock / schedule bound, nothing skipped; ``samples_per_s_link`` is one
     request frame a sample at the UART's bit rate, or in full datagrams on gigabit Ethernet, requests and

@@ -12,7 +12,8 @@ TOLERANCE = 0.002
 
 @dataclass(frozen=True)
 class Part:
-    """Frequencies in MHz that a PLL accepts (phase comparator, oscillator, output), and its dividers.
+    """A PLL's limits: the frequencies in MHz that it accepts (phase comparator, oscillator, output), and its
+    dividers.
 
     ``output_feedback``: it compares what comes out, the oscillator divided; else the oscillator itself.
     """
@@ -51,8 +52,9 @@ class Setting:
 
 
 def setting(family: str, input_mhz: float, mhz: float) -> Setting:
-    """The closest clock, then fastest comparator (least jitter), then oscillator nearest mid range. Raises
-    BuildError when no setting makes ``mhz`` within ``TOLERANCE``."""
+    """Choose the dividers of a PLL: the closest clock, among these the fastest comparator (least jitter),
+    then the oscillator nearest the middle of its range. Raises BuildError when no setting makes ``mhz``
+    within ``TOLERANCE``."""
     part = PARTS[family]
     middle = sum(part.oscillator) / 2
 

@@ -23,12 +23,13 @@ BUILDABLE: dict[str, Buildable] = {**TARGETS, **CARDS}
 
 
 def find_buildable(name: str) -> Buildable:
-    """The board or card called ``name``. Raises InputError when there is none; the message lists them."""
+    """Return the board or card called ``name``. Raises InputError when there is none; the message lists
+    them."""
     return _named(name, BUILDABLE)
 
 
 def find_target(name: str) -> Target:
-    """The board called ``name``. Raises InputError when there is none; the message lists them."""
+    """Return the board called ``name``. Raises InputError when there is none; the message lists them."""
     return _named(name, TARGETS)
 
 

@@ -24,12 +24,12 @@ KEYS = (
 
 
 def path(board: str) -> Path:
-    """File of a board's committed report."""
+    """Return the file of a board's committed report."""
     return FOLDER / f"{board}.json"
 
 
 def load(board: str) -> dict[str, Any] | None:
-    """A board's committed report; None when it was never built."""
+    """Return a board's committed report; None if the board was never built."""
     file = path(board)
     if not file.is_file():
         return None
@@ -38,24 +38,26 @@ def load(board: str) -> dict[str, Any] | None:
 
 
 def known_seed(board: str) -> int:
-    """The placement seed of a board's committed report; 1 where there is none."""
+    """Return the placement seed of a board's committed report; 1 if there is no report."""
     committed = load(board)
     return 1 if committed is None else int(committed["seed"])
 
 
 def board_netlist(board: Buildable) -> str:
-    """Digest of the board's RTL, its build id left out."""
+    """Return the digest of the board's RTL, without its build id."""
     return netlist(lambda identity: board_top(board, identity), key="board top", platform=board)
 
 
 def made_from(board: Buildable) -> dict[str, Any]:
-    """Fields of a report that decide its figures: the design that was placed and routed, and its settings."""
+    """Return the fields of a report that decide its figures: the design that was placed and routed, and its
+    settings."""
     of = board_netlist(board)
     return {"build_id": f"{build_id(of):016x}", "netlist": of[:DIGITS]} | _how(board)
 
 
 def of_board(board: Buildable) -> dict[str, Any]:
-    """Fields of a report that do not depend on what the tools made of the board."""
+    """Return the fields of a report that follow from the board's description alone, not from the tools'
+    results."""
     g = board.geometry
     return {
         "board": board.name,
@@ -80,14 +82,15 @@ def _how(board: Buildable) -> dict[str, Any]:
 
 
 def is_current(report: dict[str, Any], board: Buildable) -> bool:
-    """Whether ``board``, built today, would be placed and routed from ``report``'s netlist and settings."""
+    """Return whether building ``board`` today would place and route the netlist of ``report`` with the same
+    settings."""
     if any(report[field] != value for field, value in _how(board).items()):
         return False
     return bool(report["netlist"] == board_netlist(board)[:DIGITS])
 
 
 def summaries() -> list[dict[str, Any]]:
-    """One record per board; figures are None where no report is committed."""
+    """Return one record per board; its figures are None if the board has no committed report."""
     rows = []
     for name, board in BUILDABLE.items():
         g = board.geometry
@@ -114,7 +117,8 @@ COLUMNS = (
 
 
 def table() -> str:
-    """A row for each board with a report, and why the network that rates are of does not fit some."""
+    """Return the table of boards: a row for each board with a report, and for some the reason why the network
+    that the rates are computed for does not fit."""
     rows = [_row(_cells(row)) for row in summaries() if row["reported"]]
     reports = {name: report for name in BUILDABLE if (report := load(name))}
     networks = ", ".join(sorted({report["network"] for report in reports.values()}))
@@ -125,7 +129,7 @@ def table() -> str:
 
 
 def _design(board: Buildable) -> str:
-    """Differences from the usual gateware."""
+    """Name the differences of a board's design from the usual gateware."""
     g = board.geometry
     marks = {"small": board.small, "overlap": g.overlap, "maps": g.map_codes, "learns": board.learns}
     return ", ".join(mark for mark, is_so in marks.items() if is_so)

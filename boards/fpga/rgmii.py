@@ -14,7 +14,7 @@ TAPS = 127
 
 
 def eth_domain(m: Module, clock: Value, reset: Value) -> None:
-    """Make ``clock`` the clock of domain ``eth``, which is reset while ``reset`` is up and for two edges
+    """Make ``clock`` the clock of domain ``eth``, which is in reset while ``reset`` is high and for two edges
     after that."""
     m.domains += ClockDomain("eth")
     m.d.comb += ClockSignal("eth").eq(clock)
@@ -22,7 +22,7 @@ def eth_domain(m: Module, clock: Value, reset: Value) -> None:
 
 
 class PhyStart(wiring.Component):
-    """Reset the PHY for ``cycles`` after power-on or the button, and domain ``eth`` for as long again.
+    """Resets the PHY for ``cycles`` after power-on or the button, and domain ``eth`` for twice as long.
 
     A PHY in reset stops its clock, and starts it with edges that are no clock: what these have done to the
     domain's registers, after the global reset, is undone once the clock runs.
@@ -42,7 +42,8 @@ class PhyStart(wiring.Component):
 
 
 class Rgmii(wiring.Component):
-    """GMII in domain ``eth``, whose clock is the PHY's receive clock; data are sent at that clock too.
+    """Converts RGMII pins to GMII in domain ``eth``, whose clock is the PHY's receive clock; data is sent
+    with that clock too.
 
     Raises ValueError: a delay is longer than the pins have.
 
@@ -72,7 +73,7 @@ class Rgmii(wiring.Component):
         clock = ClockSignal("eth")
 
         def comes(name: str, pin: Any) -> tuple[Signal, Signal]:
-            """Levels of a pin on the rising edge and on the falling edge after it."""
+            """Return the levels of an input pin on the rising edge and on the falling edge after it."""
             late, rise, fall = (Signal(name=f"{name}_{n}") for n in ("late", "rise", "fall"))
             _delay(m, f"{name}_delay", self.receive_taps, pin, late)
             m.submodules[name] = Instance(
@@ -81,7 +82,7 @@ class Rgmii(wiring.Component):
             return rise, fall
 
         def goes(name: str, taps: int, high: Any, low: Any, pin: Any) -> None:
-            """A pin that is ``high`` while the clock is, and then ``low``."""
+            """Drive an output pin with ``high`` while the clock is high, and with ``low`` while it is low."""
             early = Signal(name=f"{name}_early")
             m.submodules[name] = Instance(
                 "ODDRX1F", i_D0=high, i_D1=low, i_SCLK=clock, i_RST=Const(0), o_Q=early

@@ -10,7 +10,8 @@ _ROUTED: dict[Family, str] = {"ecp5": "config", "ice40": "asc", "gowin": "routed
 
 
 def route_arguments(board: Target, seed: int) -> list[str]:
-    """nextpnr's arguments: ``top.json`` and constraints to ``SEED.*`` and ``report-SEED.json``."""
+    """Return nextpnr's arguments: it reads ``top.json`` and the constraints, and writes ``SEED.*`` and
+    ``report-SEED.json``."""
     common = f"--json top.json --report report-{seed}.json --seed {seed} --timing-allow-fail".split()
     routed, limits = f"{seed}.{_ROUTED[board.family]}", f"top.{SUFFIX[board.family]}"
     if board.family == "ecp5":
@@ -24,7 +25,7 @@ def route_arguments(board: Target, seed: int) -> list[str]:
 
 
 def pack_arguments(board: Target, seed: int) -> list[str]:
-    """The packer's arguments: a routed design to ``top.*``, the bitstream."""
+    """Return the packer's arguments: it reads a routed design and writes the bitstream, ``top.*``."""
     routed, bitstream = f"{seed}.{_ROUTED[board.family]}", f"top.{BITSTREAM[board.family]}"
     if board.family == "ecp5":
         return ["--compress", "--input", routed, "--bit", bitstream]

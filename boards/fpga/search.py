@@ -35,7 +35,8 @@ def search(
     found: Callable[[int, timing.Timing], None],
     progress: Callable[[str], None],
 ) -> dict[int, timing.Timing]:
-    """Place and route ``work/top.json`` from every seed, ``jobs`` at a time; seed -> timing, in their order.
+    """Place and route ``work/top.json`` from every seed, ``jobs`` at a time; return the timing of each seed,
+    in the order of the seeds.
 
     ``found`` is called as a seed ends, ``progress`` about once a second with a few words. Raises BuildError
     when nextpnr fails; none of the other seeds goes on then, nor when the search is left otherwise.
@@ -62,7 +63,8 @@ def search(
 
 
 def under_way(said: str) -> str:
-    """Describe the progress that the last telling line of nextpnr's log shows; empty if there is none."""
+    """Describe the progress that the last recognised line of nextpnr's log shows; empty if no line is
+    recognised."""
     for line in reversed(said.splitlines()):
         for pattern, words in _STEPS:
             if match := pattern.search(line):

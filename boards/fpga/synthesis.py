@@ -27,7 +27,7 @@ ELEMENTS = "rename -hide */w:*[[]*"
 
 
 def board_top(board: Buildable, build_id: int) -> object:
-    """Top component of a board's design."""
+    """Return the top component of a board's design."""
     if board.family == "xc7":
         from ndrite.boards.fpga.artix7 import Artix7Top
 
@@ -38,13 +38,13 @@ def board_top(board: Buildable, build_id: int) -> object:
 
 
 def recipe(board: Buildable) -> str:
-    """Inputs of Yosys beside the netlist: its commands, and the multiplier made of LUTs if the board has
-    one."""
+    """Return the inputs of Yosys other than the netlist: its commands, and the multiplier made of LUTs if the
+    board has one."""
     return script(board) + (SOFT.read_text() if board.soft_multipliers else "")
 
 
 def script(board: Buildable) -> str:
-    """Yosys commands from ``top.il`` to ``top.json``."""
+    """Return the Yosys commands from ``top.il`` to ``top.json``."""
     lines = ["read_rtlil top.il"]
     if board.family == "xc7":
         lines.append(f"read_verilog -lib {WRAPPER_STUB}")

@@ -54,7 +54,7 @@ class RgmiiPins:
 
     @property
     def pins(self) -> dict[str, Pin]:
-        """Port of the board's top -> pin."""
+        """The pin of each Ethernet port of the board's top, by the port's name."""
         ports = {f"eth_{name}": getattr(self, name) for name in ("rx_clk", "rx_ctl", "tx_clk", "tx_ctl")}
         ports |= {f"eth_rx_data_{i}": pin for i, pin in enumerate(self.rx_data)}
         ports |= {f"eth_tx_data_{i}": pin for i, pin in enumerate(self.tx_data)}
@@ -63,7 +63,7 @@ class RgmiiPins:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A board with the geometry it holds and the clock it runs at.
+    """Description of a board: the geometry that it holds, its clock, its pins and its build options.
 
     Raises ValueError when no UART divisor comes within ``BAUD_TOLERANCE`` of ``baud``, or what is asked for
     does not go together. Raises BuildError when the part's PLL cannot make ``clock_mhz`` of ``input_mhz``
@@ -172,22 +172,23 @@ class Target:
 
     @cached_property
     def pll_setting(self) -> pll.Setting | None:
-        """How its PLL makes the clock; none on Gowin, whose clock is the crystal's own."""
+        """The PLL setting that makes the board's clock; None on Gowin, where the clock is the crystal's
+        own."""
         return None if self.family == "gowin" else pll.setting(self.family, self.input_mhz, self.clock_mhz)
 
     @property
     def asked(self) -> float:
-        """Clock that place and route aims at, in multiples of ``clock_mhz``."""
+        """The frequency that place and route aims at, in multiples of ``clock_mhz``."""
         return AIM[self.family] if self.aim is None else self.aim
 
     @property
     def divisor(self) -> int:
-        """System clocks per UART bit."""
+        """The number of system clocks per UART bit."""
         return round(self.clock_mhz * 1e6 / self.baud)
 
     @property
     def pins(self) -> dict[str, Pin]:
-        """Port of the board's top -> pin."""
+        """The pin of each port of the board's top, by the port's name."""
         link = {"rx": self.uart_rx, "tx": self.uart_tx} if self.ethernet is None else self.ethernet.pins
         link |= {f"high_{name}": pin for name, pin in self.held_high}
         ports = {"clk": self.clock, **link, "link_led": self.link_led, "activity_led": self.activity_led}

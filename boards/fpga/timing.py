@@ -37,7 +37,7 @@ TOLERANCE = 0.02
 
 @dataclass(frozen=True)
 class Timing:
-    """A routed design's figures."""
+    """Figures of a routed design: clocks, cells and critical paths."""
 
     clocks: dict[str, tuple[float, float]]
     """Clock net -> (achieved, wanted) MHz."""
@@ -48,21 +48,22 @@ class Timing:
 
     @property
     def fmax_mhz(self) -> float:
-        """Worst of the reported clocks without Ethernet's, whose rate is fixed by the line and either met or
-        not."""
+        """The slowest of the reported clocks, except Ethernet's, whose frequency is fixed by the line and
+        either met or not."""
         speeds = (achieved for name, (achieved, _) in self.clocks.items() if GMII not in name)
         return min(speeds, default=0.0)
 
     @property
     def met(self) -> bool:
-        """Whether every clock reaches its constraint; False when nextpnr reported none."""
+        """Whether every clock meets its constraint; False if nextpnr reported no clock."""
         return bool(self.clocks) and all(
             achieved >= constraint for achieved, constraint in self.clocks.values()
         )
 
 
 def read(report: Path, family: Family, asked: float, clock_mhz: float) -> Timing:
-    """Figures of a nextpnr ``--report`` file; it was ``asked`` for so many times the clock wanted.
+    """Read the figures of a nextpnr ``--report`` file; nextpnr was set to aim at ``asked`` times the wanted
+    clock.
 
     Raises BuildError when nextpnr did not aim at ``asked`` times ``clock_mhz``: its verdict would be on
     another clock.
@@ -85,7 +86,7 @@ def read(report: Path, family: Family, asked: float, clock_mhz: float) -> Timing
 
 
 def _path(steps: list[dict[str, Any]]) -> dict[str, Any]:
-    """One critical path in nanoseconds, from the clock edge to the end register's setup."""
+    """Summarise one critical path, in nanoseconds, from the clock edge to the setup of the end register."""
 
     def total(kinds: Iterable[str]) -> float:
         return float(sum(step["delay"] for step in steps if step["type"] in kinds))

@@ -20,7 +20,7 @@ class BuildError(HostError):
 
 
 class TimingError(BuildError):
-    """Everything was built, but the design is not as fast as the board's clock."""
+    """The build is complete, but the design is slower than the board's clock."""
 
 
 LAST_LINES = 6
@@ -40,7 +40,8 @@ is called as the package, with dashes."""
 
 
 def stopwatch(announce: Callable[[str], None]) -> tuple[dict[str, float], Callable[[str], None]]:
-    """Seconds of each stage, and what ends a stage, by its name: it notes and announces them."""
+    """Return a dictionary of each stage's seconds, and a function that ends a stage by its name: it stores
+    the stage's time and announces it."""
     wall: dict[str, float] = {}
     begun = time.monotonic()
 
@@ -56,14 +57,14 @@ def stopwatch(announce: Callable[[str], None]) -> tuple[dict[str, float], Callab
 
 @dataclass(frozen=True)
 class Command:
-    """How to start a tool, and the version to report."""
+    """The command that starts a tool, and the tool's version for reports."""
 
     arguments: tuple[str, ...]
     version: str
 
 
 def find(name: str) -> Command:
-    """Command of the packaged tool if it is installed, otherwise of the native one.
+    """Return the command of the packaged tool if it is installed, otherwise that of the native one.
 
     Raises BuildError when there is neither.
     """
@@ -85,7 +86,8 @@ def find(name: str) -> Command:
 
 
 class Job:
-    """A tool that runs in ``cwd`` and writes its output to ``log``; leaving the context ends it.
+    """A tool that runs in ``cwd`` and writes its output to ``log``; at the end of the ``with`` block a
+    running tool is killed.
 
     YoWASP tools see only the working folder under its own name, so paths must be relative to it.
     """
@@ -110,7 +112,8 @@ class Job:
             self._process.wait()
 
     def ended(self, seconds: float | None) -> bool:
-        """Wait up to ``seconds`` for the tool; return whether it succeeded, None while it runs.
+        """Wait up to ``seconds`` for the tool (None: without limit); return True if it has succeeded, False
+        while it runs.
 
         Raises BuildError when it failed, with the last lines it said.
         """
@@ -127,7 +130,7 @@ class Job:
         return True
 
     def said(self, most: int | None = None) -> str:
-        """Contents of the log, or its last ``most`` bytes."""
+        """Return the contents of the log, or its last ``most`` bytes."""
         with self.log.open("rb") as file:
             if most is not None:
                 file.seek(max(0, self.log.stat().st_size - most))
@@ -135,7 +138,7 @@ class Job:
 
 
 def run(command: Command, arguments: list[str], *, cwd: Path, log: Path) -> None:
-    """Run a tool to its end, as a :class:`Job`.
+    """Run a tool to its end.
 
     Raises BuildError when it fails, with the last lines it said.
     """

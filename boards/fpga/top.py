@@ -20,7 +20,8 @@ OUTPUTS = ("tx", "eth_tx_clk", "eth_tx_ctl", "eth_tx_data", "eth_reset", "link_l
 
 
 class BoardTop(wiring.Component):
-    """A device on UART or Ethernet at the board's clock; one port a pin, levels as on the pins."""
+    """Top of a board: a device on UART or Ethernet at the board's clock; one port per pin, with the levels of
+    the pins."""
 
     def __init__(self, board: Target, *, build_id: int) -> None:
         self.board = board
@@ -49,14 +50,14 @@ class BoardTop(wiring.Component):
         return m
 
     def _uart(self, m: Module) -> tuple[Value, Value]:
-        """Connect the UART; the LEDs show bytes that come in and go out."""
+        """Connect the UART; return the signals for the LEDs, which show received and sent bytes."""
         board = self.board
         m.submodules.top = top = Top(board.geometry, build_id=self.build_id, divisor=board.divisor)
         m.d.comb += [top.uart_rx.eq(self.rx), self.tx.eq(top.uart_tx)]
         return ~self.rx, ~top.uart_tx
 
     def _ethernet(self, m: Module, pins: RgmiiPins) -> tuple[Value, Value]:
-        """Connect the PHY; the LEDs show frames that come in and go out."""
+        """Connect the PHY; return the signals for the LEDs, which show received and sent frames."""
         board = self.board
         cycles = round(board.clock_mhz * 1e6)
         m.submodules.top = top = UdpTop(
@@ -88,7 +89,8 @@ class BoardTop(wiring.Component):
 
 
 def _stretched(m: Module, event: Signal, board: Target, wrap: Signal | None) -> tuple[Signal, Signal]:
-    """Stretch ``event`` by ``BLINK_S``; return also the end of such a time, counted by ``wrap`` or a timer.
+    """Return ``event`` stretched to ``BLINK_S`` for an LED, and a pulse at the end of each such period.
+    ``wrap`` is that pulse from another LED; None: build a timer.
 
     A prescaler keeps the counter short and off the fast paths.
     """

@@ -30,10 +30,10 @@ def build(
     platform: object = None,
     learns: bool = False,
 ) -> Path:
-    """Shared library of the RTL for a geometry, compiled now or earlier; ``platform``: of the design that it
-    asks for (``ndrite.hdl.parts.target``); ``learns``: of one that does. Raises SimulationBuildError when no
-    compiler is found, a tool fails or the cache cannot be written.
-    """
+    """Return the shared library of the simulated board for a geometry, compiling it if it is not in the
+    cache. ``platform`` selects the gateware design, as ``ndrite.hdl.parts.target`` reads it; ``learns``
+    selects a device with a learning core. Raises SimulationBuildError when no compiler is found, a tool fails
+    or the cache cannot be written."""
     of_platform = "" if platform is None else f", {platform}"
     return cached_library(
         **design(TOP_OF_PINS, geometry, divisor=divisor, learns=learns),
@@ -43,13 +43,15 @@ def build(
 
 
 def simulated_id(geometry: Geometry, *, platform: object = None) -> int:
-    """Build id of the simulated board that ``build`` makes of the sources as they stand."""
+    """Return the build id of the simulated board that ``build`` would compile from the present source
+    files."""
     top = design(TOP_OF_PINS, geometry, divisor=DEFAULT_DIVISOR, learns=False)
     return build_id(netlist(**top, platform=platform))
 
 
 def design(top: str, geometry: Geometry, **options: Any) -> dict[str, Any]:
-    """Options of ``netlist`` for a simulated device; ``top``: its component, as ``module:class``."""
+    """Return the arguments of ``netlist`` for a simulated device; ``top`` is its top component, as
+    ``module:class``."""
 
     def make(identity: int) -> object:
         return pkgutil.resolve_name(top)(geometry, build_id=identity, **options)
@@ -65,7 +67,8 @@ def cached_library(
     what: str,
     harness: Path = HARNESS,
 ) -> Path:
-    """Library of a design from the cache; compiled when absent or damaged, announced on stderr.
+    """Return the library of a design from the cache; compile it if it is absent or damaged, and say so on
+    stderr.
 
     ``make``, ``key`` and ``platform`` are those of ``ndrite.boards.netlist.netlist``. Raises as ``build``.
     """

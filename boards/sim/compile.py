@@ -37,7 +37,8 @@ def compile_verilog(
     kept: Path,
     harness: Path = HARNESS,
 ) -> None:
-    """Write ``library``, a shared library with the harness's C functions around module ``sim_top``.
+    """Compile Verilog to ``library``, a shared library with the harness's C functions around module
+    ``sim_top``.
 
     Raises SimulationBuildError when a tool fails.
 

@@ -13,13 +13,15 @@ several times the longest answer of any preset geometry."""
 
 @dataclass(frozen=True)
 class Design:
-    """Stands in for a board's platform: which gateware design (``ndrite.hdl.parts.target``) to simulate."""
+    """Takes the place of a board's platform in a simulation: it selects the gateware design to simulate
+    (``ndrite.hdl.parts.target``)."""
 
     small: bool = False
 
 
 class SimLink:
-    """A freshly powered-on simulated board of a geometry; compiles it when it is not in the cache.
+    """Link to a freshly powered-on simulated board of a geometry, which is compiled if it is not in the
+    cache.
 
     Raises SimulationBuildError when it cannot be built.
 
@@ -57,7 +59,8 @@ class SimLink:
         self.model.feed(data)
 
     def read(self, timeout_s: float) -> bytes:
-        """Run until a frame ends; what came within ``timeout_s * CYCLES_PER_SECOND`` cycles."""
+        """Run the clock until a frame ends, at most ``timeout_s * CYCLES_PER_SECOND`` cycles; return the
+        bytes received."""
         self.model.run(round(timeout_s * CYCLES_PER_SECOND))
         return self.model.take()
 

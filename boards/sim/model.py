@@ -17,7 +17,7 @@ FUNCTIONS: dict[str, Function] = FED | {
 
 
 class Model(Fed):
-    """The compiled board, powered on.
+    """A compiled board with a byte stream or UART pins, powered on.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Model(Fed):
         self.call("go", int(not pins))
 
     def take(self) -> bytes:
-        """Bytes the device has sent since the last call."""
+        """Return the bytes that the device has sent since the previous call."""
         size = self.call("waiting")
         buffer = ctypes.create_string_buffer(max(size, 1))
         byte_count = self.call("take", buffer, size)
@@ -49,9 +49,10 @@ class Model(Fed):
 
     @property
     def framing_errors(self) -> int:
-        """Bytes from the UART pins whose stop bit was missing."""
+        """The number of bytes from the UART pins whose stop bit was missing."""
         return int(self.call("framing_errors"))
 
     def stall(self, rx: float, tx: float, seed: int = 1) -> None:
-        """For tests: chance per cycle (0..1) that each stream side stalls, from a seeded generator."""
+        """Let each stream side stall at random, for tests: ``rx`` and ``tx`` are the chances per cycle
+        (0..1), and ``seed`` is that of their generator."""
         self.call("stall", round(rx * 256), round(tx * 256), seed)

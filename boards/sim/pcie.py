@@ -42,7 +42,7 @@ FUNCTIONS: dict[str, Function] = {
 
 
 class SimCard(Running):
-    """A freshly powered-on card of a geometry; compiles it when it is not in the cache.
+    """A freshly powered-on simulated PCIe card of a geometry, which is compiled if it is not in the cache.
 
     Satisfies ``ndrite.host.links.pcie.PciDevice``. A second is ``CYCLES_PER_SECOND`` clocks. Raises
     SimulationBuildError when it cannot be built.
@@ -68,7 +68,7 @@ class SimCard(Running):
     name = "simulated card"
 
     def read(self, offset: int) -> int:
-        """A word of BAR0; all ones where the card refuses or does not answer."""
+        """Read a word of BAR0; all ones if the card refuses or does not answer."""
         value = ctypes.c_uint32()
         self.call("read", offset, READ_CYCLES, ctypes.byref(value))
         return value.value
@@ -78,7 +78,7 @@ class SimCard(Running):
         self.call("write", offset, value)
 
     def memory(self, size: int) -> DmaMemory:
-        """Part of the simulated host memory."""
+        """Allocate part of the simulated host memory."""
         first = self._taken
         if first + size > MEMORY_BYTES:
             raise LinkError(f"simulated host memory is full ({MEMORY_BYTES} bytes)")
@@ -90,13 +90,13 @@ class SimCard(Running):
         self.clock(max(1, round(seconds * CYCLES_PER_SECOND)))
 
     def run(self, cycles: int) -> None:
-        """Run the clock for so many cycles, whatever interrupts come."""
+        """Run the clock for ``cycles`` cycles, even if interrupts arrive."""
         end = self.counters()["cycles"] + cycles
         while (left := end - self.counters()["cycles"]) > 0:
             self.call("run", left)
 
     def now(self) -> float:
-        """Simulated seconds since power-on."""
+        """Return the simulated seconds since power-on."""
         return self.counters()["cycles"] / CYCLES_PER_SECOND
 
     # -- set by a test or a benchmark
@@ -104,36 +104,42 @@ class SimCard(Running):
     def configure(
         self, *, max_payload: int = 0, max_read: int = 2, bus_master: bool = True, msi: bool = True
     ) -> None:
-        """Configuration space: size codes (128 << code bytes) and enables."""
+        """Set the configuration space: the size codes (a code means 128 << code bytes), and whether bus
+        mastering and MSI are enabled."""
         self.call("config", max_payload, max_read, int(bus_master), int(msi))
 
     def link(self, *, rate: float, latency: float, every_boundary: bool = False) -> None:
-        """Link of ``rate`` bytes a clock each way (0: unlimited); reads answered after ``latency`` clocks."""
+        """Set the link: ``rate`` bytes per clock in each direction (0: unlimited); reads are answered after
+        ``latency`` clocks."""
         self.call("link", rate, latency, int(every_boundary))
 
     def fault(self, *, refuse: int = -1, lose: int = -1, gone: int = -1) -> None:
-        """After how many more reads of memory one is refused or lost, after how many clocks the card is gone.
+        """Plan faults: one read of memory is refused after ``refuse`` more reads, one is lost after ``lose``
+        more reads, and the card is gone after ``gone`` clocks.
 
         -1: never; the card comes back when ``gone`` is.
         """
         self.call("fault", refuse, lose, gone)
 
     def reset(self, *, after: int, cycles: int, kind: Loss = "reset") -> None:
-        """Reset the card, or lose its link, for ``cycles`` clocks, ``after`` so many more; both at least 1.
+        """Reset the card, or cut its link, for ``cycles`` clocks, starting ``after`` clocks from now; both at
+        least 1.
 
         Packets on the link are lost.
         """
         self.call("reset", after, cycles, LOSSES.index(kind))
 
     def counters(self) -> dict[str, int]:
-        """Clocks, MSIs, payload bytes and beats each way, reads of memory, writes outside of it."""
+        """Return the numbers of clocks, MSIs, payload bytes and beats in each direction, reads of memory, and
+        writes outside the memory."""
         values = (ctypes.c_uint64 * len(COUNTERS))()
         self.call("counters", values)
         return dict(zip(COUNTERS, values, strict=True))
 
 
 class BlockCard(SimCard):
-    """The same card behind adapter and model of a 7-series hard block, its array in a clock of its own.
+    """A simulated card with a model of a 7-series hard block between link and design; the array has its own
+    clock.
 
     Clocks that it counts are the block's. Raises SimulationBuildError when it cannot be built.
 
@@ -152,5 +158,5 @@ class BlockCard(SimCard):
         self._power_on(cached_library(**top, what=title, harness=HARNESS))
 
     def clocks(self, ratio: float) -> None:
-        """Let the array have ``ratio`` clocks to one of the block."""
+        """Set the array's clock: it ticks ``ratio`` times per clock of the block."""
         self.call("clocks", ratio)

@@ -37,8 +37,9 @@ RULES = ("handshake", "keep", "length", "discontinue", "completions", "interrupt
 
 
 class Block(wiring.Component):
-    """Packets, configuration and interrupts of a root complex (ports as those of ``PcieSimTop``, directions
-    reversed) on the ports of ``USER_SIDE``; all in domain ``block``.
+    """Model of a hard block. On one side it has the packets, configuration and interrupts of a root complex
+    (ports as those of ``PcieSimTop``, directions reversed), on the other side the ports of ``USER_SIDE``; all
+    in domain ``block``.
 
     Packets are stored and forwarded both ways. With ``throttle`` ``tready`` and ``tvalid`` pause at random,
     between packets and within them. ``hot_reset`` and ``link_down`` lose every packet stored here;
@@ -86,11 +87,11 @@ class Block(wiring.Component):
         return m
 
     def _sometimes(self, bit: int) -> Value:
-        """Up in three of four cycles, or always without ``throttle``."""
+        """Return a signal that is high in three of four cycles at random, or always without ``throttle``."""
         return self._noise[bit] | self._noise[bit + 3] if self.throttle else Const(1)
 
     def _store(self, m: Module, name: str, lost: Value) -> tuple[SyncFIFOBuffered, Signal]:
-        """A memory of packets and the number of whole ones in it."""
+        """Build a memory of packets; return it with the number of complete packets in it."""
         fifo = SyncFIFOBuffered(width=BEAT_LAYOUT.size, depth=BEATS)
         m.submodules[name] = DomainRenamer("block")(ResetInserter(lost)(fifo))
         whole = Signal(range(BEATS + 1), name=f"{name}_whole")
@@ -193,7 +194,7 @@ class Block(wiring.Component):
         self._interrupt(m, fifo, whole, up, broken["interrupt"])
 
     def _interrupt(self, m: Module, fifo: SyncFIFOBuffered, whole: Value, up: Value, broken: Signal) -> None:
-        """An MSI leaves after the packets that were stored before it was asked for."""
+        """Send an MSI after the packets that were stored before the MSI was requested."""
         user = self.user
         ahead, asked, earlier = Signal.like(whole), Signal(), Signal()
         gone = fifo.r_en & fifo.r_data[-1]
@@ -212,7 +213,8 @@ class Block(wiring.Component):
 
 
 class BehindBlock(wiring.Component):
-    """``inner`` (ports as those of ``PcieSimTop``) behind ``Adapter`` and ``Block``.
+    """The component ``inner`` (ports as those of ``PcieSimTop``) connected to the root complex through
+    ``Adapter`` and the model ``Block``.
 
     Its other ports stay ports. ``clk`` is the block's clock and ``array_clk`` that of ``inner``; without
     ``own_clock`` both are ``clk``.
@@ -267,5 +269,6 @@ class BehindBlock(wiring.Component):
 
 
 def behind_block(geometry: Geometry, *, build_id: int, throttle: bool, **how: int) -> BehindBlock:
-    """The endpoint behind adapter and model, the array in its own clock; ``how`` as for ``PcieSimTop``."""
+    """Return the endpoint connected through adapter and hard-block model, with the array in its own clock;
+    ``how`` are further arguments of ``PcieSimTop``."""
     return BehindBlock(PcieSimTop(geometry, build_id=build_id, **how), throttle=throttle, own_clock=True)

@@ -16,7 +16,7 @@ Function = tuple[Any, list[Any]]
 
 
 class Running:
-    """A device, powered on.
+    """A compiled device, powered on, whose C functions are called in this process.
 
     Raises LinkError when the library cannot be loaded or lacks a function.
 
@@ -51,18 +51,18 @@ class Running:
         self._handle: int | None = self._functions["new"](*arguments)
 
     def call(self, name: str, *arguments: Any) -> Any:
-        """C function of the library by name; LinkError once the device is closed."""
+        """Call a C function of the library by name. Raises LinkError once the device is closed."""
         if self._handle is None:
             raise LinkError("simulated board is closed")
         return self._functions[name](self._handle, *arguments)
 
     @property
     def live(self) -> bool:
-        """Whether it is powered on."""
+        """Whether the device is powered on."""
         return self._handle is not None
 
     def clock(self, cycles: int) -> bool:
-        """Run until something comes out (True) or ``cycles`` clocks passed (False)."""
+        """Run the clock until something comes out (True) or ``cycles`` clocks have passed (False)."""
         chunks = range(0, cycles, CHUNK_CYCLES)
         return any(self.call("run", min(CHUNK_CYCLES, cycles - start)) for start in chunks)
 
@@ -74,10 +74,11 @@ class Running:
 
 
 class Fed(Running):
-    """A device that takes bytes or datagrams from a queue, while its clock runs."""
+    """A compiled device that takes bytes or datagrams from a queue while its clock runs."""
 
     def run(self, cycles: int) -> bool:
-        """Run until a frame or a datagram comes out (True) or ``cycles`` clocks passed (False)."""
+        """Run the clock until a frame or a datagram comes out (True) or ``cycles`` clocks have passed
+        (False)."""
         return self.clock(cycles)
 
     @property
@@ -87,5 +88,5 @@ class Fed(Running):
 
     @property
     def unsent(self) -> int:
-        """Bytes or datagrams queued that the device has not taken yet."""
+        """The number of queued bytes or datagrams that the device has not taken yet."""
         return int(self.call("unsent"))

@@ -66,7 +66,8 @@ def _bridge(model: UdpModel, link: socket.socket) -> None:
 
 
 def _receive(model: UdpModel, link: socket.socket) -> bool:
-    """Hand the device what the kernel holds, till ``WAITING`` wait; whether there was any."""
+    """Feed the device with received datagrams until none is left or ``WAITING`` are queued; return whether
+    there was any."""
     fed = False
     while model.unsent < WAITING:
         try:

@@ -22,7 +22,7 @@ from ndrite.host.session import ATTEMPTS, TIMEOUT_S
 
 
 class SizedBoard:
-    """A board on the usual simulated array, or on a larger one if a program needs it.
+    """A simulated board with the usual array, or with a larger one if a program needs it.
 
     It is powered on when first spoken to (``device``), so that a first program alone decides which one is
     compiled. Later a larger program moves it to a larger array; whatever was on the smaller one, counters and
@@ -56,7 +56,8 @@ class SizedBoard:
     def of_links(
         cls, link: Callable[[Geometry], Link], learns: Callable[[Geometry], Link] | None = None
     ) -> Self:
-        """Board that speaks packets over ``link``, which opens a link to a fresh device of a geometry."""
+        """Create a board that speaks packets; ``link`` opens a link to a fresh device of a geometry, and
+        ``learns`` one to a device that learns."""
         return cls(
             lambda geometry: PacketChannel(link(geometry), timeout_s=TIMEOUT_S, attempts=ATTEMPTS),
             learns=learns,
@@ -76,13 +77,15 @@ class SizedBoard:
         return Abilities(USUAL.lanes * DEPTH_MAX, self._check)
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
-        """Put ``program`` on the chip, a larger one where need be. Raises as ``Board.program``."""
+        """Put ``program`` on the chip; if it needs a larger chip, power that on first. Raises the errors of
+        ``Board.program``."""
         geometry = self._sized(program)
         board = self.device if geometry == self._built else self._moved(geometry)
         board.program(program, progress=progress)
 
     def program_learning(self, learning: Learning, **options: Any) -> None:
-        """Power on a device with a learning core, as large as it must be; see ``LearningApi``.
+        """Power on a device with a learning core that is large enough, and load the learning program, as
+        ``LearningApi.program_learning`` does.
 
         Raises InputError when this kind of board does not learn.
         """
@@ -96,15 +99,15 @@ class SizedBoard:
         self._learning[1].program_learning(learning, **options)
 
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
-        """See ``LearningApi``."""
+        """Do one update per sample, as ``LearningApi.learn`` does."""
         return self._learner.learn(x, labels, first_update=first_update)
 
     def unfinished(self) -> Counts:
-        """See ``LearningApi``."""
+        """Return the counts of the updates that the latest call of ``learn`` did before it failed."""
         return self._learner.unfinished()
 
     def states(self) -> list[npt.NDArray[np.int64]]:
-        """See ``LearningApi``."""
+        """Read the states of the devices after all pulses so far, int64 (K + 1, M) per layer."""
         return self._learner.states()
 
     @property

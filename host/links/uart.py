@@ -53,7 +53,7 @@ class UartLink:
             raise LinkError(f"{self.port}: write failed, device gone? ({error})") from None
 
     def read(self, timeout_s: float) -> bytes:
-        """At least one byte, or empty after ``timeout_s`` seconds."""
+        """Return at least one byte, or none after ``timeout_s`` seconds."""
         port = self._open()
         try:
             if port.timeout != timeout_s:
@@ -67,7 +67,7 @@ class UartLink:
             raise LinkError(f"{self.port}: read failed, device gone? ({error})") from None
 
     def wait(self, seconds: float) -> None:
-        """Sleep; what arrives meanwhile waits in the port's buffer."""
+        """Sleep; bytes that arrive in the meantime wait in the port's buffer."""
         time.sleep(seconds)
 
     def close(self) -> None:

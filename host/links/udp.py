@@ -40,7 +40,7 @@ NO_SEGMENTS = {errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP}
 
 
 class UdpSocket:
-    """Satisfies ``ndrite.host.links.udp.Datagrams``.
+    """A UDP socket to one device, as ``ndrite.host.links.udp.Datagrams``.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class UdpSocket:
             self._poll.register(link, select.POLLIN)
 
     def send(self, *datagrams: bytes) -> None:
-        """Send them; where the kernel's buffer is full, when there is room.
+        """Send datagrams; while the kernel's buffer is full, wait for room.
 
         Up to ``SEGMENTS`` of one size go to the kernel in one call, where it can cut them apart.
         """
@@ -105,7 +105,7 @@ class UdpSocket:
                 return
 
     def receive(self, timeout_s: float) -> bytes:
-        """The next one, or nothing in time."""
+        """Return the next datagram, or no bytes if none arrives within ``timeout_s`` seconds."""
         link = self._open()
         try:
             return link.recv(MTU)
@@ -125,7 +125,7 @@ class UdpSocket:
             raise LinkError(self._lost(error)) from None
 
     def wait(self, seconds: float) -> None:
-        """Sleep; what comes meanwhile waits in the socket's buffer."""
+        """Sleep; datagrams that arrive in the meantime wait in the socket's buffer."""
         time.sleep(seconds)
 
     def close(self) -> None:
@@ -146,7 +146,8 @@ class UdpSocket:
 
 
 def udp_address(text: str, *, least: int = 1) -> tuple[str, int]:
-    """Host and port, ``least`` and above, of ``HOST[:PORT]``. Raises InputError naming what is accepted."""
+    """Parse ``HOST[:PORT]`` into host and port; the port must be at least ``least``. Raises InputError naming
+    what is accepted."""
     host, colon, port = text.rpartition(":")
     if not colon:
         host, port = text, str(PORT)
@@ -159,23 +160,26 @@ def udp_address(text: str, *, least: int = 1) -> tuple[str, int]:
 
 
 class Datagrams(Protocol):
-    """Datagrams to one device and back. They may be lost, doubled, damaged or overtaken."""
+    """Transport of datagrams to one device and back. Datagrams may be lost, duplicated, damaged or
+    reordered."""
 
     @property
     def live(self) -> bool:
-        """As ``ndrite.host.links.link.Link.live``."""
+        """Whether the seconds of this transport are wall-clock seconds, as in
+        ``ndrite.host.links.link.Link.live``."""
         ...
 
     def send(self, *datagrams: bytes) -> None:
-        """Send them, in order. Raises ``LinkError`` when there is no way to the device."""
+        """Send datagrams in order. Raises ``LinkError`` if there is no route to the device."""
         ...
 
     def receive(self, timeout_s: float, /) -> bytes:
-        """The next one; empty where none came within ``timeout_s`` seconds. Raises ``LinkError``."""
+        """Return the next datagram, or no bytes if none arrives within ``timeout_s`` seconds. Raises
+        ``LinkError``."""
         ...
 
     def wait(self, seconds: float, /) -> None:
-        """Let the device work; what comes meanwhile waits."""
+        """Let the device work for ``seconds``; datagrams that arrive in the meantime are kept."""
         ...
 
     def close(self) -> None:
@@ -192,7 +196,8 @@ CLOSINGS = 2
 
 
 class UdpLink:
-    """A session with a device, which no other host has meanwhile. A stream in order, with gaps.
+    """A session with a device that no other host can use in the meantime: a byte stream in order, in which
+    bytes may be missing.
 
     Written bytes wait until they fill a datagram, or until a read finds nothing. Where nothing is
     heard for the whole of a read's time, a session is opened anew, since the device may have been powered
@@ -235,13 +240,14 @@ class UdpLink:
             raise
 
     def write(self, data: bytes) -> None:
-        """Keep ``data``, and send what fills datagrams."""
+        """Buffer ``data``, and send as much as fills whole datagrams."""
         self._check_open()
         self._out += data
         self._send(len(self._out) // PIECE_MAX)
 
     def read(self, timeout_s: float) -> bytes:
-        """The next piece of the stream, or nothing in time; what was kept is sent before it waits."""
+        """Return the next bytes of the stream, or none if nothing arrives in time; buffered bytes are sent
+        before it waits."""
         self._check_open()
         deadline: float | None = None
         left = timeout_s
@@ -265,12 +271,12 @@ class UdpLink:
             left = max(0.0, min(left, deadline - now))
 
     def wait(self, seconds: float) -> None:
-        """Let the device work; what comes meanwhile waits."""
+        """Let the device work for ``seconds``; datagrams that arrive in the meantime are kept."""
         self._flush()
         self.datagrams.wait(seconds)
 
     def close(self) -> None:
-        """End the session, so that another host can have the device at once."""
+        """End the session, so that another host can use the device at once."""
         if self._closed:
             return
         self._closed = True
@@ -292,7 +298,7 @@ class UdpLink:
         self._send(-(-len(self._out) // PIECE_MAX))
 
     def _send(self, count: int) -> None:
-        """The first ``count`` pieces of what was kept, each in a datagram."""
+        """Send the first ``count`` * PIECE_MAX buffered bytes, PIECE_MAX in each datagram."""
         if not count:
             return
         if self._token is None and not self._offered():
@@ -307,7 +313,8 @@ class UdpLink:
         self.datagrams.send(*pieces)
 
     def _piece(self, datagram: bytes) -> bytes:
-        """Bytes that a datagram adds to the stream: nothing where it is not this session's next."""
+        """Return the bytes that a datagram adds to the stream: none if the datagram is not the next data of
+        this session."""
         if len(datagram) < HEADER_BYTES:
             return b""
         kind, version, _, number, token = HEADER.unpack_from(datagram)
@@ -326,7 +333,7 @@ class UdpLink:
         return b"\0" + datagram[HEADER_BYTES:] if gap else datagram[HEADER_BYTES:]
 
     def _refused(self, datagram: bytes) -> None:
-        """Raise where somebody else has the device."""
+        """Raise LinkError if another host is using the device, as a refusal datagram says."""
         address, port, silent = HOLDER.unpack_from(datagram, HEADER_BYTES)
         if port:
             self._token = None
@@ -336,7 +343,7 @@ class UdpLink:
             )
 
     def _offered(self) -> bool:
-        """Open a session: whether the device offered one in time."""
+        """Open a session; return whether the device offered one in time."""
         token = secrets.randbits(64)
         request = HEADER.pack(Kind.OPEN, VERSION, 0, 0, token).ljust(OPEN_BYTES, b"\0")
         step = self._opening_s / OPENINGS

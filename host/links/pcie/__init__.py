@@ -13,7 +13,7 @@ __all__ = ["DmaMemory", "PciDevice", "PcieChannel", "open_card"]
 
 
 def open_card(address: str) -> PciDevice:
-    """Open the card at a PCI address ``DDDD:BB:DD.F``, which is bound to vfio-pci.
+    """Open the card at a PCI address ``DDDD:BB:DD.F``; it must be bound to vfio-pci.
 
     Raises
     ------

@@ -23,9 +23,9 @@ BATCH = 1024
 
 
 class PcieChannel:
-    """Satisfies ``ndrite.host.packet_channel.Channel``; closes the card. Raises as
-    ``ndrite.host.links.pcie.engine.Engine``, and DeviceError where the card refuses words: they do not exist,
-    or a campaign runs."""
+    """Channel to a PCIe card, as ``ndrite.host.packet_channel.Channel``; closing it closes the card. Raises
+    the errors of ``ndrite.host.links.pcie.engine.Engine``, and DeviceError if the card refuses words: because
+    their addresses do not exist, or because a campaign runs."""
 
     def __init__(self, device: PciDevice, *, timeout_s: float = TIMEOUT_S) -> None:
         self.device = device
@@ -37,7 +37,7 @@ class PcieChannel:
             raise
 
     def fit(self, geometry: Geometry, protocol: tuple[int, int]) -> None:
-        """Set where memories lie in BAR0; registers come first for any geometry."""
+        """Set the positions of memories in BAR0 for ``geometry``; registers come first in every geometry."""
         self._region_bytes = region_bytes(geometry)
 
     def read(self, address: int, count: int) -> npt.NDArray[np.int32]:
@@ -48,12 +48,13 @@ class PcieChannel:
         return np.array(words, np.uint32).view(np.int32)
 
     def write_register(self, address: int, value: int) -> None:
-        """Write a register. The write is posted; the following read shows that it has arrived."""
+        """Write a register. The card does not confirm writes; the read that follows makes sure that the write
+        has arrived."""
         self.device.write(self._place(address), value)
         self.engine.check_present()
 
     def write(self, sections: Sequence[Section], counted: Callable[[int], None]) -> None:
-        """Write sections word by word, in pieces; after each piece the card is asked how many words it
+        """Write sections word by word, in blocks; after each block the card is asked how many words it
         dropped."""
         for section in sections:
             first = self._place(section.address)
@@ -65,7 +66,7 @@ class PcieChannel:
                 counted(len(part))
 
     def differing(self, sections: Sequence[Section]) -> list[Section]:
-        """Sections that read back with other words."""
+        """Return the sections whose words on the card differ from theirs."""
         return [s for s in sections if not np.array_equal(self.read(s.address, s.words.size), s.words)]
 
     def infer(
@@ -75,7 +76,8 @@ class PcieChannel:
         y: npt.NDArray[np.int32],
         counted: Callable[[int], None],
     ) -> None:
-        """Run samples, many per descriptor, one descriptor ahead of the card."""
+        """Run samples, many per descriptor, and keep one more descriptor ready while the card works on
+        another."""
         inputs, outputs = x.shape[1], y.shape[1]
         batch = max(1, min(BATCH, STAGE_BYTES // inputs, STAGE_BYTES // (4 * outputs)))
         starts = range(0, len(x), batch)
@@ -102,7 +104,8 @@ class PcieChannel:
         self.device.close()
 
     def _place(self, address: int) -> int:
-        """Byte offset in BAR0 of a word of the memory map; opens its memory for access."""
+        """Return the byte offset in BAR0 of a word of the memory map. For a memory word, first end all jobs,
+        since memories are closed meanwhile."""
         region, word = divmod(address, 1 << REGION_SHIFT)
         if region:
             self.engine.rest()
@@ -110,7 +113,7 @@ class PcieChannel:
 
     @contextlib.contextmanager
     def _accepted(self, counter: str, request: str) -> Iterator[None]:
-        """Raise DeviceError if the card has refused part of the request meanwhile."""
+        """Raise DeviceError if the card refuses part of the request that the block makes."""
         before = self.engine.get(counter)
         yield
         if self.engine.get(counter) != before:

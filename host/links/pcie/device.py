@@ -19,11 +19,11 @@ class DmaMemory:
 
 @runtime_checkable
 class PciDevice(Protocol):
-    """A card with BAR0 mapped, bus mastering on, and at least one MSI where the system has them."""
+    """A card with BAR0 mapped, bus mastering enabled, and at least one MSI if the system supports them."""
 
     @property
     def name(self) -> str:
-        """Its name in messages."""
+        """The card's name in messages."""
         ...
 
     def read(self, offset: int, /) -> int:
@@ -44,7 +44,7 @@ class PciDevice(Protocol):
         ...
 
     def now(self) -> float:
-        """Seconds on the clock that ``wait`` counts in."""
+        """Return the time in seconds, on the clock that ``wait`` uses."""
         ...
 
     def close(self) -> None:

@@ -36,7 +36,8 @@ GONE = 0xFFFFFFFF
 
 @dataclass(frozen=True)
 class Job:
-    """One descriptor: the samples (``data``), the rest as in the descriptor."""
+    """A job of the card, one descriptor: ``data`` are the samples; the other fields are those of the
+    descriptor."""
 
     count: int
     first_index: int
@@ -46,7 +47,7 @@ class Job:
 
     @property
     def result_bytes(self) -> int:
-        """How many bytes come back."""
+        """The number of bytes that the card returns."""
         return 4 * self.count * self.outputs
 
     def __str__(self) -> str:
@@ -57,7 +58,7 @@ Answered = Callable[[int, bytes], None]
 
 
 class Engine:
-    """Jobs over one card.
+    """Driver of a card's DMA engine: hands jobs over and collects their results.
 
     Parameters
     ----------
@@ -116,12 +117,13 @@ class Engine:
             raise
 
     def rest(self) -> None:
-        """End what a fault has left under way; memories are closed till then. Raises as ``reset``."""
+        """Reset the engine if a fault has left work under way; memories cannot be accessed before. Raises the
+        errors of ``reset``."""
         if not self._ready:
             self.reset()
 
     def reset(self) -> None:
-        """Drop all work and start with empty rings. Raises ``LinkError`` when it does not come to rest."""
+        """Drop all work and start with empty rings. Raises ``LinkError`` if the engine does not stop."""
         self._ready = False
         self._set("control", CONTROL_RESET)
         limit = self.device.now() + RESET_S
@@ -139,12 +141,12 @@ class Engine:
         self._ready = True
 
     def check_present(self) -> None:
-        """Raise ``LinkError`` when the card is gone; also waits for what was written before."""
+        """Raise ``LinkError`` if the card is gone. All earlier writes have arrived when this returns."""
         if self._word(engine_offset("engine_magic")) != ENGINE_MAGIC:
             raise LinkError(f"{self.device.name}: card lost (its engine no longer answers)")
 
     def close(self) -> None:
-        """Stop the engine, as well as may be."""
+        """Stop the engine if it runs."""
         if self._ready:
             self._ready = False
             self._set("control", CONTROL_RESET)
@@ -175,7 +177,7 @@ class Engine:
         return done + 1
 
     def _await(self, index: int, job: Job) -> int:
-        """Status of a job, once its record stands."""
+        """Wait until the card has written the job's completion record, and return the status in it."""
         last_consumer = -1
         limit = self.device.now() + self.timeout_s
         while True:
@@ -217,7 +219,7 @@ class Engine:
         return int(status) if first == last == index else None
 
     def get(self, name: str) -> int:
-        """An engine register. Raises LinkError when the card is gone."""
+        """Return an engine register. Raises LinkError if the card is gone."""
         value = self._word(engine_offset(name))
         if value == GONE and name != "engine_magic" and self._word(engine_offset("engine_magic")) == GONE:
             raise LinkError(f"{self.device.name}: card lost (every read gives all ones)")
@@ -231,7 +233,7 @@ class Engine:
 
 
 def words_of(raw: bytes) -> npt.NDArray[np.int32]:
-    """Results as int32 (n,)."""
+    """Convert the bytes of results to int32 (n,)."""
     return np.frombuffer(raw, "<i4").astype(np.int32)
 
 

@@ -66,7 +66,7 @@ def check_card(address: str, devices: Path | None = None) -> Path:
 
 
 class VfioDevice:
-    """Satisfies ``PciDevice`` for a card bound to ``vfio-pci``. Never used with hardware.
+    """A card bound to ``vfio-pci``, as ``PciDevice``. Never used with hardware.
 
     Raises
     ------
@@ -115,7 +115,7 @@ class VfioDevice:
         fcntl.ioctl(card, SET_IRQS, IRQS.pack(IRQS.size, flags, MSI_INDEX, 0, 1, self._event))
 
     def read(self, offset: int) -> int:
-        """A word of BAR0."""
+        """Read a word of BAR0."""
         return int(self._live()[offset // 4])
 
     def write(self, offset: int, value: int) -> None:
@@ -123,7 +123,7 @@ class VfioDevice:
         self._live()[offset // 4] = value
 
     def memory(self, size: int) -> DmaMemory:
-        """Plain pages, mapped for the card at an address of their own."""
+        """Allocate pages and map them for the card at a bus address that no other memory has."""
         size = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
         pages = mmap.mmap(-1, size)
         virtual = ctypes.addressof(ctypes.c_char.from_buffer(pages))
@@ -139,13 +139,13 @@ class VfioDevice:
         return DmaMemory(np.frombuffer(pages, np.uint8), address, pages)
 
     def wait(self, seconds: float) -> None:
-        """Until the eventfd counts an MSI."""
+        """Wait until the eventfd counts an MSI, at most ``seconds``."""
         if select.select([self._event], [], [], seconds)[0]:
             with contextlib.suppress(BlockingIOError):
                 os.eventfd_read(self._event)
 
     def now(self) -> float:
-        """Monotonic seconds."""
+        """Return the monotonic time in seconds."""
         return time.monotonic()
 
     def close(self) -> None:
