@@ -39,7 +39,7 @@ THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS
 
 
 def best(call: Callable[[], object], rounds: int) -> float:
-    """Shortest time of one call, seconds."""
+    """Return the shortest time of one call, seconds."""
     times = []
     for _ in range(rounds):
         start = time.perf_counter()
@@ -49,12 +49,13 @@ def best(call: Callable[[], object], rounds: int) -> float:
 
 
 def ours(program: Program, x: Any, labels: Any, chips: int) -> float:
-    """Images x chips a second."""
+    """Return images x chips per second of a campaign on the golden model."""
     return chips * len(x) / best(lambda: campaign(program, x, labels, Campaign(chips=chips, seed=1)), 3)
 
 
 def single(program: Program, x: Any) -> dict[str, float]:
-    """Rates of one programmed chip."""
+    """Return the rates of one programmed chip on the golden model, and their share of a matrix product's
+    rate."""
     core = Core(program, fast=True)
     thousand = x[:1000]
     core.infer(thousand)
@@ -74,7 +75,7 @@ def single(program: Program, x: Any) -> dict[str, float]:
 
 
 def peer(python: Path, script: str, weights: Path, images: int, chips: int) -> float:
-    """Images x chips a second of a peer, in its own environment."""
+    """Run a peer in its own Python environment; return its images x chips per second."""
     sizes = ["--images", str(images), "--chips", str(chips)]
     command: list[str | Path] = [python, HERE / script, weights, *sizes]
     done = subprocess.run(command, env=os.environ | THREADS, capture_output=True, text=True, cwd=HERE)

@@ -19,14 +19,14 @@ BOLTZMANN_EV = 8.617333262e-5
 
 
 def measurements(cells, **columns):
-    """Rows of ``cells`` cells: ``columns`` (cells, rows) each."""
+    """Build the measurements of ``cells`` cells; each of ``columns`` is (cells, rows)."""
     rows = next(iter(columns.values())).shape[1]
     flat = {name: np.asarray(values, np.float64).ravel() for name, values in columns.items()}
     return Measurements("drawn", flat, np.arange(cells).repeat(rows).astype(str), 0)
 
 
 def drift(rng, cells, points, model):
-    """Cells that drift by a power of time, or by its logarithm."""
+    """Draw cells that drift by a power law of time (model "power-law") or in proportion to its logarithm."""
     first = 10 ** rng.uniform(-2, 2)
     time = np.broadcast_to(first * np.geomspace(1, 10 ** rng.uniform(1.5, 5), points), (cells, points))
     x, start = np.log(time / first), rng.uniform(2, 20, (cells, 1))
@@ -44,7 +44,7 @@ def drift(rng, cells, points, model):
 
 
 def relaxation(rng, cells, points):
-    """States that relax, in half of the draws at three temperatures."""
+    """Draw states that relax; in half of the draws the cells have three different temperatures."""
     tau, rest, energy = 10 ** rng.uniform(1, 6), rng.uniform(0.1, 0.5), rng.uniform(0.3, 1.2)
     noise = rng.uniform(0.003, 0.02)
     heated = bool(rng.integers(2))
@@ -65,7 +65,8 @@ def relaxation(rng, cells, points):
 
 
 def endurance(rng, cells, points):
-    """Windows that close at a log-normal number of cycles; reads at cycles of a geometric row."""
+    """Draw windows that close after a log-normal number of cycles; they are read at cycles in geometric
+    steps."""
     middle, deviation = rng.uniform(7, 16), rng.uniform(0.3, 1.2)
     fails = np.exp(middle + deviation * rng.standard_normal((cells, 1)))
     end = middle + deviation * rng.uniform(0.3, 3)
@@ -79,7 +80,8 @@ def endurance(rng, cells, points):
 
 
 def heated(rng, cells, points, model):
-    """Peak currents that change by a part a kelvin, or time constants by Arrhenius' law."""
+    """Draw peak currents that change in proportion to temperature (model "linear"), or time constants that
+    follow Arrhenius' law."""
     kelvin = np.broadcast_to(np.linspace(250, 400, max(3, min(points, 12))), (cells, max(3, min(points, 12))))
     if model == "linear":
         mean, deviation, noise = rng.uniform(-0.3, 0.3), rng.uniform(0.02, 0.1), rng.uniform(0.2, 2)
@@ -116,7 +118,8 @@ DRAWN = {
 
 
 def covered(draws, seed, most=False):
-    """For each model and parameter whether the interval held the truth, by draw, and the number of refusals.
+    """Return, for each model and parameter, whether the interval of each draw contained the true value, and
+    the number of draws that the fit refused.
 
     Cells are 10, 30 or 100 with 5, 15 or 50 rows each; with ``most`` 100 with 50.
     """

@@ -22,7 +22,7 @@ from ndrite.emulator.device.crossbar import effective_matrix
 
 
 def seconds(call: Callable[[], object], repeat: int, inner: int = 1) -> float:
-    """Median time of one call."""
+    """Return the median time of one call."""
     times = []
     for _ in range(repeat):
         start = time.perf_counter()
@@ -33,7 +33,8 @@ def seconds(call: Callable[[], object], repeat: int, inner: int = 1) -> float:
 
 
 def measure(rows: int, columns: int, ohm: float, batch: int = 100) -> dict[str, Any]:
-    """Times in seconds, ratios and the largest relative difference of the currents."""
+    """Measure both solvers; return times in seconds, their ratios, and the largest relative difference of the
+    currents."""
     import badcrossbar
 
     logging.disable(logging.INFO)  # it reports every step
@@ -68,7 +69,7 @@ def measure(rows: int, columns: int, ohm: float, batch: int = 100) -> dict[str, 
 
 
 def main() -> int:
-    """Command line entry; returns the exit code."""
+    """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rows", type=int, default=128)
     parser.add_argument("--columns", type=int, default=128)

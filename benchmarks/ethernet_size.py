@@ -30,7 +30,7 @@ GMII = ("gmii_rx_valid", "gmii_rx", "gmii_rx_error"), ("gmii_tx_valid", "gmii_tx
 
 
 class Core(wiring.Component):
-    """Everything between the pins and a device's stream."""
+    """The Ethernet core to be counted: everything between the pins and a device's byte stream."""
 
     def __init__(self) -> None:
         ports = {name: In(width) for name, width in IN.items()}
@@ -55,7 +55,8 @@ class Core(wiring.Component):
 
 
 def cells(read: str, top: str, folder: Path) -> dict[str, int]:
-    """Cells of a design that a Yosys command reads in ``folder``."""
+    """Synthesise a design, which the Yosys command ``read`` reads in ``folder``, and return its numbers of
+    cells."""
     script = f"{read}; synth_ecp5 -abc9 -top {top}; tee -o stat.txt stat"
     tools.run(tools.find("yosys"), ["-q", "-p", script], cwd=folder, log=folder / "yosys.log")
     text = (folder / "stat.txt").read_text()

@@ -42,7 +42,7 @@ CURVE: dict[str, Any] = {
 
 
 def layer(rng: np.random.Generator, k: int, m: int) -> Layer:
-    """A layer with 8-bit converters and noise of both kinds."""
+    """Build a random layer with 8-bit converters and noise of both kinds."""
     return Layer(
         weights=rng.integers(-100, 101, (k, m)).astype(np.int16),
         bias=np.zeros(m, np.int32),
@@ -58,7 +58,7 @@ def layer(rng: np.random.Generator, k: int, m: int) -> Layer:
 
 
 def full_layers(rng: np.random.Generator) -> Program:
-    """784-128-10."""
+    """Build the program 784-128-10 with random weights."""
     layers = [layer(rng, 784, 128), layer(rng, 128, 10)]
     return Program.chain(name="784-128-10", rows=ROWS, layers=layers, **CURVE)
 
@@ -72,7 +72,8 @@ stage, classes. A first layer of stride 2 is followed by the largest of windows 
 
 
 def resnet(name: str, rng: np.random.Generator) -> Program:
-    """3 x 3 kernels, projections of 1 x 1, a second operand in every block."""
+    """Build a program with the shapes of a ResNet: 3 x 3 kernels, 1 x 1 projections, a second operand in
+    every block."""
     size, (channels, side, stride), stages, count, classes = RESNETS[name]
     steps: list[Step] = []
 
@@ -124,13 +125,14 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def busy() -> dict[str, int]:
-    """Nanoseconds that every thread of this process was on a processor (Linux)."""
+    """Return the nanoseconds that each thread of this process has run on a processor (Linux)."""
     tasks = Path("/proc/self/task").iterdir()
     return {task.name: int((task / "schedstat").read_text().split()[0]) for task in tasks}
 
 
 def two_threads(network: str, batch: int, repeat: int = 15) -> dict[str, float]:
-    """What the second thread brings, of batches taken in turn with one and two, medians of ``repeat``.
+    """Measure the speed-up by a second thread: batches run with one and with two threads in turn; medians of
+    ``repeat`` batches.
 
     ``by the clock``: with its least and largest, wrong where others use the processors. ``by processor
     time``: what one thread takes over what the busier one of two takes, and the thread that hands out the
@@ -161,7 +163,7 @@ def two_threads(network: str, batch: int, repeat: int = 15) -> dict[str, float]:
 
 
 def measure(network: str, batch: int, repeat: int = 7) -> dict[str, Any]:
-    """Rates in GMAC/s and their ratios."""
+    """Measure the rates of both networks in GMAC/s and the ratios between them."""
     rng = np.random.default_rng(0)
     programs = [full_layers(rng), resnet(network, rng)]
     # As much work for the small one, in batches of what the loops take together.
@@ -197,7 +199,7 @@ def measure(network: str, batch: int, repeat: int = 7) -> dict[str, Any]:
 
 
 def peer(python: Path, network: str, batch: int) -> float:
-    """Samples a second of aihwkit-lightning on the same shapes, one thread."""
+    """Return the samples per second of aihwkit-lightning on the same shapes, one thread."""
     script = Path(__file__).parent / "peers" / "lightning_resnet.py"
     command = [python, script, "--network", network, "--batch", str(batch)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -205,7 +207,7 @@ def peer(python: Path, network: str, batch: int) -> float:
 
 
 def main() -> int:
-    """Command line entry; returns the exit code."""
+    """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -32,7 +32,8 @@ points of accuracy, more than networks of one recipe and dies of one chip differ
 
 @dataclass(frozen=True)
 class Experiment:
-    """Size and deviations of one comparison of software networks with the same networks on dies."""
+    """Size and standard deviations of an experiment that compares software networks with the same networks on
+    dies."""
 
     networks: int
     dies: int
@@ -42,11 +43,12 @@ class Experiment:
 
     @property
     def total(self) -> float:
-        """Deviation of a whole score, whose rest has deviation 1."""
+        """Standard deviation of a whole score; its part per sample, network and die has deviation 1."""
         return math.sqrt(1 + sum(part**2 for part in MIXES[self.mix]))
 
     def scores(self, rng: np.random.Generator) -> tuple[Floats, Floats]:
-        """(networks, 1, n) of the software networks, (networks, dies, n) of what dies add."""
+        """Draw the scores of the software networks (networks, 1, n), and the changes that dies add to them
+        (networks, dies, n or 1)."""
         of_network, of_die, of_sample = MIXES[self.mix]
         common = of_network * rng.standard_normal((self.networks, 1, 1))
         common = common + of_sample * rng.standard_normal((1, 1, self.n))
@@ -54,7 +56,8 @@ class Experiment:
         return common, of_die * rng.standard_normal((sharing, self.dies, 1))
 
     def answers(self, rng: np.random.Generator, *losses: float) -> list[Floats]:
-        """Of each loss of mean score, in deviations, whether a sample is right: (networks, dies, n)."""
+        """Draw for each of ``losses`` whether every sample is right, (networks, dies, n); a loss lowers the
+        mean score, in standard deviations."""
         common, added = self.scores(rng)
         shape = (self.networks, self.dies, self.n)
         centre = float(norm.ppf(RIGHT))
@@ -67,12 +70,12 @@ class Experiment:
 
 
 def accuracy(loss: float) -> float:
-    """True accuracy where the mean score is lower by ``loss`` deviations."""
+    """Return the true accuracy if the mean score is lower by ``loss`` standard deviations."""
     return float(norm.cdf(norm.ppf(RIGHT) - loss))
 
 
 def of_mean(n: int) -> Callable[[np.random.Generator], tuple[Interval, float]]:
-    """Student's interval of the mean of ``n`` normal numbers."""
+    """Return an experiment for Student's interval of the mean of ``n`` normal numbers."""
 
     def once(rng: np.random.Generator) -> tuple[Interval, float]:
         mean, half = mean_interval(rng.standard_normal(n))
@@ -83,12 +86,13 @@ def of_mean(n: int) -> Callable[[np.random.Generator], tuple[Interval, float]]:
 
 
 def of_proportion(n: int, p: float) -> Callable[[np.random.Generator], tuple[Interval, float]]:
-    """Wilson's interval of an accuracy ``p`` on ``n`` samples."""
+    """Return an experiment for Wilson's interval of an accuracy ``p`` on ``n`` samples."""
     return lambda rng: (wilson(int(rng.binomial(n, p)), n), p)
 
 
 def of_pair(n: int, lost: float, won: float) -> Callable[[np.random.Generator], tuple[Interval, float]]:
-    """The interval of a loss on the same ``n`` samples, of which the parts ``lost`` and ``won`` change."""
+    """Return an experiment for the interval of a loss on the same ``n`` samples: the share ``lost`` of them
+    becomes wrong, the share ``won`` becomes right."""
 
     def once(rng: np.random.Generator) -> tuple[Interval, float]:
         drawn = rng.multinomial(n, [lost, won, 1 - lost - won])
@@ -98,12 +102,13 @@ def of_pair(n: int, lost: float, won: float) -> Callable[[np.random.Generator], 
 
 
 def of_accuracy(size: Experiment) -> Callable[[np.random.Generator], tuple[Interval, float]]:
-    """The crossed interval of an accuracy on dies."""
+    """Return an experiment for the crossed interval of an accuracy on dies."""
     return lambda rng: (crossed(size.answers(rng, 0.3)[0], same_dies=size.same_dies), accuracy(0.3))
 
 
 def of_loss(size: Experiment) -> Callable[[np.random.Generator], tuple[Interval, float]]:
-    """The crossed interval of what dies lose against the same networks in software."""
+    """Return an experiment for the crossed interval of the loss on dies against the same networks in
+    software."""
 
     def once(rng: np.random.Generator) -> tuple[Interval, float]:
         software, analog = size.answers(rng, 0.0, 0.3)
@@ -113,7 +118,7 @@ def of_loss(size: Experiment) -> Callable[[np.random.Generator], tuple[Interval,
 
 
 def of_recovery(size: Experiment) -> Callable[[np.random.Generator], tuple[Interval, float]]:
-    """The crossed interval of the part of a loss that a second measure takes back."""
+    """Return an experiment for the crossed interval of the share of a loss that a countermeasure recovers."""
 
     def once(rng: np.random.Generator) -> tuple[Interval, float]:
         software, before, after = size.answers(rng, 0.0, 0.5, 0.2)
@@ -124,7 +129,8 @@ def of_recovery(size: Experiment) -> Callable[[np.random.Generator], tuple[Inter
 
 
 def of_others(size: Experiment, others: int) -> Callable[[np.random.Generator], tuple[Interval, float]]:
-    """The crossed interval of networks on dies behind others in software on the same samples."""
+    """Return an experiment for the crossed interval of the loss of networks on dies against other networks in
+    software, on the same samples."""
 
     def once(rng: np.random.Generator) -> tuple[Interval, float]:
         of_network, of_die, of_sample = MIXES[size.mix]
@@ -143,7 +149,7 @@ def of_others(size: Experiment, others: int) -> Callable[[np.random.Generator], 
 
 
 def kinds() -> Iterator[tuple[str, Callable[[np.random.Generator], tuple[Interval, float]]]]:
-    """Every kind of interval by name, at the sizes that verbs and studies use."""
+    """Yield every kind of interval by name, at the sizes that verbs and studies use, with its experiment."""
     for n in (2, 3, 5, 10, 20):
         yield f"mean of {n} (Student)", of_mean(n)
     for n, p in ((100, 0.9), (297, 0.97), (1000, 0.85), (10_000, 0.98)):
@@ -175,7 +181,8 @@ def kinds() -> Iterator[tuple[str, Callable[[np.random.Generator], tuple[Interva
 
 
 def coverage(experiments: int, seed: int, only: str = "") -> dict[str, float]:
-    """Part of the experiments of each kind, named with ``only`` in it, whose interval holds the truth."""
+    """Return, for each kind whose name contains ``only``, the share of the experiments whose interval
+    contains the true value."""
     parts = {}
     for index, (name, once) in enumerate(kinds()):
         if only not in name:

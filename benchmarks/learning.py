@@ -70,7 +70,8 @@ class Array:
         self.update = 0
 
     def pulse(self, p: Any, d: Any, slots: int) -> Any:
-        """Trains of probabilities p (rows,) and |d| (columns,); the sign of d is the direction."""
+        """Pulse all devices with trains of probabilities p (rows,) and |d| (columns,); the sign of d is the
+        direction. Return the number of coinciding pulses of each device."""
         keys = [key_of(2, DOMAIN_TRAIN, 0, self.update, side) for side in (0, 1)]
         rows = trains(np.rint(np.abs(p) * ONE).astype(np.int64), keys[0], slots)
         columns = trains(np.rint(np.abs(d) * ONE).astype(np.int64), keys[1], slots)
@@ -85,7 +86,7 @@ class Array:
 
 
 def work() -> dict[str, Any]:
-    """What both do."""
+    """Draw the inputs of the measurements that ndrite and the peer both make."""
     rng = np.random.default_rng(5)
     x, y, test_x, test_y = digits()
     pictures = ndrite.data_set("fashion-mnist")
@@ -114,7 +115,7 @@ def work() -> dict[str, Any]:
 
 
 def ours(w: dict[str, Any]) -> dict[str, Any]:
-    """The same by the golden model."""
+    """Make the measurements of ``work`` with the golden model."""
     fading = {"w_min": -0.83, "w_max": 1.17, "gamma_up": 0.4, "gamma_down": 0.73}
     one = Array(devices_of(law(**fading), EcramSpread()), 50, 50, -0.4)
     response = [float(one.s.mean()) / STATE_ONE]
@@ -131,7 +132,8 @@ def ours(w: dict[str, Any]) -> dict[str, Any]:
 
 
 def learned(w: dict[str, Any], name: str, seeds: range = range(SEEDS)) -> list[list[float]]:
-    """Accuracy after each epoch, seed by seed, of the same network, devices and rate; 12-bit converters."""
+    """Train a network on the golden model with the devices and rate that the peer uses, and 12-bit
+    converters; return its accuracy after each epoch, for each seed."""
     found = []
     x, y, test_x, test_y = (w[f"{name}_{part}"] for part in ("x", "y", "test_x", "test_y"))
     hidden, epochs, rate, step, gamma, threshold = w[f"{name}_how"]
@@ -152,7 +154,8 @@ def learned(w: dict[str, Any], name: str, seeds: range = range(SEEDS)) -> list[l
 
 
 def best(w: dict[str, Any], name: str) -> dict[str, Any]:
-    """``w`` with the rate and threshold of a transfer that are best on two other seeds, as the peer does."""
+    """Return ``w`` with the rate and transfer threshold that are best on two other seeds; the peer chooses
+    its own in the same way."""
 
     def right(how: Any) -> float:
         there = {**w, f"{name}_how": how}
@@ -164,7 +167,8 @@ def best(w: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def draw(found: dict[str, Any], path: Path) -> None:
-    """Accuracy over seconds of 784-64-10: board, golden model, aihwkit; means and extremes of the seeds."""
+    """Draw the accuracy of 784-64-10 over seconds for board, golden model and aihwkit: means and extremes
+    over the seeds."""
     figure = drawing.figure(8, 4.2)
     axes = figure.subplots()
     clock, report = TARGETS[BOARD].clock_mhz, load(BOARD)
@@ -194,13 +198,14 @@ def draw(found: dict[str, Any], path: Path) -> None:
 
 
 def network(x: Any, hidden: int) -> Learning:
-    """784-hidden-10."""
+    """Build the learning program 784-hidden-10 from inputs x."""
     plan = Plan(widths=(784, hidden, 10), rate=0.01, seed=1)
     return prepare(plan, load_chip("ideal"), law(), EcramSpread(), x[:64]).learning
 
 
 def speed(hidden: int, count: int = 20_000) -> dict[str, float]:
-    """Updates a second of 784-hidden-10 on Fashion-MNIST, and pulses a device and update."""
+    """Measure the updates per second of 784-hidden-10 on Fashion-MNIST, and the pulses per device and
+    update."""
     x, y = fashion_mnist_test()
     learner = make_learner(network(x, hidden), seed=1)
     learner.learn(x[:64], y[:64])
@@ -213,8 +218,9 @@ def speed(hidden: int, count: int = 20_000) -> dict[str, float]:
 
 
 def gateware(hidden: int, count: int, name: str = BOARD) -> dict[str, float]:
-    """Cycles an update of the same on gateware of as many lanes, simulated, by its own counters; and where
-    board ``name`` has so many and was placed and routed, updates a second at its clock.
+    """Simulate the updates of 784-hidden-10 on gateware with ``hidden`` lanes; return the cycles per update
+    by its own counters. If board ``name`` has as many lanes and was placed and routed, also return the
+    updates per second at its clock.
 
     Every state must be the golden model's.
     """
@@ -244,7 +250,8 @@ def gateware(hidden: int, count: int, name: str = BOARD) -> dict[str, float]:
 
 
 def compared(mine: dict[str, Any], theirs: Any) -> dict[str, float]:
-    """How far both are apart; ``*_p`` are probabilities of a difference as large by chance."""
+    """Return the differences between both results; the keys ``*_p`` are the probabilities that chance alone
+    makes a difference as large."""
     a, b = mine["coincidences"].astype(float), theirs["coincidences"].astype(float)
     mean = (a.mean(axis=0) - b.mean(axis=0)) / np.sqrt((a.var(axis=0) + b.var(axis=0)) / len(a) + 1e-12)
     moving = (a.var(axis=0) > 0.05) & (b.var(axis=0) > 0.05)

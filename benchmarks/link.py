@@ -58,7 +58,8 @@ SOURCE = Path(__file__).with_name("link_stub.cpp")
 
 
 class Counted:
-    """Datagrams that are counted on their way out: how many, and their bytes. The last ``lose`` get lost."""
+    """Transport that counts sent datagrams and their bytes; the last ``lose`` datagrams of the next call are
+    dropped."""
 
     def __init__(self, datagrams: Any) -> None:
         self.datagrams = datagrams
@@ -75,12 +76,13 @@ class Counted:
 
     @property
     def line_bytes(self) -> int:
-        """What they take of the line, a short frame's padding left out: none is short here."""
+        """Bytes that the datagrams take on the line, without the padding of short frames: no frame here is
+        short."""
         return self.bytes + PACKET_FRAME * self.sent
 
 
 def simulated(program: Program, count: int) -> list[dict[str, Any]]:
-    """Clocks of a sample over each link, and its bytes on the wire."""
+    """Simulate samples over each link; return the clocks per sample and the bytes on the wire."""
     x, _ = judging_set("fashion-mnist")
     x = x[:count]
     inputs = program.inputs
@@ -141,7 +143,8 @@ def simulated(program: Program, count: int) -> list[dict[str, Any]]:
 
 
 def sparse_sets() -> list[dict[str, Any]]:
-    """Of each test set's samples: bytes of a frame with all codes, of the shorter frame, and their ratio."""
+    """Return, for the samples of each test set, the bytes of a frame with all codes, the mean bytes of the
+    shorter frame, and their ratio."""
     rows = []
     for name in ("fashion-mnist", "mnist", "digits"):
         x, _ = judging_set(name)
@@ -154,7 +157,7 @@ def sparse_sets() -> list[dict[str, Any]]:
 
 @contextmanager
 def stub(outputs: int) -> Iterator[int]:
-    """A device's stub, compiled and running; its port."""
+    """Compile and run a program that answers as a device on UDP; yield its port."""
     known = identity(GEOMETRY, 0x1234)
     words = [0] * len(REGISTERS)
     for name, value in known.items():
@@ -173,7 +176,8 @@ def stub(outputs: int) -> Iterator[int]:
 
 
 def host(program: Program, samples: int, repeats: int) -> dict[str, Any]:
-    """What the driver does on this machine, the best of several runs; and what it spends of a processor."""
+    """Measure the driver on this machine against a stub: the best rates of several runs, and the processor
+    time that it takes."""
     x = np.random.default_rng(1).integers(0, 256, (samples, program.inputs)).astype(np.uint8)
     weights = np.random.default_rng(2).integers(-256, 256, SWAPPED).astype(np.int32)
     section = Section("weights", address("weights", 0), weights)

@@ -48,7 +48,7 @@ COMPARED = NETWORKS | {"LSTM": lambda: load_network(zoo.lstm())}
 
 
 def on_board(program: Program, board: str, x: Any) -> dict[str, Any]:
-    """Clocks and bytes of a sample, and whether every sum is the golden model's."""
+    """Simulate samples on a board behind Ethernet; return the figures of the board."""
     target = find_target(board)
     model = UdpModel(target.geometry)
     counted = Counted(SimDatagrams(model))
@@ -61,7 +61,8 @@ def on_board(program: Program, board: str, x: Any) -> dict[str, Any]:
 
 
 def alone(program: Program, board: str, x: Any) -> dict[str, Any]:
-    """The same of a chain where eight codes are loaded a cycle, and without a line."""
+    """Simulate samples on the board's array alone, for a chain: eight codes are loaded per cycle, and no line
+    limits it. Return the figures."""
     target = find_target(board)
     geometry = dataclasses.replace(target.geometry, name=f"{board} behind DMA", map_codes=0)
     with Board.over(PcieChannel(SimCard(geometry))) as device:
@@ -75,7 +76,8 @@ def alone(program: Program, board: str, x: Any) -> dict[str, Any]:
 def figures(
     program: Program, clock_mhz: float, x: Any, y: Any, cycles: int, line_per_s: float | None
 ) -> dict[str, Any]:
-    """What a run of samples says of a board; ``line_per_s``: those that its line takes, None without one."""
+    """Return the figures of a board from a run of samples; ``line_per_s`` is the number of samples per second
+    that its line carries (None: no line)."""
     compute = 1e6 * clock_mhz * len(x) / cycles
     line_limits = line_per_s is not None and line_per_s <= compute
     return {
@@ -91,7 +93,7 @@ def figures(
 
 
 def on_core(programs: dict[str, Program], x: Any, seconds: float) -> dict[str, Any]:
-    """The best rate of one thread, and the layout and batch size that it was reached with."""
+    """Return the best rate of one thread, with the layout and the batch size that reached it."""
     best, at = 0.0, ("", 0)
     for (layout, program), batch in itertools.product(programs.items(), BATCHES):
         core, codes = FastCore(program), np.resize(x, (batch, x.shape[1]))

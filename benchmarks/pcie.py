@@ -32,7 +32,8 @@ LATENCY_NS = 250
 
 @dataclass(frozen=True)
 class Link:
-    """A generation and width: bytes a second each way after line coding, and the user clock."""
+    """A PCIe link of one generation and width: bytes per second in each direction after line coding, and the
+    user clock."""
 
     name: str
     bytes_per_s: float
@@ -40,12 +41,12 @@ class Link:
 
     @property
     def rate(self) -> float:
-        """Bytes a clock."""
+        """Bytes per clock."""
         return self.bytes_per_s / self.clock_hz
 
     @property
     def latency(self) -> float:
-        """Clocks from a read to its answer."""
+        """Clocks from a read request to its answer."""
         return LATENCY_NS * 1e-9 * self.clock_hz
 
 
@@ -63,7 +64,7 @@ BLOCK_LINKS = LINKS[:2]
 
 
 def reads(link: Link) -> list[dict[str, Any]]:
-    """DMA reads at both payload sizes, with few and with all tags."""
+    """Measure DMA reads at both payload sizes, with few and with all tags."""
     rows = []
     for code in (0, 1):
         for tags in (2, 16):
@@ -83,7 +84,8 @@ def reads(link: Link) -> list[dict[str, Any]]:
 
 
 def inferences(link: Link, count: int, card: SimCard, board: Board, array_hz: float) -> dict[str, Any]:
-    """The shipped network, programmed on 64 lanes, streamed by DMA; every output must be golden."""
+    """Stream the shipped network's inputs by DMA to 64 lanes, and return the rates; every output must equal
+    the golden model's."""
     geometry, program = PRESETS["64-lane"], shipped_program()
     x, _ = judging_set("fashion-mnist")
     x = x[:count]
@@ -111,7 +113,7 @@ def inferences(link: Link, count: int, card: SimCard, board: Board, array_hz: fl
 
 
 def behind_block(count: int, *, as_json: bool) -> None:
-    """Print images a second behind the model of a hard block, by link and by the array's clock."""
+    """Print images per second of a card with a modelled hard block, for each link and clock of the array."""
     rows = []
     card = BlockCard(PRESETS["64-lane"], throttle=False)
     with Board.over(PcieChannel(card)) as board:

@@ -20,7 +20,8 @@ TIMEOUT_CYCLES = 100_000
 
 
 class Meter(wiring.Component):
-    """``Reader`` with a sink that always takes. Ports as those of ``ndrite.hdl.pcie.endpoint.PcieSimTop``."""
+    """A DMA ``Reader`` whose data is always taken, to measure its rate. Ports as those of
+    ``ndrite.hdl.pcie.endpoint.PcieSimTop``."""
 
     def __init__(self, *, tags: int, slot_bytes: int) -> None:
         self.tags, self.slot_bytes = tags, slot_bytes
@@ -53,7 +54,7 @@ class Meter(wiring.Component):
 
 
 class MeterCard(SimCard):
-    """The meter behind the simulated root complex."""
+    """A simulated card whose design is the meter."""
 
     def __init__(self, *, tags: int = 16, slot_bytes: int = 512) -> None:
         self._power_on(_library(tags, slot_bytes))
@@ -61,26 +62,27 @@ class MeterCard(SimCard):
 
 @dataclass(frozen=True)
 class Rate:
-    """Payload bytes a clock, and the most that the link and its completions' headers leave."""
+    """Payload bytes per clock, and the limit that the link and the headers of completions allow."""
 
     payload: float
     limit: float
 
     @property
     def efficiency(self) -> float:
-        """Part of the limit that was reached."""
+        """Share of the limit that was reached."""
         return self.payload / self.limit
 
 
 def payload_limit(rate: float, payload_bytes: int) -> float:
-    """Payload bytes a clock of a link of ``rate`` bytes a clock, in completions of ``payload_bytes``."""
+    """Return the payload bytes per clock of a link of ``rate`` bytes per clock, with completions of
+    ``payload_bytes``."""
     return rate * payload_bytes / (payload_bytes + COMPLETION_HEADER_BYTES + FRAMING_BYTES)
 
 
 def read_rate(
     *, rate: float, latency: float, max_payload: int, max_read: int = 2, tags: int = 16, cycles: int = 40_000
 ) -> Rate:
-    """Rate of endless reads, simulated.
+    """Simulate reads without end, and return their rate.
 
     Parameters
     ----------

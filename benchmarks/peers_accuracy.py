@@ -39,7 +39,7 @@ PEERS = {"aihwkit-lightning": "lightning", "analoglib": "analog"}
 
 
 def trained(x: Any, labels: Any) -> tuple[Any, Any]:
-    """Weights (784, 128) and (128, 10), float32."""
+    """Train 784-128-10; return its weights (784, 128) and (128, 10), float32."""
     torch.manual_seed(0)
     layers = [torch.nn.Linear(784, 128, bias=False), torch.nn.Linear(128, 10, bias=False)]
     optimiser = torch.optim.Adam([p for layer in layers for p in layer.parameters()], 1e-3)
@@ -56,7 +56,8 @@ def trained(x: Any, labels: Any) -> tuple[Any, Any]:
 
 
 def chip_with(error: float) -> Chip:
-    """A chip with that error alone: pairs of cells far above 0, so that no error is cut off there."""
+    """Return a chip whose only error is ``error``: the cells of a pair are far above 0, so that no error is
+    cut off there."""
     chip = load_chip("ideal")
     low, span = 200.0, 40.0
     cell = dataclasses.replace(
@@ -75,7 +76,8 @@ def chip_with(error: float) -> Chip:
 
 
 def ours(w0: Any, w1: Any, x: Any, labels: Any, error: float, chips: int, *, corrected: bool) -> list[float]:
-    """Accuracy of every die; ``corrected``: with what ndrite compile measures and takes back."""
+    """Return the accuracy of every die in ndrite; ``corrected``: with the corrections that ndrite compile
+    makes."""
     hidden = Ndr(np.ones(128, np.float32), np.ones(128, np.float32))
     net = Network.chain((Dense(w0, np.zeros(128), hidden), Dense(w1, np.zeros(10))), "peers")
     found = []
@@ -94,7 +96,8 @@ def ours(w0: Any, w1: Any, x: Any, labels: Any, error: float, chips: int, *, cor
 
 
 def definition(w0: Any, w1: Any, x: Any, labels: Any, error: float, chips: int) -> list[float]:
-    """Float32, weights off, nothing else."""
+    """Return the accuracy of every die by definition: float32 arithmetic with an error on the weights and
+    nothing else."""
     found = []
     for die in range(chips):
         rng = np.random.default_rng(die)

@@ -27,13 +27,13 @@ RUNS, LONG_RUNS = 200, 8
 
 
 def sleep(*, number: int, seconds: float) -> dict[str, Any]:
-    """A run of a known length."""
+    """Sleep for ``seconds``: a run of known length."""
     time.sleep(seconds)
     return {"number": number}
 
 
 def seconds_of(workers: Workers, count: int, each: float) -> float:
-    """Wall time of so many new runs, workers already started."""
+    """Return the wall time of ``count`` new runs of ``each`` seconds; the workers are started before."""
     runs = [Run("benchmarks.runs:sleep", {"number": i, "seconds": each}) for i in range(count)]
     with tempfile.TemporaryDirectory() as folder:
         execute(
@@ -48,7 +48,8 @@ def seconds_of(workers: Workers, count: int, each: float) -> float:
 
 
 def measured(one: Workers, two: Workers) -> dict[str, float]:
-    """Milliseconds per run beyond its sleep, and the time of one worker over that of two."""
+    """Return the milliseconds per run in addition to its sleep, and the time of one worker divided by that of
+    two."""
     return {
         "overhead_ms_per_run": 1e3 * seconds_of(one, RUNS, SHORT_S) / RUNS,
         "overhead_ms_per_run_of_two": 1e3 * seconds_of(two, RUNS, SHORT_S) / RUNS,
@@ -58,7 +59,7 @@ def measured(one: Workers, two: Workers) -> dict[str, float]:
 
 @contextlib.contextmanager
 def cluster(workers: int) -> Iterator[Cluster]:
-    """A scheduler and workers as processes on 127.0.0.1."""
+    """Start a Dask scheduler and workers as processes on 127.0.0.1, and yield the cluster."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         file = Path(folder) / "scheduler.json"
         shared = ["--scheduler-file", str(file), "--no-dashboard"]

@@ -47,7 +47,8 @@ CASES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Cycles of one command (clearing the votes, bringing the nominal chip back), one drawing, one image."""
+    """Cycles of one command (clearing the votes, restoring the nominal chip), of drawing one chip, and of one
+    image."""
 
     command: float
     redraw: float
@@ -55,7 +56,8 @@ class Cost:
 
 
 def simulated(geometry: Any, program: Any, x: Any, labels: Any) -> Cost:
-    """Cycles from campaigns of one chip and of two over the same images; votes must equal the golden model's.
+    """Measure the cycles of campaigns with one chip and with two over the same images; the votes must equal
+    the golden model's.
 
     What the second chip adds is one drawing a batch and all the images, whatever the batches.
     """
@@ -81,7 +83,8 @@ def simulated(geometry: Any, program: Any, x: Any, labels: Any) -> Cost:
 def board_seconds(
     cost: Cost, clock_hz: float, baud: float, program: Any, batch: int, case: tuple[int, int, int]
 ) -> dict[str, float]:
-    """Estimated seconds of one campaign on a board: compute, link, and what part computes."""
+    """Estimate the seconds of one campaign on a board: those of computing, those of the link, and the share
+    of computing."""
     chips, images, trials = case
     batches = -(-images // batch)
     rounds = batches * -(-chips // CAMPAIGN_CHIPS)

@@ -63,7 +63,7 @@ FIT = 64
 
 
 class Builder:
-    """Random convolutions one behind the other."""
+    """Builds a network of random convolutions, one after the other."""
 
     def __init__(self, shape: Shape) -> None:
         self.rng, self.nodes, self.shapes = np.random.default_rng(SEED), [], [shape]  # type: ignore[var-annotated]
@@ -78,7 +78,8 @@ class Builder:
         groups: int = 1,
         skip: int | None = None,
     ) -> int:
-        """A convolution with ReLU, padded as far as its kernel reaches; gives its map's number."""
+        """Append a convolution with ReLU, padded so that stride 1 keeps the size; return the number of its
+        map."""
         shape, (kh, kw) = self.shapes[source], kernel
         padding = (kh - 1) // 2, (kw - 1) // 2, kh // 2, kw // 2
         patches = Patches(shape=shape, kernel=kernel, stride=(stride, stride), padding=padding, groups=groups)
@@ -90,7 +91,7 @@ class Builder:
         return len(self.nodes)
 
     def classes(self, count: int) -> Network:
-        """The mean of every channel, then sums."""
+        """Append the mean of every channel and a full layer of ``count`` sums; return the network."""
         shape = self.shapes[-1]
         self.nodes.append(Pool("average", (len(self.nodes),), Patches.whole(shape)))
         weights = self.rng.normal(size=(shape[0], count)).astype(np.float32)
@@ -101,7 +102,8 @@ class Builder:
 
 
 def resnet8() -> Network:
-    """3 x 32 x 32; stages of 16, 32, 64 channels, a block of two convolutions each."""
+    """Build ResNet-8 for 3 x 32 x 32: stages of 16, 32 and 64 channels with a block of two convolutions
+    each."""
     made = Builder((3, 32, 32))
     last = made.convolve(0, 16, (3, 3))
     for channels in (16, 32, 64):
@@ -113,7 +115,8 @@ def resnet8() -> Network:
 
 
 def ds_cnn() -> Network:
-    """1 x 49 x 10; 64 channels, four depthwise convolutions with a pointwise one behind each."""
+    """Build DS-CNN for 1 x 49 x 10: 64 channels, and four depthwise convolutions, each followed by a
+    pointwise one."""
     made = Builder((1, 49, 10))
     last = made.convolve(0, 64, (10, 4), stride=2)
     for _ in range(4):
@@ -123,7 +126,7 @@ def ds_cnn() -> Network:
 
 
 def lenet5() -> Network:
-    """The package's."""
+    """Load the LeNet-5 that ships with the package."""
     return load_network(zoo.lenet5())
 
 
@@ -136,14 +139,15 @@ NETWORKS: dict[str, Callable[[], Network]] = {
 
 
 def named(name: str) -> Network:
-    """One of these, or a file's."""
+    """Return the network ``name`` of ``NETWORKS``, or load it from a file."""
     return NETWORKS[name]() if name in NETWORKS else load_network(name)
 
 
 def drawn(
     name: str, network: Network, samples: int, data: str | None
 ) -> tuple[Codes, Codes, npt.NDArray[Any] | None]:
-    """Samples to map with, samples to run, and their labels; None where inputs are random."""
+    """Return the samples to map with, the samples to run, and their labels; the labels are None if the inputs
+    are random."""
     if data is not None:
         found = data_set(data)
         return found.x[:FIT], found.test_x[:samples], found.test_labels[:samples]
@@ -158,7 +162,7 @@ def drawn(
 
 
 def measure(name: str, board: str, samples: int, uart: bool, data: str | None, chip: str) -> dict[str, Any]:
-    """One network's figures."""
+    """Simulate one network on a board and return its figures."""
     network, target = named(name), find_target(board)
     geometry = target.geometry
     fitting, x, labels = drawn(name, network, samples, data)
@@ -201,7 +205,7 @@ def measure(name: str, board: str, samples: int, uart: bool, data: str | None, c
 
 
 def walked_cycles(program: Program, geometry: Geometry) -> int:
-    """The fewest cycles in which the array of ``geometry`` walks through ``program``.
+    """Return the fewest cycles in which the array of ``geometry`` can execute ``program`` with feature maps.
 
     As ``bound_cycles``, with tables, copies and joins, which are products there; pools and gates take none.
     """
@@ -218,7 +222,7 @@ def walked_cycles(program: Program, geometry: Geometry) -> int:
 
 
 def estimate(name: str, board: str, chip: str) -> str:
-    """Bounds of one network, and the samples a second that the board's clock has cycles for."""
+    """Describe the bounds of one network, and the samples per second that they allow at the board's clock."""
     network, target = named(name), find_target(board)
     geometry = target.geometry
     x, _, _ = drawn(name, network, 0, None)

@@ -101,7 +101,8 @@ def run_campaign(
                 if int(counted.sum()) != count * plan.trials * len(part):
                     raise VerifyError(
                         f"the device counted {int(counted.sum())} votes; "
-                        f"expected: {count} chips x {plan.trials} trials x {len(part)} samples"
+                        f"expected: {count} chips x {plan.trials} trials x {len(part)} samples; repeat the "
+                        "campaign"
                     )
                 done += count
     except BaseException:
@@ -147,11 +148,16 @@ def _watch(device: Device, chips: int, report: Callable[[int], object]) -> None:
         report(done)
         if not busy:
             if chips and done != chips:
-                raise VerifyError(f"the device ended after {done} of {chips} virtual chips")
+                raise VerifyError(
+                    f"the device ended the campaign after {done} of {chips} virtual chips; repeat it"
+                )
             return
         idle = idle + 1 if (done, inferences) == last_counts else 0
         last_counts = (done, inferences)
         if idle >= IDLE_POLLS:
-            raise LinkTimeout(f"the device's campaign does not go on (after {done} of {chips} chips)")
+            raise LinkTimeout(
+                f"the device's campaign stopped making progress after {done} of {chips} virtual chips; "
+                "repeat the campaign, or reset the board"
+            )
         device.wait(pause)
         pause = min(2 * pause, POLL_S[1])

@@ -336,7 +336,8 @@ class Device:
             wrong = self._channel.differing(wrong)
         names = ", ".join(s.name for s in wrong[:4])
         raise VerifyError(
-            f"{len(wrong)} memory sections read back other than written after {WRITE_ROUNDS} rounds: {names}"
+            f"{len(wrong)} memory sections read back other words than were written, after {WRITE_ROUNDS} "
+            f"rounds: {names}; check cable and power supply, or rebuild the gateware"
         )
 
     def _write(self, sections: list[Section], done: int, total: int, progress: Progress | None) -> None:

@@ -80,8 +80,8 @@ def check_variation(program: Program, geometry: Geometry | None) -> None:
     """Raise InputError if virtual chips of ``program`` cannot be drawn on a board of ``geometry``."""
     if program.variation is None:
         raise InputError(
-            f"program {program.name!r} is of one individual chip; accepted: one compiled for virtual chips "
-            "(ndrite compile --nominal)"
+            f"program {program.name!r} was compiled for one individual chip; accepted: a program compiled "
+            "for virtual chips (ndrite compile --nominal)"
         )
     if geometry is not None and not geometry.redraw:
         raise InputError(

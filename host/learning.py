@@ -29,7 +29,11 @@ class Portion:
         updates."""
         answers = self.answers[:updates]
         if (answers[:, 0] < 0).any():
-            raise ProtocolError("the requested updates are not the device's next ones")
+            refused = self.first + int(np.argmax(answers[:, 0] < 0))
+            raise ProtocolError(
+                f"the device refused update {refused}, which is not its next one; load the learning program "
+                "again with program_learning() and repeat the updates"
+            )
         pulses = tuple(int(v) for v in answers[:, 1:].sum(axis=0, dtype=np.int64))
         return Counts(updates, int(answers[:, 0].sum()), pulses)
 
@@ -114,7 +118,9 @@ class LearningDevice(Device):
         if not self._portion.answered <= done <= updates:
             first = self._portion.first
             raise ProtocolError(
-                f"the device's next update is {following}; it was asked for {updates} updates from {first} on"
+                f"the device's next update is {following}; accepted after an interrupted call of {updates} "
+                f"updates from update {first} on: {first}..{first + updates}; load the learning program "
+                "again with program_learning()"
             )
         return self._ask(done).counts(done)
 

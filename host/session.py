@@ -218,10 +218,10 @@ class Session:
         if response.status == Status.SEQUENCE:
             raise _Anomaly("the device missed a request")
         if response.sequence != sequence or response.opcode != command.opcode:
-            raise _Anomaly("an answer to another request")
+            raise _Anomaly("the answer belongs to another request")
         length = command.answer_bytes if response.status == Status.OK else 0
         if len(response.payload) != length:
-            raise _Anomaly(f"{len(response.payload)} bytes in an answer of {length}")
+            raise _Anomaly(f"the answer has {len(response.payload)} payload bytes; expected: {length}")
         self._quick = 1
         return response
 
@@ -272,7 +272,7 @@ class Session:
             if (r.sequence, r.opcode, r.status, r.expected, r.payload) == expected:
                 return late
             late += 1
-        raise _Anomaly("nothing but other answers and debris after a sync")
+        raise _Anomaly("no answer to a sync, only other answers and debris")
 
     def _silence(self, opcode: int) -> float:
         """Return the silence in seconds after which a request with ``opcode`` counts as lost."""
@@ -296,15 +296,15 @@ class Session:
         while not self._frames:
             if len(self._rest) > FRAME_MAX:
                 self._rest = b""
-                raise _Anomaly("bytes without a delimiter")
+                raise _Anomaly(f"more than {FRAME_MAX} bytes arrived without a delimiter")
             if time.monotonic() > begun + PATIENCE * self.timeout_s:
                 self.statistics.timeouts += 1
-                raise _Anomaly("bytes, and no answer in time")
+                raise _Anomaly("bytes arrived, but no complete answer in time")
             data = self.link.read(silence)
             if not data:
                 self.statistics.timeouts += 1
                 self._quick *= 2
-                raise _Anomaly("no answer", silence=True, counts=silence >= self.timeout_s)
+                raise _Anomaly("nothing arrived", silence=True, counts=silence >= self.timeout_s)
             self.statistics.bytes_received += len(data)
             *frames, self._rest = (self._rest + data).split(DELIMITER)
             self._frames.extend(filter(None, frames))

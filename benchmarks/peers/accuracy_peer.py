@@ -19,7 +19,8 @@ Chip = Callable[[Any], Any]
 
 
 def lightning(w0: Any, w1: Any, error: float) -> Chip:
-    """aihwkit-lightning: 8-bit converters; its noise works in training mode only, so that is the mode."""
+    """Build a chip of aihwkit-lightning with 8-bit converters. It runs in training mode, the only mode in
+    which its noise works."""
     import torch
     from aihwkit_lightning.nn import AnalogLinear
     from lightning import config
@@ -44,7 +45,8 @@ def lightning(w0: Any, w1: Any, error: float) -> Chip:
 
 
 def analog(w0: Any, w1: Any, error: float) -> Chip:
-    """analoglib: pairs of cells, no converters; its error is of one cell, a weight's is sqrt(2) times that.
+    """Build a chip of analoglib: pairs of cells without converters. Its error is that of a cell; a weight's
+    error is sqrt(2) times as large.
 
     Its products are currents: the largest weight is the whole range of a cell's conductance.
     """

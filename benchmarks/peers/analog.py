@@ -9,7 +9,7 @@ from work import PROGRAMMING_ERROR, READ_NOISE, TILE, run
 
 
 def make_chip(w0: Any, w1: Any) -> Any:
-    """Both layers programmed anew; the activation is x exp(1 - x)."""
+    """Program both layers anew and return the inference function; the activation is x exp(1 - x)."""
     device = ReRAM(num_states=16, read_noise_sigma=READ_NOISE, programming_error_sigma=PROGRAMMING_ERROR)
     layers = [TiledCrossbar.from_matrix(w, (TILE, TILE), device=device) for w in (w0, w1)]
 

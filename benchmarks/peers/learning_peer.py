@@ -28,7 +28,8 @@ CHOPS = {"tiki-taka": [0.0], "agad": [0.5, 0.1]}
 
 
 def config(slots: int, cycle: float = 0.0, spread: float = 0.0, **device: float) -> SingleRPUConfig:
-    """A LinearStep device, updated by trains of so many slots, read without error."""
+    """Return the configuration of a LinearStep device, updated by trains of ``slots`` slots and read without
+    error."""
     plain = {"dw_min": 0.002, "w_max": 1.0, "w_min": -1.0, "gamma_up": 0.0, "gamma_down": 0.0} | device
     rpu = SingleRPUConfig(
         device=LinearStepDevice(
@@ -50,9 +51,9 @@ def config(slots: int, cycle: float = 0.0, spread: float = 0.0, **device: float)
 
 
 def with_transfer(plain: SingleRPUConfig, threshold: float, chop: float, most: int) -> UnitCellRPUConfig:
-    """Tiki-Taka 2, or AGAD where choppers turn, with two of the device: a column read after every update,
-    without error; what the buffer holds gives one pulse for ``threshold`` steps of the device, ``most`` of
-    them at once, and nothing of it is forgotten."""
+    """Return the configuration of Tiki-Taka 2, or of AGAD if ``chop`` is not 0, with two copies of the
+    device. A column is read after every update, without error. The buffer gives one pulse per ``threshold``
+    steps of the device, at most ``most`` at once, and forgets nothing."""
     chopped = {"in_chop_prob": chop, "fast_lr": 1.0, "scale_fast_lr": True}
     rule = (DynamicTransferCompound if chop else BufferedTransferCompound)(
         **(chopped if chop else {}),
@@ -82,12 +83,12 @@ def tile_of(rows: int, columns: int, rpu: SingleRPUConfig, start: float, rate: f
 
 
 def states(tile: Any) -> Any:
-    """Weights (rows, columns)."""
+    """Return the weights (rows, columns)."""
     return np.asarray(tile.get_weights()[0]).T.copy()
 
 
 def response(work: Any) -> Any:
-    """Mean state of 2,500 devices at every pulse, 1,000 up and 1,000 down."""
+    """Return the mean state of 2,500 devices after each of 1,000 pulses up and 1,000 down."""
     tile = tile_of(
         50, 50, config(1, dw_min=0.002, w_min=-0.83, w_max=1.17, gamma_up=0.4, gamma_down=0.73), -0.4, 0.002
     )
@@ -99,7 +100,8 @@ def response(work: Any) -> Any:
 
 
 def coincidences(work: Any) -> Any:
-    """Counts of pulses (updates, rows, columns) of trains with probabilities p of rows and q of columns."""
+    """Count the coinciding pulses (updates, rows, columns) of trains with probabilities p of rows and q of
+    columns."""
     p, q, slots = work["p"], work["q"], int(work["slots"])
     step = 1e-4
     tile = tile_of(len(p), len(q), config(slots, dw_min=step), 0.0, step * slots)
@@ -117,7 +119,8 @@ def coincidences(work: Any) -> Any:
 
 
 def rank_one(work: Any) -> Any:
-    """States after the updates: steps spread by 30 %, pulses by 30 %, falling toward the bounds."""
+    """Return the states after rank-one updates; steps vary by 30 % between devices and between pulses, and
+    shrink toward the bounds."""
     rows, columns = work["x"].shape[1], work["d"].shape[1]
     law = {"gamma_up": 0.4, "gamma_down": 0.73, "dw_min": 0.002}
     tile = tile_of(rows, columns, config(15, cycle=0.3, spread=0.3, **law), 0.0, 0.002 * 15)
@@ -139,7 +142,8 @@ def network(widths: tuple[int, ...], rpu: Any, seed: int) -> Any:
 
 
 def trained(work: Any, name: str, seeds: range = range(LEARN_SEEDS)) -> list[list[float]]:
-    """Accuracy after each epoch, seed by seed, of sigmoids and one sample at a time."""
+    """Train a network of sigmoids one sample at a time; return its accuracy after each epoch, for each
+    seed."""
     x, test_x = (torch.tensor(work[f"{name}_{p}"] / 255, dtype=torch.float32) for p in ("x", "test_x"))
     y, test_y = (torch.tensor(work[f"{name}_{p}"].astype(np.int64)) for p in ("y", "test_y"))
     hidden, epochs, rate, step, gamma, threshold, *chop = work[f"{name}_how"]
@@ -164,7 +168,7 @@ def trained(work: Any, name: str, seeds: range = range(LEARN_SEEDS)) -> list[lis
 
 
 def speed() -> dict[str, float]:
-    """Samples a second of 784-128-10 by batch size, and of 784-64-10 one by one."""
+    """Measure the samples per second of 784-128-10 by batch size, and of 784-64-10 one by one."""
     found = {}
     for name, batch, hidden in (("1", 1, 128), ("10", 10, 128), ("64", 64, 128), ("64 hidden", 1, 64)):
         model = network((784, hidden, 10), config(15), 0)
@@ -183,7 +187,8 @@ def speed() -> dict[str, float]:
 
 
 def best(work: Any, name: str) -> dict[str, Any]:
-    """``work`` with the rate, threshold and choppers of a transfer that are best on two other seeds."""
+    """Return ``work`` with the rate, transfer threshold and chopper probability that are best on two other
+    seeds."""
 
     def right(how: Any) -> float:
         return float(np.array(trained({**work, f"{name}_how": how}, name, range(98, 100)))[:, -1].mean())

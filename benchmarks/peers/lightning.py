@@ -11,7 +11,7 @@ torch.set_num_threads(1)
 
 
 def config() -> TorchInferenceRPUConfig:
-    """8-bit converters, output noise, tiles of 128 rows, fixed input ranges."""
+    """Return the configuration: 8-bit converters, output noise, tiles of 128 rows, fixed input ranges."""
     rpu = TorchInferenceRPUConfig()
     rpu.mapping.max_input_size = TILE
     rpu.forward.inp_res = 254
@@ -29,7 +29,8 @@ LAYERS = [AnalogLinear(784, 128, bias=True, rpu_config=config()), AnalogLinear(1
 
 
 def make_chip(w0: Any, w1: Any) -> Any:
-    """Programming error on the weights; the activation is x exp(1 - x), as in our neurons."""
+    """Program the weights with a new programming error and return the inference function; the activation is x
+    exp(1 - x), as in ndrite's neurons."""
     with torch.no_grad():
         for layer, w in zip(LAYERS, (w0, w1), strict=True):
             clean = torch.from_numpy(w.T.copy())

@@ -27,7 +27,8 @@ def convolution(inputs: int, outputs: int, side: int, stride: int) -> Any:
 
 
 class Block(nn.Module):
-    """Two convolutions and a shortcut, by 1 x 1 where the shape changes."""
+    """A residual block: two convolutions and a shortcut, which is a 1 x 1 convolution if the shape
+    changes."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -55,7 +56,7 @@ NETWORKS = {
 
 
 def network(name: str) -> nn.Sequential:
-    """One of ``NETWORKS``."""
+    """Build the network ``name`` of ``NETWORKS``."""
     _, stem, stages, count, classes = NETWORKS[name]
     widths = [stages[0], *(width for width in stages for _ in range(count))]
     blocks = [Block(a, b) for a, b in itertools.pairwise(widths)]

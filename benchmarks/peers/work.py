@@ -20,7 +20,8 @@ TILE = 128
 
 
 def run(name: str, make_chip: Callable[[Any, Any], Callable[[Any], Any]]) -> None:
-    """Time ``make_chip(w0, w1)`` and its inference of all images, per chip; the best of three rounds."""
+    """Time ``make_chip(w0, w1)`` together with its inference of all images, for each chip; print the best of
+    three rounds."""
     parser = argparse.ArgumentParser()
     parser.add_argument("weights")
     parser.add_argument("--images", type=int, default=1000)

@@ -5,7 +5,7 @@ from typing import Any
 from ndrite.boards.fpga.ecp5_arrays import ECP5_45F_LEARNING, ECP5_45F_UDP
 from ndrite.boards.fpga.target import Pin, RgmiiPins, Target
 
-# PHY 0 of the wuxx documents, U29, of the i9 7.2's two; both are Broadcom B50612D and share their reset.
+# The i9 7.2 has two Broadcom B50612D PHYs, which share their reset. This is U29, PHY 0 in the wuxx documents.
 _ETHERNET = RgmiiPins(
     rx_clk=Pin("L19"),
     rx_ctl=Pin("M20"),

@@ -50,7 +50,8 @@ class SimLink:
         learns: bool = False,
     ) -> None:
         library = build(geometry, divisor=divisor, platform=platform, learns=learns)
-        # After the pins a byte takes one clock, and unpacking a code takes three.
+        # The UART pins are slower than the core, so fewer bytes are faster. On the byte stream a byte takes
+        # one clock and unpacking a code three, so the bytes are not the limit.
         self.narrow = pins
         self.model = Model(library, pins=pins, divisor=divisor)
 

@@ -44,7 +44,7 @@ class Running:
         for name, (result, types) in (every | functions).items():
             function = getattr(c, prefix + name, None)
             if function is None:
-                lacks = f"{library} is no simulated board: it has no {prefix}{name}"
+                lacks = f"{library} is not a simulated board: it has no function {prefix}{name}"
                 raise LinkError(f"{lacks}; delete the file to rebuild it")
             function.restype, function.argtypes = result, types if name == "new" else [handle, *types]
             self._functions[name] = function

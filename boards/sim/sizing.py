@@ -64,7 +64,8 @@ def sized(program: Program, base: Geometry = USUAL) -> Geometry:
     fields["campaign_votes"] = max(base.campaign_votes, fields["max_outputs"])
     same = all(getattr(base, name) == value for name, value in fields.items())
     geometry = base if same else _made(program, base, name=_name(fields), **fields)
-    # Memories are not the only limit: a walk cannot end with sums at several positions, for example.
+    # Memories are not the only limit: for example, a program with feature maps does not fit if its last step
+    # is a product whose sums are the output at several positions.
     check_fits(program, geometry)
     return geometry
 

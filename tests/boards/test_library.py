@@ -199,5 +199,5 @@ def test_a_library_of_something_else_is_named(tmp_path: Path) -> None:
     source, library = tmp_path / "none.cpp", tmp_path / "none.so"
     source.write_text("int nothing;\n")
     subprocess.run([*find_compiler(), "-shared", "-fPIC", str(source), "-o", str(library)], check=True)
-    with pytest.raises(LinkError, match="is no simulated board"):
+    with pytest.raises(LinkError, match="is not a simulated board"):
         Model(library, pins=False, divisor=DIVISOR)

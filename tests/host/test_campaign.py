@@ -114,8 +114,8 @@ def test_batches_and_parts_add_up_to_the_golden_campaign(monkeypatch: pytest.Mon
     ("wrong", "error", "words"),
     [
         ({"lost": 1}, VerifyError, "device counted 223 votes; expected: 7 chips x 2 trials x 16 samples"),
-        ({"ends": 6}, VerifyError, "the device ended after 6 of 7 virtual chips"),
-        ({"stops": True}, LinkTimeout, r"campaign does not go on \(after 3 of 7 chips\)"),
+        ({"ends": 6}, VerifyError, "the device ended the campaign after 6 of 7 virtual chips"),
+        ({"stops": True}, LinkTimeout, r"campaign stopped making progress after 3 of 7 virtual chips"),
     ],
 )
 def test_a_device_that_does_not_do_it_is_stopped(wrong: Any, error: Any, words: str) -> None:

@@ -81,7 +81,7 @@ class Engine:
         magic = self.get("engine_magic")
         if magic != ENGINE_MAGIC:
             raise IdentityError(
-                f"{device.name}: no ndrite card: engine magic is {magic:#010x}; "
+                f"{device.name}: not an ndrite card: the magic number of its DMA engine is {magic:#010x}; "
                 f"accepted: {ENGINE_MAGIC:#010x}"
             )
         self._ring = device.memory(4096)
@@ -202,13 +202,13 @@ class Engine:
             return
         code = state >> 8
         if code == EngineError.TIMEOUT:
-            raise LinkTimeout(f"{self.device.name}: {job}: memory did not answer the card's read")
+            raise LinkTimeout(f"{self.device.name}: {job}: the host's memory did not answer the card's read")
         if code == EngineError.HUNG:
             raise DeviceError(Status.HUNG, str(job))
         why = {
             EngineError.COMPLETION: "the card's read of memory was refused (IOMMU mapping?)",
             EngineError.BUS_MASTER: "bus mastering was switched off",
-            EngineError.PRODUCER: "its producer is outside of the ring (does another process use the card?)",
+            EngineError.PRODUCER: "its producer is outside the ring (does another process use the card?)",
         }.get(EngineError(code) if code <= max(EngineError) else EngineError.NONE, f"engine error {code}")
         raise LinkError(f"{self.device.name}: {job}: {why}")
 

@@ -204,7 +204,7 @@ def test_words_that_the_card_refuses_are_named(card: PaperCard, channel: PcieCha
 
 
 FAULTS = [
-    (EngineError.TIMEOUT, LinkTimeout, "infer of 1 from 7: memory did not answer"),
+    (EngineError.TIMEOUT, LinkTimeout, "infer of 1 from 7: the host's memory did not answer"),
     (EngineError.HUNG, DeviceError, "infer of 1 from 7: .*hung"),
     (EngineError.COMPLETION, LinkError, "was refused"),
     (EngineError.BUS_MASTER, LinkError, "bus mastering"),
@@ -287,7 +287,7 @@ def test_another_card_one_that_stays_busy_and_one_that_is_gone(card: PaperCard, 
         channel.engine.get("state")
     other = PaperCard()
     other.registers["engine_magic"] = 5
-    with pytest.raises(IdentityError, match="engine magic is 0x00000005; accepted: 0x50434932"):
+    with pytest.raises(IdentityError, match="DMA engine is 0x00000005; accepted: 0x50434932"):
         PcieChannel(other)
     assert other.closed
     channel.close()
