@@ -71,47 +71,48 @@ def atlas(
     progress: sig.Stages = sig.silent,
     announce: sig.Announce = sig.unheard,
 ) -> Atlas | Found:
-    """Which rule of learning saves a device, and what it must become.
+    """Show which learning rule suits a device, and what would improve it.
 
-    Trains a network over states, asymmetry and noise of its devices by every rule, and on your device: its
-    accuracy, the nearest devices that lose 3 points and 1 point to floats, and what twice the states, half
-    the asymmetry or half the noise are worth. Every rate is the best of five on held-out samples; test
-    samples judge it. The same command goes on where it was stopped.
+    Trains a network by every learning rule, with devices of many numbers of states, asymmetries and noises,
+    and with your device. The page shows your device's accuracy, the nearest devices that lose 3 points and
+    1 point against floats, and the gain from twice the states, half the asymmetry or half the noise. Every
+    rate is the best of five on held-out samples and is judged on test samples. The same command continues
+    where it was stopped.
 
     Parameters
     ----------
     inputs, labels:
-        Own samples, uint8 (n, inputs), and their classes from 0, (n,): the first ones are learned from, those
-        after them choose the rate, the rest judges.
+        Your own samples, uint8 (n, inputs), and their classes from 0, (n,). The first samples are learned
+        from, the next ones choose the rate, and the rest judge the result.
     device:
-        Description of weight devices, a dot on the atlas; given several times, each is one. The map has the
-        first one's spread from device to device.
+        Description of weight devices, one dot on the atlas; may be given several times. The map uses the
+        spread from device to device of the first description.
     output:
-        Page to write, such as atlas.html; its numbers are beside it as .json, and results so far in
-        .NAME.runs.
+        Page to write, such as atlas.html. Its numbers are written beside it as .json, and finished runs are
+        kept in .NAME.runs.
     picture:
-        Draw the map alone.
+        Draw the map into this file.
     data:
         A data set by name, in place of samples; default: digits.
     chip:
-        Chip whose converters, read noise and neurons there are.
+        Chip that supplies converters, read noise and neurons.
     neuron:
         Kind of hidden neurons.
     epochs:
         Passes over the samples.
     samples:
-        Samples to learn from, the first ones.
+        Number of samples to learn from, the first ones.
     held_out:
-        Samples to choose a rate by, those after them.
+        Number of samples to choose a rate by, those after the samples to learn from.
     seeds:
-        Dies of each point.
+        Number of dies of each point.
     rules:
         Rules to compare, residual among them; default: stochastic, manhattan, tiki-taka, agad.
     states, asymmetry, noise:
         Axes of the map: mean steps that the nominal range holds, 2..65536; mean of |up - down| / (up + down),
         0..0.5; deviation of a step from pulse to pulse, in steps, 0..10.
     full:
-        Axes of 180 places in place of 30, where none is given.
+        Compute a map of 180 points instead of 30, if no axis is given.
 
     Examples
     --------

@@ -33,11 +33,12 @@ COLUMNS = {
 
 @verb
 def list_boards() -> Found:
-    """The FPGA boards, with size and speed.
+    """List the FPGA boards with their size and speed.
 
-    Array, clock and Fmax in MHz, cells used, weights held. array/s and link/s: samples a second that the
-    array and the link could do for the shipped network. The figures come from reports of past builds that
-    ship with the package; Fmax is nextpnr's estimate. Nothing was measured on hardware.
+    Columns: the array, clock and Fmax in MHz, used cells, and the number of weights that fit. array/s and
+    link/s are the samples per second of the shipped network that the array and the link allow. The figures
+    come from reports of past builds that ship with the package; Fmax is nextpnr's estimate. Nothing was
+    measured on hardware.
 
     Examples
     --------
@@ -69,9 +70,9 @@ def _text(name: str, row: dict[str, Any]) -> str:
 
 @verb
 def info(board: Board = "golden:", /) -> Found:
-    """Identity of a board, and versions for an issue.
+    """Show a board's identity, and the versions for an issue.
 
-    Identity, geometry (rows, lanes, memory depths in words), counters (clock cycles, events).
+    Prints identity, geometry (rows, lanes, memory depths in words) and counters (clock cycles, events).
 
     Examples
     --------
@@ -98,15 +99,15 @@ def flash(
 ) -> Found:
     """Load a bitstream into an FPGA board, with openFPGALoader.
 
-    Without ``permanent`` it is gone at power-off (iCEBreaker: always its flash). Refuses a build whose timing
-    failed.
+    Without ``permanent`` the bitstream is lost at power-off (the iCEBreaker always writes its flash). A build
+    whose timing failed is refused.
 
     Parameters
     ----------
     folder:
         Folder that ``ndrite board build`` wrote; default: build/BOARD.
     permanent:
-        Write the flash memory in place of the FPGA's own.
+        Write the flash memory instead of the FPGA's own memory.
 
     Examples
     --------
@@ -131,7 +132,7 @@ def serve(
     udp: bool = False,
     at: Annotated[str, Option("HOST:PORT")] = f"127.0.0.1:{PORT}",
 ) -> Found:
-    """A simulated board on a pseudo-terminal or a UDP socket.
+    """Serve a simulated board on a pseudo-terminal or a UDP socket.
 
     Runs until Ctrl-C and prints how to reach it. Any baud rate will do: the simulated UART takes 4 clocks per
     bit and waits for its client.
@@ -141,11 +142,11 @@ def serve(
     preset:
         Geometry preset.
     link:
-        Symbolic link to make at the terminal.
+        Symbolic link to create, which points to the terminal.
     udp:
-        On a UDP socket instead.
+        Serve on a UDP socket instead.
     at:
-        With ``udp``: the socket's address; port 0 is any that is free.
+        With ``udp``: the socket's address; port 0 stands for any free port.
 
     Examples
     --------
@@ -179,8 +180,8 @@ def serve(
 def selftest(board: Board, /, *, seed: Whole = 0, announce: Announce = unheard) -> Found:
     """Test a board's registers, memories and arithmetic.
 
-    Against the golden model, bit for bit. Every word of every memory, then random networks. The board loses
-    its program. Exit code 1 when any check fails.
+    Tests every word of every memory, then compares random networks with the golden model bit for bit. The
+    board loses its program. The exit code is 1 if any check fails.
 
     Parameters
     ----------
@@ -204,18 +205,18 @@ def scrub(
     every: Annotated[float, Option("SECONDS", least=0, most=31_536_000)] | None = None,
     announce: Announce = unheard,
 ) -> Found:
-    """List the words that have changed in a chip's memories; reload them.
+    """Find the changed words in a chip's memories, and reload them.
 
-    Checksums made in gateware are compared with the program's. Names each section with a changed bit. Exit
-    code 1 when any was found (it is repaired then). The board is busy for the time of the look: about 30
-    clock cycles a memory word.
+    Compares checksums that the gateware computes with the program's, and names each section with a changed
+    bit. Changed sections are repaired, and the exit code is then 1. During the comparison the board is busy:
+    about 30 clock cycles per memory word.
 
     Parameters
     ----------
     board:
-        URL of the board that holds it; it is not programmed first.
+        URL of the board that holds the program; the board is not programmed first.
     every:
-        Go on until Ctrl-C, with this pause between two looks, seconds.
+        Repeat until Ctrl-C, with this pause between two comparisons, seconds.
 
     Examples
     --------

@@ -40,25 +40,25 @@ def build(
     announce: Announce = unheard,
     progress: Stages = silent,
 ) -> Found:
-    """A bitstream for an FPGA board.
+    """Build a bitstream for an FPGA board.
 
-    Synthesis, place and route, packing. Needs the tools of ndrite[fpga], or native ones. Clock rates in MHz
-    are nextpnr's estimates, samples a second follow from them; nothing is measured. Exit code 1 when no seed
-    reaches the board's clock (report and logs are written, no bitstream). pcie-artix7, a PCIe card, ends
-    after synthesis where openXC7 is not there, and says what is missing.
+    Runs synthesis, place and route, and packing. Needs the tools of ndrite[fpga], or native ones. Clock rates
+    in MHz are nextpnr's estimates, and samples per second follow from them; nothing is measured. The exit
+    code is 1 if no seed reaches the board's clock; then report and logs are written, but no bitstream. For
+    pcie-artix7, a PCIe card, the build ends after synthesis if openXC7 is missing, and says what is missing.
 
     Parameters
     ----------
     seeds:
         Placement seeds to try; the fastest is kept.
     first_seed:
-        The first of them; default: that of the board's committed report, or 1.
+        The first seed; default: the seed of the board's committed report, or 1.
     jobs:
-        Seeds to try at once, a core and up to 1.1 GB each; default: as many as there are cores.
+        Number of seeds to try at once; each needs a core and up to 1.1 GB. Default: the number of cores.
     output:
-        Folder to write, new or of an earlier build (replaced in whole); default: build/BOARD.
+        Folder to write; a folder of an earlier build is replaced as a whole. Default: build/BOARD.
     part:
-        Another id of the same die: 12k for a ULX3S-12F, which is ulx3s-25f.
+        Another part with the same die: 12k builds ulx3s-25f for a ULX3S-12F.
     address:
         IPv4 address of a board on Ethernet; default: 192.168.1.77.
     mac:
@@ -121,26 +121,26 @@ def bringup(
     output: Output | None = None,
     announce: Announce = unheard,
 ) -> Found:
-    """A board from bitstream to report.
+    """Take a board from its bitstream to a test report.
 
-    Tests link, memories, arithmetic, noise and speed. The board loses its program. Exit code 1 when any
-    check fails; the report says which, with the build id and versions, and can be attached to an issue.
-    Nobody has run this on hardware yet.
+    Loads the bitstream, and tests link, memories, arithmetic, noise and speed. The board loses its program.
+    The exit code is 1 if any check fails; the report says which, with the build id and versions, and can be
+    attached to an issue. Nobody has run this on hardware yet.
 
     Parameters
     ----------
     board:
-        Name of the board, as ``ndrite board list`` has it; simulated: tang-nano-9k.
+        Name of the board, as in ``ndrite board list``; default with ``simulated``: tang-nano-9k.
     port:
-        Serial port of the UART, such as /dev/ttyUSB0; of a board on Ethernet HOST[:PORT].
+        Serial port of the UART, such as /dev/ttyUSB0; for a board on Ethernet HOST[:PORT].
     folder:
-        Folder that ``ndrite board build`` wrote; default: build/BOARD, built when it is missing.
+        Folder that ``ndrite board build`` wrote; default: build/BOARD, which is built if it is missing.
     loaded:
         The bitstream is on the board already: do not load it.
     simulated:
-        The same on the board's compiled gateware.
+        Test the board's gateware compiled for this machine, in place of a board.
     inferences:
-        Random inferences compared with the golden model, at least.
+        Smallest number of random inferences to compare with the golden model.
     seed:
         Seed of the test data.
     output:

@@ -54,34 +54,35 @@ def calibrate(
 ) -> LearnedOn:
     """Tune a programmed chip's neurons by ECRAM pulses.
 
-    Forward passes run on the board, with its errors and noise. The host turns the outputs into pulse counts
-    for the ECRAM of each neuron or basis, whose nonlinear, noisy, bounded update decides what they do. New
-    curves are written to the board; weights are not touched. The same call gives the same program on every
-    board. After Ctrl-C nothing is written.
+    Forward passes run on the board, with its errors and noise. From the outputs the host computes pulse
+    counts for the ECRAM of each neuron or basis; the pulses change the ECRAM's state by its nonlinear, noisy,
+    bounded law. The new curves are written to the board; weights do not change. The same call gives the same
+    program on every board. After Ctrl-C no file is written.
 
     Parameters
     ----------
     program:
         A result of `compile` or its file, for a chip with ECRAM at its neurons.
     inputs, labels:
-        Samples (n, inputs) and classes (n,) to learn from; the last of them are measured on. Default:
+        Samples (n, inputs) and classes (n,) to learn from; the last of them are kept to measure on. Default:
         training and test samples of the data set that the network names, else the samples that calibrated
         the die, with the float network's answers.
     output:
         File to write: the same network on the tuned die.
     method:
-        gradient, its sign alone, or perturb, which needs no model.
+        gradient, the gradient's sign alone, or perturb, which needs no model.
     steps, batch:
-        Updates, and samples of each.
+        Number of updates, and of samples in each.
     rate:
-        Largest change of an ECRAM's state in an update, of its range.
+        Largest change of an ECRAM's state in an update, as a fraction of its range.
     read_cells:
-        Gradients go back through the cells as a test read shows them, not through the float weights.
+        Compute gradients with the cells as a test read shows them, not with the float weights.
     learning_seed:
         Seed of the ECRAMs' spread, the batches and the pulse noise.
     measure:
-        Samples to measure on before and after: the first of the test set, 1000 unless given; of own samples
-        the last, a quarter and at most 1000 unless given, which are then not learned from.
+        Number of samples to measure on before and after. From a data set they are the first test samples
+        (default: 1000). From your own samples they are the last ones (default: a quarter, at most 1000), and
+        these are not learned from.
 
     Examples
     --------

@@ -108,29 +108,29 @@ def campaign(
     progress: sig.Stages = sig.silent,
     announce: sig.Announce = sig.unheard,
 ) -> Wafer | Found:
-    """Accuracy, or rms error, over many virtual chips of a program.
+    """Measure accuracy or error over many virtual chips of a program.
 
-    Every cell is drawn anew for each chip, read noise in every trial. Votes are the same on every board;
-    intervals are 95 %. With an output the campaign survives Ctrl-C: the same call goes on, and may ask for
-    more chips.
+    Every cell is drawn anew for each chip, and read noise in every trial. Votes are the same on every board;
+    intervals are 95 %. With an output the campaign survives Ctrl-C: the same call continues it, and may ask
+    for more chips.
 
     Parameters
     ----------
     program:
-        A result of `compile` or its file, best with ``nominal``, or a program alone.
+        A result of `compile` or its file, best compiled with ``nominal``, or a program alone.
     output:
-        JSON file to write; ranges of chips that are done are kept beside it until then.
+        JSON file to write; finished ranges of chips are kept beside it until then.
     chips, trials:
-        Virtual chips, and trials of read noise on each.
+        Number of virtual chips, and of trials of read noise on each.
     count:
-        First so many samples. Default: all of your own, 1000 of a data set.
+        Number of samples, the first ones. Default: all of your own, 1000 of a data set.
     seed:
         Seed of the wafer: chips 0, 1, ... of a seed are the same on every board.
     threshold:
-        Accuracy, 0..1, that a good chip reaches (default: 0.85), or the greatest rms error of one.
+        Lowest accuracy, 0..1, of a good chip (default: 0.85), or its largest rms error.
     chip:
-        Chip whose cells' spread to draw from, where the program was not compiled with ``nominal``; default:
-        the one it was compiled for.
+        Chip whose spread of cells is drawn, if the program was not compiled with ``nominal``; default: the
+        chip that the program was compiled for.
 
     Examples
     --------

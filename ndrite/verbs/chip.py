@@ -18,7 +18,7 @@ Name = Annotated[str, Option("NAME")]
 
 @verb
 def list_chips() -> Found:
-    """Presets, and the devices that can be added to them with +.
+    """List chip presets, and the devices that can be added with +.
 
     Examples
     --------
@@ -33,12 +33,14 @@ def list_chips() -> Found:
 
 @verb
 def show(name: Name, /) -> Found:
-    """Every value of a chip or a device with its source, units in the names; of measured ones the card.
+    """Show every value of a chip or a device with its source.
+
+    Units are in the names of the values. For a measured device the card of its measurement is shown too.
 
     Parameters
     ----------
     name:
-        A preset, a file, or several joined with +, the later laid over the earlier field by field.
+        A preset, a file, or several joined with +; the fields of later ones replace those of earlier ones.
 
     Examples
     --------
@@ -64,9 +66,9 @@ def show(name: Name, /) -> Found:
 
 @verb
 def check(name: Name, /) -> Found:
-    """Validate a description; list values without a source or an effect, and what keeps its neuron stable.
+    """Validate a description, and list values without a source or an effect.
 
-    Exit code 2 when it is wrong.
+    Also says what keeps the neuron's circuit stable. The exit code is 2 if the description is wrong.
 
     Examples
     --------
@@ -91,14 +93,14 @@ def check(name: Name, /) -> Found:
 
 @verb
 def diff(first: Name, second: Name, /, *, exit_code: bool = False) -> Found:
-    """Fields in which two chips differ.
+    """Show the fields in which two chips differ.
 
     Parameters
     ----------
     first, second:
         Presets, files, or several joined with +.
     exit_code:
-        Exit with 1 when the chips differ.
+        Set the exit code to 1 if the chips differ.
 
     Examples
     --------
@@ -136,7 +138,7 @@ def _read(name: str) -> tuple[Chip, dict[str, Any] | None, bool]:
 
 
 def _stated(content: dict[str, Any] | None) -> list[str]:
-    """Return the fields that a single file states."""
+    """Return the fields that are set in the content of one description file, without presets and defaults."""
     return [f"{section}.{field}" for section in SECTIONS for field in (content or {}).get(section, {})]
 
 

@@ -52,7 +52,7 @@ def compile(
     output_unit: str | None = None,
     progress: sig.Stages = sig.silent,
 ) -> Compiled:
-    """A network or a model onto a chip: one file with program and die.
+    """Compile a network or a model for a chip: one file, program and die.
 
     Programs the chip's cells, calibrates its converters and turns curves into tables. A model is imported
     first: full layers, 1-D and 2-D convolutions with groups, pooling, LSTM and GRU; branches may be added,

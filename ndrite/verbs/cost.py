@@ -42,7 +42,7 @@ def cost(
     show: bool = False,
     progress: Stages = silent,
 ) -> Account | Found:
-    """Energy, latency and area of one inference, modelled.
+    """Model the energy, latency and area of one inference.
 
     Energy (pJ, a mean over samples), latency (ns) and area (mm2) by step and component, low, typical and
     high, from the die's conductances, the codes of samples, and constants that each have a source or are

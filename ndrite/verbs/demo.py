@@ -26,7 +26,7 @@ def demo(
     picture: Picture = "ndrite-demo.png",
     progress: Stages = silent,
 ) -> Found:
-    """The shipped network: float, golden model and RTL side by side.
+    """Run the shipped network as float, golden model and RTL, side by side.
 
     Classifies Fashion-MNIST with a 784-128-10 NDR network on a published RRAM chip. Nothing is trained or
     downloaded. Prints accuracies, agreement in every output bit between board and golden model, and clock

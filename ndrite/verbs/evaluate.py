@@ -36,7 +36,7 @@ def evaluate(
     progress: sig.Stages = sig.silent,
     announce: sig.Announce = sig.unheard,
 ) -> Evaluation | OverDies:
-    """Accuracy or error on a board, and agreement with the golden one.
+    """Measure accuracy on a board, and its agreement with the golden model.
 
     Classes are judged by accuracy, with its 95 % interval over samples, several labels by the share of
     samples with all of them right, values by the root mean square error in the model's unit: as the compiled

@@ -96,7 +96,7 @@ def explain(
     progress: sig.Stages = sig.silent,
     announce: sig.Announce = sig.unheard,
 ) -> Loss | OverDies | ModuleLoss:
-    """Where the accuracy goes: one cause of error at a time.
+    """Show where the accuracy goes: one cause of error at a time.
 
     Every cause stands alone, as it is and with gains and biases corrected on the samples as compiling does;
     all of them together follow, and the program itself: accuracy (%), or the rms error of targets in the

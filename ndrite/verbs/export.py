@@ -32,7 +32,7 @@ def export(
     verilog_a: File | None = None,
     chip: ChipName | None = None,
 ) -> Found:
-    """A die for ngspice, or its devices as Verilog-A.
+    """Export a die for ngspice, or its devices as Verilog-A.
 
     A deck holds the values that the emulator computes with before codes: cells with their errors, wires,
     access devices, amplifiers with gain and offset, load lines and devices. Read noise is not in it.

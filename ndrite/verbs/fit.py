@@ -110,7 +110,7 @@ def fit(
     model: str | None = None,
     columns: Columns | None = None,
 ) -> Fit:
-    """Your own measurements into a device description.
+    """Turn your own measurements into a device description.
 
     Reads a CSV file whose headers name quantity and unit: voltage_V, current_uA, conductance_uS, target_uS,
     pulse, time_s, temperature_K. A column "device" tells devices apart, and their spread is fitted too. Order

@@ -97,7 +97,7 @@ def learn(
     progress: sig.Stages = sig.silent,
     announce: sig.Announce = sig.unheard,
 ) -> LearnedInSitu | LearnedDies | Found:
-    """Learn in situ: pulses move every weight, sample by sample.
+    """Train in situ: pulses move every weight, sample by sample.
 
     Each sample goes forward, its error backward through the same devices, and trains of pulses on rows and
     columns then move all devices at once, each by its own law. The result is a die like any other, whose

@@ -19,7 +19,7 @@ def place(
     seed: sig.DieSeed = 0,
     progress: sig.Stages = sig.silent,
 ) -> Placed:
-    """Which products of a PyTorch module to keep digital for a loss.
+    """Choose which products of a PyTorch module to keep digital.
 
     Each product is measured alone on the die once. Products leave the tiles in the order of their loss per
     multiplication, until the metric of the whole is close enough to the float module's; the table shows the

@@ -36,7 +36,7 @@ def report(
     seed: sig.Seed = 0,
     progress: sig.Stages = sig.silent,
 ) -> Report:
-    """One page about a compiled network.
+    """Write one page about a compiled network.
 
     The page is one HTML file that needs no other. It shows the chip with sources, the network, accuracy and
     confusion, error by cause, neuron curves, conductances and their programming error. It goes on with arrays

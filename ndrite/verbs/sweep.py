@@ -169,7 +169,7 @@ def sweep(
     progress: Stages = silent,
     announce: Announce = unheard,
 ) -> Grid:
-    """Grids over chip fields, seeds and networks.
+    """Compute a grid of chip fields, seeds and networks.
 
     Accuracy and modelled cost at every point. Goes on where an earlier run stopped: points that are done are
     not computed again. A plan is YAML, such as "chip: wan2022", "grid: {cell.levels: [8, 16]}", "seeds: 3",

@@ -66,7 +66,7 @@ def train(
     threads: sig.Count = 1,
     progress: sig.Stages = sig.silent,
 ) -> Trained:
-    """Train a network through a chip's errors: a float network.
+    """Train a float network under a chip's errors.
 
     With a chip the forward pass sees levels, programming error and drift, read noise, converters, output
     steps, the device's curve, and what its ECRAM can set. Convolutions, residuals and networks of curves come
