@@ -175,7 +175,7 @@ class LearnedOn(Summary):
 def load(path: str | os.PathLike[str] | None = None) -> Compiled:
     """Read a file of `compile`: program, die, float network and samples.
 
-    None: what ships compiled, 784-128-10 on Fashion-MNIST with NDR neurons, on chip ``wan2022``.
+    None: the compiled network that ships, 784-128-10 on Fashion-MNIST with NDR neurons, on chip ``wan2022``.
 
     Raises
     ------

@@ -120,9 +120,7 @@ ChipName = Annotated[
     Any, Option("NAME", joined=True, text="Chip preset, YAML file, or several joined with +.")
 ]
 Board = Annotated[str, Option("URL", text="Board to run on; `ndrite board --help` lists the forms.")]
-Boards = Annotated[
-    Any, Option("URL", many=True, text="Board to run on; given several times, each takes a part of the work.")
-]
+Boards = Annotated[Any, Option("URL", many=True, text="Board to run on; several boards share the work.")]
 DataSet = Annotated[
     Literal["fashion-mnist", "digits", "digits-32", "mnist"],
     Option(text="A data set by name, in place of samples."),
@@ -133,24 +131,26 @@ Measure = Annotated[
     Option(text="What to measure; default: accuracy of classes and labels, rms error of values."),
 ]
 Codes = Annotated[bool, Option(text=CODES)]
-Count = Annotated[int, Option("N", least=1, text="First so many samples.")]
+Count = Annotated[int, Option("N", least=1, text="Number of samples, the first ones.")]
 Whole = Annotated[int, Option("N", least=0)]
 Seed = Annotated[int, Option("N", least=0, most=(1 << 64) - 1, text=SEED)]
-DieSeed = Annotated[int, Option("N", least=0, most=(1 << 63) - 1, text="Which individual chip.")]
+DieSeed = Annotated[int, Option("N", least=0, most=(1 << 63) - 1, text="Number of the individual chip.")]
 Noise = Annotated[bool, Option(text="Read noise on or off.")]
 File = Annotated[PathName, Option("FILE")]
 Output = Annotated[
     PathName, Option("FILE", "-o", written=True, text="File to write, in whole or not at all.")
 ]
-PICTURE = Option("FILE", "-p", written=True, text="Draw it; the suffix (.png, .svg, .pdf) is the format.")
+PICTURE = Option(
+    "FILE", "-p", written=True, text="Picture to draw; its suffix (.png, .svg, .pdf) is the format."
+)
 Picture = Annotated[PathName, PICTURE]
 Folder = Annotated[PathName, Option("DIR")]
 Shape = Annotated[tuple[int, ...], Option("A,B,...", of=integers)]
 Hidden = Annotated[str, Option("WIDTHS", text="Widths of hidden layers, separated by commas; 0: none.")]
-Dies = Annotated[int, Option("N", least=1, most=1_000_000, text="Judge so many dies of the chip.")]
-Workers = Annotated[int, Option("N", least=1, most=1024, text="Local processes; 1 is this one.")]
+Dies = Annotated[int, Option("N", least=1, most=1_000_000, text="Number of dies of the chip to judge.")]
+Workers = Annotated[int, Option("N", least=1, most=1024, text="Number of local processes; 1: this process.")]
 Scheduler = Annotated[str, Option("URL", text="Dask scheduler whose workers do the runs.")]
-Shard = Annotated[tuple[int, int], Option("I/N", of=share, text="Do the i-th of n shares, for job arrays.")]
+Shard = Annotated[tuple[int, int], Option("I/N", of=share, text="Do only share I of N, for job arrays.")]
 Names = Annotated[tuple[str, ...], Option("A,B,...", of=names)]
 
 

@@ -71,7 +71,7 @@ def atlas(
     progress: sig.Stages = sig.silent,
     announce: sig.Announce = sig.unheard,
 ) -> Atlas | Found:
-    """Show which learning rule suits a device, and what would improve it.
+    """Show which learning rule suits a device, and what to improve.
 
     Trains a network by every learning rule, with devices of many numbers of states, asymmetries and noises,
     and with your device. The page shows your device's accuracy, the nearest devices that lose 3 points and

@@ -52,68 +52,68 @@ def compile(
     output_unit: str | None = None,
     progress: sig.Stages = sig.silent,
 ) -> Compiled:
-    """Compile a network or a model for a chip: one file, program and die.
+    """Compile a network or a model for a chip into one file.
 
     Programs the chip's cells, calibrates its converters and turns curves into tables. A model is imported
     first: full layers, 1-D and 2-D convolutions with groups, pooling, LSTM and GRU; branches may be added,
     multiplied and joined; BatchNorm is folded in; any function of each value becomes a table. Then the die is
-    judged, on the golden model: accuracy or error against float, with its interval. Nothing is written
-    without ``output``. With ``-v`` every layer's numbers: errors of weights relative to the weights' rms, of
-    tables in output steps (LSB) or the model's own unit, SNR in dB.
+    judged on the golden model: accuracy or error against float, with its interval. Nothing is written without
+    ``output``. ``-v`` prints the numbers of every layer: the error of the weights relative to the weights'
+    rms, the error of tables in output steps (LSB) or the model's own unit, and the SNR in dB.
 
     Parameters
     ----------
     network:
         A model (``.onnx``, ``.pt`` or ``.pth``, a ``torch.nn.Module``, a fitted scikit-learn estimator), a
-        float network, or what `compile` gave, whose network and samples are taken again.
+        float network, or a result of `compile`, whose network and samples are used again.
     chip:
         A chip, a preset's name (see ``ndrite chip list``), the path of a YAML file, or several of these
         joined with ``+``.
     output:
         File to write: program, die, float network, calibration samples, class names and units.
     program_only:
-        Write the program alone, as a board needs it.
+        Write only the program, which is all that a board needs.
     samples:
         Typical inputs, (n, inputs) with n at least 16, as an array or an ``.npy`` file: in the model's own
         unit, else codes uint8. They set the ranges of converters, and of a model's inputs and activations.
         Default: samples of the data set that the network names.
     inputs, labels:
-        Test samples and their labels to judge the die by. Labels alone are those of ``samples``. Default: the
-        data set's test samples, or the float network's answers on ``samples``. They also say what outputs
-        mean, where the model, ``classes`` and ``task`` do not.
+        Test samples and their labels to judge the die by. Labels without inputs are those of ``samples``.
+        Default: the data set's test samples, or the float network's answers on ``samples``. Labels also
+        decide what the outputs mean, if the model, ``classes`` and ``task`` do not.
     seed:
         Number of the individual chip, which decides its programming errors.
     name:
-        The program's name; the network's by default.
+        The program's name; default: the network's name.
     nominal:
-        Leave every cell on its target and store how cells spread: the program of a campaign.
+        Leave every cell on its target and store the spread of cells: a program for a campaign.
     target:
-        Program kernels several times over, side by side, where that is faster on this board and its memories
-        allow it: its name, or in Python any `Geometry`.
+        Board for which kernels are programmed several times, side by side, if that is faster and the board's
+        memories allow it: its name, or in Python any `Geometry`.
     mitigation:
         The measures against the chip's errors; default: gain and bias correction.
     place_rows:
-        With `mitigation`'s other measures: rows of weights take the physical rows whose stuck cells hurt them
-        least, and units of analog layers the columns that are wired to such rows. Takes seconds a layer.
+        Additional measure: place rows of weights on the physical rows whose stuck cells hurt them least, and
+        units of analog layers on the columns that are wired to such rows. Takes seconds per layer.
     input_range:
         Values of input codes 0 and 255 of an imported model; default: the range of the samples, or 0 and 1.
     input_shape:
-        Shape of one sample of an imported model that leaves it open; CALLS,FEATURES for a sequence.
+        Shape of one sample, if an imported model does not define it; for a sequence TIME_STEPS,FEATURES.
     node:
-        Output of an ONNX model to use; default: the first that works.
+        Output of an ONNX model to use; default: the first that can be imported.
     classes:
-        Name of each class in the order of the outputs; of a single output its two classes, above the
-        threshold last.
+        Name of each class in the order of the outputs. For a single output: the names of its two classes,
+        last the one above the threshold.
     task:
         Meaning of the outputs: one class per output, one output that tells two classes apart, several labels,
-        or values. Default: as the model or the labels say.
+        or values. Default: taken from the model or the labels.
     input_unit, output_unit:
-        Units of the values in and out, for people.
+        Units of inputs and outputs, shown to people.
 
     Warns
     -----
     CompileWarning
-        One line for everything that was cut on the way; ``Compiled.report.warnings`` has them too.
+        One line for everything that was cut off or limited; ``Compiled.report.warnings`` has the lines too.
 
     Examples
     --------

@@ -44,31 +44,32 @@ def cost(
 ) -> Account | Found:
     """Model the energy, latency and area of one inference.
 
-    Energy (pJ, a mean over samples), latency (ns) and area (mm2) by step and component, low, typical and
-    high, from the die's conductances, the codes of samples, and constants that each have a source or are
-    called illustrative. TOPS/W and TOPS/mm2 count two operations a MAC. Nothing here is a measurement.
+    Prints energy (pJ, a mean over samples), latency (ns) and area (mm2) by step and component: low, typical
+    and high values. They are computed from the die's conductances, the codes of samples, and constants, each
+    of which has a source or is called illustrative. TOPS/W and TOPS/mm2 count two operations per MAC. Nothing
+    here is a measurement.
 
     Parameters
     ----------
     program:
         A result of `compile` or its file; or a PyTorch module, or FILE.py:FUNCTION, a function of a file that
-        returns one. This runs the file's code. Default: what ships.
+        returns one. This runs the file's code. Default: the network that ships with the package.
     inputs:
         Samples (n, inputs) that the work is counted on. Default: test samples of the data set that the
         network names, else those that calibrated the die.
     count:
-        First so many samples; default: 100, or all of fewer.
+        Number of samples, the first ones; default: 100, or all if there are fewer.
     chip:
-        Chip of a module, of which products alone cost, as for ``ndrite.cost_of``; for a compiled network it
-        is in the file.
+        Chip of a module; only its products have a cost, as for ``ndrite.cost_of``. The chip of a compiled
+        network is in its file.
     samples:
         Typical inputs of a module, on which the work is counted too; default: the file's ``samples()``.
     constants:
-        Constants or their YAML file, in place of the built-in ones.
+        Constants or their YAML file, in place of the built-in constants.
     node_nm:
-        Technology node, nanometres; default: the constants'.
+        Technology node, nanometres; default: the node of the constants.
     show:
-        Instead, the constants with their sources, to be edited.
+        Print only the constants with their sources, as a file to edit.
 
     Examples
     --------

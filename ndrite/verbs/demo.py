@@ -26,7 +26,7 @@ def demo(
     picture: Picture = "ndrite-demo.png",
     progress: Stages = silent,
 ) -> Found:
-    """Run the shipped network as float, golden model and RTL, side by side.
+    """Compare the shipped network as float, golden model and RTL.
 
     Classifies Fashion-MNIST with a 784-128-10 NDR network on a published RRAM chip. Nothing is trained or
     downloaded. Prints accuracies, agreement in every output bit between board and golden model, and clock
@@ -38,9 +38,9 @@ def demo(
     board:
         URL of the board that is compared with the golden model.
     count:
-        Test samples to run on it; the golden model runs all 10,000.
+        Number of test samples to run on the board; the golden model runs all 10,000.
     picture:
-        Where to write the picture.
+        File of the picture.
 
     Examples
     --------

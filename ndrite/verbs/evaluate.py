@@ -36,23 +36,23 @@ def evaluate(
     progress: sig.Stages = sig.silent,
     announce: sig.Announce = sig.unheard,
 ) -> Evaluation | OverDies:
-    """Measure accuracy on a board, and its agreement with the golden model.
+    """Measure accuracy on a board, and compare with the golden model.
 
-    Classes are judged by accuracy, with its 95 % interval over samples, several labels by the share of
-    samples with all of them right, values by the root mean square error in the model's unit: as the compiled
-    file says, or else the labels. Samples whose outputs differ from the golden
-    model in any bit are counted: with any the exit code is 1. On gateware it says how many clock cycles an
-    inference takes, in how many of them the array was busy, and how much of it the network's products with an
-    input other than 0 use. Of a program that the board does not
-    hold as a whole the result says in how many segments it ran, and how many memory words were swapped.
+    The measure follows from the compiled file, or else from the labels: accuracy for classes, with its 95 %
+    interval over samples; the share of samples with all labels right for several labels; the root mean
+    square error in the model's unit for values. Samples whose outputs differ from the golden model in any
+    bit are counted, and if there are any, the exit code is 1. For gateware the result has the clock cycles
+    per inference, the share of them in which the array was busy, and the share of the array's products whose
+    input is not 0. If the board cannot hold the whole program, the result says in how many segments it ran,
+    and how many memory words were swapped.
 
     Parameters
     ----------
     count:
-        First so many samples; default: all on ``golden:``, 500 elsewhere.
+        Number of samples, the first ones; default: all on ``golden:``, 500 on other boards.
     dies:
-        Judge so many dies of the compiled network's chip, each programmed anew: mean and its interval over
-        dies. Of several boards each takes dies.
+        Number of dies of the compiled network's chip to judge, each programmed anew; the result is the mean
+        with its interval over dies. Several boards share the dies.
 
     Examples
     --------

@@ -98,14 +98,15 @@ def explain(
 ) -> Loss | OverDies | ModuleLoss:
     """Show where the accuracy goes: one cause of error at a time.
 
-    Every cause stands alone, as it is and with gains and biases corrected on the samples as compiling does;
-    all of them together follow, and the program itself: accuracy (%), or the rms error of targets in the
-    model's unit, and the error of the outputs (% of their spread). Causes do not add up. The JSON has SNR
-    (dB), and what every cause covers.
+    Each row of the table has one cause alone, without correction and with gains and biases corrected on the
+    samples, as compiling does. The last rows have all causes together, and the program itself. Columns are
+    accuracy (%), or the rms error of targets in the model's unit, and the error of the outputs (% of their
+    spread). Causes do not add up. The JSON also has the SNR (dB), and a description of every cause.
 
-    A PyTorch module is explained in a metric of your own, such as a perplexity: by cause, then with one
-    product alone on the die. Its chip, samples and metric are given by name. The command takes model.py:make:
-    it runs the code of that file, and calls its functions make(), samples() and metric(module).
+    A PyTorch module is explained in a metric of your own, such as a perplexity: by cause, then with each
+    product alone on the die. In Python, chip, samples and metric are arguments. On the command line the
+    module is FILE.py:FUNCTION, such as model.py:make: the command runs the code of that file, and calls its
+    functions make(), samples() and metric(module).
 
     Parameters
     ----------
@@ -113,7 +114,7 @@ def explain(
         A result of `compile` or its file; or a PyTorch module, or FILE.py:FUNCTION, a function of a file that
         returns one. This runs the file's code.
     chip:
-        Chip of a module; for a compiled network it is in the file.
+        Chip of a module; the chip of a compiled network is in its file.
     samples:
         Typical inputs of a module, as for ``ndrite.analog``; default: the file's ``samples()``.
     metric:
@@ -121,16 +122,17 @@ def explain(
     products:
         Measure each product of a module alone on the die.
     folder:
-        Keep each die's result of a module there; the same call goes on from what it has.
+        Folder in which the result of each die of a module is kept; the same call continues from there.
     seed:
-        Read-noise seed: the same seed gives the same answers on every board. Of a module also the first die.
+        Read-noise seed: the same seed gives the same answers on every board. For a module it is also the
+        number of the first die.
     count:
-        First so many samples; default: 2000, or all of fewer.
+        Number of samples, the first ones; default: 2000, or all if there are fewer.
     mitigation:
-        Measure also what each measure against the errors is worth.
+        Also measure the gain from each measure against the errors.
     dies:
-        Do so for so many dies of the chip, each programmed anew: means over dies with their intervals, in
-        place of the die in the file.
+        Number of dies of the chip to explain, each programmed anew, instead of the die in the file; the
+        result has means over dies with their intervals.
 
     Examples
     --------

@@ -34,26 +34,27 @@ def export(
 ) -> Found:
     """Export a die for ngspice, or its devices as Verilog-A.
 
-    A deck holds the values that the emulator computes with before codes: cells with their errors, wires,
-    access devices, amplifiers with gain and offset, load lines and devices. Read noise is not in it.
+    An ngspice deck has the physical values from which the emulator computes its codes: cells with their
+    errors, wires, access devices, amplifiers with gain and offset, load lines and devices. It has no read
+    noise.
 
     Parameters
     ----------
     program:
-        A result of `compile` or its file. Default: what ships.
+        A result of `compile` or its file. Default: the network that ships with the package.
     inputs:
         Samples (n, inputs); default: test samples of the data set that the network names, else those that
         calibrated the die.
     spice:
-        Deck of one product to write, a full one, driven by the samples one after the other.
+        Deck to write, of one full layer, whose rows are driven by the samples one after the other.
     product:
-        Its number, from 0.
+        Number of that layer among the program's products, from 0.
     count:
-        Samples of the deck.
+        Number of samples in the deck.
     verilog_a:
-        File for the modules of NDR device, ECRAM and RRAM cell.
+        File for the Verilog-A modules of NDR device, ECRAM and RRAM cell.
     chip:
-        For Verilog-A: this chip in place of the die's.
+        Chip for Verilog-A; default: the chip of the die.
 
     Examples
     --------
@@ -69,9 +70,11 @@ def export(
         x = first(x, count)
         step = compiled.program.products[product : product + 1]
         if not (step and step[0].is_full):
-            raise InputError(
-                f"product is {product}; accepted: a full one of {len(compiled.program.products)}"
+            full = [str(i) for i, p in enumerate(compiled.program.products) if p.is_full]
+            accepted = (
+                f"the number of a full layer: {', '.join(full)}" if full else "none, as no layer is full"
             )
+            raise InputError(f"product is {product}; accepted: {accepted}")
         maps = Core(compiled.program).maps(x, noise=False)
         rows = step[0].source(maps).reshape(len(x), -1).astype(np.int64)
         results = f"{spice_word(Path(spice).stem)}.out"

@@ -113,9 +113,9 @@ def fit(
     """Turn your own measurements into a device description.
 
     Reads a CSV file whose headers name quantity and unit: voltage_V, current_uA, conductance_uS, target_uS,
-    pulse, time_s, temperature_K. A column "device" tells devices apart, and their spread is fitted too. Order
-    does not matter. Any other column is refused: rows of different humidity, say, are not of one device
-    model.
+    pulse, time_s, temperature_K. A column "device" tells devices apart, and their spread is then fitted too.
+    The order of columns does not matter. Any other column is refused, since rows that differ in another
+    quantity, such as humidity, do not belong to one device model.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def fit(
         ``temperature_K,current_mA,device``. Devices have rows each, or a column each, ``conductance_uS
         NAME``.
     output:
-        Description to write, which ``--chip wan2022+mine.yaml`` takes.
+        Description to write, to be used as in ``--chip wan2022+mine.yaml``.
     picture:
         Draw data, model and residuals; the suffix is the format.
     model:
@@ -141,8 +141,9 @@ def fit(
         logarithmic or exponential (states); endurance: programming or ecram, the section to fill;
         temperature: linear (currents) or arrhenius (times).
     columns:
-        Header of a quantity that is not named after it, as header or header:unit; in Python a mapping.
-        unused=HEADER,HEADER leaves columns out that do not matter, such as a row's number.
+        Header of a quantity's column, if the header does not name the quantity: QUANTITY=HEADER or
+        QUANTITY=HEADER:UNIT; in Python a mapping. unused=HEADER,HEADER leaves out columns that do not
+        matter, such as a row number.
 
     Examples
     --------

@@ -84,9 +84,9 @@ def infer(
     output:
         ``.npy`` file of the outputs (n, outputs), written in whole or not at all; ``-`` is standard output.
     model_unit:
-        Outputs float64 in the model's unit, as a regression's; default: the chip's int32 sums.
+        Return outputs as float64 in the model's unit, for a regression; default: the chip's int32 sums.
     first_index:
-        Inference index of the first row; selects its read noise together with the seed.
+        Inference index of the first sample; together with the seed it selects the read noise.
 
     Examples
     --------

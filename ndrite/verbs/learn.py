@@ -99,67 +99,68 @@ def learn(
 ) -> LearnedInSitu | LearnedDies | Found:
     """Train in situ: pulses move every weight, sample by sample.
 
-    Each sample goes forward, its error backward through the same devices, and trains of pulses on rows and
-    columns then move all devices at once, each by its own law. The result is a die like any other, whose
-    weights are where the pulses left them. The same call gives the same die on every board.
+    Each sample goes forward and its error backward through the same devices; then trains of pulses on rows
+    and columns move all devices at once, each by its own law. The result is a die like any other, whose
+    weights have the states after the last pulse. The same call gives the same die on every board.
 
     Parameters
     ----------
     inputs, labels:
-        Own samples, uint8 (n, inputs), and their classes from 0, (n,).
+        Your own samples, uint8 (n, inputs), and their classes from 0, (n,).
     output:
-        File to write, which every other command takes; meanwhile OUTPUT.course holds what --resume needs.
+        File to write, which every other command accepts. During training, OUTPUT.course holds the state that
+        --resume needs.
     data:
         A data set by name, in place of samples; default: fashion-mnist.
     samples:
-        Learn from the first so many.
+        Number of samples to learn from, the first ones.
     held_out:
-        Own samples, the last so many, that are measured on and not learned from; default: a twelfth.
+        Number of your own samples, the last ones, to measure on and not to learn from; default: a twelfth.
     chip:
-        Chip whose converters, read noise and neurons there are.
+        Chip that supplies converters, read noise and neurons.
     device:
         Description of the weights' devices, with an ecram of model linear-step, step-table or exponential
         (the latter two learn on golden: alone).
     neuron:
         Kind of hidden neurons.
     rate:
-        Step of gradient descent, weights and inputs of 1; for residual that of the last tile.
+        Step of gradient descent, for weights and inputs of size 1; for residual the step of the last tile.
     hidden_rate:
         Multiplies `rate` in every layer but the last.
     neuron_rate:
-        The same step for ECRAMs of hidden NDR neurons, in states of -1..1; 0: they stay. Needs a chip with
-        ECRAM at its neurons, such as dendritic-ndr.
+        Step of gradient descent for the ECRAMs of hidden NDR neurons, for states of -1..1; 0: they do not
+        learn. Needs a chip with ECRAM at its neurons, such as dendritic-ndr.
     slots:
-        Slots of a train of pulses.
+        Number of slots in a train of pulses.
     rule:
-        stochastic, pulses as likely as input and error are large, or manhattan, one wherever both are not 0
-        (rate and slots then count for nothing), or tiki-taka: trains move fast devices, which are read row by
-        row against their symmetry points and pulse the weights' own, or agad: the same with choppers, against
-        what was read before, or residual: the weight is a sum over tiles, each of which learns what those
-        before leave (golden: alone).
+        stochastic: the probability of a pulse is proportional to input and error. manhattan: one pulse
+        wherever both are not 0; rate and slots then have no effect. tiki-taka: trains move fast devices,
+        which are read row by row against their symmetry points; the read-out pulses the devices of the
+        weights. agad: as tiki-taka with choppers, against the value read before. residual: a weight is a sum
+        over tiles, each of which learns the remaining error of the tiles before it (golden: only).
     threshold:
         For tiki-taka and agad: accumulated read-out that triggers one pulse, in pulses of the fast device;
-        default: 25, of agad 8; at least what moves a device by 1/255 of its bound. For residual: reading that
-        gives one pulse on average; default: 10.
+        default: 25 for tiki-taka, 8 for agad; at least the number of pulses that moves a device by 1/255 of
+        its bound. For residual: read-out that gives one pulse on average; default: 10.
     reference_error:
-        For tiki-taka and residual: deviation of the references from the symmetry points, of a nominal bound
-        of 1.
+        For tiki-taka and residual: standard deviation of the references from the symmetry points, where the
+        nominal bound is 1.
     tiles:
-        For residual: tiles of a weight; default: 4.
+        For residual: number of tiles of a weight; default: 4.
     gamma:
         For residual: scale of each tile relative to the one before; default: 0.5.
     bound:
-        Weight that the device's nominal bound stands for.
+        Weight that corresponds to the device's nominal bound.
     epochs:
-        Passes over all samples.
+        Number of passes over all samples.
     learning_seed:
         Seed of the sample order, the trains, the pulse noise and the read noise.
     resume:
-        Go on where Ctrl-C or a failing link stopped; the result is the same. Where the board could not be
-        asked any more how far it came, at the last whole epoch.
+        Continue where Ctrl-C or a failing link stopped the training; the result is the same. If the board
+        could not report its last update, continue from the last whole epoch.
     dies:
-        Let so many dies learn, those of seed, seed + 1, ..; the output is a JSON file of their accuracies.
-        The same command goes on where it was stopped.
+        Number of dies to train, with the seeds seed, seed + 1, ...; the output is a JSON file of their
+        accuracies. The same command continues where it was stopped.
 
     Examples
     --------

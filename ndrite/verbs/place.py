@@ -30,17 +30,18 @@ def place(
     ----------
     module:
         A PyTorch module; or FILE.py:FUNCTION, a function of a file that returns one. This runs the file's
-        code. Of the same file, samples() returns typical inputs, and metric(module) a number.
+        code. Two more functions of that file are used: samples() returns typical inputs, and metric(module) a
+        number.
     samples:
-        Typical inputs of the module, as for ``ndrite.analog``; default: the file's.
+        Typical inputs of the module, as for ``ndrite.analog``; default: the file's ``samples()``.
     metric:
         Function of a module, which it calls like ``module``; returns a finite number, such as an accuracy, a
-        perplexity or a mean error; default: the file's.
+        perplexity or a mean error; default: the file's ``metric``.
     loss:
         Largest distance of the metric from the float module's, above 0, in the metric's unit.
     minutes:
-        Time for the search. After half of it, products that are not measured yet count with the median loss
-        per multiplication; at its end the best placement so far is the result. Default: no limit.
+        Time limit of the search. After half of it, the median loss per multiplication is assumed for products
+        that are not measured yet; at the end the best placement so far is the result. Default: no limit.
     seed:
         Number of the die, and seed of its read noise, 0..2^48-1.
 

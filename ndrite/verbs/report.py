@@ -38,9 +38,9 @@ def report(
 ) -> Report:
     """Write one page about a compiled network.
 
-    The page is one HTML file that needs no other. It shows the chip with sources, the network, accuracy and
-    confusion, error by cause, neuron curves, conductances and their programming error. It goes on with arrays
-    and how full they are, modelled cost, resources of a board's committed build with the schedule's cycles,
+    The page is one HTML file that needs no other file. It shows the chip with sources, the network, accuracy
+    and confusion, error by cause, neuron curves, conductances and their programming error; then the arrays
+    and their used shares, modelled cost, resources of a board's committed build with the schedule's cycles,
     and provenance.
 
     Parameters
@@ -48,11 +48,11 @@ def report(
     output:
         Page to write, such as report.html.
     count:
-        First so many samples only; default: all.
+        Number of samples, the first ones; default: all.
     fpga:
         Board whose committed build is shown.
     figures:
-        Folder to write the figures to as well, as SVG and PDF.
+        Folder to which the figures are also written, as SVG and PDF.
 
     Examples
     --------

@@ -171,12 +171,13 @@ def sweep(
 ) -> Grid:
     """Compute a grid of chip fields, seeds and networks.
 
-    Accuracy and modelled cost at every point. Goes on where an earlier run stopped: points that are done are
-    not computed again. A plan is YAML, such as "chip: wan2022", "grid: {cell.levels: [8, 16]}", "seeds: 3",
-    "count: 1000"; with "chips: 50" every point is 50 virtual chips in place of one programmed chip. With
-    "learn: {device: mine.yaml, rates: [0.01, 0.03]}" every point trains in situ, at the rate that is best on
-    held-out samples; its grid has learn.rule, device.states and any other field of learn, device or chip.
-    With "networks: [model.py:make]" every point is a PyTorch module, judged as by explain.
+    Computes accuracy and modelled cost at every point of the grid. It continues where an earlier run stopped:
+    finished points are not computed again. A plan is YAML, such as "chip: wan2022", "grid: {cell.levels: [8,
+    16]}", "seeds: 3", "count: 1000"; with "chips: 50" every point is 50 virtual chips instead of one
+    programmed chip. With "learn: {device: mine.yaml, rates: [0.01, 0.03]}" every point is trained in situ, at
+    the rate that is best on held-out samples; its grid may vary learn.rule, device.states and any other field
+    of learn, device or chip. With "networks: [model.py:make]" every point is a PyTorch module, judged by its
+    own metric as in explain.
 
     Parameters
     ----------
@@ -187,15 +188,17 @@ def sweep(
     picture:
         Draw accuracy against energy (of one inference, modelled) with the Pareto front.
     board:
-        Board that the points' programs run on; given several times, each takes points. Their cost is that of
-        the modelled chip.
+        Board that the points' programs run on; may be given several times, and the boards then share the
+        points. The cost is that of the modelled chip.
     workers:
-        Local processes; 1 is this one. For more, guard a script's call with ``if __name__ == "__main__":``.
+        Number of local processes; 1 is this process. With more, guard a script's call with
+        ``if __name__ == "__main__":``.
     scheduler:
         Dask scheduler whose workers compute the points, tcp://HOST:PORT or tls://HOST:PORT; needs
         ndrite[cluster].
     shard:
-        Compute the i-th of n shares of the points, for job arrays; without it all shares are joined.
+        Compute only share i of n of the points, for job arrays. A call without it joins the results of all
+        shares.
 
     Examples
     --------

@@ -68,48 +68,48 @@ def train(
 ) -> Trained:
     """Train a float network under a chip's errors.
 
-    With a chip the forward pass sees levels, programming error and drift, read noise, converters, output
-    steps, the device's curve, and what its ECRAM can set. Convolutions, residuals and networks of curves come
-    as a PyTorch module (start). A loop of your own goes through ``analog``, whose ``train()`` sees the same.
-    Needs the extra ndrite[train].
+    With a chip the forward pass has its errors: levels, programming error and drift, read noise, converters,
+    output steps, the device's curve, and the range that its ECRAM can set. Convolutions, residuals and
+    networks of curves are given as a PyTorch module (start). For a training loop of your own, use ``analog``,
+    whose ``train()`` has the same errors. Needs the extra ndrite[train].
 
     Parameters
     ----------
     inputs, labels:
-        Own samples, uint8 (n, inputs), and their classes from 0, (n,).
+        Your own samples, uint8 (n, inputs), and their classes from 0, (n,).
     output:
-        File of the float network, which `compile` takes; what an interrupted training needs lies beside it.
+        File of the float network, for `compile`; the state for --resume is kept beside it.
     folder:
         Folder with Fashion-MNIST's original train-*.gz files, or all four of MNIST's.
     side:
-        Side of own square pictures, for shifts.
+        Side of your own square pictures in pixels, for shifts.
     hidden:
         Widths of hidden full layers, separated by commas; 0: none; default: 128.
     start:
-        Go on with this network, of any shape, in place of a new one: whatever `compile` takes, a PyTorch
-        module with its first random weights too. Inputs of a model are codes / 255, 0..1.
+        Network of any shape to continue from, instead of a new one: anything that `compile` accepts, also an
+        untrained PyTorch module. Inputs of a model are codes / 255, 0..1.
     input_shape:
-        Shape of one sample of an imported model that leaves it open.
+        Shape of one sample, if an imported model does not define it.
     chip:
-        Chip whose errors training sees; default: plain floats.
+        Chip whose errors the forward pass has; default: none, plain floats.
     neuron:
         Kind of neuron; default: ndr.
     normalise:
         Batch normalisation, folded into weights at the end.
     height:
-        Where heights (peak currents, of the nominal one) start; they then stay below 1 so that ECRAM can
-        still move them both ways.
+        Initial height of the neurons' curves (peak current relative to the nominal one). Heights then stay
+        below 1, so that ECRAM can still move them both ways.
     noise_scale:
-        Times the cells' errors.
+        Factor on the cells' errors.
     epochs, batch:
-        Passes over all samples, and samples of a step.
+        Number of passes over all samples, and of samples per step.
     rate:
         Largest step.
     weight_decay:
-        Weight decay and rates are AdamW's.
+        Weight decay, as in AdamW.
     average:
-        Weights are averaged over steps: the share that the average keeps at each; 0: the last weights alone.
-        Default: 0.999, and less in trainings of under 5,000 steps.
+        Weights are averaged over steps: the share of the old average that each step keeps; 0: use the last
+        weights alone. Default: 0.999, and less in trainings of under 5,000 steps.
     shift:
         Largest shift of half the pictures, pixels; default: 1, and 0 for the small digits.
     flip:
@@ -117,13 +117,13 @@ def train(
     seed:
         Seed of the initial weights, the batches and the errors.
     held_out:
-        Last samples, which choose the epoch; default: a twelfth of them.
+        Number of samples, the last ones, that choose the best epoch; default: a twelfth.
     half:
         Round weights to half precision, for a file half as large.
     resume:
-        Go on where Ctrl-C stopped; the result is the same.
+        Continue where Ctrl-C stopped the training; the result is the same.
     threads:
-        PyTorch threads.
+        Number of PyTorch threads.
 
     Examples
     --------
