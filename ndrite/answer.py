@@ -16,7 +16,7 @@ from ndrite.intervals import loss, percent, proportion
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """Score of a die against its float network, on the golden model with one seed of read noise.
+    """Score of one die against its float network, on the golden model with read noise of one seed.
 
     ``float_score`` and ``score`` in ``measure``; ``lost`` and ``won`` count samples that only the float
     network, or only the die, has right (None where answers are not one per sample).

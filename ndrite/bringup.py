@@ -47,11 +47,12 @@ REATTACH_S = 5.0
 
 
 class StageFailed(Exception):
-    """A stage failed that later stages depend on; the message is the observation."""
+    """Error: a stage failed on which later stages depend; the message is the observation."""
 
 
 def attached(port: str, baud: int, within_s: float = REATTACH_S) -> UartLink:
-    """Wait for the serial port: a board that was just loaded may detach and attach again."""
+    """Wait for the serial port of a board, at most ``within_s`` seconds: a board that was just loaded may
+    detach and attach again."""
     end = time.monotonic() + within_s
     while True:
         try:
@@ -64,7 +65,7 @@ def attached(port: str, baud: int, within_s: float = REATTACH_S) -> UartLink:
 
 @dataclass(frozen=True)
 class Hardware:
-    """A board on ``port`` or at a network address; ``folder`` holds its build, or receives it.
+    """A real board on ``port`` or at a network address; ``folder`` has the board's build, or receives it.
 
     ``loaded``: it is on the board already.
     """
@@ -76,7 +77,7 @@ class Hardware:
     announce: Callable[[str], None] = lambda _: None
 
     def bitstream(self) -> tuple[int, str]:
-        """Path of the bitstream in the folder, which is built first if it is missing."""
+        """Return the path of the bitstream in the folder; build it first if it is missing."""
         report = self.folder / "report.json"
         try:
             if not report.is_file():
@@ -100,7 +101,7 @@ class Hardware:
         return bitstream_id
 
     def load(self) -> str:
-        """Load the bitstream by openFPGALoader."""
+        """Load the bitstream into the board by openFPGALoader."""
         if self.loaded:
             return "left as it is (loaded)"
         try:
@@ -119,7 +120,7 @@ class Hardware:
 
 @dataclass(frozen=True)
 class Simulated:
-    """The target's gateware compiled for this machine, without its pins."""
+    """The board's gateware compiled for this machine, without its pins, in place of a real board."""
 
     target: Target
 
@@ -128,7 +129,7 @@ class Simulated:
         return Design(small=True) if self.target.small else None
 
     def bitstream(self) -> tuple[int, str]:
-        """Digest of the netlist, which stands in for a bitstream."""
+        """Return the digest of the netlist, in place of a bitstream."""
         geometry = self.target.geometry
         if self.target.ethernet is None:
             identity = simulated_id(geometry, platform=self._design)
@@ -174,7 +175,8 @@ def identity(board: Board, geometry: Geometry, build_id: int) -> Iterator[Check]
 
 
 def noise(board: Board, rng: np.random.Generator) -> Check:
-    """Compare mean and deviation of repeated reads of one input with other reads by the golden model."""
+    """Compare mean and deviation of repeated reads of one input on the board with those of independent reads
+    by the golden model."""
     g = board.geometry
     widths = (min(16, g.max_inputs), min(4, g.max_outputs))
     program = random_program(g, rng, sizes=widths, noise=True, readout="adc")
@@ -193,8 +195,8 @@ def noise(board: Board, rng: np.random.Generator) -> Check:
 
 
 def standard_errors(got: npt.NDArray[np.float64], law: npt.NDArray[np.float64]) -> float | None:
-    """Largest distance of mean or deviation of reads ``got`` (n, columns) from those of ``law`` (m, columns),
-    in standard errors.
+    """Return the largest difference in mean or deviation between the reads ``got`` (n, columns) and the reads
+    ``law`` (m, columns), in standard errors.
 
     In standard errors of the difference; columns without noise are left out, None when that leaves none.
     """
@@ -210,7 +212,8 @@ def standard_errors(got: npt.NDArray[np.float64], law: npt.NDArray[np.float64]) 
 
 
 def speed(board: Board, inferences: int, rng: np.random.Generator) -> Check:
-    """Measure clock cycles per inference by the board's own counters, and samples per second at the host."""
+    """Measure clock cycles per inference by the board's own counters, and samples per second by the host's
+    clock."""
     g = board.geometry
     widths = (min(64, g.max_inputs), min(10, g.max_outputs))
     program = random_program(g, rng, sizes=widths, readout="adc", dac_bits=8)
@@ -250,7 +253,7 @@ STAGES = ("bitstream", "loading", "connection", "identity", "self test", "noise"
 
 
 def stages_of(way: Way, *, inferences: int = INFERENCES, seed: int = 0) -> Iterator[Check]:
-    """Run all checks on the board at the end of ``way``; return each check with its stage.
+    """Run all checks on the board that ``way`` opens; return each check with its stage.
 
     ``inferences`` random ones, at least, are compared with the golden model. A stage that ends all the
     others is followed by one failed check for each that was not reached. The board is closed at the end.
@@ -269,7 +272,7 @@ def stages_of(way: Way, *, inferences: int = INFERENCES, seed: int = 0) -> Itera
 
 
 def _checks(way: Way, inferences: int, rng: np.random.Generator) -> Iterator[Check | str]:
-    """Yield all checks; the name of a stage comes before its checks."""
+    """Yield all checks; the name of each stage is yielded before its checks."""
     yield "bitstream"
     build_id, bitstream_name = way.bitstream()
     yield Check("bitstream", True, bitstream_name)
@@ -296,8 +299,8 @@ def _checks(way: Way, inferences: int, rng: np.random.Generator) -> Iterator[Che
 
 
 def versions(loader: str | None) -> dict[str, str]:
-    """Return the versions of ndrite, its libraries and Python, the machine, and the program that loads
-    bitstreams."""
+    """Return the versions of ndrite, its libraries, Python and the program that loads bitstreams, and the
+    name of the machine."""
     from importlib.metadata import version
 
     versions_here = {name: version(name) for name in ("ndrite", "numpy", "scipy", "amaranth")}
@@ -306,8 +309,8 @@ def versions(loader: str | None) -> dict[str, str]:
 
 
 def page(report: dict[str, Any], checks: Table) -> str:
-    """Write a report as Markdown: a table for people and the same values as JSON below it, in one file to
-    attach to an issue."""
+    """Write a report as Markdown: a table for people, with the same values as JSON below it, so that one file
+    can be attached to an issue."""
     where = f"`{report['board']}`" + ", simulated: no hardware was used" * report["simulated"]
     return (
         f"# Bring-up of {where}\n\n{report['failed']} of {len(report['checks'])} checks failed; seed "

@@ -19,7 +19,8 @@ from ndrite.url import connect
 
 @dataclass(eq=False, repr=False)
 class Classifier:
-    """Classifier that runs a program on a board; usable in a pipeline after any transformer of the inputs.
+    """Classifier (scikit-learn) that runs a program on a board; it works in a pipeline after any transformer
+    of the inputs.
 
     Inputs (n, ...) are in the model's own unit for an imported network, else uint8 codes. ``InputWarning``
     says how many values lay outside the stored range. They are NumPy arrays or torch tensors, and results are
@@ -88,7 +89,7 @@ class Classifier:
 
     @property
     def classes_(self) -> npt.NDArray[Any]:
-        """Return the class of every output, or both classes of a single output, (classes,)."""
+        """Return the class of every output, (classes,); for a single output the names of its two classes."""
         task = self._task()
         names = self.classes if self.classes is not None else task.names
         if self.classes is None and all(name.lstrip("-").isdecimal() for name in task.names):
@@ -128,8 +129,8 @@ class Classifier:
         return _like(x, self._outputs(x))
 
     def predict(self, x: Any) -> Any:
-        """Return the class of each sample, (n,): that of the largest output (the first of equal ones), or of
-        a single output against its threshold.
+        """Return the class of each sample, (n,): the class of the largest output (the first of equal ones),
+        or of a single output compared with its threshold.
 
         A map of classes gives (n, places), several labels truth values (n, labels).
 
@@ -186,7 +187,7 @@ class Classifier:
         return f"Classifier({program.name!r}, {size}, board={self.board!r}, seed={self.seed})"
 
     def __sklearn_tags__(self) -> Any:
-        """Tags that scikit-learn 1.6 and later read."""
+        """Return the tags that scikit-learn 1.6 and later read."""
         from sklearn.utils import ClassifierTags, Tags, TargetTags
 
         return Tags("classifier", TargetTags(required=False), classifier_tags=ClassifierTags())

@@ -45,7 +45,7 @@ LOCAL_HEADER_BYTES = 30
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Compiled(Result):
-    """The result of ``ndrite.compile``, and of ``ndrite.load``.
+    """The result of ``ndrite.compile`` and of ``ndrite.load``: a network mapped onto a die, with its program.
 
     Attributes
     ----------
@@ -75,8 +75,8 @@ class Compiled(Result):
     answer: Answer | None = None
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the one file, in whole or not at all (OSError when it cannot be written). ``program.save``
-        writes the program alone."""
+        """Write the compiled network to one file, in whole or not at all. Raises OSError if it cannot be
+        written. ``program.save`` writes only the program."""
         path = _path(path)
         # A die that was read from a file may have an older digest, from before its description gained fields.
         origin = {**self.program.provenance, "die": die_digest(self.die)}
@@ -103,11 +103,13 @@ class Compiled(Result):
         return path
 
     def at(self, time_s: float) -> Self:
-        """Return the same die ``time_s`` seconds after programming, and its program; calibrations stay."""
+        """Return the same die ``time_s`` seconds after programming, with its program; calibrations are
+        kept."""
         return self.on(self.die.at(time_s))
 
     def on(self, die: Die, **provenance: Any) -> Self:
-        """Return the same network on a die that has aged or been tuned; ``provenance`` describes how."""
+        """Return the same network on a die that has aged or been tuned; ``provenance`` describes the
+        change."""
         origin = self.program.provenance | {"chip": die.chip.as_dict(), "die": die_digest(die)} | provenance
         program = dataclasses.replace(program_of(die, self.program), provenance=origin)
         return dataclasses.replace(self, die=die, program=program)
@@ -214,7 +216,7 @@ def load(path: str | os.PathLike[str] | None = None) -> Compiled:
 
 
 def is_compiled(path: str | os.PathLike[str]) -> bool:
-    """Return whether a file begins like a compiled file, even if the rest is missing."""
+    """Return whether a file begins as a compiled file does, even if the rest is missing."""
     name = CONTENTS.encode()
     try:
         with Path(path).open("rb") as file:
@@ -225,7 +227,7 @@ def is_compiled(path: str | os.PathLike[str]) -> bool:
 
 
 def _members(path: Path) -> dict[str, bytes]:
-    """Read the members of a file and verify that they are those it was written with."""
+    """Read the members of a compiled file and verify their checksums."""
     if not is_compiled(path):
         raise CompileError(
             "not a compiled network (a program or a network alone, or of an earlier format); accepted: what "
@@ -269,8 +271,8 @@ def _digest(content: bytes) -> str:
 
 
 def _block(block: Any) -> tuple[str, str, str]:
-    """Return the error of a block's table, in the model's unit and in output steps, and the share of values
-    outside the table."""
+    """Summarise the errors of a block's table in the model's unit and in output steps, and the share of
+    values outside the table."""
     if not block.table_error:
         return "", "", ""
     beyond = "" if block.beyond is None else f"{100 * block.beyond:.2f} %"
@@ -289,7 +291,8 @@ class Held(NamedTuple):
 
 
 def held(source: Any) -> Held:
-    """Load the program that ``source`` is or contains, and the compiled network around it.
+    """Load a program from ``source``, which is a program or a compiled network, and the compiled network if
+    ``source`` is one.
 
     Raises FileNotFoundError, ProgramError, CompileError when a file is missing or is none of what is
     accepted. Raises InputError when it is another kind of object.
@@ -305,7 +308,7 @@ def held(source: Any) -> Held:
 
 def compiled_of(source: Any) -> Compiled:
     """Load a result of ``ndrite.compile``; None loads the network that ships. Raises the errors of ``held``,
-    and refuses a program without its network."""
+    and rejects a program without its network."""
     if isinstance(source, Compiled):
         return source
     if source is not None and not _is_path(source):
@@ -337,8 +340,8 @@ def is_model(source: Any) -> bool:
 
 
 def takes_module(program: Any, of_networks: dict[str, Any], of_modules: dict[str, Any]) -> bool:
-    """Return whether a verb's ``program`` is a PyTorch module, or names a function of a file that returns
-    one.
+    """Return whether the argument ``program`` of a verb is a PyTorch module, or names a function of a file
+    that returns one.
 
     Raises InputError where an option is set that only the other kind takes, each by its name, or a module is
     given without ``chip``, one of those of modules.
@@ -361,7 +364,7 @@ def takes_module(program: Any, of_networks: dict[str, Any], of_modules: dict[str
 
 
 class Taken(NamedTuple):
-    """A network and its origin: a result of `compile`, an imported model, or neither."""
+    """A network and its origin: a result of `compile`, an imported model, or a network file."""
 
     network: Network
     whole: Compiled | None = None

@@ -28,7 +28,8 @@ MODULE = "ndrite.dies"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class OverDies(Result):
-    """A measure over several dies of one chip, for every cause of error or for the program alone.
+    """The result of a measure over several dies of one chip: with each cause of error alone, or with the
+    program as it is.
 
     Attributes
     ----------
@@ -102,8 +103,8 @@ def evaluated(
     how: dict[str, Any],
     board: BoardApi | None = None,
 ) -> Any:
-    """Judge die ``die`` of a compiled network's chip, on a board or on the golden model, and return its
-    row."""
+    """Evaluate one die, number ``die``, of a compiled network's chip, on a board or on the golden model;
+    return its row."""
     compiled_die, judged = _on_die(compiled, inputs, labels, die, how)
     board = GoldenBoard() if board is None else board
     board.program(compiled_die.program)
@@ -115,7 +116,7 @@ def evaluated(
 def explained(
     *, compiled: File, inputs: File | None, labels: File | None, die: int, how: dict[str, Any]
 ) -> Any:
-    """Judge die ``die`` with one cause of error at a time, and return its row."""
+    """Explain one die, number ``die``, with one cause of error at a time; return its row."""
     compiled_die, (x, truth, by, task) = _on_die(compiled, inputs, labels, die, how)
     explanation = explain(
         compiled_die.network,
@@ -176,7 +177,8 @@ def over_dies(
     boards: tuple[str, ...] = GOLDEN,
     **how: Any,
 ) -> OverDies:
-    """Run ``evaluated`` or ``explained`` on dies 0 .. dies - 1 of the chip that ``source`` was compiled for.
+    """Run ``evaluated`` or ``explained`` on the dies 0 .. dies - 1 of the chip for which ``source`` was
+    compiled.
 
     Raises RunError naming the first die that failed.
     """

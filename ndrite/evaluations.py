@@ -27,8 +27,8 @@ LOOKED_AT = 16
 
 
 class Work(NamedTuple):
-    """The number of products in one inference, counted for each slice of the inputs' converters, as mean over
-    samples.
+    """The number of multiplications by weights in one inference, counted for each slice of the inputs'
+    converters, as a mean over samples.
 
     They are the network's, whatever blocks and groups a program lays them out in; ``nonzero`` have an input
     other than 0.
@@ -39,17 +39,18 @@ class Work(NamedTuple):
 
     @property
     def zeros(self) -> float:
-        """Return the share of the products whose input is 0."""
+        """Return the share of the multiplications whose input is 0."""
         return 1 - self.nonzero / self.products
 
     def bound(self, each: int) -> int:
-        """Return the fewest cycles for the products with an input other than 0, at ``each`` products per
-        cycle."""
+        """Return the fewest cycles for the multiplications whose input is not 0, at ``each`` multiplications
+        per cycle."""
         return -int(-self.nonzero // each)
 
 
 def work(program: Program, x: npt.NDArray[np.uint8], network: Network | None = None) -> Work:
-    """Count the products of ``program`` on codes ``x`` uint8 (n, inputs), without read noise.
+    """Count the multiplications by weights of ``program`` on codes ``x`` uint8 (n, inputs), without read
+    noise.
 
     Without the ``network`` it was made of, groups that the mapper has packed count as one.
     """
@@ -69,7 +70,8 @@ def work(program: Program, x: npt.NDArray[np.uint8], network: Network | None = N
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Evaluation(Result):
-    """The result of ``ndrite.evaluate`` on ``samples``, ``judged_by`` the labels of a file or data set.
+    """The result of ``ndrite.evaluate`` on ``samples``, judged by the labels that ``judged_by`` names: those
+    of a file or data set.
 
     ``mismatches`` counts samples with any output unequal to the golden model's. ``outputs`` is int32
     (samples, outputs).
@@ -120,12 +122,12 @@ class Evaluation(Result):
 
     @property
     def accuracy_golden(self) -> float | None:
-        """Return the golden model's ``accuracy``."""
+        """Return ``accuracy`` on the golden model."""
         return self.score_golden if self.measure == ACCURACY else None
 
     @property
     def accuracy_float(self) -> float | None:
-        """Return the float network's ``accuracy``, or None without a float network."""
+        """Return ``accuracy`` of the float network, or None without a float network."""
         return self.score_float if self.measure == ACCURACY else None
 
     @property

@@ -62,7 +62,7 @@ def array_of(source: Any) -> npt.NDArray[Any]:
 
 
 def name_of(source: Any, what: str) -> str:
-    """Return the name that errors use: the file's path, or ``what``."""
+    """Return the name of ``source`` for errors: the file's path, or ``what`` if it is not a file."""
     return os.fspath(source) if isinstance(source, str | os.PathLike) else what
 
 
@@ -78,7 +78,8 @@ def save_array(path: str | os.PathLike[str], array: npt.NDArray[Any]) -> Path:
 
 
 def picture_format(path: str | os.PathLike[str], what: str = "picture") -> str:
-    """Return ``png``, ``svg`` or ``pdf`` from the name's suffix. Raises InputError for any other suffix."""
+    """Return the format ``png``, ``svg`` or ``pdf`` from a file name's suffix. Raises InputError for any
+    other suffix."""
     suffix = Path(path).suffix.lower()
     if suffix not in PICTURES:
         raise InputError(f"{what} is {os.fspath(path)}; accepted: a name that ends in {', '.join(PICTURES)}")
@@ -86,7 +87,7 @@ def picture_format(path: str | os.PathLike[str], what: str = "picture") -> str:
 
 
 def encode(x: npt.NDArray[Any], of: Takes, *, what: str = "x", codes: bool = False) -> npt.NDArray[np.uint8]:
-    """Convert inputs (n, ...) to the codes uint8 (n, inputs) of a network or program.
+    """Convert inputs (n, ...) to the input codes uint8 (n, inputs) of a network or program.
 
     ``InputWarning`` says how many values lay outside the range of their input, and the first of them. With
     an input range, ``x`` is in the model's own unit, whatever its dtype; ``codes`` says that it holds codes

@@ -21,7 +21,8 @@ TOGETHER = 200
 
 
 def mean_interval(values: npt.NDArray[np.float64]) -> tuple[float, float | None]:
-    """Mean of (n,) values and half its 95 % interval by the t law; None for a single value."""
+    """Return the mean of (n,) values and half its 95 % interval by Student's t; the half interval is None for
+    a single value."""
     mean = float(values.mean())
     if len(values) < 2:
         return mean, None
@@ -31,8 +32,8 @@ def mean_interval(values: npt.NDArray[np.float64]) -> tuple[float, float | None]
 
 
 def spread(measure: str, each: npt.NDArray[np.float64], of: str = "chip") -> dict[str, Any]:
-    """Summarise a measure of several chips (or other individuals that ``of`` names) as plain values by name.
-    The interval of the mean is 95 % by Student's t over them."""
+    """Summarise a measure over several chips (or the individuals that ``of`` names) as plain values by name.
+    The interval of the mean is 95 % by Student's t over the chips."""
     mean, half = mean_interval(each)
     return {
         f"{measure}_mean": mean,
@@ -46,7 +47,7 @@ def spread(measure: str, each: npt.NDArray[np.float64], of: str = "chip") -> dic
 
 
 def wilson(successes: int, n: int) -> tuple[float, float]:
-    """95 % interval of a proportion (Wilson 1927, doi 10.1080/01621459.1927.10502953)."""
+    """Return the 95 % interval of a proportion (Wilson 1927, doi 10.1080/01621459.1927.10502953)."""
     z2 = NORMAL_95**2
     centre = (successes + z2 / 2) / (n + z2)
     half = NORMAL_95 / (n + z2) * math.sqrt(successes * (n - successes) / n + z2 / 4)
@@ -60,7 +61,8 @@ def proportion(accuracy: float, n: int) -> list[float] | None:
 
 
 def paired(lost: int, won: int, n: int) -> tuple[float, float]:
-    """95 % interval of ``(lost - won) / n``, a difference of two accuracies on the same ``n`` samples.
+    """Return the 95 % interval of ``(lost - won) / n``, the difference of two accuracies on the same ``n``
+    samples.
 
     ``lost`` samples only the first has right, ``won`` only the second. Half a sample is added to each of the
     four cases, so that no difference at all has an interval too (Agresti and Min, Statistics in Medicine 24,
@@ -73,13 +75,14 @@ def paired(lost: int, won: int, n: int) -> tuple[float, float]:
 
 
 def is_noise(lost: int, won: int, n: int) -> bool:
-    """Return whether the interval of ``paired`` contains 0."""
+    """Return whether the interval of ``paired`` contains 0, so that the difference may be chance."""
     low, high = paired(lost, won, n)
     return low <= 0 <= high
 
 
 def loss(lost: int, won: int, n: int) -> str:
-    """Format a loss of accuracy in points with its interval by ``paired``, and say whether it is noise.
+    """Format a loss of accuracy in percentage points with its interval by ``paired``, and say whether it may
+    be chance.
 
     A gain is called one: no loss is negative.
     """
@@ -100,17 +103,16 @@ def percent(accuracy: float, n: int) -> str:
 
 
 def crossed(values: npt.NDArray[np.float64], *, same_dies: bool = False) -> tuple[float, float]:
-    """Return the 95 % interval of the mean of ``values`` (networks, dies, n) by ``crossed_of``, over
-    networks, dies and samples. By default each network has its own dies; ``same_dies``: all networks share
-    them."""
+    """Return the 95 % interval of the mean of ``values`` (networks, dies, n), over networks, dies and
+    samples. Without ``same_dies`` each network has its own dies; with it all networks share them."""
     return crossed_of(lambda mean: mean, values, same_dies=same_dies)
 
 
 def crossed_of(
     statistic: Callable[..., float], *values: Floats, beside: Floats | None = None, same_dies: bool = False
 ) -> tuple[float, float]:
-    """95 % interval of ``statistic(mean, mean, ...)`` of several quantities of the same networks, dies and
-    samples.
+    """Return the 95 % interval of ``statistic(mean, mean, ...)``, where each argument is the mean of one of
+    several quantities measured on the same networks, dies and samples.
 
     A bootstrap (seed 0) draws networks, dies and, for all of them, samples again. A bootstrap of few is too
     narrow: it misses a part 1/k of the variance of k, and Student's law. So its ends are moved away from the
@@ -154,8 +156,9 @@ def crossed_of(
 def _left_out(
     statistic: Callable[..., float], values: tuple[Floats, ...], beside: Floats | None, same_dies: bool
 ) -> list[Floats]:
-    """Compute the statistic without each network, without each die (where all networks share dies, or there
-    is one network), and without each row of ``beside``: one array for each factor with two or more values."""
+    """Compute the statistic without each network in turn, without each die (if all networks share dies, or
+    there is one network), and without each row of ``beside``. Return one array for each of these factors that
+    has two or more values."""
     networks, dies, n = values[0].shape
     others = [] if beside is None else [float(beside.mean())]
     axes = [0] if networks > 1 else []
@@ -174,8 +177,8 @@ def _left_out(
 
 
 def _deviation(drawn: float, factors: list[Floats]) -> tuple[float, float | None]:
-    """Return the standard deviation of a statistic whose bootstrap has the variance ``drawn``, and Student's
-    factor for its degrees of freedom (None if no factor has few values). ``factors`` as returned by
+    """Return the standard deviation of a statistic whose bootstrap variance is ``drawn``, and Student's
+    factor for its degrees of freedom (None if no factor has few values). ``factors`` is the result of
     ``_left_out``."""
     from scipy.stats import t
 
@@ -193,9 +196,9 @@ def _deviation(drawn: float, factors: list[Floats]) -> tuple[float, float | None
 def _draws(
     networks: int, dies: int, n: int, others: int, same_dies: bool
 ) -> tuple[Floats, npt.NDArray[np.uint8], Floats]:
-    """Return the counts of ``DRAWS`` bootstrap draws, which many quantities share: the share of each row
-    (DRAWS, networks * dies), how often each sample is drawn (DRAWS, n), and the share of each row of
-    ``beside`` (DRAWS, others)."""
+    """Draw ``DRAWS`` bootstrap samples, which many quantities share. Return the share of each row (DRAWS,
+    networks * dies), how often each sample is drawn (DRAWS, n), and the share of each row of ``beside``
+    (DRAWS, others)."""
     rng = np.random.default_rng(0)
     rows, other_counts = np.empty((DRAWS, networks * dies)), np.zeros((DRAWS, others))
     counts = np.empty((DRAWS, n), np.uint8)  # 256 times the same sample is not drawn

@@ -43,7 +43,7 @@ class Read(NamedTuple):
 def read_labels(
     labels: npt.NDArray[Any], meaning: Meaning, shape: Shape, what: str, measure: str = ""
 ) -> Read:
-    """Read ``labels`` (n, ...) for outputs of ``shape`` (C, H, W) with the meaning ``meaning``.
+    """Read ``labels`` (n, ...) for outputs of ``shape`` (C, H, W), whose meaning is ``meaning``.
 
     Where the meaning has no task, the labels decide, and ``measure`` does; ``InputWarning`` says how a single
     output was read. ``what``: the labels' name in errors. Raises InputError, naming every reading that was
@@ -59,8 +59,8 @@ def read_labels(
 
 
 def task_by(meaning: Meaning, shape: Shape, measure: str = "") -> Task | None:
-    """Return the task of a meaning, judged by ``measure``, or None while the task is open. Raises InputError
-    if the task has no such measure."""
+    """Return the task of a meaning, judged by ``measure``; None while the meaning has no task. Raises
+    InputError if the task has no such measure."""
     try:
         return meaning.task_of(shape, measure)
     except MeaningError as error:
@@ -126,8 +126,8 @@ def decided(network: Network, labels: npt.NDArray[Any], what: str, measure: str 
 def numbered(
     labels: npt.NDArray[Any], samples: int, what: str
 ) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
-    """Convert labels for training, whole numbers or text, to class numbers int64 (n,) and class names. Raises
-    InputError if their number is not that of the samples, or all have one class."""
+    """Convert the labels of training samples, whole numbers or text, to class numbers int64 (n,) and class
+    names. Raises InputError if there are not as many labels as samples, or if all have one class."""
     flat = labels.reshape(len(labels), -1) if labels.ndim else labels.reshape(0, 1)
     if flat.shape != (samples, 1) or not (_whole(flat) or labels.dtype.kind in "USO"):
         raise InputError(
@@ -145,7 +145,7 @@ def numbered(
 
 
 def _decided(labels: npt.NDArray[Any], meaning: Meaning, shape: Shape, what: str, measure: str) -> Task:
-    """Derive the task from the labels of a file that states none."""
+    """Derive the task from the labels, for a network or program that states none."""
     fields: dict[str, Any] = {"shape": shape, "threshold": meaning.threshold, "measure": measure}
     channels, places = shape[0], shape[1] * shape[2]
     outputs, flat = channels * places, labels.reshape(len(labels), -1)
@@ -212,8 +212,8 @@ def _classes(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
 
 
 def _by_name(flat: npt.NDArray[Any], names: tuple[str, ...], task: Task) -> npt.NDArray[np.int64] | None:
-    """Return the class numbers of labels that are names (or numbers, where names are words), or None where
-    neither fits."""
+    """Return the class numbers of labels that are class names (or numbers, if the class names are words);
+    None if they are neither."""
     values, inverse = np.unique(_texts(flat), return_inverse=True)
     inverse = inverse.reshape(flat.shape)
     number_of = {name: i for i, name in enumerate(names)}
@@ -234,8 +234,8 @@ def _texts(flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _spellings(texts: list[str], task: Task) -> list[list[str]]:
-    """Return the readings of all labels as class names: as they are, with truth values as 0 and 1, with 0
-    and 1 as truth values, and, for two unnamed classes, with -1 and 1 as 0 and 1."""
+    """Return every way to read the labels as class names: as they are; truth values as 0 and 1; 0 and 1 as
+    truth values; and, for two unnamed classes, -1 and 1 as 0 and 1."""
     tables = [{}, {"False": "0", "True": "1"}, {"0": "False", "1": "True"}]
     if task.kind == TWO_CLASSES and not task.classes:
         tables.append({"-1": "0"})
@@ -277,8 +277,8 @@ def _within(values: npt.NDArray[Any], count: int) -> bool:
 
 
 def _by_number(task: Task) -> bool:
-    """Return whether labels may be numbers of outputs. They may not where class names are numbers, or where
-    only names are accepted."""
+    """Return whether labels may be the numbers of outputs. They may not if the class names are numbers
+    themselves, or if only names are accepted."""
     return not (task.named_labels or all(name.lstrip("-").isdecimal() for name in task.names))
 
 

@@ -21,7 +21,7 @@ ALL, DIE = "all causes", "die (golden model)"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ModuleLoss(Result):
-    """The result of ``ndrite.explain`` for a PyTorch module.
+    """The result of ``ndrite.explain`` for a PyTorch module: its metric by cause and by product.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class ModuleLoss(Result):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Placed(Result):
-    """The result of ``ndrite.place``.
+    """The result of ``ndrite.place``: the products of a module that stay digital.
 
     Attributes
     ----------

@@ -93,7 +93,8 @@ class Ndr(torch.nn.Module):
 
 
 class Bases(torch.nn.Module):
-    """``count`` curves of every channel side by side, basis by basis: (n, C, ..) to (n, count * C, ..).
+    """Applies ``count`` curves to every channel, side by side: maps (n, C, ..) to (n, count * C, ..), all
+    channels of the first curve first.
 
     Basis k of channel c is an NDR device of ``gain_k * (x_c - low_c) / (high_c - low_c) + shift_k``. A Linear
     layer behind them sums them up: together they are a Kolmogorov-Arnold layer. Peaks begin evenly spread.
@@ -153,8 +154,8 @@ class Bases(torch.nn.Module):
 
 
 def _check_channels(x: Tensor, channels: int) -> None:
-    """Refuse inputs whose number of channels does not fit the devices; skipped while a graph is traced, as
-    the module has run before."""
+    """Raise an error if the number of channels of x does not fit the devices; skipped while a graph is
+    traced, since the module has run before."""
     channel_count = x.shape[min(1, x.dim() - 1)]
     if not torch.onnx.is_in_onnx_export() and channel_count != channels:
         accepted = f"{channels}, for compile with input_shape where samples are flat"
@@ -162,8 +163,8 @@ def _check_channels(x: Tensor, channels: int) -> None:
 
 
 def device(x: Tensor, peak: Tensor, height: Tensor, curve: tuple[Tensor, float, float] | None) -> Tensor:
-    """Compute ``height * f(x / peak)``; ``curve``: f at equidistant places, with the first place and the
-    distance."""
+    """Compute ``height * f(x / peak)``. ``curve`` has the values of f at equidistant points, the first of
+    these points, and their distance."""
     u = x / peak
     if curve is None:
         u = torch.relu(u)
@@ -176,7 +177,7 @@ def device(x: Tensor, peak: Tensor, height: Tensor, curve: tuple[Tensor, float, 
 
 
 class _Exported(torch.autograd.Function):
-    """``device`` as one node of a graph."""
+    """The function ``device`` as a single node of an exported graph."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, peak: Tensor, height: Tensor, *points: Tensor) -> Tensor:
@@ -186,6 +187,6 @@ class _Exported(torch.autograd.Function):
 
     @staticmethod
     def symbolic(graph: Any, *operands: Any) -> Any:
-        """Emit a node of the domain ``ndrite``."""
+        """Emit a node of the ONNX domain ``ndrite``."""
         name = NDR if len(operands) == 3 else NDR_CURVE
         return graph.op(f"{DOMAIN}::{name}", *operands).setType(operands[0].type())

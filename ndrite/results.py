@@ -30,7 +30,7 @@ class Table(NamedTuple):
 
 
 class Result:
-    """The result of a verb. A subclass provides its numbers as plain values and as text."""
+    """Base class of the results of verbs. A subclass provides its numbers as plain values and as text."""
 
     __repr__ = brief_repr
     values: dict[str, Any]
@@ -64,8 +64,8 @@ class Result:
 
 
 class Summary(Result):
-    """A result whose plain values by name are ``summary``. ``heading``, the table's title, may name fields of
-    the subclass in braces; ``left_out`` lists values that the table omits."""
+    """A result whose plain values by name are ``summary``. ``heading``, the table's title, may have fields of
+    the subclass in braces; the table omits the values that ``left_out`` lists."""
 
     summary: dict[str, Any]
     heading: str
@@ -84,7 +84,7 @@ class Summary(Result):
 
 @dataclass(frozen=True)
 class Found(Result):
-    """Result of a verb that consists of plain values, and their tables."""
+    """Result of a verb that consists of plain values and their tables."""
 
     values: dict[str, Any]
     shown: tuple[Table, ...] = ()
@@ -100,7 +100,8 @@ def share_done(share: tuple[int, int] | None) -> Found:
 
 
 def plain(value: Any) -> str:
-    """Format a value: five digits, the ends of a range or an interval, the ends of a long list."""
+    """Format a value: numbers with five digits, ranges and intervals by their ends, long lists by their
+    ends."""
     if isinstance(value, dict):
         return ", ".join(f"{name} {plain(part)}" for name, part in value.items())
     if isinstance(value, list | tuple):
@@ -111,7 +112,8 @@ def plain(value: Any) -> str:
 
 
 def said(name: str, value: Any) -> str:
-    """Format a quantity: a share in percent, a shape as 64-16-10, other lists number by number."""
+    """Format a quantity by its name: a share in percent, a shape as 64-16-10, other lists number by
+    number."""
     if value is None:
         return "not known"
     if "accuracy" in name or "yield" in name:
@@ -132,7 +134,7 @@ def percents(value: Any) -> str:
 
 
 def judged(title: str, checks: Iterable[Check], announce: Callable[[str], None], **said: Any) -> Found:
-    """Run all ``checks`` and announce each; return their table and the number of failed checks. ``said``:
+    """Run all ``checks`` and announce each; return their table and the number of failed checks. ``said`` are
     further values for the table."""
     rows, done = [], []
     for check in checks:

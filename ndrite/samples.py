@@ -39,7 +39,8 @@ def both_or_neither(inputs: Any, labels: Any) -> bool:
 
 
 def learning_samples(inputs: Any, labels: Any, data: str | None, folder: Any) -> Labelled:
-    """Return the user's samples with classes, none held out, or a data set's; Fashion-MNIST if none is named.
+    """Return the user's samples with their classes, of which none is held out, or those of a data set;
+    Fashion-MNIST if no data set is named.
 
     Raises InputError when own samples are not uint8 (n, inputs), n at least 2, of two classes or more.
     """
@@ -95,8 +96,8 @@ def data_set(name: str, folder: str | None = None) -> Labelled:
 
 
 def judging_set(name: str) -> tuple[Codes, Labels]:
-    """Return test samples of a data set by name; errors as in ``data_set``. Fashion-MNIST's ship with the
-    package."""
+    """Return test samples of a data set by name; those of Fashion-MNIST ship with the package. Raises the
+    errors of ``data_set``."""
     if name == "fashion-mnist":
         return datasets.fashion_mnist_test()
     labelled = data_set(name)
@@ -104,7 +105,7 @@ def judging_set(name: str) -> tuple[Codes, Labels]:
 
 
 def apart(name: str) -> tuple[Codes, Codes, Labels]:
-    """Return samples of a data set for converter ranges, and all test samples that are not among them.
+    """Return samples of a data set for converter ranges, and all test samples that are not among these.
 
     The former are training samples, except for Fashion-MNIST, whose training images do not ship: its first
     test images. Errors as ``data_set``.
@@ -117,7 +118,7 @@ def apart(name: str) -> tuple[Codes, Codes, Labels]:
 
 
 def chosen_data_set(meaning: Meaning, inputs: int, given: str | None, wanted: str) -> str:
-    """Return ``given``, or the data set that the network names.
+    """Return the data set ``given`` by the user, or else the one that the network names.
 
     Raises InputError when neither is there (``wanted``: the options to give instead), its samples have
     another size, or ``given`` ones are in another unit than the network's inputs.
@@ -154,23 +155,23 @@ class Judged(NamedTuple):
     task: Task
 
     def first(self, count: int | None, most: int | None = None) -> Self:
-        """Return the first ``count`` samples; None: at most ``most``, or all. Raises InputError if there are
-        fewer than ``count``."""
+        """Return the first ``count`` samples; if ``count`` is None, the first ``most``, or all. Raises
+        InputError if there are fewer than ``count``."""
         x = first(self.x, count, most)
         return self._replace(x=x, labels=self.labels[: len(x)])
 
 
 def first(x: Codes, count: int | None, most: int | None = None, what: str = "count") -> Codes:
-    """Return the first ``count`` of ``x`` (n, inputs); None: at most ``most``, or all. Raises InputError if
-    there are fewer than ``count``."""
+    """Return the first ``count`` of ``x`` (n, inputs); if ``count`` is None, the first ``most``, or all.
+    Raises InputError if there are fewer than ``count``."""
     if count is not None and count > len(x):
         raise InputError(f"{what} is {count}; accepted: 1..{len(x)}, as many as there are samples")
     return x[: most if count is None else count]
 
 
 def codes_of(source: Any, of: Takes, *, codes: bool = False, what: str = "inputs") -> Codes:
-    """Convert inputs to codes uint8 (n, inputs) for ``of``. ``InputWarning`` says how many values were
-    clipped.
+    """Convert inputs to codes uint8 (n, inputs) for the network or program ``of``. ``InputWarning`` says how
+    many values were clipped.
 
     Raises InputError when there is no such file, or the values do not fit.
     """
@@ -188,8 +189,8 @@ def judged_samples(
     seen: bool = True,
     measure: str | None = None,
 ) -> Judged:
-    """Return the user's samples, a data set's test samples, or the compiled file's samples judged by the
-    float network's answers.
+    """Return samples with labels: the user's, a data set's test samples, or the samples of the compiled file
+    with the float network's answers as labels.
 
     ``seen``: whether samples of a data set that calibrate where nothing else is given may be used too;
     ``measure``: one of the task's. Raises InputError when files do not fit, nothing is given and nothing is
@@ -220,7 +221,7 @@ def judged_samples(
 
 
 def _task_by(measure: str, shape: Shape, threshold: float) -> Task:
-    """Return the task that a measure implies; values without a measure."""
+    """Return the task that a measure implies: values if there is no measure."""
     kinds = {ACCURACY: CLASSES if shape[0] > 1 else TWO_CLASSES, LABEL_ACCURACY: LABELS}
     return Task(kind=kinds.get(measure, VALUES), shape=shape, threshold=threshold, measure=measure)
 
@@ -245,8 +246,8 @@ def seen_samples(of: Takes, whole: Compiled | None, inputs: Any, *, data: str | 
 
 
 def output_step(of: Takes, what: str) -> float:
-    """Return the size of one step of a program's outputs in the model's unit. Raises InputError if it is not
-    stored."""
+    """Return the size of one step of a program's outputs in the model's unit. Raises InputError if the
+    program does not store it."""
     step = of.meaning.output_step
     if step is None:
         raise InputError(
@@ -258,7 +259,8 @@ def output_step(of: Takes, what: str) -> float:
 def typical_samples(
     of: Takes, whole: Compiled | None, samples: Any, *, data: str | None, codes: bool
 ) -> Codes:
-    """Return codes that set converter ranges, from the user, the calibration samples, or a data set."""
+    """Return codes for setting converter ranges: the user's, the calibration samples, or those of a data
+    set."""
     if samples is not None:
         return codes_of(samples, of, codes=codes, what="samples")
     if whole is not None and data is None:

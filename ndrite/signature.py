@@ -26,12 +26,12 @@ Announce = Callable[[str], None]
 
 
 def unheard(line: str) -> None:
-    """Discard a line."""
+    """Discard a line: announces nothing."""
 
 
 @contextmanager
 def silent(what: str) -> Iterator[Callable[..., None]]:
-    """Show no progress."""
+    """Return a progress function that shows nothing."""
     yield lambda *_: None
 
 
@@ -71,7 +71,7 @@ class Option:
 
 
 def integers(text: str, most: float = math.inf, refused: str = "") -> tuple[int, ...]:
-    """Parse ``1,28,28`` into its numbers, each at least 1; ``refused``: error for other text."""
+    """Parse ``1,28,28`` into its numbers, each at least 1; ``refused`` is the error for other text."""
     try:
         numbers = tuple(int(part) for part in text.split(","))
     except ValueError:
@@ -206,7 +206,8 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _plain(known: inspect.Signature) -> inspect.Signature:
-    """Return the signature that ``help`` shows: names, types and defaults, without command-line options.
+    """Return the signature that Python's ``help`` shows: names, types and defaults, without command-line
+    options.
 
     Commands read ranges and texts from the annotations, which stay.
     """

@@ -31,8 +31,8 @@ INFERENCES = 1 << 16
 
 
 class Votes(NamedTuple):
-    """Votes int64 (samples, outputs) and right answers int64 (chips,) of all chips. Tasks without votes have
-    a 0 in their place and the measure of each chip; ``on_host``: whether chips were drawn and run on the
+    """Votes int64 (samples, outputs), and right answers int64 (chips,) of each chip. For a task without votes
+    ``votes`` is 0 and ``scores`` is the measure of each chip. ``on_host``: chips were drawn and run on the
     host."""
 
     votes: npt.NDArray[np.int64]
@@ -51,8 +51,8 @@ def judge_wafer(
     stage: Stages,
     say: Callable[[str], None],
 ) -> Votes | None:
-    """Judge the chips of ``plan`` in ranges whose results are stored in ``folder``; None while ranges of
-    another share are missing.
+    """Judge the chips of ``plan`` in ranges whose results are stored in ``folder``; return None while ranges
+    of another share are missing.
 
     A range has the chips of ``INFERENCES``, so a plan of more chips takes up those of a smaller one. Raises
     CampaignError where samples do not fit, HostError and GeometryError as the board that is the only worker,
@@ -96,7 +96,7 @@ def judge_chips(
     plan: dict[str, Any],
     board: BoardApi | None = None,
 ) -> dict[str, Any]:
-    """Judge a range of chips on a board, or on the golden model, and return its row.
+    """Judge one range of chips on a board, or on the golden model, and return its row.
 
     For tasks that are no vote, chips are drawn on the host and programmed one after another, each with a
     read-noise seed of its own; a score is the mean over trials (an rms error over all of them).
@@ -128,7 +128,7 @@ _programmed: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 
 
 def _put(board: BoardApi, program: File, progress: Progress | None = None) -> None:
-    """Program a board, unless it has that program already."""
+    """Program a board, unless the board has that program already."""
     if _programmed.get(board) != program.sha256:
         program.read()
         board.program(Program.load(program.path), progress=progress)
@@ -136,12 +136,12 @@ def _put(board: BoardApi, program: File, progress: Progress | None = None) -> No
 
 
 def _packed(votes: npt.NDArray[np.int64]) -> list[Any]:
-    """Encode votes as text, a fourth of the size of their digits, and return their shape too."""
+    """Encode votes as text, about a quarter as long as their digits; return the text and their shape."""
     return [*votes.shape, base64.b64encode(zlib.compress(votes.astype("<i8").tobytes())).decode()]
 
 
 def _unpacked(packed: Any) -> npt.NDArray[np.int64]:
-    """Decode the text of ``_packed``; 0 for tasks without votes."""
+    """Decode the text of ``_packed``; return 0 for tasks without votes."""
     if not packed:
         return np.zeros((), np.int64)
     *shape, text = packed

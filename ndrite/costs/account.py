@@ -24,7 +24,8 @@ UM2_PER_MM2 = 1e6
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Account(Result):
-    """The cost of one inference with all its calls on one chip; ranges are low, typical, high.
+    """The cost of one inference on one chip, over all time steps of a sequence; ranges are low, typical,
+    high.
 
     ``works``: of each step; ``samples``: those that the work was counted on.
     """
@@ -60,13 +61,13 @@ class Account(Result):
 
     @property
     def tops_per_W(self) -> Triple:
-        """Return operations per second and watt, 10^12, two per MAC. The low value belongs to the high
-        energy."""
+        """Return operations per second and watt, 10^12, with two operations per MAC. The low value belongs to
+        the high energy."""
         return _over(OPS_PER_MAC * self.macs, self.total.energy_pJ)
 
     @property
     def tops_per_mm2(self) -> Triple:
-        """Return operations per second and square millimetre, 10^12, with one inference after another."""
+        """Return operations per second and square millimetre, 10^12, if inferences run one after another."""
         total = self.total
         tera_per_s = OPS_PER_MAC * self.macs * 1e-3
         return _over(tera_per_s, total.latency_ns * total.area_um2 / UM2_PER_MM2)
@@ -124,7 +125,8 @@ def account_of(
     network: Network | None = None,
     progress: Progress | None = None,
 ) -> Account:
-    """Compute the cost of one inference of ``program`` on its die, as mean over samples x uint8 (n, inputs).
+    """Compute the cost of one inference of ``program`` on its die, as a mean over samples x uint8 (n,
+    inputs).
 
     Modelled, not measured. Steps follow one another and every array has its own converters, drivers and
     neurons. Not counted: programming, leakage, clocks, control, what enters and leaves the chip. ``network``:
@@ -135,5 +137,5 @@ def account_of(
 
 
 def _over(amount: float, by: Triple) -> Triple:
-    """Return ``amount / by`` in rising order; 0 if there is nothing to divide by."""
+    """Return ``amount / by``, in rising order, where ``by`` is low, typical, high; 0 where ``by`` is 0."""
     return np.divide(amount, by[::-1], out=np.zeros(3), where=by[::-1] > 0)

@@ -43,15 +43,15 @@ class Constants:
         return np.asarray([scale * entry[a] for a in ACCOUNTINGS], np.float64)
 
     def on(self, node_nm: float | None) -> Self:
-        """Return the constants scaled to another node; None leaves them unchanged. Raises CostError outside
-        5..500 nm."""
+        """Return the constants scaled to technology node ``node_nm``; None leaves them unchanged. Raises
+        CostError outside 5..500 nm."""
         if node_nm is None:
             return self
         return replace(self, node_nm=_number("node", node_nm, *NODES_NM))
 
     def with_values(self, **values: float) -> Self:
-        """Replace some constants by a single value each, valid at any node: values that are known of one
-        chip."""
+        """Return the constants with some of them replaced by a single value each, which is not scaled to
+        other nodes: values that are known of one chip."""
         single = {
             name: {**self.given[name], **dict.fromkeys(ACCOUNTINGS, float(v)), "node_nm": None}
             for name, v in values.items()
@@ -60,7 +60,7 @@ class Constants:
 
 
 def load_constants(path: Path = CONSTANTS) -> Constants:
-    """Load constants from a YAML file that has every field of the built-in one.
+    """Load constants from a YAML file, which must have every field of the built-in file.
 
     Raises CostError naming file, field, value and what is accepted.
     """

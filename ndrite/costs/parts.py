@@ -100,8 +100,8 @@ def words_of(value: Iterable[float]) -> str:
 
 
 def adc(k: Constants, bits: float = CODE_BITS) -> Cost:
-    """Return the cost of one conversion by one converter of ``bits``: the survey's law times the constants'
-    factors."""
+    """Return the cost of one conversion by one converter of ``bits`` bits, from the survey's law multiplied
+    by the constants' factors."""
     rate_Hz = 1e9 / float(k["adc_ns"][1])
     return Cost(
         k["adc_energy_factor"] * adc_energy_pJ(bits, k.node_nm, rate_Hz),
@@ -134,7 +134,7 @@ def buffer(k: Constants) -> Cost:
 
 
 def cell(k: Constants) -> Cost:
-    """Return the cost of one cell and of reading it; an operation is 1 uS at 1 V squared for one read
+    """Return the cost of one cell and of its reads; the unit of a read is 1 uS at 1 V squared for one read
     time."""
     # 1 uS x 1 V^2 x 1 ns is 1 fJ.
     area = k["cell_F2"] * (k.node_nm * 1e-3) ** 2
@@ -163,7 +163,7 @@ UNITS: dict[str, tuple[str, Callable[..., Cost]]] = {
 
 @dataclass(frozen=True)
 class Use:
-    """The work of a step on one kind of unit, in one inference with all its calls.
+    """The number of uses of one kind of unit by one step, in one inference over all its time steps.
 
     ``times``: operations (of cells uS V^2), ``serially``: how many of them one after the other that nothing
     hides, ``there``: units of hardware (of buses the arrays that they lead to), ``of``: bits of a converter;
@@ -179,8 +179,8 @@ class Use:
 
 @dataclass(frozen=True)
 class Work:
-    """The counts of one step, before any constant is applied. ``macs``: multiplications by weights, two
-    operations each."""
+    """Counts of the operations of one step, before any constant is applied. ``macs``: multiplications by
+    weights, each two operations."""
 
     name: str
     macs: int = 0
@@ -192,7 +192,7 @@ class Work:
         return replace(self, macs=round(factor * self.macs), uses=tuple(uses))
 
     def and_again(self, other: Work) -> Work:
-        """Return the work of both on the same hardware, one after the other."""
+        """Return the work of this step and of ``other`` on the same hardware, one after the other."""
         uses = (
             replace(a, times=a.times + b.times, serially=a.serially + b.serially)
             for a, b in zip(self.uses, other.uses, strict=True)
@@ -201,7 +201,7 @@ class Work:
 
 
 def costs(work: Work, constants: Constants) -> dict[str, Cost]:
-    """Compute a step's cost by component, for all of ``COMPONENTS``."""
+    """Compute the cost of one step's work for each of ``COMPONENTS``."""
     cost_of = dict.fromkeys(COMPONENTS, NOTHING)
     for use in work.uses:
         component, of_unit = UNITS[use.unit]

@@ -27,8 +27,8 @@ Maps = Sequence[npt.NDArray[Any]]
 def works(
     program: Program, die: Die, x: Codes, network: Network | None = None, *, progress: Progress | None = None
 ) -> list[Work]:
-    """Count the work of each step, as mean over samples x uint8 (n, inputs), n at least 1, without read
-    noise. The first step is the inputs' own.
+    """Count the work of each step, as a mean over samples x uint8 (n, inputs), n at least 1, without read
+    noise. The first entry is the loading of the inputs.
 
     MACs are those of the ``network`` it was made of: cells that a board's blocks leave empty have none.
     """
@@ -57,14 +57,14 @@ def works(
 
 
 def done(program: Program, i: int) -> int:
-    """Return the number of calls in which step ``i`` is computed; steps that feed only the outputs run in the
-    last call."""
+    """Return the number of time steps in which program step ``i`` is computed; a step that only the outputs
+    need runs only in the last time step."""
     outputs = i == len(program.steps) - 1 and program.first + i not in [s.source for s in program.states]
     return 1 if outputs else program.calls
 
 
 def digital_maps(program: Program) -> set[int]:
-    """Return the numbers of the maps that are needed as codes.
+    """Return the numbers of the maps whose codes are needed digitally.
 
     A map stays analog where a product with analog readout makes it and only full layers with analog readout
     read it.
@@ -81,8 +81,8 @@ def digital_maps(program: Program) -> set[int]:
 
 
 def _see(step: Product, array: DieArray, chip: Chip, maps: Maps, result: npt.NDArray[Any]) -> Floats:
-    """Measure one call, summed over samples: uS V^2 of all cells, row codes other than 0, mean output
-    0..1."""
+    """Measure one time step of a product, summed over samples: the power in all cells (uS V^2), the number of
+    row codes other than 0, and the mean output 0..1."""
     layer, groups = step.layer, step.patches.groups
     rows = step.patches.cut(step.source(maps), step.border)
     rows = rows.reshape(-1, groups, layer.inputs)
@@ -103,7 +103,8 @@ def _see(step: Product, array: DieArray, chip: Chip, maps: Maps, result: npt.NDA
 
 
 def _moved(bits: float, held: float, arrays: int = 0) -> tuple[Use, ...]:
-    """Count the bits read from and written to the memory of maps; the wires carry the same number."""
+    """Count ``bits`` read from and written to the memory of maps, and the same number of bits on the
+    wires."""
     return Use("memory bit", bits, there=held), Use("bus bit", bits, there=arrays)
 
 
@@ -164,7 +165,8 @@ def _product(
 
 
 def _step(program: Program, i: int, step: Pool | Table | Gate) -> Work:
-    """Count the work of a digital step: one unit per channel, all channels of a position together."""
+    """Count the work of a digital step: it has one unit per channel, and all channels of a position are
+    computed together."""
     calls, (channels, height, width) = done(program, i), program.map_shapes[program.first + i]
     values, name = calls * channels * height * width, f"step {i}: {step.kind}"
     if isinstance(step, Pool):

@@ -29,7 +29,8 @@ Row = dict[str, Any]
 
 
 class Dot(NamedTuple):
-    """A device on the atlas: name, improvement, description and place."""
+    """A device on the atlas: its name, the improvement made to it, its description, and its position on the
+    map."""
 
     name: str
     change: str
@@ -38,7 +39,8 @@ class Dot(NamedTuple):
 
 
 def doublings(a: Place, b: Place) -> float:
-    """Return the distance between two places: doublings of states, asymmetry and noise, added."""
+    """Return the distance between two positions on the map: the number of doublings of states, of asymmetry
+    and of noise, added."""
     logs = [abs(math.log2(max(x, least) / max(y, least))) for x, y, least in zip(a, b, FINEST, strict=True)]
     return sum(logs)
 
@@ -70,11 +72,11 @@ class Atlas(Result):
 
     @cached_property
     def map(self) -> list[Row]:
-        """Return the rows of the map's places."""
+        """Return the rows of the map's points."""
         return [row for row in self.rows if "device" not in row]
 
     def of_dot(self, name: str, rule: str, change: str = OWN) -> Row:
-        """Return the row of a device, unchanged or with a change."""
+        """Return the row of a device, unchanged or with one improvement."""
         wanted = (name, change, rule)
         return next(r for r in self.rows if (r.get("device"), r.get("change"), r["rule"]) == wanted)
 
@@ -83,13 +85,15 @@ class Atlas(Result):
         return max(self.rules, key=lambda rule: self.of_dot(name, rule)["accuracy_held_out"])
 
     def nearest(self, place: Place, rule: str, points: float) -> Row | None:
-        """Return the nearest place of the map that loses at most ``points`` to floats, or None."""
+        """Return the nearest point of the map whose loss against floats is at most ``points`` percentage
+        points, or None."""
         least = self.floats["accuracy"] - points / 100
         fit = [row for row in self.map if row["rule"] == rule and row["accuracy"] >= least]
         return min(fit, key=lambda row: doublings(place, _place(row)), default=None)
 
     def gain(self, name: str, rule: str, change: str) -> tuple[float, float | None]:
-        """Return the mean gain of an improvement over equal seeds, and half its 95 % interval."""
+        """Return the mean gain of accuracy by an improvement, over equal seeds, and half its 95 %
+        interval."""
         before, after = (np.array(self.of_dot(name, rule, c)["accuracy_per_seed"]) for c in (OWN, change))
         return mean_interval(after - before)
 
@@ -162,7 +166,8 @@ class Atlas(Result):
         yield Table(f"nearest places by rule: {axes}", ("device", "rule", *lost), rows)
 
     def _measured(self, dot: Dot, rule: str) -> tuple[str, str]:
-        """Format the accuracy of an unchanged device, in percent, and its loss to floats, in points."""
+        """Format the accuracy of an unchanged device, in percent, and its loss against floats, in percentage
+        points."""
         row = self.of_dot(dot.name, rule)
         return _with_half(row), f"{100 * (self.floats['accuracy'] - row['accuracy']):.1f}"
 
@@ -185,7 +190,8 @@ class Atlas(Result):
             )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write one HTML file that needs no other. OSError when it cannot be written."""
+        """Write the atlas as one HTML file that needs no other file. Raises OSError if it cannot be
+        written."""
         svg = base64.b64encode(drawing.written(draw(self), "svg", "atlas")).decode()
         tables = [(t.title, brief.table(t.header, t.rows)) for t in (*self.tables(), *self.details())]
         from ndrite.pages.report import environment
@@ -199,7 +205,7 @@ def _place(row: Row) -> Place:
 
 
 def _said(place: Row | None) -> str:
-    """Describe a place in words."""
+    """Describe a position on the map in words."""
     if place is None:
         return "none on the map"
     return f"{place['states']:.4g}, {place['asymmetry']:.2g}, {place['noise']:.2g}"
@@ -249,7 +255,8 @@ def draw(atlas: Atlas) -> Any:
 
 
 def _near(atlas: Atlas, value: float, noise: Sequence[float]) -> list[tuple[int, Dot]]:
-    """Select the devices, numbered from 1, whose noise is nearest to ``value`` of the axis ``noise``."""
+    """Select the devices, numbered from 1, whose noise is nearer to ``value`` than to the other values of the
+    axis ``noise``."""
 
     def nearest(own: float) -> float:
         own = max(own, FINEST.noise)

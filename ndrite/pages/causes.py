@@ -14,7 +14,8 @@ SMALL = {"ha": "right", "fontsize": 8, "color": "0.4"}
 
 
 class _Seen:
-    """One column group of a cause's row, with or without the cause; empty without a score."""
+    """The score, SNR, and lost and won samples of a cause's row, without or with correction; empty if there
+    is no score."""
 
     def __init__(self, row: Row, corrected: bool) -> None:
         end = "_corrected" if corrected else ""
@@ -25,16 +26,17 @@ class _Seen:
 
     @property
     def error(self) -> float:
-        """Return the rms error of the outputs over their spread, percent; inf where outputs do not vary."""
+        """Return the rms error of the outputs relative to their spread, percent; inf if outputs do not
+        vary."""
         return 100 * relative_error(SNR_MAX_DB if self.snr_db is None else self.snr_db)
 
     @property
     def differs(self) -> bool:
-        """Return whether outputs differ from the float network's on any sample."""
+        """Return whether the outputs of any sample differ from the float network's."""
         return self.snr_db is not None and self.snr_db < SNR_MAX_DB
 
     def flips(self, n: int) -> str:
-        """Return the points lost, for a table; never negative."""
+        """Format the percentage points lost or won, for a table."""
         if self.lost is None or self.won is None:
             return ""
         change = self.lost - self.won
@@ -48,7 +50,8 @@ def relative_error(snr_db: float) -> float:
 
 
 def without_effect(found: Explanation) -> str:
-    """Name in a sentence the causes that change no output on these samples; empty if there is none."""
+    """Return a sentence that names the causes that change no output on these samples; empty if there is
+    none."""
     idle = [row.cause for row in found.rows if not _has_effect(row)]
     return f"{len(idle)} causes without effect: {', '.join(idle)}" if idle else ""
 
@@ -58,7 +61,7 @@ def _has_effect(row: Row) -> bool:
 
 
 def table(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Return a header, and a row for each cause with an effect. Columns without content are left out."""
+    """Return the table's header, and a row for each cause with an effect. Empty columns are left out."""
     measure, rows_shown = found.measure.replace("_", " "), list(filter(_has_effect, found.rows))
     columns = [("cause", *(row.cause for row in rows_shown))]
     for corrected, also, _, _ in WAYS:

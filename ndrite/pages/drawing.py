@@ -23,7 +23,7 @@ def figure(width: float, height: float) -> Any:
 
 
 def written(made: Any, kind: str, salt: str = "ndrite") -> bytes:
-    """Return the figure as png, svg or pdf; equal figures give equal bytes.
+    """Encode the figure as png, svg or pdf; equal figures give equal bytes.
 
     ``salt`` names parts of an SVG, which a page keeps apart.
     """
@@ -43,8 +43,8 @@ def save(made: Any, path: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def fitted(path: Path, below: dict[str, str], **above: str) -> Iterator[tuple[Any, Any]]:
-    """Provide two axes, for data with their model and for the residuals below, and write the picture
-    afterwards."""
+    """Provide two axes, one for data with their model and one below for the residuals, and write the picture
+    at the end of the block."""
     drawn = figure(7, 6)
     upper, lower = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     yield upper, lower

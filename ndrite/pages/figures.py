@@ -21,7 +21,7 @@ LEGEND = {"frameon": False, "fontsize": 8, "loc": "outside lower center"}
 
 
 class Tiling(NamedTuple):
-    """How the weights of one layer are placed on arrays of the chip.
+    """The placement of one layer's weights on arrays of the chip.
 
     ``rows`` and ``columns`` are weights (K, M), and ``down`` by ``across`` the tiles that they take.
     ``arrays`` counts those of G+ and G- where they are separate. ``used`` is the share of cells 0..1 that
@@ -54,8 +54,8 @@ def used_share(found: list[Tiling]) -> float:
 
 
 def confusion(axes: Any, labels: Any, answers: Any, names: Sequence[Any], size: float = 7) -> None:
-    """Draw labels (n,) in rows against answers (n,) in columns: counts of samples, or only shades where there
-    are many classes."""
+    """Draw the confusion of labels (n,), in rows, and answers (n,), in columns: counts of samples, or only
+    shades if there are many classes."""
     matrix = counted(labels, answers, len(names))
     share = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
@@ -90,7 +90,7 @@ def targets(wanted: npt.NDArray[Any], found: npt.NDArray[Any], unit: str) -> Any
 
 
 def curves(whole: Compiled, figure: Any) -> bool:
-    """Draw curves of neurons in the first layer that has any, beside the chip's tables.
+    """Draw the curves of neurons in the first layer that has neurons, together with the chip's tables.
 
     Gives whether there is such a layer; ``figure`` is a whole one or a part of one.
     """

@@ -32,7 +32,7 @@ CLASSES_MAX = 32
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Report(Result):
-    """The result of ``ndrite.report``: every number of the page, to show or to write.
+    """The result of ``ndrite.report``: every number of the page, to print or to write.
 
     Attributes
     ----------
@@ -62,7 +62,8 @@ class Report(Result):
     sources: dict[str, str]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write one HTML file that needs no other. OSError when it cannot be written."""
+        """Write the report as one HTML file that needs no other file. Raises OSError if it cannot be
+        written."""
         return write_whole(
             path, environment().get_template("report.html").render(title=self.name, report=self).lstrip()
         )
@@ -89,7 +90,8 @@ class Report(Result):
 
     @cached_property
     def figures(self) -> dict[str, Any]:
-        """Return figures by name, drawn on first use; only figures that the run has data for."""
+        """Return the figures by name, drawn on first use; a figure is left out if the result has no data for
+        it."""
         subject, curves = self.subject, drawing.figure(6.4, 5.0)
         drawn = {
             "answers": self._answers(),
@@ -114,7 +116,7 @@ class Report(Result):
 
     @property
     def name(self) -> str:
-        """Return program and chip."""
+        """Return the names of program and chip."""
         return f"{self.subject.program.name} on {self.subject.die.chip.name}"
 
     @property
@@ -210,7 +212,7 @@ class Report(Result):
 
 @lru_cache(1)
 def environment() -> Any:
-    """Create the template environment of pages; foreign text is escaped."""
+    """Create the template environment of pages, which escapes all inserted text."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     templates = Environment(

@@ -53,7 +53,7 @@ class Cluster:
 
     @property
     def places(self) -> int:
-        """Return how many runs may be under way: ``AHEAD`` for every thread of all workers."""
+        """Return the number of runs that may be under way: ``AHEAD`` for every thread of all workers."""
         if time.monotonic() > self._asked + ASKED_S and self._client.status == "running":
             self._threads, self._asked = sum(self._client.nthreads().values()), time.monotonic()
         return AHEAD * self._threads
@@ -92,7 +92,7 @@ class Cluster:
         return future
 
     def _content(self, file: File) -> Any:
-        """Return the key under which Dask holds the content of a file that every worker has received."""
+        """Return the key under which Dask holds the content of a file; every worker has received it."""
         sent = self._sent.get(file.sha256)
         if sent is None or sent.status != "finished":  # a scheduler that was restarted has forgotten it
             sent = self._sent[file.sha256] = self._client.scatter(file.read(), broadcast=True)
@@ -104,7 +104,8 @@ class Cluster:
 
 
 def _installed(needs: Sequence[str]) -> dict[str, str]:
-    """Return the properties that a worker must share with this process: version, code, and packages."""
+    """Return what a worker must have in common with this process: ndrite's version, its code, and
+    packages."""
     modules = {"ndrite.emulator.golden.core", *needs}
     own = sorted(name for name in modules if name.partition(".")[0] in OWN)
     return {
@@ -136,7 +137,7 @@ def _perform(run: Run, key: str, contents: dict[str, bytes]) -> dict[str, Any]:
 
 @cache
 def _folder() -> Path:
-    """Return a folder of this process for files."""
+    """Return a folder for files that belongs to this process."""
     folder = Path(tempfile.mkdtemp(prefix="ndrite-files-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

@@ -33,8 +33,8 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Outcome:
-    """The results of a list of runs: ``rows`` in the order of the runs, None for a run that failed or belongs
-    to another share, and ``errors`` of failed runs by number."""
+    """The results of a list of runs: ``rows`` are in the order of the runs, with None for a run that failed
+    or belongs to another share; ``errors`` are the errors of failed runs by number."""
 
     rows: list[Row | None]
     errors: dict[int, str]
@@ -60,7 +60,7 @@ def execute(
     progress: Callable[[int, int], None] = lambda done, total: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
-    """Do all runs whose results are not yet in ``folder``.
+    """Do all runs whose results are not in ``folder`` yet.
 
     Raises RunError when another process works on the same share of the folder, StateError naming a result
     that was edited, HostError when the last board is gone. An interrupt leaves what is sealed.
@@ -112,8 +112,8 @@ def execute(
 def _results(
     missing: dict[str, Run], workers: Workers, say: Callable[[str], None]
 ) -> Generator[tuple[str, Row | None, str]]:
-    """Yield results as they arrive: a key, and a row or the text of an error. At most as many runs are under
-    way as the workers have places."""
+    """Yield results as they arrive: a key, and a row or the text of an error. At most ``workers.places`` runs
+    are under way."""
     waiting, tries, under_way = list(reversed(missing)), Counter[str](), dict[Any, str]()
     lost = ""
     while waiting or under_way:
@@ -141,7 +141,7 @@ def _results(
 
 
 def _seal(folder: Path, key: str, row: Row | None, error: str) -> None:
-    """Write a result, with the versions that floating-point results depend on."""
+    """Write a result, with the versions of the software on which floating-point results depend."""
     content = {"row": row, "error": error, "numpy": np.__version__, "numba": _version("numba")}
     save_state(folder / f"{key}.run", {"key": key}, json.dumps(content).encode(), code=key)
 
@@ -173,8 +173,8 @@ def _brief(run: Run) -> str:
 
 @contextlib.contextmanager
 def folder_beside(output: str | os.PathLike[str] | None, share: Share | None) -> Iterator[Path]:
-    """Provide the folder ``.NAME.runs`` beside the file ``output`` for its runs, or a temporary folder
-    without an output."""
+    """Provide the folder ``.NAME.runs`` beside the file ``output`` for the results of its runs, or a
+    temporary folder if there is no output."""
     if output is not None:
         yield Path(output).with_name(f".{Path(output).name}.runs")
     elif share is not None:

@@ -22,7 +22,7 @@ class RunError(EmulatorError):
 
 @dataclass(frozen=True)
 class File:
-    """A file as it was when a plan was read: path and SHA-256. Remote workers receive its content."""
+    """A file as it was when the plan was read: path and SHA-256. Remote workers receive its content."""
 
     path: str
     sha256: str

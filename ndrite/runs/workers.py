@@ -28,11 +28,11 @@ class WorkerLost(Exception):
 
 
 class Workers(Protocol):
-    """Workers that perform runs, closed after the last run."""
+    """Interface of workers that perform runs; they are closed after the last run."""
 
     @property
     def places(self) -> int:
-        """Return how many runs are under way at the same time."""
+        """Return the number of runs that may be under way at the same time."""
 
     def submit(self, run: Run) -> Future[dict[str, Any]]:
         """Submit a run; its future raises WorkerLost, or is cancelled, if the worker ends first."""
@@ -42,8 +42,8 @@ class Workers(Protocol):
 
 
 class Here:
-    """This process, with or without a ``board``. Runs are performed one by one; ``submit`` returns when the
-    run is done."""
+    """This process as a worker, with or without a ``board``. Runs are performed one by one; ``submit``
+    returns when the run is done."""
 
     places = 1
 
@@ -63,7 +63,7 @@ class Here:
 
 
 class Processes:
-    """Local processes that perform one run at a time each; a process that dies is restarted.
+    """Local worker processes, each of which performs one run at a time; a process that dies is restarted.
 
     With ``boards``, URLs, each process has opened one of them, and is left alone once its board has gone
     away. Raises HostError when a board cannot be opened, RunError when the processes cannot start.
@@ -171,8 +171,8 @@ def _begin() -> None:
 
 
 def _connect(url: str) -> Any:
-    """Open a board. The import is by name, so that code of boards does not make results stale: results are
-    equal on every board."""
+    """Open a board. ``ndrite.url`` is imported by its name as text, so that changed code of boards does not
+    make results stale: results are equal on every board."""
     return pkgutil.resolve_name("ndrite.url:connect")(url)
 
 
@@ -212,8 +212,8 @@ def open_workers(
     boards: Sequence[str] = GOLDEN,
     needs: Sequence[str] = (),
 ) -> Iterator[Workers]:
-    """Provide workers for the block: this process (``count`` 1), local processes, a process for each of
-    several boards, or a Dask scheduler's workers.
+    """Provide workers during the block: this process (``count`` 1), several local processes, one process for
+    each of several boards, or the workers of a Dask scheduler.
 
     ``needs``: modules that the runs import: of ours the same code, of other packages any version. Raises
     RunError where boards and other workers are asked for at once.

@@ -37,7 +37,7 @@ VERBOSE = click.Option(
 
 
 class CheckFailed(Exception):
-    """A verb did its work and the result is bad: exit code 1."""
+    """Error for exit code 1: a verb did its work and the result is bad."""
 
 
 def told(docstring: str) -> tuple[str, dict[str, str], list[str]]:
@@ -102,7 +102,7 @@ def _show(result: Result, as_json: bool, written: dict[str, str]) -> None:
 
 
 def _parameter(name: str, parameter: inspect.Parameter, hint: Any, text: str) -> click.Parameter | None:
-    """Create the option of a parameter, or the argument of a positional-only one; None for a parameter that
+    """Create the option for a parameter, or the argument for a positional-only one; None for a parameter that
     only Python can pass."""
     kind, option = parted(hint)
     value = _type(kind, option.of)

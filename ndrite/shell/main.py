@@ -27,14 +27,14 @@ Names = Mapping[str, "str | tuple[str, Names]"]
 
 
 def _verbs(module: str, names: str) -> dict[str, str]:
-    """Return the commands of a module's functions. The command ``list`` of ``chip`` is ``list_chips``, since
-    ``list`` is Python's."""
+    """Return the commands of a module's functions. The command ``list`` of ``chip`` is the function
+    ``list_chips``, since ``list`` is a name of Python."""
     functions = {"list": f"list_{module.split('.')[-1]}s"}
     return {name: f"{module}:{functions.get(name, name)}" for name in names.split()}
 
 
 def _each(names: str) -> dict[str, str]:
-    """Return commands that have a module each."""
+    """Return commands, each of which has its own module."""
     return {name: f"ndrite.verbs.{name}:{name}" for name in names.split()}
 
 

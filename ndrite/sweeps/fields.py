@@ -24,16 +24,15 @@ require_plan = partial(require, error=SweepError)
 
 
 class Point(NamedTuple):
-    """One combination of a plan: the call that computes it, and ``axes``, the varied values, for the
-    table."""
+    """One combination of a plan: the run that computes it, and ``axes``, the varied values, for the table."""
 
     run: Run
     axes: dict[str, Any]
 
 
 def checked(content: Any, known: Fields, what: str = "") -> dict[str, Any]:
-    """Check the fields of a plan, or of its part ``what``, and fill in defaults. SweepError names the field,
-    its value and what is accepted."""
+    """Check the fields of a plan, or of its section ``what``, and fill in defaults. SweepError names the
+    field, its value and what is accepted."""
     require_plan(isinstance(content, dict), what or "plan", shown(content), "a mapping of fields")
     inside = f"{what}." if what else ""
     for name in content:
@@ -54,7 +53,8 @@ def axis_value(value: Any) -> Any:
 
 
 def changed(chip: Chip, varied: Mapping[str, Any]) -> Chip:
-    """Set dotted fields of a description. Raises ChipError for one that does not exist."""
+    """Return ``chip`` with dotted fields set to the values in ``varied``. Raises ChipError for a field that
+    does not exist."""
     content = chip.as_dict()
     if content["cell"]["on_off_ratio"] is not None:
         content["cell"]["g_min_uS"] = 0.0  # it follows at every point

@@ -83,8 +83,8 @@ def seeds_of(fields: dict[str, Any]) -> list[int]:
 
 
 def learning_points(content: dict[str, Any], path: Path) -> tuple[str, tuple[Point, ...], tuple[str, ...]]:
-    """Return name, points and axes of a plan that learns. SweepError names field, value and what is
-    accepted."""
+    """Return name, points and axes of a plan whose points train in situ. SweepError names field, value and
+    what is accepted."""
     kinds = {"chip": (str | dict[str, Any], None, COMMON["chip"][2]), "learn": (Any, None, "")}
     fields = checked(content, {**COMMON, **kinds})
     require_plan(fields["chip"] is not None, "chip", "missing", COMMON["chip"][2])
@@ -131,7 +131,7 @@ def sample_files(fields: dict[str, Any], folder: Path) -> dict[str, File]:
 
 
 def _loaded(name: str | dict[str, Any], base: str, folder: Path) -> Chip:
-    """Load a description by name, preferring a file beside the plan, or from its content, and complete it
+    """Load a description by name, with a file beside the plan preferred, or from its content, and complete it
     from ``base``."""
     if isinstance(name, dict):
         return parse_chip(name)
@@ -159,8 +159,8 @@ def _run(chip: Chip, common: dict[str, Any], varied: dict[str, Any], folder: Pat
 
 
 def _device(device: Chip, varied: dict[str, Any]) -> Chip:
-    """Return the weights' device after changing fields: first fields of its description, then its place on
-    the map."""
+    """Return the weights' device after changing it: first the fields of its description, then its position on
+    the map (states, asymmetry, noise)."""
     place = {field: varied[field] for field in insitu.Place._fields if field in varied}
     device = changed(device, {f"ecram.{field}": v for field, v in varied.items() if field not in place})
     law = insitu.law_of_weights(device, device.name)

@@ -41,7 +41,7 @@ MODULE = re.compile(r"(.+\.py):(\w+)")
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A sweep: its points, the axes in order, whether points learn in situ, and whether they are PyTorch
+    """A sweep: its points, the axes in order, whether points train in situ, and whether they are PyTorch
     modules, judged by the metric of their file."""
 
     name: str
@@ -52,7 +52,7 @@ class Plan:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Return the modules that points import on any worker."""
+        """Return the modules that every worker must be able to import to compute the plan's points."""
         if self.learns:
             return ("ndrite.sweeps.trained",)
         if self.modules:
@@ -87,7 +87,8 @@ def load_plan(path: Path) -> Plan:
 
 
 def plan_of(content: Mapping[str, Any]) -> Plan:
-    """Create a plan from fields as ``load_plan`` reads them; paths are relative to the working folder."""
+    """Create a plan from fields with the form that ``load_plan`` reads; paths are relative to the working
+    folder."""
     return _plan(dict(content), Path("sweep"))
 
 
@@ -145,8 +146,8 @@ def _plan(content: Any, path: Path) -> Plan:
 
 
 def _networks(names: Iterable[str], folder: Path) -> tuple[dict[str, dict[str, Any]], bool]:
-    """Return the parameters of every network's runs by its name in the table, and whether the networks are
-    modules. Without names the shipped network is taken."""
+    """Return, for every network by its name in the table, the parameters of its runs, and whether the
+    networks are modules. Without names the network that ships is used."""
     functions = {name: found for name in names if (found := MODULE.fullmatch(name))}
     files = {name: folder / (functions[name][1] if name in functions else name) for name in names}
     files = files or {"": Path(zoo.float_network())}

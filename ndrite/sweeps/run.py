@@ -47,7 +47,7 @@ def run_point(
     samples: int,
     board: BoardApi | None = None,
 ) -> dict[str, Any]:
-    """Compile and judge one point; its row of results, plain values.
+    """Compile and judge one point; return its row of results, plain values.
 
     The first ``samples`` samples calibrate; accuracy is measured on the ``count`` after them. They are the
     plan's, else the test samples of the data set that the network names. ``board``: where the program runs;
@@ -103,7 +103,8 @@ def quantities(cost: Cost) -> dict[str, float]:
 
 
 def _loaded(network: File, inputs: File | None, labels: File | None, samples: int) -> tuple[Network, Judged]:
-    """Load the network and the samples, and check that their files are those of the plan before and after."""
+    """Load the network and the samples; check before and after that their files are the same as when the plan
+    was read."""
     files = [file for file in (network, inputs, labels) if file is not None]
     for file in files:
         file.read()

@@ -33,8 +33,8 @@ STARTS_MAX = 256
 
 
 class Parts(NamedTuple):
-    """Samples of three kinds, any two of which are disjoint: ``learned`` for training, ``held`` out to choose
-    a rate, and the test samples of ``learned`` to judge the chosen one."""
+    """Three disjoint sets of samples: the training samples of ``learned``, the samples ``held_x`` to choose a
+    rate, and the test samples of ``learned`` to judge the chosen rate."""
 
     learned: Labelled
     held_x: Codes
@@ -45,8 +45,8 @@ class Parts(NamedTuple):
 def parts_of(
     inputs: File | None, labels: File | None, data: str | None, samples: int, held_out: int
 ) -> Parts:
-    """Divide a data set (training samples for the first two kinds, test samples for the third) or the user's
-    own samples (in this order).
+    """Divide samples into training, held-out and test samples. From a data set, the first two are its
+    training samples and the third its test samples; the user's own samples are divided in this order.
 
     Raises EmulatorError where there are too few, and as ``learning_samples``.
     """
@@ -68,13 +68,13 @@ def parts_of(
 
 
 def samples_of(given: Row) -> Parts:
-    """Return the samples of a point; ``given``: the parameters of its run."""
+    """Return the samples of a point; ``given`` are the parameters of its run."""
     learn = given["learn"]
     return parts_of(given["inputs"], given["labels"], learn["data"], learn["samples"], learn["held_out"])
 
 
 def prepared(given: Row, rate: float, seed: int) -> insitu.Prepared:
-    """Prepare a point for training; ``given``: the parameters of its run. Raises the errors of
+    """Prepare a point for training; ``given`` are the parameters of its run. Raises the errors of
     ``insitu.prepare``."""
     learn, learned = given["learn"], samples_of(given).learned
     outputs = len(learned.classes) or int(max(learned.labels.max(), learned.test_labels.max())) + 1
@@ -136,7 +136,8 @@ def learn_point(
 def float_point(
     *, inputs: File | None, labels: File | None, chip: Row, device: Row, learn: Row, seeds: list[int]
 ) -> Row:
-    """The same networks, starts and rates by gradient descent in floats, chosen and judged likewise."""
+    """Train the same networks from the same starts at the same rates by gradient descent in floats; return
+    the row of the best rate, chosen and judged as in ``learn_point``."""
     given = {"inputs": inputs, "labels": labels, "chip": chip, "device": device, "learn": learn}
 
     def trained(rate: float, seed: int) -> Right:
@@ -149,7 +150,7 @@ def float_point(
 
 
 def _chosen(given: Row, trained: Callable[[float, int], Right], rates: list[float], seeds: list[int]) -> Row:
-    """The row of the rate whose mean accuracy on held-out samples is best; of equal ones the first."""
+    """Return the row of the rate with the best mean accuracy on held-out samples, the first of equal ones."""
     began, parts = time.monotonic(), samples_of(given)
     runs = {rate: [trained(rate, seed) for seed in seeds] for rate in rates}
     held = {

@@ -61,7 +61,8 @@ class Hook:
 
 
 def _compiled() -> bool:
-    """Whether ``torch.compile`` runs this: taking the lock has left the graph, so it runs as plain Python."""
+    """Return whether ``torch.compile`` runs the module: acquiring the lock has left its graph, so the pass
+    runs as plain Python."""
     frames = getattr(torch._C._dynamo, "eval_frame", None)
     ask = getattr(frames, "get_eval_frame_callback", None)  # from PyTorch 2.6 on
     return ask is not None and callable(ask())
@@ -117,8 +118,8 @@ def calibrate(root: Any, placement: Placement) -> None:
 
 
 def map_products(root: Any, placement: Placement, progress: Progress | None = None) -> None:
-    """Map every product of ``root`` in the order of the pass, calibrated on samples as the die computes them
-    up to that product.
+    """Map every product of ``root`` in the order of the pass. Each is calibrated on the samples as the die
+    computes them up to that product.
 
     Products that are read more than once a sample are mapped on what floats give them.
     """
@@ -132,8 +133,8 @@ def map_products(root: Any, placement: Placement, progress: Progress | None = No
 
 
 def _run(root: Any, placement: Placement, watching: str, *, count: bool = False) -> dict[str, float]:
-    """Run all samples in evaluation mode; with ``count``, return the number of multiplications by PyTorch's
-    operators."""
+    """Run all samples in evaluation mode; with ``count``, return the number of multiplications that PyTorch's
+    operators do."""
     from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
     def attention(query: Any, key: Any, value: Any, *rest: Any, **named: Any) -> int:
@@ -161,8 +162,8 @@ def _run(root: Any, placement: Placement, watching: str, *, count: bool = False)
 
 
 def _table(root: Any, placement: Placement, left: dict[str, float]) -> Table:
-    """Return the table of what runs where; ``left``: multiplications of all samples by PyTorch's
-    operators."""
+    """Return the table of what runs where; ``left`` is the number of multiplications that PyTorch's operators
+    do for all samples."""
     tensors = [
         [v for v in (*arguments, *keywords.values()) if isinstance(v, torch.Tensor)]
         for arguments, keywords in placement.samples

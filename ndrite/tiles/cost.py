@@ -20,8 +20,8 @@ from ndrite.tiles.source import source_of
 def cost_of_module(
     module: Any, chip: Any, samples: Any, count: int, constants: Constants | None = None
 ) -> Account:
-    """Compute the cost of one sample through ``module`` on a chip, as mean over the first ``count`` samples
-    of the first call in ``samples``.
+    """Compute the cost of one sample through ``module`` on a chip, as a mean over the first ``count`` samples
+    of the first batch in ``samples``.
 
     ``module``, ``samples``: as for ``source_of``. Errors as for ``analog`` and ``cost_of``.
     """

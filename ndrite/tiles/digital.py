@@ -19,7 +19,7 @@ MEASURING = 0.5
 
 
 class Trial:
-    """The metric of a module on tiles with any set of products in floats; each set is measured once.
+    """Measures the metric of a module on tiles with any set of products in floats; each set is measured once.
 
     ``steps``: how many measures are expected, for ``progress``.
     """
@@ -46,7 +46,7 @@ class Trial:
         return abs(self.values[digital] - self.reference)
 
     def row(self, digital: Digital) -> tuple[int, float, float]:
-        """Return a row of the curve: digital products, share of multiplications on tiles, metric."""
+        """Return one row of the curve: digital products, share of multiplications on tiles, metric."""
         share = sum(self.macs.get(name, 0.0) for name in self.names if name not in digital)
         return len(digital), share / max(self.placement.what.macs, 1.0), self.values[digital]
 
@@ -120,8 +120,8 @@ def _order(trial: Trial, harm: dict[str, float]) -> list[str]:
 
 
 def _searched(trial: Trial, order: list[str], loss: float, has_time: Any) -> Digital:
-    """Return the fewest first products of ``order`` that have to be digital, without those of them that need
-    not be."""
+    """Find the smallest number of products, from the beginning of ``order``, that must be digital; return
+    them without those of them that need not be."""
     low, high = 0, len(order)
     while high - low > 1 and has_time():
         middle = (low + high) // 2

@@ -49,7 +49,7 @@ class Executor(torch.overrides.TorchFunctionMode):
         return func(*args, **keywords)
 
     def find(self, tensor: Any) -> tuple[str, str, int] | None:
-        """Return path, attribute and offset of the parameter that ``tensor`` is a view of, or None."""
+        """Return path, attribute and offset of the parameter of which ``tensor`` is a view, or None."""
         if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
             return None
         path, _, begun = self.stack[-1]
@@ -84,7 +84,8 @@ class Executor(torch.overrides.TorchFunctionMode):
 
 
 def _name(held: tuple[str, str, int], weight: Tensor) -> str:
-    """Return the name for tables and errors: the module, and which of its matrices if it has several."""
+    """Return the name of a product for tables and errors: the module, and the number of its matrix if it has
+    several."""
     path, attribute, offset = held
     if attribute == "weight":
         return path or attribute

@@ -177,8 +177,8 @@ def transposed(
     groups: int = 1,
     dilation: Any = 1,
 ) -> Any:
-    """Multiply the channels of every place by all weights of the kernel; overlaps and bias are added
-    digitally."""
+    """Run a transposed convolution: multiply the channels of every position by all weights of the kernel;
+    overlaps and bias are added digitally."""
     dimensions = weight.dim() - 2
     alone, flat = input.dim() == dimensions + 1, 2 - dimensions
     maps = input[None] if alone else input
@@ -285,7 +285,8 @@ _UNSEEN = types.FunctionType(
 
 
 def attention(run: Executor, *args: Any, **named: Any) -> Any:
-    """Run attention; its projections are three products. PyTorch puts time first, the die samples."""
+    """Run attention, whose projections are three products. PyTorch's first dimension is time, the die's is
+    samples."""
     arguments = inspect.signature(_ATTENTION).bind(*args, **named).arguments
     if not arguments.get("use_separate_proj_weight"):
         weights = zip("qkv", arguments["in_proj_weight"].chunk(3), strict=True)

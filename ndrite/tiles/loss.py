@@ -39,9 +39,9 @@ them are mapped for every cause."""
 
 @dataclass
 class ReadAs:
-    """How products are read while a loss is explained. ``causes``: errors to apply in floats to the products
-    in ``names`` (None: to all). With ``causes`` None the products in ``names`` are read on the die and the
-    others as exact floats.
+    """Says how products are read while a loss is explained. ``causes`` are the errors to apply, in floats, to
+    the products in ``names`` (None: to all). If ``causes`` is None, the products in ``names`` are read on the
+    die, and all others are exact floats.
 
     ``seen``: names of the products that were read.
     """
@@ -55,8 +55,8 @@ class ReadAs:
     def read(
         self, product: Product, x: Tensor, weight: Tensor, bias: Tensor | None, call: int
     ) -> Tensor | None:
-        """Compute the product's sums for ``x``, without bias if the die adds the bias, or return None to read
-        them on the die.
+        """Compute the product's sums for ``x``, without bias if the die adds the bias. None means that the
+        caller must read the product on the die.
 
         ``call``: which read of the product in this pass.
         """
@@ -104,7 +104,8 @@ class ReadAs:
 
 
 def _codes(u: Floats) -> Codes:
-    """Scale values 0..1 to the unit of codes without rounding, as ``Forward`` divides by 255."""
+    """Scale values 0..1 to the unit of codes, without rounding, since ``Forward`` divides its inputs by
+    255."""
     return u * INPUT_MAX  # type: ignore[return-value]
 
 
@@ -175,7 +176,7 @@ def _from(progress: Progress, number: int, dies: int) -> Progress:
 
 
 def losses(*, source: File, function: str, chip: dict[str, Any], die: int, products: bool) -> dict[str, Any]:
-    """Compute the losses on one die; a run of the engine."""
+    """Compute the losses of a module on one die, as a run of the engine."""
     return _losses(read_source(source, function), parse_chip(chip), die, products=products)
 
 

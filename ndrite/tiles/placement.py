@@ -26,7 +26,7 @@ CALLS_MAX = 1 << (64 - SEED_BITS)
 
 @dataclass(frozen=True)
 class Row:
-    """One product of a matrix, as a row of the table.
+    """One product of a matrix with vectors or patches, as a row of the table.
 
     ``name``: of the module, or of PyTorch's operator; ``where``: "die", "host" or "torch"; ``inputs``,
     ``outputs``, ``tiles``: K, M and row tiles, 0 where the product is not on the die; ``macs``:
@@ -43,7 +43,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """The products, and what PyTorch computes besides: ``others`` counts modules by class."""
+    """Table of what runs where: the products, and what PyTorch computes (``others`` counts modules by
+    class)."""
 
     rows: tuple[Row, ...]
     others: tuple[tuple[str, int], ...] = ()
@@ -55,7 +56,7 @@ class Table:
 
     @property
     def share(self) -> float:
-        """Return the part of the multiplications that tiles do, 0..1."""
+        """Return the share of the multiplications that tiles do, 0..1."""
         return sum(row.macs for row in self.rows if row.where == "die") / max(self.macs, 1)
 
     @property

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 class Watched:
-    """Statistics of a product's inputs on the samples: their range first, then patches as codes of that
-    range.
+    """Statistics of a product's inputs on the samples: first the range of values, then patches as codes of
+    that range.
 
     ``calls`` and ``seen``: calls, and patches of all; ``codes`` uint8 (n, C * kh * kw), maps as large as
     the kernel, evenly picked of those ``shown`` so far; ``given``: what the die gives the product for the one
@@ -51,8 +51,10 @@ class Watched:
         return InputRange(np.array([span.low]), np.array([span.low + span.width]))
 
     def show(self, watching: str, x: npt.NDArray[Any], patches: Patches, wanted: int) -> None:
-        """Record maps (n, C, H, W) of one call: in floats for their "range", again for "rows", and last, for
-        a single call, as the die has "given" them. ``wanted``: patches to pick."""
+        """Record the input maps (n, C, H, W) of one read of the product. The samples pass through the module
+        up to three times, and ``watching`` names the pass: "range" extends the range of values; "rows" adds
+        patches as codes, at most ``wanted`` in all; "given", used if there is a single read, replaces the
+        patches by those that the die itself computes."""
         count = len(x) * patches.positions
         if watching == "range":
             if x.size:
@@ -89,8 +91,8 @@ SPAN_MIN = 1e-12
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OnDie:
-    """A mapped product: its program for single patches, the value of one unit of each column's sums float64
-    (M,), and the bias that the sums contain."""
+    """A mapped product: its program for a single patch, the value of one step of each column's sums float64
+    (M,), and the bias that the sums include."""
 
     program: Program
     step: npt.NDArray[np.float64]
@@ -153,7 +155,7 @@ class Product(torch.nn.Module):
         return int(np.clip(SUMS_MAX // sums, 4 * ROWS_MIN, ROWS_MAX))
 
     def settle(self, codes: npt.NDArray[np.uint8], weight: Tensor) -> None:
-        """Set the ranges and the mean input that training starts from, from ``codes`` and ``weight`` (K,
+        """Set the ranges and the mean input with which training starts, from ``codes`` and ``weight`` (K,
         M)."""
         range_given, p = self.watched.input_range, self.patches
         inputs_seen = torch.from_numpy(codes).to(self.low) / INPUT_MAX
@@ -167,13 +169,13 @@ class Product(torch.nn.Module):
         self.reading.settle(maps.flatten(1) if self.whole else maps, limited, self._constant())
 
     def _constant(self) -> Tensor:
-        """Return the mean input (groups, K) of a group's rows."""
+        """Return the mean over the samples of each input, by group (groups, K)."""
         kernel = self.patches.kernel[0] * self.patches.kernel[1]
         return self.centre.view(self.patches.groups, -1).repeat(1, kernel)
 
     def rows(self) -> npt.NDArray[np.uint8]:
-        """Return the codes (n, C * kh * kw) to map on. Raises EmulatorError if the samples provide too
-        few."""
+        """Return the codes (n, C * kh * kw) on which the mapping is calibrated. Raises EmulatorError if the
+        samples provide too few."""
         count = len(self.watched.codes)
         if count < ROWS_MIN:
             raise EmulatorError(f"{self.name}: samples give it {count} inputs; accepted: at least {ROWS_MIN}")
@@ -191,11 +193,11 @@ class Product(torch.nn.Module):
         return self.on_die
 
     def die(self, weight: Tensor, bias: Tensor | None) -> Die:
-        """Draw this product's part of the die again; the cells are the same each time."""
+        """Draw the cells of this product's part of the die again; they are the same each time."""
         return self.mapped(weight, bias)[1].die
 
     def mapped(self, weight: Tensor, bias: Tensor | None) -> tuple[Network, Mapped]:
-        """Map the limited weights and the bias; return the mapping and the network of this product alone."""
+        """Map the limited weights and the bias; return the network of this product alone, and its mapping."""
         limited = self.reading.limit(weight.detach())[0]
         bias_values = torch.zeros(self.outputs) if bias is None else bias.detach()
         w, b = (t.to("cpu", torch.float64).numpy() for t in (limited, bias_values))
@@ -292,7 +294,7 @@ class Product(torch.nn.Module):
         return y
 
     def _show(self, x: Tensor) -> None:
-        """Hand a call's inputs, (n, K) or (n, C, H, W), to ``Watched`` as maps."""
+        """Hand the inputs of one read, (n, K) or (n, C, H, W), to ``Watched`` as maps."""
         maps = x.detach().reshape(*x.shape[:2], *(x.shape[2:] or (1, 1))).to("cpu", torch.float32).numpy()
         patches = dataclasses.replace(self.patches, shape=maps.shape[1:])
         self.watched.show(self.placement.watching, maps, patches, self.rows_wanted)

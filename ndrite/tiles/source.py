@@ -82,7 +82,8 @@ def read_source(file: File, function: str) -> Source:
 
 
 def _run(path: Path) -> dict[str, Any]:
-    """Run a user's Python file and return its names. The file's folder is searched for its imports."""
+    """Run a user's Python file and return its names. The imports of the file are also searched in its own
+    folder."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     name = f"{path.stem}_of_user"

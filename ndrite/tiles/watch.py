@@ -26,7 +26,7 @@ Place = tuple[str, str, int]
 
 
 class Watch:
-    """The tensors and plain attributes of ``root``, as they were when the watch was made.
+    """A record of the tensors and plain attributes of ``root`` at the time when it was made.
 
     ``key`` differs once one of them has changed. ``find`` tells which tensor holds an address.
     """
@@ -87,8 +87,8 @@ class Watch:
 
 
 def tensors_of(module: Any) -> Iterator[tuple[str, Tensor]]:
-    """Return a module's own parameters by name, and the tensors among its attributes, which hooks may
-    create."""
+    """Return a module's own parameters by name, and the tensors among its attributes, which hooks may have
+    created."""
     yield from ((name, value) for name, value in module._parameters.items() if value is not None)
     yield from ((name, value) for name, value in vars(module).items() if isinstance(value, torch.Tensor))
 

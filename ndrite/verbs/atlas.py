@@ -188,7 +188,7 @@ def atlas(
 
 
 def _dots(device: Chip) -> list[Dot]:
-    """Return a device unchanged, and with each of the improvements."""
+    """Return a device on the map unchanged, and with each of the improvements."""
     law = insitu.law_of_weights(device, device.name)
     name = device.name.removeprefix("ideal+")
     changed = {what: insitu.improved(device, law, what) for what in insitu.IMPROVEMENTS}

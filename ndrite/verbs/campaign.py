@@ -189,8 +189,8 @@ class CampaignWarning(UserWarning):
 
 
 def with_variation(program: Program, chip: Chip | str | os.PathLike[str] | None) -> Program:
-    """Return ``program`` with the spread of cells of ``chip``, or else its own, or that of the chip it was
-    compiled for.
+    """Return ``program`` with the spread of the cells of ``chip``. Without ``chip``, the program's own spread
+    is kept, or else taken from the chip that it was compiled for.
 
     Raises InputError when the program names no chip and none is given. Raises ChipError when there is no
     such chip.

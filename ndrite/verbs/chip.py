@@ -128,8 +128,8 @@ def _card(card: dict[str, str]) -> list[str]:
 
 
 def _read(name: str) -> tuple[Chip, dict[str, Any] | None, bool]:
-    """Load the chip and, for a single file, its content. A file with part of a description is completed from
-    ``ideal``."""
+    """Load a chip and, if ``name`` is a single file or preset, its content. A file that describes a part of a
+    chip is completed from ``ideal``."""
     single = load_content(name) if "+" not in name else None
     complete = single is None or (
         "name" in single and {"g_max_uS", "levels"} <= single.get("cell", {}).keys()
@@ -143,8 +143,8 @@ def _stated(content: dict[str, Any] | None) -> list[str]:
 
 
 def _stability(neuron: Neuron) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the bounds of the nominal neuron's circuit as values and as text; nothing for a neuron driven by
-    an ideal source."""
+    """Return the stability limits of the nominal neuron's circuit, as values and as text; empty for a neuron
+    driven by an ideal source."""
     circuit = neuron.in_circuit(neuron.device)
     if circuit is None:
         return {}, ()

@@ -175,8 +175,8 @@ def compile(
 def judged_answer(
     compiled: Compiled, inputs: Any, labels: Any, *, data: str | None, codes: bool, measure: str | None
 ) -> Answer | None:
-    """Score the die on at most ``samples_within`` test samples. Returns None, with a warning, if the data set
-    that the network names is not on this machine. Options as in ``judged_samples``."""
+    """Score the die on at most ``samples_within`` test samples. Return None, with a warning, if the data set
+    that the network names is not on this machine. The options are those of ``judged_samples``."""
     program = compiled.program
     try:
         judged = judged_samples(

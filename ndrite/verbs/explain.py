@@ -21,7 +21,7 @@ from ndrite.samples import judged_samples
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Loss(Result):
-    """The result of ``ndrite.explain``.
+    """The result of ``ndrite.explain`` for a compiled network.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Loss(Result):
         return self.explanation.rows
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
-        """Draw the losses into a file; its suffix (``.png``, ``.svg``, ``.pdf``) is the format."""
+        """Draw the losses into a file; the file's suffix (``.png``, ``.svg``, ``.pdf``) is the format."""
         explanation, figure = self.explanation, causes.draw(self.explanation)
         figure.suptitle(
             f"{explanation.network} on {explanation.chip}, {explanation.samples} samples", fontsize=11

@@ -42,7 +42,7 @@ class Fit(Result):
     model: fitting.Fitted
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write a description that ``chip="wan2022+mine.yaml"`` takes, each value with its source.
+        """Write the description, each value with its source, to be used as in ``chip="wan2022+mine.yaml"``.
 
         Conditions and licence of the data are to be added to its device card by hand. OSError when the file
         cannot be written.
@@ -72,7 +72,7 @@ class Fit(Result):
         return Path(path)
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
-        """Draw data, model and residuals; the suffix (``.png``, ``.svg``, ``.pdf``) is the format."""
+        """Draw data, model and residuals; the file's suffix (``.png``, ``.svg``, ``.pdf``) is the format."""
         DRAWN[self.kind](self.model, Path(path))
         return Path(path)
 

@@ -350,8 +350,8 @@ def _over_dies(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def _epochs(
     board: LearningApi, course: insitu.Course, given: Labelled, epochs: int, seed: int, stage: sig.Stages
 ) -> Iterator[int]:
-    """Train epoch by epoch, and report each epoch's accuracy at the end of the next; return the number of
-    updates done."""
+    """Train epoch by epoch; the accuracy of each epoch is reported at the end of the next. Return the number
+    of updates done."""
     size = len(given.x)
     while course.done < epochs * size:
         epoch = course.done // size
@@ -371,7 +371,8 @@ def _epochs(
 
 
 def _law(device: Any) -> tuple[LinearStep | StepTable, Any, float | None]:
-    """Return law and spread of the weights' devices, and the pulses that a device survives, if known."""
+    """Return the law and the spread of the weights' devices, and the number of pulses that a device survives,
+    if known."""
     described = device if isinstance(device, Chip) else load_chip(f"ideal+{device}")
     law = insitu.law_of_weights(described, _name(device))
     return law, described.ecram.spread, described.ecram.endurance_pulses
@@ -382,7 +383,7 @@ def _name(device: Any) -> str:
 
 
 def _mark(ready: insitu.Prepared, given: Labelled, seed: int, noise: bool) -> dict[str, Any]:
-    """Return everything that a training run depends on, plain values by name."""
+    """Return all values on which the result of a training run depends, plain values by name."""
     learning = ready.learning
     return {
         "program": learning.program.checksum(),

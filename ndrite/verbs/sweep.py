@@ -94,7 +94,7 @@ class Grid(Result):
 
     @property
     def measures(self) -> dict[str, tuple[str, float]]:
-        """Return those of ``MEASURES`` that the rows have."""
+        """Return the names in ``MEASURES`` that the rows have."""
         return {name: measure for name, measure in MEASURES.items() if name in self.rows[0]}
 
     @property
@@ -107,12 +107,13 @@ class Grid(Result):
 
     @property
     def score(self) -> str:
-        """Return the field of rows that judges a point: ``accuracy``, or the ``metric`` of a module."""
+        """Return the name of the field by which rows are judged: ``accuracy``, or the ``metric`` of a
+        module."""
         return "metric" if self.plan.modules else "accuracy"
 
     def along(self, axis: str) -> list[tuple[Any, float, float, float]]:
-        """Return (value, mean, least, greatest score) for each value of an axis, averaged over the other
-        axes."""
+        """Return (value, mean, smallest, largest score) for each value of an axis, over all values of the
+        other axes."""
         groups: dict[Any, list[float]] = {}
         for row in self.rows:
             groups.setdefault(row[axis], []).append(row[self.score])
