@@ -166,7 +166,7 @@ def measure(network: str, batch: int, repeat: int = 7) -> dict[str, Any]:
     """Measure the rates of both networks in GMAC/s and the ratios between them."""
     rng = np.random.default_rng(0)
     programs = [full_layers(rng), resnet(network, rng)]
-    # As much work for the small one, in batches of what the loops take together.
+    # More samples for the small network, so that both have the same amount of work.
     counts = [batch * work(programs[1]) // work(programs[0]), batch]
     calls: dict[str, tuple[Callable[[], object], int]] = {}
     for program, count in zip(programs, counts, strict=True):

@@ -184,7 +184,7 @@ def noise(board: Board, rng: np.random.Generator) -> Check:
     seed = int(rng.integers(0, 1 << 62))
     board.program(program)
     outputs = board.infer(x, seed=seed).astype(np.float64)
-    # Another seed: the distribution is compared, not the same numbers.
+    # A seed other than the board's: distributions are compared, not equal numbers.
     many = np.repeat(x[:1], REFERENCE_READS, axis=0)
     law = Core(program).infer(many, seed=seed + 1).astype(np.float64)
     worst = standard_errors(outputs, law)

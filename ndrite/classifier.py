@@ -111,7 +111,8 @@ class Classifier:
             task = Task(kind=kind, shape=shape, classes=names if fits else (), threshold=meaning.threshold)
         if task.kind == VALUES:
             raise InputError(
-                f"{program.name}: outputs are values; accepted: classes, as compile's classes name them"
+                f"{program.name}: its outputs are values; accepted: classes; compile it again with the class "
+                "names in classes"
             )
         return task
 
@@ -151,7 +152,10 @@ class Classifier:
         end. Raises AttributeError for models without one, as scikit-learn expects."""
         meaning = self._program().meaning
         if not meaning.probability:
-            raise AttributeError("predict_proba: the compiled model gives scores, not probabilities")
+            raise AttributeError(
+                "predict_proba: the compiled model has no softmax or sigmoid at its end, so its outputs are "
+                "scores, not probabilities; use decision_function"
+            )
 
         def predict_proba(x: Any) -> Any:
             return _like(x, probabilities(self._values(x), self._task().kind, meaning.probability))

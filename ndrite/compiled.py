@@ -207,9 +207,12 @@ def load(path: str | os.PathLike[str] | None = None) -> Compiled:
             except (EmulatorError, SpecError) as error:
                 raise CompileError(str(error).replace(f"{folder}{os.sep}", "")) from None
         if compiled.network.digest() != compiled.die.network:
-            raise CompileError("the die is of another network than the one in the file")
+            raise CompileError("die and network in the file do not belong together; compile again")
         if compiled.samples.dtype != np.uint8 or compiled.samples.shape[1:] != (loaded_program.inputs,):
-            raise CompileError(f"samples are {compiled.samples.dtype} {compiled.samples.shape}")
+            raise CompileError(
+                f"samples are {compiled.samples.dtype} {compiled.samples.shape}; accepted: uint8 "
+                f"(n, {loaded_program.inputs}); compile again"
+            )
     except CompileError as error:
         raise CompileError(f"{path}: {error}") from None
     return compiled
@@ -230,8 +233,8 @@ def _members(path: Path) -> dict[str, bytes]:
     """Read the members of a compiled file and verify their checksums."""
     if not is_compiled(path):
         raise CompileError(
-            "not a compiled network (a program or a network alone, or of an earlier format); accepted: what "
-            "`ndrite compile` writes: compile again"
+            "not a compiled network (but a program or network alone, or an earlier format); accepted: a file "
+            "that `ndrite compile` wrote; compile again"
         )
     try:
         with zipfile.ZipFile(path) as archive:
@@ -253,7 +256,7 @@ def _members(path: Path) -> dict[str, bytes]:
             members = {name: read_member(archive, archive.getinfo(name)) for name in MEMBERS}
             for name, content in members.items():
                 if contents["sha256"][name] != _digest(content):
-                    raise CompileError(f"{name} is not what the file was written with")
+                    raise CompileError(f"{name} was changed after the file was written; compile again")
             return members
     except CompileError:
         raise
@@ -312,7 +315,7 @@ def compiled_of(source: Any) -> Compiled:
     if isinstance(source, Compiled):
         return source
     if source is not None and not _is_path(source):
-        raise InputError(f"program is {type(source).__name__}; accepted: what compile gives, or its file")
+        raise InputError(f"program is {type(source).__name__}; accepted: a result of compile, or its file")
     _refuse_model(source)
     return load(source)
 
@@ -364,7 +367,7 @@ def takes_module(program: Any, of_networks: dict[str, Any], of_modules: dict[str
 
 
 class Taken(NamedTuple):
-    """A network and its origin: a result of `compile`, an imported model, or a network file."""
+    """A network and its origin: a result of `compile`, an imported model, or neither (a float network)."""
 
     network: Network
     whole: Compiled | None = None

@@ -39,7 +39,7 @@ def array_of(source: Any) -> npt.NDArray[Any]:
     """
     if not isinstance(source, str | os.PathLike):
         if np.ma.is_masked(source):
-            raise InputError("an array has masked values; accepted: a value everywhere")
+            raise InputError("an array has masked values; accepted: arrays without masked values")
         return np.asarray(source.detach().cpu().numpy() if hasattr(source, "detach") else source)
     path, standard = Path(source), os.fspath(source) == STANDARD
     name = "standard input" if standard else str(path)
@@ -101,11 +101,12 @@ def encode(x: npt.NDArray[Any], of: Takes, *, what: str = "x", codes: bool = Fal
     own_shape = (of.calls, *of.shape) if stored is None or stored.axes is None else stored.shape
     own_sizes, given_sizes = ([n for n in shape if n > 1] for shape in (own_shape, x.shape[1:]))
     if own_sizes != given_sizes and sorted(own_sizes) == sorted(given_sizes):
-        raise InputError(f"{what}: shape {x.shape}; accepted: n of {tuple(own_sizes)}, in this order")
+        sizes = f"(n, {', '.join(map(str, own_sizes))})"
+        raise InputError(f"{what}: shape {x.shape}; accepted: {sizes}, in this order")
     flat = x.reshape(len(x), inputs)
     if codes or stored is None:
         if flat.dtype != np.uint8:
-            unit = "" if codes else "; the program stores no input range that floats could be in"
+            unit = "" if codes else "; other values need a program that stores the range of its inputs"
             raise InputError(f"{what}: dtype {flat.dtype}; accepted: uint8, codes 0..255{unit}")
         return np.ascontiguousarray(flat)
     if not np.issubdtype(flat.dtype, np.number) or np.issubdtype(flat.dtype, np.complexfloating):

@@ -126,7 +126,7 @@ def chosen_data_set(meaning: Meaning, inputs: int, given: str | None, wanted: st
     stored = meaning.inputs
     if given is not None and stored is not None and stored.low.size > 1:
         raise InputError(
-            f"data {given}: every input of the network has a range of its own; accepted: {wanted}"
+            f"data is {given}, but the network's inputs have different ranges; give {wanted} instead"
         )
     name = given or meaning.data_set
     if name is None:

@@ -69,8 +69,8 @@ def command(
 
 
 def _stale(output: Path) -> list[str]:
-    """Print a table of the studies that are not of today's code, with their core hours, and return their
-    names."""
+    """Print a table of the studies whose results were not computed with the present code, with their core
+    hours; return their names."""
     stale_studies = stale(output)
     known = [hours for _, hours in stale_studies if hours is not None]
     rows = [(name, "not known" if hours is None else f"{hours:.2g}") for name, hours in stale_studies]
@@ -88,7 +88,8 @@ def _run(
     scheduler: str | None,
     shard: str | None,
 ) -> None:
-    """Run studies one after the other, also after one that fails, and exit with the worst exit code."""
+    """Run studies one after the other, continuing after one that fails, and exit with the highest exit
+    code."""
     try:
         part = None if shard is None else share(shard)
         with open_workers(workers, scheduler, needs=() if scheduler is None else needs(names)) as opened:
@@ -138,7 +139,7 @@ def _fill(alone: bool) -> None:
 
 
 def title(name: str) -> str:
-    """Return the title that the tables of a study have."""
+    """Return the title of a study's tables."""
     of = publication(name)
     return str(of["title"]) if of else " ".join((module(name).__doc__ or "").split("\n\n")[0].split())
 

@@ -26,7 +26,8 @@ def run(data: str, neuron: str, normalise: bool, seed: int, epochs: int) -> dict
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Return a table of accuracies, and one of what training the curve adds, over pairs of equal seeds."""
+    """Return a table of accuracies, and one of the gain from training the curve, over pairs of equal
+    seeds."""
     groups = {
         (data, "yes" if normalise else "no", kind): mine
         for data, normalise in runs.by(

@@ -30,7 +30,8 @@ ADDED = {
 
 
 def run(chip: str, seed: int, samples: int) -> dict[str, Any]:
-    """Return the points that one die loses by each cause alone, as programmed and with corrected columns."""
+    """Return the percentage points of accuracy that one die loses by each cause alone, without correction and
+    with corrected columns."""
     network = load_network(float_network().with_name(NETWORKS[chip]))
     typical, _, x, labels = learning_data(samples)
     fields = dict(ADDED)

@@ -34,8 +34,8 @@ def run(seed: int) -> dict[str, Any]:
 
 
 def described(name: str, time_s: float) -> Chip:
-    """Return a preset at ``time_s`` after programming, with 256 levels, ideal wires and the cells' published
-    relaxation."""
+    """Return the description of a preset at ``time_s`` after programming, with 256 levels, ideal wires and
+    the cells' published relaxation."""
     fields = {"cell__drift": OTHER} if name == OTHER else {}
     return dies.changed(
         name,
@@ -82,7 +82,7 @@ def _rms(error: Floats) -> float:
 
 
 def factors(of: Runs, when: str, way: str) -> Floats:
-    """Return, for each matrix, the error with the other cells over the error with CMO/HfOx cells."""
+    """Return, for each matrix, the error with the other cells divided by the error with CMO/HfOx cells."""
     return np.array([r[f"{OTHER}, {when}, {way}"] / r[f"{CMO}, {when}, {way}"] for r in of])
 
 
@@ -92,7 +92,8 @@ def found(of: Runs) -> dict[str, Found]:
 
 
 def tables(of: Runs) -> list[table.Table]:
-    """Return a table of errors by method and time, whose title has the outputs' own deviation."""
+    """Return a table of errors by method and time, whose title has the standard deviation of the exact
+    outputs."""
     groups = {(words, when): (method, when) for method, words in WAYS.items() for when in TIMES}
     columns = {
         f"{n}, RMS error": lambda g, n=n: table.over_seeds([r[f"{n}, {g[1]}, {g[0]}"] for r in of], 3)

@@ -35,7 +35,7 @@ AT_ONCE = 2000
 
 
 class Seen(NamedTuple):
-    """Samples after the frozen hidden crossbar: partial sums int64 (n, M), and labels (n,)."""
+    """Samples as seen after the frozen hidden crossbar: partial sums int64 (n, M), and labels (n,)."""
 
     p: Sums
     labels: npt.NDArray[Any]
@@ -57,7 +57,7 @@ def seen(program: Program, rows: int, x: npt.NDArray[np.uint8], labels: npt.NDAr
 
 
 class Control:
-    """A way to adapt one die without ECRAM pulses; ``kind`` is one of ``KINDS``."""
+    """A method to adapt one die without ECRAM pulses; ``kind`` is one of ``KINDS``."""
 
     def __init__(self, made: Mapped, chip: Chip, kind: str) -> None:
         self.made, self.chip, self.kind = made, chip, kind
@@ -91,7 +91,7 @@ class Control:
         return np.asarray(sums * (self.made.program.meaning.output_step or 1.0), np.float64)
 
     def learn(self, data: Seen, plan: Plan, rate: float) -> None:
-        """Do as many updates as ``plan`` has steps, from batches of its size."""
+        """Do ``plan.steps`` updates, each from a batch of ``plan.batch`` samples."""
         rng = np.random.default_rng([plan.seed, 1])
         gains, shifts, weights = (Rule(v.size) for v in (self.log_gain, self.shift, self.weights))
         unit = float(np.abs(self.last.weights).max())
@@ -135,8 +135,8 @@ class Control:
 def adapted(
     made: Mapped, chip: Chip, kind: str, data: Seen, held_out: Seen, plan: Plan
 ) -> tuple[Program, float, float]:
-    """Return the program that the best of ``RATES`` on ``held_out`` gives, that rate, and its accuracy
-    there."""
+    """Adapt a die on ``data`` at each of ``RATES``; return the program with the best accuracy on
+    ``held_out``, its rate, and that accuracy."""
     controls = {rate: Control(made, chip, kind) for rate in RATES}
     for rate, control in controls.items():
         control.learn(data, plan, rate)

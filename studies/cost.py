@@ -19,8 +19,8 @@ CORES: dict[str, Any] = described("cores")
 
 
 def work_of(core: dict[str, Any], point: dict[str, Any]) -> Work:
-    """Return the work of one product of a whole core. A point's ``level`` is the mean square of a row's
-    drive, relative to full scale."""
+    """Return the work of one product of a whole core (an array with its converters). A point's ``level`` is
+    the mean square of a row's drive, relative to full scale."""
     rows, columns, planes = core["rows"], core["columns"], point["planes"]
     # The planes are added before the converter, unless the point states conversions per column.
     per_column = point.get("conversions_per_column", 1)
@@ -39,7 +39,7 @@ def work_of(core: dict[str, Any], point: dict[str, Any]) -> Work:
 
 
 def account_of_point(core: dict[str, Any], point: dict[str, Any], constants: Constants) -> Account:
-    """Return the account of one published point, at the chip's node and read time."""
+    """Return the modelled cost of one published point, at the chip's node and read time."""
     of_core = constants.on(core["node_nm"]).with_values(read_ns=core["read_ns"])
     all_work = [work_of(core, point)]
     if "second_adc_bits" in point:
@@ -49,8 +49,8 @@ def account_of_point(core: dict[str, Any], point: dict[str, Any], constants: Con
 
 
 def compare(core: dict[str, Any], point: dict[str, Any], constants: Constants) -> dict[str, Any]:
-    """Compare a point's published and modelled TOPS/W and core area, with the share of each component in the
-    energy."""
+    """Compare a published point's TOPS/W and core area with the modelled ones; also return the share of each
+    component in the energy."""
     account = account_of_point(core, point, constants)
     modelled, total = account.tops_per_W, account.total
     shares = {
@@ -72,7 +72,7 @@ def compare(core: dict[str, Any], point: dict[str, Any], constants: Constants) -
 
 
 def run(name: str, point: int, seed: int) -> dict[str, Any]:
-    """Return the comparison of one point."""
+    """Return the comparison of one published point."""
     return compare(CORES[name], CORES[name]["points"][point], load_constants())
 
 
@@ -88,8 +88,8 @@ def said(value: dict[str, float], unit: float = 1.0) -> str:
 
 
 def tables(of: Runs) -> list[table.Table]:
-    """Return a table of published against modelled figures, and one of the components with half a percent of
-    the energy or more."""
+    """Return a table of published against modelled figures, and one of the components with at least half a
+    percent of the energy."""
     columns = {
         "TOPS/W published": lambda r: f"{r['published_tops_per_W']:.3g}",
         "modelled typical (low .. high)": lambda r: said(r["tops_per_W"]),

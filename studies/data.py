@@ -25,8 +25,8 @@ def whole_mnist() -> tuple[Any, Any, Any, Any]:
 
 @cache
 def data(name: str) -> Labelled:
-    """Load a data set by name: one of ``ndrite train``, or mnist-70000, mnist-14 (means of 2 x 2 pixels),
-    wine, moons.
+    """Load a data set by name: one that ``ndrite train`` knows, or mnist-70000, mnist-14 (means of 2 x 2
+    pixels), wine, moons.
 
     Raises DatasetError when training files are missing, MissingExtraError when scikit-learn is.
     """

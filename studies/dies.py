@@ -27,7 +27,7 @@ RAW = Mitigation(bias_correction=False, gain_calibration=False, fault_aware=Fals
 
 
 def changed(chip: str, **fields: Any) -> Chip:
-    """Load a chip by name and replace fields of its sections, such as ``cell__error_scale=2``."""
+    """Return a chip by name with some fields of its sections replaced, such as ``cell__error_scale=2``."""
     result = load_chip(chip)
     for name, value in fields.items():
         section, field = name.split("__")
@@ -44,8 +44,8 @@ def number_of(seed: int, die: int) -> int:
 def make(
     net: Network, chip: Chip, seed: int, samples: Any, *, corrected: bool = True, **options: Any
 ) -> Mapped:
-    """Map a network onto the die of ``seed``, with column corrections or as programmed; ``options`` are those
-    of ``MapOptions``."""
+    """Map a network onto the die of ``seed``, with or without column corrections; ``options`` are those of
+    ``MapOptions``."""
     with warnings.catch_warnings(action="ignore", category=CompileWarning):
         map_options = MapOptions(mitigation=Mitigation() if corrected else RAW, **options)
         return map_network(net, chip, samples, seed=seed, options=map_options)
@@ -92,7 +92,7 @@ def before_and_after(
     cells: bool = False,
 ) -> list[Bools]:
     """Return which samples die ``number`` gets right before tuning and, if a ``plan`` is given, after tuning
-    by it.
+    with that plan.
 
     ``data`` are samples and labels to learn from, the last of which calibrate, then those of the test.
     """

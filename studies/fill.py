@@ -22,8 +22,7 @@ CELL = re.compile(r"(-?[\d.]+)%? \((-?[\d.]+)%? \.\. (-?[\d.]+)%?\)")
 
 
 def fill(root: Path) -> list[Path]:
-    """Update every page below ``root`` whose marks differ from the runs' values, and return the changed
-    pages.
+    """Write the runs' values into the marks of every page below ``root``; return the pages that changed.
 
     Raises EmulatorError, naming page and mark, where a mark names nothing.
     """

@@ -21,7 +21,8 @@ SAMPLES = 10_000
 
 
 def run(data: str, case: str, seed: int, epochs: int) -> dict[str, Any]:
-    """Train from one random start; return the right answers afterwards, and the pulses per device."""
+    """Train in situ from one random start; return which test samples are right afterwards, and the pulses per
+    device."""
     name: Any
     name, _, kind = data.partition(", ")
     recipe = HELD["data"][data] | HELD["cases"][case]

@@ -44,7 +44,7 @@ def applies(kind: str, cause: str) -> bool:
 
 
 def energy_pj(network: Network, found: Labelled) -> float:
-    """Return the modelled energy of one sample on ``ENERGY_CHIP``, pJ, typical, as mean of the first test
+    """Return the modelled energy of one sample on ``ENERGY_CHIP``, pJ, typical, as a mean over the first test
     samples."""
     mapped = dies.make(network, dies.changed(ENERGY_CHIP), 0, found.x[:512])
     account = account_of(mapped.program, mapped.die, found.test_x[:ENERGY_SAMPLES], load_constants())
@@ -52,7 +52,7 @@ def energy_pj(network: Network, found: Labelled) -> float:
 
 
 def on_dies(network: Network, found: Labelled, cause: str) -> list[Bools]:
-    """Return which samples each die with one cause of error gets right; the seed of die d is d."""
+    """Return which samples each die gets right that has one cause of error; the seed of die d is d."""
     of, fit, right = CAUSES[cause], found.x[:512], []
     chip = dies.changed(of["chip"], **of["fields"])
     for die in range(DIES):
@@ -74,7 +74,8 @@ def verdict(task: str, right: Floats) -> str:
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Return tables of accuracies beside published ones and beside MLPs, then of losses on chips."""
+    """Return tables of accuracies next to published ones and next to those of MLPs, and of losses on
+    chips."""
     order = sorted(found, key=lambda r: (list(TASKS).index(r["task"]), KINDS.index(r["kind"]), r["seed"]))
     groups = runs.by(order, "task", "kind")
 

@@ -52,7 +52,7 @@ def correct(found: Runs, suffix: str = "") -> dict[tuple[str, str], tuple[Floats
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Return tables of losses against the same network in float, of distances to the best software network,
+    """Return tables of losses against the same network in float, of differences to the best software network,
     and of gains by pulses."""
     measured, tuned = correct(found), correct(found, TUNED)
     losses = {

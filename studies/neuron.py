@@ -55,13 +55,13 @@ def paths(constants: Constants) -> dict[str, dict[str, Cost]]:
 
 
 def run(node_nm: float, seed: int) -> dict[str, Any]:
-    """Return the account of all circuits at one technology node."""
+    """Return area, energy and latency of all circuits at one technology node, and their ratios."""
     return report(load_constants().on(node_nm))
 
 
 def report(constants: Constants) -> dict[str, Any]:
-    """Return the parts of all circuits, and how many times the NDR neuron's latency x area x energy each
-    reference has.
+    """Return the parts of all circuits, and the ratio of each reference's latency x area x energy to the NDR
+    neuron's.
 
     ``typical`` is of the typical accounting; ``least`` and ``greatest`` pair one's low with the other's high,
     but for parts that both have, which are the same in both; ``verdict`` follows from them alone. ``quoted``
@@ -102,8 +102,9 @@ def _ratio(
     ]
 
     def over(common: int, a: int, b: int) -> list[float]:
-        """Return the ratios of area and energy, with shared parts at accounting ``common``, the reference's
-        own parts at ``a`` and the neuron's own at ``b``."""
+        """Return the ratios of area and energy, reference to neuron. ``common``, ``a`` and ``b`` select low,
+        typical or high values (0, 1, 2) for the shared parts, the reference's own parts and the neuron's own
+        parts."""
         return [
             float((c[common] + (reference_cost[a] - c[a])) / (c[common] + (neuron_cost[b] - c[b])))
             for c, reference_cost, neuron_cost in three
@@ -125,7 +126,7 @@ def _ratio(
 
 
 def tables(of: Runs) -> list[Table]:
-    """Return tables of the parts of every circuit and of the ratios between circuits, node by node."""
+    """Return, node by node, tables of the parts of every circuit and of the ratios between circuits."""
     return [table for result in of for table in _words(result)]
 
 

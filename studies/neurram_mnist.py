@@ -18,7 +18,8 @@ FITTED, COSTED = 512, 32
 
 
 def run(seed: int, train: int, epochs: int, dies: int, samples: int) -> dict[str, Any]:
-    """Train one network; record its right answers in float and on each die, and its cost on the chip."""
+    """Train one network; record which test samples are right in float and on each die, and the modelled cost
+    on the chip."""
     from ndrite.emulator.learning.training.view import torch
     from ndrite.tiles import analog, cost_of
     from studies import noisy
@@ -40,7 +41,7 @@ def run(seed: int, train: int, epochs: int, dies: int, samples: int) -> dict[str
 
 
 def found(of: Runs) -> dict[str, Found]:
-    """Return mean accuracies in percent, and losses in points, with their intervals."""
+    """Return mean accuracies in percent, and losses in percentage points, with their intervals."""
     values = {"chip": runs.right(of, "on_dies"), "software": runs.right(of), "loss": runs.lost(of, "on_dies")}
     return {key: percent(v) for key, v in values.items()}
 

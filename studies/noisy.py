@@ -56,7 +56,8 @@ def few_bits(x: npt.NDArray[np.uint8], bits: int) -> Tensor:
 
 
 def noisy_weights(model: Any, level: float) -> dict[str, Tensor]:
-    """Return weights and biases by name, with noise of ``level`` times each layer's largest weight."""
+    """Return weights and biases by name, with noise whose deviation is ``level`` times each layer's largest
+    weight."""
     noisy: dict[str, Tensor] = {}
     for path, module in model.named_modules():
         parameters = dict(module.named_parameters(path, recurse=False))
@@ -70,8 +71,8 @@ def noisy_weights(model: Any, level: float) -> dict[str, Tensor]:
 def train(
     model: Any, x: Tensor, labels: Tensor, *, epochs: int, rate: float, noise: float, batch: int = 128
 ) -> None:
-    """Train with Adam and a one-cycle schedule up to ``rate``; PyTorch's generator draws sample order and
-    noise."""
+    """Train with Adam and a one-cycle schedule whose largest rate is ``rate``; PyTorch's generator draws
+    sample order and noise."""
     optimiser = torch.optim.Adam(model.parameters(), rate)
     steps = epochs * -(-len(x) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)

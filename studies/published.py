@@ -31,7 +31,7 @@ COLUMNS = ("number", "published", "accepted", "here (95 %)", "verdict")
 
 
 class Found(NamedTuple):
-    """The value that a study found for a published quantity, with its interval."""
+    """The value that a study measured for a published quantity, with its interval."""
 
     value: float
     low: float
@@ -39,7 +39,7 @@ class Found(NamedTuple):
 
 
 def percent(values: Floats) -> Found:
-    """Return the mean of (networks, dies or draws, n) in percent, with its crossed interval."""
+    """Return the mean of (networks, dies or draws, n) in percent, with its interval by ``crossed``."""
     low, high = crossed(values)
     return Found(100 * float(values.mean()), 100 * low, 100 * high)
 
@@ -75,7 +75,8 @@ def verdict(number: dict[str, Any], found: Found) -> str:
 
 
 def judged(of: Publication, found: dict[str, Found]) -> tuple[list[dict[str, Any]], list[Table]]:
-    """Return published numbers with the study's values and verdicts, as plain values and as a table."""
+    """Compare a study's values with the published numbers; return numbers, values and verdicts as plain
+    values and as a table."""
     numbers = []
     for key, number in of["numbers"].items():
         if key in found:  # a smoke run may have fewer
@@ -100,7 +101,7 @@ def _row(of: Publication, number: dict[str, Any]) -> tuple[str, ...]:
 
 
 def page(studies: dict[str, dict[str, Any]]) -> str:
-    """Write the page of all studies with published numbers from their JSON files."""
+    """Write the page of all studies that have published numbers, from their JSON files."""
     lines = [HEAD]
     for name, value in studies.items():
         of = publication(name)

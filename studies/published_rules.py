@@ -18,7 +18,8 @@ RECIPES = runs.described("published_rules")
 
 
 def run(data: str, case: str, seed: int, epochs: int, images: int) -> dict[str, Any]:
-    """Learn from one random start and the first ``images``; what is right of the test images afterwards."""
+    """Learn in situ from one random start and the first ``images`` images; return which test images are right
+    afterwards."""
     of = RECIPES[data]
     right = trained(data, of["device"], of["common"] | of["cases"][case], seed, epochs, images)
     return {"after": runs.packed(right), "samples": len(right)}
@@ -27,8 +28,8 @@ def run(data: str, case: str, seed: int, epochs: int, images: int) -> dict[str, 
 def trained(
     data: str, device: Any, recipe: dict[str, Any], seed: int, epochs: int, images: int, held_out: int = 0
 ) -> Bools:
-    """Which test samples a die gets right after learning from the first ``images``, or which of the last
-    ``held_out`` training samples."""
+    """Learn from the first ``images`` images; return which test samples the die then gets right, or which of
+    the last ``held_out`` training samples."""
     of = classes_of(data)
     learned: Any = ndrite.learn(
         of.x[: images + 1],  # the last one is held out, as `learn` asks for
@@ -45,7 +46,8 @@ def trained(
 
 
 def classes_of(data: str) -> Labelled:
-    """Data of a recipe: Fashion-MNIST, or MNIST, with its classes 0 and 1 alone for that name."""
+    """Return the data of a recipe: Fashion-MNIST, or MNIST; for the name "mnist 0 and 1" only its classes 0
+    and 1."""
     if data == "fashion-mnist":
         return data_of(data)
     x, labels, test_x, test_labels = whole_mnist()
@@ -54,8 +56,9 @@ def classes_of(data: str) -> Labelled:
 
 
 def described_device(device: Any) -> Chip:
-    """A device by the name of a file beside the studies, or soft bounds with so many states: 30 % of spread
-    of the step and of noise, aihwkit's ``SoftBoundsDevice``."""
+    """Return a device by the name of a file beside the studies, or, for a number of states, a device with
+    soft bounds (aihwkit's ``SoftBoundsDevice``) whose steps vary by 30 % between devices and by 30 % as
+    noise."""
     if isinstance(device, str):
         return load_chip(f"ideal+{Path(__file__).parent / device}.yaml")
     return changed(
@@ -67,13 +70,15 @@ def described_device(device: Any) -> Chip:
 
 
 def found(of: Runs) -> dict[str, Found]:
-    """Accuracies by data and case in percent, and the differences that publications have, in points."""
+    """Return accuracies by data and case in percent, and the differences that publications state, in
+    percentage points."""
     cases = {", ".join(key): runs.right(g, "after") for key, g in runs.by(of, "data", "case").items()}
     return {key: percent(values) for key, values in (cases | differences(of)).items()}
 
 
 def differences(of: Runs) -> dict[str, Floats]:
-    """Right answers of a case less those of another one from the same starts, (starts, 1, n), by key."""
+    """Return, by key, the right answers of one case minus those of another case from the same starts,
+    (starts, 1, n)."""
     right = {key: runs.right(g, "after") for key, g in runs.by(of, "data", "case").items()}
     return {
         key: right[data, case] - right[data, other]
@@ -83,7 +88,7 @@ def differences(of: Runs) -> dict[str, Floats]:
 
 
 def tables(of: Runs) -> list[table.Table]:
-    """Test accuracy by data and case, and differences."""
+    """Return tables of test accuracy by data and case, and of differences."""
     columns: dict[str, Any] = {
         "starts": lambda g: str(len(g)),
         "test accuracy, %": lambda g: points(runs.right(g, "after")),

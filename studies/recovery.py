@@ -30,7 +30,7 @@ def study_of(axis: str) -> str:
 
 
 def run(axis: str, value: float, seed: int, die: int, samples: int, epochs: int) -> dict[str, Any]:
-    """Record which test samples one die of one network gets right in float and in every state."""
+    """Record which test samples one network gets right in float and on one die in each of its states."""
     name = study_of(axis)
     net, _ = trained(dies.ANALOG, seed, epochs)
     data, number, states = learning_data(samples), dies.number_of(seed, die), []
@@ -43,7 +43,7 @@ def run(axis: str, value: float, seed: int, die: int, samples: int, epochs: int)
 
 
 def along(found: Runs, name: str) -> dict[tuple[str, float], Runs]:
-    """Group runs by axis and value. The plain case belongs to every axis that has its value."""
+    """Group runs by axis and value. The unchanged case belongs to every axis, at that axis' usual value."""
     groups: dict[tuple[str, float], Runs] = {}
     plain = runs.where(found, **CASES[name]["plain"])
     for axis, of in CASES[name]["axes"].items():
@@ -57,13 +57,14 @@ def along(found: Runs, name: str) -> dict[tuple[str, float], Runs]:
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Return tables of the loss against float in every state, and of the part that tuning recovers."""
+    """Return tables of the loss against float in every state of the die, and of the part that tuning
+    recovers."""
     return [of_ecrams(found) if study_of(found[0]["axis"]) == "ecram" else of_chips(found)]
 
 
 def of_chips(found: Runs) -> table.Table:
-    """Return losses in points, and the part of the loss as programmed that pulses alone, and pulses with
-    corrections, recover."""
+    """Return losses in percentage points, and the part of the loss without correction that pulses alone, and
+    pulses with corrections, recover."""
     states, axes = STATES["recovery"], CASES["recovery"]["axes"]
 
     columns: dict[str, Any] = {f"{s}, points lost": lambda g, s=s: points(runs.lost(g, s)) for s in states}
@@ -78,8 +79,8 @@ def of_chips(found: Runs) -> table.Table:
 
 
 def of_ecrams(found: Runs) -> table.Table:
-    """Return losses before and after tuning, the gain, and how much smaller it is than with the plain
-    device."""
+    """Return losses before and after tuning, the gain, and how much smaller the gain is than with the
+    unchanged device."""
     of, plain = CASES["ecram"], runs.where(found, **CASES["ecram"]["plain"])
     groups = {(of["axes"][a]["label"], f"{v:g}"): group for (a, v), group in along(found, "ecram").items()}
 

@@ -45,7 +45,8 @@ def grid(name: str, smoke: bool) -> Runs:
 
 
 class Result(NamedTuple):
-    """The outcome of a study: its JSON file, its tables, and the published numbers that it misses."""
+    """The result of executing a study: its JSON file, its tables, and the published numbers that it
+    misses."""
 
     value: dict[str, Any]
     tables: list[Table]
@@ -106,8 +107,9 @@ def needs(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def stale(output: Path) -> list[tuple[str, float | None]]:
-    """Return the studies whose results in ``output`` are missing, from a smoke run, or not of today's code,
-    with the core hours of their runs (None where the file does not have them)."""
+    """Return the studies whose results in ``output`` are missing, come from a smoke run, or were computed
+    with other code than the present one, with the core hours of their runs (None if the file does not state
+    them)."""
     stale_studies = []
     for name in STUDIES:
         path = output / f"{name}.json"

@@ -41,7 +41,7 @@ def unpacked(text: str, n: int, like: Bools | None = None) -> Bools:
 
 
 def kept(own: Bools, others: Mapping[str, Bools | list[Bools]]) -> dict[str, Any]:
-    """Return the record of a run: right answers of the network in float, and of one die or several by
+    """Return the record of a run: right answers of the network in float, and of one or several dies in each
     state."""
     texts = {
         state: [packed(r, own) for r in right] if isinstance(right, list) else packed(right, own)
@@ -51,7 +51,7 @@ def kept(own: Bools, others: Mapping[str, Bools | list[Bools]]) -> dict[str, Any
 
 
 def right(runs: Iterable[dict[str, Any]], what: str = FLOAT) -> Floats:
-    """Return right answers (networks, dies, n) of runs; the runs of one ``seed`` are of one network.
+    """Return right answers (networks, dies, n) of runs; runs with the same ``seed`` are of the same network.
 
     Parameters
     ----------
@@ -80,12 +80,12 @@ def lost(runs: Iterable[dict[str, Any]], what: str) -> Floats:
 
 
 def where(runs: Runs, **fields: Any) -> Runs:
-    """Select the runs that have these parameters."""
+    """Select the runs that have the given parameters."""
     return [r for r in runs if all(r.get(key) == value for key, value in fields.items())]
 
 
 def by(runs: Runs, *fields: str) -> dict[tuple[Any, ...], Runs]:
-    """Group runs by the values of these parameters, in the order of each group's first run."""
+    """Group runs by the values of the given parameters, in the order of each group's first run."""
     groups: dict[tuple[Any, ...], Runs] = {}
     for r in runs:
         groups.setdefault(tuple(r[field] for field in fields), []).append(r)
@@ -98,8 +98,8 @@ def held_out(found: Runs) -> float:
 
 
 def best_held_out(found: Runs, field: str) -> tuple[Any, Runs]:
-    """Return the value of a parameter that is best on held-out samples, and its runs. Only the values that
-    the largest number of runs have are compared."""
+    """Return the value of a parameter that is best on held-out samples, and its runs. Compared are only the
+    values with the largest number of runs."""
     groups = by(found, field)
     largest = max(len(group) for group in groups.values())
     (value,), group = max((g for g in groups.items() if len(g[1]) == largest), key=lambda g: held_out(g[1]))

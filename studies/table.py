@@ -16,9 +16,9 @@ from studies.runs import Floats
 
 @dataclass(frozen=True)
 class Figure:
-    """How to draw columns of a table as error bars: a panel for each value of column ``panel``, a place on
-    the x axis for each of ``place``. ``series``: columns whose cells have a mean and its interval; ``line``:
-    value and label of a horizontal line."""
+    """How to draw columns of a table as error bars: one panel for each value of column ``panel``, one
+    position on the x axis for each value of ``place``. ``series`` are columns whose cells have a mean and its
+    interval; ``line`` is the value and label of a horizontal line."""
 
     place: tuple[str, ...]
     series: tuple[str, ...]
@@ -56,14 +56,15 @@ def in_points(mean: float, low: float, high: float) -> str:
 
 
 def behind(on_dies: Floats, beside: Floats) -> tuple[float, float, float]:
-    """Return how much lower the accuracy of networks on dies (networks, dies, n) is than that of others
-    (others, n) on the same samples, with its interval by ``crossed_of``."""
+    """Return by how much networks on dies (networks, dies, n) are less accurate than other networks (others,
+    n) on the same samples, with the interval by ``crossed_of``."""
     low, high = crossed_of(lambda ours, others: others - ours, on_dies, beside=beside)
     return float(beside.mean() - on_dies.mean()), low, high
 
 
 def recovered(before: Floats, after: Floats) -> str:
-    """Format the recovered part of a loss with its crossed interval, or ``-`` where the loss may be zero."""
+    """Format the recovered part of a loss with its interval by ``crossed_of``, or ``-`` if the loss may be
+    zero."""
     if crossed(before)[0] <= 0:
         return "-"
     low, high = crossed_of(lambda b, a: 1.0 - a / b if b > 0 else np.nan, before, after)

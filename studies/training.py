@@ -27,7 +27,7 @@ def train(
     build: Build | None = None,
     **fields: Any,
 ) -> tuple[Network, float]:
-    """Train a network; return it with the held-out accuracy of its best epoch.
+    """Train a network; return the network with the best held-out accuracy of all epochs, and that accuracy.
 
     ``build`` makes a PyTorch module in place of full layers; ``fields`` are of ``Job``.
     """
@@ -54,8 +54,8 @@ def trained(
     build: Build | None = None,
     data: str = "fashion-mnist",
 ) -> tuple[Network, float]:
-    """Train by the recipe that all studies share: NDR networks for a chip, or ReLU networks in software
-    (``chip`` None). ``build`` as in ``train``.
+    """Train with the recipe that all studies share: an NDR network for a chip, or a ReLU network in software
+    (``chip`` None). ``build`` is that of ``train``.
 
     With no epochs (smoke runs) it trains one on test samples, as training files do not ship.
     """

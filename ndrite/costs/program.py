@@ -30,7 +30,8 @@ def works(
     """Count the work of each step, as a mean over samples x uint8 (n, inputs), n at least 1, without read
     noise. The first entry is the loading of the inputs.
 
-    MACs are those of the ``network`` it was made of: cells that a board's blocks leave empty have none.
+    MACs are counted on the ``network`` from which the program was compiled, since empty cells of a board's
+    blocks have no MACs.
     """
     core, first = Core(program), program.first
     row_counts = np.zeros((len(program.products), 3))

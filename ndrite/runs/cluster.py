@@ -65,7 +65,7 @@ class Cluster:
         except Exception as error:  # of whatever a worker met when it imported ndrite
             self.close()
             why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            raise RunError(f"a worker of {self._address} has no ndrite that answers ({why})") from None
+            raise RunError(f"a worker of {self._address} cannot import ndrite ({why})") from None
         if not workers:
             self.close()
             raise RunError(f"scheduler {self._address} has no worker; start one: dask worker {self._address}")
@@ -83,8 +83,8 @@ class Cluster:
         while self._client.status != "running":
             if self._client.status == "closed" or time.monotonic() > deadline:
                 raise RunError(
-                    f"scheduler {self._address} has gone away; what is done is kept, and the same command "
-                    "goes on"
+                    f"scheduler {self._address} has gone away; finished runs are kept, and the same command "
+                    "continues"
                 )
             time.sleep(0.05)
         contents = {file.sha256: self._content(file) for file in run.files}

@@ -45,8 +45,8 @@ class Outcome:
         if self.errors:
             first = min(self.errors)
             raise RunError(
-                f"{len(self.errors)} of {len(self.rows)} {what} failed, the others are kept; the first, "
-                f"{name(first)}: {self.errors[first]}"
+                f"{len(self.errors)} of {len(self.rows)} {what} failed; the results of the others are kept; "
+                f"first failure: {name(first)}: {self.errors[first]}"
             )
         return [row for row in self.rows if row is not None]
 
@@ -179,7 +179,8 @@ def folder_beside(output: str | os.PathLike[str] | None, share: Share | None) ->
         yield Path(output).with_name(f".{Path(output).name}.runs")
     elif share is not None:
         raise RunError(
-            "shard is given without output, beside which all shares store their results; accepted: both"
+            "shard is given without output; accepted: both, since every share stores its results beside the "
+            "file that output names"
         )
     else:
         with tempfile.TemporaryDirectory() as name:
@@ -201,7 +202,7 @@ def _alone(folder: Path, share: Share | None) -> Iterator[None]:
             fcntl.flock(share_lock, fcntl.LOCK_NB | fcntl.LOCK_EX)
         except OSError:
             raise RunError(
-                f"{folder}: another process works on it; accepted: wait for it, another folder, or shares "
-                "1/n .. n/n"
+                f"{folder}: another process is working in this folder; wait for it, use another folder, or "
+                "run both with shares 1/n .. n/n"
             ) from None
         yield

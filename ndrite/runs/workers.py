@@ -220,7 +220,9 @@ def open_workers(
     """
     if tuple(boards) != GOLDEN and (count > 1 or scheduler is not None):
         option = "workers" if scheduler is None else "scheduler"
-        raise RunError(f"{option} is given with board {boards[0]}; accepted: board alone, as each takes runs")
+        raise RunError(
+            f"{option} is given with board {boards[0]}; accepted: one of them; several boards share the runs"
+        )
     workers: Workers
     if scheduler is not None:
         from ndrite.runs.cluster import Cluster

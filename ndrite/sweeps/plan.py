@@ -132,7 +132,10 @@ def _plan(content: Any, path: Path) -> Plan:
             raise SweepError(f"grid point {varied}: {error}") from None
         for field, value in varied.items():
             if (actual := chip.fields()[field]) != value and not isinstance(value, list | dict):
-                raise SweepError(f"grid.{field} is {value}; accepted: {actual}, as other fields say")
+                raise SweepError(
+                    f"grid.{field} is {value}; accepted: {actual}, the value that the chip's other fields "
+                    "determine; vary those fields instead"
+                )
         for (name, network), seed in itertools.product(networks.items(), seeds):
             axis_values = {f: axis_value(v) for f, v in varied.items()}
             run = Run(function, {**network, "chip": chip.as_dict(), "seed": seed, **common})

@@ -260,7 +260,7 @@ def analog(
     placement = Placement(chip, seed, board, _calls(samples), clip_rms, check=check)
     for name, module in converted.named_modules():
         if isinstance(module, nn.modules.lazy.LazyModuleMixin):
-            raise EmulatorError(f"{name}: its sizes are not known yet; run the model once before")
+            raise EmulatorError(f"{name}: its sizes are not known yet; run the model once on a sample first")
         if isinstance(module, torch.jit.ScriptModule):
             continue  # compiled: its functions are not called one by one
         hook = Hook(placement, name)

@@ -208,7 +208,7 @@ def with_variation(program: Program, chip: Chip | str | os.PathLike[str] | None)
             stacklevel=3,
         )
     else:
-        raise InputError("the program names no chip; say with chip whose cells' spread to draw from")
+        raise InputError("the program names no chip; give chip, the chip whose spread of cells is drawn")
     return replace(program, variation=variation_of(chosen))
 
 

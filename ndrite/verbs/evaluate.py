@@ -86,7 +86,7 @@ def evaluate(
             noise=noise,
         )
     if len(boards) > 1:
-        raise InputError(f"board is given {len(boards)} times; accepted: once, or dies for all to share")
+        raise InputError(f"board is given {len(boards)} times; accepted: once, or several times with dies")
     loaded, compiled = held(program)
     samples = judged_samples(loaded, compiled, inputs, labels, data=data, codes=codes, measure=measure)
     x, labels, by, task = samples.first(count, None if boards[0].startswith("golden:") else RTL_SAMPLES)

@@ -255,11 +255,11 @@ def learn(
     course, states = insitu.Course(), [layer.states.astype(np.int64) for layer in ready.learning.layers]
     if resume and left is not None:
         if not left.is_file():
-            raise InputError(f"{left}: no such file; accepted: what an interrupted learning left behind")
+            raise InputError(f"{left}: no such file; resume needs the file of an interrupted training")
         course, states = insitu.load_course(left, mark)
         begun = math.ceil(course.done / len(labelled.x))
         if begun > epochs:
-            raise InputError(f"epochs is {epochs}; accepted: at least {begun}, as {left} has so many")
+            raise InputError(f"epochs is {epochs}; accepted: at least {begun}, the epochs begun in {left}")
     with connect_learner(board) as opened:
         chosen = learner_of(opened)
         if chosen is None:
@@ -267,7 +267,7 @@ def learn(
         chosen.program_learning(ready.learning, seed=learning_seed, states=states, noise=noise)
         try:
             for epoch in _epochs(chosen, course, labelled, epochs, learning_seed, progress):
-                # If the link fails later, the device cannot be asked, and only this state is left.
+                # If the link fails later, the device cannot be asked for its states, and these are the latest.
                 if left is not None and epoch < epochs:
                     insitu.save_course(left, course, chosen.states(), mark)
         except (KeyboardInterrupt, HostError) as stopped:

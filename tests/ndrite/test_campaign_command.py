@@ -91,7 +91,7 @@ def test_workers_shares_and_boards_give_the_file_of_one_process(
     assert not hidden()
     prints(f"{CAMPAIGN} 50 -o boards.json --board golden: --board golden:tiny")
     assert Path("boards.json").read_text() == whole.decode().replace('"golden:"', '"golden:, golden:tiny"')
-    fails(f"{CAMPAIGN} 50 --shard 1/2", "shard is given without output, beside which all shares store")
+    fails(f"{CAMPAIGN} 50 --shard 1/2", "shard is given without output; accepted: both, since every share")
 
 
 @pytest.mark.usefixtures("short_ranges")

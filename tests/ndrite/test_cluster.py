@@ -203,7 +203,7 @@ def test_a_scheduler_that_stays_away_is_one_line_and_nothing_is_lost(
 
     try:
         with pytest.raises(
-            RunError, match="has gone away; what is done is kept, and the same command goes on"
+            RunError, match="has gone away; finished runs are kept, and the same command continues"
         ):
             execute(runs, opened, notes / "out", progress=end)
     finally:

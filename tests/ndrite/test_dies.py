@@ -62,9 +62,11 @@ def test_several_boards_share_dies(whole: Any) -> None:
 
 
 def test_dies_are_refused_where_there_is_one(whole: Any) -> None:
-    with pytest.raises(InputError, match=r"board is given 2 times; accepted: once, or dies for all to share"):
+    with pytest.raises(
+        InputError, match=r"board is given 2 times; accepted: once, or several times with dies"
+    ):
         ndrite.evaluate("mine", board=["golden:", "sim:"])
-    with pytest.raises(RunError, match=r"workers is given with board sim:; accepted: board alone"):
+    with pytest.raises(RunError, match=r"workers is given with board sim:; accepted: one of them"):
         ndrite.evaluate("mine", dies=2, board="sim:", workers=2)
     with pytest.raises(InputError, match=r"golden:none: geometry preset is 'none'"):
         ndrite.evaluate("mine", dies=2, board=["golden:", "golden:none"])

@@ -149,7 +149,7 @@ def test_axes_in_another_order_are_refused(here: Path, fails: Any) -> None:
     program = map_network(network, "ideal", x).program
     np.save("x.npy", x.reshape(32, 8, 3))
     program.save("program.npz")
-    fails("infer program.npz --inputs x.npy", "x.npy: shape (32, 8, 3); accepted: n of (3, 8), in this order")
+    fails("infer program.npz --inputs x.npy", "x.npy: shape (32, 8, 3); accepted: (n, 3, 8), in this order")
     with pytest.raises(ndrite.InputError, match="in this order"):
         ndrite.Classifier(program).predict(np.load("x.npy"))
     assert len(ndrite.Classifier(program).predict(x.reshape(32, 3, 8))) == 32

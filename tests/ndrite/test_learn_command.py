@@ -129,7 +129,7 @@ def test_it_goes_on_where_it_was_stopped(
     fails(
         f"{LEARN} -o part --resume --epochs 1",
         "epochs is 1; accepted: at least ",
-        "as part.course has so many",
+        "the epochs begun in part.course",
     )
     prints(f"{LEARN} -o part --resume")
     assert not Path("part.course").exists()

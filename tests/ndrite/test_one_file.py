@@ -244,7 +244,7 @@ def rewritten(change: dict[str, bytes | None], said: dict[str, Any] | None = Non
 @pytest.mark.parametrize(
     ("change", "said", "words"),
     [
-        *(({name: b"else"}, {}, f"{name} is not what the file was written with") for name in MEMBERS),
+        *(({name: b"else"}, {}, f"{name} was changed after the file was written") for name in MEMBERS),
         *(({name: None}, {}, "damaged") for name in MEMBERS),
         (
             {},
@@ -349,7 +349,7 @@ def test_without_the_data_set_a_die_is_made_and_not_judged(monkeypatch: Any, tmp
     ("name", "words"),
     [
         ("die.npz", "this die belongs to another program"),
-        ("network.npz", "the die is of another network"),
+        ("network.npz", "die and network in the file do not belong together"),
         ("samples.npy", "samples are uint8"),
     ],
 )

@@ -76,10 +76,13 @@ test_wrong_calls_say_what_is_accepted = refused(
     ndrite.InputError,
     (ndrite.fit, "memtransistor", "x.csv", "kind is 'memtransistor'; accepted: ndr"),
     (lambda: ndrite.fit("ndr", "x.csv", model="exponential"), "model is 'exponential'; accepted: auto"),
-    (ndrite.cost, 7, "program is int; accepted: what compile gives"),
+    (ndrite.cost, 7, "program is int; accepted: a result of compile"),
     (lambda: ndrite.evaluate(zoo.program(), count=0), "count is 0; accepted: 1 and more"),
     (lambda: ndrite.evaluate(zoo.program(), board=None), "board is None; accepted: a URL or several"),
     (lambda: ndrite.connect(None), "board URL is None; accepted: golden:"),
-    (lambda: array_of(np.ma.masked_equal([1, 2], 2)), "masked values; accepted: a value everywhere"),
+    (
+        lambda: array_of(np.ma.masked_equal([1, 2], 2)),
+        "masked values; accepted: arrays without masked values",
+    ),
     (lambda: ndrite.campaign(zoo.program(), trials=5000), "trials is 5000; accepted: 1..4096"),
 )

@@ -128,7 +128,7 @@ def own(folder: Path) -> Path:
         (
             PLAN.replace("cell.stuck_low_percent: [0, 2, 5]", "neuron.temperature_K: [300.0, 400.0]"),
             ("wan2022", "dendritic-ndr"),
-            "grid.neuron.temperature_K is 400.0; accepted: 300.0, as other fields say",
+            "grid.neuron.temperature_K is 400.0; accepted: 300.0, the value that the chip's other fields",
         ),
         (PLAN, ("small.npz", "none.npz"), "existing file"),
         (PLAN, ("seeds: 2", "trials: 3"), "trials is 3; accepted: 1, unless chips"),
