@@ -156,8 +156,8 @@ def convolution(
     x = x.reshape(*x.shape[:2], *flat, *x.shape[2:])
     if any(size < r for size, r in zip(x.shape[2:], reach, strict=True)):
         raise InputError(
-            f"{product.name} is given maps of {tuple(input.shape)}, smaller than its kernel; accepted: larger "
-            "maps, or more padding"
+            f"{product.name} is given maps of {tuple(input.shape)}, smaller than its kernel; accepted: "
+            "larger maps, or more padding"
         )
     # One map for every place in depth, with the planes of the kernel as channels: from (n, C, D, H, W, k).
     cut = x.unfold(2, reach[0], stride[0])[..., :: dilation[0]]

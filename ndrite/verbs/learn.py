@@ -267,7 +267,7 @@ def learn(
         chosen.program_learning(ready.learning, seed=learning_seed, states=states, noise=noise)
         try:
             for epoch in _epochs(chosen, course, labelled, epochs, learning_seed, progress):
-                # If the link fails later, the device cannot be asked for its states, and these are the latest.
+                # If the link fails later, the device cannot be asked for its states: save these.
                 if left is not None and epoch < epochs:
                     insitu.save_course(left, course, chosen.states(), mark)
         except (KeyboardInterrupt, HostError) as stopped:
