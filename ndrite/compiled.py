@@ -261,7 +261,7 @@ def _members(path: Path) -> dict[str, bytes]:
     except CompileError:
         raise
     except (SpecError, KeyError, TypeError, *DAMAGED) as error:
-        raise CompileError(f"damaged ({error})") from None
+        raise CompileError(f"the file is damaged ({error}); compile again") from None
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
@@ -359,7 +359,7 @@ def takes_module(program: Any, of_networks: dict[str, Any], of_modules: dict[str
         if value is not None and value is not False:
             shown = " ".join(str(value).split())[:40]
             raise InputError(
-                f"{name} is {shown}, for a {kind}; accepted: of these options {', '.join(taken)}"
+                f"{name} is {shown}, but it does not apply to a {kind}; accepted options: {', '.join(taken)}"
             )
     if is_module and of_modules["chip"] is None:
         raise InputError("chip is missing; accepted: a preset, a YAML file or several joined with +")

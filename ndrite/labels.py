@@ -77,16 +77,17 @@ def told(meaning: Meaning, shape: Shape, classes: tuple[str, ...] | None, task: 
         numbers = meaning.classes == tuple(map(str, range(len(meaning.classes))))
         if meaning.task == VALUES:
             raise InputError(
-                f"classes is {_list(classes)}, and the model's outputs are values; accepted: without"
+                f"classes is {_list(classes)}, but the model's outputs are values; accepted: no classes"
             )
         if (
             meaning.classes
             and classes != meaning.classes
             and not (numbers and len(classes) == len(meaning.classes))
         ):
-            accepted = "these in this order, or without" if not numbers else f"{len(meaning.classes)} names"
+            names = f"{len(meaning.classes)} names"
+            accepted = names if numbers else "the model's own classes in their order, or no classes"
             raise InputError(
-                f"classes is {_list(classes)}, and the model's own are {_list(meaning.classes)}; "
+                f"classes is {_list(classes)}, but the model's own are {_list(meaning.classes)}; "
                 f"accepted: {accepted}"
             )
         try:
@@ -97,14 +98,14 @@ def told(meaning: Meaning, shape: Shape, classes: tuple[str, ...] | None, task: 
             raise InputError(str(error)) from None
         if task is not None and task != kind:
             raise InputError(
-                f"task is {task}, and {len(classes)} names of classes make it {kind}; accepted: one of them"
+                f"task is {task}, but {len(classes)} class names mean task {kind}; give only one of the two"
             )
         only_names = meaning.named_labels and classes == meaning.classes
         meaning = dataclasses.replace(meaning, task=kind, classes=classes, named_labels=only_names)
     elif task is not None:
         if own_kind and task != own_kind:
             raise InputError(
-                f"task is {task}, and the model's outputs are {own_kind}; accepted: {own_kind}, or without"
+                f"task is {task}, but the model's outputs are {own_kind}; accepted: {own_kind}, or no task"
             )
         try:
             meaning = dataclasses.replace(meaning, task=task)

@@ -87,7 +87,8 @@ def data_set(name: str, folder: str | None = None) -> Labelled:
         return Labelled(name, *learned, *datasets.fashion_mnist_test(), 28, datasets.CLASSES)
     if folder is not None:
         raise InputError(
-            f"folder is {folder}, but {name} ships with ndrite; accepted: with fashion-mnist or mnist"
+            f"folder is {folder}, but {name} ships with ndrite; accepted: a folder only for fashion-mnist "
+            "or mnist"
         )
     x, y, test_x, test_y = datasets.digits()
     if name == "digits":

@@ -33,14 +33,18 @@ class Addresses:
             except ValueError:
                 raise ValueError(f"address is {address!r}; accepted: IPv4, such as 192.168.1.77") from None
             if parsed.is_multicast or parsed.is_unspecified or parsed == IPv4Address("255.255.255.255"):
-                raise ValueError(f"address is {address}; accepted: one host's, no broadcast or group")
+                raise ValueError(
+                    f"address is {address}; accepted: the address of one host, not of broadcast or a group"
+                )
             number = int(parsed)
         if mac is not None:
             if not re.fullmatch("[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}", mac):
                 raise ValueError(f"MAC is {mac!r}; accepted: six bytes, such as 02:6e:64:72:00:01")
             mac_number = int(mac.replace(":", ""), 16)
             if mac_number >> 40 & 1 or mac_number == 0:
-                raise ValueError(f"MAC is {mac}; accepted: one host's, its first byte even, not all 0")
+                raise ValueError(
+                    f"MAC is {mac}; accepted: the MAC address of one host: first byte even, not all 0"
+                )
         return cls(mac_number, number)
 
 

@@ -140,7 +140,7 @@ class PatchReader(wiring.Component):
 
     def __init__(self, geometry: Geometry) -> None:
         if not geometry.map_codes:
-            raise ValueError("map_codes is 0; a walk needs a map memory")
+            raise ValueError("map_codes is 0; accepted: above 0, since a walker needs a map memory")
         super().__init__(
             {
                 "step": In(STEP_LAYOUT),

@@ -130,7 +130,8 @@ def _perform(run: Run, key: str, contents: dict[str, bytes]) -> dict[str, Any]:
     run = replace(run, parameters=local)
     if run.key != key:
         raise RunError(
-            f"a worker has other code for {run.function}; accepted: the code of the process that submits runs"
+            f"a worker has other code for {run.function} than the process that submits runs; install the "
+            "same version of ndrite on both"
         )
     return run.perform()
 

@@ -86,7 +86,7 @@ class Processes:
 
     def submit(self, run: Run) -> Future[dict[str, Any]]:
         if not self._free:
-            raise LinkError(f"no board is left; the last one: {self._last_lost}")
+            raise LinkError(f"no board is left; the last one failed: {self._last_lost}")
         process, outer = self._free.pop(), Future[dict[str, Any]]()
 
         def finish(inner: Future[dict[str, Any]]) -> None:

@@ -59,7 +59,9 @@ def run_point(
         accepted = f"at most {len(x)}, the test samples of {by}"
         raise SweepError(f"samples + count is {samples + count}; accepted: {accepted}")
     if chips and not task.is_vote:
-        raise SweepError(f"chips is {chips}; accepted: 0, as outputs are {task.kind} and chips vote")
+        raise SweepError(
+            f"chips is {chips}; accepted: 0, since outputs are {task.kind} and virtual chips need classes"
+        )
     with warnings.catch_warnings(action="ignore", category=CompileWarning):
         compiled = map_network(
             floats, parse_chip(chip), x[:samples], seed=seed, options=MapOptions(nominal=chips > 0)

@@ -104,8 +104,8 @@ def calibrate(root: Any, placement: Placement) -> None:
     )
     if not 1 <= len(mapped) <= PRODUCTS_MAX:
         raise EmulatorError(
-            f"{type(root).__name__} has {len(mapped)} products; accepted: 1..{PRODUCTS_MAX}, of a parameter "
-            "in a Linear, a convolution, a recurrent layer, attention, matmul or einsum"
+            f"{type(root).__name__} has {len(mapped)} products by parameters; accepted: 1..{PRODUCTS_MAX}, "
+            "in Linear, convolutions, recurrent layers, attention, matmul or einsum"
         )
     placement.products = dict(mapped)
     for number, product in enumerate(placement.products.values()):
@@ -251,9 +251,7 @@ def analog(
         raise EmulatorError(f"model is a {type(model).__name__}; accepted: a torch.nn.Module")
     converted: Any = copy.deepcopy(model)
     if any(isinstance(hook, Hook) for m in converted.modules() for hook in m._forward_hooks.values()):
-        raise EmulatorError(
-            "model has products on tiles already; accepted: the model they were put there from"
-        )
+        raise EmulatorError("model is on tiles already; accepted: the model that it was made from")
     if clip_rms is not None and not 0 < clip_rms < math.inf:
         raise InputError(f"clip_rms is {clip_rms}; accepted: a finite number above 0, or None")
     chip = chip if isinstance(chip, Chip) else load_chip(chip)

@@ -60,7 +60,10 @@ class Watched:
             if x.size:
                 low, high = float(x.min()), float(x.max())
                 if not (np.isfinite(low) and np.isfinite(high)):
-                    raise EmulatorError(f"{self.name}: the samples lead to values that are not finite")
+                    raise EmulatorError(
+                        f"{self.name}: the samples lead to values that are not finite; accepted: samples "
+                        "with finite values"
+                    )
                 self.low, self.high = min(self.low, low), max(self.high, high)
             self.seen, self.calls = self.seen + count, self.calls + 1
             return
@@ -178,7 +181,9 @@ class Product(torch.nn.Module):
         samples provide too few."""
         count = len(self.watched.codes)
         if count < ROWS_MIN:
-            raise EmulatorError(f"{self.name}: samples give it {count} inputs; accepted: at least {ROWS_MIN}")
+            raise EmulatorError(
+                f"{self.name}: the samples give it {count} input vectors; accepted: at least {ROWS_MIN}"
+            )
         return self.watched.codes
 
     def ready(self, weight: Tensor, bias: Tensor | None) -> OnDie:

@@ -132,7 +132,9 @@ def atlas(
     devices = [name if isinstance(name, Chip) else load_chip(f"ideal+{name}") for name in names]
     own_names = [described.name for described in devices]
     if twice := [name for name in own_names if own_names.count(name) > 1]:
-        raise InputError(f"device is given as {twice[0].removeprefix('ideal+')} twice; accepted: other names")
+        raise InputError(
+            f"device is given as {twice[0].removeprefix('ideal+')} twice; accepted: different devices"
+        )
     dots = [dot for described in devices for dot in _dots(described)]
     described = chip if isinstance(chip, Chip) else load_chip(chip)
     learn = {"hidden": hidden, "neuron": neuron, "rates": RATES, "epochs": epochs, "samples": samples}

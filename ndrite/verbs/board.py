@@ -156,7 +156,7 @@ def serve(
     > ndrite evaluate mine --board udp:127.0.0.1
     """
     if not udp and at != f"127.0.0.1:{PORT}":
-        raise InputError(f"at is {at!r}; accepted: none without udp")
+        raise InputError(f"at is {at!r}; accepted: at only together with udp")
     if udp and link is not None:
         raise InputError("link and udp exclude each other; accepted: one of them")
     geometry = url.preset(preset)

@@ -156,7 +156,7 @@ def _data(
     )
     if not task.is_vote:
         raise InputError(
-            f"outputs are {task.kind}; accepted: an output per class, as tuning takes their largest"
+            f"outputs are {task.kind}; accepted: one output per class, of which the largest wins"
         )
     kept.warn_of_order(y, by)
     count = min(MEASURED, max(1, len(x) // HELD)) if count is None else count

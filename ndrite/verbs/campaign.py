@@ -202,8 +202,8 @@ def with_variation(program: Program, chip: Chip | str | os.PathLike[str] | None)
     elif isinstance(program.provenance.get("chip"), dict):
         chosen = parse_chip(program.provenance["chip"])
         warnings.warn(
-            f"this program is of one individual chip of {chosen.name!r}; its cells, errors included, are the "
-            "targets (compiling them nominal avoids it)",
+            f"this program was compiled for one individual chip of {chosen.name!r}: its cells, errors "
+            "included, are the targets; compile with nominal to avoid this",
             CampaignWarning,
             stacklevel=3,
         )

@@ -170,7 +170,7 @@ def explain(
             )
     if dies is not None:
         if mitigation or picture is not None:
-            raise InputError("mitigation and picture show a single die; accepted: without dies")
+            raise InputError("mitigation and picture show a single die; leave out dies")
         return over_dies(
             explained,
             program,

@@ -175,7 +175,7 @@ def learn(
     if not len(labelled.test_x):
         labelled = labelled.held_out(held_out or max(1, len(labelled.x) // OWN_HELD), "held_out")
     elif held_out is not None:
-        raise InputError("held_out is an option of own samples; accepted with a data set: none")
+        raise InputError("held_out applies only to your own samples; leave it out with a data set")
     of_rule = {"threshold": threshold, "reference_error": reference_error, "tiles": tiles, "gamma": gamma}
     x = first(labelled.x, samples, what="samples")
     labelled = dataclasses.replace(labelled, x=x, labels=labelled.labels[: len(x)])
@@ -204,9 +204,7 @@ def learn(
         if board != "golden:":
             raise InputError(f"board is {board}, with dies; accepted: golden:")
         if resume:
-            raise InputError(
-                "resume is given with dies; accepted: the same command without resume, which continues"
-            )
+            raise InputError("resume is given with dies; leave it out: the same command continues")
         last = (1 << 63) - dies
         require(seed <= last, "seed", seed, f"at most {last} with {dies} dies", InputError)
         how = {

@@ -219,10 +219,10 @@ def sweep(
         folder = Path(chosen.name)
     folder = folder if output is None else Path(output)
     if chosen.learns and picture is not None:
-        raise InputError(f"picture is {picture}, with a plan that learns; accepted: none")
+        raise InputError(f"picture is {picture}, but a plan that learns has no picture; leave it out")
     if (chosen.learns or chosen.modules) and urls(board) != GOLDEN:
         kind = "that learns" if chosen.learns else "of modules"
-        raise InputError(f"board is {board}, with a plan {kind}; accepted: none")
+        raise InputError(f"board is {board}, but a plan {kind} runs on the golden model; leave it out")
     with (
         open_workers(workers, scheduler, boards=urls(board), needs=chosen.needs) as chosen_workers,
         progress(f"points of {chosen.name}") as report,

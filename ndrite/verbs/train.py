@@ -142,24 +142,27 @@ def train(
     if isinstance(chip, Chip):
         raise InputError("chip is a Chip; accepted: a preset or a file, which the network's file can name")
     if start is not None and (hidden or neuron or height or not normalise):
-        raise InputError("start keeps the network's own layers; accepted: without hidden, neuron, height")
+        raise InputError(
+            "start keeps the network's own layers; leave out hidden, neuron, height and no-normalise"
+        )
     if input_shape is not None and (start is None or not is_model(start)):
-        raise InputError("input_shape is an option of imported models; accepted: with such a model as start")
+        raise InputError("input_shape applies only to an imported model; give one as start, or leave it out")
     if resume and output is None:
         raise InputError("resume needs output, the file that was to be written; accepted: both")
     if chip is None and noise_scale != 1:
         raise InputError(
-            f"noise_scale is {noise_scale:g}, but no chip has errors to scale; accepted: with chip"
+            f"noise_scale is {noise_scale:g}, but without chip there are no errors to scale; give chip"
         )
     layers = sig.widths(hidden or "128")
     labelled = learning_samples(inputs, labels, data, folder)
     own_samples, pixels = not len(labelled.test_x), labelled.side
     if side is not None and (not own_samples or side**2 != labelled.x.shape[1]):
         raise InputError(
-            f"side is {side}, inputs {labelled.x.shape[1]}; accepted: own samples of side x side"
+            f"side is {side}, for samples of {labelled.x.shape[1]} inputs; accepted: your own square "
+            "pictures with side x side inputs"
         )
     if own_samples and side is None and (shift or flip):
-        raise InputError("shift and flip need square pictures; accepted with own samples: with side")
+        raise InputError("shift and flip need square pictures; give side for your own samples")
     samples = dataclasses.replace(labelled, side=side) if own_samples else labelled
     shifted = 1 if own_samples or pixels == SHIFTED_SIDE else 0
     held_count = held_out or max(1, len(samples.x) // 12)
@@ -237,7 +240,9 @@ def start_of(source: Any, samples: Labelled, input_shape: tuple[int, ...] | None
         network = network_of(source).network
     file = name_of(source, "start")
     if not network.gives_sums:
-        raise InputError(f"{file}: its outputs are values in 0..1; accepted: a last layer of sums")
+        raise InputError(
+            f"{file}: its outputs are values in 0..1; accepted: a network whose last layer has no neurons"
+        )
     if network.inputs != inputs or network.outputs < classes:
         raise InputError(
             f"{file}: {network.inputs} inputs, {network.outputs} outputs; accepted: {inputs} inputs and "

@@ -160,7 +160,10 @@ test_wrong_calls_are_refused = refused(
     (ndrite.InputError, ndrite.EmulatorError),
     (lambda: wrong(output="a.json"), "output is a.json; accepted: a page such as atlas.html"),
     (lambda: wrong(device="wan2022"), "wan2022 has an ecram of model 'none'; accepted: linear-step"),
-    (lambda: wrong(device=["ecram-pair"] * 2), "device is given as ecram-pair twice; accepted: other names"),
+    (
+        lambda: wrong(device=["ecram-pair"] * 2),
+        "device is given as ecram-pair twice; accepted: different devices",
+    ),
     (lambda: wrong(states=(1,)), r"device.states is 1; accepted: 2\.\.65536"),
     (lambda: wrong(noise=("a",)), "device.noise is a; accepted: a number"),
     (lambda: wrong(rules=("plain",)), "learn.rule is 'plain'; accepted: stochastic, manhattan"),

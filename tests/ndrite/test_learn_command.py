@@ -225,7 +225,7 @@ def test_dies_that_learn_are_each_learned_alone(here: Path, said: Any, prints: A
     assert json.loads(Path("two").read_text()) == told == json.loads(Path("shares").read_text())
     assert {path.name for path in Path().iterdir()} == {"two", "shares"}
     fails(f"{DIES} --board sim:", "board is sim:, with dies; accepted: golden:")
-    fails(f"{DIES} -o dies --resume", "resume is given with dies; accepted: the same command without resume")
+    fails(f"{DIES} -o dies --resume", "resume is given with dies; leave it out: the same command")
     fails(f"{DIES} --chip dendritic-analog", "readout.kind is 'analog'; accepted to learn on: adc")
 
 
@@ -273,7 +273,7 @@ test_another_type_is_refused = refused(
         ("--chip dendritic-analog", "readout.kind is 'analog'; accepted to learn on: adc"),
         ("--resume", "resume needs output"),
         ("--resume -o none", "none.course: no such file"),
-        ("--held-out 3", "held_out is an option of own samples"),
+        ("--held-out 3", "held_out applies only to your own samples"),
         (
             "--threshold 3",
             "threshold is 3; accepted with stochastic: not set, as only tiki-taka, agad, res",

@@ -174,6 +174,9 @@ def test_the_command_goes_on_and_joins(here: Path, said: Any, prints: Any, fails
     assert "learn.rule" in prints("sweep plan.yaml -o whole")
     fails(
         "sweep plan.yaml -o whole -p front.svg",
-        "picture is front.svg, with a plan that learns; accepted: none",
+        "picture is front.svg, but a plan that learns has no picture; leave it out",
     )
-    fails("sweep plan.yaml -o whole --board sim:", "with a plan that learns; accepted: none")
+    fails(
+        "sweep plan.yaml -o whole --board sim:",
+        "but a plan that learns runs on the golden model; leave it out",
+    )

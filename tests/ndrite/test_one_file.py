@@ -272,7 +272,7 @@ def test_damage_inside_a_packed_member_is_refused(where: str, mine: ndrite.Compi
         directory = content.rfind(b"program.npz") - 46
         content[directory + 20 : directory + 28] = (1 << 24).to_bytes(4, "little") * 2
     Path("damaged").write_bytes(content)
-    with pytest.raises(EmulatorError, match="damaged: damaged"):
+    with pytest.raises(EmulatorError, match="damaged: the file is damaged"):
         ndrite.load("damaged")
 
 

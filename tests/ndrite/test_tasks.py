@@ -289,7 +289,7 @@ REFUSED = {
         {"classes": ("a", "b", "c")},
         None,
         None,
-        "classes is a, b, c, and the model's own are 1, 2, 3",
+        "classes is a, b, c, but the model's own are 1, 2, 3",
     ),
     "too few classes": (
         lambda: logits(*THREE_LOGITS),

@@ -28,7 +28,7 @@ X = torch.rand(20, 6)
     ("model", "options", "said"),
     [
         ("resnet", {}, "model is a str; accepted: a torch.nn.Module"),
-        (nn.ReLU(), {}, r"ReLU has 0 products; accepted: 1\.\.256, .*Linear"),
+        (nn.ReLU(), {}, r"ReLU has 0 products by parameters; accepted: 1\.\.256, in Linear"),
         (nn.Sequential(*[nn.Linear(6, 6) for _ in range(257)]), {}, "Sequential has 257 products"),
         (nn.Linear(6, 3), {"chip": "nothing"}, "nothing"),
         (nn.Linear(6, 3), {"seed": -1}, r"seed is -1; accepted: 0\.\.2\^48-1"),
@@ -41,7 +41,11 @@ X = torch.rand(20, 6)
         ),
         *((nn.Linear(6, 3), {"clip_rms": v}, f"clip_rms is {v}; accepted") for v in (-1.0, 0.0, math.nan)),
         (nn.Sequential(nn.LazyLinear(3)), {}, "0: its sizes are not known yet"),
-        (nn.Linear(6, 3), {"samples": X[:9]}, "weight: samples give it 9 inputs; accepted: at least 16"),
+        (
+            nn.Linear(6, 3),
+            {"samples": X[:9]},
+            "weight: the samples give it 9 input vectors; accepted: at least 16",
+        ),
         (ndrite.analog(nn.Linear(6, 3), "ideal", samples=X), {}, "on tiles already"),
     ],
     ids=lambda v: type(v).__name__,

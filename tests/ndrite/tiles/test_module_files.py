@@ -138,11 +138,11 @@ def test_what_is_wrong_with_a_file_is_one_line(file: Path, capsys: Any) -> None:
         ),
         (
             "explain mine --chip ideal",
-            "chip is ideal, for a compiled network; accepted: of these options inp",
+            "chip is ideal, but it does not apply to a compiled network; accepted options: inp",
         ),
         (
             "cost --chip ideal",
-            "chip is ideal, for a compiled network; accepted: of these options inputs, data",
+            "chip is ideal, but it does not apply to a compiled network; accepted options: inputs, data",
         ),
     ):
         file.write_text(MODEL)
