@@ -189,7 +189,7 @@ def test_the_table_fits_80_columns_and_quotes_no_speed_that_leaves_the_multiplie
         ("build colorlight-i9-udp --address 10.0.0", "'10.0.0'; accepted: IPv4", BAD_INPUT),
         ("build colorlight-i9-udp --address 239.0.0.1", "accepted: the address of one host", BAD_INPUT),
         ("build colorlight-i9-udp --mac 02:00:00", "accepted: six bytes", BAD_INPUT),
-        ("build colorlight-i9-udp --mac 03:00:00:00:00:01", "its first byte even", BAD_INPUT),
+        ("build colorlight-i9-udp --mac 03:00:00:00:00:01", "first byte even", BAD_INPUT),
         ("build ulx3s-25f -o .", ". would be replaced and is not a build", BAD_INPUT),
         ("build ulx3s-25f -o kept", "kept would be replaced and is not a build; accepted: a new", BAD_INPUT),
         ("scrub none --board golden: --every inf", "every is inf; accepted: 0..31536000", BAD_INPUT),

@@ -245,13 +245,13 @@ def rewritten(change: dict[str, bytes | None], said: dict[str, Any] | None = Non
     ("change", "said", "words"),
     [
         *(({name: b"else"}, {}, f"{name} was changed after the file was written") for name in MEMBERS),
-        *(({name: None}, {}, "damaged") for name in MEMBERS),
+        *(({name: None}, {}, "the file is damaged") for name in MEMBERS),
         (
             {},
             {"format_version": 9},
             "format is ndrite-compiled 9; accepted: ndrite-compiled 2: compile again",
         ),
-        ({}, {"sha256": 3}, "damaged"),
+        ({}, {"sha256": 3}, "the file is damaged"),
     ],
 )
 def test_damage_is_refused(change: Any, said: Any, words: str, mine: ndrite.Compiled, fails: Any) -> None:

@@ -310,7 +310,7 @@ REFUSED = {
         {"task": "values"},
         None,
         None,
-        "task is values, and the model's outputs are classes",
+        "task is values, but the model's outputs are classes",
     ),
     "one place too few": (lambda: mlp(THREE), {}, TEST_THREE[:, None].repeat(2, axis=1), None, "(100, 2)"),
 }

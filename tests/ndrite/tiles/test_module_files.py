@@ -134,7 +134,7 @@ def test_what_is_wrong_with_a_file_is_one_line(file: Path, capsys: Any) -> None:
         ("cost model.py:make", "chip is missing; accepted: a preset"),
         (
             "explain model.py:make --chip ideal --count 5",
-            "count is 5, for a PyTorch module; accepted: of these",
+            "count is 5, but it does not apply to a PyTorch module",
         ),
         (
             "explain mine --chip ideal",
@@ -161,7 +161,7 @@ test_wrong_arguments_say_what_is_accepted = refused(
     (lambda: ndrite.place(7, "ideal", 1, total, loss=1), "model is a int; accepted: a torch.nn.Module"),
     (lambda: ndrite.explain("model.py:make", chip="ideal", samples=7), "samples hold a int; accepted"),
     (lambda: ndrite.explain("model.py:make", chip="ideal", metric=7), "metric is 7; accepted: a function"),
-    (lambda: ndrite.explain(LINEAR, "ideal"), "inputs is ideal, for a PyTorch module; accepted: of these"),
+    (lambda: ndrite.explain(LINEAR, "ideal"), "inputs is ideal, but it does not apply to a PyTorch module"),
 )
 
 
