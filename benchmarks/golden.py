@@ -67,8 +67,9 @@ RESNETS: dict[str, tuple[int, tuple[int, int, int], tuple[int, ...], int, int]] 
     "ResNet-20": (32, (16, 3, 1), (16, 32, 64), 3, 10),
     "ResNet-18": (224, (64, 7, 2), (64, 128, 256, 512), 2, 1000),
 }
-"""Side of its maps; channels, kernel and stride of the first layer; channels of the stages, blocks of a
-stage, classes. A first layer of stride 2 is followed by the largest of windows of 3 x 3, as in ResNet-18."""
+"""Side of the input maps; channels, kernel and stride of the first layer; channels of the stages, blocks of a
+stage, classes. After a first layer of stride 2 the largest value of each window of 3 x 3 is taken, as in
+ResNet-18."""
 
 
 def resnet(name: str, rng: np.random.Generator) -> Program:

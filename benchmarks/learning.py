@@ -45,7 +45,7 @@ from ndrite.intervals import mean_interval
 from ndrite.pages import drawing
 
 SAMPLES, EPOCHS = 10_000, 6
-"""Of Fashion-MNIST: the first of the set."""
+"""Samples of Fashion-MNIST, the first of the set, and epochs."""
 PEER = Path(__file__).parent / "peers" / "learning_peer.py"
 BOARD = "ecpix5-85f-udp"
 SEEDS = 5

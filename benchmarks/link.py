@@ -46,7 +46,7 @@ from ndrite.samples import judging_set
 WINDOW = 16
 GEOMETRY = dataclasses.replace(PRESETS["64-lane"], name="64-lane-window-16", window=WINDOW)
 CLOCK_HZ = 100e6
-"""Of the Colorlight i9, for UART and UDP."""
+"""Clock of the Colorlight i9, for UART and UDP."""
 PCIE_HZ, PCIE_BYTES_PER_S, PCIE_LATENCY_S = 62.5e6, 250e6, 250e-9
 """Gen1 x1, as ``benchmarks/pcie.py`` has it."""
 BAUD = 1_000_000

@@ -15,7 +15,7 @@ from ndrite.hdl.pcie.writer import Framer
 TRANSFER_BYTES = 1 << 20
 COMPLETION_HEADER_BYTES = 12
 FRAMING_BYTES = 8
-"""Of each TLP on the link: sequence number, LCRC, framing symbols."""
+"""Bytes that frame each TLP on the link: sequence number, LCRC, framing symbols."""
 TIMEOUT_CYCLES = 100_000
 
 

@@ -19,10 +19,10 @@ from ndrite.host import BoardApi
 
 PATTERNS = (0x00000000, 0xFFFFFFFF, 0xAAAAAAAA, 0x55555555, 0x01234567, 0x80000001)
 INFERENCES = 8
-"""Of each random network."""
+"""Inferences of each random network."""
 READ_BACK_WORDS = 64
 ROUND_TRIPS = 200
-"""Random words written and read, beside ``PATTERNS``."""
+"""Random words that are written and read, in addition to ``PATTERNS``."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from ndrite.emulator.spec.variation import Campaign, CampaignResult
 from ndrite.host.memory import Upset
 
 Progress = Callable[[int, int], None]
-"""Called as ``progress(done, total)`` while long work goes on."""
+"""Called as ``progress(done, total)`` during long operations."""
 
 
 @runtime_checkable

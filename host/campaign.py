@@ -16,9 +16,9 @@ from ndrite.host.errors import HostError, LinkTimeout, VerifyError
 
 RUN, ABORT = 1, 2
 POLL_S = (0.001, 0.05)
-"""First and longest pause between two looks at a running campaign, seconds."""
+"""Shortest and longest pause between two polls of a running campaign, seconds."""
 IDLE_POLLS = 200
-"""Looks in a row without any change after which the device is given up: at least ten seconds."""
+"""Polls in a row without any change after which the campaign is given up: at least ten seconds."""
 STATUS = ("campaign_busy", "campaign_chips_done", "counter_clear", "inferences")
 
 

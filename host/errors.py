@@ -3,7 +3,7 @@
 from ndrite.emulator.spec.packets import Status
 
 MEANINGS = {Status.HUNG: "hung; the watchdog has reset the core, program the program again"}
-"""Where a status says less than the user needs."""
+"""Texts for statuses whose names say less than the user needs."""
 
 
 class HostError(Exception):

@@ -13,12 +13,12 @@ SEED_LIMIT = 1 << 64
 INDEX_LIMIT = 1 << 32
 WHOLE = int, np.integer
 FEW = 16
-"""Samples of fewer codes than these say nothing of the range that a data set spans."""
+"""Batches of fewer samples say nothing about the range of a data set."""
 LOW, VALUES_MAX = 63, 200
 """Largest code of a batch that is taken for values in another unit: LOW, or the end of the program's own
 input range, where that is at most VALUES_MAX."""
 _warned: set[int] = set()
-"""Tags of programs whose user has been told."""
+"""Tags of programs whose user has been warned."""
 
 
 def check_inputs(x: Any, program: Program, *, seed: int, first_index: int, noise: Any = True) -> Codes:

@@ -15,7 +15,7 @@ from ndrite.host.memory import differing, read_words, write_commands
 from ndrite.host.session import Command, Session
 
 Count = Callable[[int], None]
-"""Called with how many more words or inferences are done."""
+"""Called with the number of words or inferences that are done in addition."""
 
 
 class Channel(Protocol):
@@ -62,11 +62,11 @@ class Channel(Protocol):
 
 
 SAFE_PACKET_BYTES = 64
-"""Payload every geometry takes; used until the device has told its own."""
+"""Payload that every geometry accepts; used until the device has reported its own."""
 SPARSE_AT_ONCE = 256
 """Samples written sparsely at once: arrays that stay in the processor's cache."""
 OPENING_ATTEMPTS = 3
-"""Fewer than later: what does not answer at all is most likely no device."""
+"""Attempts while opening, fewer than later: if nothing answers at all, there is most likely no device."""
 
 
 class PacketChannel:

@@ -42,12 +42,13 @@ SEQUENCES = 1 << 16
 TIMEOUT_S = 2.0
 ATTEMPTS = 8
 SILENCE_S = 0.03
-"""Least silence that is taken for a loss: a serial adapter may hold bytes for 16 ms."""
+"""Shortest silence that counts as a loss, seconds: a serial adapter may hold bytes for 16 ms."""
 SILENCES = 4
 PATIENCE = 4
-"""Timeouts that the whole of an answer may take, however its bytes come."""
+"""Timeouts within which a whole answer must arrive, even if single bytes keep arriving."""
 WIDE = 8
-"""Requests; narrower windows are filled again with every answer."""
+"""Window, in requests, from which on it is refilled only when half of it is answered; narrower windows are
+refilled after every answer."""
 PAYLOAD_MAX = 4096
 """Longest payload any geometry has."""
 REBUILD = "rebuild the gateware, or use the host it was built with"

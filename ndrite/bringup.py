@@ -43,7 +43,7 @@ from ndrite.results import Table
 SIMULATED_TIMEOUT_S = 4.0
 """A simulated second is a million cycles: a checksum over a small board's weights takes two of them."""
 REATTACH_S = 5.0
-"""How long a serial port may be away after its board was loaded."""
+"""Time for which a serial port may be away after its board was loaded, seconds."""
 
 
 class StageFailed(Exception):
@@ -157,7 +157,8 @@ board, and says what it did; ``open`` gives the board behind its link. Each rais
 REPEATS = 1000
 """Reads of one input that the noise is judged on."""
 STANDARD_ERRORS = 5.0
-"""How far mean and deviation may be from the law's: 5 of them happen once in two million boards."""
+"""Largest accepted difference of mean and deviation from the law's, in standard errors: five of them happen
+once in two million boards."""
 REFERENCE_READS = 5_000
 FAULTS = ("errors_framing", "errors_crc", "errors_overflow", "errors_sequence", "watchdog_resets")
 

@@ -40,7 +40,7 @@ CONTENTS_BYTES_MAX = 1 << 16
 MEMBERS = ("program.npz", "die.npz", "network.npz", "samples.npy")
 BYTES_MAX = 4 << 30
 LOCAL_HEADER_BYTES = 30
-"""Of a zip archive's member, before its name."""
+"""Bytes of a zip archive's local header before the member's name."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

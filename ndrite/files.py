@@ -26,9 +26,9 @@ DAMAGED = (
     *(ValueError, OSError, EOFError, TypeError, SyntaxError, OverflowError),
     *(TokenError, RecursionError, MemoryError, zipfile.BadZipFile),
 )
-"""What NumPy raises on a header that is none."""
+"""Errors that NumPy raises for a damaged header."""
 Takes = Network | Program
-"""It says what its inputs and outputs are."""
+"""A network or program: it states what its inputs and outputs are."""
 
 
 def array_of(source: Any) -> npt.NDArray[Any]:

@@ -13,11 +13,11 @@ from ndrite.emulator.spec.arithmetic import Floats
 LEVEL = 0.95
 NORMAL_95 = 1.959963984540054
 DRAWS = 2000
-"""Of a bootstrap."""
+"""Draws of a bootstrap."""
 STUDENT_FEW = 2.2281388519649385
 """Student's factor of 10 degrees of freedom: above it, an interval is over too few to be skewed."""
 TOGETHER = 200
-"""Draws worked on at once."""
+"""Draws that are computed at once."""
 
 
 def mean_interval(values: npt.NDArray[np.float64]) -> tuple[float, float | None]:

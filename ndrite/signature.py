@@ -22,7 +22,7 @@ Stages = Callable[[str], AbstractContextManager[Callable[..., None]]]
 """Called with the name of each stage; a context that gives ``report`` while the stage lasts, to be told
 ``(done, total)``, or in words."""
 Announce = Callable[[str], None]
-"""Told a line for a person."""
+"""Called with a line for a person."""
 
 
 def unheard(line: str) -> None:
@@ -110,7 +110,7 @@ Module = Annotated[Any, Option("FILE.py:FUNCTION")]
 SamplesOf = Annotated[object, Option(text="Typical inputs of a module, as for `ndrite.analog`.")]
 """Only Python can pass these."""
 MetricOf = Annotated[Callable[[Any], Any], Option(text="Function of a module that returns a number.")]
-"""Likewise."""
+"""Only Python can pass this, too."""
 Runs = Annotated[Any, Option("FILE", text="A result of `compile` or its file, or a program alone.")]
 Array = Annotated[Any, Option("FILE.npy")]
 """An array, a tensor, or the path of an ``.npy`` file."""

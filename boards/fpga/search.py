@@ -11,7 +11,7 @@ from ndrite.boards.fpga.target import Target
 
 POLL_S = 1.0
 ENOUGH = 4096
-"""So many bytes of the end of a log hold what is under way."""
+"""Bytes at the end of a log that contain its last progress line."""
 
 _STEPS = (
     (re.compile(r"^Info:\s+\d+ \|.*\|\s*(\d+)\|[^|]*\|\s*$"), "routing, {:,} arcs left"),
@@ -22,7 +22,7 @@ _STEPS = (
     (re.compile(r"^Info: Routing globals"), "routing clocks"),
     (re.compile(r"^Info: Critical path report"), "timing"),
 )
-"""What a line looks like, and the words for it and its number."""
+"""Pattern of a log line -> description of the progress, with the line's number."""
 
 
 def search(

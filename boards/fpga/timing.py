@@ -30,9 +30,9 @@ CELLS: dict[Family, dict[str, str]] = {
 
 
 GMII = "eth_rx_clk"
-"""In the name of the net of a PHY's clock, whose frequency is the line's."""
+"""Part of the name of the net of a PHY's clock, whose frequency is fixed by the line."""
 TOLERANCE = 0.02
-"""Of a constraint: periods are whole picoseconds."""
+"""Relative tolerance of a constraint: periods are whole picoseconds."""
 
 
 @dataclass(frozen=True)

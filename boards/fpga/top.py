@@ -11,11 +11,11 @@ from ndrite.boards.fpga.target import RgmiiPins, Target
 from ndrite.hdl.tops import Top, UdpTop
 
 BLINK_S = 0.05
-"""How long an LED stays lit after the last edge on its line."""
+"""Time for which an LED stays lit after the last edge on its line, seconds."""
 
 
 PHY_RESET_S = 0.02
-"""How long a PHY is held in reset: twice what the slowest data sheet asks for."""
+"""Time for which a PHY is held in reset, seconds: twice what the slowest data sheet requires."""
 OUTPUTS = ("tx", "eth_tx_clk", "eth_tx_ctl", "eth_tx_data", "eth_reset", "link_led", "activity_led", "high_")
 
 

@@ -20,7 +20,7 @@ KEEP = 48
 """Libraries kept in the cache, least recently used dropped first; each is a few megabytes."""
 
 KEEP_RUNTIMES = 6
-"""The same of Verilator's own objects, a folder for all designs of the same tools and flags."""
+"""Folders kept in the cache with Verilator's own objects, one for all designs of the same tools and flags."""
 
 
 def build(

@@ -16,13 +16,13 @@ from ndrite.host.links.pcie.device import DmaMemory
 
 HARNESS = Path(__file__).with_name("pcie_harness.cpp")
 TAGS, SLOT_BYTES = 16, 512
-"""Of the endpoint's DMA reader."""
+"""Parameters of the endpoint's DMA reader."""
 MEMORY_BYTES = 4 << 20
 MEMORY_BASE = 0x8_0000_0000
 READ_CYCLES = 100_000
-"""How long a processor's read waits: the completion timeout of the root complex."""
+"""Cycles for which a processor's read waits: the completion timeout of the root complex."""
 Loss = Literal["reset", "hot reset", "link down"]
-"""What a card may suffer; the last two only one behind the model of a hard block."""
+"""Kinds of loss of a card or its link; the last two need the model of a hard block."""
 LOSSES: tuple[Loss, ...] = get_args(Loss)
 COUNTERS = ("cycles", "interrupts", "rx_payload", "tx_payload", "rx_beats", "tx_beats", "reads", "stray")
 

@@ -7,12 +7,12 @@ from typing import Any
 from ndrite.host.errors import LinkError
 
 CHUNK_CYCLES = 100_000
-"""Cycles per call into C, so that Ctrl-C is heard within a fraction of a second."""
+"""Cycles per call into C, so that Ctrl-C takes effect within a fraction of a second."""
 U64, SIZE, NUMBER = ctypes.c_uint64, ctypes.c_size_t, ctypes.c_int
 FED: dict[str, Any] = {"unsent": (SIZE, []), "cycles": (U64, [])}
 """Functions of a ``Fed``."""
 Function = tuple[Any, list[Any]]
-"""What a C function returns, and its arguments behind the handle, which only ``new`` makes."""
+"""Result type of a C function, and the types of its arguments after the handle (``new`` has no handle)."""
 
 
 class Running:

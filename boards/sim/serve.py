@@ -11,7 +11,7 @@ from ndrite.emulator.spec import Geometry
 from ndrite.host.errors import LinkError
 
 BURST_CYCLES = 20_000
-"""Cycles between two looks at the terminal: about 10 ms."""
+"""Cycles between two polls of the terminal: about 10 ms."""
 QUIET_CYCLES = 2_000_000
 """The clock stops after this long without traffic, so that an idle board costs no CPU; longer than any
 request takes, and nothing on the device happens without one."""

@@ -13,7 +13,7 @@ from ndrite.emulator.spec.datagrams import MTU
 from ndrite.host.errors import LinkError
 
 WAITING = 256
-"""Datagrams that wait for the device at most: however many more the kernel holds, the device gets to run."""
+"""Most datagrams that wait for the device; the kernel may hold more, but the device gets time to run."""
 
 
 def serve_udp(

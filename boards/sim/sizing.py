@@ -26,11 +26,12 @@ MEMORIES = (
     "packet_bytes",
 )
 WALKS = dataclasses.replace(USUAL, overlap=True, map_codes=16384, columns=1024, layers=16, weight_depth=4096)
-"""What programs that are no chains begin with, so that those of about the same size share one board."""
+"""Geometry from which sizing starts for programs with feature maps, so that those of about the same size
+share one board."""
 LANES = 16
-"""Of a device that learns at least, that small programs share a compiled board."""
+"""Fewest lanes of a device that learns, so that small programs share a compiled board."""
 READOUTS = 2
-"""As boards that learn have."""
+"""Readouts, the same number as on boards that learn."""
 
 
 def sized(program: Program, base: Geometry = USUAL) -> Geometry:

@@ -34,7 +34,7 @@ from ndrite.hdl.parts.pipeline import delayed
 from ndrite.hdl.parts.target import unmerged
 
 REGION_GROUPS = 4
-"""Lane groups that share a copy, where sums may wait."""
+"""Lane groups that share a copy of the ports, if sums may wait."""
 
 
 class Broadcast(wiring.Component):
@@ -83,7 +83,7 @@ class Broadcast(wiring.Component):
 PEEK_LATENCY = READ_LATENCY + 7
 """Cycles from ``peek`` to ``peeked``."""
 MOVING_LANES = 2
-"""Lanes that share a copy of their input and of what moves their column registers."""
+"""Lanes that share a copy of their input and of the signals that shift their column registers."""
 
 
 def capture_latency(geometry: Geometry) -> int:

@@ -24,13 +24,13 @@ from ndrite.hdl.parts.pipeline import delayed
 TABLE_STAGE = PEEK_LATENCY + 1
 """Cycles after a row's issue at which its target code addresses the table."""
 SCALE_STAGE = TABLE_STAGE + READ_LATENCY + 1
-"""... at which sigma and sample meet in the multiplier."""
+"""Cycles after a row's issue at which sigma and sample meet in the multiplier."""
 SAMPLE_STAGE = SCALE_STAGE - GAUSSIAN_LATENCY
-"""... at which the row number enters the sample pipe."""
+"""Cycles after a row's issue at which the row number enters the sample pipe."""
 CODE_STAGE = SCALE_STAGE + MULTIPLY_LATENCY + 2
-"""... at which both codes of a pair stand."""
+"""Cycles after a row's issue at which both codes of a pair are valid."""
 DRAIN = SAMPLE_STAGE + SAMPLE_ROUNDS
-"""Cycles the keys are still needed after a column's last row."""
+"""Cycles for which the keys are still needed after a column's last row."""
 assert SAMPLE_STAGE >= 1
 
 

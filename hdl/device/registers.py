@@ -26,7 +26,7 @@ READ_LATENCY = 4
 SEED = ("seed_low", "seed_high")
 STUCK = ("stuck_low", "stuck_high", "stuck_codes")
 RUN = ("first_chip", "chips", "samples", "trials", "first_index")
-"""What a campaign runs over, in registers called ``campaign_*``."""
+"""Settings of a campaign, in registers called ``campaign_*``."""
 CAMPAIGN = (*STUCK, *(f"campaign_{name}" for name in RUN))
 BUSINESS = ("busy_cycles", "stall_cycles", "passes", "last_cycles")
 """Counters of how busy the array is."""

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 from ndrite.emulator.spec.datagrams import PORT
 
 MAC = 0x02_6E_64_72_00_01
-"""Locally administered, made up: one board of it on a network."""
+"""Default MAC address, locally administered: a network may have only one board with it."""
 ADDRESS = int(IPv4Address("192.168.1.77"))
 
 
@@ -49,4 +49,4 @@ class Addresses:
 
 
 USUAL = Addresses()
-"""What a board is built with where nothing else is said."""
+"""Addresses of a board that is built without others."""

@@ -11,9 +11,9 @@ from ndrite.hdl.link.states import States
 from ndrite.hdl.noise.pass_schedule import PassKey
 
 AGE_CYCLES = 1024
-"""How long a piece waits for more of the stream: about 10 us, a fraction of a round trip through a host."""
+"""Time for which data waits to fill a datagram: about 10 us, a fraction of a round trip through a host."""
 NUMBER_BITS = 24
-"""Of a token's 64 those that count offers; the others prove it."""
+"""Bits of a 64-bit token that count offers; the other bits authenticate the token."""
 ANSWER_BYTES = spec.OFFER_BYTES
 assert ANSWER_BYTES == spec.REFUSED_BYTES
 

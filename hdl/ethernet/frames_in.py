@@ -13,15 +13,16 @@ from ndrite.hdl.link.cobs import CRC_INIT, crc32_of_byte, crc32_step, crc_regist
 PREAMBLE, START = 0x55, 0xD5
 FCS_BYTES = 4
 SHORTEST, LONGEST = 64, 1518
-"""Of a frame, FCS included."""
+"""Bytes of the shortest and the longest frame, FCS included."""
 IP, IP_BYTES = 14, 20
 ADDRESSES = IP + 12
-"""The IP header's two, which a UDP checksum counts too."""
+"""Position of the two addresses in the IP header, which a UDP checksum covers too."""
 UDP = ICMP = IP + IP_BYTES
 UDP_BYTES, ECHO_BYTES = 8, 4
-"""Before what is kept: a UDP payload, or all that an ICMP echo's answer repeats."""
+"""Header bytes before the data that is kept: a UDP payload, or the part of an ICMP echo that its answer
+repeats."""
 HEADERS_END = 63
-"""Behind the last byte of any header."""
+"""Position after the last byte of any header."""
 BROADCAST = b"\xff" * 6
 ARP_HEAD = bytes([8, 6, 0, 1, 8, 0, 6, 4, 0, 1])
 """EtherType; Ethernet, IPv4, the lengths of their addresses; a request."""

@@ -14,8 +14,8 @@ LENGTH_BITS = exact_log2(SLOT_BYTES)
 DESCRIPTOR_LAYOUT = StructLayout(
     {"mac": 48, "address": 32, "port": 16, "length": LENGTH_BITS, "echo": 1, "sum": 16}
 )
-"""What goes with a datagram: the far end's MAC and IPv4 addresses and port, bytes, whether it is an ICMP
-echo's rest rather than a UDP payload, and the one's complement sum of its 16-bit words."""
+"""Description of a datagram: the far end's MAC address, IPv4 address and port, the number of bytes, whether
+it is the body of an ICMP echo rather than a UDP payload, and the one's complement sum of its 16-bit words."""
 
 
 class Slots(wiring.Component):

@@ -22,15 +22,15 @@ from ndrite.hdl.learn.words import (
 from ndrite.hdl.parts.pipeline import delayed
 
 NUMBER_BITS = 32
-"""Of an update's number."""
+"""Bits of an update's number."""
 STATES = FAST, REFERENCE, SUM = range(3)
-"""What is read of each lane, in this order."""
+"""Indices of the three states of a lane, in the order in which they are read."""
 SUM_BITS = 19
-"""A sum with one more reading."""
+"""Bits of a sum with one more value added."""
 DIGITS = SLOTS_MAX.bit_length()
-"""Bits of the pulses that a lane gets at once."""
+"""Bits of the number of pulses that a lane can get at once."""
 CARRY_LATENCY = PEEK_LATENCY + DIGITS + 5
-"""Cycles from the read of a lane's sum until its pulses are out, and what is left of the sum is written."""
+"""Cycles from the read of a lane's sum until its pulses are out and the remaining sum is written."""
 
 
 class Carry(wiring.Component):

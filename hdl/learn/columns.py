@@ -21,7 +21,7 @@ from ndrite.hdl.readout.readout_pipe import GAIN_STAGE, PIPE_LATENCY, SETTINGS_S
 VALUE_STAGE = GAUSSIAN_LATENCY + 1
 """Cycles after ``index`` at which ``values`` are taken."""
 SETTING_STAGE = GAUSSIAN_LATENCY + GAIN_STAGE
-"""The same of ``gain`` and ``offset``."""
+"""Cycles after ``index`` at which ``gain`` and ``offset`` are taken."""
 CONVERT_LATENCY = GAUSSIAN_LATENCY + PIPE_LATENCY
 """Cycles from ``index`` to ``codes``."""
 
@@ -104,7 +104,7 @@ ADDED_LATENCY = CONVERT_LATENCY + 1
 SUM_LATENCY = READ_LATENCY + 1
 """Cycles from ``address`` to ``partial``."""
 GAIN_BITS = 28
-"""Gain and offset of a column."""
+"""Bits of gain and offset of a column."""
 
 
 class Columns(wiring.Component):

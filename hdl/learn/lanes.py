@@ -55,7 +55,7 @@ PORTS = (
     "poke",
     "law",
 )
-"""What every group has registers of its own for."""
+"""Ports for which every group has its own registers."""
 
 
 def group_count(g: Geometry) -> int:

@@ -209,15 +209,17 @@ class Order(wiring.Component):
 
 
 SHORTEST = 32
-"""Cycles of a pass at least: a root (``Sigma``) and a key (``PassKey``) take less."""
+"""Fewest cycles of a pass: a root (``Sigma``) and a key (``PassKey``) take less."""
 SHORTEST_LAST = ADDED_LATENCY - VALUE_STAGE
-"""The same of a layer's last pass: its sums are converted and written before they are answered."""
+"""Fewest cycles of a layer's last pass: its sums are converted and written before the outputs are
+computed."""
 ECRAM_INPUT, ECRAM_TIMES = 128, 4
-"""By how much, and how often, the row of neurons' ECRAMs is added: 512 of its codes to one of a bias."""
+"""Input and number of additions of the row of neurons' ECRAMs: together a factor of 512 relative to the row
+of biases."""
 ROW_STAGE = READ_LATENCY + 1
 """Cycles from a row's turn to its input."""
 ENERGY_STAGE = ROW_STAGE + MULTIPLY_LATENCY
-"""Cycles from the end of a pass to ``passed``, when ``energy`` is its."""
+"""Cycles from the end of a pass to ``passed``, at which ``energy`` is that of the pass."""
 
 
 def row_delay(g: Geometry) -> int:

@@ -32,7 +32,7 @@ from ndrite.hdl.parts.target import unmerged
 TRAIN_LATENCY = WORDS_LATENCY + SLOTS_LATENCY + 1
 """Cycles from ``number`` and ``threshold`` to ``train``."""
 COPIES = 4
-"""Of a threshold, which all slots' numbers are compared with."""
+"""Copies of a threshold, with which the numbers of all slots are compared."""
 
 
 class Trains(wiring.Component):

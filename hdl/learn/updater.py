@@ -34,7 +34,7 @@ PRODUCT_LATENCY = LENT_LATENCY + FAR
 UPDATE_LATENCY = WORDS_LATENCY + 2 * PRODUCT_LATENCY + 8
 """Cycles from an event to ``state``."""
 PRODUCTS = FALL, NOW, SCATTER, MOVED = range(4)
-"""What is multiplied on the way."""
+"""Indices of the multiplications in the pipeline."""
 
 
 def event_layout() -> StructLayout:

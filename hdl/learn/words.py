@@ -34,7 +34,7 @@ from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from ndrite.hdl.parts.pipeline import delayed
 
 INDEX_BITS = 16
-"""Of rows, columns and places in memories."""
+"""Bits of the numbers of rows and columns, and of addresses."""
 THRESHOLD_BITS = 17
 ERROR_SHAPE = signed(9)
 CHANGE_SHAPE = signed(18)
@@ -44,7 +44,7 @@ CODE_SHAPE = signed(9)
 TRAIN_BITS = SLOTS_MAX
 EXPONENT_SHAPE = signed(10)
 TABLE_SHAPE = signed(13)
-"""Of an entry of a device table."""
+"""Shape of an entry of a device table."""
 
 
 def layer_layout() -> StructLayout:
@@ -310,7 +310,7 @@ def slot_numbers(m: Module, x: Value, y: Value) -> list[Value]:
 
 
 TILES = 16
-"""Tiles of a layer, at most."""
+"""Most tiles of a layer."""
 
 
 class Live(wiring.Component):

@@ -15,9 +15,9 @@ from ndrite.hdl.parts.bus import STREAMED
 from ndrite.hdl.parts.layouts import Ports, Sized, bank_bits, next_bank
 
 WAYS = {"result": "result", "execute": "execute", "drop": "drop", "reply": "verdict", "wait": "weigh"}
-"""What is done with a packet -> the executor's state."""
+"""Decision about a packet -> state of the executor."""
 REQUESTS = {"asks": "count", "brings": "fetch", "loads": "load", "unpacks": "unpack", "refuses": "verdict"}
-"""What carrying it out begins with -> the executor's state."""
+"""Kind of request -> the executor's state with which its execution begins."""
 
 
 class Decision(wiring.Component):

@@ -18,7 +18,7 @@ from ndrite.hdl.parts.layouts import Ports, Sized, by_name
 from ndrite.hdl.parts.target import is_small
 
 AFTER_HEAD = ("finish", "read", "stream", "logit", "checked", "answered")
-"""Where composing a header can lead."""
+"""States that may follow the composition of a header."""
 
 
 class Executor(Sized):

@@ -12,7 +12,7 @@ from ndrite.hdl.link.cobs import CRC_INIT, CobsDecoder, crc32_of_byte, crc32_ste
 from ndrite.hdl.parts.memory import RegisteredMemory
 
 LENGTH_OFFSET = 8
-"""Where ``length`` stands in the header."""
+"""Byte offset of ``length`` in the header."""
 LINK_EVENT_LAYOUT = StructLayout({"good": 1, "framing": 1, "crc": 1, "overflow": 1})
 """One-cycle pulses for the link counters."""
 

@@ -17,7 +17,8 @@ STATES = (
     *("fetch", "write", "drain", "failed"),
 )
 PACE_BITS = 2
-"""A streamed word is asked for every 4 cycles: its bytes go out, or into the sum, one a cycle."""
+"""A streamed word is requested every 4 cycles, since its bytes are sent, or added to the sum, one per
+cycle."""
 STREAM_MOST = 1 + STEP_LATENCY // 4
 """Streamed words under way at once."""
 

@@ -190,7 +190,7 @@ def draw_key(m: Module, schedule: wiring.PureInterface, key: PassKey, slice_of: 
 
 
 SCALE_LAYOUT = StructLayout({"noisy": 1, "variance_out": 32, "var_cell": 16})
-"""What a pass's square root needs beside its energy."""
+"""Operands of a pass's square root other than its energy."""
 
 
 class PassSchedule(wiring.Component):

@@ -53,7 +53,7 @@ def bank_address(index: Value, bank: Value, size: int) -> Value:
 
 
 LINE_DEPTH = 8
-"""Passes whose sums a lane's line holds: at most 16, what LUT memory has in any case."""
+"""Passes whose sums a lane's queue holds: LUT memory is 16 deep in any case."""
 
 
 def waiting_sums(geometry: Geometry) -> int:
@@ -97,7 +97,7 @@ def in_line(m: Module, ends: Signal, close: Value, name: str) -> tuple[Signal, L
 INDEX_BITS = 32
 TILE_BITS = 10
 SECOND_BITS = 25
-"""Of a second operand, 255 * 65535 rounded at most."""
+"""Bits of a second operand: at most 255 * 65535, rounded."""
 
 
 def ends(g: Geometry) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from ndrite.hdl.parts.layouts import next_bank
 
 GIVEN = ("load", "load_address", "load_data", "bank", "result_address")
 HEARD = ("input_done", "done", "hung", "result_data", "campaign_started", "campaign_done")
-"""What the accelerator's interface takes and says, beside ``start``."""
+"""Members of the accelerator's interface that are used, other than ``start``."""
 
 
 class Inference(wiring.Component):

@@ -24,11 +24,9 @@ from ndrite.hdl.pcie.writer import Splitter
 ARRIVAL_LAYOUT = StructLayout(
     {"valid": 1, "requester": 16, "tag": 8, "byte_count": 13, "payload": 11} | {"good": 1, "locked": 1}
 )
-"""A completion's header: whose read it answers, bytes still to come with this one (1..4096), its own
-double words.
-
-``good``: successful, with data, and not poisoned. ``locked``: of a locked request.
-"""
+"""Header of a completion: the read that it answers, the bytes still to come including its own (1..4096), and
+its own double words. ``good``: successful, with data, and not poisoned. ``locked``: the answer to a locked
+request."""
 
 
 class Completions(wiring.Component):
@@ -91,7 +89,7 @@ class Completions(wiring.Component):
 
 OUT_DEPTH = 8
 READER_EVENT_LAYOUT = StructLayout({"unexpected": 1, "failed": 1, "timeout": 1})
-"""One-cycle pulses: a completion nobody asked for, a failed read, a read given up."""
+"""One-cycle pulses: an unexpected completion, a failed read, a read that timed out."""
 
 
 class Reader(wiring.Component):

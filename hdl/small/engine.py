@@ -30,9 +30,9 @@ WINDOWS = {
 }
 """Memory region -> bits of a word."""
 STRIDE = 4
-"""Bits that the shifter drops a cycle, as long as so many are left to drop."""
+"""Bits that the shifter drops per cycle while as many are left to drop."""
 NEAR_BITS = 13
-"""Bits of a rounded value that its place in a range of at most 12 bits is decided on."""
+"""Low bits of a rounded value that decide where it lies relative to a range of at most 12 bits."""
 
 
 class Engine(Sized):

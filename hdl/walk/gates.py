@@ -17,7 +17,7 @@ from ndrite.hdl.walk.records import GATE_LAYOUT
 AHEAD = 4
 """Codes that may wait for the memory."""
 WIDE = signed(49)
-"""Holds a sum and what rounds it at the largest shift."""
+"""Shape that holds a sum and its rounding constant at the largest shift."""
 GATES_LATENCY = MAP_LATENCY + 1 + 2 * (MULTIPLY_LATENCY + FAR) + 5
 """Cycles from the last code of an element to its result."""
 

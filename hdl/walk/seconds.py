@@ -24,7 +24,7 @@ OPERAND_BITS = 17
 SCALER_LATENCY = 1 + READ_LATENCY + MULTIPLY_LATENCY + 2 * FAR + 3
 """Cycles from ``a`` to ``value``."""
 WIDE = 37
-"""Bits that hold a product and what rounds it; a larger shift leaves 0."""
+"""Bits that hold a product and its rounding constant; a larger shift leaves 0."""
 
 
 class Scaler(Sized):
@@ -154,7 +154,7 @@ class Pooling(wiring.Component):
 AHEAD = 32, 96
 """Operands that may wait for their sums, those on their way among them: of one neuron, and of several."""
 ADDRESSES = 8
-"""Turns whose addresses may wait for the memory."""
+"""Requests whose addresses may wait for the memory."""
 
 
 class Seconds(wiring.Component):

@@ -9,7 +9,7 @@ import serial
 from ndrite.host.errors import LinkError
 
 DEFAULT_BAUD = 1_000_000
-"""Bits a second; irrelevant on a pseudo-terminal or socket."""
+"""Bits per second; irrelevant on a pseudo-terminal or socket."""
 READ_CHUNK = 65536
 WRITE_TIMEOUT_S = 10.0
 """A pseudo-terminal nobody reads fills up; without a limit the write would hang for ever."""

@@ -30,13 +30,14 @@ from ndrite.emulator.spec.datagrams import (
 from ndrite.host.errors import InputError, LinkError, LinkTimeout
 
 BUFFER_BYTES = 4 << 20
-"""Asked of the kernel for what waits; it may give less."""
+"""Size of the receive buffer that is requested from the kernel, which may give less."""
 UDP_SEGMENT = 103
-"""Linux's, unnamed in Python: the kernel cuts what it is given into datagrams of this size (udp(7))."""
+"""Linux' option UDP_SEGMENT, which Python does not name: the kernel cuts what it is given into datagrams of
+this size (udp(7))."""
 SEGMENTS = 40
-"""Datagrams of one such call, within the 64 KiB that an IPv4 packet may have."""
+"""Datagrams of one such call; they stay within the 64 KiB of an IPv4 packet."""
 NO_SEGMENTS = {errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP}
-"""What a kernel or a network card answers that cannot do so."""
+"""Errors of a kernel or a network card that cannot cut datagrams apart."""
 
 
 class UdpSocket:
@@ -188,11 +189,11 @@ class Datagrams(Protocol):
 
 
 OPENING_S = 3.0
-"""How long a link that is made waits for a device to offer a session."""
+"""Time for which a new link waits for a device to offer a session, seconds."""
 OPENINGS = 12
-"""How often an ``open`` is sent within that time."""
+"""Number of ``open`` datagrams sent within that time."""
 CLOSINGS = 2
-"""A ``close`` has no answer; where all are lost, the lease runs out."""
+"""Number of ``close`` datagrams sent: they have no answer. If all are lost, the lease runs out."""
 
 
 class UdpLink:

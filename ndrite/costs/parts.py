@@ -57,7 +57,7 @@ COMPONENTS = {
     "wires": "memory to arrays and back",
 }
 MODELLED = "modelled"
-"""What every entry says of itself."""
+"""Mark on every cost: modelled, not measured."""
 CODE_BITS = 8
 FEMTO_IN_PICO = 1e-3
 NONE = np.zeros(3)

@@ -20,11 +20,12 @@ from ndrite.pages import drawing
 from ndrite.results import Result, Table, percents
 
 OWN = ""
-"""The change of a device that is as its description has it."""
+"""Name of the improvement of an unchanged device."""
 LOSSES = (3, 1)
-"""Points of loss to floats that the nearest place is looked for."""
+"""Losses against floats, in percentage points, for which the nearest point of the map is searched."""
 FINEST = Place(states=1.0, asymmetry=1 / 16, noise=0.1)
-"""Below these two, a smaller asymmetry or noise is no nearer and no farther."""
+"""Smallest asymmetry and noise that count for distances: below them, a smaller one is neither nearer nor
+farther."""
 Row = dict[str, Any]
 
 

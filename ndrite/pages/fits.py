@@ -83,4 +83,4 @@ DRAWN: dict[str, Callable[[Any, Path], None]] = {
     "endurance": draw_ageing,
     "temperature": draw_ageing,
 }
-"""What draws a kind of fit."""
+"""Function that draws each kind of fit."""

@@ -27,7 +27,7 @@ from ndrite.pages.figures import Tiling, used_share
 from ndrite.results import Result, Table, plain
 
 CLASSES_MAX = 32
-"""Classes that a confusion matrix is drawn for."""
+"""Most classes for which a confusion matrix is drawn."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -20,7 +20,7 @@ from ndrite.host.errors import HostError, InputError, LinkError
 from ndrite.runs.run import Run, RunError
 
 GOLDEN = ("golden:",)
-"""Boards of workers that open none: their runs use the golden model."""
+"""Boards of workers that open no board: their runs use the golden model."""
 
 
 class WorkerLost(Exception):

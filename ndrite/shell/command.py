@@ -16,11 +16,11 @@ from ndrite.signature import PathName, parted
 
 SECTION = re.compile(r"^(\w+)\n-+\n", re.M)
 TYPES = {kind: kind for kind in (bool, int, float, str)} | {Any: str}
-"""Of a value -> what click makes of its text."""
+"""Type of a value -> click's type that parses its text."""
 TOLD = {"progress": terminal.progress_bar, "announce": terminal.note}
-"""Parameters that a person at a terminal is told by."""
+"""Parameters that report to a person at a terminal."""
 FILES = ("output", "picture")
-"""Parameters that name what is written: ``--json`` says where."""
+"""Parameters that name an output file; ``--json`` then goes to stdout or stderr accordingly."""
 
 
 def _verbose(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:

@@ -27,9 +27,9 @@ from ndrite.signature import widths
 
 Row = dict[str, Any]
 Right = Callable[[Codes, Labels], float]
-"""Accuracy (0..1) of what a training run led to, on samples and their classes."""
+"""Function that computes the accuracy (0..1) of a trained network on samples and their classes."""
 STARTS_MAX = 256
-"""Mapped starts that a process keeps."""
+"""Most mapped start networks that a process keeps."""
 
 
 class Parts(NamedTuple):
@@ -103,7 +103,7 @@ def prepared(given: Row, rate: float, seed: int) -> insitu.Prepared:
 
 
 _starts: dict[str, insitu.Prepared] = {}
-"""Starts that points share: what mapping makes of one depends neither on devices nor on rates."""
+"""Start networks that points share: their mapping depends neither on devices nor on rates."""
 
 
 def learn_point(

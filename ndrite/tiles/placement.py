@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ndrite.tiles.product import Product
 
 SEED_BITS = 48
-"""A seed has so many bits: what follows them in the read noise's key counts calls."""
+"""Bits of a seed; the bits above them in the read noise's key count the reads of a product."""
 CALLS_MAX = 1 << (64 - SEED_BITS)
 
 

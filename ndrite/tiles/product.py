@@ -84,7 +84,7 @@ class Watched:
 
 NO_VALUES = "its inputs have no values to read ({}); accepted: plain tensors, a batch at a time, without vmap"
 ROWS_MIN = 16
-"""Patches that samples must give a product."""
+"""Fewest patches that samples must give a product."""
 ROWS_MAX = 2048
 SUMS_MAX = 1 << 23
 """Sums of tiles and slices at once while converters are calibrated: of large products fewer patches are

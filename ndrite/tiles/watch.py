@@ -20,7 +20,7 @@ from ndrite.emulator.learning.training.view import Tensor, torch
 PLAIN = (bool, int, float, complex, str, tuple)
 """Kinds of attributes that count as a module's state, beside tensors."""
 NOT_STATE = ("num_batches_tracked", "training")
-"""Names that no evaluation computes with."""
+"""Names of attributes that do not affect a module's result in evaluation mode."""
 Place = tuple[str, str, int]
 """Path of a module, its attribute, and an offset in that."""
 

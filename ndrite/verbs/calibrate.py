@@ -22,11 +22,11 @@ from ndrite.intervals import proportion
 from ndrite.url import connect
 
 HELD, MEASURED = 4, 1000
-"""One of so many samples, and so many at most, are measured on where a user does not say how many."""
+"""Default of ``measure`` for a user's own samples: one sample in HELD, at most MEASURED samples."""
 LEARNING_SEED = 1 << 32
-"""Added to the read-noise seed while learning, so that no noise of the measurement has been learned."""
+"""Added to the read-noise seed while learning, so that tuning never sees the noise of the measurement."""
 CORRECTED_ON = 2000
-"""Last samples, which the model's columns are corrected on."""
+"""Number of samples, the last ones, on which the model's columns are corrected."""
 
 
 @sig.verb

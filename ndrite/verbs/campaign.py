@@ -29,9 +29,9 @@ from ndrite.url import urls
 from ndrite.wafers import judge_wafer
 
 SAMPLES = 1000
-"""Of a data set, where the caller does not say."""
+"""Samples of a data set, if the caller does not give ``count``."""
 GOOD = 0.85
-"""Accuracy that a good chip reaches."""
+"""Lowest accuracy of a good chip."""
 ON_HOST = (
     "virtual chips are drawn and run on the host, not in gateware: the program is not a chain of full layers "
     "that fits"

@@ -23,7 +23,7 @@ from ndrite.signature import (
 )
 
 SAMPLES = 100
-"""Samples that the work is counted on, at most, by default."""
+"""Most samples on which the work is counted by default."""
 
 
 @verb

@@ -14,7 +14,7 @@ from ndrite.signature import Board, Option, Picture, Seed, Stages, silent, verb
 from ndrite.url import connect
 
 BOARDS = "mismatches first_mismatch cycles_per_inference bound_cycles array_busy mac_use zeros".split()
-"""What is told of the board's evaluation."""
+"""Fields of the board's evaluation that are shown."""
 
 
 @verb

@@ -13,7 +13,7 @@ from ndrite.samples import judged_samples
 from ndrite.url import connect, urls
 
 RTL_SAMPLES = 500
-"""Samples where the caller does not say, on anything slower than the golden model."""
+"""Samples if the caller does not give ``count``, on anything slower than the golden model."""
 
 
 @sig.verb

@@ -34,7 +34,7 @@ from ndrite.samples import CALIBRATION_SAMPLES, first, learning_samples
 from ndrite.url import connect_learner
 
 OWN_HELD = 12
-"""One of so many own samples is measured on, where nothing else is said."""
+"""Default of ``held_out``: one of a user's samples in OWN_HELD is measured on."""
 
 
 class LearnedInSitu(LearnedOn):

@@ -17,7 +17,7 @@ from ndrite.host.links.pcie.engine import STAGE_BYTES, Engine, Job, words_of
 
 TIMEOUT_S = 2.0
 CHUNK_WORDS = 16384
-"""Words written between two looks at what the card has refused."""
+"""Words written between two checks of how many the card has refused."""
 BATCH = 1024
 """Most inferences of one job."""
 

@@ -26,11 +26,11 @@ from ndrite.host.links.pcie.device import PciDevice
 
 RING_LOG2 = 2
 STAGES = 2
-"""Jobs handed over at a time, each with staging memory of its own: one is prepared while the other runs."""
+"""Jobs handed over at a time, each with its own staging memory: one is prepared while another runs."""
 STAGE_BYTES = 1 << 18
 RESET_S = 1.0
 WAIT_S = 0.01
-"""Longest wait for an interrupt before the records are looked at anyway."""
+"""Longest wait for an interrupt, seconds; then the completion records are checked anyway."""
 GONE = 0xFFFFFFFF
 
 
