@@ -27,7 +27,7 @@ class Abilities:
 
 
 def behind(board: object) -> Iterator[Any]:
-    """Yield a board and each board that it wraps (its ``device``), from the outside in."""
+    """Yield a board, then each board that it wraps (its ``device``), from the outside in."""
     yield board
     while (inner := getattr(board, "device", board)) is not board:
         yield inner

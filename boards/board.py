@@ -22,7 +22,7 @@ class Board(Device):
 
     @property
     def abilities(self) -> Abilities:
-        """Limits that follow from the board's memories."""
+        """The board's limits, which follow from its memories."""
         return Abilities.of(self.geometry)
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:

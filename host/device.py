@@ -97,7 +97,7 @@ class Device:
 
     @property
     def session(self) -> Session:
-        """The packet session, for its statistics. Raises TypeError if the channel carries no packets."""
+        """The packet session, which counts faults. Raises TypeError if the channel carries no packets."""
         if not isinstance(self._channel, PacketChannel):
             raise TypeError("this board has no packet channel")
         return self._channel.session

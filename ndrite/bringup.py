@@ -111,7 +111,7 @@ class Hardware:
         return "loaded with openFPGALoader"
 
     def open(self) -> Board:
-        """Open the board at its bit rate or its address."""
+        """Open the board at its serial port, with its bit rate, or at its network address."""
         if self.target.ethernet is None:
             return Board(attached(self.port, self.target.baud))
         socket = UdpSocket(*udp_address(self.port))
@@ -164,7 +164,8 @@ FAULTS = ("errors_framing", "errors_crc", "errors_overflow", "errors_sequence", 
 
 
 def identity(board: Board, geometry: Geometry, build_id: int) -> Iterator[Check]:
-    """Check that the board has the expected array and the gateware of the bitstream."""
+    """Check that the board has the expected array geometry, and that its build id is that of the
+    bitstream."""
     fields, expected = board.geometry.hardware_fields(), geometry.hardware_fields()
     wrong = [
         f"{name} is {fields[name]}, not {value}" for name, value in expected.items() if fields[name] != value
@@ -232,13 +233,14 @@ def speed(board: Board, inferences: int, rng: np.random.Generator) -> Check:
 
 
 def heard(board: Board) -> dict[str, int]:
-    """Return the faults on the link that the host has seen so far."""
+    """Return the counts of link faults that the host has seen so far."""
     statistics = board.session.statistics
     return {name: getattr(statistics, name) for name in ("damaged_frames", "timeouts", "resyncs")}
 
 
 def faults(board: Board, before: dict[str, int]) -> Check:
-    """Check that link and core had no fault since ``before``, which was read while opening."""
+    """Check that the link and the core had no fault since the counts ``before``, which were read when the
+    board was opened."""
     counters = board.counters()
     bad = {name: counters[name] for name in FAULTS if counters[name]}
     for name, count in heard(board).items():

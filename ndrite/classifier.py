@@ -163,15 +163,15 @@ class Classifier:
         return predict_proba
 
     def score(self, x: Any, y: Any) -> float:
-        """Return the fraction of inputs whose predicted class equals the label. Raises InputError for labels
-        that are no class."""
+        """Return the share of inputs whose predicted class equals the label. Raises InputError for labels
+        that are not a class."""
         task, truth, outputs = self._task(), self._truth(y), self._values(x)
         if len(truth) != len(outputs):
             raise InputError(f"labels have {len(truth)} rows; accepted: {len(outputs)}, one per input")
         return task.score(outputs, truth)
 
     def _values(self, x: Any) -> npt.NDArray[np.float64]:
-        """Return outputs in the model's unit."""
+        """Return the outputs for inputs ``x`` in the model's unit."""
         step = np.float64(self._program().meaning.output_step or 1.0)
         return np.asarray(self._outputs(x) * step, np.float64)
 
@@ -201,7 +201,7 @@ class Classifier:
 
 
 def _like(x: Any, result: npt.NDArray[Any]) -> Any:
-    """Convert ``result`` to a tensor if ``x`` is one; names of classes stay an array."""
+    """Convert ``result`` to a tensor if ``x`` is a tensor; class names stay an array."""
     if not hasattr(x, "detach") or result.dtype.kind in "US":
         return result
     torch = sys.modules["torch"]  # loaded: x is its tensor

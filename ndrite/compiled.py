@@ -161,7 +161,7 @@ class Compiled(Result):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LearnedOn(Summary):
-    """The result of training on a board: the tuned chip ``compiled``, and ``summary``, plain values. The
+    """The result of training on a board: ``compiled``, the tuned chip, and ``summary``, plain values. The
     summary of ``ndrite.calibrate`` has accuracies (0..1) before and after with intervals, pulses, and cross
     entropy."""
 
@@ -175,7 +175,7 @@ class LearnedOn(Summary):
 
 
 def load(path: str | os.PathLike[str] | None = None) -> Compiled:
-    """Read a file of `compile`: program, die, float network and samples.
+    """Read a file that `compile` wrote: program, die, float network and samples.
 
     None: the compiled network that ships, 784-128-10 on Fashion-MNIST with NDR neurons, on chip ``wan2022``.
 

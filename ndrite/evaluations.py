@@ -184,7 +184,8 @@ def evaluate(
     progress: Progress | None = None,
     **said: Any,
 ) -> Evaluation:
-    """Run labelled samples on a board that ``program`` is programmed on, and on the golden model.
+    """Run labelled samples on a board that has been programmed with ``program``, and on the golden model;
+    compare the outputs.
 
     Raises HostError as ``BoardApi.infer``.
 
@@ -239,7 +240,7 @@ def evaluate(
 
 
 def ran(board: BoardApi) -> dict[str, Any]:
-    """Describe how a board ran its program.
+    """Describe how a board ran its program: as a whole or in segments, and which steps ran on the host.
 
     ``segments``: programs that took turns on the array (1: it held all of it; 0: all was the host's);
     ``swapped_words``: memory words in which one differed from what the one before it had left, all batches;

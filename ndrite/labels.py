@@ -116,7 +116,7 @@ def told(meaning: Meaning, shape: Shape, classes: tuple[str, ...] | None, task: 
 
 
 def decided(network: Network, labels: npt.NDArray[Any], what: str, measure: str | None) -> Network:
-    """Return the network with the task that its labels imply, if it has none."""
+    """Return the network; if it has no task, with the task that the labels imply."""
     meaning, shape = network.meaning, network.map_shapes[-1]
     if meaning.task or meaning.classes:
         return network
@@ -189,7 +189,7 @@ def _decided(labels: npt.NDArray[Any], meaning: Meaning, shape: Shape, what: str
 
 
 def _classes(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
-    """Return class numbers int64 (n,), or (n, H * W) of a map."""
+    """Convert labels to class numbers int64 (n,), or (n, H * W) for a map of classes."""
     names, places = task.names, task.places
     flat = labels.reshape(len(labels), -1)
     if flat.shape[1] == places:

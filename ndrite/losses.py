@@ -123,7 +123,7 @@ class Placed(Result):
         }
 
     def tables(self) -> Iterable[Table]:
-        """Return the curve of the metric over the share on tiles."""
+        """Return the table of the metric against the share of multiplications on tiles."""
         rows = [(str(n), f"{100 * share:.1f} %", f"{value:.5g}") for n, share, value in self.curve]
         title = f"float {self.reference:.5g}; digital: {', '.join(self.digital) or 'none'}"
         yield Table(title, ("products in floats", "multiplications on tiles", "metric"), rows)

@@ -76,8 +76,8 @@ class Ndr(torch.nn.Module):
         return f"{self.features}" + ("" if self.axis is None else f", curve of {len(self.values)} points")
 
     def forward(self, x: Tensor, times: int = 1) -> Tensor:
-        """Return values from 0 to each height, with the shape of ``x``. Each device serves ``times`` adjacent
-        channels."""
+        """Return the activations of ``x``, between 0 and each height, with the shape of ``x``. Each device
+        serves ``times`` adjacent channels."""
         shape = (-1, *[1] * (x.dim() - 2))
         peak, height = (
             torch.exp(v).view(-1, 1).expand(-1, times).reshape(shape)

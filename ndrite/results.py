@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # every command imports this module, few of them a board
 
 
 class Table(NamedTuple):
-    """A title, a header, and rows of text."""
+    """A table for people: a title, a header, and rows of text."""
 
     title: str
     header: tuple[str, ...]
@@ -125,7 +125,7 @@ def said(name: str, value: Any) -> str:
 
 
 def percents(value: Any) -> str:
-    """Format a fraction 0..1 in percent, an interval by its ends, and None as ``-``."""
+    """Format a fraction 0..1 in percent, an interval by its two ends, and None as ``-``."""
     if value is None:
         return "-"
     if isinstance(value, list | tuple):

@@ -58,7 +58,8 @@ def learning_samples(inputs: Any, labels: Any, data: str | None, folder: Any) ->
 
 
 def warn_of_order(labels: Labels, what: str) -> None:
-    """Warn if the user's samples are sorted by class, since the last samples are held out."""
+    """Warn if the user's samples are sorted by class: the last samples are held out, and would then be of few
+    classes."""
     if len(labels) >= 10 and labels[0] < labels[-1] and (labels[1:] >= labels[:-1]).all():
         warning = (
             f"{what}: classes are in order, so the last samples, held out, are of few of them; shuffle all"
@@ -144,7 +145,7 @@ def _check(name: str) -> None:
 
 
 class Judged(NamedTuple):
-    """Codes uint8 (n, inputs) with labels, and the origin of both.
+    """Codes uint8 (n, inputs), their labels, the origin of the labels, and the task by which they are judged.
 
     ``labels`` have the form of ``task.answers``: classes, integers (n,), labels bool (n, outputs), or values
     float64 (n, outputs) in the model's unit.
@@ -228,7 +229,8 @@ def _task_by(measure: str, shape: Shape, threshold: float) -> Task:
 
 
 def holds(of: Takes, data: str | None) -> bool:
-    """Return whether calibration samples stand in for test samples, because no data set is known."""
+    """Return whether a compiled file's calibration samples are used in place of test samples, because no data
+    set is known."""
     return data is None and of.meaning.data_set not in DATA
 
 

@@ -51,7 +51,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Option:
-    """The properties of a parameter beyond its name and type.
+    """Properties of a parameter that its name and type do not express.
 
     ``metavar`` is what the help calls the value, ``short`` another name on the command line. ``least`` and
     ``most`` hold in Python too. ``of`` makes the value of what the command line has; ``many``: it may be
@@ -155,7 +155,7 @@ Names = Annotated[tuple[str, ...], Option("A,B,...", of=names)]
 
 
 def parted(hint: Any) -> tuple[Any, Option]:
-    """Split a type hint into the type without None and its ``Option``."""
+    """Split a type hint into the type without None and the hint's ``Option``."""
     option = Option()
     while True:
         if get_origin(hint) is Annotated:
@@ -172,7 +172,7 @@ TYPE_NAMES: dict[Any, str] = {bool: "True or False", int: "a whole number", floa
 
 
 def verb(function: Callable[P, R]) -> Callable[P, R]:
-    """Wrap a function so that it refuses values outside its signature before it begins.
+    """Wrap a function so that it rejects arguments outside its signature before it begins.
 
     Raises InputError: naming a value outside its range or choices, the folder of an output that does not
     exist, or an output that is another parameter's file. Raises OSError when an output cannot be written.

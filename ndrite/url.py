@@ -20,7 +20,8 @@ DEFAULT_PRESET = "64-lane"
 
 
 def urls(board: Any) -> tuple[str, ...]:
-    """Return the URLs of one board or several. Raises InputError if they are not URLs."""
+    """Return the list of URLs in ``board``, which is one URL or several. Raises InputError if they are not
+    URLs."""
     boards = (board,) if isinstance(board, str) else tuple(board) if isinstance(board, list | tuple) else ()
     if not boards or not all(isinstance(url, str) for url in boards):
         raise InputError(f"board is {board!r}; accepted: a URL or several, {FORMS}")
@@ -28,7 +29,7 @@ def urls(board: Any) -> tuple[str, ...]:
 
 
 def connect(url: str) -> BoardApi:
-    """Open a board.
+    """Open the board at a URL.
 
     Parameters
     ----------

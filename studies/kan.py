@@ -63,7 +63,7 @@ def on_dies(network: Network, found: Labelled, cause: str) -> list[Bools]:
 
 
 def verdict(task: str, right: Floats) -> str:
-    """Say how the interval of an accuracy compares with the published figure."""
+    """Say whether the interval of an accuracy contains, or lies above or below, the published figure."""
     published = TASKS[task]["published"]
     if published is None:
         return "no figure quoted"

@@ -74,7 +74,8 @@ def right(runs: Iterable[dict[str, Any]], what: str = FLOAT) -> Floats:
 
 
 def lost(runs: Iterable[dict[str, Any]], what: str) -> Floats:
-    """Return (networks, dies, n): 1 where only the float network is right, -1 where only the die is."""
+    """Compare samples on dies with the float network: return (networks, dies, n) with 1 where only the float
+    network is right, -1 where only the die is right, else 0."""
     runs = list(runs)
     return right(runs) - right(runs, what)
 

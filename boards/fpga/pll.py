@@ -39,7 +39,7 @@ that of the reference. SB_PLL40 in SIMPLE feedback: Lattice FPGA-DS-02008, sysCL
 
 @dataclass(frozen=True)
 class Setting:
-    """PLL dividers: out = input * feedback / reference; on iCE40 also / output.
+    """A PLL's dividers: its output clock is input * feedback / reference, on iCE40 divided by output, too.
 
     ``mhz`` is the clock that comes out, ``oscillator`` what it is divided from.
     """

@@ -35,8 +35,7 @@ class Pin:
 
 @dataclass(frozen=True, kw_only=True)
 class RgmiiPins:
-    """Pins of a gigabit PHY, and the position of its clock edges relative to the data
-    (``ndrite.boards.fpga.rgmii``).
+    """Pins of a gigabit PHY, and the delays between its clock and data (``ndrite.boards.fpga.rgmii``).
 
     ``reset`` is the PHY's, low for the first ``PHY_RESET_S``. Delays are of data received and of the clock
     sent, ps.

@@ -86,7 +86,7 @@ class SimCard(Running):
         return DmaMemory(self._data[first : first + size], MEMORY_BASE + first)
 
     def wait(self, seconds: float) -> None:
-        """Run the clock until an MSI comes, at most ``seconds * CYCLES_PER_SECOND`` cycles."""
+        """Run the clock until an MSI arrives, at most ``seconds * CYCLES_PER_SECOND`` cycles."""
         self.clock(max(1, round(seconds * CYCLES_PER_SECOND)))
 
     def run(self, cycles: int) -> None:

@@ -21,7 +21,7 @@ IDLE_S = 0.25
 
 
 def serve(geometry: Geometry, *, link: Path | None = None, announce: Callable[[str], None]) -> None:
-    """Bridge a fresh simulated board to a pseudo-terminal until interrupted.
+    """Connect a fresh simulated board to a pseudo-terminal, and run it until interrupted.
 
     Raises LinkError when ``link`` is not free, or the board cannot be built. Raises KeyboardInterrupt: how it
     ends.

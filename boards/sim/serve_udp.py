@@ -19,7 +19,7 @@ WAITING = 256
 def serve_udp(
     geometry: Geometry, *, host: str, port: int, announce: Callable[[str], None], learns: bool = False
 ) -> None:
-    """Put a fresh simulated board on a UDP socket until interrupted.
+    """Connect a fresh simulated board to a UDP socket, and run it until interrupted.
 
     Raises LinkError: the address is not free or not this machine's, or the board cannot be built. Raises
     KeyboardInterrupt: how it ends.

@@ -93,7 +93,7 @@ def capture_latency(geometry: Geometry) -> int:
 
 
 def row_names(geometry: Geometry) -> tuple[str, ...]:
-    """Names of the row ports, one for each unit of lanes."""
+    """Return the names of the row ports, one for each unit of lanes."""
     return "row", *(f"row_{u}" for u in range(1, geometry.lane_groups))
 
 
@@ -103,7 +103,7 @@ def added_latency(geometry: Geometry) -> int:
 
 
 def hop_groups(geometry: Geometry) -> int:
-    """Number of neighbouring lane groups that a row reaches in the same cycle."""
+    """Return the number of neighbouring lane groups that a row reaches in the same cycle."""
     return 2 if geometry.overlap else 1
 
 
@@ -120,7 +120,7 @@ class _Moves:
 
 @dataclass
 class _Group:
-    """One lane group's own registered copies of the broadcast signals."""
+    """The lanes of one lane group, with the group's own registered copies of the broadcast signals."""
 
     lanes: list[Lane]
     moves: list[_Moves]
@@ -346,7 +346,8 @@ class Array(wiring.Component):
 
 
 class Cells(wiring.Component):
-    """Weight memory window: offset lane * weight_depth + row address is the weight of that lane in that row.
+    """Weight memory on the bus: the word at offset lane * weight_depth + row address is the weight of that
+    lane in that row.
 
     A write through the window sets the cell's target too; ``draw`` hands the memories to ``draw_peek`` and
     ``draw_poke``. Latency: a window read STREAM_LATENCY cycles, one in every cycle. Resources: two

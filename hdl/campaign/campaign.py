@@ -127,8 +127,8 @@ class Campaign(Sized):
     def _load(
         self, m: Module, votes: Votes, launch: Signal, stopping: Signal, launched_all: Signal
     ) -> Signal:
-        """Load samples into the input banks and start their inferences; returns the number without a vote
-        yet."""
+        """Load samples into the input banks and start their inferences; return the number of inferences whose
+        vote is not counted yet."""
         g = self.geometry
         m.submodules.inputs = memory = RegisteredMemory(32, g.campaign_words)
         pointer = Signal(range(g.campaign_words))

@@ -202,8 +202,8 @@ class Scanner(wiring.Component):
         x: Signal,
         rows: Value,
     ) -> None:
-        """Queue the part of a word for one unit of lanes; ``rows`` marks which of the eight rows it
-        visits."""
+        """Queue the part of a word that one unit of lanes takes; ``rows`` marks which of the eight rows the
+        unit visits."""
         g, count = self.geometry, unit_rows(self.geometry, unit)
         first = unit * WORD_ROWS // g.lane_groups
         out = Signal(word_layout(g, count), name=f"word_{unit}", reset_less=True)

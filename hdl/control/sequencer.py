@@ -326,7 +326,7 @@ class Sequencer(wiring.Component):
         return words.as_value()
 
     def _descriptors(self, m: Module) -> Signal:
-        """All words of the current layer's descriptor, three cycles after ``layer``."""
+        """Return all words of the current layer's descriptor, three cycles after ``layer``."""
         g = self.geometry
         width = 32 * DESCRIPTOR_WORDS
         m.submodules.memory = memory = Memory(shape=width, depth=g.layers, init=[])

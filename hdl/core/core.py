@@ -35,7 +35,7 @@ PASS_DEPTH = 4
 
 
 class Core(Sized):
-    """One emulated chip: a network's layers over one array.
+    """One emulated chip: the layers of a network run one after another on one array.
 
     Load an input vector through ``load*`` into a bank, then offer ``start`` with that bank; ``Sequencer``
     says when it is taken. The next one may follow in the next bank while the first runs. ``input_done`` says

@@ -169,7 +169,7 @@ class Registers(wiring.Component):
         return counters
 
     def _lasting(self, m: Module, events: Signal, hung: Signal, last_cycles: Signal) -> None:
-        """Measure the cycles of the latest inference."""
+        """Measure the number of cycles that the latest inference took."""
         # Start times are stored per bank, since as many inferences may overlap.
         banks = self.geometry.banks
         now = Signal(32)

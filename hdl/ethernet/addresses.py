@@ -15,8 +15,8 @@ ADDRESS = int(IPv4Address("192.168.1.77"))
 
 @dataclass(frozen=True)
 class Addresses:
-    """MAC (48 bits), IPv4 address (32 bits) and UDP port as numbers whose most significant byte is the first
-    one written."""
+    """A device's MAC address (48 bits), IPv4 address (32 bits) and UDP port. As numbers, their most
+    significant byte is the one written first."""
 
     mac: int = MAC
     address: int = ADDRESS
@@ -24,8 +24,8 @@ class Addresses:
 
     @classmethod
     def of(cls, address: str | None, mac: str | None) -> Addresses:
-        """Parse ``address`` and ``mac``; None takes the default. Raises ValueError naming what is
-        accepted."""
+        """Parse the text of an IPv4 ``address`` and a ``mac``; None stands for the default. Raises ValueError
+        naming what is accepted."""
         number, mac_number = ADDRESS, MAC
         if address is not None:
             try:

@@ -108,7 +108,8 @@ GMII = {
 
 
 class Ethernet(wiring.Component):
-    """ARP, ICMP echo and UDP for one address; the datagrams of one peer form the byte stream.
+    """Ethernet core for one IPv4 address: it answers ARP and ICMP echo requests, and carries the byte stream
+    in UDP datagrams to and from one peer.
 
     ``gmii_*`` belong to domain ``eth``, 125 MHz: a byte a cycle while valid. All else is ``sync``'s, at any
     frequency: ``stream_*`` and ``answers`` as in ``ndrite.hdl.ethernet.datagrams``. Frames and

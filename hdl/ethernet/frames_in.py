@@ -36,8 +36,8 @@ SOURCES: dict[str, tuple[int, int, dict[int, tuple[int, int]]]] = {
 
 
 class FramesIn(wiring.Component):
-    """Receives bytes as a GMII delivers them, one per cycle while ``valid``; ``error`` marks a byte that the
-    PHY received badly.
+    """Receives frames as GMII bytes, one per cycle while ``valid``; ``error`` marks a byte that the PHY
+    received badly.
 
     A UDP datagram or ICMP echo request to us goes to the slots (``put``, ``data``, then ``keep`` with
     ``kept``, or ``drop``) when preamble, FCS, lengths and every checksum are right. Dropped are UDP datagrams
@@ -189,8 +189,8 @@ class FramesIn(wiring.Component):
         return facts
 
     def _payload(self, m: Module, facts: dict[str, Signal]) -> Value:
-        """Store payload bytes in the slots as far as the lengths say; returns whether lengths and checksums
-        are right."""
+        """Store payload bytes in the slots, as many as the header's lengths say; return whether lengths and
+        checksums are right."""
         begin, first_summed, end = Signal(6), Signal(6), Signal(17)
         # The datagram's end less one, and the frame's end: computed long before they are used.
         end_less, frame_end = Signal(17), Signal(17)
@@ -255,5 +255,5 @@ class FramesIn(wiring.Component):
 
 
 def _bytes(first: int, wanted: bytes) -> dict[int, tuple[int, int]]:
-    """Map byte numbers from ``first`` up to the bytes wanted, with every bit compared."""
+    """Return the expected bytes by byte number, from ``first`` up, with every bit to be compared."""
     return {first + i: (byte, 0xFF) for i, byte in enumerate(wanted)}

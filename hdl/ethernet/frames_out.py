@@ -27,7 +27,7 @@ TIME_TO_LIVE = 64
 
 
 class FramesOut(wiring.Component):
-    """Sends frames as a GMII takes them, one byte per cycle while ``valid``.
+    """Sends frames as GMII bytes, one per cycle while ``valid``.
 
     ``datagrams`` is the next datagram, whose ``descriptor`` stands beside it and which does not pause;
     ``arp`` a pulse with whom to answer. Answers to ARP go first. Latency: about 60 cycles to the first byte

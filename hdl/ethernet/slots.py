@@ -19,8 +19,8 @@ it is the body of an ICMP echo rather than a UDP payload, and the one's compleme
 
 
 class Slots(wiring.Component):
-    """``slots`` memories of SLOT_BYTES each, written in turn in clock domain ``write`` and read in clock
-    domain ``read``.
+    """Memories for whole datagrams: ``slots`` memories of SLOT_BYTES each, written one after the other in
+    clock domain ``write`` and read in the same order in clock domain ``read``.
 
     While ``room`` is up a byte may be ``put`` in every cycle, at most SLOT_BYTES of them; ``keep`` hands
     them over with the descriptor that stands beside it, ``drop`` begins anew. While a datagram is read,

@@ -157,7 +157,7 @@ class Answers(wiring.Component):
         half_line = half(places, 24, "half_line")
 
         def line(of: str, base_17: Any, slope_17: Any) -> tuple[Signal, Value]:
-            """The code at stage 23, and at stage 22 whether it was clipped."""
+            """Return the code of a curve at stage 23, and at stage 22 whether the code was clipped."""
             m.submodules[f"{of}_line"] = multiplier = Multiplier(TABLE_SHAPE, unsigned(V_BITS - 1))
             m.d.comb += [multiplier.a.eq(slope_17), multiplier.b.eq(rest_17)]
             base_18, base_19, line_21, line_22 = (

@@ -121,7 +121,7 @@ class Carry(wiring.Component):
                     m.d.comb += self.address.eq(place)
 
         def again() -> None:
-            """Restart when another layer is requested while one is being accumulated."""
+            """Start anew if ``weigh`` requests another layer meanwhile."""
             with m.If(self.weigh):
                 m.next = "DUE"
 

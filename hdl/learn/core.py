@@ -180,7 +180,8 @@ class LearningCore(wiring.Component):
         return m
 
     def _forward(self, m: Module) -> None:
-        """Read a layer's rows from a sample's bank, or from the answers of the previous layer."""
+        """Connect the rows of a layer to the forward pass: those of a sample's bank, or the answers of the
+        previous layer."""
         g, layer, forward, number = self.geometry, self.record, self.forward, self.order.number
         banks = [Live(g, g.max_inputs) for _ in range(2)]
         m.submodules.hidden = hidden = self.hidden = Live(g, max(g.lanes, 2))

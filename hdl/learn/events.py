@@ -227,8 +227,8 @@ class Events(wiring.Component):
 
 
 def _fourth(m: Module, values: list[Any], index: Any, name: str) -> Any:
-    """Select ``values[index]`` in two steps: one of every four is selected and registered now, the caller
-    selects among those."""
+    """Select one of every four values by the low bits of ``index`` and register them; the caller selects
+    among these in the next step."""
     candidates = []
     for i in range(0, len(values), 4):
         four = values[i : i + 4]

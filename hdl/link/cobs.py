@@ -46,7 +46,7 @@ def _row(bit: int) -> int:
 
 
 def crc_register(name: str) -> Signal:
-    """A 32-bit CRC register in its initial state."""
+    """Return a 32-bit CRC register in its initial state."""
     return Signal(32, init=CRC_INIT, name=name)
 
 
@@ -100,7 +100,7 @@ class CobsDecoder(wiring.Component):
 
 
 class CobsSender(wiring.Component):
-    """Sends ``length`` bytes of a memory as one frame: COBS, then 0x00.
+    """Sends the first ``length`` bytes of a memory as one frame: COBS, then 0x00.
 
     ``start`` for one cycle while ``busy`` is down. The memory answers ``address`` with ``data`` two cycles
     later. Latency: two memory passes over each block of up to 254 bytes, 3 cycles a byte each, and 9

@@ -112,7 +112,7 @@ class Executor(Sized):
         return m
 
     def _around(self, m: Module) -> None:
-        """Connect the inputs and outputs of the decision."""
+        """Connect the executor's signals to the inputs and outputs of the decision."""
         states, decision, w, inferences = self.states, self.decision, self.words, self.inferences
         maps = self.geometry.map_codes > 0
         # Registered for timing. One cycle of delay is harmless: these signals change by this machine's own

@@ -9,7 +9,7 @@ from amaranth.hdl import Value
 
 
 class States:
-    """A one-hot state machine: one register per state; the first state is entered by reset.
+    """State machine with one-hot encoding: one register per state; reset enters the first state.
 
     Logic of a state depends on that one register, not on a decoder of the state's number: on ECP5 this saves
     some 2 ns before every decision. Amaranth's own machine numbers its states, and Yosys, which could recode

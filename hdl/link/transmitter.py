@@ -12,7 +12,8 @@ from ndrite.hdl.parts.memory import RegisteredMemory
 
 
 class Transmitter(wiring.Component):
-    """``begin``, then bytes with ``put``, then ``finish``; ``repeat`` sends the last response again.
+    """Composes and sends one response: ``begin`` starts it, ``put`` appends a byte, ``finish`` sends it.
+    ``repeat`` sends the last response again.
 
     All four only while ``busy`` is down, one at a time. Resources: packet_bytes + 14 bytes of memory,
     about 250 LUTs.

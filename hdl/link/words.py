@@ -24,8 +24,8 @@ STREAM_MOST = 1 + STEP_LATENCY // 4
 
 
 class Words:
-    """States for memory requests: READ, READ_SHORT and CHECK begin at state ``count``, WRITE and WRITE_SHORT
-    at ``fetch``.
+    """Part of the executor's state machine, for memory requests: READ, READ_SHORT and CHECK begin at state
+    ``count``, WRITE and WRITE_SHORT at ``fetch``.
 
     ``short``, ``checking``, ``address`` and, for a write, ``amount`` of words are the request's, there in
     state ``execute``. ``word`` is a shift register: bytes go out at its low end and come in at its high end.

@@ -185,7 +185,8 @@ class Neuron(Sized):
         return Mux(codes >= self.turn, codes - self.turn, codes)
 
     def _pipes(self, m: Module, layer: Signal, address: Signal, lane: Signal) -> list[NeuronPipe]:
-        """Build one pipe per neuron; it serves the columns whose lowest bits are its number."""
+        """Build one pipeline per neuron. Each serves the columns whose lowest bits are the neuron's
+        number."""
         g, low = self.geometry, exact_log2(self.geometry.neurons)
         pipes = [NeuronPipe(g) for _ in range(g.neurons)]
         for i, pipe in enumerate(pipes):

@@ -200,7 +200,8 @@ class Decoder(wiring.Component):
 
 
 def connect_bus(m: Module, master: Any, bus: Any, reset: Value) -> None:
-    """Connect ``bus`` to ``master``; requests wait while the windows' owners are in ``reset``.
+    """Connect the bus of ``master`` to ``bus``; requests wait while ``reset`` holds the owners of the windows
+    in reset.
 
     A link begins no steps meanwhile.
     """
@@ -241,7 +242,8 @@ def load_one(
 
 
 def host_interface(geometry: Geometry) -> wiring.Signature:
-    """A link's port to the accelerator (flip on the accelerator's side), named ``master`` on both.
+    """Interface between a link and the accelerator (flip on the accelerator's side), named ``master`` on both
+    sides.
 
     It masters ``bus``, loads input codes, starts inferences and reads results as any core has it.
     While ``campaign_busy`` the core is the campaign's and takes no start. ``bank`` is that of the link's

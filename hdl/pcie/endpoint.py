@@ -137,7 +137,7 @@ def plain_ports() -> dict[str, wiring.Member]:
 
 
 class PcieSimTop(wiring.Component):
-    """``Endpoint`` with its streams and sideband signals as plain ports."""
+    """Simulated ``Endpoint``, with its streams and sideband signals as plain ports."""
 
     def __init__(
         self, geometry: Geometry, *, build_id: int = 0, tags: int = 16, slot_bytes: int = 512

@@ -157,8 +157,8 @@ class Inference(wiring.Component):
         return m
 
     def _load(self, m: Module, loading: Value, bank: Signal) -> Value:
-        """Load codes into the bank while ``loading``; returns a signal that is set with a sample's last
-        codes.
+        """Load codes into the bank while ``loading``; return a signal that is set together with a sample's
+        last codes.
 
         A word is taken apart only where it crosses a word of the bank, or two samples meet in it.
         """

@@ -115,7 +115,8 @@ class Adapter(wiring.Component):
         return m
 
     def _resets(self, m: Module) -> tuple[Value, Value]:
-        """Drive ``held``; return whether packets are lost now, and whether the streams are open.
+        """Drive ``held``; return a signal that says that packets are being lost, and one that says that the
+        streams are open.
 
         Registers here outlive the reset that they make.
         """
@@ -245,7 +246,7 @@ class Adapter(wiring.Component):
 
 
 def clocked(m: Module, adapter: Adapter, *, user_clock: Value, array_clock: Value) -> None:
-    """Add the domains ``pcie`` and ``sync``, both in reset while ``adapter`` holds them there."""
+    """Add the clock domains ``pcie`` and ``sync``, both in reset while ``adapter.held`` is set."""
     m.domains += [ClockDomain("pcie"), ClockDomain("sync")]
     m.d.comb += [
         ClockSignal("pcie").eq(user_clock),

@@ -87,8 +87,8 @@ class Passing(Sized):
 
 
 class Credit(Sized):
-    """Reserves room in the queue of partial sums for all columns of a group before its last pass begins
-    (``begin``).
+    """Reserves room in the queue of partial sums: before a group's last pass begins (``begin``), for all
+    columns of the group.
 
     Latency: two cycles from ``begin`` to ``credit``. Resources: a counter.
     """

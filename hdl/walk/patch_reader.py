@@ -19,8 +19,8 @@ from ndrite.hdl.walk.records import CHUNK_LAYOUT, STEP_LAYOUT
 
 
 class Packer(Sized):
-    """Packs codes contiguously, each group from the start of a word; ``loaded`` is set with a patch's last
-    word.
+    """Packs codes contiguously into words; each group starts a new word. ``loaded`` is set with a patch's
+    last word.
 
     Patches go to the banks in turn, ``bank`` is that of the one being packed. No chunk may follow in the
     cycle behind a group's last, unless a group is whole words. Latency: 3 cycles. Resources: about 400 LUTs.

@@ -298,7 +298,7 @@ class Walker(Sized):
     def _scale(
         self, m: Module, begin: Signal, pooling: Pooling, seconds: Seconds, scaler: Scaler, average: Signal
     ) -> None:
-        """Connect the scaler to averages or to second operands."""
+        """Connect the scaler to the averages of a pool or to second operands."""
         step = self.step
         divisor = Signal.like(scaler.index)
         with m.If(pooling.valid & pooling.patch_end):
@@ -340,7 +340,8 @@ class Walker(Sized):
     def _write(
         self, m: Module, begin: Signal, writer: MapWriter, results: dict[str, tuple[Value, Value, Value]]
     ) -> None:
-        """Select the source of the map that is written, by kind of step: valid, number of codes, codes."""
+        """Select the source of the map that is written, by kind of step. A source has the signals valid,
+        number of codes, and codes."""
         step = self.step
         m.d.sync += writer.valid.eq(0)
         with m.Switch(step.kind):
@@ -355,7 +356,8 @@ class Walker(Sized):
             m.d.comb += field[name].eq(step[name if name in own_fields else f"to_{name}"])
 
     def _launch(self, m: Module, reader: PatchReader, packer: Packer, is_product: Signal) -> None:
-        """Start an inference for each patch in its bank; banks are used in turn and released once read."""
+        """Start an inference for each patch in its bank; banks are used one after another and released once
+        read."""
         g = self.geometry
         banks_in_use, position = Signal(range(g.banks + 1)), Signal(INDEX_BITS)
         began, after = reader.began & is_product, Signal.like(banks_in_use)

@@ -38,7 +38,7 @@ class Account(Result):
 
     @cached_property
     def parts(self) -> dict[str, dict[str, Cost]]:
-        """Return costs by step, then by component."""
+        """Return the cost by step, and within a step by component."""
         return {work.name: costs(work, self.constants) for work in self.works}
 
     @property

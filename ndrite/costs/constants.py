@@ -22,7 +22,7 @@ EXPONENTS = {"pJ": 1.9, "fJ": 1.9, "um2": 2.0}
 
 
 class CostError(EmulatorError):
-    """An error in the constants, or a die whose cost cannot be computed."""
+    """Error: the constants are wrong, or the cost of a die cannot be computed."""
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ NONE = np.zeros(3)
 
 @dataclass(frozen=True, eq=False)
 class Cost:
-    """Energy, latency and area, each low, typical and high (3,)."""
+    """Energy, latency and area; each is an array of low, typical and high values (3,)."""
 
     energy_pJ: Triple
     latency_ns: Triple
@@ -88,7 +88,7 @@ def sum_of(found: Iterable[Cost]) -> Cost:
 
 
 def ranged(value: Triple) -> dict[str, float]:
-    """Return low, typical and high by name."""
+    """Return the three values of a range by the names low, typical and high."""
     return dict(zip(ACCOUNTINGS, (float(v) for v in value), strict=True))
 
 
@@ -111,7 +111,7 @@ def adc(k: Constants, bits: float = CODE_BITS) -> Cost:
 
 
 def dac(k: Constants, bits: float = CODE_BITS) -> Cost:
-    """Return the cost of one row voltage from one driver; its time is part of the read."""
+    """Return the cost of one row voltage from one row driver; its time is part of the read."""
     return Cost(k["dac_pJ"] * (bits / CODE_BITS), NONE, k["dac_um2"])
 
 
@@ -187,7 +187,7 @@ class Work:
     uses: tuple[Use, ...] = ()
 
     def times(self, factor: float) -> Work:
-        """Return the work of the same hardware used ``factor`` times as often."""
+        """Return the work of the same hardware if it is used ``factor`` times as often."""
         uses = (replace(u, times=factor * u.times, serially=factor * u.serially) for u in self.uses)
         return replace(self, macs=round(factor * self.macs), uses=tuple(uses))
 

@@ -48,7 +48,7 @@ def doublings(a: Place, b: Place) -> float:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Atlas(Result):
-    """The result of ``ndrite.atlas``: a map of accuracies, and devices on it.
+    """The result of ``ndrite.atlas``: a map of accuracies over device properties, with devices placed on it.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ class Atlas(Result):
         return mean_interval(after - before)
 
     def worth_most(self, name: str, rule: str) -> str:
-        """Return the improvement with the largest gain."""
+        """Return the improvement of a device that gains most accuracy."""
         return max(IMPROVEMENTS, key=lambda change: self.gain(name, rule, change)[0])
 
     @property

@@ -155,7 +155,7 @@ def cells(die: Die) -> Any:
 
 
 def chips(summary: dict[str, Any]) -> Any:
-    """Draw the histogram of a campaign with its threshold, and yield against threshold."""
+    """Draw a campaign's histogram of accuracies with its threshold, and yield against threshold."""
     (per_chip,) = (name for name in summary if name.endswith("_per_chip"))
     measure, threshold = per_chip.removesuffix("_per_chip").replace("_", " "), summary.get("threshold")
     higher = measure.endswith("accuracy")
@@ -181,8 +181,8 @@ def chips(summary: dict[str, Any]) -> Any:
 def front(
     rows: list[dict[str, Any]], best: list[dict[str, Any]], axes: tuple[str, ...], score: str = "accuracy"
 ) -> Any:
-    """Draw all points of a sweep, with ``best`` joined by a line and labelled by their values of ``axes``;
-    ``score``: the field on the vertical axis."""
+    """Draw all points of a sweep; ``best`` are joined by a line and labelled with their values of ``axes``.
+    ``score`` is the field on the vertical axis."""
     factor, label = (100, "accuracy, %") if score == "accuracy" else (1, score)
     figure = drawing.figure(6.4, 4.2)
     ax = figure.subplots()

@@ -151,7 +151,7 @@ class Report(Result):
 
     @property
     def flips(self) -> str:
-        """Describe the loss of the golden model against floats."""
+        """Describe the accuracy that the golden model loses against the float network."""
         program_row = self.explanation.program
         return "-" if program_row.lost is None else loss(program_row.lost, program_row.won or 0, self.samples)
 

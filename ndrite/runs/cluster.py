@@ -27,7 +27,8 @@ PATIENCE_S = 10.0
 
 
 class Cluster:
-    """The workers of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT with Dask's own settings.
+    """The workers of a Dask scheduler at tcp://HOST:PORT, or at tls://HOST:PORT with the TLS settings of
+    Dask's configuration.
 
     Raises RunError when it does not answer, has no worker, or a worker has other code or lacks a package.
     """
@@ -116,7 +117,7 @@ def _installed(needs: Sequence[str]) -> dict[str, str]:
 
 
 def _perform(run: Run, key: str, contents: dict[str, bytes]) -> dict[str, Any]:
-    """Perform a run on a worker. Its files are written once per process."""
+    """Perform a run on a worker; each file that it needs is written once per process."""
     local = dict(run.parameters)
     for name, file in run.parameters.items():
         if isinstance(file, File):

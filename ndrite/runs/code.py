@@ -25,8 +25,8 @@ Parsed = list[str]
 
 @cache
 def code_digest(module: str) -> str:
-    """Return the SHA-256, hexadecimal, over ``module`` and every module of this package that it imports,
-    directly or not."""
+    """Return the SHA-256, hexadecimal, of ``module`` together with every module of this package that it
+    imports, directly or indirectly."""
     modules = _modules(module)
     lines = (f"{name} {modules[name][0]}\n" for name in sorted(modules))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
@@ -94,7 +94,8 @@ def _parsed(source: bytes) -> Parsed:
 
 
 def _is_text(node: ast.stmt) -> bool:
-    """Return whether a statement is a string alone: a docstring, also of a constant."""
+    """Return whether a statement is only a string: the docstring of a function or class, or the text under a
+    constant."""
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)

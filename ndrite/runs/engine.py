@@ -40,7 +40,7 @@ class Outcome:
     errors: dict[int, str]
 
     def done(self, what: str, name: Callable[[int], str]) -> list[Row]:
-        """Return the rows that exist. Raises RunError if runs failed, with the number of failed ``what`` and
+        """Return the finished rows. Raises RunError if runs failed, with the number of failed ``what`` and
         the ``name`` of the first."""
         if self.errors:
             first = min(self.errors)
@@ -164,7 +164,7 @@ def _version(package: str) -> str:
 
 
 def _brief(run: Run) -> str:
-    """Describe a run in a few words: its parameters that are numbers or short text."""
+    """Describe a run in a few words by its numeric and short text parameters."""
     words = [
         f"{k} {v}" for k, v in run.parameters.items() if isinstance(v, int | float | str) and len(str(v)) < 30
     ]

@@ -17,7 +17,7 @@ from ndrite.runs.code import code_digest
 
 
 class RunError(EmulatorError):
-    """An error in runs, in a folder of results or in a worker; the message names it."""
+    """Error in a run, in a folder of results or in a worker; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ class File:
 
 @dataclass(frozen=True)
 class Run:
-    """A call of ``function``, ``package.module:name``, with ``parameters``: plain values, and ``File``s.
+    """A call of ``function`` (``package.module:name``) with ``parameters``, which are plain values and
+    ``File``s.
 
     ``needs``: modules that the function imports by a name among its parameters.
     """
@@ -76,8 +77,8 @@ class Run:
         return [value for value in self.parameters.values() if isinstance(value, File)]
 
     def perform(self, board: Any = None) -> dict[str, Any]:
-        """Call the function, with the open ``board`` of its worker if it has one; return its row, plain
-        values."""
+        """Call the function and return its row, plain values; a worker with a board passes it as
+        ``board``."""
         module, _, name = self.function.partition(":")
         opened = {} if board is None else {"board": board}
         row = getattr(importlib.import_module(module), name)(**self.parameters, **opened)

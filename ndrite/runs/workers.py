@@ -24,7 +24,7 @@ GOLDEN = ("golden:",)
 
 
 class WorkerLost(Exception):
-    """A worker ended before its run was done; the message names it."""
+    """Error: a worker ended before its run was done; the message names the worker."""
 
 
 class Workers(Protocol):

@@ -134,7 +134,8 @@ def _parameter(name: str, parameter: inspect.Parameter, hint: Any, text: str) ->
 
 
 class _Read(click.types.FuncParamType):  # type: ignore[type-arg]
-    """Convert a word by a function, and keep the text of its refusal, which click 8.3 leaves out."""
+    """Parameter type that converts a word by a function, and keeps the function's error text, which click 8.3
+    drops."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:

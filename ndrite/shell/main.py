@@ -84,7 +84,8 @@ A board that runs programs is named by a URL:
 
 
 class Verbs(click.Group):
-    """A command group that imports a command when it is called, and reads docstrings as text until then."""
+    """Command group that imports a command only when it is called; until then it reads docstrings from source
+    text."""
 
     def __init__(self, name: str, known: Names, **options: Any) -> None:
         super().__init__(name, **options)

@@ -17,7 +17,7 @@ Fields = Mapping[str, tuple[Any, Any, str]]
 
 
 class SweepError(RunError):
-    """An error in a sweep plan."""
+    """Error in a sweep plan."""
 
 
 require_plan = partial(require, error=SweepError)

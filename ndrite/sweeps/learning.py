@@ -77,7 +77,7 @@ the ``held_out`` samples after the ``samples`` that are learned from counts."""
 
 
 def seeds_of(fields: dict[str, Any]) -> list[int]:
-    """Return the seeds of a plan without repetition."""
+    """Return the seeds of a plan, each once."""
     seeds = fields["seeds"]
     return list(range(seeds)) if isinstance(seeds, int) else list(dict.fromkeys(seeds))
 

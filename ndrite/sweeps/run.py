@@ -96,7 +96,7 @@ def run_point(
 
 
 def quantities(cost: Cost) -> dict[str, float]:
-    """Return the typical energy, latency and area of a cost, for a row."""
+    """Return the typical energy, latency and area of a cost as fields of a row."""
     return {
         "energy_pJ": float(cost.energy_pJ[1]),
         "latency_ns": float(cost.latency_ns[1]),

@@ -30,7 +30,8 @@ class Hook:
 
     @property
     def __name__(self) -> str:
-        """Raise EmulatorError: ``torch.jit.script`` asks for this name, and would compile the hook."""
+        """Raise EmulatorError, since only ``torch.jit.script`` asks for this name, and it would compile the
+        hook."""
         raise EmulatorError(TRACED)
 
     def __init__(self, placement: Placement, path: str) -> None:
@@ -69,7 +70,8 @@ def _compiled() -> bool:
 
 
 def prepare(placement: Placement, path: str) -> None:
-    """Calibrate and map what has changed, before a pass of the module at ``path`` that reads the die."""
+    """Calibrate and map the products that have changed, before a pass of the module at ``path`` that reads
+    the die."""
     root, watch = placement.root, placement.watch
     is_current = watch is not None and watch.is_current
     if not is_current:

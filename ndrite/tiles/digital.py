@@ -35,11 +35,11 @@ class Trial:
         self._step()
 
     def alone(self, name: str) -> float:
-        """Return the loss with ``name`` alone on the die."""
+        """Return the loss when only product ``name`` is on the die."""
         return abs(self._measured((name,)) - self.reference)
 
     def loss(self, digital: Digital) -> float:
-        """Return the loss with the products in ``digital`` in floats."""
+        """Return the loss when the products in ``digital`` are in floats and all others on the die."""
         if digital not in self.values:
             left = frozenset(self.names) - digital
             self.values[digital] = self._measured(left) if left else self.reference

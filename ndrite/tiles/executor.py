@@ -34,8 +34,8 @@ class Executor(torch.overrides.TorchFunctionMode):
         self.samples: int | None = None
 
     def enter(self, path: str, module: Any) -> None:
-        """Note that a module's ``forward`` begins: tensors that it computes from the data from here on are
-        not weights."""
+        """Note that a module's ``forward`` begins; tensors that are computed from the data after this are not
+        weights."""
         self.stack.append((path, module, list(tensors_of(module))))
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -51,7 +51,7 @@ class Table:
 
     @property
     def macs(self) -> float:
-        """Return the multiplications of all products per sample."""
+        """Return the number of multiplications of all products per sample."""
         return sum(row.macs for row in self.rows)
 
     @property
@@ -86,7 +86,7 @@ class Table:
 
 @dataclass(eq=False, repr=False)
 class Placement:
-    """The state that all products of one module share, ``model.ndrite``.
+    """State that all products of one module share, available as ``model.ndrite``.
 
     Sample i of a batch is inference ``first_index + i``. A product that is read several times in one forward
     pass (a recurrent layer, tied weights) reads call c with seed ``seed + c * 2^48``. So the same call gives

@@ -46,7 +46,7 @@ class Watched:
 
     @property
     def input_range(self) -> InputRange:
-        """Return the values of codes 0 and 255; if 0 lies between them, it is exactly a code."""
+        """Return the range of values that codes 0 and 255 stand for; if 0 lies in it, 0 is exactly a code."""
         span = code_span(self.low, self.high, (0.0,) if self.low < 0 < self.high else ())
         return InputRange(np.array([span.low]), np.array([span.low + span.width]))
 
@@ -314,7 +314,7 @@ class Product(torch.nn.Module):
     def _read(
         self, mapped: OnDie, x: Tensor, weight: Tensor, bias: Tensor | None, each: int, call: int
     ) -> Tensor:
-        """Send codes to the board and scale its sums."""
+        """Compute the product on the board: send codes, and scale the sums that return."""
         place = self.placement
         shape: Shape = (*x.shape[1:], 1, 1)[:3] if self.whole else tuple(x.shape[1:])
         program = self.program_on(mapped.program, shape)

@@ -27,7 +27,8 @@ class Source(NamedTuple):
 def source_of(
     module: Any, samples: Any = None, metric: Metric | None = None, *, judged: bool = True
 ) -> Source:
-    """Check a module with its samples and metric, or load what is missing from ``FILE.py:FUNCTION``.
+    """Return a module with its samples and metric: check the given ones, and load missing ones from
+    ``FILE.py:FUNCTION``.
 
     The function returns the module; of the same file, ``samples()`` returns typical inputs and
     ``metric(module)`` a number. Arguments come before those of the file. ``judged``: a metric is needed.

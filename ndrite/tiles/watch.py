@@ -55,7 +55,8 @@ class Watch:
         self.key = self.now()
 
     def now(self) -> list[Any]:
-        """Return the compared state: identity, version and address of every tensor, and plain attributes."""
+        """Return the state that is compared: identity, version and address of every tensor, and plain
+        attributes."""
         key: list[Any] = []
         for module in self.modules.values():
             key += map(id, module._modules.values())
@@ -114,7 +115,7 @@ def state_of(root: Any) -> str:
 
 
 def check_values(root: Any) -> None:
-    """Raise EmulatorError if a parameter or buffer has a shape and no values."""
+    """Raise EmulatorError if a parameter or buffer has a shape but no values (device meta)."""
     for name, value in (*root.named_parameters(), *root.named_buffers()):
         if value.is_meta:
             raise EmulatorError(f"{name} is on the device meta, without values; accepted: cpu or a GPU")
@@ -129,6 +130,6 @@ def _is_plain(name: str, value: Any) -> bool:
 
 
 def _version(tensor: Tensor) -> int:
-    """Return the number of changes in place; -1 for tensors of ``torch.inference_mode``, which PyTorch does
-    not count."""
+    """Return PyTorch's count of in-place changes of a tensor; -1 for tensors of ``torch.inference_mode``,
+    which have no count."""
     return -1 if tensor.is_inference() else tensor._version

@@ -67,7 +67,7 @@ class Wafer(Summary):
 
     @property
     def accuracy_per_chip(self) -> npt.NDArray[np.float64]:
-        """Return the accuracy of every chip, float64 (chips,), 0..1; for samples with classes."""
+        """Return the accuracy of every chip, float64 (chips,), 0..1; only if samples have classes."""
         return np.array(self.summary["accuracy_per_chip"])
 
     def as_dict(self) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def campaign(
 
 
 class CampaignWarning(UserWarning):
-    """A property of a campaign that a user may not expect."""
+    """Warning of a property of a campaign that a user may not expect."""
 
 
 def with_variation(program: Program, chip: Chip | str | os.PathLike[str] | None) -> Program:

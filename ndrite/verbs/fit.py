@@ -16,7 +16,7 @@ from ndrite.signature import File, Option, Output, Picture, verb
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Fit(Result):
-    """The result of ``ndrite.fit``.
+    """The result of ``ndrite.fit``: fitted values of a device description, with the data and the residuals.
 
     Attributes
     ----------

@@ -23,7 +23,7 @@ from ndrite.url import connect
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Answers(Summary):
-    """The result of ``ndrite.infer``.
+    """The result of ``ndrite.infer``: the outputs of all inputs.
 
     ``outputs`` (n, outputs) is int32, the chip's sums, or float64 in the model's unit; ``summary`` says where
     they are from. ``task``: what they mean; None where the program does not say. ``step``: what 1 of

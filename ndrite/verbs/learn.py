@@ -333,7 +333,7 @@ def learn_die(
 
 
 def _over_dies(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Combine the rows of trained dies: common values, and the spread of accuracies."""
+    """Combine the rows of trained dies: values that all dies share, and the spread of accuracies."""
     first_row = rows[0]
     alike = ("shape", "measured_on", "learned_from", "updates", "endurance_pulses")
     means = ("right_by_epoch", "pulses_a_device")

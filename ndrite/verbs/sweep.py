@@ -69,10 +69,10 @@ class Grid(Result):
         return self.folder / "results.parquet"
 
     def front(self) -> list[dict[str, Any]]:
-        """Return settings that no other setting beats, cheapest first: none is at least as accurate with at
-        most the energy. Modules count as more accurate where the die changes the metric less; of points that
-        learn the most accurate one is returned. Of equal settings the first is. With several seeds a setting
-        is the mean over its dies, so a lucky die does not win."""
+        """Return the settings that no other setting beats, cheapest first: a setting is beaten if another is
+        at least as accurate and needs at most as much energy. A module counts as more accurate if the die
+        changes its metric less. For points that train, only the most accurate setting is returned. Of equal
+        settings the first is kept."""
         groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
         for row in self.rows:
             groups.setdefault(self._setting(row), []).append(row)
@@ -99,7 +99,7 @@ class Grid(Result):
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """Return the axes without seeds."""
+        """Return the axes of the grid other than seeds."""
         return tuple(axis for axis in self.plan.axes if axis != "seed")
 
     def _setting(self, row: dict[str, Any]) -> tuple[Any, ...]:
