@@ -130,26 +130,30 @@ class _Group:
 class Array(wiring.Component):
     """Computes a[m] = sum over the pass's rows of x[k] * w[k, m], for all lanes m at once.
 
-    One row a cycle, or two (``lane_rows``), handed on from lane group to lane group, so that no wire spans
-    the chip. ``capture`` is up when the last group's column registers take their sums. Each cycle with
-    ``shift`` up consumes P columns, which stand on ``columns`` one cycle later, first columns first. The next
-    pass may begin at once; its last row must come no earlier than ``capture_latency`` cycles before the last
-    ``shift``. Where sums may wait (``waiting_sums``) as many more passes may end before that
-    ``shift``: their sums stand in line behind the column registers, where the next ones are in the cycle
-    after the last ``shift`` of those before them. ``capture`` is then up when a pass's sums get in line, and
-    its first ``shift`` may come three cycles later; ``shift_next`` and ``close_next`` announce that a
-    ``shift``, and a last one, comes in the next cycle.
+    One row per cycle, or two (``lane_rows``), is passed on from lane group to lane group, so that no wire
+    spans the chip. ``capture`` is high when the last group's column registers take their sums. Each cycle
+    with ``shift`` high consumes P columns, which are on ``columns`` one cycle later, first columns first. The
+    next pass may begin at once; its last row must come no earlier than ``capture_latency`` cycles before the
+    last ``shift``.
 
-    Lanes divide into ``lane_groups`` units. One that ``leads`` a group takes rows of its own, each other one
-    those of the unit before it; ``columns`` are then sums over the groups and stand ``added_latency`` later.
-    ``capture`` has a bit for each unit's last lanes. ``leads`` only changes when all has run empty.
+    If sums may wait (``waiting_sums``), as many more passes may end before that ``shift``. Their sums wait in
+    a queue in front of the column registers, and move there in the cycle after the last ``shift`` of the
+    previous sums. ``capture`` is then high when a pass's sums enter the queue, and their first ``shift`` may
+    come three cycles later. ``shift_next`` and ``close_next`` announce, one cycle ahead, a ``shift`` and a
+    pass's last ``shift``.
 
-    ``peek`` reads ``cells_at_once`` neighbouring lanes' memories and ``poke`` writes them, one access each a
-    cycle, only while no inference is under way.
+    The lanes are divided into ``lane_groups`` units. A unit that ``leads`` a group takes rows of its own; any
+    other unit takes the rows of the unit before it. ``columns`` are then sums over the groups and come
+    ``added_latency`` cycles later. ``capture`` has one bit for each unit's last lanes. ``leads`` changes only
+    when the pipeline is empty.
+
+    ``peek`` reads the memories of ``cells_at_once`` neighbouring lanes and ``poke`` writes them, one access
+    each per cycle, only while no inference is under way.
+
     Latency: ``capture_latency``, and one for each hop, from the last row to ``capture``. Resources: N lanes
     (``Lane``), N * accumulator_bits flip-flops with a 2:1 multiplexer (and LUT memory of as many bits, 16
-    deep, where sums wait), about 110 flip-flops a lane group, a read-back multiplexer from N
-    cells to those read at once.
+    deep, if sums may wait), about 110 flip-flops a lane group, a read-back multiplexer from N cells to those
+    read at once.
     """
 
     def __init__(self, geometry: Geometry) -> None:

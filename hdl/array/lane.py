@@ -24,8 +24,8 @@ _SUM = function_of(passes=0)
 class GatedAccumulator(wiring.Component):
     """Accumulator: every cycle ``sum`` <= (``load`` ? 0 : ``sum``) + (``gate`` ? ``addend`` : 0).
 
-    Latency: one cycle. Resources: one LUT and one flip-flop a bit on ECP5, where the synthesiser alone
-    would take three LUTs; what it makes of it elsewhere.
+    Latency: one cycle. Resources: on ECP5 one LUT and one flip-flop a bit (the synthesiser alone would need
+    three LUTs); on other parts what the synthesiser makes of it.
     """
 
     def __init__(self, addend_bits: int, sum_bits: int) -> None:

@@ -26,13 +26,13 @@ class Campaign(Sized):
     """Runs a campaign: for each virtual chip, trial and sample it runs an inference and counts a vote for the
     largest logit (the first of equal ones).
 
-    ``run`` clears the votes, then for each chip has it drawn (``redraw_*``, chip + 1 on ``stream``), streams
-    the samples from its buffer into the core's input banks and counts, per sample and class, the winners.
-    The chip's ``correct`` ones are those equal to the sample's label. ``abort`` ends after the inferences
-    under way; either way the nominal weights are back in the array before ``busy`` falls. Latency: that of
-    the inferences, which load one input a cycle (with overlap four) while the one before computes; about 30
-    cycles a chip more, and campaign_votes cycles at the beginning. Resources: the four memories, about 500
-    LUTs.
+    ``run`` clears the votes. Then, for each chip, it has the chip drawn (``redraw_*``, chip + 1 on
+    ``stream``), streams the samples from the sample buffer into the core's input banks, and counts the
+    winning class of each inference by sample and class. ``correct`` of a chip counts the inferences whose
+    winner equals the sample's label. ``abort`` ends the campaign after the inferences under way. In both
+    cases the nominal weights are back in the array before ``busy`` falls. Latency: that of the inferences,
+    which load one input a cycle (four with overlap) while the previous inference computes; about 30 cycles
+    more a chip, and campaign_votes cycles at the beginning. Resources: the four memories, about 500 LUTs.
     """
 
     def ports(self, g: Geometry) -> Ports:

@@ -16,14 +16,14 @@ from ndrite.hdl.parts.set_bits import at_most_set, inner_two, second_set
 class Emitter(wiring.Component):
     """Emits the rows marked ``visit`` in ascending order, without a bubble between words or passes.
 
-    With two ``lane_rows`` a cycle takes the lowest and the highest remaining row of a word. A word's last row
-    goes together with the highest row of the next word, if that word has a second one. Input of a missing
-    second row: 0.
+    With two ``lane_rows``, a cycle takes the lowest and the highest remaining row of a word. A word's last
+    row is emitted together with the highest row of the next word, if that word has a second row. The input of
+    a missing second row is 0.
 
-    A pass's last row waits until readout has given the column registers free (``release``), or a place in
-    line before them (``waiting_sums``). ``idle``: no row is left of the words taken, and every place is free.
-    Latency: 3 cycles from ``words`` to ``row``. Resources: about 150 LUTs (a choice of 8 bits out of 64), of
-    words of fewer ``rows`` less.
+    A pass's last row waits until readout has freed the column registers (``release``), or a place in the
+    queue in front of them (``waiting_sums``). ``idle``: all rows of the words taken have been emitted, and
+    every place is free. Latency: 3 cycles from ``words`` to ``row``. Resources: about 150 LUTs (a choice of 8
+    bits out of 64), less for words of fewer ``rows``.
     """
 
     def __init__(self, geometry: Geometry, rows: int = WORD_ROWS) -> None:

@@ -22,16 +22,16 @@ from ndrite.hdl.parts.target import is_small
 class Sequencer(wiring.Component):
     """Issues the passes of an inference in the order layer, column group, row tile, slice; slice 0 first.
 
-    ``start`` is taken with an inference's last pass. Where inferences ``overlap`` it is taken with the last
-    pass of its first layer. If by then another one is on offer, that one's first layer comes before the rest
-    of this one, and it is taken when that is through.
+    ``start`` is taken with an inference's last pass. If inferences ``overlap``, it is taken with the last
+    pass of the inference's first layer. If the next inference is offered by then, its first layer is issued
+    before the other layers of the present inference, and it is taken when that layer has been issued.
 
-    With feature maps an inference begins at the ``layer`` that ``start`` names, and a layer may have groups
-    of columns that see rows of their own.
+    With feature maps, an inference begins at the ``layer`` that ``start`` names, and each column group of a
+    layer may have its own rows.
 
-    One pass every 3 cycles at most, far ahead of the array; a small platform takes twelve more a layer.
-    ``inputs`` is layer 0's input length; ``noise_enable`` 0 issues every pass as noiseless. Resources: layers
-    * 256 bits of memory and about 250 LUTs of counters and comparators.
+    One pass every 3 cycles at most, far ahead of the array; a small platform takes twelve cycles more a
+    layer. ``inputs`` is layer 0's input length; ``noise_enable`` 0 issues every pass without noise.
+    Resources: layers * 256 bits of memory and about 250 LUTs of counters and comparators.
     """
 
     def __init__(self, geometry: Geometry) -> None:

@@ -37,18 +37,20 @@ PASS_DEPTH = 4
 class Core(Sized):
     """One emulated chip: the layers of a network run one after another on one array.
 
-    Load an input vector through ``load*`` into a bank, then offer ``start`` with that bank; ``Sequencer``
-    says when it is taken. The next one may follow in the next bank while the first runs. ``input_done`` says
-    that the oldest started inference's bank may be loaded again; ``done`` that its logits stand in the result
-    bank of the same number, to be read through ``result_address`` before that bank's next inference is
-    started. Banks take turns, from 0. ``inputs`` is the input length of the network in the descriptors;
-    ``outputs`` that of the results, from the first ``done`` on. Logits also pass on ``logit`` as they come,
-    in column order, and with feature maps hidden neurons' codes on ``activation``, whose layer may ask for
-    ``second`` operands. ``stream`` is 0, or the virtual chip + 1, which ``redraw`` draws while no inference
-    is under way.
+    - Load an input vector through ``load*`` into a bank, then offer ``start`` with that bank; ``Sequencer``
+      says when it is taken. Banks are used one after another, from 0, and the next inference may follow in
+      the next bank while the first runs.
+    - ``input_done``: the bank of the oldest started inference may be loaded again.
+    - ``done``: the inference's logits are in the result bank of the same number. They can be read through
+      ``result_address`` until that bank's next inference is started.
+    - ``inputs`` is the input length of the network in the descriptors; ``outputs`` is the output length, from
+      the first ``done`` on.
+    - ``logit`` also streams the logits as they are computed, in column order. With feature maps,
+      ``activation`` streams the codes of hidden neurons, whose layer may request ``second`` operands.
+    - ``stream`` is 0 for the nominal chip, or the number of the virtual chip + 1, which ``redraw`` draws
+      while no inference is under way.
 
-    Latency: about sum of K * J * ceil(M / N) cycles an inference plus 45. Resources: see the
-    blocks.
+    Latency: about sum of K * J * ceil(M / N) cycles an inference plus 45. Resources: those of the blocks.
     """
 
     def ports(self, g: Geometry) -> Ports:

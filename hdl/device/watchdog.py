@@ -43,8 +43,8 @@ def watchdog_cycles(geometry: Geometry) -> int:
     """Return the number of clock cycles without the end of an inference after which the watchdog resets the
     core.
 
-    Several times the longest that ``geometry`` can take: eight slices of every weight word, with readout
-    as slow as the array, or all cells drawn anew.
+    This is several times the longest inference on ``geometry`` (eight slices of every weight word, with
+    readout as slow as the array) and the longest drawing of all cells.
     """
     inference = 8 * geometry.weight_depth
     redraw = geometry.lanes * geometry.weight_depth // max(geometry.redraw, 1)
@@ -54,11 +54,11 @@ def watchdog_cycles(geometry: Geometry) -> int:
 class Watchdog(Sized):
     """Pulses ``hung``, followed by ``reset``, when no inference has ended for ``watchdog_cycles`` cycles.
 
-    ``reset`` follows the domain's own reset too (``ndrite.hdl.device.watchdog``).
+    ``reset`` also follows the domain's own reset (``ndrite.hdl.device.watchdog``).
 
-    Counts while inferences are under way (``started`` less ``done``) or ``campaign_busy``; an inference's
-    end, or part of a walk that is ``going_on``, starts the count anew. Latency: one cycle.
-    Resources: about 50 LUTs and 30 flip-flops.
+    The count runs while inferences are under way (``started`` minus ``done``) or ``campaign_busy`` is high.
+    It restarts when an inference ends, or when a part of a program with feature maps ends (``going_on``).
+    Latency: one cycle. Resources: about 50 LUTs and 30 flip-flops.
     """
 
     def ports(self, g: Geometry) -> Ports:

@@ -21,11 +21,12 @@ assert ANSWER_BYTES == spec.REFUSED_BYTES
 class Datagrams(wiring.Component):
     """Device side of the datagram rules in ``ndrite.emulator.spec.datagrams``.
 
-    Datagrams come in whole, checked: ``rx`` with ``rx_last`` at the last byte, their sender and ``rx_length``
-    in bytes standing beside them. They go out as bytes on ``tx`` and a pulse of ``tx_commit`` behind the last
-    one, their receiver standing beside them. ``stream_*`` is the device's side, which takes a byte in every
-    cycle. ``second`` pulses once a second. Latency: 20 cycles from a datagram's first byte to the stream,
-    35 more of a session's first. Resources: about 900 LUTs and 800 flip-flops.
+    Received datagrams arrive whole and checked: bytes on ``rx``, with ``rx_last`` at the last byte; their
+    sender and ``rx_length`` (in bytes) are valid together with the bytes. Datagrams to send leave as bytes on
+    ``tx``, followed by a pulse of ``tx_commit``; their receiver is valid together with the bytes.
+    ``stream_*`` is the device's side, which takes a byte in every cycle. ``second`` pulses once a second.
+    Latency: 20 cycles from a datagram's first byte to the stream, 35 more for the first datagram of a
+    session. Resources: about 900 LUTs and 800 flip-flops.
     """
 
     def __init__(self, *, age_cycles: int = AGE_CYCLES) -> None:

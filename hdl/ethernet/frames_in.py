@@ -39,11 +39,12 @@ class FramesIn(wiring.Component):
     """Receives frames as GMII bytes, one per cycle while ``valid``; ``error`` marks a byte that the PHY
     received badly.
 
-    A UDP datagram or ICMP echo request to us goes to the slots (``put``, ``data``, then ``keep`` with
-    ``kept``, or ``drop``) when preamble, FCS, lengths and every checksum are right. Dropped are UDP datagrams
-    without a checksum, IPv4 options and fragments, VLAN tags, what comes from nobody, several or ourselves,
-    and what finds no ``room``. ``arp`` pulses when somebody asks for our MAC, whose own addresses stand at
-    ``arp_mac`` and ``arp_address``. Latency: 8 cycles behind a frame. Resources: about 500 LUTs.
+    A UDP datagram or ICMP echo request for this device goes to the slots (``put``, ``data``, then ``keep``
+    with ``kept``, or ``drop``) if preamble, FCS, lengths and every checksum are right. Dropped are: UDP
+    datagrams without a checksum; IPv4 options and fragments; VLAN tags; frames whose sender is no host, a
+    group, or this device; and frames for which there is no ``room``. ``arp`` pulses when a host asks for this
+    device's MAC address; its own addresses are on ``arp_mac`` and ``arp_address``. Latency: 8 cycles after a
+    frame. Resources: about 500 LUTs.
     """
 
     def __init__(self, own: Addresses) -> None:

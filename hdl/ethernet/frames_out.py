@@ -29,9 +29,9 @@ TIME_TO_LIVE = 64
 class FramesOut(wiring.Component):
     """Sends frames as GMII bytes, one per cycle while ``valid``.
 
-    ``datagrams`` is the next datagram, whose ``descriptor`` stands beside it and which does not pause;
-    ``arp`` a pulse with whom to answer. Answers to ARP go first. Latency: about 60 cycles to the first byte
-    of a payload. Resources: about 450 LUTs.
+    ``datagrams`` is the next datagram, which does not pause; its ``descriptor`` is valid together with its
+    bytes. ``arp`` is a pulse with the addresses of the host to answer. Answers to ARP are sent first.
+    Latency: about 60 cycles to the first byte of a payload. Resources: about 450 LUTs.
     """
 
     def __init__(self, own: Addresses) -> None:

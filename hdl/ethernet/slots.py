@@ -22,8 +22,8 @@ class Slots(wiring.Component):
     """Memories for whole datagrams: ``slots`` memories of SLOT_BYTES each, written one after the other in
     clock domain ``write`` and read in the same order in clock domain ``read``.
 
-    While ``room`` is up a byte may be ``put`` in every cycle, at most SLOT_BYTES of them; ``keep`` hands
-    them over with the descriptor that stands beside it, ``drop`` begins anew. While a datagram is read,
+    While ``room`` is high a byte may be ``put`` in every cycle, at most SLOT_BYTES of them. ``keep`` hands
+    the bytes over together with the present descriptor; ``drop`` discards them. While a datagram is read,
     ``descriptor`` is valid from its first byte to its last, which ``last`` marks. Latency: about ten cycles.
     Resources: 2048 bytes a slot in block RAM, about 150 LUTs.
     """

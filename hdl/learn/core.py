@@ -48,25 +48,34 @@ class LearningCore(wiring.Component):
     """Core that trains a chain of full layers with converters, none of them wider than the lanes: it does one
     update per sample.
 
-    While ``ready`` the bus may access the windows. A sample's codes come one a cycle (``push``; ``last`` with
-    the last one), after ``fresh``, into the ``bank`` that no update reads. ``start`` then does update
-    ``update`` on bank ``from_bank`` with ``label``, while ``free``; both hold still until ``free`` is up
-    again, before ``ready``: its last states are still written. ``right`` and the ``pulses`` of each layer are
-    then of that update, and ``next`` is the number of the next one, as written (``next_written``) and
-    counted. ``depth`` is the number of layers, ``inputs`` how many codes a sample has.
+    - While ``ready`` is high the bus may access the windows.
+    - A sample's codes arrive one per cycle on ``push`` after ``fresh``, into the ``bank`` that no update
+      reads; ``last`` marks the last code.
+    - ``start``, allowed while ``free`` is high, does update number ``update`` on bank ``from_bank`` with
+      ``label``. Both must not change until ``free`` is high again. ``ready`` follows later, since the last
+      states are still written.
+    - ``right`` and the ``pulses`` of each layer are then those of that update.
+    - ``next`` is the number of the next update, as written (``next_written``) and counted. ``depth`` is the
+      number of layers, ``inputs`` the number of codes of a sample.
 
-    Neurons of hidden layers are tuned where their layer's record says so: their ECRAMs get pulses before the
-    layer's devices do, by a record of their own. Where pulses go to fast devices, rows of these are carried
-    over to the layers' own devices behind them (``Carry``).
+    Neurons of a hidden layer are tuned if the layer's record says so: their ECRAMs are pulsed before the
+    layer's devices, with a record of their own. If pulses go to fast devices, rows of these are then
+    transferred to the layers' own devices (``Carry``).
 
-    Cycles of an update. Forward, each layer: for each tile and slice its live rows, or columns / readouts, or
-    32, whichever are most; columns / readouts (or 18) and columns for the answers, and about 65; a layer's
-    rows add up while the answers before it come. Backward: a layer's rows twice, and about 85. Pulses: rows
-    with pulses, or devices with pulses in the busiest group of lanes, whichever are more, and about 40; of
-    all layers but the first one while the errors of the layer before are made. Of devices that take their
-    pulses one after the other: the same and about 60 more, once for each pulse of the device that has most.
-    ECRAMs: a layer's columns, and about 110. Carried over: a layer 45, or 3 a column and about 150 where a
-    row is due. Resources: those of the parts.
+    Cycles of an update:
+
+    - Forward, for each layer: for each tile and slice the largest of its live rows, columns / readouts, and
+      32; then columns / readouts (or 18) and columns for the answers, and about 65. A layer's rows are added
+      while the answers of the previous layer arrive.
+    - Backward: a layer's rows twice, and about 85.
+    - Pulses: the larger of the rows with pulses and the devices with pulses in the busiest group of lanes,
+      and about 40. All layers but the first are pulsed while the errors of the previous layer are computed.
+      If devices take their pulses one after the other: the same and about 60 more, once for each pulse of the
+      device that gets most.
+    - ECRAMs: a layer's columns, and about 110.
+    - Transfer: 45 for a layer, or 3 a column and about 150 if a row is due.
+
+    Resources: those of the parts.
 
     Raises
     ------

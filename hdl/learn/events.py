@@ -65,19 +65,20 @@ class Events(wiring.Component):
     states.
 
     Rows come one per cycle. Pairs without a pulse take no cycle: few devices have pulses in an update, so the
-    lanes share an updater. ``trains`` and ``up`` are those of ``lanes`` and hold still. ``address`` is for
-    all their memories, whose ``data`` comes ADDRESS_LATENCY + READ_LATENCY later. Unless ``updating``,
-    ``peeked`` is the data of ``peek_lane``, two cycles after it. ``pulses`` counts pulses since ``clear``; it
-    is complete COUNT_LATENCY after none is ``waiting``. All states are written once ``busy`` falls.
+    lanes share an updater. ``trains`` and ``up`` are those of the lanes and must not change meanwhile.
+    ``address`` goes to the memories of all lanes; their ``data`` comes ADDRESS_LATENCY + READ_LATENCY cycles
+    later. Unless ``updating``, ``peeked`` is the data of ``peek_lane``, two cycles after it. ``pulses``
+    counts pulses since ``clear``; it is complete COUNT_LATENCY cycles after no row is ``waiting``. All states
+    are written once ``busy`` is low.
 
-    Where the law is ``serial`` rows come once for each pulse of the device that has most: a device takes one
-    pulse a pass, and none once it has had as many as it has coincidences. ``more``: some device has pulses
-    left after the pass number ``law.passed``, known when ``pulses`` is complete. A pass begins when ``busy``
-    has fallen: it reads the states that the pass before has written.
+    If the law is ``serial``, rows come once for each pulse of the device that gets most: a device takes one
+    pulse per pass, until it has had as many pulses as coincidences. ``more``: some device has pulses left
+    after pass number ``law.passed``; it is valid when ``pulses`` is complete. A pass begins when ``busy`` is
+    low: it reads the states that the previous pass has written.
 
-    ``factors`` and ``products`` belong to the updater. Throughput: a row, and a device with pulses, a cycle.
-    Latency: EVENT_LATENCY from a device's turn to ``write``. Resources: an ``Updater``, a queue of DEPTH
-    rows, an adder of 31 bits.
+    ``factors`` and ``products`` are those of the updater. Throughput: one row, and one device with pulses,
+    per cycle. Latency: EVENT_LATENCY from a device's turn to ``write``. Resources: an ``Updater``, a queue of
+    DEPTH rows, an adder of 31 bits.
     """
 
     def __init__(self, geometry: Geometry, lanes: range) -> None:

@@ -24,11 +24,14 @@ class Decision(wiring.Component):
     """Decides in four steps of one cycle each what happens with a request; each step uses the results of the
     previous step.
 
-    ``compare`` looks at the ``header``, ``judge`` says what it asks for, ``weigh`` (again and again, while
-    ``way_wait``) what is done with it as things stand, ``act`` keeps account of the sequence. ``due``: an
-    inference's answer can be sent; ``quiet``: nothing is under way and nothing being sent; ``none``: no
-    inference is under way; ``room``: another can be; ``bare``: the device is not programmed. ``at_streamed``:
-    its first address lies in the region ``ndrite.hdl.parts.bus.STREAMED``.
+    - Steps: ``compare`` examines the ``header``; ``judge`` determines what the request is; ``weigh`` decides
+      what is done with it in the present state, and is repeated while ``way_wait`` is set; ``act`` updates
+      the sequence number.
+    - ``due``: an inference's answer can be sent. ``quiet``: nothing is under way and nothing is being sent.
+      ``none``: no inference is under way. ``room``: another inference can be started. ``bare``: the device is
+      not programmed.
+    - ``at_streamed``: the request's first address lies in the region ``ndrite.hdl.parts.bus.STREAMED``.
+
     Resources: about 150 LUTs.
     """
 
@@ -169,13 +172,15 @@ class Inferences(Sized):
     """Counts the inferences under way, at most one per bank; they begin, finish and are answered in the order
     of the banks.
 
-    ``begun`` with its ``number``, ``sparse`` (how its codes came) and ``wrong`` (they are none), ``done`` and
-    ``answered`` count; ``answer_number``, ``answer_sparse`` and ``answer_wrong`` are those of the oldest.
-    When ``single`` there is ``room`` for one, and with maps for another one that waits for its start. A
-    campaign's inferences take their turn too. After ``hung`` every inference under way is ``lost``, due at
-    once; when the last of them is answered all begins anew.
-    Latency: one cycle.
-    Resources: about 30 LUTs and 45 flip-flops with two banks.
+    - ``begun`` counts an inference with its ``number``, ``sparse`` (the format of its codes) and ``wrong``
+      (its codes are invalid); ``done`` counts its end and ``answered`` its answer.
+    - ``answer_number``, ``answer_sparse`` and ``answer_wrong`` are those of the oldest inference.
+    - With ``single`` there is ``room`` for one inference, and with maps for another one that waits for its
+      start. Inferences of a campaign use banks in the same order.
+    - After ``hung`` every inference under way is ``lost``, and its answer is due at once. When the last of
+      them is answered, the counts restart at bank 0.
+
+    Latency: one cycle. Resources: about 30 LUTs and 45 flip-flops with two banks.
     """
 
     def ports(self, g: Geometry) -> Ports:

@@ -27,10 +27,10 @@ class Words:
     """Part of the executor's state machine, for memory requests: READ, READ_SHORT and CHECK begin at state
     ``count``, WRITE and WRITE_SHORT at ``fetch``.
 
-    ``short``, ``checking``, ``address`` and, for a write, ``amount`` of words are the request's, there in
-    state ``execute``. ``word`` is a shift register: bytes go out at its low end and come in at its high end.
-    Where ``streams``, accesses are steps that do not wait for each other: 4 cycles a word read or summed, 4
-    or 8 a word written. Other words wait for the bus, about 20 cycles each.
+    ``short``, ``checking``, ``address`` and, for a write, ``amount`` (the number of words) describe the
+    request; they are valid in state ``execute``. ``word`` is a shift register: bytes leave at its low end and
+    enter at its high end. With ``streams``, accesses are steps that do not wait for each other: 4 cycles for
+    a word read or summed, 4 or 8 for a word written. Other words wait for the bus, about 20 cycles each.
     """
 
     def __init__(self) -> None:

@@ -32,12 +32,13 @@ class Neuron(Sized):
     """Runs the columns of each group through ``ndrite.hdl.neuron.neuron_pipe``, ``Geometry.neurons`` of them
     per cycle.
 
-    Output layers stop at z (``logit``, one column a cycle in their order, ``final`` with the network's last).
-    Hidden layers give y (``activation``), where there are several neurons a whole step of readout in a cycle;
-    in a walk as long as what takes their codes, ``turn`` of them a cycle, is no more than ``codes_kept``
-    behind. A group of another layer waits until the pipeline is empty, so the settings hold still.
-    ``second`` has a group's second operands where it says so, as many as there are neurons.
-    Latency: OUTPUT_STAGE or NEURON_LATENCY cycles. Resources: ``Geometry.neurons`` pipes.
+    Output layers stop at z: ``logit`` streams one column per cycle in order, with ``final`` at the network's
+    last. Hidden layers compute y: ``activation`` streams one column per cycle or, with several neurons, a
+    whole step of readout. In a program with feature maps it pauses while more than ``codes_kept`` codes wait
+    for their writer, which takes ``turn`` of them per cycle. A group of another layer waits until the
+    pipeline is empty, so that the settings do not change meanwhile. ``second`` has the second operands of a
+    group that needs them, as many as there are neurons. Latency: OUTPUT_STAGE or NEURON_LATENCY cycles.
+    Resources: ``Geometry.neurons`` pipes.
     """
 
     def ports(self, g: Geometry) -> Ports:

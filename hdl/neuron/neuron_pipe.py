@@ -28,11 +28,11 @@ class NeuronPipe(Sized):
     """Pipeline of one neuron: z = p + bias + second; v = clip(rshift_round(z * scale, vshift)); y from v's
     PWL segment.
 
-    y = clip(rshift_round((base << f) + slope * r, f + h), 0, 255) with segment s = v >> f, rest r.
-    ``entry`` is the column's in the memories, of every ``Geometry.neurons``-th column. ``layer`` holds still
-    while columns are on their way. Latency: OUTPUT_STAGE cycles to ``z``, NEURON_LATENCY to ``y``. Resources:
-    three multipliers (two for the scale, one for the slope), 64 bits a column and 36 bits a table entry of
-    memory.
+    y = clip(rshift_round((base << f) + slope * r, f + h), 0, 255) with segment s = v >> f and remainder r.
+    ``entry`` is the column's address in the memories, which hold every ``Geometry.neurons``-th column.
+    ``layer`` must not change while columns are in the pipeline. Latency: OUTPUT_STAGE cycles to ``z``,
+    NEURON_LATENCY to ``y``. Resources: three multipliers (two for the scale, one for the slope), 64 bits a
+    column and 36 bits a table entry of memory.
     """
 
     def ports(self, g: Geometry) -> Ports:

@@ -23,12 +23,12 @@ class Gaussian(wiring.Component):
     """Generates Gaussian samples g = +-A[u1] +- A[u2], with u1, u2 and the signs taken from the low 20 bits
     of the cipher text (Speck32 rounds) of the column.
 
-    ``uniform`` beside it: the remaining 12 bits above the lowest 4 (``ndrite.emulator.spec.variation``).
+    ``uniform`` has the remaining 12 bits, above four zeros (``ndrite.emulator.spec.variation``).
 
-    Latency: GAUSSIAN_LATENCY cycles, one sample a cycle. Unless ``follow`` is set ``key`` must not change
-    while samples are on their way; with it, every column is taken under the key beside it, for 336
-    flip-flops more (those of several generators under one key are the same). Resources: SAMPLE_ROUNDS
-    16-bit adders (about 48 LUTs and 32 flip-flops each) and one 512-entry ROM read twice; no multiplier.
+    Latency: GAUSSIAN_LATENCY cycles, one sample per cycle. Unless ``follow`` is set, ``key`` must not change
+    while samples are in the pipeline. With ``follow``, every column is taken under the key that comes with
+    it, for 336 flip-flops more (generators under one key share them). Resources: SAMPLE_ROUNDS 16-bit adders
+    (about 48 LUTs and 32 flip-flops each) and one 512-entry ROM read twice; no multiplier.
     """
 
     def __init__(self, *, follow: bool = False) -> None:

@@ -245,15 +245,19 @@ def host_interface(geometry: Geometry) -> wiring.Signature:
     """Interface between a link and the accelerator (flip on the accelerator's side), named ``master`` on both
     sides.
 
-    It masters ``bus``, loads input codes, starts inferences and reads results as any core has it.
-    While ``campaign_busy`` the core is the campaign's and takes no start. ``bank`` is that of the link's
-    next inference; every inference takes the next bank, its own and the campaign's (``campaign_started``).
-    ``done`` ends one of the link's inferences, ``campaign_done`` one of the campaign's; ``input_done``, where
-    inferences overlap, says that the bank of the link's oldest one may be loaded again. ``programmed``:
-    the program tag is not 0. ``hung`` while the core is in reset, which the watchdog or a reset of the whole
-    began: every inference under way is lost, the next one's bank is 0 again, and none may be started.
-    ``walking``: the program is no chain; a sample's codes then go to ``sample_*`` (those of a word of eight
-    that ``load`` marks are ``code``), but not while one is ``copying``, and one is under way at a time.
+    - The link is the master of ``bus``, loads input codes, starts inferences, and reads results as from any
+      core.
+    - ``campaign_busy``: the core runs a campaign and takes no start.
+    - ``bank`` is the bank of the link's next inference. Every inference uses the next bank, the link's and
+      the campaign's (``campaign_started``).
+    - ``done`` ends an inference of the link, ``campaign_done`` one of the campaign. If inferences overlap,
+      ``input_done`` says that the bank of the link's oldest inference may be loaded again.
+    - ``programmed``: the program tag is not 0.
+    - ``hung``: the core is in reset, by the watchdog or by a reset of the whole. Every inference under way is
+      lost, the next bank is 0 again, and no inference may be started.
+    - ``walking``: the program has feature maps. A sample's codes then go to ``sample_*`` (``load`` marks the
+      codes of a word of eight that are valid), but not while a sample is ``copying``; one sample is under way
+      at a time.
     """
     return wiring.Signature(
         {

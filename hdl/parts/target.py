@@ -33,9 +33,10 @@ def unmerged(m: Module, platform: object, value: Any, name: str) -> Any:
     """Return ``value`` one cycle later, with its shape, in registers without reset that synthesis may not
     merge with equal registers.
 
-    A synthesiser merges registers of equal inputs, and with them the copies that were to stand each beside
-    its own readers. A delay line in one lane group is what the row registers of the next groups hold, and
-    one of them would then feed the whole chip. On ECP5 these are primitives, which it leaves alone.
+    A synthesiser merges registers with equal inputs, and so the copies that should each be near their own
+    readers. A delay line in one lane group would also be merged with the row registers of the next groups,
+    and one register would then feed the whole chip. On ECP5 these registers are primitives, which the
+    synthesiser leaves alone.
     """
     out = Signal(value.shape(), name=name, reset_less=True)
     if not is_ecp5(platform):

@@ -19,16 +19,17 @@ class Inference(wiring.Component):
     """Runs ``count`` inferences of ``inputs`` codes each, which arrive eight in each word of ``words``, and
     sends their ``results``.
 
-    Samples follow each other without a gap, wherever in a word they begin. As many inferences are under way
-    as there are banks; the next one is loaded as soon as the inputs of one have been read. The fields stand
-    while ``run`` is up; ``finished`` when the last result has been taken. When ``run`` falls early,
-    inferences loaded or under way still end, unseen; ``idle`` once there are none.
+    Samples follow each other without a gap, and may begin anywhere in a word. As many inferences are under
+    way as there are banks; the next sample is loaded as soon as the inputs of an inference have been read.
+    The fields must not change while ``run`` is high. ``finished``: the last result has been taken. If ``run``
+    falls early, inferences that are loaded or under way still run, and their results are dropped; ``idle``
+    once there are none.
 
-    Latency: a word a cycle, beside the inferences before, two where samples begin within a word; 3 cycles a
-    result. Resources: about 600 LUTs and 300 flip-flops.
+    Latency: one cycle a word, two if samples begin within a word, in parallel with the previous inferences; 3
+    cycles a result. Resources: about 600 LUTs and 300 flip-flops.
 
     Raises ``ValueError`` for a geometry whose inferences do not overlap, and for one with feature maps:
-    samples come into the input banks only.
+    samples are loaded into input banks only.
     """
 
     def __init__(self, geometry: Geometry) -> None:

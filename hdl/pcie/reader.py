@@ -96,16 +96,16 @@ class Reader(wiring.Component):
     """Fetches transfers from host memory and delivers their bytes as 64-bit words in order.
 
     Each request takes the next of ``tags`` slots of ``slot_bytes`` in a ring, so up to ``tags`` are under
-    way; completions fill the slots in any order and any split, and slots are emptied oldest first. The last
-    word of a transfer holds what its length leaves, padded with whatever was there.
+    way. Completions fill the slots in any order and any split, and slots are emptied oldest first. If the
+    length of a transfer is not a multiple of the word size, the rest of its last word is undefined.
 
-    A failed read (``READER_EVENT_LAYOUT``) ends in ``failed`` or ``timeout`` and stops all issuing and
-    delivering until ``cancel``, which frees every slot. A completion is a failure when it does not go on
-    where the one before ended, brings more than its byte count, or ends within a word though more is to
-    come. It is nobody's when it answers another requester, a locked request, or no read that waits.
+    A failed read (``READER_EVENT_LAYOUT``) sets ``failed`` or ``timeout`` and stops all issuing and
+    delivering until ``cancel``, which frees every slot. A completion is a failure if it does not continue
+    where the previous one ended, has more bytes than its byte count, or ends within a word although more is
+    to come. It is unexpected if it answers another requester, a locked request, or no read that waits.
 
     The tag of a read that ``cancel`` left unanswered stays in quarantine until the answer has come or
-    ``timeout_cycles`` have passed since the last ``cancel``. The ring passes over its slot meanwhile.
+    ``timeout_cycles`` have passed since the last ``cancel``. Until then the ring skips the tag's slot.
 
     Latency: about 12 cycles to the first request, 8 from a completion to its word; one word a cycle.
     Resources: a memory of tags * slot_bytes; about 1000 LUTs and 800 flip-flops with 16 tags.

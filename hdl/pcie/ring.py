@@ -23,12 +23,12 @@ class Ring(wiring.Component):
     """Processes the descriptors of ``ndrite.emulator.spec.pcie`` one at a time: fetches one, runs its job,
     writes its completion record, and interrupts the host.
 
-    Before each it looks whether ``producer`` is within the ring, and halts where it is not.
+    Before each descriptor it checks that ``producer`` is within the ring, and halts if it is not.
 
-    ``active`` while the accelerator may be in use by a job; ``running`` while the DMA streams are the job's.
-    ``flushed``: nothing of what was sent waits this side of the hard block. ``cancel`` (one cycle) drops
-    all DMA. Latency: about 25 cycles a descriptor and its read's round trip. Resources: about 900 LUTs and
-    900 flip-flops.
+    ``active``: a job may be using the accelerator. ``running``: the DMA streams belong to the job.
+    ``flushed``: everything that was sent has reached the hard block. ``cancel`` (one cycle) drops all DMA.
+    Latency: about 25 cycles a descriptor and its read's round trip. Resources: about 900 LUTs and 900
+    flip-flops.
     """
 
     def __init__(self) -> None:

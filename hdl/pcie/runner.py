@@ -53,11 +53,10 @@ class Packer(wiring.Component):
 class Runner(Sized):
     """Runs the jobs that the descriptors of ``ndrite.emulator.spec.pcie`` describe, one at a time.
 
-    A job is checked first; one that cannot be done ends with its status and moves no data. How many outputs
-    the program has shows with its first result: a job that asks for another number is run, its results are
-    dropped, and it ends with its status.
-    Latency: 20 cycles before the first transfer, then as ``Inference``. Resources: about 400 LUTs and 300
-    flip-flops beside ``Inference``.
+    A job is checked first; a job that cannot be done ends with its status and moves no data. The number of
+    outputs of the program is known only with its first result: a job that asks for another number is run, its
+    results are dropped, and it ends with its status. Latency: 20 cycles before the first transfer, then as
+    ``Inference``. Resources: about 400 LUTs and 300 flip-flops in addition to ``Inference``.
     """
 
     def ports(self, g: Geometry) -> Ports:

@@ -88,11 +88,11 @@ class Splitter(wiring.Component):
 class Framer(wiring.Component):
     """Sends whole TLPs one after another; among waiting senders ``sender_0`` has priority.
 
-    Senders other than the first are bus masters: without ``bus_master`` their packets are taken and come to
-    nothing. ``flushed``: nothing waits here.
+    Senders other than the first are bus masters: without ``bus_master`` their packets are taken and
+    discarded. ``flushed``: no packet waits here.
 
     Latency: 4 cycles to the first beat, then one beat a cycle. A TLP of h header and p payload double words
-    takes ceil((h + p) / 2) beats, and one cycle passes between two. Resources: about 500 LUTs.
+    takes ceil((h + p) / 2) beats, with one cycle between two TLPs. Resources: about 500 LUTs.
     """
 
     def __init__(self, senders: int) -> None:

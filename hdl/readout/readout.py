@@ -44,13 +44,14 @@ class Readout(Sized):
     """Adds each pass's converted sums: p[m] += readout(a'[m]); after a group's last pass p goes to the
     neuron.
 
-    A pass takes ceil(columns / P) cycles, and 3 between passes (``one_by_one``) or none (``back_to_back``),
-    PIPE_LATENCY + 1 more until ``partials``.
-    ``release`` tells the emitter that a place in the column registers, or one before them (``waiting_sums``),
-    will be free by the time its next last row has come through. ``shift_next`` and ``close_next`` announce a
-    ``shift``, and a pass's last one, a cycle ahead; ``sigma_now`` is the pass's.
-    Resources: P ``ReadoutPipe``, gain and offset memory of 28 bits a column, a partial
-    sum memory of 32 bits a lane, a queue of as many.
+    A pass takes ceil(columns / P) cycles, with 3 cycles between passes (``one_by_one``) or none
+    (``back_to_back``); ``partials`` come PIPE_LATENCY + 1 cycles later. ``release`` tells the emitter that a
+    place in the column registers, or in the queue in front of them (``waiting_sums``), will be free when its
+    next last row arrives there. ``shift_next`` and ``close_next`` announce, one cycle ahead, a ``shift`` and
+    a pass's last ``shift``; ``sigma_now`` is the sigma of that pass.
+
+    Resources: P ``ReadoutPipe``, gain and offset memory of 28 bits a column, a partial sum memory of 32 bits
+    a lane, a queue of as many.
     """
 
     def ports(self, g: Geometry) -> Ports:

@@ -68,7 +68,7 @@ class Passing(Sized):
     """Sets ``now`` while columns of other groups are skipped: after ``begin``, until ``go`` has been high for
     ``skip`` steps.
 
-    Latency: none. Resources: a counter where there are feature maps, else nothing.
+    Latency: none. Resources: a counter if there are feature maps, otherwise nothing.
     """
 
     def ports(self, g: Geometry) -> Ports:

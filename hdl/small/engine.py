@@ -39,14 +39,14 @@ class Engine(Sized):
     """Converts and adds the columns of each pass, without noise: p[m] += adc(a[m]). After a group's last pass
     it computes z, v and y of each column.
 
-    adc(a) = clip(rshift_round(a * gain, shift) + offset) << lshift; z = p + bias, which is ``logit`` in an
-    output layer; else v = clip(rshift_round(z * scale, vshift)) and y = clip(rshift_round((base << f) +
-    slope * r, f + h), 0, 255) of v's segment, on ``activation``.
+    adc(a) = clip(rshift_round(a * gain, shift) + offset) << lshift, and z = p + bias. In an output layer z is
+    the ``logit``. In other layers v = clip(rshift_round(z * scale, vshift)), and y = clip(rshift_round((base
+    << f) + slope * r, f + h), 0, 255) of v's segment, on ``activation``.
 
-    ``start`` hands over ``sums`` and ``settings`` of a pass while ``busy`` is down. Latency: a column takes
-    12 cycles and about a third of its shift, after a group's last pass 17 more and that of vshift, f and h.
-    Resources: registers of 50 and 32 bits, N sums held, three adders, two multipliers of 16 by 16 bits;
-    memory of 32 bits a lane, 92 a column and 36 a table entry.
+    ``start`` hands over ``sums`` and ``settings`` of a pass while ``busy`` is low. Latency: a column takes 12
+    cycles and about a third of its shift; after a group's last pass 17 more and about a third of vshift, f
+    and h. Resources: registers of 50 and 32 bits, N stored sums, three adders, two multipliers of 16 by 16
+    bits; memory of 32 bits a lane, 92 a column and 36 a table entry.
     """
 
     def ports(self, g: Geometry) -> Ports:

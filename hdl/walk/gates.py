@@ -26,10 +26,9 @@ class Gates(Sized):
     """Computes products of maps, sums and rescales them: y = clip(rshift_round(sum of (a - a_zero) * (b -
     b_zero) * gain, shift) + zero, 0, 255).
 
-    ``begin`` starts with the elements of ``gate``, which then holds still. ``done`` when the last code has
-    been granted.
-    Latency: GATES_LATENCY. Throughput: a code read in two cycles, one or two a term.
-    Resources: two multipliers, about 500 LUTs.
+    ``begin`` starts with the elements of ``gate``, which must not change meanwhile. ``done``: the last code
+    has been granted. Latency: GATES_LATENCY. Throughput: one code read in two cycles, and one or two codes a
+    term. Resources: two multipliers, about 500 LUTs.
     """
 
     def ports(self, g: Geometry) -> Ports:

@@ -112,12 +112,12 @@ class MapWriter(Sized):
     """Writes the codes of columns one after another to their addresses in the map; after a pooling window's
     first code it writes the running maximum.
 
-    ``count`` codes of neighbouring columns come at once with ``valid``, and go ``turn`` at a time; the next
-    ones come when no more than ``codes_kept`` are left. The stored code of a place is read with
-    ``request`` at ``address``, which is granted at once, MAP_LATENCY before the write. A place may come again
-    in the turn after the next one: codes still on their way to it are forwarded.
-    Latency: WRITE_LATENCY. Throughput: a turn a cycle. Resources: ``Places``, six comparisons of an address,
-    and about 80 LUTs a code.
+    ``count`` codes of neighbouring columns arrive at once with ``valid``, and are written ``turn`` at a time;
+    the next codes may arrive when no more than ``codes_kept`` are left. For pooling, the code stored at an
+    address is read with ``request`` at ``address``, which is granted at once, MAP_LATENCY cycles before the
+    write. The same address may come again two writes later: codes that are not written yet are forwarded.
+    Latency: WRITE_LATENCY. Throughput: ``turn`` codes a cycle. Resources: ``Places``, six comparisons of an
+    address, and about 80 LUTs a code.
     """
 
     def ports(self, g: Geometry) -> Ports:

@@ -100,8 +100,8 @@ class Run:
     chunk holds them (``short``). ``share`` is that number for each group but the last, ``last_share`` for the
     last; both are constant during a step.
 
-    ``first`` and ``following`` are what changes as a patch and as the next group begins, in a run's count
-    ``now`` too. Resources: about 50 LUTs.
+    ``first`` and ``following`` return the assignments for the beginning of a patch and of its next group,
+    including those of ``now``, the number of channels left. Resources: about 50 LUTs.
     """
 
     def __init__(self, m: Module, share: Value, last_share: Value, groups: Countdown) -> None:
@@ -131,9 +131,9 @@ class PatchReader(wiring.Component):
     """Reads the patches of a map row by row of the output grid, each patch in the order that
     ``ndrite.emulator.spec.walk_record.STEP`` defines.
 
-    ``begin`` starts with the patches of ``step``, which then holds still. A patch begins (``began``) when it
-    ``may``; ``pause`` cycles are left out behind each group. Codes beside the map are the step's ``border``.
-    ``done`` when the last chunk was granted. ``step`` is there ten cycles before ``begin``.
+    ``begin`` starts with the patches of ``step``, which is valid ten cycles before and must not change
+    meanwhile. A patch begins (``began``) when ``may`` is high; ``pause`` idle cycles follow each group. Codes
+    outside the map are the step's ``border``. ``done``: the last chunk was granted.
 
     Latency: CHUNK_LATENCY. Throughput: a chunk a cycle. Resources: about 800 LUTs.
     """

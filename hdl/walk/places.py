@@ -16,8 +16,8 @@ class Countdown:
     """Counts the iterations (``turns``) of a loop down; ``turns`` must not change meanwhile. ``last`` is set
     in the last iteration.
 
-    ``again`` begins, ``down`` ends a turn that is not the last. No comparison stands between the count and
-    what hangs on it.
+    ``again`` restarts the count; ``down`` ends an iteration that is not the last. There is no comparator
+    between the count and the logic that depends on ``last``.
     """
 
     def __init__(self, m: Module, turns: Value, name: str) -> None:
@@ -63,11 +63,12 @@ class Places(Sized):
     """Computes the map address of each column of a product, in this order of columns: grid row, grid column,
     group of channels, row of the block, column of the block, channel.
 
-    ``begin`` starts with ``field``, which then holds still. ``address`` is the window's that the place falls
-    into. ``first`` says that it is the window's first, ``inside`` that the map has such a window; ``again``
-    says a cycle before them that it has one and this is not its first. ``over`` after the last column,
-    ``turn`` with a patch's last (both as they stand with ``next``).
-    Latency: PLACES_LATENCY. Throughput: a column a cycle. Resources: about 350 LUTs.
+    ``begin`` starts with ``field``, which must not change meanwhile. ``next`` requests the next column's
+    position. ``address`` is that of the pooling window that the position falls into. ``first``: it is the
+    window's first position. ``inside``: the map has such a window. ``again``, one cycle before these two: the
+    map has the window, and this is not its first position. ``over``: the last column has passed. ``turn``: it
+    is the last column of a patch. Both are valid together with ``next``. Latency: PLACES_LATENCY. Throughput:
+    a column a cycle. Resources: about 350 LUTs.
     """
 
     def ports(self, g: Geometry) -> Ports:

@@ -103,7 +103,8 @@ class Pooling(wiring.Component):
     """Computes the maximum (``largest``) and the sum (``total``) of each channel over a group's chunks; the
     channels come out one after the other, each ``valid``.
 
-    ``patch_end`` comes with the patch's last. A group takes as many cycles, at least, as it has channels.
+    ``patch_end`` comes with the patch's last result. A group takes at least as many cycles as it has
+    channels.
 
     Latency: POOLING_LATENCY. Throughput: a chunk, and a result, a cycle. Resources: about 500 LUTs.
     """
@@ -161,10 +162,10 @@ class Seconds(wiring.Component):
     """Reads the second operand of every column (the map that a product adds to its sums): sends the column's
     code to the scaler on ``a`` with its ``index``; the scaled operands come out on the stream ``operands``.
 
-    ``begin`` starts with the columns of ``field``, their factors from ``base`` on, ``turn`` of them
-    beside each other, up to eight where several neurons fire; two of them or more go to the scaler as it
-    takes them at once. ``operands`` are as many as there are neurons, fewer at the end of each ``group`` of
-    columns. Throughput: what the scaler's is. Resources: ``Places``, two queues.
+    ``begin`` starts with the columns of ``field``, whose factors begin at ``base``. ``turn`` neighbouring
+    columns are read at once, up to eight if there are several neurons, and go to the scaler as many at once
+    as it takes. An entry of ``operands`` has as many operands as there are neurons, fewer at the end of each
+    ``group`` of columns. Throughput: that of the scaler. Resources: ``Places``, two queues.
     """
 
     def __init__(self, geometry: Geometry) -> None:

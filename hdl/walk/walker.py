@@ -45,17 +45,19 @@ class Walker(Sized):
     """Executes a program with feature maps step by step: it sends a product's patches through the core, and
     writes the product's codes, or the codes of a pool or gate, back into the map memory.
 
-    Record 0 without steps: the program is a chain, and none of this moves. Else a sample of ``inputs`` codes
-    is loaded through ``sample_*`` into a memory of its own and walked after ``start``, which is taken when no
-    other one is under way; the core's ``done`` ends it. A walk begins by copying the sample into the map
-    memory, eight codes a cycle. The next sample may be loaded beside the rest of the walk,
-    from the end of ``copying`` on.
+    If record 0 has no steps, the program is a chain, and the walker is idle. Otherwise a sample of ``inputs``
+    codes is loaded through ``sample_*`` into its own memory. ``start`` is taken when no other sample is under
+    way, and executes the program on the sample; the core's ``done`` ends it. Execution begins by copying the
+    sample into the map memory, eight codes a cycle (``copying``). After that, the next sample may be loaded
+    while the program runs.
 
-    A step begins when the one before has left everything (``drain_cycles``). Patches are inferences of one
-    layer each, numbered (inference * calls + call) * positions + position.
-    Latency: the copy, about 20 cycles a step more than its patches take (60 where it begins a call), and
-    those in which the last of them goes through the core. Resources: the map memory, a sample's, about 3,000
-    LUTs, one multiplier.
+    A step begins when all results of the previous step are written (``drain_cycles``). Patches are inferences
+    of one layer each, numbered (inference * calls + call) * positions + position, where a call is one time
+    step of a sequence.
+
+    Latency: the copy; for each step about 20 cycles more than its patches take (60 for the first step of a
+    call); and the time of the last patch in the core. Resources: the map memory, a memory for a sample, about
+    3,000 LUTs, one multiplier.
     """
 
     def ports(self, g: Geometry) -> Ports:
