@@ -46,11 +46,11 @@ class SteppedBoard:
     """A board that runs every program, with the interface ``BoardApi``, on a ``board`` that states which
     programs it can hold.
 
-    A program that fits the board is the board's own work. Any other is cut
-    (``ndrite.emulator.backend.segments``): a batch of samples goes through one segment, then the next one
-    takes its place on the array. Maps between segments are held here, and what no segment does is done here.
-    The answers are the golden model's in every bit. ``on_host`` says what runs here, ``segments`` and
-    ``swapped_words`` what goes over the link.
+    A program that fits runs on the board alone. Any other program is cut into segments
+    (``ndrite.emulator.backend.segments``): a batch of samples goes through one segment, then the next segment
+    replaces it on the array. The host keeps the maps between segments, and computes the steps that no segment
+    contains. The outputs equal the golden model's in every bit. ``on_host`` lists the steps that run on the
+    host; ``segments`` and ``swapped_words`` describe what is sent over the link.
     """
 
     def __init__(self, board: Holder) -> None:
@@ -117,9 +117,11 @@ class SteppedBoard:
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
         """Load ``program``. A chain of full layers that fits is put on the chip at once.
 
-        Any other, whose campaigns run here, goes there with what is asked of the board next; one that is cut,
-        segment by segment with each inference. Raises GeometryError: it is a chain of which the board holds
-        no part; the chip is untouched. Raises HostError: as the board, for what goes onto the chip now.
+        Any other program that fits is put on the chip only when the board itself is needed, since its
+        campaigns run on the host. A program that does not fit is put there segment by segment with each
+        inference. Raises GeometryError if the program is a chain of which the board can hold no part; the
+        chip is then unchanged. Raises HostError as the board does, for a program that is put on the chip at
+        once.
         """
         check_program(program)
         segmented = None

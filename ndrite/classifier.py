@@ -23,21 +23,21 @@ class Classifier:
     of the inputs.
 
     Inputs (n, ...) are in the model's own unit for an imported network, else uint8 codes. ``InputWarning``
-    says how many values lay outside the stored range. They are NumPy arrays or torch tensors, and results are
-    of the same kind, but names of classes arrays. The program is already trained: ``fit`` checks the number
-    of inputs and keeps the labels' classes. The board is opened for every call.
+    says how many values are outside the stored range. Inputs are NumPy arrays or torch tensors, and results
+    are of the same kind, except that class names are always arrays. The program is already trained: ``fit``
+    checks the number of inputs and keeps the labels' classes. The board is opened for every call.
 
     Parameters
     ----------
     program:
-        A program, what ``ndrite.compile`` gave, or the path of the file of either.
+        A program, a result of ``ndrite.compile``, or the path of a file of either.
     board:
         URL, as for ``ndrite.connect``.
     seed:
         Read-noise seed; the same seed gives the same answers on every board.
     classes:
-        The classes, in the order of the outputs, or of one output both; by default those that the program
-        names, whole numbers as such, else 0, 1, 2 ...
+        The classes in the order of the outputs, or the two classes of a single output. Default: the classes
+        that the program names (whole numbers as integers), else 0, 1, 2 ...
     noise:
         Read noise on or off.
     codes:

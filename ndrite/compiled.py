@@ -346,8 +346,8 @@ def takes_module(program: Any, of_networks: dict[str, Any], of_modules: dict[str
     """Return whether the argument ``program`` of a verb is a PyTorch module, or names a function of a file
     that returns one.
 
-    Raises InputError where an option is set that only the other kind takes, each by its name, or a module is
-    given without ``chip``, one of those of modules.
+    Raises InputError if an option is set that applies only to the other kind of program, or if a module is
+    given without ``chip``. ``of_networks`` and ``of_modules`` are the options of each kind by name.
     """
     torch = sys.modules.get("torch")
     is_module = torch is not None and isinstance(program, torch.nn.Module)
@@ -377,13 +377,13 @@ class Taken(NamedTuple):
 def network_of(source: Any, samples: Any = None, progress: Progress | None = None, **options: Any) -> Taken:
     """Load the network from a file or from a result of `compile`, or import a model.
 
-    Raises FileNotFoundError, NetworkError, UnsupportedNodeError, MissingExtraError when a file is missing,
-    or the model cannot be imported. Raises InputError when an option was given for what is no model.
+    Raises FileNotFoundError, NetworkError, UnsupportedNodeError, MissingExtraError if a file is missing or
+    the model cannot be imported. Raises InputError if an option of models is given for something else.
 
-    ``source``: a ``Network`` or its file, what `compile` gave or its file, a ``torch.nn.Module``, a
-    scikit-learn estimator, or the path of an ``.onnx``, ``.pt`` or ``.pth`` file; ``samples``: typical inputs
-    of a model, in its own unit; they set the ranges of inputs and activations; ``progress``, ``options``: of
-    ``import_model``, for a model.
+    ``source``: a ``Network`` or its file, a result of `compile` or its file, a ``torch.nn.Module``, a
+    scikit-learn estimator, or the path of an ``.onnx``, ``.pt`` or ``.pth`` file. ``samples``: typical inputs
+    of a model, in its own unit; they set the ranges of inputs and activations. ``progress`` and ``options``
+    are those of ``import_model``, for a model.
     """
     set_options = {name: value for name, value in options.items() if value is not None}
     if is_model(source):

@@ -73,21 +73,23 @@ class Evaluation(Result):
     """The result of ``ndrite.evaluate`` on ``samples``, judged by the labels that ``judged_by`` names: those
     of a file or data set.
 
-    ``mismatches`` counts samples with any output unequal to the golden model's. ``outputs`` is int32
-    (samples, outputs).
+    ``mismatches`` counts the samples with any output that differs from the golden model's. ``outputs`` is
+    int32 (samples, outputs).
 
-    None on a board without a clock: ``cycles_per_inference``; ``array_busy``, the share of them in which the
-    array took rows; ``mac_use``, the network's products with an input other than 0 over those that all lanes
-    could do in these cycles; ``zeros``, the share of its products whose input is 0; ``bound_cycles``, the
-    fewest in which all lanes do those that are left.
+    These are None on a board without a clock: ``cycles_per_inference``; ``array_busy``, the share of the
+    cycles in which the array took rows; ``mac_use``, the network's multiplications whose input is not 0,
+    divided by those that all lanes could do in these cycles; ``zeros``, the share of the network's
+    multiplications whose input is 0; ``bound_cycles``, the fewest cycles in which all lanes do the other
+    multiplications.
 
-    ``score`` of the board, of the golden model and (where one was given) of the float network, in
-    ``measure``, one of ``spec.task.MEASURES``; in JSON they stand under its name. The interval of a share of
-    right answers is 95 % over samples (Wilson), of this one chip and read-noise seed; of maps and of several
-    labels it is wider than need be. For values, ``target_rms`` is the rms of the targets about their means.
+    ``score`` is that of the board; there are also those of the golden model and, if there is one, of the
+    float network. All are in ``measure``, one of ``spec.task.MEASURES``, which is their name in JSON. The
+    interval of a share of right answers is 95 % over samples (Wilson), for this one chip and read-noise seed;
+    for maps and several labels it is wider than necessary. For values, ``target_rms`` is the rms of the
+    targets about their means.
 
-    ``segments`` programs took turns on the array (0: the host did everything), and ``swapped_words`` memory
-    words changed between them; ``on_host`` says what was left to the host, one line each.
+    ``segments`` programs took turns on the array (0: all ran on the host), and ``swapped_words`` memory words
+    were sent for them; ``on_host`` lists the steps that ran on the host, one line each.
     """
 
     program: str = ""
@@ -242,9 +244,9 @@ def evaluate(
 def ran(board: BoardApi) -> dict[str, Any]:
     """Describe how a board ran its program: as a whole or in segments, and which steps ran on the host.
 
-    ``segments``: programs that took turns on the array (1: it held all of it; 0: all was the host's);
-    ``swapped_words``: memory words in which one differed from what the one before it had left, all batches;
-    ``on_host``: what of the steps was left to the host, one line each.
+    ``segments``: the number of programs that took turns on the array (1: it held the whole program; 0: all
+    ran on the host). ``swapped_words``: the number of memory words that were sent for segments, over all
+    batches. ``on_host``: the steps that ran on the host, one line each.
     """
     defaults = {"segments": 1, "swapped_words": 0, "on_host": ()}
     return {name: getattr(board, name, value) for name, value in defaults.items()}

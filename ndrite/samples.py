@@ -194,9 +194,9 @@ def judged_samples(
     """Return samples with labels: the user's, a data set's test samples, or the samples of the compiled file
     with the float network's answers as labels.
 
-    ``seen``: whether samples of a data set that calibrate where nothing else is given may be used too;
-    ``measure``: one of the task's. Raises InputError when files do not fit, nothing is given and nothing is
-    held, or there are values and ``of`` does not say what its outputs stand for.
+    ``seen``: whether samples of a data set that calibrate by default may also be used here. ``measure``: a
+    measure of the task. Raises InputError if files do not fit; if no samples are given and none are stored;
+    or if the outputs are values and ``of`` does not state their unit.
     """
     shape, measure = of.map_shapes[-1], measure or ""
     if both_or_neither(inputs, labels):

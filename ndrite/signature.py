@@ -53,10 +53,11 @@ R = TypeVar("R")
 class Option:
     """Properties of a parameter that its name and type do not express.
 
-    ``metavar`` is what the help calls the value, ``short`` another name on the command line. ``least`` and
-    ``most`` hold in Python too. ``of`` makes the value of what the command line has; ``many``: it may be
-    repeated there. ``written``: a file that the verb makes; ``joined``: presets or files to read, with +
-    between them. ``text`` is the help where a docstring does not say more.
+    ``metavar`` is the name of the value in the help; ``short`` is another name of the option on the command
+    line. ``least`` and ``most`` are limits, in Python too. ``of`` converts the text of the command line;
+    ``many``: the option may be repeated there. ``written``: the parameter is a file that the verb writes.
+    ``joined``: it names presets or files to read, joined with +. ``text`` is the help if the docstring has
+    none for the parameter.
     """
 
     metavar: str = ""

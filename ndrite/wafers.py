@@ -55,9 +55,9 @@ def judge_wafer(
     """Judge the chips of ``plan`` in ranges whose results are stored in ``folder``; return None while ranges
     of another share are missing.
 
-    A range has the chips of ``INFERENCES``, so a plan of more chips takes up those of a smaller one. Raises
-    CampaignError where samples do not fit, HostError and GeometryError as the board that is the only worker,
-    RunError where ranges failed.
+    A range has as many chips as ``INFERENCES`` allow, so that a plan of more chips uses the results of a
+    smaller plan. Raises CampaignError if samples do not fit; HostError and GeometryError as the board does,
+    if it is the only worker; and RunError if ranges failed.
     """
     if judged.task.is_vote:
         plan.check(judged.x, judged.labels, program.inputs)

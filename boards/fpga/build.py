@@ -35,9 +35,9 @@ def build(
 ) -> dict[str, Any]:
     """Build ``board`` into ``folder``, which is replaced as a whole, and return its report.
 
-    Raises BuildError when a tool is missing or fails; ``folder`` is as it was, the logs are beside it in
-    FOLDER.failed. Raises TimingError when no seed reaches the board's clock. ``folder`` holds the report and
-    logs, and no bitstream.
+    Raises BuildError when a tool is missing or fails; ``folder`` is then unchanged, and the logs are in
+    FOLDER.failed. Raises TimingError when no seed reaches the board's clock; ``folder`` then has the report
+    and logs, but no bitstream.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def build(
     seeds:
         Placement seeds to try, from ``first_seed`` up; the fastest is kept.
     jobs:
-        How many of them at once; nextpnr uses one core.
+        Number of seeds to try at once; nextpnr uses one core.
     announce:
         Called with one line as each stage ends.
     progress:

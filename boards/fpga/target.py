@@ -64,9 +64,9 @@ class RgmiiPins:
 class Target:
     """Description of a board: the geometry that it holds, its clock, its pins and its build options.
 
-    Raises ValueError when no UART divisor comes within ``BAUD_TOLERANCE`` of ``baud``, or what is asked for
-    does not go together. Raises BuildError when the part's PLL cannot make ``clock_mhz`` of ``input_mhz``
-    within its limits.
+    Raises ValueError when no UART divisor is within ``BAUD_TOLERANCE`` of ``baud``, or the options exclude
+    each other. Raises BuildError when the part's PLL cannot make ``clock_mhz`` from ``input_mhz`` within its
+    limits.
 
     Parameters
     ----------
@@ -85,11 +85,11 @@ class Target:
     baud:
         Bits per second of the UART.
     ethernet:
-        The gigabit PHY that the device is behind, instead of the UART; none: the UART.
+        Pins of the gigabit PHY through which the device is reached; None: it is reached through the UART.
     addresses:
-        Where the device is on Ethernet.
+        The device's addresses on Ethernet.
     held_high:
-        Pins that must not be left alone, by port: they are driven high.
+        Pins that must not float, by port: they are driven high.
     reset:
         Button that resets the device, if the board has one to spare.
     link_led, activity_led:
@@ -103,21 +103,21 @@ class Target:
     block_memory_words:
         On ECP5: memories of fewer words are left to the synthesiser and to ``memory_styles``.
     soft_multipliers:
-        Modules (patterns likewise) whose multipliers are built from LUTs: lanes beyond the part's DSPs.
+        Modules (patterns as above) whose multipliers are built from LUTs: lanes in excess of the part's DSPs.
     dsp_inference:
         Whether Yosys may put other products into DSPs than those the RTL asks for.
     small:
         Whether the core is ``ndrite.hdl.small``'s, without registers that only serve speed.
     learns:
-        Whether it has a learning core in place of one that infers; on Ethernet only.
+        Whether the board has a learning core instead of a core that only infers; on Ethernet only.
     aim:
-        What place and route is asked for, in multiples of ``clock_mhz`` and, on Ethernet, of the receive
-        clock; none: ``AIM`` of the family.
+        Frequency at which place and route aims, in multiples of ``clock_mhz`` and, on Ethernet, of the
+        receive clock; None: ``AIM`` of the family.
     lane_sites_from:
-        On ECP5: how many multiplier sites, counted along ``ndrite.boards.fpga.floorplan``'s path, are left to
-        the rest of the design before the first lane's; none: the placer does as it likes.
+        On ECP5: number of multiplier sites, counted along the path of ``ndrite.boards.fpga.floorplan``, that
+        are left to the rest of the design before the first lane's site; None: no floorplan.
     pins_from:
-        Where the pins were taken from.
+        Source of the pins.
     """
 
     name: str

@@ -41,11 +41,11 @@ class Block(wiring.Component):
     (ports as those of ``PcieSimTop``, directions reversed), on the other side the ports of ``USER_SIDE``; all
     in domain ``block``.
 
-    Packets are stored and forwarded both ways. With ``throttle`` ``tready`` and ``tvalid`` pause at random,
-    between packets and within them. ``hot_reset`` and ``link_down`` lose every packet stored here;
-    ``user_reset_out`` rises with the first alone. A packet on its way to the design then ends at once,
-    or in a beat of garbage once the link is up again; one on its way from the design is discarded up to its
-    ``tlast``, which may come after the link is up again.
+    Packets are stored and forwarded in both directions. With ``throttle``, ``tready`` and ``tvalid`` pause at
+    random, between packets and within them. ``hot_reset`` and ``link_down`` lose every packet stored here;
+    only ``hot_reset`` raises ``user_reset_out``. A packet that is being delivered to the design then ends at
+    once, or with a beat of garbage once the link is up again. A packet that is being received from the design
+    is discarded up to its ``tlast``, which may come after the link is up again.
     """
 
     def __init__(self, *, throttle: bool) -> None:

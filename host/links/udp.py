@@ -200,14 +200,14 @@ class UdpLink:
     """A session with a device that no other host can use in the meantime: a byte stream in order, in which
     bytes may be missing.
 
-    Written bytes wait until they fill a datagram, or until a read finds nothing. Where nothing is
-    heard for the whole of a read's time, a session is opened anew, since the device may have been powered
-    off: nothing of the old one can be taken for the new one's.
+    Written bytes are buffered until they fill a datagram, or until a read finds no datagram. If nothing
+    arrives during the whole timeout of a read, a new session is opened, since the device may have been
+    powered off: datagrams of the old session cannot be mistaken for those of the new one.
 
     Parameters
     ----------
     datagrams:
-        The way to the device; the link closes it.
+        The transport to the device; the link closes it.
     name:
         The device's name in errors.
 

@@ -49,9 +49,10 @@ def run_point(
 ) -> dict[str, Any]:
     """Compile and judge one point; return its row of results, plain values.
 
-    The first ``samples`` samples calibrate; accuracy is measured on the ``count`` after them. They are the
-    plan's, else the test samples of the data set that the network names. ``board``: where the program runs;
-    None: the golden model. Raises SweepError when a file is no longer the plan's, and what compiling raises.
+    The first ``samples`` samples calibrate; accuracy is measured on the ``count`` samples after them. The
+    samples are those of the plan, or else test samples of the data set that the network names. ``board``:
+    where the program runs; None: on the golden model. Raises SweepError if a file has changed since the plan
+    was read, and the errors of compiling.
     """
     began = time.monotonic()
     floats, (x, truth, by, task) = _loaded(network, inputs, labels, samples)

@@ -209,16 +209,16 @@ def analog(
 ) -> M:
     """Return a copy of ``model`` with every static product on the tiles of one die.
 
-    What multiplies by a parameter (full layers, convolutions, recurrent layers, projections of attention,
-    ``matmul``, ``einsum``) runs on the board, bit for bit as the golden model computes it, whatever class
-    calls it; everything else runs in PyTorch. ``eval()`` reads the die, mapped when it
-    is first read and again where parameters have changed; gradients then go through the float weights.
-    ``train()`` goes through the differentiable view of the chip, as ``ndrite train`` does: a fresh draw of
-    programming error and read noise in every pass, converters, input codes.
+    Every multiplication by a parameter (full layers, convolutions, recurrent layers, projections of
+    attention, ``matmul``, ``einsum``) runs on the board, bit for bit as the golden model computes it,
+    whichever class calls it; everything else runs in PyTorch. After ``eval()`` the die is read; it is mapped
+    at the first read, and again if parameters have changed. Gradients then go through the float weights.
+    After ``train()`` the products are computed by the differentiable model of the chip, as in ``ndrite
+    train``: with converters, input codes, and new programming errors and read noise in every pass.
 
     The result has ``model``'s class, parameters by name, and ``result.ndrite``, a ``Placement``: ``table()``
-    says what runs where, ``first_index`` and ``noise`` choose the read noise, ``close()`` releases the board.
-    The first dimension of tensors is taken for samples.
+    says what runs where, ``first_index`` and ``noise`` select the read noise, ``close()`` releases the board.
+    The first dimension of tensors is the samples.
 
     Parameters
     ----------
@@ -234,13 +234,13 @@ def analog(
     board:
         URL, as for ``ndrite.connect``.
     clip_rms:
-        Weights beyond so many root mean squares of their column are held there, in training and on the die;
-        None: none are. Training through large programming errors wants 2 to 3.
+        Weights are clipped at this multiple of the root mean square of their column, in training and on the
+        die; None: no clipping. Training under large programming errors needs 2 to 3.
     check:
         Hash every parameter in each pass, which finds values written through ``.data`` or ``.numpy()`` too.
         Without it, changes that PyTorch's version counters show are found, in microseconds.
     progress:
-        When given, everything is mapped now, and ``progress(done, total)`` is called after every product.
+        If given, all products are mapped now, and ``progress(done, total)`` is called after each of them.
 
     Raises
     ------

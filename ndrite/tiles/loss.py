@@ -127,15 +127,15 @@ def explain_module(
     """Explain what a module loses on tiles, by cause and by product, in any metric; implements
     ``ndrite.explain``.
 
-    Every cause of error stands alone, with column gains and biases corrected as on the die; then all of them
-    in floating point, and the integers that the gateware computes. Last, each product is put on the die
-    alone.
+    Every cause of error is applied alone, with column gains and biases corrected as on the die. Then all
+    causes are applied together in floating point, and after that the integers of the gateware. Last, each
+    product is put on the die alone.
 
-    ``module``, ``samples``, ``metric``: as for ``source_of``. ``folder``: where results of dies are kept.
-    ``progress``: called after every metric, or, on other processes or with a folder, after every die.
+    ``module``, ``samples`` and ``metric`` are as for ``source_of``. ``folder``: where results of dies are
+    kept. ``progress`` is called after every metric or, with other processes or a folder, after every die.
 
-    Raises EmulatorError as ``analog``, when the metric raises or gives no finite number, and when its samples
-    miss a product.
+    Raises EmulatorError as ``analog`` does, and if the metric raises or gives no finite number, or if its
+    samples miss a product.
     """
     chip = chip if isinstance(chip, Chip) else load_chip(chip)
     source = source_of(module, samples, metric)

@@ -28,9 +28,9 @@ CALLS_MAX = 1 << (64 - SEED_BITS)
 class Row:
     """One product of a matrix with vectors or patches, as a row of the table.
 
-    ``name``: of the module, or of PyTorch's operator; ``where``: "die", "host" or "torch"; ``inputs``,
-    ``outputs``, ``tiles``: K, M and row tiles, 0 where the product is not on the die; ``macs``:
-    multiplications a sample.
+    ``name`` is that of the module, or of PyTorch's operator; ``where`` is "die", "host" or "torch";
+    ``inputs``, ``outputs`` and ``tiles`` are K, M and the number of row tiles, 0 if the product is not on the
+    die; ``macs`` are multiplications per sample.
     """
 
     name: str
@@ -103,20 +103,22 @@ class Placement:
     noise:
         Whether reads are noisy, as they are on the board; training draws its own noise.
     clip_rms:
-        Weights beyond so many root mean squares of their column are held there, in training and on the die.
+        Weights are clipped at this multiple of the root mean square of their column, in training and on the
+        die.
     samples:
-        Calls of the module that show what its products see: (positional, named) arguments each.
+        Calls of the module that provide the inputs of its products: (positional, named) arguments each.
     digital:
         Names of the products that stay in floats.
     check:
         Whether every pass hashes the parameters, beside PyTorch's counts of their changes.
 
-    Beyond these: ``root`` is the module, ``watch`` its tensors as of the last pass (``ndrite.tiles.watch``),
-    ``changed`` whether they have changed since ``state``, ``watching`` says what samples are run for ("range"
-    or "rows" in floats, what the die has "given" while products are mapped), ``state`` and ``placed`` are
-    digests of what the module was calibrated and mapped for, ``executor`` is the pass under way, ``lock`` is
-    held during one, as threads share the board, ``read`` takes what products are read with, where it is
-    asked for, and ``reading`` says how products are read while a loss is explained (``ndrite.tiles.loss``).
+    Internal attributes: ``root`` is the module. ``watch`` has its tensors as of the last pass
+    (``ndrite.tiles.watch``), and ``changed`` says whether they have changed since ``state``. ``watching`` is
+    the purpose of a pass of the samples: "range" or "rows" in floats, or "given" by the die while products
+    are mapped. ``state`` and ``placed`` are digests of the module's state when it was calibrated and when it
+    was mapped. ``executor`` is the pass under way; ``lock`` is held during a pass, since threads share the
+    board. ``read`` records the inputs of each read if it is a dictionary. ``reading`` says how products are
+    read while a loss is explained (``ndrite.tiles.loss``).
     """
 
     chip: Chip

@@ -30,9 +30,9 @@ class Watched:
     """Statistics of a product's inputs on the samples: first the range of values, then patches as codes of
     that range.
 
-    ``calls`` and ``seen``: calls, and patches of all; ``codes`` uint8 (n, C * kh * kw), maps as large as
-    the kernel, evenly picked of those ``shown`` so far; ``given``: what the die gives the product for the one
-    call's, where it is read once a sample. With several calls, the first call's inputs are not
+    ``calls`` is the number of reads and ``seen`` the number of patches in all of them. ``codes`` uint8 (n, C
+    * kh * kw) are patches, evenly picked from the ``shown`` ones so far. ``given`` are the patches as the die
+    computes them, if the product is read once per sample. With several reads, those of the first would not be
     representative.
     """
 

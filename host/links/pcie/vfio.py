@@ -43,7 +43,7 @@ NO_IOMMU = (
 def check_card(address: str, devices: Path | None = None) -> Path:
     """Return the sysfs folder of an ndrite card that is bound to vfio-pci.
 
-    Raises LinkError naming what is wrong and what to do.
+    Raises LinkError, which says what is wrong and what to do.
     """
     if not ADDRESS.fullmatch(address.lower()):
         raise LinkError(f"PCI address is {address!r}; accepted: DDDD:BB:DD.F, for example 0000:03:00.0")
