@@ -187,8 +187,8 @@ class Array(wiring.Component):
             if begins == 0 or len(groups) % hop_groups(g) == 0:
                 hop = Signal(row_layout(g), name=f"row_{first}", reset_less=True)
                 if number and begins == 0:
-                    # A unit has rows of its own where it leads a group of lanes; otherwise it takes those of
-                    # the unit before.
+                    # A unit takes rows of its own if it leads a group of lanes; otherwise it takes the rows
+                    # of the unit before it.
                     row = Mux(self.leads[number], getattr(self, row_names(g)[number]), row)
                 m.d.sync += hop.eq(row)
                 row = hop
@@ -199,7 +199,8 @@ class Array(wiring.Component):
         lanes = [lane for group in groups for lane in group.lanes]
         self._columns(m, platform, groups, lanes)
         if waiting_sums(g):
-            # Cells of groups that are not read are 0, so an OR of all groups selects.
+            # The cells of groups that are not read are 0, so an OR over all groups selects the group that is
+            # read.
             for out, cells in zip(
                 self.peeked, zip(*(group.near for group in groups), strict=True), strict=True
             ):

@@ -65,7 +65,7 @@ class Campaign(Sized):
         chip = Signal(range(CAMPAIGN_CHIPS + 1))
         clear_address = Signal(range(g.campaign_votes))
         m.d.comb += self.chips_done.eq(chip)
-        # Requests under way when the run begins were answered by the nominal chip: stream 0.
+        # Requests that are under way when the run begins are answered by the nominal chip, which is stream 0.
         launch, launched_all, voted_all = Signal(), Signal(), Signal()
         keep = Signal()
 
@@ -145,13 +145,13 @@ class Campaign(Sized):
         m.d.sync += banks_taken.eq(banks_taken + began - (input_done & (banks_taken != 0)))
         m.d.sync += outstanding.eq(outstanding + began - votes.voted)
         m.d.sync += last_sample.eq(sample + 1 == self.samples)
-        # Computed a cycle ahead; every wait is longer than that.
+        # Both conditions are computed a cycle ahead, which is safe: every wait takes longer than a cycle.
         over, may = Signal(), Signal()
         m.d.sync += [
             over.eq(stopping | (trial == self.trials) | (self.samples == 0)),
             may.eq((banks_taken < g.banks) & (outstanding < min(g.banks + 1, WINNERS))),
         ]
-        # Both are constant from the beginning of a sample's load to its start.
+        # Both registers are constant from the beginning of a sample's load to its start.
         place = Signal(32)
         m.d.sync += [
             place.eq(sample + (trial << TRIAL_SHIFT)),

@@ -86,7 +86,7 @@ class Redraw(Sized):
         last_set = Signal()
         m.d.sync += last_set.eq(column + c >= outputs)
 
-        # Planning: which columns come next, and their keys.
+        # Planning: determine the columns to draw next, and their keys.
         with m.FSM():
             with m.State("idle"):
                 m.d.sync += [layer.eq(0), planned.eq(0)]
@@ -195,7 +195,7 @@ class Redraw(Sized):
         """Draw the weights of the targets in ``peeked``; they are valid at stage CODE_STAGE + 1."""
         g, table = self.geometry, self.table
         weight_max = g.weight_max
-        # Table entry of the pair's other cell, whose target is 0.
+        # Entry in the table for the other cell of the pair, whose target is 0.
         entry_0 = Signal(32)
         writes_0 = Signal()
         m.d.sync += writes_0.eq(table.write & (table.address == 0))

@@ -25,7 +25,7 @@ VOTE_LATENCY = BUFFER_LATENCY + 2
 def windowed(m: Module, memory: RegisteredMemory, window: Any, address: Signal) -> None:
     """Connect ``memory``: the bus writes it, and reads it on request; in all other cycles the word at
     ``address`` is read."""
-    # Its block RAMs are spread over the chip: registers in front of them.
+    # The memory's block RAMs are spread over the chip: one register in front of them.
     m.d.sync += [
         memory.address.eq(Mux(window.select, window.address, address)),
         memory.write.eq(window.write),
@@ -76,8 +76,8 @@ class Votes(Sized):
         m.d.sync += finished.eq(self.running & logit.valid & logit.final)
         with m.If(logit.valid):
             m.d.sync += size.eq(logit.column + 1)
-        # Votes are processed one at a time, VOTE_LATENCY cycles each; no more votes wait than inferences are
-        # under way.
+        # Votes are processed one at a time, VOTE_LATENCY cycles each. At most as many votes wait as
+        # inferences are under way.
         age = Signal(range(VOTE_LATENCY + 1))
         m.d.comb += [
             winners.i.valid.eq(finished),

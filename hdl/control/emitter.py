@@ -47,11 +47,13 @@ class Emitter(wiring.Component):
         picks = [pick] if lane_rows == 1 else [pick, Signal.like(pick, name="pick_other")]
         starting = Signal(init=1)
         free = Signal(init=1)
-        # Computed a cycle ahead: whether any row is left, and whether those left are emitted in one cycle.
+        # ``some``: rows are left in the word; ``only``: they are emitted in one cycle. Both are computed a
+        # cycle ahead.
         some, only = Signal(), Signal(init=1)
         closing = word.last & only
         next_word, ready = self.words.payload, self.words.ready
-        # Rows emitted in a cycle: from this word, and one from the next word beside a lone row.
+        # Rows that are emitted in one cycle: rows of this word and, if only one is left, a row of the next
+        # word.
         sources = [[(word, pick)] for pick in picks]
         if lane_rows > 1:
             lone, joins = Signal(), Signal()
@@ -113,7 +115,7 @@ class Emitter(wiring.Component):
             m.d.sync += starting.eq(closing)
         places = waiting_sums(self.geometry)
         if places:
-            # How many more last rows may go: as many as there are ones, ``free`` the first of them.
+            # ``free`` and ``more`` are a unary count of the last rows that may still be emitted.
             more = Signal(places, init=-1)
             with m.If(self.emit & closing & ~self.release):
                 m.d.sync += Cat(free, more).eq(more)

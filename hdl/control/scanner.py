@@ -89,8 +89,8 @@ class Scanner(wiring.Component):
         m.d.sync += written.eq(
             self.written[now.bank] if g.overlap else Mux(now.bank, self.written[1], self.written[0])
         )
-        # Whether ``word`` may be read, computed a cycle ahead: after an issue, the next word must be present
-        # too.
+        # ``present``: ``word`` may be read. It is computed a cycle ahead: after an issue, the next word must
+        # be present too.
         present = Signal()
         m.d.sync += present.eq(now.from_input | (written > following) | ((written > word) & ~issue))
         room = Signal()
@@ -246,7 +246,8 @@ class Scanner(wiring.Component):
             return Const(1)
         units = g.lane_groups
         now, still = Signal(2), Signal(range(HOPS + 1))
-        # The number of groups decides which units lead and which rows of a unit's share belong to a group.
+        # The number of groups decides which units lead a group and which rows of a unit's share belong to the
+        # group.
         self._masks = [Signal(unit_rows(g, u), name=f"mask_{u}", init=-1) for u in range(units)]
         with m.Switch(now):
             for log2 in range(units.bit_length()):
@@ -262,7 +263,7 @@ class Scanner(wiring.Component):
         with m.Elif(self.feed.valid):
             m.d.sync += now.eq(feed.lane_groups)
         settled = Signal()
-        # A pass seen for the first time has not been compared yet.
+        # A pass that is offered for the first time has not been compared yet.
         m.d.sync += settled.eq(self.feed.valid & ~self.feed.ready & (feed.lane_groups == now))
         return settled
 

@@ -58,8 +58,8 @@ class Sequencer(wiring.Component):
 
         layer = self.layer
         row = Signal(bits_for(g.max_inputs))
-        # As wide as the descriptor's fields, or as the largest values of a program that fits. A tile has the
-        # array's number of rows, even where a layer has fewer.
+        # Counters are as wide as the descriptor's fields, or as the largest values of a program that fits. A
+        # tile has the array's number of rows, even if a layer has fewer.
         row_bits, column_bits = 16, 16
         if small:
             row_bits, column_bits = bits_for(max(g.max_inputs, g.rows)), bits_for(g.columns)
@@ -81,7 +81,8 @@ class Sequencer(wiring.Component):
             for name, bits in (("inputs", row_bits), ("outputs", column_bits), ("tile_rows", row_bits))
         )
         p = self.passes.payload
-        # Rows that follow each other in a lane: the tile's and the layer's.
+        # Number of rows that one lane takes one after the other: ``down`` within a tile, ``run`` within the
+        # layer. Groups of lanes share the rows.
         spread: Value = Const(0)
         down: Value = row
         run: Value = inputs
@@ -126,12 +127,12 @@ class Sequencer(wiring.Component):
         final_layer = field("last")
         group_first = (tile == 0) & (step == 0)
         group_last = last_tile & last_slice
-        # Ends of loops that coincide with the end of a pass, registered: the counters that advance then fan
-        # out.
+        # Ends of loops that coincide with the end of a pass. They are registered, since the counters that
+        # advance then have a high fan-out.
         group_end, layer_end = Signal(), Signal()
         noisy = Signal()
         if g.noise:
-            # A property of the layer, stable before its first pass is offered.
+            # Whether a layer has noise is constant before its first pass is offered.
             any_noise = field("variance_out").any() | field("var_cell").any()
             m.d.sync += noisy.eq(self.noise_enable & any_noise)
         m.d.comb += [
@@ -178,7 +179,7 @@ class Sequencer(wiring.Component):
             m.d.comb += p.readout.skip.eq(lane >> exact_log2(g.readouts))
             m.d.comb += [getattr(p.readout.group, name).eq(field(name)) for name in ("walked", "second")]
 
-        # Stable in state "compare": its inputs change in "layer" and "advance" only.
+        # These results are stable in state "compare": their inputs change only in "layer" and "advance".
         m.d.sync += [
             last_tile.eq(rows_left <= tile_rows),
             rows_now.eq(Mux(rows_left <= tile_rows, rows_left, tile_rows)),
@@ -347,7 +348,7 @@ class Sequencer(wiring.Component):
             write.en.eq(enable),
             read.addr.eq(where),
         ]
-        # Two stages: the bus's address has long wires.
+        # Two stages, since the wires of the bus's address are long.
         near = [Signal(32, name=f"near_{i}", reset_less=True) for i in range(2)]
         half = DESCRIPTOR_WORDS // 2
         for i in range(2):

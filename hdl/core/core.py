@@ -153,8 +153,8 @@ class Core(Sized):
                 m.d.comb += neuron.turn.eq(self.turn)
         if waiting_sums(g):
             m.d.comb += array.close_next.eq(readout.close_next)
-        # A column's number is one cycle later than its step, more where columns are added; the probe's value
-        # too.
+        # The number of a column comes one cycle after its step, and later if columns are added over groups;
+        # so does the probe's value.
         sigma = readout.sigma_now if waiting_sums(g) else readout.sigma.payload
         late = added_latency(g)
         m.d.sync += [
@@ -210,7 +210,8 @@ class Core(Sized):
             ]
         else:
             m.d.comb += scanner.energy_room.eq(1)
-        # Computed a cycle ahead. It is never out of date, as the sequencer issues at most every third cycle.
+        # Computed a cycle ahead. The result is never out of date, since the sequencer issues a pass at most
+        # every third cycle.
         everyone = Signal()
         m.d.sync += everyone.eq(Cat(queue.level < queue.depth - 1 for queue in queues).all())
         m.d.comb += issued.ready.eq(everyone)

@@ -51,7 +51,7 @@ class Accelerator(wiring.Component):
         m.submodules.decoder = decoder = Decoder(g)
         m.submodules.registers = registers = Registers(g, self.build_id)
         m.submodules.watchdog = watchdog = Watchdog(g)
-        # A walk queues one inference per bank without asking for room.
+        # A program with feature maps queues one inference per bank without asking for room.
         starts = Queue(start_layout(g), g.banks if g.map_codes else 2)
         core = SmallCore(g) if is_small(platform) else Core(g)
         restart = ResetInserter(watchdog.reset)
@@ -74,7 +74,8 @@ class Accelerator(wiring.Component):
         else:
             wiring.connect(m, start, starts.i)
             m.d.comb += master.done.eq(core.done)
-        # One cycle later, as the source is far away on the die; a start takes longer than that.
+        # One register, since the source of the codes is far away on the die; a start takes longer than this
+        # cycle.
         m.d.sync += [getattr(core, name).eq(value) for name, value in loads.items()]
         if g.overlap:
             m.d.comb += master.input_done.eq(core.input_done & ~master.campaign_busy & ~walking)
@@ -114,8 +115,8 @@ class Accelerator(wiring.Component):
             for name in ("sample_load", "sample_word", "sample_code")
         )
         start = stream.Signature(start_layout(g)).create()
-        # Whoever starts an inference sees the state of the cycle before, as the source is far away; nothing
-        # follows a start at once.
+        # ``may`` is the state of the previous cycle, since its source is far away; no start follows another
+        # at once.
         may, start_accepted = Signal(), Signal()
         m.d.sync += may.eq(Mux(walking, walker.start.ready, start.ready) & ~start_accepted)
         m.d.comb += [

@@ -85,7 +85,8 @@ class Registers(wiring.Component):
                 held = values.setdefault(register.name, Signal(32, name=register.name))
                 with m.If(write & chosen):
                     m.d.sync += held.eq(window.write_data)
-        # A core that was reset may contain weights of a virtual chip that is half drawn.
+        # A core that was reset may contain the weights of a half-drawn virtual chip: the program no longer
+        # counts as loaded.
         with m.If(self.hung):
             m.d.sync += self.program_tag.eq(0)
         values["campaign_busy"] = self.campaign_busy
@@ -159,7 +160,7 @@ class Registers(wiring.Component):
         for name in BUSINESS if self.small else ():
             steps.pop(name, None)
         for name, step in steps.items():
-            # One more register, between decision and counter.
+            # One more register between the decision to count and the counter.
             counted = Signal(name=f"count_{name}")
             m.d.sync += [counted.eq(step), counters[name].eq(counters[name] + counted)]
         if not self.small:

@@ -172,7 +172,7 @@ class Datagrams(wiring.Component):
         secret, next_number, used = Signal(64), Signal(NUMBER_BITS, init=1), Signal(NUMBER_BITS)
         number, genuine, settled = Signal(NUMBER_BITS), Signal(), Signal()
         with m.If(secret == 0):
-            # Done before the first datagram arrives.
+            # This happens before the first datagram arrives.
             m.d.sync += secret.eq(Mux(states["compare"], fresh, 0))
         with states.at("compare"):
             m.d.sync += number.eq(Mux(of_data, token[:NUMBER_BITS], next_number))
@@ -200,8 +200,8 @@ class Datagrams(wiring.Component):
         states = States(m, "idle", "number", "load", "head", "piece", "commit")
         head, left = Signal(8 * ANSWER_BYTES), Signal(range(ANSWER_BYTES + 1))
         of_answer, room, age = Signal(), Signal(range(spec.PIECE_MAX + 1)), Signal(range(self.age_cycles + 1))
-        # ``rests``: after a frame's end; ``over``: a new session has begun, and this piece belongs to the one
-        # before.
+        # ``rests``: the last byte sent ended a frame; ``over``: a new session has begun, and this piece
+        # belongs to the previous session.
         old, rests, over = Signal(), Signal(), Signal()
         m.d.sync += [old.eq(age == self.age_cycles), over.eq(self.beginning | (over & ~states["idle"]))]
         passing = states["piece"] & ~over

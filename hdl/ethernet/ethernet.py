@@ -43,7 +43,7 @@ class Echo(wiring.Component):
         m = Module()
         echo, reply_pending, odd, count = Signal(), Signal(), Signal(), Signal(LENGTH_BITS)
         total = Signal(27)
-        # Copied when the slot holds nothing of another datagram, now or in the next cycle.
+        # An echo is copied only if the slot holds no part of another datagram, now or in the next cycle.
         copying = Signal()
         finish = Signal()
         with m.If(

@@ -102,7 +102,7 @@ class FramesIn(wiring.Component):
         brings = self._payload(m, facts)
         sound = Signal()
         m.d.sync += sound.eq((crc == CRC_RESIDUE) & ~doubted & (self.at >= SHORTEST) & (self.at <= LONGEST))
-        # The sender is a single host, neither nobody nor this device: an answer can be sent to it.
+        # The sender must be a single host other than this device, so that an answer can be sent to it.
         source, inquirer, sender = (
             ~facts[f"{who}_none"]
             & ~facts[f"{who}_own"]
@@ -193,7 +193,8 @@ class FramesIn(wiring.Component):
         """Store payload bytes in the slots, as many as the header's lengths say; return whether lengths and
         checksums are right."""
         begin, first_summed, end = Signal(6), Signal(6), Signal(17)
-        # The datagram's end less one, and the frame's end: computed long before they are used.
+        # ``end_less``: the datagram's end minus one; ``frame_end``: the frame's end. Both are computed long
+        # before they are used.
         end_less, frame_end = Signal(17), Signal(17)
         ahead, within, before_end, summed_here = Signal(17), Signal(), Signal(), Signal()
         inner = Signal()
@@ -239,7 +240,7 @@ class FramesIn(wiring.Component):
         ]
         for i, total in enumerate((sums[0], udp_sum)):
             m.d.sync += folded[i].eq(total[:16] + total[16:])
-            # The sum with its carry added is all ones.
+            # The checksum is right if the sum with its carry added is all ones.
             low, carry = folded[i][:16], folded[i][16]
             m.d.sync += right[i].eq(low[1:].all() & (low[0] ^ carry))
         m.d.comb += [self.kept.length.eq(count), self.kept.echo.eq(facts["icmp"])]

@@ -97,7 +97,7 @@ class FramesOut(wiring.Component):
             states.go("idle", when=left == 0)
         m.d.comb += self.datagrams.ready.eq(states["body"])
 
-        # Bytes, then their FCS. The sum is complete in the cycle in which its first byte is due.
+        # A frame's bytes, then their FCS. The FCS is complete in the cycle in which its first byte is sent.
         byte, kind, byte_late, kind_late = Signal(8), Signal(2), Signal(8), Signal(2)
         part = Signal(32)
         # A header's byte is selected from many in two stages; all other bytes are delayed by as much.
@@ -152,7 +152,7 @@ class FramesOut(wiring.Component):
         step, phase = Signal(4), Signal(2)
         addend, word_now, total = Signal(16), Signal(16), Signal(17)
         ip_sum, udp_sum = Signal(16), Signal(16)
-        # An ICMP answer's type and code are 0: its sum is that of the rest.
+        # Type and code of an ICMP answer are 0, so its checksum covers only the rest.
         with m.Switch(step):
             for i, word in enumerate(
                 (

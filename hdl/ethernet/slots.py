@@ -67,7 +67,8 @@ class Slots(wiring.Component):
             fifo.w_en.eq(keep),
             fifo.w_data.eq(Cat(descriptor, into)),
         ]
-        # Registered, so that no path includes the queue's count; it falls at once when a slot is taken.
+        # ``room`` is registered, so that no path includes the queue's count; it falls at once when a slot is
+        # taken.
         m.d.write += self.room.eq(fifo.w_rdy & ~keep)
         with m.If(self.put):
             m.d.write += place.eq(place + 1)

@@ -121,7 +121,8 @@ class Decoder(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         bus, small = self.bus, is_small(platform)
-        # Registered once on the way in and once on the way out: the windows are spread over the chip.
+        # Accesses are registered once before the windows and once after them: the windows are spread over the
+        # chip.
         address = Signal(32)
         data = Signal(32)
         write = Signal()
@@ -129,7 +130,7 @@ class Decoder(wiring.Component):
         count = Signal(range(max(READ_WAIT, WRITE_WAIT) + 2))
         active = Signal()
         if small:
-            # The master keeps both constant.
+            # The master keeps address and data constant, so they need no register.
             m.d.comb += [address.eq(bus.address), data.eq(bus.write_data)]
         with m.If(~active):
             bus_registers = [] if small else [address.eq(bus.address), data.eq(bus.write_data)]
@@ -143,7 +144,7 @@ class Decoder(wiring.Component):
         stepped = Signal()
         if not small:
             m.d.sync += stepped.eq(bus.step)
-        # One stage per cycle: region and range, both together, then the access itself.
+        # One stage per cycle: first region and range together, then the access itself.
         inside, strobe, end = [], Signal(), Signal()
         m.d.sync += strobe.eq(active & write & (count == 2))
         answers = []
@@ -151,7 +152,7 @@ class Decoder(wiring.Component):
             window = getattr(self, name)
             chosen, below, hit = (Signal(name=f"{n}_{name}") for n in ("chosen", "below", "hit"))
             answer = Signal(32, name=f"answer_{name}")
-            # A synchronous reset instead of one more input to the comparison.
+            # A synchronous reset takes the place of one more input to the comparison.
             m.d.sync += chosen.eq(0)
             streamed = name == STREAMED and not small
             with m.If(active | stepped if streamed else active):
@@ -163,7 +164,8 @@ class Decoder(wiring.Component):
             inside.append(hit)
             answers.append(answer)
             if streamed:
-                # Select and strobe as for the others, one cycle later, at the stepped address.
+                # Select and strobe of the streamed window are formed as for the other windows, one cycle
+                # later and at the stepped address.
                 at_hit = delayed(m, stepped, 2, "stepped")
                 steps = delayed(m, Cat(address[:REGION_SHIFT], data, stepped & write), 2, "step")
                 m.d.sync += [

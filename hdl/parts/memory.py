@@ -142,7 +142,7 @@ class RegisteredMemory(wiring.Component):
         ``also``), port B reads."""
         bits = self.shape.width
         shapes = [(words, width) for words, width in _ECP5_SHAPES if words >= depth]
-        # The narrowest shape in which a part fits into one block, or else the widest.
+        # Choose the narrowest shape in which a part fits into one block, or else the widest shape.
         _, width = next((s for s in reversed(shapes) if s[1] >= len(self.data)), shapes[0])
         if self.parts > 1 and width > _ENABLED_BITS and bits <= _ENABLED_BITS:
             # Parts that share a block, each with the write enable of its own nine bits.

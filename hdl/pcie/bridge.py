@@ -86,14 +86,15 @@ class Bridge(Sized):
         blocked = (region != 0) & self.occupied & ~begun
         at_tag = (region == 0) & (offset == BY_NAME["program_tag"].address)
 
-        # One access at a time, to the bus or to the engine; ``data`` is what is written or was read.
+        # Only one access is under way at a time, to the bus or to the engine; ``data`` is the word to write
+        # or the word read.
         data = Signal(32)
         request, write, done, error = Signal(), Signal(), Signal(), Signal()
         read_data = Signal(32)
         waited = Signal(range(ENGINE_WAIT + 1))
         m.d.sync += waited.eq(Mux(request & to_engine & ~done, waited + 1, 0))
         m.d.sync += begun.eq(self.bus.request & ~self.bus.done)
-        # A section of a program may be missing; the program's tag is then withheld.
+        # If a section of a program was not written completely, the program's tag is withheld.
         incomplete, withheld = Signal(), Signal()
         m.d.comb += [
             withheld.eq(incomplete & at_tag & data.any()),
@@ -110,7 +111,7 @@ class Bridge(Sized):
             read_data.eq(Mux(to_engine, self.engine.read_data, self.bus.read_data)),
         ]
 
-        # A completion under way.
+        # State of the completion that is being sent.
         m.submodules.words = words = Memory(shape=64, depth=BOUNDARY_WORDS // 2, init=[])
         store, fetch = words.write_port(granularity=32), words.read_port(domain="comb")
         gathered, words_sent = Signal(range(BOUNDARY_WORDS + 1)), Signal(range(BOUNDARY_WORDS // 2 + 1))

@@ -75,8 +75,8 @@ class Inference(wiring.Component):
 
         index, loading = Signal(32), Signal()
         loaded_count, collected = Signal(24), Signal(24)
-        # Samples that are loaded but not read to the end; samples that are not started; the bank to load
-        # next.
+        # ``unread``: samples that are loaded but not read to the end; ``queued``: samples that are loaded but
+        # not started.
         ready, unread, queued = Signal(), Signal(range(g.banks + 1)), Signal(range(g.banks + 1))
         load_bank = Signal.like(bank)
         loaded = self._load(m, loading, load_bank)

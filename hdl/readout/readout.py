@@ -85,7 +85,7 @@ class Readout(Sized):
         wiring.connect(m, wiring.flipped(self.passes), schedule.passes)
         wiring.connect(m, wiring.flipped(self.sigma), schedule.sigma)
         wiring.connect(m, schedule.groups, groups.i)
-        # Where columns are added over groups of lanes they arrive later.
+        # If columns are added over groups of lanes, they arrive later.
         late = added_latency(g)
         late_step = delayed(m, schedule.step, late, "step")
         samples = delayed(m, self.samples.payload, late, "samples")

@@ -69,7 +69,7 @@ class ReadoutPipe(Sized):
             m.submodules.noise = noise = Multiplier(signed(12), signed(17))
             m.d.comb += [noise.a.eq(self.sample), noise.b.eq(self.sigma)]
             term_4 = delayed(m, noise.product, 1, "term")
-            # The rounding constant fits where the shifted column has zeros.
+            # The rounding constant is inserted into the zero bits of the shifted column.
             half = 1 << (GAUSS_FRACTION - 1)
             raised = Cat(Const(half, GAUSS_FRACTION), column).as_signed()
             m.d.sync += noisy_5.eq((raised + term_4) >> GAUSS_FRACTION)

@@ -144,7 +144,7 @@ class OneByOne(Sized):
         count = Signal(range(steps_most(g) + 1))
         steps, skip = now.steps, skipped(g, now)
         total = steps + skip
-        # Registered: every condition stays true once it is, until ``begin``.
+        # These conditions may be registered: each stays true from when it becomes true until ``begin``.
         ready, begin = Signal(), Signal()
         noise_ready = ~now.noisy | (self.sigma.valid & (self.samples_level >= steps))
         room = ~now.last | ((credit.credit >= steps) & self.groups.ready)
@@ -237,8 +237,8 @@ class BackToBack(Sized):
         # Computed a cycle ahead, as is the release; ``final`` is high only during a step.
         final, releasing = Signal(), Signal()
         count, samples_left = Signal(range(steps_most(g) + 1)), Signal(range(steps_most(g) + 1))
-        # Queued passes that have not begun, for each unit of lanes; samples that the present pass leaves
-        # over.
+        # Number of queued passes that have not begun, for each unit of lanes; number of samples that the
+        # present pass leaves over.
         waiting_counts = [Signal(range(waiting_sums(g) + 2), name=f"there_{u}") for u in range(g.lane_groups)]
         spare = Signal.like(self.samples_level)
         m.d.sync += [

@@ -73,7 +73,8 @@ class Engine(Sized):
         number = Signal(range(g.lanes))
         self.work, self.dropped = Signal(signed(WORK_BITS)), Signal()
         work, term, count = self.work, Signal(signed(32)), Signal(6)
-        # What the current rounding is for: the converter, or the neuron's scale.
+        # ``converting``: the present rounding is for the converter; ``scaling``: it is for the neuron's
+        # scale.
         converting, scaling = Signal(), Signal()
         voltage = Signal(V_BITS)
         memories = self._memories(m, number, voltage)
@@ -141,7 +142,7 @@ class Engine(Sized):
                     m.d.sync += [count.eq(count - 1), self.dropped.eq(work[0]), work.eq(work >> 1)]
             with m.State("rounded"):
                 m.d.sync += [work.eq(clipped), term.eq(0)]
-                # The voltage is counted from the lowest one.
+                # The table's address counts voltages from the lowest one.
                 m.d.sync += voltage.eq(Cat(clipped[: V_BITS - 1], ~clipped[V_BITS - 1]))
                 with m.If(converting):
                     m.next = "raise"
@@ -202,7 +203,7 @@ class Engine(Sized):
         low, high = Signal(2 * FACTOR_BITS, name="low"), Signal(2 * FACTOR_BITS, name="high")
         term = self.work[: 2 * FACTOR_BITS]
         m.d.comb += [low.eq(term[:FACTOR_BITS] * factor), high.eq(term[FACTOR_BITS:] * factor)]
-        # A negative value is 2^32 below its unsigned reading.
+        # In two's complement a negative value is 2^32 below its unsigned reading.
         upper = Cat(
             high[:FACTOR_BITS], (high[FACTOR_BITS:] - (factor & term[-1].replicate(FACTOR_BITS)))[:18]
         )
@@ -214,7 +215,7 @@ class Engine(Sized):
 
         A value of more than NEAR_BITS is outside every range, whatever the offset.
         """
-        # One bit for each bit below the sign.
+        # ``top`` is the largest value of the range, one bit for each bit below the sign.
         top = Cat(~converting | (self.settings.adc_bits > bit + 1) for bit in range(V_BITS - 1))
         top = Cat(top, Const(0, 1)).as_signed()
         negative, low_bits = self.work[-1], self.work[NEAR_BITS - 1 : -1]

@@ -72,7 +72,7 @@ class MapMemory(Sized):
         data = []
         for i in range(WORD_ROWS):
             m.submodules[f"bank_{i}"] = bank = RegisteredMemory(unsigned(8), codes // WORD_ROWS)
-            # Index of the written code that belongs to this bank.
+            # Index of the code, among those written at once, that belongs to this bank.
             number = (i - to_first)[:low]
             written = (
                 write_data.word_select(number[: exact_log2(codes_per_write)], 8)
@@ -88,7 +88,7 @@ class MapMemory(Sized):
             ]
             data.append(bank.data)
         turn = delayed(m, first, 1 + READ_LATENCY, "turn")
-        # Select the half of a word first, then the rest.
+        # Two steps: first choose the half of the word in which the codes begin, then shift by the rest.
         half, low_turn = Signal(8 * WORD_ROWS), delayed(m, turn[: low - 1], 1, "rest")
         m.d.sync += [
             half.eq(Mux(turn[-1], Cat(*data[WORD_ROWS // 2 :], *data[: WORD_ROWS // 2]), Cat(*data))),
@@ -177,7 +177,7 @@ class MapWriter(Sized):
             now.address.eq(places.address),
             self.address.eq(places.address),
         ]
-        # A cycle ahead: the memory's address depends on it.
+        # The request is registered a cycle ahead, since the memory's address depends on it.
         m.d.sync += self.request.eq(before & places.again)
         soon = Signal(code)
         late = Signal(code)

@@ -153,7 +153,7 @@ class Walker(Sized):
             memory.write_address.eq(Mux(copied, copied_word << exact_log2(WORD_ROWS), writer.write_address)),
             memory.write_data.eq(writer.write_data),
         ]
-        # Patches go to the core's banks, or through a pool.
+        # Patches go to the core's banks or, in a pooling step, to the pool.
         start = Signal.like(step.start)
         m.d.sync += start.eq(step.start + Mux(step.of_sample, self.offset, 0))
         m.d.comb += [
@@ -179,7 +179,8 @@ class Walker(Sized):
             ),
             "gate": (gates.valid, Const(1), gates.y),
         }
-        # Neurons leave time for the turns in which their codes are written.
+        # ``turn`` tells the neurons how many of their codes are written per cycle, so that they leave time
+        # for it.
         m.d.sync += self.turn.eq(step.turn)
         self._write(m, begin, writer, results)
         self._launch(m, reader, packer, is_product)
@@ -196,7 +197,7 @@ class Walker(Sized):
         drain = drain_cycles(self.geometry)
         beginning, quiet, outstanding = Signal(), Signal(range(TO_RESULTS + drain + 1)), Signal(8)
         index, base = Signal(INDEX_BITS), Signal(INDEX_BITS)
-        # Whether all steps of the last call are done, and whether only the answer is left.
+        # ``body_done``: all steps of the last call are done; ``all_done``: only the answer is left.
         call, self.offset, body_done, all_done = Signal(16), Signal(24), Signal(), Signal()
         self.base = base
         words = self.geometry.packet_bytes // WORD_ROWS
