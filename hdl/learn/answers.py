@@ -332,7 +332,7 @@ class Errors(wiring.Component):
             products.write_address.eq(product_index[: len(products.address)]),
             products.write_data.eq(times.product),
         ]
-        # The highest bit of the OR of all products is that of the largest.
+        # The highest set bit of the OR of all products is the highest set bit of the largest product.
         size, sized = Signal(12 + shape.width, name=f"{name}_size", reset_less=True), Signal()
         top, power = Signal.like(size, name=f"{name}_top"), Signal(EXPONENT_SHAPE, name=f"{name}_power")
         clear = Signal(name=f"{name}_clear")

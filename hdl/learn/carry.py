@@ -210,7 +210,8 @@ class Carry(wiring.Component):
             size.eq(Mux(total < 0, -total, total)),
             negative.eq(total < 0),
         ]
-        # As many digits of the quotient as the count of pulses has; the remainder can be above the threshold.
+        # The quotient has as many digits as the number of pulses; the remainder can exceed the threshold,
+        # since the number of pulses is limited.
         remainder: Any = size
         pulses: list[Any] = []
         for i in reversed(range(DIGITS)):
@@ -224,8 +225,8 @@ class Carry(wiring.Component):
             remainder = smaller
         negative = delayed(m, negative, DIGITS, "negative")
         signed_rest = Mux(negative, -remainder, remainder)
-        # The value read becomes the next reference, written in a cycle without a sum: a lane has three
-        # cycles.
+        # The value read becomes the next reference. It is written in a cycle in which no sum is written: a
+        # lane takes three cycles.
         read, next_reference = register(signed(9), "read"), Signal(STATE_SHAPE)
         m.d.sync += read.eq(code_of(fast))
         m.d.comb += next_reference.eq(read << CODE_SHIFT)

@@ -154,7 +154,8 @@ class Columns(wiring.Component):
         m.submodules.converter = converter = Converter(g)
         running, column = Signal(), Signal(INDEX_BITS)
         low, first = Signal(3), Signal()
-        # Whether this turn is the last one, computed ahead: a layer's record arrives long before its sums.
+        # ``ended``: this turn is the last one. It is computed from the layer's record, which arrives long
+        # before its sums.
         last, ended = Signal(INDEX_BITS), Signal()
         m.d.sync += last.eq(((layer.outputs + (count - 1)) >> bits) - 1)
         m.d.comb += ended.eq(column == last)
@@ -299,8 +300,8 @@ class Outputs(wiring.Component):
         is_last = Signal()
         m.d.sync += is_last.eq(delayed(m, position, ANSWER_LATENCY - 1, "answered_before") == last)
         assert (COLUMN_STAGE, SUM_STAGE) == (READ_LATENCY, SUM_LATENCY)
-        # Address of the next layer's states: after biases and ECRAMs, each of which has three more rows where
-        # there are fast devices.
+        # Address of the next layer's states: after the rows of biases and ECRAMs. With fast devices, each row
+        # of the layer has three more rows.
         following, height, rows = Signal(INDEX_BITS), Signal(INDEX_BITS), Signal(INDEX_BITS)
         m.d.sync += [
             height.eq(layer.inputs + 1),

@@ -134,7 +134,7 @@ class LearningCore(wiring.Component):
         for name in WINDOWS:
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(outputs, name))
         self.record = layer = Signal(layer_layout())
-        # Layer index; ECRAM flag.
+        # ``at_record``: number of the layer's record; ``of_ecrams``: the record is that of ECRAMs.
         self.at_record, self.of_ecrams = Signal.like(order.record), Signal()
         fetched = Signal()
         m.d.sync += fetched.eq(order.fetch)
@@ -258,7 +258,7 @@ class LearningCore(wiring.Component):
         read_key = Signal(64)
         with m.If(forward.turn):
             m.d.sync += read_key.eq(cipher.key)
-        # Where sums are later than the values that need their noise, the noise is delayed.
+        # If sums arrive later than the values that need their noise, the noise is delayed.
         behind = max(0, total_stage(g) - VALUE_STAGE)
         m.d.comb += [
             cipher.seed.eq(self.seed),

@@ -132,7 +132,7 @@ class Events(wiring.Component):
             self.room.eq(waiting.level < DEPTH - MARGIN),
         ]
 
-        # How many devices follow the present one: counted before they were queued.
+        # ``more``: number of devices that follow the present one; they were counted before they were queued.
         now, busy, more = Signal(entry), Signal(), Signal()
         lowest_hit = Signal(lanes)
         lane = Signal(range(max(lanes, 2)))

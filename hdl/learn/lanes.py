@@ -226,7 +226,7 @@ class Lanes(wiring.Component):
         lends = place < len(PRODUCTS)
         multiplier = _wide() if lends else Multiplier(CODE_SHAPE, ERROR_SHAPE)
         m.submodules[f"multiplier_{i}"] = multiplier
-        # Operand registers of its own: the sources are spread over the die.
+        # Each lane has its own operand registers, since the sources are spread over the die.
         a, b = (Signal.like(port, name=f"{port.name}_{i}") for port in (multiplier.a, multiplier.b))
         m.d.comb += [multiplier.a.eq(a), multiplier.b.eq(b)]
         m.d.sync += [a.eq(code), b.eq(Mux(near["backward"], error, x))]

@@ -82,7 +82,7 @@ class Order(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         number, row = self.number, self.row
-        # Registered: pulses of a layer are requested long after those of the layer before.
+        # A register is harmless here: pulses of a layer are requested long after those of the previous layer.
         pulsing = Signal()
         m.d.sync += pulsing.eq(self.pulsing)
         wait = Signal(range(64))
@@ -126,7 +126,7 @@ class Order(wiring.Component):
                 with m.If(self.summed):
                     m.next = "ANSWER"
             with m.State("ANSWER"):
-                # The next layer's rows are the answers that have arrived.
+                # The rows of the next layer are the answers of this layer that have arrived.
                 with m.If(~self.final & (wait == 0)):
                     m.d.sync += [number.eq(number + 1), wait.eq(READ_LATENCY + 1)]
                     m.next = "FETCH"
@@ -175,7 +175,8 @@ class Order(wiring.Component):
                     with m.If(self.ecrams):
                         m.next = "ECRAMS"
             with m.State("ECRAMS"):
-                # The lanes have taken the trains of the ECRAMs: those of the layer's weights may follow.
+                # The lanes have taken the trains of the ECRAMs, so the trains of the layer's weights may
+                # follow.
                 m.d.comb += self.pulse.eq((wait == 0) & ~pulsing)
                 with m.If(self.pulse):
                     m.d.sync += [self.ecrams.eq(0), wait.eq(READ_LATENCY + 1)]

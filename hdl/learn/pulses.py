@@ -248,7 +248,7 @@ class Pulses(wiring.Component):
         m.d.comb += distance.eq(layer.column_shift - self.exponent)
         m.d.sync += down.eq(Mux(distance < 0, 0, Mux(distance > 63, 63, distance)))
         value, rate, number = Signal(8), Signal(16), Signal(INDEX_BITS)
-        # One register each: the inputs are spread over the die, and the multiplier is far away.
+        # One register for each input: the inputs are spread over the die, and the multiplier is far away.
         m.d.sync += [
             value.eq(Mux(row.valid, row.x, Mux(error.value < 0, -error.value, error.value))),
             rate.eq(Mux(row.valid, layer.row_rate, layer.column_rate)),

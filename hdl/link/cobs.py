@@ -84,7 +84,8 @@ class CobsDecoder(wiring.Component):
                 m.d.sync += [self.end.eq(started), self.bad.eq(inside)]
                 m.d.sync += [left.eq(0), inside.eq(0), started.eq(0), zero_due.eq(0)]
             with m.Elif(~inside):
-                # A code byte. Since another block follows, the zero of the block before is due now.
+                # This is a code byte: another block follows, so the zero that ends the previous block is sent
+                # now.
                 m.d.sync += [
                     left.eq(follows),
                     inside.eq(opens),

@@ -142,7 +142,7 @@ class Decision(wiring.Component):
             settled = self.quiet & ~blocked & ~joins
             replies = blocked | (settled & kind["answer"])
             executes = (joins & ~self.due & self.room) | (settled & kind["execute"])
-            # A repeated inference whose answer is still to come is dropped.
+            # A repeated inference is dropped if its answer is still to come.
             drops = (~self.due & ~self.none & again) | (settled & kind["repeat"])
             m.d.sync += [
                 self.way_result.eq(self.due),

@@ -138,7 +138,7 @@ class Executor(Sized):
         with states.at("idle"):
             states.choose((decision.due, "result"), (self.packet_ready, "open"))
         with states.at("act"):
-            # The answer goes first; the packet stays in its slot and is decided again.
+            # The answer is sent first; the packet stays in its slot, and the decision on it is made again.
             decision.lead(m, states, WAYS)
             m.d.sync += self.status.eq(decision.reply)
         with states.at("execute"):
@@ -150,10 +150,11 @@ class Executor(Sized):
         g, states, master = self.geometry, self.states, self.master
         inferences = self.inferences
         load_request, loading = Signal(), Signal()
-        # A start in progress while a hung core is reset is lost with the pending ones.
+        # If a hung core is reset while an inference is being started, that inference is lost like those under
+        # way.
         begun = Signal()
         m.d.comb += begun.eq(states["start"] & (master.start.ready | inferences.lost))
-        # Computed a cycle ahead, in the first cycle and in those that count down.
+        # ``last_load`` is computed a cycle ahead, in the first cycle and in the cycles that count down.
         to_load, last_load = Signal.like(self.length), Signal()
         m.d.sync += last_load.eq(~to_load[2:].any() & (to_load[:2] == Mux(states["load"], 2, 1)))
         with states.at("act"):

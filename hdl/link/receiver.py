@@ -47,7 +47,8 @@ class Receiver(wiring.Component):
         m = Module()
         m.submodules.decoder = decoder = CobsDecoder()
         size = self.window * self.slot_bytes
-        # The memory's output register is in front of the executor's decisions, the slowest paths of the link.
+        # The output register is needed because the memory's data feeds the executor's decisions, the slowest
+        # paths of the link.
         m.submodules.memory = memory = RegisteredMemory(8, size)
         write_base, read_base = Signal(bits_for(size)), Signal(bits_for(size))
         used = Signal(range(self.window + 1))
@@ -65,7 +66,7 @@ class Receiver(wiring.Component):
         valid, data, part, end, bad = Signal(), Signal(8), Signal(32), Signal(), Signal()
         m.d.sync += [valid.eq(decoder.out_valid), data.eq(decoder.out_data), end.eq(decoder.end)]
         m.d.sync += [part.eq(crc32_of_byte(decoder.out_data)), bad.eq(decoder.bad)]
-        # A line error keeps its place among the bytes.
+        # A line error must stay at its position among the bytes.
         error, error_late = Signal(), Signal()
         m.d.sync += [error.eq(self.line_error), error_late.eq(error)]
         # A byte is checked in one cycle and stored in the next.
@@ -106,8 +107,9 @@ class Receiver(wiring.Component):
             m.d.sync += [count.eq(0), first.eq(1), brim.eq(0), crc.eq(CRC_INIT)]
             m.d.sync += [too_long.eq(0), no_room.eq(0), damaged.eq(0)]
 
-        # The verdict is one cycle after the end, from flags of the end's cycle. The length is known by then,
-        # since the bytes after it take more cycles than the two stages of ``whole``.
+        # The verdict on a packet comes one cycle after its end, from flags of the last cycle. The length is
+        # known by then, since the bytes after the length field take more cycles than the two stages of
+        # ``whole``.
         expected_length = Signal(range(2**16 + HEADER_BYTES + CRC_BYTES))
         ended, broken, lost, right, is_whole, good = (
             Signal(name=n) for n in ("ended", "broken", "lost", "right", "whole", "good")

@@ -42,7 +42,7 @@ class Transmitter(wiring.Component):
         tail = Signal(range(CRC_BYTES))
         closing = Signal()
         wiring.connect(m, sender.o, wiring.flipped(self.o))
-        # Registers after the composer's long selections; CRC and memory begin a cycle later.
+        # Registers after the long selections of the composer; CRC and memory therefore begin a cycle later.
         begin, put, finish, repeat = Signal(), Signal(), Signal(), Signal()
         data = Signal(8)
         m.d.sync += [begin.eq(self.begin), put.eq(self.put), finish.eq(self.finish), data.eq(self.data)]
@@ -51,7 +51,8 @@ class Transmitter(wiring.Component):
         m.d.sync += [part.eq(crc32_of_byte(data)), summed.eq(put)]
         start = Signal()
         m.d.sync += start.eq(repeat | (closing & (tail == CRC_BYTES - 1)))
-        # The finished CRC is read in place: shifting it out would lengthen each of its steps.
+        # The finished CRC is sent without shifting: a shift register would lengthen the path of each CRC
+        # step.
         m.d.comb += [
             memory.address.eq(sender.address),
             sender.data.eq(memory.data),

@@ -28,19 +28,20 @@ class UartReceiver(wiring.Component):
         m = Module()
         sample, level = Signal(init=1), Signal(init=1)
         m.submodules.synchroniser = FFSynchronizer(self.pin, sample, init=1)
-        # The majority vote of three samples.
+        # The level is the majority of three samples.
         before, earlier = Signal(init=1), Signal(init=1)
         m.d.sync += [before.eq(sample), earlier.eq(before)]
         m.d.sync += level.eq((sample & before) | (sample & earlier) | (before & earlier))
         half = self.divisor // 2
         timer = Signal(range(self.divisor))
         bits_left = Signal(range(11))
-        # ``timer`` is 0; ``bits_left`` is 0; the start bit's middle is still to come.
+        # ``tick``: ``timer`` is 0; ``idle``: ``bits_left`` is 0; ``starting``: the middle of the start bit is
+        # still to come.
         tick, idle, starting = Signal(), Signal(init=1), Signal()
         m.d.sync += [self.valid.eq(0), self.framing.eq(0)]
         with m.If(idle):
             with m.If(~level):
-                # Half a bit to the start bit's middle, less the cycle just spent.
+                # Wait half a bit, minus the cycle just spent, until the middle of the start bit.
                 m.d.sync += [bits_left.eq(10), timer.eq(half - 1), tick.eq(half == 1)]
                 m.d.sync += [idle.eq(0), starting.eq(1)]
         with m.Elif(starting & level):
@@ -53,7 +54,7 @@ class UartReceiver(wiring.Component):
                 m.d.sync += idle.eq(1)
                 m.d.sync += [self.valid.eq(level), self.framing.eq(~level)]
             with m.Else():
-                # Nine times: the start bit falls out.
+                # This shift happens nine times, so that the start bit is shifted out.
                 m.d.sync += self.data.eq(Cat(self.data[1:], level))
         return m
 
@@ -74,7 +75,7 @@ class UartTransmitter(wiring.Component):
         shifter = Signal(10, init=0x3FF)
         bits_left = Signal(range(11))
         timer = Signal(range(self.divisor))
-        # Registered: the source of the bytes is elsewhere on the die and depends on it.
+        # ``idle`` is a register, since the source of the bytes is elsewhere on the die and depends on it.
         idle, tick = Signal(init=1), Signal()
         m.d.comb += self.i.ready.eq(idle)
         m.d.comb += self.pin.eq(shifter[0])

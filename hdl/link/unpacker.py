@@ -52,7 +52,8 @@ class Unpacker(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         bits, place, at_bits = Signal(GROUP), Signal(range(GROUP)), Signal()
-        # One bit wider than ``length``: bits and codes may ask for more bytes than it has.
+        # ``remaining`` is one bit wider than ``length``, since bits and codes may ask for more bytes than
+        # there are.
         left, remaining = Signal(16), Signal(17)
         moved, moved_before, ended, settled = (
             Signal(name=n) for n in ("moved", "moved_before", "ended", "settled")
@@ -141,7 +142,8 @@ class WordUnpacker(Sized):
         # The packet's memory is slow and far away on the die.
         valid, data = Signal(), Signal(8)
         m.d.sync += [valid.eq(self.valid), data.eq(self.data)]
-        # The word's codes that are still to come, and the bits of the last group in a sparse payload.
+        # ``bits``: codes of the group that are still to come, one bit each; ``last``: valid bits of the last
+        # group in a sparse payload.
         bits, last = Signal(GROUP), Signal(GROUP)
         at_bits, ended = Signal(), Signal()
         lowest, bits_left = Signal(GROUP), Signal(GROUP)

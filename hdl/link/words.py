@@ -42,7 +42,7 @@ class Words:
         self.wanted = Signal(16, name="wanted")
         self.empty, self.refused = Signal(name="empty"), Signal(name="refused")
         self.streams, self.arrives, self.putting = (Signal(name=n) for n in ("streams", "arrives", "putting"))
-        # Counts up to 3 in words of either size.
+        # The byte counter ends at 3 in words of both sizes, so a short word starts at 2.
         self.first_byte = Mux(self.short, BYTES_32 - BYTES_16, 0)
 
     def build(
@@ -52,7 +52,7 @@ class Words:
         byte is the packet's last."""
         word, byte, left, cursor, crc = self.word, self.byte, self.left, self.cursor, self.crc
         many_16, many_32 = Signal(), Signal()
-        # ``left`` is constant between two words and wide: compared in two stages.
+        # ``left`` is wide and constant between two words, so it is compared in two stages.
         low_one, high_zero, one_left, final = Signal(), Signal(), Signal(), Signal()
         m.d.sync += [low_one.eq(left[:16] == 1), high_zero.eq(left[16:] == 0)]
         m.d.sync += one_left.eq(low_one & high_zero)
@@ -65,7 +65,8 @@ class Words:
             bus.address.eq(cursor),
             bus.write_data.eq(Mux(self.short, word[16:].as_signed(), word.as_signed())),
         ]
-        # Steps that several states share are written once: fewer of them have shorter conditions.
+        # Actions that several states share are written once here, so that fewer actions are needed and their
+        # conditions are shorter.
         last_byte = byte == BYTES_32 - 1
         with m.If(states["put"] | self.putting | (states["fetch"] & taken)):
             m.d.sync += byte.eq(Mux(last_byte, self.first_byte, byte + 1))
@@ -82,7 +83,7 @@ class Words:
         with m.If(adding):
             m.d.sync += crc.eq(crc32_step(crc, Const(0, 8)) ^ part)
 
-        # The steps and their results. ``done`` without ``request`` belongs to a step.
+        # Accesses by steps, and their results: ``done`` without ``request`` answers a step.
         idle = Signal()
         m.d.comb += self.arrives.eq(bus.done & states["stream"])
         m.d.sync += [
@@ -98,7 +99,7 @@ class Words:
             m.d.sync += self.putting.eq(0)
 
         with states.at("count"):
-            # 2 or 4 bytes of word count, low byte first.
+            # The payload is the number of words, 2 or 4 bytes, low byte first.
             states.go("counted", when=taken & counted)
         with states.at("counted"):
             m.d.sync += [left.eq(Mux(self.checking, word, word[16:])), crc.eq(CRC_INIT)]
@@ -107,7 +108,7 @@ class Words:
             m.d.sync += [
                 self.wanted.eq(Mux(self.checking, BYTES_32, Mux(self.short, left << 1, left << 2))),
                 self.empty.eq(left == 0),
-                # More than a packet's size, as the carry of an addition.
+                # Whether the words exceed a packet, computed as the carry of an addition.
                 many_16.eq((left[:16] + (0xFFFF - geometry.packet_bytes // BYTES_16))[16]),
                 many_32.eq((left[:16] + (0xFFFF - geometry.packet_bytes // BYTES_32))[16]),
             ]
@@ -132,7 +133,7 @@ class Words:
                 states.choose((~final, "read"), (self.checking, "sum"), otherwise="finish")
         states.chain("sum", "checked")
         with states.at("checked"):
-            # The sum is sent like the only word of a READ. A CHECK of no words comes here at once.
+            # The checksum is sent like the only word of a READ. A CHECK of no words begins here.
             m.d.sync += [self.checking.eq(0), final.eq(1)]
             states.go("put")
 

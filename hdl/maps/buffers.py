@@ -37,7 +37,7 @@ class RowBuffer(wiring.Component):
         m = Module()
         m.submodules.memory = memory = RegisteredMemory(unsigned(8), self.words, parts=WORD_ROWS)
         low = exact_log2(WORD_ROWS // self.codes)
-        # A register in front: the written data comes from far away, and is read much later.
+        # A register in front of the memory: the data comes from far away, and is read much later.
         m.d.sync += [
             memory.write_address.eq(self.write_address[low:]),
             memory.write_data.eq(self.write_data.replicate(WORD_ROWS // self.codes)),

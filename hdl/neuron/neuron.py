@@ -80,7 +80,8 @@ class Neuron(Sized):
         sum_valid: Value = self.partials.valid
         if g.map_codes:
             sum_valid &= ~layer.second | self.second.valid
-        # Computed a cycle ahead: whether the word taken is the last of its group, and of the step.
+        # ``only``: the word taken is the last of its group; ``lane_last``: the last of its step. Both are
+        # computed a cycle ahead.
         only, lane_last = Signal(), Signal()
         take = running & sum_valid
         count: Value = Const(1)
@@ -88,7 +89,7 @@ class Neuron(Sized):
             together = Signal()
             count = Mux(together, Mux(left < g.neurons, left[: bits_for(g.neurons)], g.neurons), 1)
         if wide and g.map_codes:
-            # Codes that wait for their reader: after this cycle, without and with those of another step.
+            # Codes that wait for their reader after this cycle, without and with the codes of one more step.
             free, codes_accepted = Signal(init=1), Signal()
             waiting, waiting_after, more = (
                 Signal(range(2 * g.neurons), name=n) for n in ("waiting", "rest", "more")
@@ -99,7 +100,7 @@ class Neuron(Sized):
                 waiting_after.eq(self._less_a_turn(waiting)),
                 more.eq(waiting_after + count),
             ]
-            # Whether one more step fits is known late.
+            # Whether the codes of one more step fit is known late.
             capacity = codes_kept(g)
             m.d.sync += [
                 waiting.eq(Mux(codes_accepted, more, waiting_after)),
@@ -114,7 +115,7 @@ class Neuron(Sized):
         closing = take & only
         same: Value = ~layer.layer_end
         if g.map_codes:
-            # A walk changes the settings only when the pipeline is empty.
+            # In a program with feature maps the settings change only when the pipeline is empty.
             same |= group.walked
         begin = [
             running.eq(1),
@@ -163,7 +164,7 @@ class Neuron(Sized):
             m.d.sync += late.eq(early)
         pipes = self._pipes(m, layer, address, lane)
         out = stages[OUTPUT_STAGE]
-        # The layer's settings are constant, so what follows from them is computed a cycle ahead.
+        # The layer's settings are constant, so values that depend only on them are computed a cycle ahead.
         m.d.sync += [
             self.logit.valid.eq(stages[OUTPUT_STAGE - 1].valid & layer.output),
             self.logit.final.eq(stages[OUTPUT_STAGE - 1].end & layer.output),

@@ -129,7 +129,7 @@ class NeuronPipe(Sized):
         half = Signal(24, reset_less=True)
         high, low, y_24 = (Signal(n, reset_less=True) for n in (1, 1, 8))
         y_23 = Signal(8, reset_less=True)
-        # The layer's settings are constant.
+        # The layer's settings are constant, so these values may be registered.
         m.d.sync += [shift.eq(f[2] + layer.table_bits), half.eq((Const(1, 1) << shift) >> 1)]
         m.d.sync += shifted_17.eq(base << f[3])
         m.d.sync += base_18.eq(shifted_17 + half)

@@ -107,7 +107,7 @@ class Samples(Sized):
         steps, left = (Signal(range(g.lanes // g.readouts + 1), name=n) for n in ("steps", "left"))
         column, launched_column = Signal(16), Signal(16)
         busy, room, go = Signal(), Signal(), Signal()
-        # Computed a cycle ahead, while the counter counts down.
+        # ``only`` is computed a cycle ahead, while the counter counts down.
         only = Signal()
         m.d.comb += [
             go.eq(busy & room),
@@ -132,14 +132,16 @@ class Samples(Sized):
             launched_column.eq(column),
             arrives.eq(Cat(launched, arrives)),
             sample_sent.eq(stored.o.valid & stored.o.ready),
-            # Free entries: those that no stored sample and no sample in the pipeline needs.
+            # ``free``: entries of the queue that are needed neither by stored samples nor by samples in the
+            # pipeline.
             free.eq(free - launched + sample_sent),
             room.eq(free > LAUNCH_MARGIN),
         ]
         m.d.comb += stored.i.valid.eq(arrives[-1])
         for i in range(g.readouts):
             m.submodules[f"gaussian_{i}"] = pipe = Gaussian(follow=True)
-            # Columns begin at a multiple of the lanes, which P divides; columns of a group begin anywhere.
+            # Columns of a pass begin at a multiple of the lanes, which P divides; those of a column group may
+            # begin anywhere.
             pipe_column: Value = Cat(Const(i, step_log2), launched_column[step_log2:])
             if g.map_codes:
                 pipe_column = Signal(16, name=f"launched_column_{i}")

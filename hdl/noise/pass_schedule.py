@@ -71,7 +71,7 @@ class Sigma(wiring.Component):
         trial = Cat(radicand[-2:], remainder)
         candidate = Cat(1, 0, root)
         fits = trial >= candidate
-        # The present step of the count, decoded a cycle ahead.
+        # Whether the present step adds or computes a root bit, decoded a cycle ahead.
         adding, rooting = Signal(), Signal()
         with m.If(self.start):
             m.d.sync += [self.done.eq(0), count.eq(0), root.eq(0), remainder.eq(0), energy.eq(self.energy)]
