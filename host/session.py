@@ -251,7 +251,10 @@ class Session:
             self._synced = True
             return failures
         if cause.silence:
-            raise LinkTimeout(f"device does not answer ({failures} attempts of {self.timeout_s:g} s)")
+            raise LinkTimeout(
+                f"device does not answer ({failures} attempts of {self.timeout_s:g} s); check power, "
+                "cable and baud rate"
+            )
         raise ProtocolError(f"gave up after {failures} attempts: {cause}")
 
     def _await_sync(self, sequence: int) -> int:
@@ -317,4 +320,6 @@ def _status(code: int) -> Status:
     try:
         return Status(code)
     except ValueError:
-        raise ProtocolError(f"the device answered with status {code}, unknown to this host") from None
+        raise ProtocolError(
+            f"the device answered with status {code}, which this host does not know; {REBUILD}"
+        ) from None

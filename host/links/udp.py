@@ -234,7 +234,7 @@ class UdpLink:
         self._closed = False
         try:
             if not self._offered():
-                raise LinkTimeout(f"{name}: no answer within {opening_s:g} s")
+                raise LinkTimeout(f"{name}: no answer within {opening_s:g} s; check the address and power")
         except BaseException:
             self._closed = True
             datagrams.close()

@@ -129,7 +129,9 @@ class Engine:
         limit = self.device.now() + RESET_S
         while self.get("state"):
             if self.device.now() > limit:
-                raise LinkTimeout(f"{self.device.name}: the DMA engine did not come to rest in {RESET_S} s")
+                raise LinkTimeout(
+                    f"{self.device.name}: the DMA engine did not come to rest in {RESET_S} s; reset the card"
+                )
             self.device.wait(WAIT_S / 100)
         self._produced = 0
         self._records.data[:] = 0xFF
@@ -241,4 +243,7 @@ def _status(code: int) -> Status:
     try:
         return Status(code)
     except ValueError:
-        raise ProtocolError(f"the card answered with status {code}, unknown to this host") from None
+        raise ProtocolError(
+            f"the card answered with status {code}, which this host does not know; rebuild the gateware from "
+            "the same version as the host"
+        ) from None
