@@ -1,4 +1,5 @@
-"""The user's cache: files that take long to make, by the digest of what they follow from, whole."""
+"""The user's cache of files that take long to make, named by the digest of their inputs and stored only when
+complete."""
 
 import contextlib
 import hashlib

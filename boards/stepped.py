@@ -1,4 +1,5 @@
-"""Any program on any board: as a whole where it fits, else segment by segment, what no device does here."""
+"""Any program on any board: as a whole if it fits, else segment by segment, with the host computing the
+rest."""
 
 import functools
 from collections.abc import Callable

@@ -1,4 +1,5 @@
-"""campaign: uploads the samples once, has the device run chips x trials x samples, collects the votes."""
+"""campaign: uploads the samples once, lets the device run chips x trials x samples, and collects the
+votes."""
 
 import contextlib
 from collections.abc import Callable

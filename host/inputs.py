@@ -1,4 +1,4 @@
-"""Checks on what a caller hands to ``infer``, before a byte is sent."""
+"""Checks of the arguments of ``infer``, before a byte is sent."""
 
 import warnings
 from typing import Any

@@ -1,4 +1,4 @@
-"""learning: a device that learns, in packets like any other: an INFER is an update."""
+"""learning: a device that learns; an update is an INFER packet."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

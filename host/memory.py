@@ -1,4 +1,4 @@
-"""Words in and out of the device, in packets the geometry takes; words that have changed there."""
+"""Packets that read, write and check words of the device, and the search for words that have changed."""
 
 import zlib
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""packet_channel: a device behind a byte stream, spoken to in packets."""
+"""packet_channel: the interface to a device, and its implementation in packets over a byte stream."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The session: requests in, certain answers out, over a link that may lose or damage bytes.
+"""The session: carries out requests and returns certain answers over a link that may lose or damage bytes.
 
 Several requests are in flight (the device's window). The device executes them in sequence order and
 answers in that order, so the session only ever accepts the answer to its oldest unanswered request, with

@@ -1,4 +1,4 @@
-"""Answer: what compiling a network onto a die cost it, in the measure of its task."""
+"""Answer: the loss from compiling a network onto a die, in the measure of its task."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Bringing up a board: every check in order, and one report of it all.
+"""Bringing up a board: every check in order, and one report of all results.
 
 Bitstream and board come by hardware, or are the gateware compiled here. The report names every part that
 cannot be reached.

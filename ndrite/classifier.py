@@ -1,4 +1,4 @@
-"""Classifier: a program on a board with scikit-learn's face."""
+"""Classifier: a program on a board with the interface of scikit-learn."""
 
 import dataclasses
 import sys

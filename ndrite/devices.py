@@ -1,4 +1,4 @@
-"""Chips, dies and devices for a closer look: descriptions, models, circuits around them, curves as tables."""
+"""Chips, dies and devices in detail: descriptions, models, the circuits around them, curves as tables."""
 
 from ndrite.emulator.device.ndr.circuit import Circuit
 from ndrite.emulator.device.ndr.curves import Bell, Double, Esaki, Tunnel

@@ -1,4 +1,4 @@
-"""How well a board does on labelled samples, whether it agrees with the golden model, what it had to do."""
+"""Evaluation of a board on labelled samples: its score, its agreement with the golden model, and its work."""
 
 import dataclasses
 from collections.abc import Iterable

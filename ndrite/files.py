@@ -1,4 +1,4 @@
-"""Arrays in and out: NumPy files, and codes of a user's inputs."""
+"""Reading and writing arrays: NumPy files, and the codes of a user's inputs."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""95 % intervals; each says over what it is taken."""
+"""95 % intervals; each function says over which individuals its interval is."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Labels as users have them, read for the task that they judge: names, numbers, one-hot rows, values."""
+"""Labels in the forms that users have: names, numbers, one-hot rows and values, read for a task."""
 
 import dataclasses
 import warnings

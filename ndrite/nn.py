@@ -1,4 +1,4 @@
-"""Neurons and bases of NDR devices as PyTorch modules, for networks of one's own (``ndrite[train]``).
+"""Neurons and bases of NDR devices as PyTorch modules, for your own networks (``ndrite[train]``).
 
 A module built with them trains like any other, and ``ndrite.compile`` maps it with the devices of the chip:
 each neuron keeps its own peak and height, which the chip's ECRAM sets. The devices travel through ONNX as

@@ -1,4 +1,4 @@
-"""Result: what every verb gives, shown alike by a command, its ``--json`` and a notebook."""
+"""Result: the result of every verb, shown alike by a command, its ``--json`` and a notebook."""
 
 from __future__ import annotations
 

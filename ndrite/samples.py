@@ -1,4 +1,4 @@
-"""The samples that a task works on: a user's, a data set's by name, or those that a compiled file holds."""
+"""Samples for a task: the user's, those of a data set by name, or those stored in a compiled file."""
 
 import warnings
 from pathlib import Path

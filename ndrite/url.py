@@ -1,4 +1,4 @@
-"""From a board URL to a board."""
+"""Opens the board that a URL names."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""wafers: virtual chips of one program in ranges, each a run of the engine, and the votes of all."""
+"""wafers: virtual chips of one program in ranges, each a run of the engine, and their joint votes."""
 
 import base64
 import tempfile

@@ -1,4 +1,4 @@
-"""Clock and reset of each family: the PLL, and a reset that is let go when it has locked."""
+"""Clock and reset of each family: the PLL, and a reset that is released after the PLL has locked."""
 
 from amaranth import ClockDomain, ClockSignal, Const, Instance, Module, Signal
 from amaranth.hdl import Value

@@ -1,4 +1,4 @@
-"""Floorplan: where the lanes' multipliers and weight memories stand on an ECP5.
+"""Floorplan: positions of the lanes' multipliers and weight memories on an ECP5.
 
 Multipliers come in few rows, which a wide array fills. Left alone, the placer gathers the lanes' registers on
 one side of the chip and reaches multipliers on the other, a chip's width away. So lanes are laid out in the

@@ -1,4 +1,4 @@
-"""Placement seeds, several at once: nextpnr uses one core, and what it finds depends on where it begins."""
+"""Places and routes with several seeds at once: nextpnr uses one core, and its result depends on the seed."""
 
 import re
 from collections import deque

@@ -1,4 +1,4 @@
-"""The tools of the flow, from the package index or the path, and what can go wrong with them."""
+"""The tools of the build flow, from the package index or the path, and their errors."""
 
 from __future__ import annotations
 

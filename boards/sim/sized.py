@@ -1,4 +1,4 @@
-"""A simulated device that grows with what is programmed on it."""
+"""A simulated device that is replaced by a larger one when a program needs it."""
 
 from collections.abc import Callable
 from typing import Any, Self

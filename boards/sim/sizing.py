@@ -1,4 +1,4 @@
-"""How large a simulated device must be for a program, one that learns too."""
+"""The size of the simulated device that a program needs, also for one that learns."""
 
 import dataclasses
 from typing import Any

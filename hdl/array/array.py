@@ -1,4 +1,4 @@
-"""array: lanes in groups, the ports that they listen to, and single cells for the bus."""
+"""array: lanes in groups, the copies of the ports that feed them, and the bus access to single cells."""
 
 import functools
 import operator

@@ -1,1 +1,2 @@
-"""Virtual chips one after the other: their cells drawn, samples run through each, votes counted."""
+"""Campaigns: virtual chips one after the other, whose cells are drawn, whose samples are run and whose votes
+are counted."""

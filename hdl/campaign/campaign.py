@@ -1,4 +1,5 @@
-"""campaign: chips x trials x samples without the host: draw a chip, run the samples, count the votes."""
+"""campaign: chips x trials x samples without the host: each chip is drawn, its samples are run, its votes
+counted."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring

@@ -1,4 +1,5 @@
-"""votes: the winners of a campaign's inferences, counted per sample and class, and a chip's correct ones."""
+"""votes: counts the winners of a campaign's inferences by sample and class, and each chip's correct
+answers."""
 
 from typing import Any
 

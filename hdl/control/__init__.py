@@ -1,4 +1,5 @@
-"""The walk over layers, tiles and slices (sequencer), and over rows that are not zero (scanner, emitter).
+"""Control of an inference: the order of layers, tiles and slices (sequencer), and of rows that are not zero
+(scanner, emitter).
 
 Imports Amaranth, ndrite.emulator.spec and ndrite.hdl.parts only.
 """

@@ -1,4 +1,4 @@
-"""emitter: picks one row a cycle, or two, out of the scanned words and broadcasts them to the array."""
+"""emitter: selects one row per cycle, or two, from the scanned words and broadcasts them to the array."""
 
 import functools
 import operator

@@ -1,1 +1,1 @@
-"""One emulated chip, the blocks put together, and the ports that any core has."""
+"""One emulated chip, made of the other blocks, and the ports that every core has."""

@@ -1,4 +1,5 @@
-"""ports: what any core shows to those around it, whatever it is made of; when an inference starts."""
+"""ports: the ports that every core has, whatever its architecture, and the signal that an inference
+starts."""
 
 from amaranth import Module, Signal, signed
 from amaranth.lib import stream, wiring

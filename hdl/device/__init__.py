@@ -1,1 +1,1 @@
-"""Everything a board holds but its pins: core, registers, watchdog and bus, and the link before them."""
+"""Everything on a board except its pins: core, registers, watchdog, bus, and the link in front of them."""

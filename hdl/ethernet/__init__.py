@@ -1,1 +1,1 @@
-"""The Ethernet link: datagrams and the session of their peer, UDP over IPv4, frames, RGMII pins."""
+"""The Ethernet link: datagrams and the session with one peer, UDP over IPv4, frames, RGMII pins."""

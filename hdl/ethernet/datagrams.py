@@ -1,4 +1,4 @@
-"""datagrams: the stream of frames out of datagrams and into them, for one peer at a time."""
+"""datagrams: converts datagrams to the stream of frames and back, for one peer at a time."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value

@@ -1,4 +1,4 @@
-"""ethernet: a device's frames behind gigabit Ethernet's bytes; ICMP echoes go back on their own."""
+"""ethernet: carries a device's frames over gigabit Ethernet, and answers ICMP echo requests by itself."""
 
 from amaranth import DomainRenamer, Module, Mux, Signal
 from amaranth.lib import stream, wiring

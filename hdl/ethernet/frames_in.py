@@ -1,4 +1,4 @@
-"""frames_in: Ethernet frames in, of which whole datagrams and ARP requests for us are kept."""
+"""frames_in: receives Ethernet frames, and keeps complete datagrams and ARP requests for this device."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value

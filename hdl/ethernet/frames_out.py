@@ -1,4 +1,4 @@
-"""frames_out: datagrams and ARP answers in Ethernet frames."""
+"""frames_out: sends datagrams and ARP answers in Ethernet frames."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring

@@ -1,4 +1,4 @@
-"""slots: whole datagrams from one clock to another, each with a descriptor, in the order they were kept."""
+"""slots: passes complete datagrams with their descriptors from one clock domain to another, in order."""
 
 from amaranth import Cat, DomainRenamer, Module, Signal
 from amaranth.lib import stream, wiring

@@ -1,4 +1,5 @@
-"""Learning: forward, backward and every device's pulses, block by block as ``ndrite.emulator.golden.learn``.
+"""Learning: forward pass, backward pass and the pulses of every device, block by block as in
+``ndrite.emulator.golden.learn``.
 
 Imports ndrite.hdl.parts, ndrite.hdl.noise and ndrite.hdl.readout.
 """

@@ -1,4 +1,4 @@
-"""answers: a neuron's answer to its sum, and the error that its label or the layer after it makes of it."""
+"""answers: computes a neuron's output from its sum, and its error from the label or from the next layer."""
 
 from typing import Any, NamedTuple
 

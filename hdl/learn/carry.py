@@ -1,4 +1,5 @@
-"""carry: what a row of fast devices has gathered, as pulses of the layer's own devices (Tiki-Taka 2)."""
+"""carry: transfers the accumulated read-out of a row of fast devices to the layer's own devices, as pulses
+(Tiki-Taka 2)."""
 
 from typing import Any
 

@@ -1,4 +1,5 @@
-"""columns: columns of a layer one by one: converters and their constants, and the sums of the last layer."""
+"""columns: converts a layer's columns with their constants, and computes the outputs from the last layer's
+sums."""
 
 from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring

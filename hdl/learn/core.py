@@ -1,4 +1,5 @@
-"""core: whole updates, sample by sample: forward, backward, and every device of every layer."""
+"""core: complete updates, sample by sample: forward pass, backward pass, and pulses for every device of every
+layer."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring

@@ -1,4 +1,4 @@
-"""events: the pulses of some lanes, a device a cycle, from rows that wait in a queue."""
+"""events: applies the pulses of some lanes, one device per cycle, from rows that wait in a queue."""
 
 from typing import Any
 

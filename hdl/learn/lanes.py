@@ -1,4 +1,4 @@
-"""lanes: states of devices, read for products both ways, and changed by pulses."""
+"""lanes: memories of device states, read for the products of both directions and changed by pulses."""
 
 from typing import Any
 

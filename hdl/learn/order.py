@@ -1,5 +1,4 @@
-"""order: the order of an update's work over the layers, and its passes over the lanes, forward and
-backward."""
+"""order: the order of an update's work over the layers, and the forward passes over the lanes."""
 
 from typing import Any
 

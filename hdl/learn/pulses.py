@@ -1,4 +1,5 @@
-"""pulses: trains of a layer's rows and columns, and its rows to the lanes when its devices are pulsed."""
+"""pulses: makes the pulse trains of a layer's rows and columns, and sends the rows to the lanes to pulse
+devices."""
 
 from typing import Any
 

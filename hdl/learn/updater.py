@@ -1,4 +1,4 @@
-"""updater: what the pulses of one update make of one device's state, a device a cycle."""
+"""updater: computes a device's state after the pulses of one update, one device per cycle."""
 
 from typing import Any
 

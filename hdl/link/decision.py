@@ -1,4 +1,4 @@
-"""decision: whether a request is carried out, and the inferences that are under way."""
+"""decision: decides whether a request is carried out, and counts the inferences under way."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""receiver: frames in, checked packets out."""
+"""receiver: receives frames and stores checked packets."""
 
 from amaranth import Const, Module, Mux, Signal
 from amaranth.lib import wiring

@@ -1,4 +1,4 @@
-"""states: a state machine with a register for each state."""
+"""states: a state machine with one register per state."""
 
 import itertools
 from collections.abc import Iterator

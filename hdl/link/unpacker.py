@@ -1,4 +1,4 @@
-"""unpacker: a payload's codes, sparse or not, one after the other or into words of eight."""
+"""unpacker: unpacks the codes of a payload, dense or sparse, one at a time or in words of eight."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring

@@ -1,4 +1,4 @@
-"""words: the executor's part that reads, sums and writes words over the bus."""
+"""words: the part of the executor that reads, sums and writes words over the bus."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""Where codes and results lie between layers: input and activation rows, what of them is written, logits."""
+"""Buffers between layers: input and activation rows, counts of the rows that are complete, and logits."""

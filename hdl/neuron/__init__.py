@@ -1,1 +1,1 @@
-"""Bias, second operand, scale and curve: one column a cycle, or a whole step of readout."""
+"""Neurons: bias, second operand, scale and curve, for one column per cycle or a whole step of readout."""

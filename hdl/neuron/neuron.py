@@ -1,4 +1,4 @@
-"""neuron: column groups through the neurons, one column a cycle or a step of readout."""
+"""neuron: passes column groups through the neurons, one column per cycle or a whole step of readout."""
 
 import itertools
 from typing import Any

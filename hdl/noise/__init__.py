@@ -1,1 +1,1 @@
-"""Read noise: Gaussian samples from counters, the scale of each pass, and two schedules to make them on."""
+"""Read noise: Gaussian samples from counters, the scale of each pass, and the schedules that compute both."""

@@ -1,4 +1,4 @@
-"""pass_schedule: keys and standard deviations of the noise, a pass ahead of its columns."""
+"""pass_schedule: computes noise keys and standard deviations one pass ahead of its columns."""
 
 from typing import Any
 

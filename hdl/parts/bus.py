@@ -1,4 +1,4 @@
-"""bus: one master, one window per memory region; and the interface of a host to a core.
+"""bus: one master and one window per memory region; and the interface between a host's link and a core.
 
 Windows see no wait states. A window sees a stable ``address`` while ``select`` is up. Reads: the master
 samples ``read_data`` ``READ_WAIT`` cycles after ``select`` rose, so a window may register its path up to

@@ -1,4 +1,5 @@
-"""layouts: layouts of the streams between blocks, ports by geometry, banks, and counts of waiting sums."""
+"""layouts: layouts of the streams between blocks, components with ports by geometry, banks, and queues of
+sums."""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias

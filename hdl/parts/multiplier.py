@@ -1,4 +1,4 @@
-"""multiplier: products in a multiplier's own registers, and chains of them that add up."""
+"""multiplier: multipliers with their own registers, and carry chains that add."""
 
 from typing import Any
 

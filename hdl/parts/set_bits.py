@@ -1,4 +1,5 @@
-"""set_bits: bits set of eight, from either end, and how many are; in fours, as a LUT has inputs."""
+"""set_bits: finds and counts the set bits of eight, from either end; in groups of four, since a LUT has four
+inputs."""
 
 import functools
 import operator

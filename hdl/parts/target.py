@@ -1,4 +1,4 @@
-"""target: which FPGA family a block is made for, and registers that its synthesiser must not merge."""
+"""target: the FPGA family for which a block is built, and registers that its synthesiser must not merge."""
 
 from typing import Any
 

@@ -1,4 +1,5 @@
-"""bridge: requests to BAR0 become accesses of the bus or of the engine's registers, and are completed."""
+"""bridge: turns requests to BAR0 into accesses of the bus or of the engine's registers, and completes
+them."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value

@@ -1,4 +1,5 @@
-"""inference: streams of input codes through the accelerator, results out; inferences overlap."""
+"""inference: runs a stream of input codes through the accelerator and sends the results; inferences
+overlap."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value

@@ -1,4 +1,5 @@
-"""reader: DMA reads, many at a time, delivered in order however their completions come."""
+"""reader: DMA reads, many at a time, whose data is delivered in order even if completions arrive out of
+order."""
 
 from amaranth import Array, Cat, Const, Module, Mux, ResetInserter, Signal
 from amaranth.hdl import Value

@@ -1,4 +1,5 @@
-"""ring: the engine's registers, descriptors fetched and records written in order, errors, interrupts."""
+"""ring: the engine's registers, the descriptors fetched and completion records written in order, errors,
+interrupts."""
 
 from typing import Any
 

@@ -1,4 +1,5 @@
-"""signature: what passes between a PCIe hard block and the endpoint, and within it; headers."""
+"""signature: the signals between a PCIe hard block and the endpoint and within the endpoint, and packet
+headers."""
 
 from amaranth import Cat, Const, Mux
 from amaranth.hdl import Value

@@ -1,4 +1,5 @@
-"""user_side: the endpoint's TLP streams against the user side of a 7-series PCIe hard block, two clocks."""
+"""user_side: connects the endpoint's TLP streams to the user side of a 7-series PCIe hard block, across two
+clocks."""
 
 from amaranth import Cat, ClockDomain, ClockSignal, Module, Mux, ResetSignal, Signal
 from amaranth.hdl import Value

@@ -1,1 +1,1 @@
-"""The converters: P columns a cycle from the array, noise added, scaled, clipped and summed over tiles."""
+"""The converters: P columns per cycle from the array get noise, are scaled, clipped and summed over tiles."""

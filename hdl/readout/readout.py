@@ -1,4 +1,4 @@
-"""readout: P columns a cycle from the array into the partial sums, and on to the neuron."""
+"""readout: adds P columns per cycle from the array to the partial sums, and passes these on to the neuron."""
 
 import itertools
 

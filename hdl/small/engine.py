@@ -1,4 +1,4 @@
-"""engine: readout and neuron of one column after the other, on one multiplier and one shifter."""
+"""engine: readout and neuron for one column after the other, with one multiplier and one shifter."""
 
 import itertools
 from typing import Any

@@ -1,1 +1,2 @@
-"""Programs that are no chains, step by step: map memory, patches, pools, gates, and the walk through them."""
+"""Programs with feature maps, executed step by step: map memory, patches, pools, gates, and the walker that
+controls them."""

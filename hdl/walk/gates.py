@@ -1,4 +1,4 @@
-"""gates: codes of one to four terms, each of one map or the product of two, element by element."""
+"""gates: sums of one to four terms, each a map or the product of two maps, element by element."""
 
 from amaranth import Array, Const, Module, Mux, Signal, signed
 from amaranth.lib.data import StructLayout

@@ -1,4 +1,4 @@
-"""map_memory: feature maps, eight codes at a time, and the codes written to them."""
+"""map_memory: the memory of feature maps, read eight codes at a time, and the writer of new codes."""
 
 from typing import Any
 

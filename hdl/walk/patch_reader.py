@@ -1,4 +1,4 @@
-"""patch_reader: patches of a map as words of eight codes."""
+"""patch_reader: reads the patches of a map as words of eight codes."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""places: where codes of a map go, by counters that step without a comparison."""
+"""places: addresses at which the codes of a map are written, by counters that need no comparison."""
 
 from typing import Any
 

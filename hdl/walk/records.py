@@ -1,4 +1,5 @@
-"""records: the steps of a walk, one record at a time out of their memory, and what they are read into."""
+"""records: reads the step records of a program one at a time from their memory, and the layouts of
+records."""
 
 from amaranth import Cat, Module, Signal, unsigned
 from amaranth.lib import wiring

@@ -1,4 +1,4 @@
-"""seconds: second operands of sums: read ahead, scaled, pooled."""
+"""seconds: second operands of sums, read ahead and scaled; and pooling."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""walker: goes through the steps of a program by itself, from a sample's codes to its sums."""
+"""walker: executes the steps of a program without the host, from a sample's codes to the output sums."""
 
 from amaranth import Const, Module, Mux, Signal, unsigned
 from amaranth.hdl import Value

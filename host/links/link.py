@@ -1,4 +1,4 @@
-"""The one interface every transport implements."""
+"""The interface that every transport implements."""
 
 from typing import Protocol, runtime_checkable
 

@@ -1,4 +1,4 @@
-"""The account: entries by step and component, their sums, and what follows from them."""
+"""The account: costs by step and component, their sums, and derived quantities."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The constants of an account: read from YAML, checked, and brought to the chip's technology node."""
+"""The constants of the cost model: read from YAML, checked, and scaled to the chip's technology node."""
 
 import math
 from dataclasses import dataclass, replace

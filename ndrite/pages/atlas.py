@@ -1,4 +1,5 @@
-"""atlas: accuracy of learning in situ over devices, by rule, and what a device of yours lacks: one page."""
+"""atlas: one page with the accuracy of in-situ learning over device properties, by rule, and with your
+devices on it."""
 
 import base64
 import math

@@ -1,4 +1,4 @@
-"""drawing: the one palette, and how a matplotlib figure is made and written."""
+"""drawing: the palette, and how matplotlib figures are made and written."""
 
 import io
 import os

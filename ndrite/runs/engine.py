@@ -1,4 +1,4 @@
-"""engine: a list of runs done by workers, each result sealed in a folder when it is there.
+"""engine: lets workers do a list of runs, and stores each result in a folder when it arrives.
 
 A folder holds ``runs/KEY.run``, one sealed file per run that is done or has failed. A run that is done is
 never done twice; one that failed is tried again by the next call. ``KEY`` is of parameters, files and code,

@@ -1,4 +1,5 @@
-"""run: one independent piece of work, plain data alone, with a key that its content and its code decide."""
+"""run: one independent piece of work, described by plain data, with a key computed from its content and
+code."""
 
 import hashlib
 import importlib

@@ -1,4 +1,4 @@
-"""workers: where runs are done. Each kind takes a run and gives a future; none keeps anything.
+"""workers: the places where runs are done. Each kind takes a run and returns a future.
 
 Local processes end with the process that started them and leave Ctrl-C to it. A board is opened by a process
 of its own. On a Dask cluster every worker gets a file's content once. ndrite starts no scheduler and opens no

@@ -1,4 +1,5 @@
-"""A function becomes a command: parameters of its signature, help of its docstring, output of its result."""
+"""Turns a function into a command: options from its signature, help from its docstring, output from its
+result."""
 
 import inspect
 import json

@@ -1,4 +1,4 @@
-"""The commands by name, and how errors become one line and an exit code."""
+"""The commands by name, and the conversion of errors to one line and an exit code."""
 
 import ast
 import importlib.util

@@ -1,4 +1,4 @@
-"""fields: what a plan's fields take, checked, and a point of a plan."""
+"""fields: the fields of a plan, their checks, and a point of a plan."""
 
 from collections.abc import Mapping
 from functools import partial

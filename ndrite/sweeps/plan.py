@@ -1,4 +1,4 @@
-"""plan: a YAML file becomes a list of points, each with a key that only its content decides."""
+"""plan: turns a YAML file into a list of points, each with a key computed from its content."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""run: the points of a sweep, each compiled and judged, and the table of all."""
+"""run: computes the points of a sweep, each compiled and judged, and their table."""
 
 import io
 import time

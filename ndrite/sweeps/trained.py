@@ -1,4 +1,5 @@
-"""trained: a point of a plan that learns: training runs at every rate and seed, the best rate judged."""
+"""trained: a point of a plan that trains in situ: training runs at every rate and seed, of which the best
+rate is judged."""
 
 import dataclasses
 import hashlib

@@ -1,4 +1,4 @@
-"""analog: a PyTorch module as it is, its static products on the tiles of a die; what samples show."""
+"""analog: puts the static products of a PyTorch module on the tiles of a die, calibrated on samples."""
 
 import collections
 import contextlib

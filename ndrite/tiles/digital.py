@@ -1,4 +1,4 @@
-"""Digital: which products of a module stay off the tiles so that it loses no more than its user accepts."""
+"""Digital: finds the products of a module that must stay off the tiles to limit its loss."""
 
 import math
 import statistics

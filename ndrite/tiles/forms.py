@@ -1,4 +1,4 @@
-"""Forms: what each function of PyTorch that multiplies by a matrix asks of the die.
+"""Forms: how each PyTorch function that multiplies by a matrix is computed on the die.
 
 A form takes the executor and the function's own arguments, and gives what it gives; ``NotImplemented``: no
 operand is held by the module, and PyTorch computes it.

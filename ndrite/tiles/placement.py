@@ -1,4 +1,5 @@
-"""Placement: which die and board a module's products are on, how they are read, and what runs where."""
+"""Placement: the die and board of a module's products, how they are read, and the table of what runs
+where."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Product: one static matrix of a module, on the tiles of a die, and what samples show of its inputs."""
+"""Product: one static matrix of a module on the tiles of a die, and the statistics of its inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Source: a module, typical inputs and a metric, as Python objects or from a file of the user's."""
+"""Source: a module with typical inputs and a metric, as Python objects or from a user's file."""
 
 import importlib.util
 import pickle

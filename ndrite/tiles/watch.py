@@ -1,4 +1,4 @@
-"""Watch: whether a module has changed since its products were mapped, without reading its values.
+"""Watch: detects changes of a module since its products were mapped, without reading its values.
 
 PyTorch counts the changes of a tensor in place (``_version``), and a tensor that was replaced lies elsewhere
 (``data_ptr``). A pass compares these, which takes microseconds; hashing every weight takes as long as the

@@ -1,4 +1,4 @@
-"""atlas: which rule saves a device, and what it must become."""
+"""atlas: which learning rule suits a device, and what to improve."""
 
 import json
 import shutil

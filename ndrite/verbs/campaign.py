@@ -1,4 +1,4 @@
-"""campaign: many virtual chips of one program, in resumable ranges, and what their votes say."""
+"""campaign: runs many virtual chips of one program in resumable ranges, and summarises their votes."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""compile: a network or a model onto a chip."""
+"""compile: compiles a network or a model for a chip."""
 
 import dataclasses
 import warnings

@@ -1,4 +1,4 @@
-"""cost: what one inference of a compiled network or a module costs, modelled, and the constants."""
+"""cost: models the cost of one inference of a compiled network or a module, and shows the constants."""
 
 from pathlib import Path
 from typing import Annotated, Any

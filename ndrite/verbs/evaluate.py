@@ -1,4 +1,5 @@
-"""evaluate: how well a compiled network does on a board, and whether the board is right in every bit."""
+"""evaluate: measures how well a compiled network does on a board, and whether the board is right in every
+bit."""
 
 from typing import Any
 

@@ -1,4 +1,5 @@
-"""fit: measured data into the fields of a chip description, and pictures of data, model and residuals."""
+"""fit: turns measured data into the fields of a chip description, with pictures of data, model and
+residuals."""
 
 import os
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""infer: inputs through a program on a board."""
+"""infer: runs inputs through a program on a board."""
 
 import os
 from collections.abc import Iterable

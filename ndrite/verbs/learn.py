@@ -1,4 +1,4 @@
-"""learn: a chip whose every weight is a device that pulses move, sample by sample."""
+"""learn: trains a chip in situ: pulses move every weight device, sample by sample."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""train: a network through a chip's errors."""
+"""train: trains a float network under a chip's errors."""
 
 import dataclasses
 import os
