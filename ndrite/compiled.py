@@ -210,10 +210,8 @@ def load(path: str | os.PathLike[str] | None = None) -> Compiled:
         if compiled.network.digest() != compiled.die.network:
             raise CompileError("die and network in the file do not belong together; compile again")
         if compiled.samples.dtype != np.uint8 or compiled.samples.shape[1:] != (loaded_program.inputs,):
-            raise CompileError(
-                f"samples are {compiled.samples.dtype} {compiled.samples.shape}; accepted: uint8 "
-                f"(n, {loaded_program.inputs}); compile again"
-            )
+            stored = f"{compiled.samples.dtype} {compiled.samples.shape}"
+            raise CompileError(f"samples are {stored}; accepted: uint8 (n, {loaded_program.inputs})")
     except CompileError as error:
         raise CompileError(f"{path}: {error}") from None
     return compiled

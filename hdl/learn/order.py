@@ -47,7 +47,7 @@ class Order(wiring.Component):
       until ``normal``.
     - ECRAMs: if the previous layer's neurons are tuned (``behind_tuned``), their errors are computed first,
       and ``pulse`` pulses the ECRAMs while ``ecrams`` is high.
-    - First layer: its devices are pulsed; it is not read backward.
+    - First layer: it is pulsed without a backward read.
     - Transfer, if ``carries`` is not 0, from the first layer to the last: ``carry`` starts the read of a row
       of fast devices while ``carrying`` is high. When this has ended (``carried``) and the row needs pulses
       (``due``), ``pulse`` pulses the row.
@@ -114,8 +114,7 @@ class Order(wiring.Component):
                 m.d.comb += self.fetch.eq(wait == 0)
                 waited("BEGIN")
             with m.State("BEGIN"):
-                # The first layer need not wait for its noise key: its rows take longer to become trains than
-                # the key takes to be computed.
+                # The first layer need not wait for its noise key, which is ready before the first train.
                 m.d.comb += self.forward.eq(self.known | (number == 0))
                 with m.If(self.forward):
                     m.next = "FORWARD"
@@ -211,11 +210,9 @@ class Order(wiring.Component):
 SHORTEST = 32
 """Fewest cycles of a pass: a root (``Sigma``) and a key (``PassKey``) take less."""
 SHORTEST_LAST = ADDED_LATENCY - VALUE_STAGE
-"""Fewest cycles of a layer's last pass: its sums are converted and written before the outputs are
-computed."""
+"""Fewest cycles of a layer's last pass: its sums are written before the outputs are computed."""
 ECRAM_INPUT, ECRAM_TIMES = 128, 4
-"""Input and number of additions of the row of neurons' ECRAMs: together a factor of 512 relative to the row
-of biases."""
+"""Input and number of additions of the row of neurons' ECRAMs: together 512 times the row of biases."""
 ROW_STAGE = READ_LATENCY + 1
 """Cycles from a row's turn to its input."""
 ENERGY_STAGE = ROW_STAGE + MULTIPLY_LATENCY
@@ -223,9 +220,8 @@ ENERGY_STAGE = ROW_STAGE + MULTIPLY_LATENCY
 
 
 def row_delay(g: Geometry) -> int:
-    """Return the number of cycles by which rows are delayed, so that three things happen in time: the scale
-    of a pass's noise is known before its sums are complete, the key of the rows' trains before the rows, and
-    the states of the previous update are written before they are read."""
+    """Return the number of cycles by which rows are delayed: the scale of a pass's noise must be known before
+    its sums, the key of trains before the rows, and the previous update's states must be written before."""
     noise = ENERGY_STAGE + sigma_latency(g) - ROW_STAGE - SUM_STAGE + 1
     key, written = KEY_LATENCY - THRESHOLD_LATENCY, EVENT_LATENCY - SETTLED
     return max(noise, key - 2 * ROW_STAGE + 1, written - 2 * ROW_STAGE + 1)
@@ -240,13 +236,11 @@ class Forward(wiring.Component):
     - ``listed`` is the live row (input not 0) at ``address``. The list of the first layer is complete, and
       ``end`` is the end of each tile in it; the list of a ``hidden`` layer has the ``count`` rows that have
       arrived so far.
-    - ``row`` goes to the lanes. ``trained`` goes to the pulse trains, once for each live row and for the row
-      of biases.
+    - ``row`` goes to the lanes, ``trained`` to the pulse trains, once per live row and for the row of biases.
     - ``passed``: ``energy`` is complete for a pass.
     - ``turn``: the conversion of the pass's sums begins one cycle later, with ``low`` and ``first``.
     - ``renew``: the noise key of (``tile``, ``part``) is needed next.
-    - ``answer``: the columns contain the row of biases, plus 512 times the row of ECRAMs if the layer has
-      one.
+    - ``answer``: the columns contain the row of biases, plus 512 times the row of ECRAMs if there is one.
 
     Throughput: one row per cycle. A pass takes as many cycles as it has live rows or as its columns take to
     be converted, at least SHORTEST. Latency: from the last pass to ``answer`` as many cycles as its columns
