@@ -84,7 +84,7 @@ test_refusals = refused(
     (lambda c: ndrite.Classifier(c.program).predict(IMAGES), NO_CODES),
     given="of_codes",
 )
-NO_UNIT = r"x: dtype float64; accepted: uint8, .*the program stores no"
+NO_UNIT = r"x: dtype float64; accepted: uint8, .*a program that stores the range"
 test_a_program_without_a_unit_takes_codes_only = refused(
     InputError, (lambda p: ndrite.Classifier(p).predict(np.zeros((3, p.inputs))), NO_UNIT), given="program"
 )

@@ -152,7 +152,7 @@ wrdata deck.out v(w)
 
 def test_an_ecram_of_one_pulse_has_no_module() -> None:
     chip = changed("dendritic-ndr", ecram={"model": "exponential", "a_up": 0.01})
-    with pytest.raises(PhysicsError, match=r"pulse goes is 1.0; accepted: below 1"):
+    with pytest.raises(PhysicsError, match=r"pulse covers is 1.0; accepted: below 1"):
         verilog_a(chip)
 
 

@@ -201,7 +201,10 @@ def test_two_engines_on_one_folder(notes: Path) -> None:
     other.start()
     try:
         assert ready.wait(60)
-        with open_workers() as workers, pytest.raises(RunError, match="another process works on it"):
+        with (
+            open_workers() as workers,
+            pytest.raises(RunError, match="another process is working in this folder"),
+        ):
             execute(counted(notes, 1), workers, notes / "out")
     finally:
         go.set()
