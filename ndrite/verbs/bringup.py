@@ -58,7 +58,7 @@ def build(
     output:
         Folder to write; a folder of an earlier build is replaced as a whole. Default: build/BOARD.
     part:
-        Another part with the same die: 12k builds ulx3s-25f for a ULX3S-12F.
+        Another part with the same die; 12k builds ulx3s-25f for a ULX3S-12F.
     address:
         IPv4 address of a board on Ethernet; default: 192.168.1.77.
     mac:

@@ -48,7 +48,7 @@ def export(
     spice:
         Deck to write, of one full layer, whose rows are driven by the samples one after the other.
     product:
-        Number of that layer among the program's products, from 0.
+        Number of that layer among the products; the first is 0.
     count:
         Number of samples in the deck.
     verilog_a:

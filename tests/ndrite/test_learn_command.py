@@ -280,7 +280,7 @@ test_another_type_is_refused = refused(
         ),
         (
             "--rule agad --reference-error 0.1",
-            "reference_error is 0.1; accepted with agad: not set, as only",
+            "reference_error is 0.1; accepted with agad: not set, as only tiki-taka",
         ),
         ("--rule agad --tiles 3", "tiles is 3; accepted with agad: not set, as only residual"),
         ("--rule residual --tiles 1", "tiles is 1; accepted: 2..8"),

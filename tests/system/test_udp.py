@@ -36,7 +36,7 @@ def to(host: str, port: int) -> socket.socket:
 
 def test_infer_through_the_socket(server: Server, clients: Any) -> None:
     assert re.fullmatch(r"serving tiny on udp:127\.0\.0\.1:\d+\n", server.said)
-    clients(server.url, "127.0.0.1:", "the board is in use by 127.0.0.1:", ", last heard ")
+    clients(server.url, "127.0.0.1:", "the board is in use by 127.0.0.1:", ", last heard ", " s ago")
 
 
 def test_a_server_ends_clean_and_has_then_vanished(program: Program, x: np.ndarray) -> None:

@@ -122,7 +122,7 @@ def test_what_a_device_just_holds_fits_and_half_of_it_does_not() -> None:
     for change, words in (
         ({"weight_depth": 32}, "states of a lane is 64; accepted: at most 32"),
         ({"columns": 16}, "columns is 32; accepted: at most 16"),
-        ({"layers": 2}, r"device records \(.*\) is 4; accepted: at most 2"),
+        ({"layers": 2}, r"device records \(layers, ECRAMs, fast devices\) is 4; accepted: at most 2"),
         ({"lanes": 4}, "the widest layer is 8; accepted: at most 4"),
         ({"rows": 8}, "rows is 16; accepted: 8"),
         ({"max_inputs": 32}, "inputs is 36; accepted: at most"),

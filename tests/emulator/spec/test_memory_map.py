@@ -109,7 +109,11 @@ varied = partial(edge, rows=1024, variation=same_cells())
 test_chains_that_are_refused = refused(
     ProgramError,
     (varied, HIGH, "inputs of product 0 is 32769; accepted: 1..32768 with variation"),
-    (varied, layer(0, 1), r"patches are .*shape=\(0, 1, 1\).*; accepted: integers, sizes of at least 1"),
+    (
+        varied,
+        layer(0, 1),
+        r"patches are .*shape=\(0, 1, 1\).*; accepted: integers, sizes of at least 1, padding of at least 0",
+    ),
     (varied, layer(3, 4), layer(5, 1), r"step1.patches shape is \(5, 1, 1\); accepted: .*, \(4, 1, 1\)"),
     (varied, "layers is empty"),
     (varied, *[layer(1, 1)] * 257, "number of products is 257; accepted: at most 256"),

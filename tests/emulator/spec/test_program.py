@@ -268,11 +268,11 @@ test_patches_that_cannot_be_cut_are_refused = refused(
     (cut, {"kernel": (4, 1)}, r"kernel \(4, 1\) does not fit a map of \(3, 3\); accepted: smaller"),
     (cut, {"kernel": (2, 2), "dilation": (3, 1)}, "kernel .* does not fit"),
     (cut, {"groups": 4}, "groups are 4; accepted: a divisor of the 6 channels"),
-    (cut, {"stride": (0, 1)}, "accepted: integers, sizes of at least 1"),
-    (cut, {"padding": (0, 0, -1, 0)}, "accepted: integers, sizes of at least 1"),
-    (cut, {"padding": (0, 0)}, "accepted: integers, sizes of at least 1"),
-    (cut, {"shape": (6, 3.0, 3)}, "accepted: integers, sizes of at least 1"),
-    (cut, {"kernel": (1,)}, "accepted: integers, sizes of at least 1"),
+    (cut, {"stride": (0, 1)}, "accepted: integers, sizes of at least 1, padding of at least 0"),
+    (cut, {"padding": (0, 0, -1, 0)}, "accepted: integers, sizes of at least 1, padding of at least 0"),
+    (cut, {"padding": (0, 0)}, "accepted: integers, sizes of at least 1, padding of at least 0"),
+    (cut, {"shape": (6, 3.0, 3)}, "accepted: integers, sizes of at least 1, padding of at least 0"),
+    (cut, {"kernel": (1,)}, "accepted: integers, sizes of at least 1, padding of at least 0"),
 )
 
 

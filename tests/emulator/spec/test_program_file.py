@@ -138,7 +138,7 @@ MEANINGS: list[tuple[Any, str]] = [
         (put("steps.0.inputs", 19), r"step0.weights has shape \(18, 2\); the manifest says \(19, 2\)"),
         (
             put("steps.0.patches.stride", [0, 1]),
-            "step0: patches are .*; accepted: integers, sizes of at least 1",
+            "step0: patches are .*; accepted: integers, sizes of at least 1, padding of at least 0",
         ),
         (put("steps.0.sources", [[0]]), r"step0 reads map \[0\]; accepted"),
         (put("steps", {}), "steps is empty"),

@@ -73,7 +73,10 @@ VECTORS: Rows = {
     "a part of the samples": (of(lambda a, b: a[1]), r"\(Gather\).*mixes samples with other axes"),
 }
 MAPS: Rows = {
-    "joined by row": (lambda m, x: m.conv(torch.cat([x, x], 2), 2, 1), r"\(Conv\).*use maps.*one time step"),
+    "joined by row": (
+        lambda m, x: m.conv(torch.cat([x, x], 2), 2, 1),
+        r"\(Conv\).*use maps \(channel, row, column\) of one time step",
+    ),
     "another layer": (lambda m, x: F.unfold(m.conv(x, 2, 1), 2), r"\((Gather|forward)\).*whole channels"),
     "channels for rows": (
         lambda m, x: (lambda y: y + y.transpose(1, 2))(m.conv(x, 6, 1)),
