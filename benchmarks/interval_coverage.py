@@ -46,25 +46,16 @@ class Experiment:
         """Standard deviation of a whole score; its part per sample, network and die has deviation 1."""
         return math.sqrt(1 + sum(part**2 for part in MIXES[self.mix]))
 
-    def scores(self, rng: np.random.Generator) -> tuple[Floats, Floats]:
-        """Draw the scores of the software networks (networks, 1, n), and the changes that dies add to them
-        (networks, dies, n or 1)."""
-        of_network, of_die, of_sample = MIXES[self.mix]
-        common = of_network * rng.standard_normal((self.networks, 1, 1))
-        common = common + of_sample * rng.standard_normal((1, 1, self.n))
-        sharing = 1 if self.same_dies else self.networks
-        return common, of_die * rng.standard_normal((sharing, self.dies, 1))
-
     def answers(self, rng: np.random.Generator, *losses: float) -> list[Floats]:
-        """Draw for each of ``losses`` whether every sample is right, (networks, dies, n); a loss lowers the
-        mean score, in standard deviations."""
-        common, added = self.scores(rng)
-        shape = (self.networks, self.dies, self.n)
-        centre = float(norm.ppf(RIGHT))
+        """Of each loss of mean score, in deviations, whether a sample is right: (networks, dies, n)."""
+        of_network, of_die, of_sample = MIXES[self.mix]
+        score = of_network * rng.standard_normal((self.networks, 1, 1))
+        score = score + of_sample * rng.standard_normal((1, 1, self.n))
+        own_dies = 1 if self.same_dies else self.networks
+        score = score + of_die * rng.standard_normal((own_dies, self.dies, 1))
+        shape, centre = (self.networks, self.dies, self.n), float(norm.ppf(RIGHT))
         return [
-            ((centre - loss) * self.total + common + added + rng.standard_normal(shape) > 0).astype(
-                np.float64
-            )
+            ((centre - loss) * self.total + score + rng.standard_normal(shape) > 0).astype(np.float64)
             for loss in losses
         ]
 
@@ -200,14 +191,11 @@ def coverage(experiments: int, seed: int, only: str = "") -> dict[str, float]:
 def ranges(table: dict[str, float]) -> dict[str, list[float]]:
     """Return the least and the largest part among plain intervals, crossed intervals of accuracies, and
     crossed intervals of differences."""
-    kinds_of = {
-        "simple": [part for name, part in table.items() if "crossed" not in name],
-        "crossed_accuracy": [v for n, v in table.items() if "crossed" in n and n.startswith("accuracy")],
-        "crossed_difference": [
-            v for n, v in table.items() if "crossed" in n and not n.startswith("accuracy")
-        ],
-    }
-    return {kind: [min(parts), max(parts)] for kind, parts in kinds_of.items() if parts}
+    parts_of: dict[str, list[float]] = {}
+    for name, part in table.items():
+        crossed_kind = "crossed_accuracy" if name.startswith("accuracy") else "crossed_difference"
+        parts_of.setdefault(crossed_kind if "crossed" in name else "simple", []).append(part)
+    return {kind: [min(parts), max(parts)] for kind, parts in parts_of.items()}
 
 
 if __name__ == "__main__":

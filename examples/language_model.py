@@ -26,6 +26,7 @@ import math
 import re
 import resource
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,22 +45,30 @@ PCM = "joshi2020"
 HOURS = {"an hour": 3600.0, "a day": 86400.0, "a month": 2.6e6}
 
 
+def of_inputs(model: Llama, tokens: Any, function: Callable[[Any], Any]) -> dict[Any, Any]:
+    """``function`` of the inputs (n, t, features) of every full layer, in one pass of tokens in floats."""
+    results: dict[Any, Any] = {}
+
+    def watch(layer: Any, inputs: Any) -> None:
+        results[layer] = function(inputs[0])
+
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
+    hooks = [layer.register_forward_pre_hook(watch) for layer in layers]
+    with torch.no_grad():
+        model(tokens)
+    for hook in hooks:
+        hook.remove()
+    return results
+
+
 def moved(model: Llama, tokens: Any, share: float = 0.5) -> Llama:
     """Scales of channels moved from a layer's inputs into its weights, in place: exact in floats.
 
     Inputs are divided by max|x|^share / max|w|^(1 - share) of their channel (Xiao et al., SmoothQuant, ICML
     2023, arXiv 2211.10438): in the norm before, in ``up`` for ``down``, in ``v`` for ``o``.
     """
-    largest: dict[Any, Any] = {}
-
-    def watch(layer: Any, inputs: Any) -> None:
-        seen = inputs[0].abs().flatten(0, -2).amax(0)
-        largest[layer] = torch.maximum(largest.get(layer, seen), seen)
-
-    layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
-    hooks = [layer.register_forward_pre_hook(watch) for layer in layers]
+    largest = of_inputs(model, tokens, lambda x: x.abs().flatten(0, -2).amax(0))
     with torch.no_grad():
-        model(tokens)
         for block in model.blocks:
             heads = block.heads // block.shared
             for source, readers in (
@@ -81,8 +90,6 @@ def moved(model: Llama, tokens: Any, share: float = 0.5) -> Llama:
                     source.div_(scale if source.dim() == 1 else scale[:, None])
                 for layer in readers:
                     layer.weight.mul_(scale)
-    for hook in hooks:
-        hook.remove()
     return model
 
 
@@ -225,26 +232,14 @@ def gateware(run: Run, chip: Any, count: int) -> None:
     their own, on the same die on both boards; a sum is one column's output for one token.
     """
     layers = {name: layer for name, layer in run.model.named_modules() if isinstance(layer, nn.Linear)}
-    watched: dict[str, Any] = {}
-
-    def watcher(name: str) -> Any:
-        def watch(_: Any, inputs: Any) -> None:
-            watched[name] = inputs[0][0]
-
-        return watch
-
-    hooks = [layer.register_forward_pre_hook(watcher(name)) for name, layer in layers.items()]
-    with torch.no_grad():
-        run.model(run.samples[:1])
-    for hook in hooks:
-        hook.remove()
+    inputs_of = of_inputs(run.model, run.samples[:1], lambda x: x[0])
     rng, compared, differing = np.random.default_rng(run.seed), 0, []
     each = -(-count // len(layers))
     for name, layer in layers.items():
         columns = np.sort(rng.choice(layer.out_features, min(each, layer.out_features), replace=False))
         part = nn.Linear(layer.in_features, len(columns), bias=False)
         part.weight = nn.Parameter(layer.weight[columns].detach().clone())
-        x = watched[name]
+        x = inputs_of[layer]
         row = int(rng.integers(len(x)))
         sums = []
         for board in ("golden:", "sim:"):

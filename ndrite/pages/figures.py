@@ -179,11 +179,15 @@ def chips(summary: dict[str, Any]) -> Any:
 
 
 def front(
-    rows: list[dict[str, Any]], best: list[dict[str, Any]], axes: tuple[str, ...], score: str = "accuracy"
+    rows: list[dict[str, Any]],
+    best: list[dict[str, Any]],
+    axes: tuple[str, ...],
+    score: str,
+    shown: tuple[str, float],
 ) -> Any:
     """Draw all points of a sweep; ``best`` are joined by a line and labelled with their values of ``axes``.
-    ``score`` is the field on the vertical axis."""
-    factor, label = (100, "accuracy, %") if score == "accuracy" else (1, score)
+    ``score`` is the field on the vertical axis, ``shown`` its label and factor."""
+    label, factor = shown
     figure = drawing.figure(6.4, 4.2)
     ax = figure.subplots()
 

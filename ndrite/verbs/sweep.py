@@ -121,7 +121,9 @@ class Grid(Result):
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
         """Draw accuracy, or a module's metric, against energy with the front; the suffix is the format."""
-        return drawing.save(figures.front(self.rows, self.front(), self.settings, self.score), path)
+        return drawing.save(
+            figures.front(self.rows, self.front(), self.settings, self.score, MEASURES[self.score]), path
+        )
 
     def as_dict(self) -> dict[str, Any]:
         best = {self._setting(row) for row in self.front()}
@@ -136,9 +138,10 @@ class Grid(Result):
 
     def tables(self) -> Iterable[Table]:
         for axis in self.plan.axes:
-            shown, said = ("{:.5g}".format, "metric") if self.plan.modules else (percents, "accuracy, %")
+            shown = "{:.5g}".format if self.plan.modules else percents
             along = [(str(value), *map(shown, scores)) for value, *scores in self.along(axis)]
-            yield Table(f"{self.plan.name}: {said}", (axis, "mean", "least", "greatest"), along)
+            title = f"{self.plan.name}: {MEASURES[self.score][0]}"
+            yield Table(title, (axis, "mean", "least", "greatest"), along)
         best = self.front()
         over = ", means over seeds" if "seed" in self.plan.axes else ""
         title = f"{self.plan.name}: {len(best)} settings that none other beats{over}"
