@@ -8,6 +8,7 @@ from ndrite.emulator.learning.insitu.plan import Prepared, network_of, weights
 from ndrite.emulator.mapping.devices import trained_outputs
 from ndrite.emulator.network import Network
 from ndrite.emulator.spec.arithmetic import INPUT_MAX, Codes
+from ndrite.emulator.spec.learning import weights_of
 
 NUDGE = 1e-4
 """Change of a pre-activation over which slopes are computed."""
@@ -24,7 +25,7 @@ def float_network(
     """
     plan = ready.plan
     layers = zip(plan.widths[:-1], ready.learning.layers, strict=True)
-    values = [weights(layer.states[: k + 1], plan) for k, layer in layers]
+    values = [weights(weights_of(layer.states[: k + 1]), plan) for k, layer in layers]
     products = ready.start.network.products[:-1]
     inputs, classes = x / INPUT_MAX, np.eye(plan.widths[-1])[labels]
     for epoch in range(epochs):

@@ -156,7 +156,7 @@ class Prepared:
     def network(self, states: list[Array]) -> Network:
         """Return the float network that the weights and neurons stand for at ``states``."""
         weights_of_layers = [
-            _weights(layer.codes(s, k), self.plan)
+            weights(layer.codes(s, k), self.plan)
             for k, layer, s in zip(self.plan.widths, self.learning.layers, states, strict=False)
         ]
         neurons = [s for s in self.die_at(states).states if s is not None] if self.plan.neuron_rate else None
@@ -189,7 +189,7 @@ def prepare(
     _check_bound(plan, chip)
     # This mapping only supplies the neurons and the noise; at a large bound all weights might be read as 0.
     plain = dataclasses.replace(plan, bound=1.0)
-    network = network_of(plan, [weights(s, plain) for s in _starts(plain)], meaning, chip)
+    network = network_of(plan, [weights(weights_of(s), plain) for s in _starts(plain)], meaning, chip)
     # Its warnings mean nothing for a network of random weights.
     with warnings.catch_warnings(action="ignore", category=CompileWarning):
         mapped = map_network(network, chip, samples, seed=plan.seed, options=MapOptions(one_limit=True))
@@ -285,12 +285,8 @@ def network_of(
     return Network.chain(layers, "learned", {"learned": dataclasses.asdict(plan)}, meaning)
 
 
-def weights(states: npt.NDArray[np.int32], plan: Plan) -> Floats:
-    """Return the float weights (K + 1, M) that device states are read as."""
-    return _weights(weights_of(states), plan)
-
-
-def _weights(codes: npt.NDArray[np.int16], plan: Plan) -> Floats:
+def weights(codes: npt.NDArray[np.int16], plan: Plan) -> Floats:
+    """Return the float weights (K + 1, M) that weight codes stand for."""
     return np.asarray(codes * (plan.bound / WEIGHT_MAX), np.float64)
 
 
