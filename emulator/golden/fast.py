@@ -101,8 +101,8 @@ class FastCore:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.weights = [np.ascontiguousarray(layer.weights.T) for layer in program.layers]
-        """int16 (M, K) of every product; call ``refresh`` after writing into them."""
+        self.weights = [np.array(layer.weights.T, order="C") for layer in program.layers]
+        """Copies of the weights of every product, int16 (M, K); call ``refresh`` after writing into them."""
         positions_max = max((p.patches.positions for p in program.products), default=1)
         self._batch = max(1, min(CHUNK, PATCHES // positions_max))
         self._work = work(program)

@@ -147,7 +147,7 @@ def test_a_campaign_that_hangs(board: Board) -> None:
     x, labels = random_inputs(program, rng, 4), rng.integers(0, 3, 4)
     board.program(program)
     hang(board, program)
-    with pytest.raises(HostError, match="ended after 0 of 3 virtual chips"):
+    with pytest.raises(HostError, match="the device ended the campaign after 0 of 3 virtual chips"):
         board.campaign(x, labels, Campaign(chips=3, seed=1))
     board.program(program)
     voted(board, program, x, labels, Campaign(chips=3, seed=1))

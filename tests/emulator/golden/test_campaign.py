@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -57,6 +57,18 @@ def test_votes_are_the_argmax_of_each_inference(
         np.testing.assert_array_equal(got.votes, votes)
         np.testing.assert_array_equal(got.correct, correct)
         assert got.accuracy_per_chip[0] == correct[0] / (2 * count)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_campaign_leaves_the_weights_alone(order: Literal["C", "F"]) -> None:
+    """In each order of memory; of one row and of one column, which are in both orders."""
+    program = varied(1, sizes=(6, 1, 5, 3))
+    layers = [dataclasses.replace(a, weights=np.array(a.weights, order=order)) for a in program.layers]
+    before = [a.weights.copy() for a in layers]
+    x = random_inputs(program, np.random.default_rng(1), 4)
+    campaign(program.with_layers(layers), x, np.zeros(4, int), Campaign(chips=2, seed=3))
+    for layer, weights in zip(layers, before, strict=True):
+        np.testing.assert_array_equal(layer.weights, weights)
 
 
 @pytest.mark.parametrize("code_max", [127, 255])
