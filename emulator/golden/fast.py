@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from ndrite.emulator.errors import PlainWarning
 from ndrite.emulator.golden.array import FLOAT32_EXACT
-from ndrite.emulator.golden.fast_rows import Rows
+from ndrite.emulator.golden.fast_rows import Rows, constant
 from ndrite.emulator.golden.noise import key_schedule
 from ndrite.emulator.golden.threads import in_threads, left_over, usable
 from ndrite.emulator.spec.arithmetic import INPUT_MAX, Codes
@@ -153,8 +153,7 @@ class FastCore:
         ``threads`` threads."""
         n, calls, steps = len(x), self.program.calls, len(rows.rows)
         maps, sums = np.empty(rows.size * n, np.uint8), np.empty(rows.sums * n, np.int32)
-        x = np.ascontiguousarray(x)
-        fixed = (rows.rows, rows.ints, rows.codes, self._words, x, maps, sums, *numbers)
+        fixed = (rows.rows, rows.ints, rows.codes, self._words, constant(x), maps, sums, *numbers)
         if threads == 1:
             self._walk(*fixed, 0, calls, 0, steps, 0, -1)
             return rows.answers(maps, sums, n)

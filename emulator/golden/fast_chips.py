@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from ndrite.emulator.golden.fast_noise import TABLE, U16, keys, rounds
+from ndrite.emulator.golden.fast_noise import LOOP, TABLE, U16, keys, rounds
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**LOOP, inline="always")
 def draw_cells(number: Any, key: Any, x: Any, y: Any, low: Any, high: Any) -> None:
     """Compute the pseudo-random words of a column's cells: encrypt the cell numbers uint16 (n,) under the
     column's key (4,) into ``x``, ``y``, and write to ``low``, ``high`` the two indices into the Gaussian
@@ -20,7 +20,7 @@ def draw_cells(number: Any, key: Any, x: Any, y: Any, low: Any, high: Any) -> No
         high[b] = U16(U16(U16(y[b] >> U16(10)) | U16(x[b] << U16(6))) & U16(1023))
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def cells(x: Any, y: Any, g: Any, mean: Any, sigma: Any, law: Any, code: Any) -> None:
     """Draw the codes int32 (2K,) of one column's cells; ``mean`` and ``sigma``, int32 (2K,), are those of
     each cell."""
@@ -33,14 +33,14 @@ def cells(x: Any, y: Any, g: Any, mean: Any, sigma: Any, law: Any, code: Any) ->
         code[i] = code_low if u < stuck_low else c
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def pairs(positive: Any, negative: Any, out: Any) -> None:
     """Compute weights int16, each the difference of the codes of a pair's two cells."""
     for k in range(out.shape[0]):
         out[k] = np.int16(positive[k] - negative[k])
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def redraw(mean: Any, sigma: Any, law: Any, schedule: Any, layer: int, key: Any, out: Any) -> None:
     """Draw the weights of a virtual chip, int16 (M, K): row m of ``out`` holds the weights of crossbar column
     m.

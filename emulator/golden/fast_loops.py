@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from ndrite.emulator.golden.fast_maps import between
-from ndrite.emulator.golden.fast_noise import TABLE, U16, U32, deviation, keys, rounds
+from ndrite.emulator.golden.fast_noise import LOOP, TABLE, U16, U32, deviation, keys, rounds
 from ndrite.emulator.golden.fast_rows import (
     CHANNELS,
     CURVES,
@@ -34,7 +34,7 @@ CHUNK = 448
 U64 = np.uint64
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def slice_codes(
     patches: Any, first: int, line: int, rows: int, down: Any, mask: Any, x: Any, x_line: int, energy: Any
 ) -> None:
@@ -53,7 +53,7 @@ def slice_codes(
             energy[b] = U32(energy[b] + U32(U32(a * a) + U32(c * c)))
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def draw(column: Any, key: Any, low: Any, high: Any) -> None:
     """Compute the two indices ``low`` and ``high`` into the Gaussian table for columns uint16 (n,) under keys
     uint16 (4, n)."""
@@ -64,7 +64,7 @@ def draw(column: Any, key: Any, low: Any, high: Any) -> None:
         high[b] = U16(U16(U16(y >> U16(10)) | U16(x << U16(6))) & U16(1023))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**LOOP, inline="always")
 def add_noise(a: Any, sigma: Any, table: Any, low: Any, high: Any, v: Any) -> None:
     """Compute a column's noisy sums v, int32 (n,), from its sums ``a``; |sigma * g| < 2^28 and |a| < 2^24, so
     32 bits suffice."""
@@ -74,14 +74,14 @@ def add_noise(a: Any, sigma: Any, table: Any, low: Any, high: Any, v: Any) -> No
         v[b] = np.int32(np.int32(a[b]) + np.int32(np.int32(sigma[b] * v[b] + np.int32(128)) >> np.int32(8)))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**LOOP, inline="always")
 def converted(v: Any, gain: Any, offset: Any, half: Any, shift: Any, top: Any) -> Any:
     """Return the ADC code of one sum, int32."""
     c = ((np.int64(v) * gain + half) >> shift) + offset
     return np.int32(min(max(c, -top - 1), top))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**LOOP, inline="always")
 def convert(v: Any, gain: Any, offset: Any, half: Any, shift: Any, top: Any, left: Any, p: Any) -> None:
     """Convert a column's sums v int32 (n,) to ADC codes and add these, shifted left by ``left``, to p int32
     (n,)."""
@@ -89,7 +89,7 @@ def convert(v: Any, gain: Any, offset: Any, half: Any, shift: Any, top: Any, lef
         p[b] = np.int32(p[b] + np.int32(converted(v[b], gain, offset, half, shift, top) << left))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**LOOP, inline="always")
 def convert_columns(
     v: Any, gain: Any, offset: Any, half: Any, shift: Any, top: Any, left: Any, p: Any
 ) -> None:
@@ -98,7 +98,7 @@ def convert_columns(
         p[b] = np.int32(p[b] + np.int32(converted(v[b], gain[b], offset[b], half, shift, top) << left))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**LOOP, inline="always")
 def add_skip(skip: Any, gain: Any, shift: Any, p: Any) -> None:
     """Add rshift_round(skip * gain, shift) to p int32 (n,); for shifts of 26 and above this term is 0, so
     that shifts above 30 are computed as 30."""
@@ -109,7 +109,7 @@ def add_skip(skip: Any, gain: Any, shift: Any, p: Any) -> None:
         p[b] = np.int32(p[b] + np.int32(np.int32(r + half) >> shift))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**LOOP, inline="always")
 def fire(z: Any, scale: Any, half: Any, vshift: Any, values: Any, at: Any, y: Any) -> None:
     """Compute a column's neuron output codes y, uint8 (n,), from its sums z, int32 (n,). ``values`` uint8
     (4096,) is the output of the column's curve at every voltage code."""
@@ -120,7 +120,7 @@ def fire(z: Any, scale: Any, half: Any, vshift: Any, values: Any, at: Any, y: An
         y[b] = values[at[b]]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**LOOP, inline="always")
 def copy(x: Any, source: Any, step: Any, to: Any, first: Any, count: Any) -> None:
     """Copy ``count`` codes, every ``step``-th from x[source] on, to to[first] and the following places.
 
@@ -134,13 +134,13 @@ def copy(x: Any, source: Any, step: Any, to: Any, first: Any, count: Any) -> Non
             to[U64(first + i)] = x[U64(source + i * step)]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**LOOP, inline="always")
 def fill(border: Any, to: Any, first: Any, last: Any) -> None:
     for i in range(last - first):
         to[U64(first + i)] = border
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def cut(
     flat: Any,
     channels: int,
@@ -228,7 +228,7 @@ def cut(
                         here += plane
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def walk(
     rows: Any, ints: Any, values: Any, words: Any, samples: Any, maps: Any, sums: Any, schedule: Any,
     first: int, noise: bool, from_call: int, to_call: int, from_row: int, to_row: int, low: int, high: int,

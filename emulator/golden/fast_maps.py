@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from ndrite.emulator.golden.fast_noise import LOOP
 from ndrite.emulator.golden.fast_rows import (
     CHANNELS,
     COPY,
@@ -37,7 +38,7 @@ from ndrite.emulator.golden.fast_rows import (
 U64 = np.uint64
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def turn(x: Any, rows: int, columns: int, to: Any) -> None:
     """Transpose x uint8 (rows, columns) into ``to``, eight rows at a time so that the lines of ``to`` stay in
     the cache."""
@@ -51,7 +52,7 @@ def turn(x: Any, rows: int, columns: int, to: Any) -> None:
             to[U64(k * rows + b)] = x[U64(b * columns + k)]
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def pool(
     flat: Any, planes: int, rows_of_map: int, line: int, where: Any, mul: Any, shift: int, to: Any
 ) -> None:
@@ -101,7 +102,7 @@ def pool(
                     to[U64(first + s)] = largest[s]
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def look_up(x: Any, channel: Any, answers: Any, to: Any) -> None:
     """Apply a table step: look up each code of row ``channel[e]`` of x (C, values) in the 256 answers of
     element e, and write the results to row e of ``to`` (E, values)."""
@@ -112,7 +113,7 @@ def look_up(x: Any, channel: Any, answers: Any, to: Any) -> None:
             to[U64(e * count + b)] = answers[U64(e * 256 + x[U64(first + b)])]
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def add_term(a: Any, b: Any, a_zero: int, b_zero: int, gain: int, total: Any) -> None:
     """Add a gate's term of maps a and b, uint8 (values,), to ``total`` int64 (values,); b is empty if the
     term has one map only."""
@@ -124,7 +125,7 @@ def add_term(a: Any, b: Any, a_zero: int, b_zero: int, gain: int, total: Any) ->
             total[i] += (np.int64(a[i]) - a_zero) * gain
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def close_gate(total: Any, shift: int, zero: int, out: Any) -> None:
     """Compute a gate's output codes clip(rshift_round(total, shift) + zero, 0, 255)."""
     half = np.int64(0) if shift == 0 else np.int64(1) << (shift - 1)
@@ -132,7 +133,7 @@ def close_gate(total: Any, shift: int, zero: int, out: Any) -> None:
         out[i] = min(max(((total[i] + half) >> shift) + zero, 0), 255)
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def arrange(source: Any, row: Any, n: int, out: Any) -> None:
     """Fill ``out`` with values of ``source`` in another order, given by the dimensions and strides of a row:
     transposes, repeats."""
@@ -172,7 +173,7 @@ def arrange(source: Any, row: Any, n: int, out: Any) -> None:
             d -= 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def between(row: Any, ints: Any, codes: Any, x: Any, maps: Any, call: int) -> None:
     """Execute a row of the program that is not a product, in time step ``call``, on samples x uint8 (n,
     k)."""

@@ -14,6 +14,9 @@ from numba import njit
 from ndrite.emulator.golden.noise import SIGNED_TABLE
 from ndrite.emulator.spec import noise as spec
 
+LOOP: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+"""Options of all compiled loops. No divisor is ever 0: numba's own error model would check for that at every
+division, and compile for longer."""
 KEY_ROUNDS = spec.KEY_ROUNDS
 TABLE = SIGNED_TABLE.astype(np.int32)
 U16 = np.uint16
@@ -24,7 +27,7 @@ assert spec.SAMPLE_ROUNDS == 7
 assert (spec.KEY_ROTATE_X, spec.KEY_ROTATE_Y, spec.KEY_WORD_BITS) == (8, 3, 32)
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def keys(counter: Any, schedule: Any, index: Any, x: Any, y: Any, out: Any) -> None:
     """Compute the keys uint16 (4, n) of inferences ``index`` uint32 (n,), by encrypting (``counter``, index);
     x and y are working memory."""
@@ -43,14 +46,14 @@ def keys(counter: Any, schedule: Any, index: Any, x: Any, y: Any, out: Any) -> N
         out[2, b], out[3, b] = U16(x[b] & U32(0xFFFF)), U16(x[b] >> U32(16))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**LOOP, inline="always")
 def mixed(x: Any, y: Any, k: Any) -> Any:
     """Apply one round of the sample cipher to uint16 numbers x, y with round key k."""
     x = U16(U16(U16(U16(x >> RX) | U16(x << RXC)) + y) ^ k)
     return x, U16(U16(U16(y << RY) | U16(y >> RYC)) ^ x)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**LOOP, inline="always")
 def rounds(x: Any, y: Any, k0: Any, k1: Any, k2: Any, k3: Any) -> Any:
     """Encrypt the block (x, y) under a key k0..k3, and return both halves: the seven rounds of the sample
     cipher, unrolled."""
@@ -63,7 +66,7 @@ def rounds(x: Any, y: Any, k0: Any, k1: Any, k2: Any, k3: Any) -> Any:
     return mixed(x, y, U16(k2 ^ U16(6)))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**LOOP, inline="always")
 def deviation(energy: Any, sigma_out: Any, var_cell: Any) -> Any:
     """Return the noise scale for a sum of squares; the radicand is below 2^50, where the float square root is
     exact or one too high."""

@@ -250,6 +250,14 @@ class Rows(PerKind):
         return place
 
 
+def constant(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return an array contiguous and read-only, copied only where it is not contiguous: one type for numba,
+    which would compile all loops a second time for the first array that may not be written to."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
 def where(p: Patches, border: int) -> list[int]:
     """Return the patch parameters in the order of the loops' arguments."""
     return [*p.shape, *p.kernel, *p.stride, *p.dilation, *p.padding[:2], *p.grid, p.groups, border]

@@ -19,7 +19,7 @@ from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-from ndrite.emulator.golden.fast_noise import U16, U32
+from ndrite.emulator.golden.fast_noise import LOOP, U16, U32
 
 ir = cgutils.ir  # type: ignore[attr-defined]  # llvmlite, as numba has it
 FEATURES = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
@@ -107,7 +107,7 @@ def _block(count: int) -> Any:
 several, single = _block(ROWS_OF_WORDS), _block(1)
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def multiplied(
     panels: Any, start: int, panel_step: int, row: int, size: int,
     words: Any, first: int, word_step: int, stride: int, count: int, pairs: int, out: Any, line: int,
@@ -137,7 +137,7 @@ def words_of(shape: tuple[int, ...], groups: int, tile_rows: int) -> npt.NDArray
     return np.zeros(groups * pairs * -(-(m // groups) // PANEL) * PANEL, np.uint32)
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def pack(weights: Any, groups: int, tile_rows: int, out: Any) -> Any:
     """Pack weights int16 (M, K) into words, in the order groups, tiles, panels of columns, pairs of rows,
     columns. Fills and returns ``out`` uint32, which must be zero before."""

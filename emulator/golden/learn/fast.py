@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ndrite.emulator.golden.fast_rows import constant
 from ndrite.emulator.golden.learn import learner
 from ndrite.emulator.golden.noise import SIGNED_TABLE, key_schedule
 from ndrite.emulator.spec.layer import Layer
@@ -85,8 +86,8 @@ class FastLearner:
         program = self.learning.program
         drawn = (self._schedules, SIGNED_TABLE.astype(np.int64), self.learning.slots, self.noise)
         die_arrays = (self._weights, self._columns, self._states, self._own)
-        curves = (program.curve_base, program.curve_slope)
-        sample_arrays = (np.ascontiguousarray(x), labels.astype(np.int64), first_update)
+        curves = (constant(program.curve_base), constant(program.curve_slope))
+        sample_arrays = (constant(x), labels.astype(np.int64), first_update)
         right = learn(sample_arrays, self._laws, self._tables, drawn, curves, die_arrays, pulses)
         return Counts(len(x), int(right), tuple(int(p) for p in pulses))
 

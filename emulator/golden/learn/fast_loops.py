@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from ndrite.emulator.golden.fast_noise import deviation, keys, rounds
+from ndrite.emulator.golden.fast_noise import LOOP, deviation, keys, rounds
 from ndrite.emulator.golden.learn.devices import pair_constants
 from ndrite.emulator.spec import learning as spec
 
@@ -45,7 +45,7 @@ Z, ERROR, OF_NEURONS, CHANGE, STATE = range(5)
 READ, BACK, TRAIN, CYCLE = range(4)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**LOOP, inline="always")
 def rounded(v: Any, shift: Any) -> Any:
     """Return rshift_round(v, shift) of an int64 number."""
     if shift == 0:
@@ -53,20 +53,20 @@ def rounded(v: Any, shift: Any) -> Any:
     return (v + (np.int64(1) << (shift - 1))) >> shift
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**LOOP, inline="always")
 def held_in(v: Any, low: Any, high: Any) -> Any:
     """Return ``v`` clipped to ``low..high``."""
     return min(max(v, low), high)
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def key_of(schedule: Any, counter: Any, update: Any, key: Any) -> None:
     """Compute the four key words of (update, counter) into ``key`` uint16 (4,)."""
     index, x, y = np.array([U32(update)]), np.empty(1, np.uint32), np.empty(1, np.uint32)
     keys(counter, schedule, index, x, y, key.reshape(4, 1))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**LOOP, inline="always")
 def words(key: Any, row: Any, column: Any, x: Any, y: Any) -> None:
     """Encrypt (column, row) under a key; the halves of the results are written to x, y uint16 (n,)."""
     k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
@@ -74,7 +74,7 @@ def words(key: Any, row: Any, column: Any, x: Any, y: Any) -> None:
         x[i], y[i] = rounds(column[i], U16(row[i] ^ k3), k0, k1, k2, k3)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**LOOP, inline="always")
 def simon(x: Any, y: Any, c: Any) -> Any:
     """Apply one mixing round (Simon32 without a key) to uint16 numbers x, y."""
     f = U16(
@@ -84,7 +84,7 @@ def simon(x: Any, y: Any, c: Any) -> Any:
     return U16(U16(y ^ f) ^ c), x
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def trains(values: Any, chance: Any, side: int, at: Any, drawn: Any, scratch: Any, out: Any) -> None:
     """Draw a pulse train for each of ``values`` (n,), as bits of uint32 (n,). The probability of a pulse per
     time slot is ``|value| * rate >> shift`` in units of 1/65536, at most 1. ``side`` says whether the trains
@@ -109,7 +109,7 @@ def trains(values: Any, chance: Any, side: int, at: Any, drawn: Any, scratch: An
             out[i] = U32(out[i] | U32(U32(low << first) | U32(U32(high & second_slot) << second)))
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def gather(rows: Any, columns: Any, gathered: Any, first: int) -> Any:
     """List the devices whose row and column have a pulse in the same time slot: row (counted from ``first``),
     column, and number of such slots. Return the length of the list."""
@@ -138,13 +138,13 @@ def gather(rows: Any, columns: Any, gathered: Any, first: int) -> Any:
     return count
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**LOOP, inline="always")
 def read_as(s: Any) -> Any:
     """Return the weight code as which a state is read."""
     return np.int16(held_in(rounded(s, spec.CODE_SHIFT), -spec.WEIGHT_MAX, spec.WEIGHT_MAX))
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def composite(layer: Any, states: Any, row: Any, column: Any) -> Any:
     """Return the weight code of a device and of those of the tiles that refine it, read together."""
     width, height, count = layer[OUTPUTS], layer[INPUTS] + 1, layer[TILES]
@@ -159,7 +159,7 @@ def composite(layer: Any, states: Any, row: Any, column: Any) -> Any:
     return np.int16(held_in(rounded(total, shift), -spec.WEIGHT_MAX, spec.WEIGHT_MAX))
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def pulsed(law: Any, tables: Any, s: Any, many: Any, own: Any, at: Any, key: Any) -> Any:
     """Return the state of a device after ``many`` pulses. Used for coarse steps (taken one after the other),
     for laws with a step table, and for tiles.
@@ -190,7 +190,7 @@ def pulsed(law: Any, tables: Any, s: Any, many: Any, own: Any, at: Any, key: Any
     return s
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def change(of: Any, count: Any, error: Any, at: Any, gathered: Any, held: Any, drawn: Any, key: Any) -> Any:
     """Apply the gathered pulses to the states of one layer, by the law and tables of its devices; return the
     number of pulses. A negative count marks a row whose chopper is reversed."""
@@ -234,7 +234,7 @@ def change(of: Any, count: Any, error: Any, at: Any, gathered: Any, held: Any, d
     return total
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def noisy(values: Any, s: Any, table: Any, scratch: Any) -> None:
     """Add read noise of scale ``s`` to values int64 (n,); the noise is drawn under the key in ``scratch``."""
     key, numbers, zeros, x, y, _, _, _ = scratch
@@ -246,7 +246,7 @@ def noisy(values: Any, s: Any, table: Any, scratch: Any) -> None:
         values[i] += (s * np.int64(table[a] + table[b]) + 128) >> 8
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def forward(layer: Any, at: Any, x: Any, held: Any, drawn: Any, scratch: Any, z: Any) -> None:
     """Compute the pre-activations z int64 (M,) of input codes x uint8 (K,)."""
     weights, columns, states, _ = held
@@ -284,7 +284,7 @@ def forward(layer: Any, at: Any, x: Any, held: Any, drawn: Any, scratch: Any, z:
                 z[j] += c << (part * d)
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def line_of(layer: Any, curves: Any, curve: Any, v: Any) -> Any:
     """Return the value of the curve's linear segment at voltage code ``v``, rounded, before it is clipped to
     a code."""
@@ -294,7 +294,7 @@ def line_of(layer: Any, curves: Any, curve: Any, v: Any) -> Any:
     return rounded(line, f + layer[TABLE_BITS])
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def neurons(layer: Any, columns: Any, curves: Any, known: Any, y: Any) -> None:
     """Compute output codes y uint8 (M,) from the sums in ``known``, and store there the derivatives of y with
     respect to z and to the ECRAM's state."""
@@ -315,7 +315,7 @@ def neurons(layer: Any, columns: Any, curves: Any, known: Any, y: Any) -> None:
             known[STATE, column] = held_in(line_of(layer, curves, above, v), 0, 255) - code_above
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def backward(layer: Any, before: Any, at: Any, known: Any, held: Any, drawn: Any, scratch: Any) -> None:
     """Compute the errors of the layer before ``layer``, and those of its neurons' ECRAMs, from the errors of
     ``layer``; ``before`` is the first column of that layer."""
@@ -340,7 +340,7 @@ def backward(layer: Any, before: Any, at: Any, known: Any, held: Any, drawn: Any
         t[k], known[OF_NEURONS, before + k] = c * known[CHANGE, before + k], c * known[STATE, before + k]
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def scaled(t: Any) -> Any:
     """Scale t int64 (K,) in place to 8-bit magnitudes with a sign, and return their common exponent of
     two."""
@@ -359,7 +359,7 @@ def scaled(t: Any) -> Any:
     return exponent
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def tune(layer: Any, columns: Any, states: Any) -> None:
     """Set each neuron's curve to the curve of its ECRAM's state."""
     first_column, width, bits = layer[AT_COLUMN], layer[OUTPUTS], layer[TUNED_BITS]
@@ -369,7 +369,7 @@ def tune(layer: Any, columns: Any, states: Any) -> None:
         columns[CURVE, first_column + j] = columns[FIRST, first_column + j] + ((code + 256) >> (9 - bits))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(**LOOP, inline="always")
 def turned(layer: Any, row: Any, update: Any) -> Any:
     """Return 1 if the chopper of a row of fast devices is reversed, after an odd number of reads of that row,
     else 0."""
@@ -377,7 +377,7 @@ def turned(layer: Any, row: Any, update: Any) -> Any:
     return ((np.int64(update) // layer[EVERY] + height - 1 - row) // height) & layer[CHOPPED]
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def carry(layer: Any, update: Any, states: Any, gathered: Any, up: Any) -> Any:
     """Add a reading of the row of fast devices whose turn it is to that row's accumulators. List the pulses
     that the layer's own devices then receive (row, column, count, direction) and return the length of the
@@ -403,7 +403,7 @@ def carry(layer: Any, update: Any, states: Any, gathered: Any, up: Any) -> Any:
     return pulse_rows
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def read_row(layer: Any, row: Any, states: Any, read: Any) -> None:
     """Read a row of a tile, minus its references, into ``read`` int64 (M,)."""
     width = layer[OUTPUTS]
@@ -413,7 +413,7 @@ def read_row(layer: Any, row: Any, states: Any, read: Any) -> None:
         read[j] = read_as(np.int64(states[tile + j]) - np.int64(states[reference + j]))
 
 
-@njit(cache=True, nogil=True)
+@njit(**LOOP)
 def learn(given: Any, laws: Any, tables: Any, drawn: Any, curves: Any, held: Any, pulses: Any) -> Any:
     """Do the updates of all layers for all samples; return the number of samples whose answer was right
     before the update. Adds the number of pulses in each layer to ``pulses`` int64 (L,).

@@ -114,6 +114,19 @@ def test_a_sample_left_over_is_shared_and_the_same(
     assert len(np.unique(got)) > 50
 
 
+@pytest.mark.parametrize("writeable", [True, False])
+def test_loops_are_compiled_once_for_arrays_of_any_kind(writeable: bool) -> None:
+    """A compilation takes twenty seconds; codes from a mapped file or a frozen array must cost no other."""
+    walk = pytest.importorskip("ndrite.emulator.golden.fast_loops").walk
+    program = random_program(PRESETS["tiny"], np.random.default_rng(2))
+    x = random_inputs(program, np.random.default_rng(3), 4)
+    x.flags.writeable = writeable
+    np.testing.assert_array_equal(
+        Core(program, fast=True).infer(x, seed=1), Core(program, fast=False).infer(x, seed=1)
+    )
+    assert len(walk.signatures) == 1
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_process_makes_threads_of_its_own() -> None:
     code = """
