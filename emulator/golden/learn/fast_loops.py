@@ -423,8 +423,10 @@ def learn(given: Any, laws: Any, tables: Any, drawn: Any, curves: Any, held: Any
     """
     (samples, labels, first), layers, columns, states = given, laws[OWN], held[1], held[2]
     count, last = layers.shape[0], layers[layers.shape[0] - 1]
-    widest = max(layers[:, INPUTS].max() + 1, layers[:, OUTPUTS].max())
-    devices = ((layers[:, INPUTS] + 2) * layers[:, OUTPUTS]).max()
+    widest = devices = 0
+    for i in range(count):
+        height, width = layers[i, INPUTS] + 1, layers[i, OUTPUTS]
+        widest, devices = max(widest, height, width), max(devices, (height + 1) * width)
     halves, trained = np.empty((2, widest), np.uint16), np.empty((2, widest), np.uint32)
     numbers, zeros = np.arange(widest).astype(np.uint16), np.zeros(widest, np.uint16)
     key = np.empty(4, np.uint16)
@@ -478,15 +480,9 @@ def learn(given: Any, laws: Any, tables: Any, drawn: Any, curves: Any, held: Any
             begin, end = layer[AT_COLUMN], layer[AT_COLUMN] + width
             moved, rows, lines = per_column[ERROR, begin:end], trained[0, :height], trained[1, :width]
             chance = layer[ROW_RATE], layer[ROW_SHIFT]
-            trains(
-                codes[first_input : first_input + height],
-                chance,
-                spec.ROWS,
-                first_column,
-                drawn,
-                scratch,
-                rows,
-            )
+            for k in range(height):  # as int64, so that ``trains`` is compiled for one type
+                a[k] = codes[first_input + k]
+            trains(a[:height], chance, spec.ROWS, first_column, drawn, scratch, rows)
             chance = layer[COLUMN_RATE], held_in(layer[COLUMN_SHIFT] - exponents[i], 0, 63)
             trains(moved, chance, spec.COLUMNS, first_column, drawn, scratch, lines)
             array = FAST if layer[EVERY] != 0 else OWN

@@ -14,6 +14,7 @@ from ndrite.emulator.spec import Geometry
 from ndrite.emulator.spec.errors import SpecError
 from ndrite.emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, DOMAIN_TRAIN, Learning, pulse_constant
 from ndrite.emulator.spec.noise import gaussian_table
+from tests.marks import long_where
 from tests.naive.learning import Naive
 from tests.random_learning import random_learning
 from tests.refusals import refused
@@ -47,6 +48,9 @@ BESIDE = (
     {"coarse": True, "tuned": True, "tiles": True},
 )
 """What layers have besides weights, devices whose pulses are taken one after the other, and tables."""
+SLOTS = [(0, 1), (1, 2), (2, 15), (0, 31)]
+SLOTS_IN_BETWEEN = SLOTS[1:3]
+"""Seeds and numbers of time slots in a pulse train."""
 
 
 @pytest.mark.parametrize("beside", BESIDE, ids=" + ".join)
@@ -68,7 +72,7 @@ def test_plain_is_the_naive_model(seed: int, corner: bool, beside: dict[str, boo
 
 @pytest.mark.parametrize("beside", BESIDE, ids=" + ".join)
 @pytest.mark.parametrize("corner", [False, True])
-@pytest.mark.parametrize(("seed", "slots"), [(0, 1), (1, 2), (2, 15), (0, 31)])
+@pytest.mark.parametrize(("seed", "slots"), long_where(SLOTS_IN_BETWEEN.__contains__, SLOTS))
 def test_compiled_is_the_plain_one(seed: int, slots: int, corner: bool, beside: dict[str, bool]) -> None:
     learning = drawn(100 + seed, slots=slots, corner=corner, **beside)
     x, labels = samples(learning, seed, 12)
