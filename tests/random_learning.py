@@ -43,13 +43,15 @@ def random_learning(
     tiles: bool = False,
     coarse: bool = False,
     tabled: bool = False,
+    noisy_readings: bool = False,
 ) -> Learning:
     """Devices, rates and converters of a random network that ``geometry`` can hold, with converters.
 
     ``tuned``: hidden neurons have ECRAMs that move. ``transfer``: pulses go to fast devices. ``tiles``:
     weights are sums over tiles. ``corner``: states at their bounds, largest steps, rates and noise, so that
     every clip is reached. ``coarse``: steps of up to the whole range, whose pulses are taken one after the
-    other. ``tabled``: tables of steps.
+    other. ``tabled``: tables of steps. ``noisy_readings``: readings of fast devices and tiles have noise, and
+    choppers are reversed after several of them.
     """
     program = random_program(
         geometry,
@@ -68,6 +70,9 @@ def random_learning(
         layers = tuple(_with_transfer(rng, layer, corner) for layer in layers)
     if tiles:
         layers = tuple(_with_tiles(rng, layer, corner) for layer in layers)
+    if noisy_readings:
+        reads = rng.spawn(1)[0]
+        layers = tuple(_with_noisy_readings(reads, layer) for layer in layers)
     if coarse:
         shifts = rng.spawn(1)[0]  # the other draws stay those of a program that is not coarse
         layers = with_laws(layers, lambda law: replace(law, step_shift=int(shifts.integers(6))))
@@ -184,6 +189,15 @@ def _with_tiles(rng: np.random.Generator, layer: LearningLayer, corner: bool) ->
         shift=int(rng.integers(4, 9)),
     )
     return replace(layer, states=np.vstack([layer.states, added]).astype(np.int32), transfer=of)
+
+
+def _with_noisy_readings(rng: np.random.Generator, layer: LearningLayer) -> LearningLayer:
+    of = layer.transfer
+    assert of is not None
+    of = replace(of, read_sigma=int(rng.choice([1, 300, 5_000, 65_535])))
+    return replace(
+        layer, transfer=replace(of, chopped=int(rng.integers(1, 5))) if isinstance(of, Transfer) else of
+    )
 
 
 def random_steps(rng: np.random.Generator) -> Steps:

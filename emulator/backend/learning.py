@@ -191,6 +191,12 @@ def check_learning_fits(learning: Learning, geometry: Geometry) -> None:
             "residual learning over tiles, which no board has",
             "other rules; golden: learns by residual",
         )
+        if learned.transfer is not None:
+            sigma = learned.transfer.read_sigma
+            accept(sigma == 0, f"noise of readings in layer {i}", f"{sigma} states", "0; golden: has noise")
+        if isinstance(learned.transfer, Transfer):
+            period = learned.transfer.chopped
+            accept(period <= 1, f"chopper period of layer {i}", period, "1; golden: takes up to 255")
     for i, layer in enumerate(layers):
         accept(layer.readout == "adc", f"readout of layer {i}", layer.readout, "adc")
         tiles = layer.tiles(g.rows)

@@ -27,6 +27,9 @@ DOMAIN_DEVICE = 0x6E647264
 """Third key word for differences between devices, which are keyed by the die's seed."""
 DOMAIN_CYCLE = 0x6E647263
 """Third key word for differences between pulses and for stochastic rounding."""
+READINGS = 1
+"""Tile field in the counter word for the noise of a reading of fast devices, and of tile ``block`` plus
+``block``; 0 is for the backward product. The domain is that of the backward product."""
 ROWS, COLUMNS, NEURONS, TILES = 0, 1, 2, 3
 """Tile field in the counter word of a pulse train; TILES and the following numbers are for the tiles that are
 read."""
@@ -174,21 +177,33 @@ class Transfer:
     every, threshold:
         1..65535; the threshold in codes of a weight.
     chopped:
-        1: AGAD (Rasch, Carta, Fagbohungbe, Gokmen, arXiv 2303.04721), with a chopper a row that turns
-        whenever the row is read: pulses of a turned row go the other way, its readings count the other way,
-        and the reference is the code that was read the time before. 0: references are states, and stay.
+        0: references are states that stay. From 1 on: AGAD (Rasch, Carta, Fagbohungbe, Gokmen, arXiv
+        2303.04721), with a chopper for each row that is reversed after every ``chopped`` readings of the row:
+        pulses of a reversed row go the other way, and its readings are subtracted. The reference is the code
+        that was read last before the chopper was reversed.
+    read_sigma:
+        Standard deviation of the noise of a reading, in states, 0..65535.
     """
 
     devices: Devices
     every: Annotated[int, 1, 65535] = 1
     threshold: Annotated[int, 1, 65535] = 255
-    chopped: Annotated[int, 0, 1] = 0
+    chopped: Annotated[int, 0, 255] = 0
+    read_sigma: Annotated[int, 0, 65535] = 0
+
+    def readings(self, rows: Any, height: int, update: int) -> Any:
+        """Return how often a row was read before ``update``. ``rows`` may be an array; ``height`` is the
+        number of rows."""
+        return (update // self.every + height - 1 - rows) // height
 
     def turned(self, rows: Any, height: int, update: int) -> Any:
-        """Return whether the chopper of a row is reversed: whether the row was read an odd number of times
-        before ``update``. ``rows`` may be an array; ``height`` is the number of rows."""
-        read = (update // self.every + height - 1 - rows) // height
-        return (read & self.chopped) == 1
+        """Return whether the chopper of a row is reversed in ``update``; parameters as for ``readings``."""
+        return (self.readings(rows, height, update) // max(1, self.chopped) & (self.chopped > 0)) == 1
+
+    def turns(self, row: int, height: int, update: int) -> bool:
+        """Return whether the reading of ``row`` after ``update`` is the last one before its chopper is
+        reversed."""
+        return self.chopped > 0 and (self.readings(row, height, update) + 1) % self.chopped == 0
 
     @property
     def blocks(self) -> tuple[int, int]:
@@ -219,6 +234,8 @@ class Tiles:
         Updates between two readings of W(N), and the factor of that for each tile before.
     rate, shift:
         Probability of a transfer pulse in a slot, in 1/65536: ``min(65536, |reading| * rate >> shift)``.
+    read_sigma:
+        Standard deviation of the noise of a reading, in states, 0..65535.
     """
 
     devices: Devices
@@ -228,6 +245,7 @@ class Tiles:
     ratio: Annotated[int, 1, 255] = 1
     rate: Word
     shift: Shift63
+    read_sigma: Annotated[int, 0, 65535] = 0
 
     @property
     def blocks(self) -> tuple[int, int]:

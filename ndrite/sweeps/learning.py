@@ -67,6 +67,8 @@ LEARN: Fields = {
     "reference_error": (_number(0, 1), 0.0, "a number, 0..1"),
     "tiles": (Annotated[int, Field(ge=2, le=8)] | None, None, "an integer, 2..8"),
     "gamma": (_number(1e-4, 1) | None, None, "a number, 0.0001..1"),
+    "chopper_period": (Annotated[int, Field(ge=1, le=255)] | None, None, "an integer, 1..255"),
+    "transfer_noise": (bool, False, "true or false"),
     "bound": (_number(1e-3, 100), 1.0, "a number, 0.001..100"),
     "epochs": (Annotated[int, Field(ge=1, le=100_000)], 20, "an integer, 1..100000"),
     "samples": (Annotated[int, Field(ge=16, le=1_000_000)], 600, "an integer, 16..1000000"),

@@ -83,6 +83,8 @@ def learn(
     reference_error: Annotated[float, sig.Option("WEIGHT", least=0, most=1)] = 0.0,
     tiles: Annotated[int | None, sig.Option("N", least=2, most=8)] = None,
     gamma: Annotated[float | None, sig.Option("FACTOR", least=1e-4, most=1)] = None,
+    chopper_period: Annotated[int | None, sig.Option("READINGS", least=1, most=255)] = None,
+    transfer_noise: bool = False,
     bound: Annotated[float, sig.Option("WEIGHT", least=1e-3, most=100)] = 1.0,
     epochs: sig.Count = 20,
     board: sig.Board = "golden:",
@@ -149,6 +151,12 @@ def learn(
         For residual: number of tiles of a weight; default: 4.
     gamma:
         For residual: scale of each tile relative to the one before; default: 0.5.
+    chopper_period:
+        For agad: number of readings of a row after which its chopper is reversed; default: 1. More than 1
+        needs golden:.
+    transfer_noise:
+        For tiki-taka, agad and residual: give readings of fast devices and tiles the read noise of the chip's
+        cells (golden: only).
     bound:
         Weight that corresponds to the device's nominal bound.
     epochs:
@@ -176,7 +184,14 @@ def learn(
         labelled = labelled.held_out(held_out or max(1, len(labelled.x) // OWN_HELD), "held_out")
     elif held_out is not None:
         raise InputError("held_out applies only to your own samples; leave it out with a data set")
-    of_rule = {"threshold": threshold, "reference_error": reference_error, "tiles": tiles, "gamma": gamma}
+    of_rule = {
+        "threshold": threshold,
+        "reference_error": reference_error,
+        "tiles": tiles,
+        "gamma": gamma,
+        "chopper_period": chopper_period,
+        "transfer_noise": transfer_noise,
+    }
     x = first(labelled.x, samples, what="samples")
     labelled = dataclasses.replace(labelled, x=x, labels=labelled.labels[: len(x)])
     require(epochs * len(x) <= 2**32, "epochs", epochs, f"at most {2**32 // len(x)}", InputError)

@@ -261,11 +261,20 @@ class Naive:
             self.carry(i, len(x), beyond, update)
 
     def turned(self, i: int, row: int, rows: int, update: int) -> bool:
-        """Whether the chopper of a row of fast devices has turned an odd number of times, once a reading."""
+        """Whether the chopper of a row of fast devices has turned an odd number of times."""
         transfer = self.of.layers[i].transfer
         if transfer is None or self.tiles(i) or not transfer.chopped:
             return False
-        return [q % rows for q in range(update // transfer.every)].count(row) % 2 == 1
+        return self.readings(i, row, rows, update) // transfer.chopped % 2 == 1
+
+    def readings(self, i: int, row: int, rows: int, update: int) -> int:
+        return [q % rows for q in range(update // self.of.layers[i].transfer.every)].count(row)
+
+    def state_read(self, i: int, place: int, m: int, tile_field: int, update: int) -> int:
+        """A device's state as it is read: with noise of its own in every reading."""
+        key = speck64(i << 24 | tile_field << 8, update, self.seed, BACK)
+        sigma = self.of.layers[i].transfer.read_sigma
+        return int(self.states[i][place][m]) + rshift_round(sigma * gauss(self.table, *word(key, 0, m)), 8)
 
     def pass_on(self, i: int, rows: int, update: int) -> None:
         """W(n) gets pulses in proportion to a row of W(n + 1), n from N - 1 down to 0 (Algorithm 1, line 19
@@ -278,7 +287,9 @@ class Naive:
                 key = speck64(i << 24 | side << 8, update, self.seed, TRAIN)
                 law = learned.transfer.devices if n else learned.devices
                 for m in range(len(self.states[i][0])):
-                    reading = clip(rshift_round(self.residual(i, n + 1, k, m), 8), -255, 255)
+                    place = self.row(i, n + 1, k)
+                    noise = self.state_read(i, place, m, side - 2, update) - int(self.states[i][place][m])
+                    reading = clip(rshift_round(self.residual(i, n + 1, k, m) + noise, 8), -255, 255)
                     p = min(65536, abs(reading) * learned.transfer.rate >> learned.transfer.shift)
                     pulses = sum(slot(*word(key, 0, m), t) < p for t in range(self.of.slots))
                     self.move(law, i, self.row(i, n, k), m, pulses, reading > 0, update)
@@ -289,9 +300,11 @@ class Naive:
         learned, s = self.of.layers[i], self.states[i]
         row, limit = update // learned.transfer.every % rows, learned.transfer.threshold
         for m in range(len(s[0])):
-            read = clip(rshift_round(s[at + row][m] - s[at + 2 * rows + row][m], 8), -255, 255)
-            if learned.transfer.chopped:
-                s[at + 2 * rows + row][m] = 256 * clip(rshift_round(s[at + row][m], 8), -255, 255)
+            state = self.state_read(i, at + row, m, 1, update)
+            read = clip(rshift_round(state - s[at + 2 * rows + row][m], 8), -255, 255)
+            period = learned.transfer.chopped
+            if period and self.readings(i, row, rows, update) % period == period - 1:
+                s[at + 2 * rows + row][m] = 256 * clip(rshift_round(state, 8), -255, 255)
             total = s[at + rows + row][m] + (-read if self.turned(i, row, rows, update) else read)
             n = min(abs(total) // limit, 31)
             s[at + rows + row][m] = clip(total - n * limit * (1 if total > 0 else -1), -131072, 131071)

@@ -178,8 +178,12 @@ class Layer:
         """Whether a chopper has turned the row of fast devices."""
         if self.transfer is None or not self.transfer.get("chopped"):
             return False
+        return self.readings(row, update) // self.transfer["chopped"] % 2 == 1
+
+    def readings(self, row: int, update: int) -> int:
+        """How often the row of fast devices has been read before an update."""
         times: int = (update // self.transfer["every"] + self.inputs - row) // (self.inputs + 1)
-        return times % 2 == 1
+        return times
 
 
 class PageLearner:
@@ -251,19 +255,28 @@ class PageLearner:
         for m, pulses in enumerate(trains):
             self.move(layer, layer.tuned["devices"], layer.inputs + 1, m, sum(pulses), error[m] > 0, update)
 
+    def read(self, layer: Layer, row: list[int], field: int, update: int) -> list[int]:
+        """The states of a row with the noise of a reading, whose key has ``field`` in the tile's place."""
+        sigma, key = layer.transfer["read_sigma"], layer_key(self.seed, BACK, layer.number, update, field)
+        if not self.noise or not sigma:
+            return row
+        return [s + rshift_round(sigma * gaussian(*word(key, 0, m)), 8) for m, s in enumerate(row)]
+
     def carry(self, layer: Layer, update: int) -> None:
         """Read the row of fast devices whose turn it is."""
         transfer, s, height = layer.transfer, layer.states, layer.inputs + 1
         r = update // transfer["every"] % height
         fast, sums, reference = s[layer.fast + r], s[layer.fast + height + r], s[layer.fast + 2 * height + r]
+        states = self.read(layer, fast, 1, update)
         for m in range(layer.outputs):
-            read = weight(fast[m] - reference[m])
+            read = weight(states[m] - reference[m])
             total = sums[m] + (-read if layer.turned(r, update) else read)
             count = min(abs(total) // transfer["threshold"], 31)
             sign = 1 if total > 0 else -1
             sums[m] = clip(total - sign * count * transfer["threshold"], -131072, 131071)
-            if transfer["chopped"]:
-                reference[m] = 256 * weight(fast[m])
+            period = transfer["chopped"]
+            if period and (layer.readings(r, update) + 1) % period == 0:
+                reference[m] = 256 * weight(states[m])
             self.move(layer, layer.fields["devices"], r, m, count, total > 0, update)
 
     def pass_on(self, layer: Layer, update: int) -> None:
@@ -275,7 +288,8 @@ class PageLearner:
                 continue
             r, last = update // period % height, b == tiles["count"] - 1
             row = layer.fast + b * height + r
-            pairs = zip(s[row], s[row + tiles["count"] * height], strict=True)
+            states = self.read(layer, s[row], 1 + b, update)
+            pairs = zip(states, s[row + tiles["count"] * height], strict=True)
             readings = [weight(a - reference) for a, reference in pairs]
             thresholds = [abs(reading) * tiles["rate"] >> tiles["shift"] for reading in readings]
             law, target = (layer.fields["devices"], r) if last else (tiles["devices"], row + height)

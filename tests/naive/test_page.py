@@ -91,6 +91,8 @@ BESIDE = (
     {"tabled": True, "coarse": True, "transfer": True},
     {"tiles": True},
     {"coarse": True, "tuned": True, "tiles": True},
+    {"transfer": True, "noisy_readings": True},
+    {"tiles": True, "noisy_readings": True},
 )
 """What layers have besides weights, devices whose pulses are taken one after the other, and tables."""
 

@@ -286,6 +286,26 @@ test_another_type_is_refused = refused(
         ("--rule residual --tiles 1", "tiles is 1; accepted: 2..8"),
         ("--gamma 0.5", "gamma is 0.5; accepted with stochastic: not set, as only residual"),
         (
+            "--rule tiki-taka --chopper-period 2",
+            "chopper_period is 2; accepted with tiki-taka: not set, as only",
+        ),
+        (
+            "--transfer-noise",
+            "transfer_noise is 1; accepted with stochastic: not set, as only tiki-taka, agad",
+        ),
+        (
+            "--rule agad --transfer-noise",
+            "transfer_noise is on, and the chip's cells have no read noise; acc",
+        ),
+        (
+            "--rule agad --chopper-period 2 --board sim:",
+            "chopper period of layer 0 is 2; accepted: 1; golden:",
+        ),
+        (
+            "--chip wan2022 --rule agad --transfer-noise --board sim:",
+            "noise of readings in layer 0 is 653 states; accepted: 0; golden: has",
+        ),
+        (
             "--rule residual --board sim:",
             "residual learning over tiles, which no board has; accepted: other",
         ),

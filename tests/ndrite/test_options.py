@@ -53,6 +53,9 @@ def test_learn_plans_what_it_is_told(seen: Any) -> None:
     of_residual = {"rule": "residual", "threshold": 3.0, "reference_error": 0.1, "tiles": 6, "gamma": 0.3}
     (plan, *_), _ = seen(prepare, ndrite.learn, data="digits", hidden="9", **of_residual)
     assert plan == Plan(widths=(64, 9, 10), rate=0.02, seed=1, **of_residual)
+    of_agad = {"rule": "agad", "threshold": 3.0, "chopper_period": 7, "transfer_noise": True}
+    (plan, *_), _ = seen(prepare, ndrite.learn, data="digits", hidden="9", **of_agad)
+    assert plan == Plan(widths=(64, 9, 10), rate=0.02, seed=1, **of_agad)
     for rule, threshold in {**THRESHOLDS, "stochastic": Plan.threshold}.items():
         (plan, *_), _ = seen(prepare, ndrite.learn, data="digits", neuron="relu", rule=rule)
         assert plan == Plan(

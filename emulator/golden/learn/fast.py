@@ -112,7 +112,7 @@ def _tables(law: Devices) -> npt.NDArray[np.int64]:
 
 
 def _parameters(learning: Learning, of: str = "") -> npt.NDArray[np.int64]:
-    """Return the parameters of all layers, int64 (L, 42), in the order that ``fast_loops`` reads. With ``of``
+    """Return the parameters of all layers, int64 (L, 43), in the order that ``fast_loops`` reads. With ``of``
     "tuned" or "transfer" the law and rates are those of the neurons' ECRAMs or of the fast devices, instead
     of the weights' devices."""
     rows, state, weight, column, column_count = [], 0, 0, 0, 0
@@ -124,10 +124,11 @@ def _parameters(learning: Learning, of: str = "") -> npt.NDArray[np.int64]:
             bits = learned.tuned.bits
             if of == "tuned":
                 law, rate, down = learned.tuned.devices, learned.tuned.rate, learned.tuned.shift
-        every = threshold = chopped = 0
+        every = threshold = chopped = read_sigma = 0
         tiles: tuple[int, ...] = (0, 0, 0, 0, 0)
         if (transfer := learned.transfer) is not None:
             every, law = transfer.every, transfer.devices if of == "transfer" else law
+            read_sigma = transfer.read_sigma
             if isinstance(transfer, Tiles):
                 tiles = transfer.count, transfer.gamma, transfer.ratio, transfer.rate, transfer.shift
             else:
@@ -148,7 +149,7 @@ def _parameters(learning: Learning, of: str = "") -> npt.NDArray[np.int64]:
                     column_count,
                     bits,
                 ),
-                *(every, threshold, chopped, learned.fast_row(k), law.steps is not None, *tiles),
+                *(every, threshold, chopped, learned.fast_row(k), law.steps is not None, *tiles, read_sigma),
             )
         )
         state, weight, column, column_count = (

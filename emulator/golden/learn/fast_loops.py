@@ -29,8 +29,8 @@ S1, S2, S8, S14, S15 = U16(1), U16(2), U16(8), U16(14), U16(15)
     TABLE_BITS, SIGMA_OUT, VAR_CELL, BIAS_GAIN, BIAS_SHIFT, ROW_RATE, ROW_SHIFT, COLUMN_RATE, COLUMN_SHIFT,
     BACK_GAIN, BACK_SHIFT, BACK_BITS, BACK_SIGMA, BACK_VAR, SLOPE_OF_SHIFT, SLOPE_UP, SLOPE_DOWN, STEP_SHIFT,
     TILE_ROWS, AT_INPUT, TUNED_BITS, EVERY, THRESHOLD, CHOPPED, FAST_ROW, STEPPED,
-    TILES, GAMMA, RATIO, PASS_RATE, PASS_SHIFT,
-) = range(42)  # fmt: skip
+    TILES, GAMMA, RATIO, PASS_RATE, PASS_SHIFT, READ_SIGMA,
+) = range(43)  # fmt: skip
 # A law's row holds these tables one after another: pulse deviations, steps up, steps down, and (from here)
 # the steps to which deviations are relative.
 NOISE_STEPS = spec.LEVELS + 2 * spec.STATE_PARTS
@@ -370,33 +370,53 @@ def tune(layer: Any, columns: Any, states: Any) -> None:
 
 
 @njit(**LOOP, inline="always")
-def turned(layer: Any, row: Any, update: Any) -> Any:
-    """Return 1 if the chopper of a row of fast devices is reversed, after an odd number of reads of that row,
-    else 0."""
+def readings(layer: Any, row: Any, update: Any) -> Any:
+    """Return how often a row of fast devices was read before ``update``."""
     height = layer[INPUTS] + 1
-    return ((np.int64(update) // layer[EVERY] + height - 1 - row) // height) & layer[CHOPPED]
+    return (np.int64(update) // layer[EVERY] + height - 1 - row) // height
+
+
+@njit(**LOOP, inline="always")
+def turned(layer: Any, row: Any, update: Any) -> Any:
+    """Return 1 if the chopper of a row of fast devices is reversed in ``update``, else 0."""
+    return 0 if layer[CHOPPED] == 0 else readings(layer, row, update) // layer[CHOPPED] & 1
 
 
 @njit(**LOOP)
-def carry(layer: Any, update: Any, states: Any, gathered: Any, up: Any) -> Any:
+def read_row(layer: Any, row: Any, block: Any, at: Any, states: Any, drawn: Any, scratch: Any) -> None:
+    """Read the states of a row of fast devices, or of tile ``block``, into the last array of ``scratch``,
+    with the noise of a reading."""
+    a, (schedules, table, _, with_noise), width = scratch[7], drawn, layer[OUTPUTS]
+    for j in range(width):
+        a[j] = states[layer[AT_STATE] + row * width + j]
+    if with_noise and layer[READ_SIGMA] != 0:
+        key_of(schedules[BACK], (at[0] << 24) | ((spec.READINGS + block) << 8), at[1], scratch[0])
+        noisy(a[:width], layer[READ_SIGMA], table, scratch)
+
+
+@njit(**LOOP)
+def carry(layer: Any, at: Any, states: Any, gathered: Any, drawn: Any, scratch: Any) -> Any:
     """Add a reading of the row of fast devices whose turn it is to that row's accumulators. List the pulses
-    that the layer's own devices then receive (row, column, count, direction) and return the length of the
-    list."""
+    that the layer's own devices then receive (row, column, count), store their directions in the last array
+    of ``scratch``, and return the length of the list."""
     k, m, n, _, _, _ = gathered
+    a, update = scratch[7], at[1]
     width, height, pulse_rows = layer[OUTPUTS], layer[INPUTS] + 1, 0
     row = (np.int64(update) // layer[EVERY]) % height
-    fast = layer[AT_STATE] + (layer[FAST_ROW] + row) * width
-    sums, reference = fast + height * width, fast + 2 * height * width
+    read_row(layer, layer[FAST_ROW] + row, 0, at, states, drawn, scratch)
+    sums = layer[AT_STATE] + (layer[FAST_ROW] + height + row) * width
+    reference = sums + height * width
     sign = 1 - 2 * turned(layer, row, update)
+    turns = layer[CHOPPED] != 0 and (readings(layer, row, update) + 1) % layer[CHOPPED] == 0
     for j in range(width):
-        read = read_as(np.int64(states[fast + j]) - np.int64(states[reference + j]))
-        if layer[CHOPPED] != 0:
-            states[reference + j] = np.int32(read_as(np.int64(states[fast + j]))) << np.int32(spec.CODE_SHIFT)
+        read = read_as(a[j] - np.int64(states[reference + j]))
+        if turns:
+            states[reference + j] = np.int32(read_as(a[j])) << np.int32(spec.CODE_SHIFT)
         total = np.int64(states[sums + j]) + sign * np.int64(read)
         pulses = min(abs(total) // layer[THRESHOLD], spec.SLOTS_MAX)
         remainder = total - pulses * layer[THRESHOLD] if total > 0 else total + pulses * layer[THRESHOLD]
         states[sums + j] = np.int32(held_in(remainder, spec.STATE_MIN, spec.STATE_MAX))
-        up[j] = total
+        a[j] = total
         if pulses:
             k[pulse_rows], m[pulse_rows], n[pulse_rows] = U16(row), U16(j), pulses
             pulse_rows += 1
@@ -404,21 +424,11 @@ def carry(layer: Any, update: Any, states: Any, gathered: Any, up: Any) -> Any:
 
 
 @njit(**LOOP)
-def read_row(layer: Any, row: Any, states: Any, read: Any) -> None:
-    """Read a row of a tile, minus its references, into ``read`` int64 (M,)."""
-    width = layer[OUTPUTS]
-    tile = layer[AT_STATE] + row * width
-    reference = tile + layer[TILES] * (layer[INPUTS] + 1) * width
-    for j in range(width):
-        read[j] = read_as(np.int64(states[tile + j]) - np.int64(states[reference + j]))
-
-
-@njit(**LOOP)
 def learn(given: Any, laws: Any, tables: Any, drawn: Any, curves: Any, held: Any, pulses: Any) -> Any:
     """Do the updates of all layers for all samples; return the number of samples whose answer was right
     before the update. Adds the number of pulses in each layer to ``pulses`` int64 (L,).
 
-    ``given``: samples, labels, the first update's number; ``laws`` int64 (3, L, 42), ``tables`` (L, 3, 272);
+    ``given``: samples, labels, the first update's number; ``laws`` int64 (3, L, 43), ``tables`` (L, 3, 272);
     ``curves``: base and slope.
     """
     (samples, labels, first), layers, columns, states = given, laws[OWN], held[1], held[2]
@@ -475,50 +485,53 @@ def learn(given: Any, laws: Any, tables: Any, drawn: Any, curves: Any, held: Any
             tuned_exponents[i - 1] = exponents[i] + scaled(per_column[OF_NEURONS, before:behind])
             exponents[i - 1] = exponents[i] + scaled(per_column[ERROR, before:behind])
         for i in range(count):
-            layer, first_column = layers[i], (i, update)
+            layer, layer_update = layers[i], (i, update)
             first_input, height, width = layer[AT_INPUT], layer[INPUTS] + 1, layer[OUTPUTS]
             begin, end = layer[AT_COLUMN], layer[AT_COLUMN] + width
             moved, rows, lines = per_column[ERROR, begin:end], trained[0, :height], trained[1, :width]
             chance = layer[ROW_RATE], layer[ROW_SHIFT]
             for k in range(height):  # as int64, so that ``trains`` is compiled for one type
                 a[k] = codes[first_input + k]
-            trains(a[:height], chance, spec.ROWS, first_column, drawn, scratch, rows)
+            trains(a[:height], chance, spec.ROWS, layer_update, drawn, scratch, rows)
             chance = layer[COLUMN_RATE], held_in(layer[COLUMN_SHIFT] - exponents[i], 0, 63)
-            trains(moved, chance, spec.COLUMNS, first_column, drawn, scratch, lines)
+            trains(moved, chance, spec.COLUMNS, layer_update, drawn, scratch, lines)
             array = FAST if layer[EVERY] != 0 else OWN
             pulse_rows = gather(rows, lines, gathered, layer[FAST_ROW] if array == FAST else 0)
-            for j in range(pulse_rows * layer[CHOPPED]):
+            for j in range(pulse_rows if layer[CHOPPED] != 0 else 0):
                 n[j] *= 1 - 2 * turned(layer, np.int64(gathered[0][j]) - layer[FAST_ROW], update)
             law = laws[array, i], tables[i, array]
-            pulses[i] += change(law, pulse_rows, moved, first_column, gathered, held, drawn, key)
+            pulses[i] += change(law, pulse_rows, moved, layer_update, gathered, held, drawn, key)
             period, source = layer[EVERY], layer[FAST_ROW]
             for block in range(layer[TILES]):
                 if (np.int64(update) + 1) % period == 0:
                     row = (np.int64(update) // period) % height
-                    read_row(layer, source + row, states, a)
+                    read_row(layer, source + row, block, layer_update, states, drawn, scratch)
+                    reference = layer[AT_STATE] + (source + row + layer[TILES] * height) * width
+                    for j in range(width):
+                        a[j] = read_as(a[j] - np.int64(states[reference + j]))
                     chance = layer[PASS_RATE], layer[PASS_SHIFT]
-                    trains(a[:width], chance, spec.TILES + block, first_column, drawn, scratch, lines)
+                    trains(a[:width], chance, spec.TILES + block, layer_update, drawn, scratch, lines)
                     rows[0] = U32(0xFFFFFFFF)
                     own = block == layer[TILES] - 1
                     pulse_rows = gather(rows[:1], lines, gathered, row if own else source + height + row)
                     kind = OWN if own else FAST
                     law = laws[kind, i], tables[i, kind]
-                    pulses[i] += change(law, pulse_rows, a, first_column, gathered, held, drawn, key)
+                    pulses[i] += change(law, pulse_rows, a, layer_update, gathered, held, drawn, key)
                 period, source = period * layer[RATIO], source + height
             if array == FAST and layer[TILES] == 0 and (np.int64(update) + 1) % layer[EVERY] == 0:
-                pulse_rows = carry(layer, update, states, gathered, a)
+                pulse_rows = carry(layer, layer_update, states, gathered, drawn, scratch)
                 pulses[i] += change(
-                    (layer, tables[i, OWN]), pulse_rows, a, first_column, gathered, held, drawn, key
+                    (layer, tables[i, OWN]), pulse_rows, a, layer_update, gathered, held, drawn, key
                 )
             if layer[TUNED_BITS] == 0 or i == count - 1:
                 continue
             law, moved = laws[TUNED, i], per_column[OF_NEURONS, begin:end]
             chance = law[COLUMN_RATE], held_in(law[COLUMN_SHIFT] - tuned_exponents[i], 0, 63)
-            trains(moved, chance, spec.NEURONS, first_column, drawn, scratch, lines)
+            trains(moved, chance, spec.NEURONS, layer_update, drawn, scratch, lines)
             rows[0] = U32(0xFFFFFFFF)
             pulse_rows = gather(rows[:1], lines, gathered, height)
             pulses[i] += change(
-                (law, tables[i, TUNED]), pulse_rows, moved, first_column, gathered, held, drawn, key
+                (law, tables[i, TUNED]), pulse_rows, moved, layer_update, gathered, held, drawn, key
             )
             tune(layer, columns, states)
     return right

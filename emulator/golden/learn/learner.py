@@ -25,6 +25,7 @@ from ndrite.emulator.golden.learn.errors import (
     state_change,
 )
 from ndrite.emulator.golden.neuron import neuron, preneuron
+from ndrite.emulator.golden.noise import gaussian, noise
 from ndrite.emulator.spec import learning as spec
 from ndrite.emulator.spec.arithmetic import INPUT_MAX, Ints, clip
 from ndrite.emulator.spec.errors import SpecError, require
@@ -188,7 +189,8 @@ class Learner:
             if row is None:
                 continue
             source = fast + block * height + row
-            read = weights_of(s[source] - s[source + tiles.count * height]).astype(np.int64)
+            states = self._reading(i, source, block, tiles.read_sigma, update)
+            read = weights_of(states - s[source + tiles.count * height]).astype(np.int64)
             own = block == tiles.count - 1
             law, target = (layer.devices, row) if own else (tiles.devices, source + height)
             chance = tiles.rate, tiles.shift
@@ -200,9 +202,10 @@ class Learner:
         layer ``i``'s own devices accordingly; return the number of pulses. Fast devices occupy ``height``
         rows from row ``fast`` on."""
         layer, s, row = self.learning.layers[i], self.states[i], update // transfer.every % height
-        read = weights_of(s[fast + row] - s[fast + 2 * height + row])
-        if transfer.chopped:
-            s[fast + 2 * height + row] = weights_of(s[fast + row]).astype(np.int64) << spec.CODE_SHIFT
+        states = self._reading(i, fast + row, 0, transfer.read_sigma, update)
+        read = weights_of(states - s[fast + 2 * height + row])
+        if transfer.turns(row, height, update):
+            s[fast + 2 * height + row] = weights_of(states).astype(np.int64) << spec.CODE_SHIFT
         total = s[fast + height + row] + (-read if transfer.turned(row, height, update) else read)
         pulse_counts = np.minimum(np.abs(total) // transfer.threshold, spec.SLOTS_MAX)
         s[fast + height + row] = clip(
@@ -210,6 +213,15 @@ class Learner:
         )
         (m,) = np.nonzero(pulse_counts)
         return self._move(i, layer.devices, np.full(len(m), row), m, pulse_counts[m], total[m] > 0, update)
+
+    def _reading(self, i: int, row: int, block: int, read_sigma: int, update: int) -> Ints:
+        """Return the states (M,) of one row of layer ``i`` plus the noise of reading them; ``block`` is the
+        number of the tile that is read."""
+        states: Ints = self.states[i][row]
+        if not self.noise or not read_sigma:
+            return states
+        key = key_of(self.seed, spec.DOMAIN_BACK, i, update, spec.READINGS + block)
+        return noise(states, np.array([read_sigma]), gaussian(key[None], np.arange(len(states)))[0])
 
     def _move(
         self, i: int, law: Devices, row: Ints, m: Ints, count: Ints, up: npt.NDArray[np.bool_], update: int

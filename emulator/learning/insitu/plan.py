@@ -15,7 +15,7 @@ from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep, StepTab
 from ndrite.emulator.errors import CompileError, CompileWarning, require
 from ndrite.emulator.learning.insitu.laws import RATE_MAX, devices_of, learning_chip, pulse_of, rate_and_shift
 from ndrite.emulator.learning.insitu.neurons import BITS, at_states, law_of, with_ecrams
-from ndrite.emulator.learning.insitu.rules import with_tiles, with_transfer
+from ndrite.emulator.learning.insitu.rules import with_noisy_readings, with_tiles, with_transfer
 from ndrite.emulator.mapping import Die, DieArray, MapOptions, map_network, ranges
 from ndrite.emulator.mapping.curves import Curves, States, heights_at, stretch_at
 from ndrite.emulator.mapping.devices import shape_of, window_of
@@ -84,6 +84,10 @@ class Plan:
         bounds.
     tiles, gamma:
         Of ``residual``: tiles of a weight, and the scale of each relative to the one before.
+    chopper_period:
+        For ``agad``: number of readings of a row after which its chopper is reversed, 1..255.
+    transfer_noise:
+        Whether readings of fast devices and tiles have the read noise of the chip's cells.
     bound:
         Weight that a device's nominal bound stands for.
     start:
@@ -108,6 +112,8 @@ class Plan:
     reference_error: float = 0.0
     tiles: int = 4
     gamma: float = 0.5
+    chopper_period: int = 1
+    transfer_noise: bool = False
     bound: float = 1.0
     start: float = 1.0
     span: float = 12.0
@@ -252,10 +258,12 @@ def _prepared(
     pulse = pulse_of(law)
     if plan.rule in ("tiki-taka", "agad"):
         off = None if plan.rule == "agad" else plan.reference_error
-        laws = with_transfer(laws, plan.seed, plan.threshold, pulse, off)
+        laws = with_transfer(laws, plan.seed, plan.threshold, pulse, off, plan.chopper_period)
     if plan.rule == "residual":
         chance = 1.0 / (WEIGHT_MAX * plan.threshold * plan.slots * pulse)
         laws = with_tiles(laws, plan.seed, chance, plan.reference_error, (plan.tiles, plan.gamma))
+    if plan.transfer_noise:
+        laws = with_noisy_readings(laws)
     learning = Learning(
         program=program, layers=laws, slots=1 if plan.rule == "manhattan" else plan.slots, die_seed=plan.seed
     )

@@ -2,6 +2,7 @@
 their symmetry points and references."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from ndrite.emulator.golden.learn.devices import Constants, constants, key_of
 from ndrite.emulator.learning.insitu.laws import rate_and_shift
 from ndrite.emulator.spec.arithmetic import Ints
 from ndrite.emulator.spec.learning import (
+    CODE_SHIFT,
     DOMAIN_DEVICE,
     FACTOR_ONE,
     FACTOR_SHIFT,
@@ -34,12 +36,14 @@ OF_RULES: dict[str, dict[str, Any]] = {
     "reference_error": {"tiki-taka": 0.0, "residual": 0.0},
     "tiles": {"residual": 4},
     "gamma": {"residual": 0.5},
+    "chopper_period": {"agad": 1},
+    "transfer_noise": dict.fromkeys(THRESHOLDS, False),
 }
 """Fields of a plan that only some rules use, with the default for each of these rules."""
 TILE_EVERY, TILE_RATIO = 1, 5
 """Updates between two readings of the last tile, and readings of a tile for one reading of the tile before
 it, as in the paper's networks on MNIST."""
-THRESHOLD_MAX = 65535
+THRESHOLD_MAX = READ_SIGMA_MAX = 65535
 REFERENCES = 0x7265666572
 """Random stream from which the deviations of references are drawn."""
 
@@ -55,13 +59,19 @@ def fields_of_rule(rule: str, **given: float | None) -> dict[str, Any]:
 
 
 def with_transfer(
-    layers: Sequence[LearningLayer], die_seed: int, threshold: float, pulse: float, off: float | None
+    layers: Sequence[LearningLayer],
+    die_seed: int,
+    threshold: float,
+    pulse: float,
+    off: float | None,
+    chopper_period: int = 1,
 ) -> tuple[LearningLayer, ...]:
     """Return the layers with fast devices that have the same law as the layer's own. With ``off``, fast
     devices begin at their symmetry points and are read against references, which deviate from those points by
-    the standard deviation ``off``. With ``off`` None, they begin at 0, are chopped, and are read against
-    their previous reading. ``threshold`` is in pulses and at least 1/255 of the nominal bound; ``pulse`` and
-    ``off`` are in units of the nominal bound."""
+    the standard deviation ``off``. With ``off`` None, they begin at 0, their choppers are reversed after
+    every ``chopper_period`` readings, and they are read against the last reading before that. ``threshold``
+    is in pulses and at least 1/255 of the nominal bound; ``pulse`` and ``off`` are in units of the nominal
+    bound."""
     codes, threshold_max = max(1, round(threshold * pulse * WEIGHT_MAX)), THRESHOLD_MAX / WEIGHT_MAX / pulse
     require(
         codes <= THRESHOLD_MAX,
@@ -75,7 +85,8 @@ def with_transfer(
         points = references = np.zeros((_height(layer), layer.columns), np.int64)
         if off is not None:
             points, references = _points_and_references(i, layer, die_seed, off, 1)
-        transfer = Transfer(devices=layer.devices, threshold=codes, chopped=int(off is None))
+        chopped = chopper_period if off is None else 0
+        transfer = Transfer(devices=layer.devices, threshold=codes, chopped=chopped)
         return _with_rows(layer, transfer, points, np.zeros_like(points), references)
 
     return tuple(of_layer(i, layer) for i, layer in enumerate(layers))
@@ -104,6 +115,23 @@ def with_tiles(
         return _with_rows(layer, transfer, *_points_and_references(i, layer, die_seed, off, tiles - 1))
 
     return tuple(of_layer(i, layer) for i, layer in enumerate(layers))
+
+
+def with_noisy_readings(layers: Sequence[LearningLayer]) -> tuple[LearningLayer, ...]:
+    """Return the layers with noise on the readings of their fast devices or tiles: the read noise of one pair
+    of cells with a full input. Their converter stays ideal. Raises CompileError when cells have no noise."""
+
+    def of_layer(layer: LearningLayer) -> LearningLayer:
+        assert layer.transfer is not None
+        # A sum of weight code times input code has the variance var_cell * input^2 / 256; a full input is
+        # INPUT_MAX, and a weight code is 2^CODE_SHIFT states.
+        sigma = min(READ_SIGMA_MAX, round(math.sqrt(layer.back_var / 256) * (1 << CODE_SHIFT)))
+        require(
+            sigma > 0, "transfer_noise", "on, and the chip's cells have no read noise", "off", CompileError
+        )
+        return dataclasses.replace(layer, transfer=dataclasses.replace(layer.transfer, read_sigma=sigma))
+
+    return tuple(of_layer(layer) for layer in layers)
 
 
 def _height(layer: LearningLayer) -> int:

@@ -46,6 +46,8 @@ BESIDE = (
     {"tabled": True, "coarse": True, "transfer": True},
     {"tiles": True},
     {"coarse": True, "tuned": True, "tiles": True},
+    {"transfer": True, "noisy_readings": True},
+    {"tuned": True, "tiles": True, "noisy_readings": True},
 )
 """What layers have besides weights, devices whose pulses are taken one after the other, and tables."""
 SLOTS = [(0, 1), (1, 2), (2, 15), (0, 31)]
