@@ -356,9 +356,10 @@ def takes_module(program: Any, of_networks: dict[str, Any], of_modules: dict[str
     refused, taken = (of_networks, of_modules) if is_module else (of_modules, of_networks)
     for name, value in refused.items():
         if value is not None and value is not False:
-            shown = " ".join(str(value).split())[:40]
+            value_text = " ".join(str(value).split())[:40]
             raise InputError(
-                f"{name} is {shown}, but it does not apply to a {kind}; accepted options: {', '.join(taken)}"
+                f"{name} is {value_text}, but it does not apply to a {kind}; accepted options: "
+                f"{', '.join(taken)}"
             )
     if is_module and of_modules["chip"] is None:
         raise InputError("chip is missing; accepted: a preset, a YAML file or several joined with +")

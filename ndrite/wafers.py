@@ -102,9 +102,9 @@ def judge_chips(
     For tasks that are no vote, chips are drawn on the host and programmed one after another, each with a
     read-noise seed of its own; a score is the mean over trials (an rms error over all of them).
     """
-    part, how = Campaign(**plan), Task(**task)
+    part, scoring = Campaign(**plan), Task(**task)
     x, truth, board = inputs.array(), labels.array(), GoldenBoard() if board is None else board
-    if how.is_vote:
+    if scoring.is_vote:
         _put(board, program)
         result = board.campaign(x, truth, part)
         on_host = bool(getattr(board, "campaigns_on_host", False))
@@ -119,8 +119,14 @@ def judge_chips(
         (seed,) = np.random.SeedSequence([part.seed, chip]).generate_state(1, np.uint64).tolist()
         indices = [inference_index(part.first_sample, trial) for trial in trials]
         outputs = [board.infer(x, seed=seed, first_index=index, noise=part.noise) for index in indices]
-        each = np.array([how.score(y * step, truth) for y in outputs])
-        scores.append(float(np.sqrt(np.square(each).mean()) if how.measure == RMS_ERROR else each.mean()))
+        trial_scores = np.array([scoring.score(y * step, truth) for y in outputs])
+        scores.append(
+            float(
+                np.sqrt(np.square(trial_scores).mean())
+                if scoring.measure == RMS_ERROR
+                else trial_scores.mean()
+            )
+        )
     return {"votes": "", "scores": scores, "on_host": True}
 
 

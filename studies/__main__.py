@@ -72,9 +72,9 @@ def _stale(output: Path) -> list[str]:
     """Print a table of the studies whose results were not computed with the present code, with their core
     hours; return their names."""
     stale_studies = stale(output)
-    known = [hours for _, hours in stale_studies if hours is not None]
+    hours_known = [hours for _, hours in stale_studies if hours is not None]
     rows = [(name, "not known" if hours is None else f"{hours:.2g}") for name, hours in stale_studies]
-    rows.append((f"all {len(rows)}", f"{sum(known):.2g} of the {len(known)} that are known"))
+    rows.append((f"all {len(rows)}", f"{sum(hours_known):.2g} of the {len(hours_known)} that are known"))
     print_table(Table("not of today's code", ("study", "core hours"), rows))
     return [name for name, _ in stale_studies]
 

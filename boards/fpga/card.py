@@ -133,14 +133,14 @@ def missing(environment: Mapping[str, str]) -> list[str]:
 def clocks(log: str) -> dict[str, Any]:
     """Return the achieved and wanted frequency of each clock in nextpnr's log, and that of the slowest clock.
     Raises BuildError if the log reports no clock."""
-    found = {name: (float(mhz), float(aim), word) for name, mhz, word, aim in _CLOCK.findall(log)}
-    if not found:
+    reported = {name: (float(mhz), float(aim), word) for name, mhz, word, aim in _CLOCK.findall(log)}
+    if not reported:
         raise tools.BuildError("nextpnr-xilinx reported no clock; accepted: at least one in openxc7.log")
     return {
-        "fmax_mhz": min(mhz for mhz, _, _ in found.values()),
+        "fmax_mhz": min(mhz for mhz, _, _ in reported.values()),
         "fmax_is": "nextpnr's estimate, the slowest of the reported clocks; not measured on a card",
-        "timing_met": all(word == "PASS" for _, _, word in found.values()),
-        "clocks": {name: {"achieved": mhz, "constraint": aim} for name, (mhz, aim, _) in found.items()},
+        "timing_met": all(word == "PASS" for _, _, word in reported.values()),
+        "clocks": {name: {"achieved": mhz, "constraint": aim} for name, (mhz, aim, _) in reported.items()},
     }
 
 

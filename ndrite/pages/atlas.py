@@ -79,8 +79,8 @@ class Atlas(Result):
 
     def of_dot(self, name: str, rule: str, change: str = OWN) -> Row:
         """Return the row of a device, unchanged or with one improvement."""
-        wanted = (name, change, rule)
-        return next(r for r in self.rows if (r.get("device"), r.get("change"), r["rule"]) == wanted)
+        key = (name, change, rule)
+        return next(r for r in self.rows if (r.get("device"), r.get("change"), r["rule"]) == key)
 
     def best_rule(self, name: str) -> str:
         """Return the rule with the best held-out accuracy for an unchanged device."""
@@ -89,8 +89,8 @@ class Atlas(Result):
     def nearest(self, place: Place, rule: str, points: float) -> Row | None:
         """Return the nearest point of the map whose loss against floats is at most ``points`` percentage
         points, or None."""
-        least = self.floats["accuracy"] - points / 100
-        fit = [row for row in self.map if row["rule"] == rule and row["accuracy"] >= least]
+        accuracy_min = self.floats["accuracy"] - points / 100
+        fit = [row for row in self.map if row["rule"] == rule and row["accuracy"] >= accuracy_min]
         return min(fit, key=lambda row: doublings(place, _place(row)), default=None)
 
     def gain(self, name: str, rule: str, change: str) -> tuple[float, float | None]:
@@ -260,9 +260,9 @@ def _near(atlas: Atlas, value: float, noise: Sequence[float]) -> list[tuple[int,
     """Select the devices, numbered from 1, whose noise is nearer to ``value`` than to the other values of the
     axis ``noise``."""
 
-    def nearest(own: float) -> float:
-        own = max(own, FINEST.noise)
-        return min(noise, key=lambda n: abs(math.log2(max(n, FINEST.noise) / own)))
+    def nearest(noise_of_device: float) -> float:
+        noise_of_device = max(noise_of_device, FINEST.noise)
+        return min(noise, key=lambda n: abs(math.log2(max(n, FINEST.noise) / noise_of_device)))
 
     return [(number, dot) for number, dot in enumerate(atlas.own, 1) if nearest(dot.place.noise) == value]
 

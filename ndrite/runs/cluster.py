@@ -108,11 +108,14 @@ def _installed(needs: Sequence[str]) -> dict[str, str]:
     """Return what a worker must have in common with this process: ndrite's version, its code, and
     packages."""
     modules = {"ndrite.emulator.golden.core", *needs}
-    own = sorted(name for name in modules if name.partition(".")[0] in OWN)
+    own_modules = sorted(name for name in modules if name.partition(".")[0] in OWN)
     return {
         "ndrite": importlib.metadata.version("ndrite"),
-        **{f"code of {name}": code_digest(name)[:12] for name in own},
-        **{n: "there" if importlib.util.find_spec(n) else "missing" for n in sorted(modules.difference(own))},
+        **{f"code of {name}": code_digest(name)[:12] for name in own_modules},
+        **{
+            n: "there" if importlib.util.find_spec(n) else "missing"
+            for n in sorted(modules.difference(own_modules))
+        },
     }
 
 

@@ -125,8 +125,8 @@ def _results(
             try:
                 yield key, future.result(), ""
             except (WorkerLost, CancelledError) as error:
-                named, lost = lost, str(error) or "the connection to the workers"
-                if lost != named:  # which many runs may lose at once
+                previous, lost = lost, str(error) or "the connection to the workers"
+                if lost != previous:  # which many runs may lose at once
                     say(f"lost {lost}; its run is done again")
                 tries[key] += 1
                 if tries[key] < TRIES:

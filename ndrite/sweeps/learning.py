@@ -114,9 +114,9 @@ def learning_points(content: dict[str, Any], path: Path) -> tuple[str, tuple[Poi
 def _check_axis(axis: str, values: Any) -> None:
     """Raise SweepError for an unknown axis, or for values that are not a list."""
     section, _, field = axis.partition(".")
-    known: dict[str, Any] = {name: fields_of(kind) for name, kind in SECTIONS.items()}
-    known |= {"learn": LEARN, "device": {*known["ecram"], *insitu.Place._fields}}
-    fits = field in known.get(section, ())
+    fields_of_section: dict[str, Any] = {name: fields_of(kind) for name, kind in SECTIONS.items()}
+    fields_of_section |= {"learn": LEARN, "device": {*fields_of_section["ecram"], *insitu.Place._fields}}
+    fits = field in fields_of_section.get(section, ())
     require_plan(
         fits, f"grid field {axis}", "unknown", "learn.FIELD, device.FIELD or section.field of a chip"
     )
@@ -152,9 +152,11 @@ def _run(chip: Chip, common: dict[str, Any], varied: dict[str, Any], folder: Pat
     learn = common | learn_fields
     insitu.fields_of_rule(learn["rule"], **{name: learn[name] for name in insitu.OF_RULES})
     device = _loaded(learn.pop("device"), "ideal", folder)
-    own = {f"{section}.{field}": v for section, values in of_section.items() for field, v in values.items()}
+    chip_fields = {
+        f"{section}.{field}": v for section, values in of_section.items() for field, v in values.items()
+    }
     return {
-        "chip": changed(chip, own).as_dict(),
+        "chip": changed(chip, chip_fields).as_dict(),
         "device": _device(device, device_fields).as_dict(),
         "learn": learn,
     }

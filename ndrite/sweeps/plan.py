@@ -151,7 +151,7 @@ def _plan(content: Any, path: Path) -> Plan:
 def _networks(names: Iterable[str], folder: Path) -> tuple[dict[str, dict[str, Any]], bool]:
     """Return, for every network by its name in the table, the parameters of its runs, and whether the
     networks are modules. Without names the network that ships is used."""
-    functions = {name: found for name in names if (found := MODULE.fullmatch(name))}
+    functions = {name: module_match for name in names if (module_match := MODULE.fullmatch(name))}
     files = {name: folder / (functions[name][1] if name in functions else name) for name in names}
     files = files or {"": Path(zoo.float_network())}
     for file in files.values():

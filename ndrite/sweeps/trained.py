@@ -55,17 +55,19 @@ def parts_of(
     with warnings.catch_warnings(action="ignore", category=InputWarning):
         labelled = learning_samples(x, y, None if inputs is not None else data or "digits", None)
     end, size = samples + held_out, len(labelled.x)
-    most = size - 1 if labelled.own else size
-    if end > most:
-        kept = f", 1 of {size} to judge by" if labelled.own else f", the training samples of {labelled.name}"
-        raise EmulatorError(f"learn.samples + held_out is {end}; accepted: at most {most}{kept}")
+    size_max = size - 1 if labelled.own else size
+    if end > size_max:
+        judged_by = (
+            f", 1 of {size} to judge by" if labelled.own else f", the training samples of {labelled.name}"
+        )
+        raise EmulatorError(f"learn.samples + held_out is {end}; accepted: at most {size_max}{judged_by}")
     x, y = labelled.x, labelled.labels
-    held = x[samples:end], y[samples:end]
+    held_out_part = x[samples:end], y[samples:end]
     test = (x[end:], y[end:]) if labelled.own else (labelled.test_x, labelled.test_labels)
     learned = dataclasses.replace(
         labelled, x=x[:samples], labels=y[:samples], test_x=test[0], test_labels=test[1]
     )
-    return Parts(learned, *held)
+    return Parts(learned, *held_out_part)
 
 
 def samples_of(given: Row) -> Parts:
@@ -116,11 +118,11 @@ def learn_point(
     ``states_digest`` is of the states that the chosen rate led to, over all seeds. Raises as
     ``insitu.prepare`` and ``parts_of``.
     """
-    given = {"inputs": inputs, "labels": labels, "chip": chip, "device": device, "learn": learn}
+    parameters = {"inputs": inputs, "labels": labels, "chip": chip, "device": device, "learn": learn}
     digests: dict[float, Any] = {}
 
     def trained(rate: float, seed: int) -> Right:
-        parts, ready = samples_of(given), prepared(given, rate, seed)
+        parts, ready = samples_of(parameters), prepared(parameters, rate, seed)
         learner, x, y = make_learner(ready.learning, seed=seed), parts.learned.x, parts.learned.labels
         insitu.follow(learner, insitu.Course(), x, y, epochs=learn["epochs"], seed=seed)
         states = digests.setdefault(rate, hashlib.sha256())
@@ -130,7 +132,7 @@ def learn_point(
         return lambda x, labels: accuracy(core.infer(x, seed=seed), labels)
 
     rates = learn["rates"][:1] if learn["rule"] == "manhattan" else learn["rates"]
-    row = _chosen(given, trained, rates, seeds)
+    row = _chosen(parameters, trained, rates, seeds)
     return row | {"states_digest": digests[row["rate"]].hexdigest()[:16]}
 
 
@@ -139,37 +141,39 @@ def float_point(
 ) -> Row:
     """Train the same networks from the same starts at the same rates by gradient descent in floats; return
     the row of the best rate, chosen and judged as in ``learn_point``."""
-    given = {"inputs": inputs, "labels": labels, "chip": chip, "device": device, "learn": learn}
+    parameters = {"inputs": inputs, "labels": labels, "chip": chip, "device": device, "learn": learn}
 
     def trained(rate: float, seed: int) -> Right:
-        parts, ready = samples_of(given), prepared(given, rate, seed)
+        parts, ready = samples_of(parameters), prepared(parameters, rate, seed)
         x, y = parts.learned.x, parts.learned.labels
         network = insitu.float_network(ready, x, y, epochs=learn["epochs"], seed=seed)
         return lambda x, labels: accuracy(network.forward(x / np.float32(INPUT_MAX)), labels)
 
-    return _chosen(given, trained, learn["rates"], seeds)
+    return _chosen(parameters, trained, learn["rates"], seeds)
 
 
-def _chosen(given: Row, trained: Callable[[float, int], Right], rates: list[float], seeds: list[int]) -> Row:
+def _chosen(
+    parameters: Row, trained: Callable[[float, int], Right], rates: list[float], seeds: list[int]
+) -> Row:
     """Return the row of the rate with the best mean accuracy on held-out samples, the first of equal ones."""
-    began, parts = time.monotonic(), samples_of(given)
+    began, parts = time.monotonic(), samples_of(parameters)
     runs = {rate: [trained(rate, seed) for seed in seeds] for rate in rates}
-    held = {
+    mean_held_out = {
         rate: float(np.mean([right(parts.held_x, parts.held_labels) for right in of_seeds]))
         for rate, of_seeds in runs.items()
     }
-    rate = max(held, key=held.__getitem__)
+    rate = max(mean_held_out, key=mean_held_out.__getitem__)
     test = parts.learned.test_x, parts.learned.test_labels
-    each = np.array([right(*test) for right in runs[rate]])
-    mean, half = mean_interval(each)
+    accuracies = np.array([right(*test) for right in runs[rate]])
+    mean, half = mean_interval(accuracies)
     return {
         "rate": rate,
-        "accuracy_held_out": held[rate],
+        "accuracy_held_out": mean_held_out[rate],
         "accuracy": mean,
         "accuracy_half_interval_95": half,
-        "accuracy_min": float(each.min()),
-        "accuracy_max": float(each.max()),
-        "accuracy_per_seed": each.tolist(),
+        "accuracy_min": float(accuracies.min()),
+        "accuracy_max": float(accuracies.max()),
+        "accuracy_per_seed": accuracies.tolist(),
         "count": len(test[0]),
         "trainings": len(runs) * len(seeds),
         "seconds": time.monotonic() - began,

@@ -79,11 +79,11 @@ class Watch:
 
     def find(self, address: int) -> Place | None:
         """Return the tensor that contains the value at ``address``."""
-        at = bisect.bisect_right(self._starts, address) - 1
-        if at < 0:
+        index = bisect.bisect_right(self._starts, address) - 1
+        if index < 0:
             return None
-        path, name, tensor = self._tensors[self._numbers[at]]
-        offset, size = address - self._starts[at], tensor.element_size()
+        path, name, tensor = self._tensors[self._numbers[index]]
+        offset, size = address - self._starts[index], tensor.element_size()
         return (path, name, offset // size) if offset < tensor.numel() * size else None
 
 

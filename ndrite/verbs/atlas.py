@@ -142,15 +142,15 @@ def atlas(
     places = dict(FULL if full else SMALL)
     for name, values in (("states", states), ("asymmetry", asymmetry), ("noise", noise)):
         places |= {} if values is None else {f"device.{name}": sorted(set(values))}
-    given = both_or_neither(inputs, labels)
+    own_samples = both_or_neither(inputs, labels)
     with (
-        folder_beside(output, shard) as kept,
+        folder_beside(output, shard) as results_folder,
         open_workers(workers, scheduler, needs=["ndrite.sweeps.trained"]) as opened,
         progress("points of the atlas") as report,
         tempfile.TemporaryDirectory() as files,
     ):
         content: dict[str, Any] = {"chip": described.as_dict(), "seeds": seeds}
-        for parameter, values in (("inputs", inputs), ("labels", labels)) if given else ():
+        for parameter, values in (("inputs", inputs), ("labels", labels)) if own_samples else ():
             content[parameter] = str(save_array(Path(files) / f"{parameter}.npy", array_of(values)))
         axes = {"learn.rule": list(rules or RULES)}
         grid = plan_of({**content, "learn": learn, "grid": axes | places}).points
@@ -163,41 +163,41 @@ def atlas(
         ]
         in_floats = Run("ndrite.sweeps.trained:float_point", grid[0].run.parameters)
         runs = [in_floats, *(point.run for point in (*on_dots, *grid))]
-        outcome = execute(runs, opened, kept, share=shard, progress=report, say=announce)
+        outcome = execute(runs, opened, results_folder, share=shard, progress=report, say=announce)
         rows = outcome.done("points", lambda number: f"number {number}")
     if len(rows) < len(runs):
         return share_done(shard)
     floats, *trained = rows
-    named: list[dict[str, Any]] = [
+    dot_labels: list[dict[str, Any]] = [
         {"device": dot.name, "change": dot.change} for dot in dots for _ in rules or RULES
     ]
-    named += [{} for _ in grid]
-    found = Atlas(
+    dot_labels += [{} for _ in grid]
+    result = Atlas(
         dots,
         floats,
         [
             name | {axis.partition(".")[2]: value for axis, value in point.axes.items()} | row
-            for name, point, row in zip(named, (*on_dots, *grid), trained, strict=True)
+            for name, point, row in zip(dot_labels, (*on_dots, *grid), trained, strict=True)
         ],
     )
     if picture is not None:
-        drawing.save(draw(found), picture)
+        drawing.save(draw(result), picture)
     if output is not None:
-        found.save(output)
-        write_whole(Path(output).with_suffix(".json"), json.dumps(found.as_dict(), indent=1))
-        shutil.rmtree(kept, ignore_errors=True)  # two calls may end at once
-    return found
+        result.save(output)
+        write_whole(Path(output).with_suffix(".json"), json.dumps(result.as_dict(), indent=1))
+        shutil.rmtree(results_folder, ignore_errors=True)  # two calls may end at once
+    return result
 
 
 def _dots(device: Chip) -> list[Dot]:
     """Return a device on the map unchanged, and with each of the improvements."""
     law = insitu.law_of_weights(device, device.name)
     name = device.name.removeprefix("ideal+")
-    changed = {what: insitu.improved(device, law, what) for what in insitu.IMPROVEMENTS}
+    changed = {improvement: insitu.improved(device, law, improvement) for improvement in insitu.IMPROVEMENTS}
     return [
         Dot(name, OWN, device, insitu.place_of(law)),
         *(
-            Dot(name, what, better, insitu.place_of(insitu.law_of_weights(better, name)))
-            for what, better in changed.items()
+            Dot(name, improvement, better, insitu.place_of(insitu.law_of_weights(better, name)))
+            for improvement, better in changed.items()
         ),
     ]

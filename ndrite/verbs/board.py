@@ -225,13 +225,13 @@ def scrub(
     if every == 0:
         raise InputError("every is 0; accepted: above 0 seconds")
     program_held, looks = held(program).program, 0
-    found: list[Upset] = []
+    all_upsets: list[Upset] = []
     with connect(board) as chosen:
         try:
             while True:
                 changed = chosen.scrub(program_held)
                 looks += 1
-                found += changed
+                all_upsets += changed
                 for upset in changed:
                     announce(str(upset))
                 if every is None:
@@ -240,9 +240,11 @@ def scrub(
         except KeyboardInterrupt:
             if every is None:
                 raise
-    upsets = [vars(upset) for upset in found]
+    upsets = [vars(upset) for upset in all_upsets]
     return Found(
         {"program": program_held.name, "board": board, "looks": looks, "upsets": upsets},
-        said=(f"{program_held.name} on {board}: {looks} looks, {len(found)} changed sections",),
-        failed=f"{len(found)} memory sections had changed; reloaded and verified" if found else None,
+        said=(f"{program_held.name} on {board}: {looks} looks, {len(all_upsets)} changed sections",),
+        failed=f"{len(all_upsets)} memory sections had changed; reloaded and verified"
+        if all_upsets
+        else None,
     )

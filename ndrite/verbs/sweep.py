@@ -138,8 +138,8 @@ class Grid(Result):
 
     def tables(self) -> Iterable[Table]:
         for axis in self.plan.axes:
-            shown = "{:.5g}".format if self.plan.modules else percents
-            along = [(str(value), *map(shown, scores)) for value, *scores in self.along(axis)]
+            form = "{:.5g}".format if self.plan.modules else percents
+            along = [(str(value), *map(form, scores)) for value, *scores in self.along(axis)]
             title = f"{self.plan.name}: {MEASURES[self.score][0]}"
             yield Table(title, (axis, "mean", "least", "greatest"), along)
         best = self.front()
