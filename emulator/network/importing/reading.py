@@ -62,7 +62,7 @@ INSTEAD = {
 }
 OTHERWISE = (
     "use Gemm, MatMul, Conv, ConvTranspose, pooling, BatchNormalization, Concat, Add, Mul, Max and Min of "
-    "branches, Flatten, Reshape, Slice, LSTM, GRU, or a function of each value"
+    "branches, CumSum, Flatten, Reshape, Slice, LSTM, GRU, or a function of each value"
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ndrite.emulator.network.importing.call import Call
 from ndrite.emulator.network.importing.composed.extrema import extremum
-from ndrite.emulator.network.importing.composed.linear import biased, over_a_sequence
+from ndrite.emulator.network.importing.composed.linear import biased, cumulative, over_a_sequence
 from ndrite.emulator.network.importing.composed.order import branches, cropped, in_order
 from ndrite.emulator.network.importing.composed.recurrent import written_out
 from ndrite.emulator.network.importing.composed.transposed import transposed
@@ -24,6 +24,7 @@ COMPOSED: dict[str, Callable[[Call], Any]] = {
     **dict.fromkeys(("Max", "Min"), extremum),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), written_out),
     "Add": biased,
+    "CumSum": cumulative,
     "ConvTranspose": in_order(transposed),
     "MatMul": over_a_sequence,
 }

@@ -1,16 +1,17 @@
-"""A full layer over the last axis of several, such as ``torch.nn.Linear`` over a sequence, and its bias.
+"""A full layer over the last axis of several, such as ``torch.nn.Linear`` over a sequence, and its bias; a
+cumulative sum is such a layer.
 
 The model's own input is turned, so that the layer is a convolution of single positions with one set of
 weights. On a map whose last axis counts columns the weights are programmed once for every channel.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from ndrite.emulator.network import Product
-from ndrite.emulator.network.importing.call import Call
+from ndrite.emulator.network.importing.call import FOLDED_MAX, Call
 from ndrite.emulator.network.importing.composed.order import branches, channels_last, map_of
 from ndrite.emulator.network.importing.graph import Exact, product, view
 from ndrite.emulator.network.importing.layers import mixed
@@ -22,21 +23,61 @@ from ndrite.emulator.spec.patches import Patches
 def over_a_sequence(call: Call) -> Value | None:
     """Import ``x @ weights`` for an x with several axes whose last axis is not the channel axis."""
     value, weights = call.values[0], call.optional(1)
-    if value is None or weights is None or weights.ndim != 2 or value.axis is None:
+    if value is None or weights is None or weights.ndim != 2:
+        return None
+    return _over_last_axis(call, value, np.asarray(weights, np.float64), _of_samples)
+
+
+def cumulative(call: Call) -> Value:
+    """Import a cumulative sum over the last axis: a full layer whose weights are a triangle of ones. The
+    model's input keeps its order, since convolutions may read it too."""
+    axis, flags = call.constant(1), [call.a.get(name, 0) for name in ("exclusive", "reverse")]
+    value = call.value
+    last = value.places.ndim - 1
+    if not set(flags) <= {0, 1}:
+        raise call.refused(f"exclusive and reverse are {flags}; accepted: 0 or 1 each")
+    if axis.size != 1 or axis.item() not in (-1, last) or value.axis in (None, last):
+        raise call.refused(
+            f"it adds up along axis {axis.tolist()} of shape {value.places.shape}; use the last axis, which "
+            "must not be that of the samples, and move another one there by a Transpose"
+        )
+    length, (exclusive, reverse) = value.places.shape[-1], flags
+    _check_size(call, length * length)
+    triangle = np.tri(length, k=-exclusive)
+    weights = triangle if reverse else triangle.T  # (number of the addend, number of the sum)
+    result = _over_last_axis(call, value, weights, _of_map)
+    if result is not None:
+        return result
+    features = value if value.counts(-1) else value.vector(call.name)
+    if features is None:
+        raise call.refused(
+            f"its input has shape {value.own} per sample; use features, or maps of one time step"
+        )
+    return mixed(call, features, -1, weights)
+
+
+def _over_last_axis(
+    call: Call, value: Value, weights: Floats, layer: Callable[[Call, Value, Floats], Value | None]
+) -> Value | None:
+    """Apply the layer to a value with several axes by ``layer``, which takes values whose first axis is the
+    batch axis; None if the last axis is the channel axis, or no map has the value's order."""
+    if value.axis is None:
         return None
     samples, is_last = value.axis, value.axis == value.places.ndim - 1
     if len(value.own) < 2 or value.counts(-1) or is_last or value.places.shape[-1] != len(weights):
         return None
-    result = _of_samples(call, replace(value, places=np.moveaxis(value.places, samples, 0)), weights)
+    result = layer(call, replace(value, places=np.moveaxis(value.places, samples, 0)), weights)
     return None if result is None else replace(result, places=np.moveaxis(result.places, 0, samples))
 
 
-def _of_samples(call: Call, value: Value, weights: Any) -> Value | None:
-    """Apply the layer to values whose first axis is the batch axis."""
-    w = np.asarray(weights, np.float64)
+def _of_samples(call: Call, value: Value, w: Floats) -> Value | None:
+    """Apply the layer; the model's own input is turned for it."""
     as_positions = channels_last(call, value)
-    if as_positions is not None:
-        return mixed(call, as_positions, -1, w)
+    return _of_map(call, value, w) if as_positions is None else mixed(call, as_positions, -1, w)
+
+
+def _of_map(call: Call, value: Value, w: Floats) -> Value | None:
+    """Apply the layer to a map whose last axis counts columns, or to a vector that holds a sequence."""
     if value.area == 1:
         return _by_group(call, value, w)
     value_in_order = map_of(call, value)
@@ -44,7 +85,7 @@ def _of_samples(call: Call, value: Value, weights: Any) -> Value | None:
         return None
     op = value_in_order.op
     patches = Patches(shape=op.shape, kernel=(1, len(w)), groups=op.shape[0])
-    copies = np.tile(w, (1, op.shape[0]))
+    copies = _repeated(call, w, op.shape[0])
     bias = np.zeros(copies.shape[1])
     return value_in_order.laid(product(call.name, op, copies, bias, patches, (1, w.shape[1])))
 
@@ -59,10 +100,21 @@ def _by_group(call: Call, value: Value, w: Floats) -> Value | None:
     is_ordered = np.array_equal(index, np.arange(value.size))
     x = value.op if is_ordered else view(call.name, value.op, index=index)
     patches = Patches(shape=x.shape, kernel=(1, 1), groups=groups)
-    op = product(call.name, x, np.tile(w, (1, groups)), np.zeros(groups * w.shape[1]), patches)
+    op = product(call.name, x, _repeated(call, w, groups), np.zeros(groups * w.shape[1]), patches)
     numbers = value.places.reshape(len(value.places), -1)[:, 0] // value.size
     first = np.arange(op.shape[0]).reshape(*value.own[:-1], w.shape[1])
     return value.then(op, numbers.reshape(-1, *[1] * first.ndim) * op.shape[0] + first)
+
+
+def _repeated(call: Call, w: Floats, groups: int) -> Floats:
+    """Return the weights (K, M) of every group beside each other, (K, groups * M)."""
+    _check_size(call, w.size * groups)
+    return np.tile(w, (1, groups))
+
+
+def _check_size(call: Call, weights: int) -> None:
+    if weights > FOLDED_MAX:
+        raise call.refused(f"it has {weights:,} weights; accepted: {FOLDED_MAX:,}")
 
 
 def biased(call: Call) -> Value | None:

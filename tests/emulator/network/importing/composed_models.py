@@ -80,6 +80,22 @@ def _(m: Any, x: Any) -> Any:
     return m.full(torch.tanh(m.full(y, 4)).mean(1), 3)
 
 
+@case("cumulative sum", 60, *MAP)
+def _(m: Any, x: Any) -> Any:
+    """Behind a convolution with a residual sum, of the input, and from the end."""
+    y = torch.tanh(m.conv(x, 2, 1) + x.cumsum(-1))
+    y = y + torch.relu(m.conv(y, 2, 1).cumsum(3))
+    return flat(m, m.norm(y.flip(3).cumsum(-1).flip(3)))
+
+
+@case("1-D cumulative sum", 60, 3, 7)
+def _(m: Any, x: Any) -> Any:
+    """Along positions, channels and features."""
+    y = torch.tanh(m.conv(x, 4, 3)).cumsum(2)
+    y = torch.relu(m.conv(y, 3, 1)).transpose(1, 2).cumsum(-1).transpose(1, 2)
+    return m.full(torch.tanh(m.full(y.flatten(1), 6)).cumsum(1), 3)
+
+
 def both(m: Any, x: Any, kind: Any, **options: Any) -> Any:
     """A bidirectional layer."""
     return m.new(kind, x.shape[2], 3, bidirectional=True, batch_first=True, **options)(x)
@@ -104,7 +120,7 @@ def _(m: Any, x: Any) -> Any:
 
 MODULES = (
     "decoder; transposed, cropped; 1-D transposed; larger and smaller; flipped; cropped; "
-    "full layers over a sequence; bidirectional lstm; bidirectional gru"
+    "full layers over a sequence; cumulative sum; 1-D cumulative sum; bidirectional lstm; bidirectional gru"
 ).split("; ")
 """Modules that are small enough for a small simulated board, one or more of each operator."""
 
@@ -165,6 +181,25 @@ GRAPHS: dict[str, tuple[str, tuple[int, ...], dict[str, tuple[int, ...]]]] = {
         """,
         (5, 4),
         {"k": (4, 6), "b": (6,), "l": (5, 3), "n": (3,), "w": (18, 3)},
+    ),
+    "cumulative sums": (
+        """
+        s = CumSum <exclusive = 1> (x, column)
+        c = Conv(s, k, b)
+        a = Tanh(c)
+        t = CumSum(a, column)
+        u = CumSum <reverse = 1> (a, last)
+        d = Sub(t, u)
+        e = Relu(d)
+        z = CumSum <exclusive = 1, reverse = 1> (e, last)
+        """,
+        (2, 4, 5),
+        {"k": (3, 2, 2, 2), "b": (3,), "w": (36, 3)},
+    ),
+    "cumulative sum, 1-D": (
+        "a = CumSum(x, last) c = Conv(a, k, b) d = Sigmoid(c) z = CumSum <exclusive = 1> (d, row)",
+        (3, 5),
+        {"k": (2, 3, 2), "b": (2,), "w": (8, 3)},
     ),
     "bidirectional lstm": (
         """

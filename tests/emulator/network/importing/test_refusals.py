@@ -251,6 +251,17 @@ COMPOSED: list[tuple[str, tuple[int, ...], dict[str, Any], str]] = [
     (f"{BACK} (t, k, r, b, , h)", (3, 4), CELL | {"h": np.ones((1, 20, 2))}, "initial state is not 0"),
     (f"{BACK} (t, k, r, b)", (300, 4), CELL, "300 time steps"),
     (f"{BACK.replace('reverse', 'bidirectional')} (t, k, r, b)", (3, 4), CELL, "weights of 1 directions"),
+    (
+        "CumSum (x, a)",
+        (2, 4, 4),
+        {"a": np.int32(2)},
+        r"along axis 2 of shape \(2, 2, 4, 4\); use the last axis",
+    ),
+    ("CumSum (x, a)", (2, 4, 4), {"a": np.int32(0)}, r"along axis 0 .*not be that of the samples"),
+    ("CumSum (x, a)", (6,), {"a": np.array([1, 1])}, r"along axis \[1, 1\]"),
+    ("CumSum <exclusive = 2> (x, a)", (6,), {"a": np.int32(1)}, r"are \[2, 0\]; accepted: 0 or 1"),
+    ("CumSum (x, a)", (1, 9000), {"a": np.int32(2)}, "it has 81,000,000 weights"),
+    ("CumSum (x, a)", (256, 520), {"a": np.int32(2)}, "it has 69,222,400 weights"),
     ("ConvTranspose (x, k, b)", (2, 4, 4), K | {"b": np.ones(3)}, r"bias has shape \(3,\); accepted: \(2,\)"),
 ]
 
