@@ -15,15 +15,19 @@ needs("torch")
 needs("onnx")
 
 from ndrite.emulator.network.importing import import_model
-from tests.emulator.network.importing.composed_models import MODULES
+from tests.emulator.network.importing.composed_models import FILES, MODULES, ON_BOARDS
 from tests.emulator.network.importing.torch_models import TORCH
 
 pytestmark = pytest.mark.long
 
 
-@pytest.mark.parametrize("name", MODULES)
+CASES = {f"torch {name}": TORCH[f"torch {name}"] for name in MODULES}
+CASES |= {name: FILES[f"onnx {name}, opset 24"] for name in ON_BOARDS}
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_every_bit_is_the_golden_models(name: str, walker: Board, tmp_path: Path) -> None:
-    case = TORCH[f"torch {name}"](tmp_path)
+    case = CASES[name](tmp_path)
     imported = import_model(case.model, samples=case.x)
     codes = imported.inputs.encode(case.x)
     assert walker.geometry is not None

@@ -27,8 +27,8 @@ def standard(call: Call) -> Value:
             if value.own == (c, h, w) or (value.own == (c, w) and h == 1):
                 return value.settled()
     raise call.refused(
-        f"its input has shape {call.value.own} per sample; use maps (channel, row, column) of one time "
-        "step, and state the shape of the model's input"
+        f"its input has shape {call.value.own} per sample, or another operator takes that input's last axis "
+        "for channels; use maps (channel, row, column) of one time step, and state the shape of the input"
     )
 
 

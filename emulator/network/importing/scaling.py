@@ -12,6 +12,7 @@ import numpy as np
 
 from ndrite.emulator.errors import NetworkError, UnsupportedNodeError
 from ndrite.emulator.network import Dense, Gate, InputRange, Ndr, Node, Pool, Product, State, Table, Term
+from ndrite.emulator.network.importing.call import FOLDED_MAX
 from ndrite.emulator.network.importing.fuse import UNBOUNDED, Stretch, stretch_of, with_room
 from ndrite.emulator.network.importing.graph import Exact, Graph, Op, Reach, identity
 from ndrite.emulator.network.importing.proof import BlockReport
@@ -335,6 +336,12 @@ def _passing(op: Op, x: View, *, grouped: bool = False) -> Product:
     """Return the product that copies a value, channel by channel."""
     count = x.channels
     apart = grouped and not x.flat and x.index is None and count > DENSE_MAX
+    if not apart and count * count > FOLDED_MAX:
+        raise UnsupportedNodeError(
+            op.name,
+            "copy of values",
+            f"a copy of {count:,} values takes {count * count:,} weights; accepted: at most {FOLDED_MAX:,}",
+        )
     patches = Patches(shape=op.shape, kernel=(1, 1), groups=count if apart else 1)
     return Product(Exact(np.ones((1, count)) if apart else np.eye(count), np.zeros(count)), (0,), patches)
 

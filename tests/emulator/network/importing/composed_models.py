@@ -250,3 +250,5 @@ def _file(name: str, opset: int) -> Build:
 FILES: dict[str, Build] = {
     f"onnx {name}, opset {opset}": _file(name, opset) for name in GRAPHS for opset in OPSETS
 }
+ON_BOARDS = ("cumulative sums",)
+"""Graphs with attributes that PyTorch lacks, to compare on a small simulated board too."""

@@ -277,6 +277,14 @@ def test_composed_operators(
         import_model(path, samples=normal(20, *shape))
 
 
+def test_a_copy_of_too_many_values_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, "r = Relu(x) y = Flatten(r)", {}, (4100, 1, 2), 8200)
+    with pytest.raises(
+        UnsupportedNodeError, match="a copy of 8,200 values takes 67,240,000 weights; accepted"
+    ):
+        import_model(path, samples=normal(20, 4100, 1, 2))
+
+
 def test_a_loop_that_the_output_does_not_need_is_never_run(tmp_path: Path) -> None:
     nodes = """
         count = Loop <body = body (int64 i, bool c, int64 v) => (bool d, int64 u) {
