@@ -66,7 +66,7 @@ class ModuleLoss(Result):
         yield Table(
             f"{title}; each cause alone",
             ("cause", "metric", "change", "covers"),
-            [(cause, *self._words(values), ON_TILES.get(cause, "")) for cause, values in self.causes.items()],
+            [(cause, *self.words(values), ON_TILES.get(cause, "")) for cause, values in self.causes.items()],
         )
         if not self.products:
             return
@@ -75,12 +75,13 @@ class ModuleLoss(Result):
             "each product alone on the die",
             ("product", "metric", "change", "multiplications"),
             [
-                (name, *self._words(self.products[name]), f"{100 * self.shares.get(name, 0.0):.1f} %")
+                (name, *self.words(self.products[name]), f"{100 * self.shares.get(name, 0.0):.1f} %")
                 for name in order
             ],
         )
 
-    def _words(self, values: tuple[float, ...]) -> tuple[str, str]:
+    def words(self, values: tuple[float, ...]) -> tuple[str, str]:
+        """Format the mean of a metric over dies, and its change against floats with its interval."""
         mean, half = mean_interval(np.array(values))
         spread = "" if half is None else f" ± {half:.2g}"
         return f"{mean:.5g}", f"{mean - self.reference:+.3g}{spread}"

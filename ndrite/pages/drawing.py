@@ -53,3 +53,12 @@ def fitted(path: Path, below: dict[str, str], **above: str) -> Iterator[tuple[An
     upper.legend(frameon=False)
     lower.axhline(0, color="0.6", lw=0.8)
     save(drawn, path)
+
+
+def save_all(figures: dict[str, Any], folder: Path) -> list[Path]:
+    """Write every figure as SVG and PDF into ``folder``, creating it if necessary."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [(name, kind) for name in figures for kind in ("svg", "pdf")]
+    return [
+        write_whole(folder / f"{name}.{kind}", written(figures[name], kind, name)) for name, kind in files
+    ]

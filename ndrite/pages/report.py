@@ -17,6 +17,7 @@ from ndrite.compiled import Compiled
 from ndrite.costs.account import Account
 from ndrite.costs.parts import MODELLED
 from ndrite.emulator.backend.schedule import bound_cycles
+from ndrite.emulator.device.description import Chip
 from ndrite.emulator.mapping.explain import Explanation
 from ndrite.emulator.spec import brief
 from ndrite.emulator.spec.files import write_whole
@@ -70,10 +71,7 @@ class Report(Result):
 
     def save_figures(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write every figure as SVG and PDF into ``folder``, creating it if necessary."""
-        into = Path(folder)
-        into.mkdir(parents=True, exist_ok=True)
-        files = [(name, suffix) for name in self.figures for suffix in ("svg", "pdf")]
-        return [write_whole(into / f"{n}.{s}", drawing.written(self.figures[n], s, n)) for n, s in files]
+        return drawing.save_all(self.figures, Path(folder))
 
     def as_dict(self) -> dict[str, Any]:
         measure = self.explanation.measure
@@ -118,6 +116,10 @@ class Report(Result):
     def name(self) -> str:
         """Return the names of program and chip."""
         return f"{self.subject.program.name} on {self.subject.die.chip.name}"
+
+    @property
+    def chip(self) -> Chip:
+        return self.subject.die.chip
 
     @property
     def samples(self) -> int:
@@ -191,10 +193,6 @@ class Report(Result):
     @property
     def provenance(self) -> dict[str, str]:
         """Return digests of what the page describes, and versions of the software that computed it."""
-        from importlib.metadata import version
-
-        import scipy
-
         subject = self.subject
         return {
             "program": f"SHA-256 of what it computes {subject.program.checksum()}",
@@ -204,10 +202,17 @@ class Report(Result):
             "labels": f"SHA-256 {_digest(self.labels)}",
             "chip seed": str(subject.die.seed),
             "read-noise seed": str(self.seed),
-            "versions": f"ndrite {version('ndrite')}, NumPy {np.__version__}, SciPy {scipy.__version__}, "
-            f"Python {platform.python_version()}",
+            "versions": versions("numpy", "scipy"),
             **self.sources,
         }
+
+
+def versions(*packages: str) -> str:
+    """Return the versions of ndrite, of ``packages`` and of Python, as text."""
+    from importlib.metadata import version
+
+    installed = [f"{package} {version(package)}" for package in ("ndrite", *packages)]
+    return ", ".join((*installed, f"Python {platform.python_version()}"))
 
 
 @lru_cache(1)

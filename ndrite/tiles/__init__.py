@@ -6,10 +6,11 @@
 """
 
 from ndrite.tiles.convert import analog
-from ndrite.tiles.cost import cost_of, cost_of_module
+from ndrite.tiles.cost import cost_of, cost_of_module, cost_on
 from ndrite.tiles.digital import place_products
 from ndrite.tiles.loss import explain_module
 from ndrite.tiles.placement import Placement, Row, Table
+from ndrite.tiles.source import source_of
 
 __all__ = [
     "Placement",
@@ -18,6 +19,8 @@ __all__ = [
     "analog",
     "cost_of",
     "cost_of_module",
+    "cost_on",
     "explain_module",
     "place_products",
+    "source_of",
 ]

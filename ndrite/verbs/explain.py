@@ -15,6 +15,7 @@ from ndrite.host import InputError
 from ndrite.intervals import percent
 from ndrite.losses import ModuleLoss
 from ndrite.pages import causes, drawing
+from ndrite.pages.module import draw
 from ndrite.results import Result, Table
 from ndrite.samples import judged_samples
 
@@ -148,13 +149,13 @@ def explain(
     'explain.png'
     """
     of_networks = {"inputs": inputs, "labels": labels, "data": data, "codes": codes, "count": count}
-    of_networks |= {"measure": measure, "mitigation": mitigation, "picture": picture}
+    of_networks |= {"measure": measure, "mitigation": mitigation}
     of_modules = {"chip": chip, "samples": samples, "metric": metric, "folder": folder}
     if takes_module(program, of_networks, of_modules):
         from ndrite.tiles import explain_module
 
         with progress("metrics") as report:
-            return explain_module(
+            module_loss = explain_module(
                 program,
                 chip,
                 samples,
@@ -168,6 +169,9 @@ def explain(
                 progress=report,
                 announce=announce,
             )
+        if picture is not None:
+            drawing.save(draw(module_loss), picture)
+        return module_loss
     if dies is not None:
         if mitigation or picture is not None:
             raise InputError("mitigation and picture show a single die; leave out dies")

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.extras import needs
@@ -59,6 +60,28 @@ def test_the_commands_do_what_the_functions_do(file: Path, capsys: Any) -> None:
     assert told(capsys, "cost model.py:make --chip wan2022") == account.as_dict()
     tiled = ndrite.analog(model, "wan2022", samples=given["samples"])
     assert account.as_dict() == ndrite.cost_of(tiled, given["samples"]).as_dict()
+    page = told(
+        capsys, "report model.py:make --chip wan2022 --seed 3 --dies 2 -o page.html --figures pictures"
+    )
+    on_first_die = ndrite.cost_of(
+        ndrite.analog(model, "wan2022", samples=given["samples"], seed=3), given["samples"]
+    )
+    assert page == loss.as_dict() | {
+        "multiplications_on_tiles": 1.0,
+        "cost": on_first_die.as_dict(),
+        "output": "page.html",
+    }
+    text = file.with_name("page.html").read_text()
+    for number in (
+        *(f"{np.mean(values):.5g}" for values in loss.causes.values()),
+        "model.py:make",
+        "seeds</td><td>3, 4",
+    ):
+        assert number in text
+    assert {path.name for path in (file.parent / "pictures").iterdir()} == {"loss.svg", "loss.pdf"}
+    assert run(["explain", "model.py:make", "--chip", "wan2022", "--no-products", "-p", "loss.png"]) == OK
+    assert file.with_name("loss.png").read_bytes()[:4] == b"\x89PNG"
+    capsys.readouterr()
     few = ndrite.cost(model, chip="wan2022", samples=given["samples"], count=5)
     assert few.as_dict() == ndrite.cost_of(tiled, given["samples"][:5]).as_dict()
 
