@@ -29,7 +29,7 @@ SHORTER = (
         r"atlas --device",
         "atlas --samples 50 --epochs 1 --seeds 2 --rules agad --states 64 --noise 1 --device",
     ),
-    (r"report (\w+)", r"report \1 --count 200"),
+    (r"report (\w+)(?![\w.])", r"report \1 --count 200"),
     (r"bringup --simulated", "bringup --simulated --inferences 16"),
     (r"demo( --count \d+|$)", "demo --count 10"),
     (r"demo --board (\S+) --count 40", r"demo --board \1 --count 2"),
