@@ -269,10 +269,10 @@ def join(call: Call, a: Value, b: Value, function: Callable[[Any, Any], Any]) ->
         a, b = vectors[0], vectors[1]
         alike = _alike(call, a, b)
     if alike is None:
-        instead = "move channels among themselves, and rows and columns among themselves"
-        instead = (
-            "use branches of one shape" if a.own != b.own else f"its branches are in two orders: {instead}"
-        )
+        instead = "use branches of one shape"
+        if a.own == b.own:
+            instead = f"the values from {a.op.name!r} and from {b.op.name!r} are in two orders: "
+            instead += "move channels among themselves, and rows and columns among themselves"
         raise call.refused(f"it joins values of {a.own} and {b.own}; {instead}")
     left, right, places_of = alike
     terms = ((1.0, left, right),) if function is np.multiply else ((1.0, left), (factors[function], right))
