@@ -13,7 +13,7 @@ FLOAT64_EXACT = 1 << 53
 
 
 def array(x: npt.NDArray[np.uint8], w: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Return the column sums a = x_j @ w of one pass, int64 (samples, columns). ``x`` is one slice of the
+    """Return the column sums a = x @ w of one pass, int64 (samples, columns). ``x`` is one bit slice of the
     inputs, uint8 (samples, rows); ``w`` holds signed conductance codes (rows, columns).
 
     Exact: every partial sum is below the float type's integer range.
@@ -26,8 +26,9 @@ def array(x: npt.NDArray[np.uint8], w: npt.NDArray[Any]) -> npt.NDArray[np.int64
 
 
 def readout(a: npt.NDArray[np.int64], layer: Layer, dac_slice: int) -> npt.NDArray[np.int64]:
-    """Return what one pass adds to the partial sum p: the read-out of noisy column sums ``a`` (samples,
-    columns) of input slice ``dac_slice``.
+    """Return the contribution of one pass to the partial sum p: the noisy column sums ``a`` (samples,
+    columns) of bit slice number ``dac_slice`` of the inputs, converted by the ADC or analog, and shifted left
+    by the position of the slice.
 
     adc: clip(rshift_round(a' * gain, shift) + offset, -2^(B-1), 2^(B-1)-1) << (j*d); analog: a' << (j*d).
     """

@@ -23,8 +23,8 @@ from ndrite.emulator.spec.variation import (
 
 
 class FastChips:
-    """Draws virtual chips of a program (with ``variation``), one at a time: the equivalent of
-    ``virtual_chip`` and ``FastCore`` without building a program for each."""
+    """Samples the weights of a program's virtual chips, one chip at a time. Computes what ``virtual_chip``
+    and ``FastCore`` compute together, without building a new program for each chip."""
 
     def __init__(self, program: Program, seed: int) -> None:
         variation = program.variation
@@ -50,8 +50,8 @@ class FastChips:
         )
 
     def chip(self, chip: int) -> FastCore:
-        """Return the compiled model of virtual chip number ``chip``; it overwrites the model returned
-        before."""
+        """Return the compiled model of virtual chip number ``chip``. The object is reused: the call
+        overwrites the model that the previous call returned."""
         from ndrite.emulator.golden.fast_chips import redraw
 
         schedule = key_schedule(self._seed, DOMAIN_CELL, chip + 1)
@@ -70,7 +70,8 @@ def campaign(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> CampaignResult:
-    """Run samples ``x`` uint8 (n, inputs) with ``labels`` integers (n,) on the virtual chips of ``plan``.
+    """Run all samples x uint8 (n, inputs) on the virtual chips that ``plan`` lists, and count votes and right
+    answers; ``labels`` are the right classes, integers (n,).
 
     ``program`` has ``variation``, to draw chips from. ``progress(done, total)`` counts chips. Raises
     CampaignError: a parameter is out of range.

@@ -33,8 +33,8 @@ Key = tuple[str, int, int, int]
 
 @dataclass
 class Trace:
-    """Intermediate values of an inference, each int64 (samples * positions, columns), by key (block, product,
-    tile, slice). Of a sequence it keeps those of the last time step.
+    """Collects the intermediate values of an inference, each int64 (samples * positions, columns), by key
+    (block, product, tile, slice). For a sequence, it keeps the values of the last time step only.
 
     Blocks: ``array`` (a), ``noise`` (g), ``noisy`` (a'), ``readout`` (what is added to p), ``partial``
     (p), ``preneuron`` (z), ``neuron`` (y). ``sigma`` holds a column for each group.
@@ -43,20 +43,20 @@ class Trace:
     values: dict[Key, npt.NDArray[np.int64]] = field(default_factory=dict)
 
     def record(self, key: Key, value: npt.NDArray[Any], *, beside: bool = False) -> None:
-        """Store a copy of one intermediate value; with ``beside``, append its columns to those stored under
-        the key."""
+        """Store a copy of one intermediate value under ``key``. With ``beside``, append the value's columns
+        to those already stored under that key."""
         earlier = [self.values[key]] if beside else []
         self.values[key] = np.concatenate([*earlier, value], axis=1).astype(np.int64)
 
 
 def unrecorded(key: Key, value: npt.NDArray[Any], *, beside: bool = False) -> None:
-    """Discard an intermediate value: the default for ``record``."""
+    """Discard an intermediate value: the default of ``Codes.record``, when no trace is kept."""
 
 
 @dataclass(frozen=True)
 class Draw:
-    """Seed and sample numbers that key the read noise: ``index`` int64 (samples,). With ``noise`` off there
-    is no read noise."""
+    """Seed and sample numbers ``index`` int64 (samples,) from which the read noise is generated. With
+    ``noise`` off there is no read noise."""
 
     seed: int
     index: Ints
@@ -71,8 +71,8 @@ class Draw:
 
 @dataclass(frozen=True, eq=False)
 class Codes(PerKind):
-    """Arithmetic of the golden model: the result of each kind of step on maps of codes (n, C, H, W), with
-    read noise keyed by ``draw``.
+    """Arithmetic of the golden model: computes the result of each kind of program step on maps of codes (n,
+    C, H, W), with the read noise that ``draw`` selects.
 
     ``record`` is told every intermediate of products, as a ``Trace`` stores them. ``given`` gives the sums of
     a product in place of ``Codes.sums``: a board, where it holds that product. All else is as the program has
@@ -90,13 +90,15 @@ class Codes(PerKind):
 
     @classmethod
     def of(cls, program: Program, draw: Draw, trace: Trace | None = None, given: Sums | None = None) -> Codes:
-        """Build the arithmetic that computes ``program``."""
+        """Build the golden model's arithmetic for ``program``, from its table of curves and its number of
+        rows per tile."""
         record = unrecorded if trace is None else trace.record
         fields = (program.rows, program.curve_base, program.curve_slope, draw)
         return cls(*fields, program.calls, program.first_product, record, given)
 
     def product(self, at: At, step: Product, maps: Maps) -> npt.NDArray[Any]:
-        """Return the map that a product computes: codes, or int64 sums."""
+        """Return the map that a matrix product computes: neuron output codes, or int64 sums if the step has
+        no neurons."""
         patches = step.patches
         rows = patches.cut(step.source(maps), step.border)
         n, positions = rows.shape[:2]
@@ -108,20 +110,20 @@ class Codes(PerKind):
         return self.ended(at.nth, step, z, maps)
 
     def pool(self, at: At, step: Pool, maps: Maps) -> Bytes:
-        """Return the map that a pool computes."""
+        """Return the map of codes that a pooling step computes."""
         return pool(step, step.source(maps))
 
     def table(self, at: At, step: Table, maps: Maps) -> Bytes:
-        """Return the map that a table of functions computes."""
+        """Return the map of codes that a lookup-table step computes: a function of each input code."""
         return table(step, step.source(maps), self.curve_base, self.curve_slope)
 
     def gate(self, at: At, step: Gate, maps: Maps) -> Bytes:
-        """Return the map that a gate computes."""
+        """Return the map of codes that a gate step computes: an element-wise sum of products of maps."""
         return gate(step, maps)
 
     def ended(self, number: int, step: Product, z: Ints, maps: Maps) -> npt.NDArray[Any]:
-        """Turn a product's sums z (patches, outputs) into its map: add the second operand, then apply the
-        neurons."""
+        """Turn a matrix product's sums z (patches, outputs) into the step's output map: add the second
+        operand, then apply the neurons."""
         positions = step.patches.positions
         if step.skip is not None:
             z = z + second_operand(step, maps[step.skip]).reshape(z.shape)
@@ -133,8 +135,8 @@ class Codes(PerKind):
         return step.patches.place(y.reshape(len(z) // positions, positions, -1), step.block)
 
     def sums(self, number: int, step: Product, x: Bytes, draw: Draw) -> Ints:
-        """Return p + bias, int64 (patches, outputs), of product ``number`` on patches x uint8 (patches,
-        inputs)."""
+        """Return the partial sums plus bias, p + bias, int64 (patches, outputs), of matrix product ``number``
+        on patches x uint8 (patches, inputs)."""
         layer, groups = step.layer, step.patches.groups
         share = layer.outputs // groups
         p = np.zeros((len(x), layer.outputs), np.int64)
@@ -152,8 +154,8 @@ class Codes(PerKind):
         return p + layer.bias.astype(np.int64)
 
     def _of_group(self, number: int, layer: Layer, mine: slice, x: Bytes, draw: Draw) -> Ints:
-        """Return the partial sums p of the columns ``mine`` over all tiles and slices, int64 (patches,
-        columns)."""
+        """Return the partial sums p of the output columns ``mine``, which are one group of a grouped
+        convolution, added over all row tiles and input bit slices: int64 (patches, columns)."""
         noisy = draw.noise and bool(layer.sigma_out or layer.var_cell)
         p = np.zeros((len(x), layer.outputs), np.int64)
         per_tile, later_group = layer.tile_rows(self.rows), mine.start > 0

@@ -26,7 +26,8 @@ them."""
 
 
 class Core:
-    """The golden model of one programmed chip.
+    """The golden model of one programmed chip: infers samples in NumPy or in compiled loops, with the same
+    results.
 
     ``fast``: whether to use the compiled loops of ``ndrite.emulator.golden.fast``;
     None: where numba has been loaded or is worth loading, for ``FAST_FROM`` samples or ``FAST_WORK``
@@ -113,8 +114,8 @@ class Core:
 
 
 def batch_of(steps: Sequence[Step]) -> int:
-    """Return how many samples to compute together, since their patches and the results of products are in
-    memory at the same time."""
+    """Return how many samples to compute together, limited because the patches and results of a matrix
+    product are in memory for all of them at the same time."""
     values_each = max(
         (
             p.patches.positions * max(p.patches.groups * p.patches.inputs, p.layer.outputs)

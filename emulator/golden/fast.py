@@ -51,8 +51,8 @@ def installed() -> bool:
 
 @cache
 def available() -> bool:
-    """Return whether the compiled loops can be used. Imports numba, which takes about a second the first
-    time.
+    """Return whether the compiled loops can be used. Imports numba to find out, which takes about a second
+    the first time.
 
     Warns PlainWarning, with the versions of numba and NumPy, when that import fails.
     """
@@ -80,8 +80,8 @@ def loaded() -> bool:
 
 
 def suits(program: Program) -> bool:
-    """Return whether every column sum, on virtual chips too, stays below 2^24, which the compiled loops
-    require."""
+    """Return whether every column sum of the program, also with the weights of any virtual chip, stays below
+    2^24. The compiled loops require this."""
     largest = 0 if program.variation is None else program.variation.code_max
     for layer in program.layers:
         weight_max = largest or int(np.abs(layer.weights.astype(np.int64)).max())
@@ -91,13 +91,13 @@ def suits(program: Program) -> bool:
 
 
 def work(program: Program) -> int:
-    """Return the number of multiplications for one sample."""
+    """Return the number of multiplications that one sample takes, over all time steps of a sequence."""
     calls = sum(p.layer.weights.size * p.patches.positions for p in program.products)
     return program.calls * calls
 
 
 class FastCore:
-    """The golden model in compiled loops, for one program that ``suits`` accepts."""
+    """The golden model in loops compiled by numba, for one program that ``suits`` accepts."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -110,7 +110,8 @@ class FastCore:
         self._words = np.empty(0, np.uint32)
 
     def refresh(self) -> None:
-        """Convert the weights again for the compiled loops, after ``weights`` has changed."""
+        """Pack the weights again into the words that the compiled loops read. Call it after changing
+        ``weights``."""
         if self._rows is not None:
             self._rows = self._laid_out(self._rows)
 
@@ -124,8 +125,8 @@ class FastCore:
         stream: int = 0,
         threads: int | None = None,
     ) -> npt.NDArray[np.int32]:
-        """Return the outputs, int32 (n, outputs); they do not depend on the number of threads. Parameters as
-        for ``Core.infer``.
+        """Return the program's outputs, int32 (n, outputs), which do not depend on the number of threads.
+        Parameters as for ``Core.infer``.
 
         ``Core.infer`` checks them. ``threads``: at most so many, None: all that the process may use.
         """
@@ -149,8 +150,8 @@ class FastCore:
     def _samples(
         self, rows: Rows, x: Codes, numbers: tuple[npt.NDArray[np.uint32], int, bool], threads: int
     ) -> npt.NDArray[Any]:
-        """Return the outputs (n, M) of input codes (n, inputs); the patches of each product are divided among
-        ``threads`` threads."""
+        """Return the outputs (n, M) of input codes (n, inputs). The patches of each matrix product are
+        divided among ``threads`` threads."""
         n, calls, steps = len(x), self.program.calls, len(rows.rows)
         maps, sums = np.empty(rows.size * n, np.uint8), np.empty(rows.sums * n, np.int32)
         fixed = (rows.rows, rows.ints, rows.codes, self._words, constant(x), maps, sums, *numbers)
@@ -164,7 +165,8 @@ class FastCore:
         return rows.answers(maps, sums, n)
 
     def _laid_out(self, rows: Rows | None = None) -> Rows:
-        """Return the program's rows, built once, with the present weights converted to words."""
+        """Pack the present weights into words and return the program as instruction rows; these are built
+        only if ``rows`` is None."""
         from ndrite.emulator.golden.fast_loops import walk
         from ndrite.emulator.golden.fast_sums import pack, words_of
 

@@ -10,9 +10,9 @@ from ndrite.emulator.golden.fast_noise import LOOP, TABLE, U16, keys, rounds
 
 @njit(**LOOP, inline="always")
 def draw_cells(number: Any, key: Any, x: Any, y: Any, low: Any, high: Any) -> None:
-    """Compute the pseudo-random words of a column's cells: encrypt the cell numbers uint16 (n,) under the
-    column's key (4,) into ``x``, ``y``, and write to ``low``, ``high`` the two indices into the Gaussian
-    table for each cell's sample."""
+    """Generate the pseudo-random words of one column's cells: encrypt the cell numbers uint16 (n,) under the
+    column's key (4,) into ``x`` and ``y``. Also write to ``low`` and ``high`` the two indices into the
+    Gaussian table that select each cell's normal sample."""
     k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
     for b in range(number.shape[0]):
         x[b], y[b] = rounds(number[b], k3, k0, k1, k2, k3)
@@ -22,8 +22,8 @@ def draw_cells(number: Any, key: Any, x: Any, y: Any, low: Any, high: Any) -> No
 
 @njit(**LOOP)
 def cells(x: Any, y: Any, g: Any, mean: Any, sigma: Any, law: Any, code: Any) -> None:
-    """Draw the codes int32 (2K,) of one column's cells; ``mean`` and ``sigma``, int32 (2K,), are those of
-    each cell."""
+    """Sample the conductance codes int32 (2K,) of one column's cells; ``mean`` and ``sigma``, int32 (2K,),
+    are the mean and deviation of each cell's code."""
     stuck_low, stuck_high, code_low, code_high, top = law[0], law[1], law[2], law[3], law[4]
     for i in range(code.shape[0]):
         value = np.int32(np.int32(mean[i] + np.int32(sigma[i] * g[i])) >> np.int32(16))
@@ -35,15 +35,16 @@ def cells(x: Any, y: Any, g: Any, mean: Any, sigma: Any, law: Any, code: Any) ->
 
 @njit(**LOOP)
 def pairs(positive: Any, negative: Any, out: Any) -> None:
-    """Compute weights int16, each the difference of the codes of a pair's two cells."""
+    """Compute weights int16 from differential pairs of cells: code of the positive cell minus code of the
+    negative cell."""
     for k in range(out.shape[0]):
         out[k] = np.int16(positive[k] - negative[k])
 
 
 @njit(**LOOP)
 def redraw(mean: Any, sigma: Any, law: Any, schedule: Any, layer: int, key: Any, out: Any) -> None:
-    """Draw the weights of a virtual chip, int16 (M, K): row m of ``out`` holds the weights of crossbar column
-    m.
+    """Sample the weights of a virtual chip, int16 (M, K): row m of ``out`` receives the weights of crossbar
+    column m.
 
     ``mean`` int32 (M, 2K) with 16 fractional bits and the rounding half added, ``sigma`` int32 (M, 2K) with
     8: of a column's positive cells, then its negative ones. ``law`` int32: u below which cells stick low,
@@ -53,7 +54,7 @@ def redraw(mean: Any, sigma: Any, law: Any, schedule: Any, layer: int, key: Any,
     rows = pair_rows // 2
     numbers = np.arange(columns).astype(np.uint32)
     keys(layer << 24, schedule, numbers, np.empty(columns, np.uint32), np.empty(columns, np.uint32), key)
-    # Cell 2k is the positive cell of row k, cell 2k + 1 the negative cell.
+    # Cell number 2k is the positive cell of row k, cell number 2k + 1 the negative cell.
     cell = np.empty(pair_rows, np.uint16)
     for k in range(rows):
         cell[k], cell[rows + k] = U16(2 * k), U16(2 * k + 1)
@@ -62,7 +63,7 @@ def redraw(mean: Any, sigma: Any, law: Any, schedule: Any, layer: int, key: Any,
     g, code = np.empty(pair_rows, np.int32), np.empty(pair_rows, np.int32)
     for c in range(columns):
         draw_cells(cell, key[:, c], x, y, lower, higher)
-        # A separate loop, because gathering is faster from indices in memory.
+        # Reading the table in a separate loop, at indices already in memory, is faster.
         for b in range(pair_rows):
             g[b] = TABLE[lower[b]] + TABLE[higher[b]]
         cells(x, y, g, mean[c], sigma[c], law, code)

@@ -38,9 +38,9 @@ U64 = np.uint64
 def slice_codes(
     patches: Any, first: int, line: int, rows: int, down: Any, mask: Any, x: Any, x_line: int, energy: Any
 ) -> None:
-    """Pack one slice of the input codes of n patches as words uint32 (pairs, x_line), two rows of a patch per
-    word; row r starts at patches[first + r * line]. ``energy`` uint32 (n,) receives the sum of squares of
-    each patch, which cannot overflow for up to 65536 rows."""
+    """Pack one bit slice of n patches' input codes as words uint32 (pairs of rows, x_line), two input rows of
+    a patch per word. Input row r of all patches starts at patches[first + r * line]. ``energy`` uint32 (n,)
+    receives the sum of squares of each patch, which cannot overflow for up to 65536 rows."""
     for b in range(energy.shape[0]):
         energy[b] = U32(0)
     for q in range((rows + 1) // 2):
@@ -55,8 +55,8 @@ def slice_codes(
 
 @njit(**LOOP)
 def draw(column: Any, key: Any, low: Any, high: Any) -> None:
-    """Compute the two indices ``low`` and ``high`` into the Gaussian table for columns uint16 (n,) under keys
-    uint16 (4, n)."""
+    """Generate the read noise of columns uint16 (n,) under keys uint16 (4, n): write to ``low`` and ``high``
+    the two indices into the Gaussian table that select each column's normal sample."""
     k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
     for b in range(low.shape[0]):
         x, y = rounds(column[b], k3[b], k0[b], k1[b], k2[b], k3[b])
@@ -83,8 +83,8 @@ def converted(v: Any, gain: Any, offset: Any, half: Any, shift: Any, top: Any) -
 
 @njit(**LOOP, inline="always")
 def convert(v: Any, gain: Any, offset: Any, half: Any, shift: Any, top: Any, left: Any, p: Any) -> None:
-    """Convert a column's sums v int32 (n,) to ADC codes and add these, shifted left by ``left``, to p int32
-    (n,)."""
+    """Convert a column's sums v int32 (n,) to ADC codes, and add the codes, shifted left by ``left`` bits, to
+    the partial sums p int32 (n,)."""
     for b in range(p.shape[0]):
         p[b] = np.int32(p[b] + np.int32(converted(v[b], gain, offset, half, shift, top) << left))
 
@@ -93,15 +93,16 @@ def convert(v: Any, gain: Any, offset: Any, half: Any, shift: Any, top: Any, lef
 def convert_columns(
     v: Any, gain: Any, offset: Any, half: Any, shift: Any, top: Any, left: Any, p: Any
 ) -> None:
-    """Do what ``convert`` does for all columns of one patch: v, gain, offset and p are (columns,)."""
+    """Do what ``convert`` does, for all columns of one patch instead of one column of all patches: v, gain,
+    offset and p are (columns,)."""
     for b in range(p.shape[0]):
         p[b] = np.int32(p[b] + np.int32(converted(v[b], gain[b], offset[b], half, shift, top) << left))
 
 
 @njit(**LOOP, inline="always")
 def add_skip(skip: Any, gain: Any, shift: Any, p: Any) -> None:
-    """Add rshift_round(skip * gain, shift) to p int32 (n,); for shifts of 26 and above this term is 0, so
-    that shifts above 30 are computed as 30."""
+    """Add the second operand rshift_round(skip * gain, shift) to the sums p int32 (n,). For shifts of 26 and
+    above this term is 0, so shifts above 30 are computed as 30."""
     shift = np.int32(min(shift, 30))
     half = np.int32(0) if shift == 0 else np.int32(np.int32(1) << np.int32(shift - 1))
     for b in range(p.shape[0]):
@@ -122,7 +123,8 @@ def fire(z: Any, scale: Any, half: Any, vshift: Any, values: Any, at: Any, y: An
 
 @njit(**LOOP, inline="always")
 def copy(x: Any, source: Any, step: Any, to: Any, first: Any, count: Any) -> None:
-    """Copy ``count`` codes, every ``step``-th from x[source] on, to to[first] and the following places.
+    """Copy ``count`` codes, every ``step``-th from x[source] on, to consecutive elements of ``to`` from
+    to[first] on.
 
     Unsigned indices, because numba would look at each for its sign.
     """
@@ -162,19 +164,19 @@ def cut(
     plane = rows_of_map * line
     sample0, r0, s0 = first // positions, first % positions // columns, first % columns
     # With stride 1 and maps as wide as the result, neighbouring positions read neighbouring codes: a whole
-    # plane is one run.
+    # plane of a map is copied in one piece.
     shifted = sh == 1 and sw == 1 and columns == line and width == line and height == rows_of_map
     for c in range(channels):
         for i in range(kh):
             for j in range(kw):
                 base = (((c // share * kh + i) * kw + j) * share + c % share) * count
                 x0, y0 = j * dw - left, i * dh - top
-                # Range of positions whose column lies inside the map.
+                # Range of output columns whose input column lies inside the map.
                 begin = max(0, -(x0 // sw))
                 end = max(begin, min(columns, -((x0 - width) // sw)))
                 b = 0
                 if positions == 1:
-                    # A single position per sample, the same in every sample.
+                    # There is a single position per sample: its code is at the same offset in every sample.
                     if begin == 0 and end == 1 and y0 >= 0 and y0 < height:
                         source = (c * samples + first) * plane + y0 * line + x0
                         copy(flat, source, plane, to, base, count)
@@ -233,9 +235,9 @@ def walk(
     rows: Any, ints: Any, values: Any, words: Any, samples: Any, maps: Any, sums: Any, schedule: Any,
     first: int, noise: bool, from_call: int, to_call: int, from_row: int, to_row: int, low: int, high: int,
 ) -> None:  # fmt: skip
-    """Execute rows of a program (``ndrite.emulator.golden.fast_rows``) on samples uint8 (n, k): rows
-    ``from_row`` to ``to_row`` in each of the time steps ``from_call`` to ``to_call``. For the read noise the
-    samples are numbered from ``first`` on.
+    """Execute instruction rows of a program (``ndrite.emulator.golden.fast_rows``) on samples uint8 (n, k):
+    rows ``from_row`` to ``to_row``, in each of the time steps ``from_call`` to ``to_call``. The read noise
+    numbers the samples from ``first`` on.
 
     Maps uint8 of n samples are one behind the other in ``maps``, sums int32 in ``sums``; both are written. Of
     products, patches ``low`` to ``high``, all where ``high`` is -1. Products are part of this function,
@@ -266,11 +268,14 @@ def walk(
         top = np.int64((1 << (layer[4] - 1)) - 1)
         per_tile = min(k, layer[13])
         chunk = min(CHUNK, to_patch - low)
-        # An odd number of panels, so that the rows of a panel fall into different sets of the cache.
+        # An odd number of panels, so that the rows of a panel fall into different sets of the processor's
+        # cache.
         deep = ((chunk + PANEL - 1) // PANEL | 1) * PANEL
-        # With few patches, the vectors run over columns, if there are more of these than patches.
+        # With few patches, the vectors run over columns instead of patches, if there are more columns than
+        # patches.
         few = chunk < PANEL and chunk * width < PANEL * share
-        # Sums and p of the same column are neighbours in memory; with few patches, those of the same patch.
+        # Memory layout of the sums a and the partial sums p: contiguous are the values of one column or, with
+        # few patches, the values of one patch.
         line, p_line = (width, m) if few else (deep, chunk)
         # The inputs of a full layer are used in place, without cutting patches.
         direct = (
@@ -313,7 +318,7 @@ def walk(
             for t in range((k + per_tile - 1) // per_tile):
                 begin, end = t * per_tile, min(k, (t + 1) * per_tile)
                 pairs, full_pairs = (end - begin + 1) // 2, (per_tile + 1) // 2
-                # Number of pairs of rows in all tiles of a group.
+                # Number of pairs of rows, over all row tiles, of one group of a grouped convolution.
                 whole = k // per_tile * full_pairs + (k % per_tile + 1) // 2
                 step = pairs * PANEL
                 for j in range(8 // d):

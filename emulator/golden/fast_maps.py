@@ -40,8 +40,8 @@ U64 = np.uint64
 
 @njit(**LOOP)
 def turn(x: Any, rows: int, columns: int, to: Any) -> None:
-    """Transpose x uint8 (rows, columns) into ``to``, eight rows at a time so that the lines of ``to`` stay in
-    the cache."""
+    """Transpose x uint8 (rows, columns) into ``to``, eight rows at a time so that the cache lines of ``to``
+    stay in the cache."""
     whole = rows // 8 * 8
     for first in range(0, whole, 8):
         for k in range(columns):
@@ -56,14 +56,14 @@ def turn(x: Any, rows: int, columns: int, to: Any) -> None:
 def pool(
     flat: Any, planes: int, rows_of_map: int, line: int, where: Any, mul: Any, shift: int, to: Any
 ) -> None:
-    """Pool maps uint8 (planes, rows_of_map, line): write the largest code of every window, or its average
-    clip(rshift_round(sum * mul, shift), 0, 255)."""
+    """Pool maps uint8 (planes, rows_of_map, line): write to ``to`` the largest code of every window, or its
+    average clip(rshift_round(sum * mul, shift), 0, 255)."""
     average = mul.shape[0] > 0
     height, width, kh, kw = where[1], where[2], where[3], where[4]
     sh, sw, dh, dw, top, left, rows, columns = where[5:13]
     border = np.int32(where[14])
     half = np.int64(0) if shift == 0 else np.int64(1) << (shift - 1)
-    # Range of positions whose column lies inside the map, for every column of the kernel.
+    # Range of output columns whose input column lies inside the map, for every column of the kernel.
     begins, ends = np.empty(kw, np.int64), np.empty(kw, np.int64)
     for j in range(kw):
         begins[j] = min(columns, max(0, -((j * dw - left) // sw)))
@@ -104,8 +104,8 @@ def pool(
 
 @njit(**LOOP)
 def look_up(x: Any, channel: Any, answers: Any, to: Any) -> None:
-    """Apply a table step: look up each code of row ``channel[e]`` of x (C, values) in the 256 answers of
-    element e, and write the results to row e of ``to`` (E, values)."""
+    """Apply a lookup-table step: replace each code of row ``channel[e]`` of x (C, values) by its entry in the
+    256-entry table of element e, and write the results to row e of ``to`` (E, values)."""
     count = to.shape[0] // channel.shape[0]
     for e in range(channel.shape[0]):
         first = channel[e] * count
@@ -115,8 +115,8 @@ def look_up(x: Any, channel: Any, answers: Any, to: Any) -> None:
 
 @njit(**LOOP)
 def add_term(a: Any, b: Any, a_zero: int, b_zero: int, gain: int, total: Any) -> None:
-    """Add a gate's term of maps a and b, uint8 (values,), to ``total`` int64 (values,); b is empty if the
-    term has one map only."""
+    """Add one term of a gate, (a - a_zero) * (b - b_zero) * gain, to ``total`` int64 (values,); a and b are
+    maps uint8 (values,). If b is empty, the term is (a - a_zero) * gain."""
     if b.shape[0]:
         for i in range(total.shape[0]):
             total[i] += (np.int64(a[i]) - a_zero) * (np.int64(b[i]) - b_zero) * gain
@@ -135,8 +135,8 @@ def close_gate(total: Any, shift: int, zero: int, out: Any) -> None:
 
 @njit(**LOOP)
 def arrange(source: Any, row: Any, n: int, out: Any) -> None:
-    """Fill ``out`` with values of ``source`` in another order, given by the dimensions and strides of a row:
-    transposes, repeats."""
+    """Fill ``out`` with values of ``source`` in the order that the dimensions and strides of an instruction
+    row describe: transposes and repeats."""
     dims, strides, count = np.empty(MAP_DIMS + 1, np.int64), np.empty(MAP_DIMS + 1, np.int64), 0
     dims[0] = strides[0] = 1
     for i in range(MAP_DIMS):
@@ -145,7 +145,7 @@ def arrange(source: Any, row: Any, n: int, out: Any) -> None:
         if dim == 1:
             continue
         if count and strides[count - 1] == stride * dim:
-            # Contiguous in source and result: merge with the previous dimension.
+            # This dimension is contiguous with the previous one, in source and result: merge both.
             dims[count - 1] *= dim
             strides[count - 1] = stride
         else:
@@ -175,7 +175,7 @@ def arrange(source: Any, row: Any, n: int, out: Any) -> None:
 
 @njit(**LOOP)
 def between(row: Any, ints: Any, codes: Any, x: Any, maps: Any, call: int) -> None:
-    """Execute a row of the program that is not a product, in time step ``call``, on samples x uint8 (n,
+    """Execute one instruction row that is not a matrix product, in time step ``call``, on samples x uint8 (n,
     k)."""
     n, kind = x.shape[0], row[KIND]
     out = maps[row[OUT] * n : (row[OUT] + row[OUT_SIZE]) * n]

@@ -29,8 +29,8 @@ assert (spec.KEY_ROTATE_X, spec.KEY_ROTATE_Y, spec.KEY_WORD_BITS) == (8, 3, 32)
 
 @njit(**LOOP)
 def keys(counter: Any, schedule: Any, index: Any, x: Any, y: Any, out: Any) -> None:
-    """Compute the keys uint16 (4, n) of inferences ``index`` uint32 (n,), by encrypting (``counter``, index);
-    x and y are working memory."""
+    """Compute the noise keys uint16 (4, n) of the inferences numbered ``index`` uint32 (n,), by encrypting
+    (``counter``, index); x and y are working memory."""
     n = index.shape[0]
     for b in range(n):
         x[b] = U32(counter)
@@ -48,15 +48,15 @@ def keys(counter: Any, schedule: Any, index: Any, x: Any, y: Any, out: Any) -> N
 
 @njit(**LOOP, inline="always")
 def mixed(x: Any, y: Any, k: Any) -> Any:
-    """Apply one round of the sample cipher to uint16 numbers x, y with round key k."""
+    """Apply one round of the cipher that generates noise samples to uint16 numbers x, y with round key k."""
     x = U16(U16(U16(U16(x >> RX) | U16(x << RXC)) + y) ^ k)
     return x, U16(U16(U16(y << RY) | U16(y >> RYC)) ^ x)
 
 
 @njit(**LOOP, inline="always")
 def rounds(x: Any, y: Any, k0: Any, k1: Any, k2: Any, k3: Any) -> Any:
-    """Encrypt the block (x, y) under a key k0..k3, and return both halves: the seven rounds of the sample
-    cipher, unrolled."""
+    """Encrypt the block (x, y) under the key k0..k3 and return both halves. The seven rounds of the cipher
+    that generates noise samples are unrolled."""
     x, y = mixed(x, y, k0)
     x, y = mixed(x, y, U16(k1 ^ U16(1)))
     x, y = mixed(x, y, U16(k2 ^ U16(2)))
@@ -68,8 +68,8 @@ def rounds(x: Any, y: Any, k0: Any, k1: Any, k2: Any, k3: Any) -> Any:
 
 @njit(**LOOP, inline="always")
 def deviation(energy: Any, sigma_out: Any, var_cell: Any) -> Any:
-    """Return the noise scale for a sum of squares; the radicand is below 2^50, where the float square root is
-    exact or one too high."""
+    """Return the noise scale for ``energy``, the sum of squares of the inputs (in learning, backward, of the
+    errors). The radicand is below 2^50, where the float square root is exact or one too high."""
     radicand = sigma_out * sigma_out + ((var_cell * np.int64(energy)) >> 8)
     r = np.int64(math.sqrt(np.float64(radicand)))
     r -= np.int64(r * r > radicand)

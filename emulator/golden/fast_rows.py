@@ -21,7 +21,8 @@ from ndrite.emulator.spec.steps import Gate, Pool, Product, Table
 LOAD, START, COPY, PRODUCT, POOL, TABLE, GATE = range(7)
 """Kinds of rows. LOAD copies the inputs of a time step; START sets a state's initial value; COPY copies
 values into another order."""
-# Indices of a row's fields: where maps begin and their sizes, and where parameters begin in the other arrays.
+# Indices of the fields of an instruction row: offsets and sizes of maps, and offsets of parameters in the
+# other arrays.
 KIND, SOURCE, SIZE, OUT, OUT_SIZE, SKIP, SHIFT, ZERO, INTS, COUNT, VALUES, WORDS, CHANNELS = range(13)
 WHERE, LAYER, ROW = 17, 32, 46
 """Index of the patch parameters in a row, index of the layer's parameters, and the length of a row."""
@@ -36,7 +37,8 @@ Dims = Sequence[tuple[int, int]]
 
 
 class Place(NamedTuple):
-    """Where a map of one sample begins in the array of all maps, and the map's shape."""
+    """Location of a map: the offset at which the map of one sample begins in the array of all maps, and the
+    map's shape."""
 
     begin: int
     shape: Shape
@@ -47,7 +49,8 @@ class Place(NamedTuple):
 
 
 class Rows(PerKind):
-    """A program as rows of integers that compiled loops execute, and the arrays that the rows point into.
+    """A program as instruction rows of integers that the compiled loops execute, and the arrays of parameters
+    to which those rows point.
 
     ``rows`` int64 (steps, ROW), ``ints`` int64, ``codes`` uint8; of a sample ``size`` bytes of maps and
     ``sums`` sums int32.
@@ -80,15 +83,16 @@ class Rows(PerKind):
         self.codes = np.concatenate(self._codes)
 
     def patches(self, number: int) -> tuple[int, int]:
-        """Return, for row ``number``, the patches of one sample and the multiplications of each patch; 1 and
-        0 for rows that are not products."""
+        """Return two counts for instruction row ``number``: patches of one sample, and multiplications of
+        each patch. They are 1 and 0 for a row that is not a matrix product."""
         row = self.rows[number]
         if row[KIND] != PRODUCT:
             return 1, 0
         return int(row[WHERE + 11] * row[WHERE + 12]), int(row[LAYER] * row[LAYER + 1])
 
     def answers(self, maps: Codes, sums: npt.NDArray[np.int32], n: int) -> npt.NDArray[Any]:
-        """Return the outputs (n, M), read from the arrays that the loops have written."""
+        """Return the program's outputs (n, M) of n samples, read from the arrays that the compiled loops have
+        written."""
         step = self.program.steps[-1]
         if isinstance(step, Product) and not step.fires:
             (rows, columns), (g, h) = step.patches.grid, step.block
@@ -109,7 +113,8 @@ class Rows(PerKind):
         if step.skip is not None:
             second = self.maps[step.skip]
             if step.block != (1, 1):
-                # Order within a group: block position, then channel.
+                # Order of the columns within a group of a grouped convolution: position in the block, then
+                # channel.
                 dims = [(groups, 0), (g, 0), (h, 0), (rest, 0), (1, 1), (rows, 0), (columns, 0)]
                 strides = [(rest * whole, 1), (columns * h, 0), (1, 0), (whole, 1), (whole, 0)]
                 strides += [(g * columns * h, 0), (h, 0)]
@@ -118,7 +123,7 @@ class Rows(PerKind):
             skip = second.begin
         gain = np.zeros(layer.outputs, np.uint16) if step.skip_gain is None else step.skip_gain
         ints = [layer.bias, layer.gain, layer.offset, layer.scale, layer.curve, gain]
-        # Output of every curve at every voltage code from V_MIN on, uint8 (curves, 4096).
+        # Output of every curve at every voltage code from V_MIN on, uint8 (4096, curves).
         every = dataclasses.replace(layer, curve=np.arange(len(program.curve_base), dtype=np.uint16))
         v = np.arange(V_MIN, V_MAX + 1)[:, None]
         values = neuron(v, every, program.curve_base, program.curve_slope) if step.fires else v[:0]
@@ -182,8 +187,9 @@ class Rows(PerKind):
         return out
 
     def _join(self, sources: tuple[int, ...]) -> Place:
-        """Return the place of several maps joined as one step reads them (see
-        ``ndrite.emulator.spec.flow.join``); appends rows that copy them there."""
+        """Return the location at which several maps lie concatenated for a step that reads them together (see
+        ``ndrite.emulator.spec.flow.join``). Appends the instruction rows that copy the maps to that location;
+        a single map stays where it is."""
         places = [self.maps[s] for s in sources]
         if len(places) == 1:
             return places[0]
@@ -251,13 +257,13 @@ class Rows(PerKind):
 
 
 def constant(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return an array contiguous and read-only, copied only where it is not contiguous: one type for numba,
-    which would compile all loops a second time for the first array that may not be written to."""
+    """Return the array contiguous and read-only, copied only if it is not contiguous. Numba then sees a
+    single array type; it would compile all loops a second time for the first writable array."""
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view
 
 
 def where(p: Patches, border: int) -> list[int]:
-    """Return the patch parameters in the order of the loops' arguments."""
+    """Return the parameters of patches as a list, in the order in which the compiled loops read them."""
     return [*p.shape, *p.kernel, *p.stride, *p.dilation, *p.padding[:2], *p.grid, p.groups, border]

@@ -37,7 +37,7 @@ several instructions."""
 
 
 def _block(count: int) -> Any:
-    """Return a compiled function that computes the sums of products of a panel with ``count`` neighbouring
+    """Return a compiled function that adds up the products of a panel of vectors with ``count`` neighbouring
     words.
 
     Written in the compiler's own language: it does not find the instruction by itself.
@@ -48,9 +48,9 @@ def _block(count: int) -> Any:
         typing: Any, panel: Any, start: Any, step: Any, words: Any, first: Any, stride: Any, pairs: Any,
         out: Any, to: Any, line: Any,
     ) -> Any:  # fmt: skip
-        """Add up products over ``pairs`` rows: each row multiplies the vector at panel[start], advanced by
-        ``step`` per row, with ``count`` words from words[first] on, advanced by ``stride`` per row. The int32
-        sums are written to out[to + word * line]."""
+        """Compute out[to + line * w + lane] for each w < count and each lane of the panel: the int32 sum over
+        r < pairs of panel[start + step * r + lane] * words[first + stride * r + w]. A word holds two 16-bit
+        numbers; "*" adds both of their products."""
         word = ir.IntType(32)
         halves, sums = ir.VectorType(ir.IntType(16), 2 * LANES), ir.VectorType(word, LANES)
 
@@ -112,8 +112,8 @@ def multiplied(
     panels: Any, start: int, panel_step: int, row: int, size: int,
     words: Any, first: int, word_step: int, stride: int, count: int, pairs: int, out: Any, line: int,
 ) -> None:  # fmt: skip
-    """Compute the int32 sums of products of ``size`` lanes with each of ``count`` words: out[word * line +
-    lane].
+    """Compute int32 sums of products for each of ``size`` vector lanes and each of ``count`` words, and write
+    them to out[word * line + lane].
 
     Operands are uint32: a panel of PANEL words every ``panel_step`` (``word_step``), in it the next pair of
     rows every ``row`` (``stride``).
@@ -131,7 +131,7 @@ def multiplied(
 
 
 def words_of(shape: tuple[int, ...], groups: int, tile_rows: int) -> npt.NDArray[np.uint32]:
-    """Return a zero array, uint32, large enough for weights (M, K) in the layout of ``pack``."""
+    """Return a zero array, uint32, large enough for weights (M, K) in the layout that ``pack`` writes."""
     m, k = shape
     pairs = sum((min(tile_rows, k - begin) + 1) // 2 for begin in range(0, k, tile_rows))
     return np.zeros(groups * pairs * -(-(m // groups) // PANEL) * PANEL, np.uint32)
@@ -139,8 +139,9 @@ def words_of(shape: tuple[int, ...], groups: int, tile_rows: int) -> npt.NDArray
 
 @njit(**LOOP)
 def pack(weights: Any, groups: int, tile_rows: int, out: Any) -> Any:
-    """Pack weights int16 (M, K) into words, in the order groups, tiles, panels of columns, pairs of rows,
-    columns. Fills and returns ``out`` uint32, which must be zero before."""
+    """Pack weights int16 (M, K) into words of two rows, nested in this order: groups of a grouped
+    convolution, row tiles, panels of columns, pairs of rows, columns. Fills and returns ``out`` uint32, which
+    must be zero before."""
     m, k = weights.shape
     share, at = m // groups, 0
     for group in range(groups):

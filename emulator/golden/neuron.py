@@ -18,8 +18,8 @@ def preneuron(z: npt.NDArray[np.int64], layer: Layer) -> npt.NDArray[np.int64]:
 def neuron(
     v: npt.NDArray[np.int64], layer: Layer, curve_base: npt.NDArray[Any], curve_slope: npt.NDArray[Any]
 ) -> npt.NDArray[np.uint8]:
-    """Return the output codes y, uint8 (samples, columns), of voltage codes ``v`` through the curve of each
-    column."""
+    """Return the neurons' output codes y, uint8 (samples, columns), at voltage codes ``v``, by the curve of
+    each column."""
     curve = layer.curve.astype(np.int64)
     return look_up(v, curve, curve_base, curve_slope, layer.segment_bits, layer.table_bits)
 
@@ -38,8 +38,9 @@ def look_up(
     segment_bits: int,
     table_bits: int,
 ) -> npt.NDArray[np.uint8]:
-    """Return y = clip(rshift_round((base << f) + slope * r, f + h), 0, 255), with base and slope of v's
-    segment and r the position in it. ``curve`` broadcasts with ``v``."""
+    """Evaluate piecewise-linear curves at voltage codes v: return y = clip(rshift_round((base << f) + slope *
+    r, f + h), 0, 255), with the base and slope of the segment that contains v, and r the offset of v in it.
+    ``curve``, the curve numbers, broadcasts with ``v``."""
     f, h = segment_bits, table_bits
     segment = (v - V_MIN) >> f
     r = (v - V_MIN) & ((1 << f) - 1)

@@ -82,8 +82,8 @@ def gaussian(key: npt.NDArray[np.uint16], columns: npt.NDArray[Any]) -> npt.NDAr
 
 
 def words(key: U16, row: npt.ArrayLike, column: npt.ArrayLike) -> tuple[U16, U16]:
-    """Return both halves x, y, uint16, of the cipher text of (column, row ^ key[3]). ``row`` and ``column``
-    broadcast with the leading axes of key (..., 4)."""
+    """Return both halves x, y, uint16, of the block (column, row ^ key[3]) encrypted under ``key``. ``row``
+    and ``column`` broadcast with the leading axes of key (..., 4)."""
     rx, ry, bits = spec.SAMPLE_ROTATE_X, spec.SAMPLE_ROTATE_Y, spec.SAMPLE_WORD_BITS
     x, y = np.broadcast_arrays(np.asarray(column, np.uint16), np.asarray(row, np.uint16) ^ key[..., 3])
     with np.errstate(over="ignore"):
@@ -94,7 +94,8 @@ def words(key: U16, row: npt.ArrayLike, column: npt.ArrayLike) -> tuple[U16, U16
 
 
 def normal(x: npt.NDArray[np.uint16], y: npt.NDArray[np.uint16]) -> npt.NDArray[np.int16]:
-    """Return the normal sample that the low 20 bits of the word x | y select from the table."""
+    """Return the normal sample that the low 20 bits of the 32-bit word with halves x, y select from the
+    Gaussian table."""
     low = y & np.uint16(1023)
     high = (y >> 10) | ((x & np.uint16(15)) << np.uint16(6))
     samples: npt.NDArray[np.int16] = SIGNED_TABLE[low] + SIGNED_TABLE[high]
@@ -102,8 +103,8 @@ def normal(x: npt.NDArray[np.uint16], y: npt.NDArray[np.uint16]) -> npt.NDArray[
 
 
 def sigma(energy: npt.NDArray[Any], sigma_out: int, var_cell: int) -> npt.NDArray[np.int64]:
-    """Return the noise scale min(65535, isqrt(sigma_out^2 + (var_cell * S >> 8))) in accumulator LSB, with S
-    the ``energy``, the sum of squared input slices."""
+    """Return the noise scale of a pass in accumulator LSB: min(65535, isqrt(sigma_out^2 + (var_cell * energy
+    >> 8))), where ``energy`` is the sum of squared input slices."""
     radicand = sigma_out * sigma_out + ((var_cell * energy.astype(np.int64)) >> 8)
     return np.minimum(isqrt(radicand), SIGMA_MAX)
 
@@ -118,7 +119,7 @@ def noise(
 def redraw(
     targets: npt.NDArray[Any], variation: Variation, *, seed: int, chip: int, layer: int
 ) -> npt.NDArray[np.int16]:
-    """Draw the weights int16 (K, M) of layer number ``layer`` on a virtual chip, from the nominal weights
+    """Sample the weights int16 (K, M) of layer number ``layer`` on a virtual chip, from the nominal weights
     ``targets`` (K, M)."""
     rows, columns = targets.shape
     key = stream_key(seed, DOMAIN_CELL, chip + 1, layer << 24, np.arange(columns))
@@ -134,8 +135,8 @@ def redraw(
 def _code(
     a: npt.NDArray[np.int64], g: npt.NDArray[np.int16], u: npt.NDArray[np.int64], variation: Variation
 ) -> npt.NDArray[np.int64]:
-    """Return the codes of cells with target codes ``a``, from their normal samples ``g`` and uniform samples
-    ``u``."""
+    """Return the conductance codes of cells with target codes ``a``, from the normal samples ``g`` and the
+    uniform samples ``u`` of the cells."""
     mean, sigma = variation.mean.astype(np.int64)[a], variation.sigma.astype(np.int64)[a]
     shift = 2 * CODE_FRACTION
     value = ((mean << CODE_FRACTION) + sigma * g + (1 << (shift - 1))) >> shift
@@ -145,8 +146,8 @@ def _code(
 
 
 def virtual_chip(program: Program, *, seed: int, chip: int) -> Program:
-    """Return a program with ``variation`` as virtual chip number ``chip`` of ``seed``: with its weights
-    redrawn."""
+    """Return ``program``, which has ``variation``, with the weights of virtual chip number ``chip`` of
+    ``seed`` sampled in place of its nominal weights."""
     assert program.variation is not None
     layers = tuple(
         dataclasses.replace(

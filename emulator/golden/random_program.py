@@ -67,8 +67,8 @@ def random_layer(
     curves: int,
     corner: bool,
 ) -> Layer:
-    """Return a random layer with ``k`` inputs and ``m`` outputs; parameters that are None are drawn, as in
-    ``random_program``."""
+    """Return a random layer with ``k`` inputs and ``m`` outputs. Parameters that are None are chosen at
+    random, as in ``random_program``."""
     weight_max = geometry.weight_max
     chosen = readout or str(rng.choice(["adc", "analog"] if geometry.analog else ["adc"]))
     d = dac_bits or int(rng.choice(DAC_BITS))

@@ -12,16 +12,16 @@ from ndrite.emulator.spec.steps import Gate, Pool, Product, Table
 
 
 def second_operand(step: Product, skip: Codes) -> Ints:
-    """Return what a second operand adds to z, (n, positions, M): rshift_round(r * skip_gain, skip_shift),
-    with r the operand's codes."""
+    """Return the term that a matrix product's second operand adds to the sums z, (n, positions, M):
+    rshift_round(r * skip_gain, skip_shift), where r are the codes of the map ``skip``."""
     assert step.skip_gain is not None
     r = step.patches.gather(skip, step.block).astype(np.int64)
     return rshift_round(r * step.skip_gain.astype(np.int64), step.skip_shift)
 
 
 def pool(step: Pool, x: Codes) -> Codes:
-    """Return the largest code of each window, or its average clip(rshift_round(sum * mul, shift), 0, 255);
-    each result fills a block of the map."""
+    """Return the pooled map of x: the largest code of each window, or its average clip(rshift_round(sum *
+    mul, shift), 0, 255). Each result is repeated over a block of output positions."""
     windows = step.patches.windows(x, step.border)
     if step.of == "max":
         return filled(windows.max(axis=(4, 5)), step.block)
@@ -33,8 +33,8 @@ def pool(step: Pool, x: Codes) -> Codes:
 
 
 def table(step: Table, x: Codes, curve_base: npt.NDArray[Any], curve_slope: npt.NDArray[Any]) -> Codes:
-    """Return the result of a table step: element e is curve ``curve[e]`` at v = clip(rshift_round((x +
-    offset) * scale, vshift), -2048, 2047), with x channel ``channel[e]``."""
+    """Return the result of a lookup-table step: channel e is the curve ``curve[e]`` at v =
+    clip(rshift_round((x + offset) * scale, vshift), -2048, 2047), where x is input channel ``channel[e]``."""
     picked = x[:, step.channel].astype(np.int64)
     offset, scale = (a.astype(np.int64)[:, None, None] for a in (step.offset, step.scale))
     v = clip(rshift_round((picked + offset) * scale, step.vshift), V_MIN, V_MAX)
@@ -43,8 +43,8 @@ def table(step: Table, x: Codes, curve_base: npt.NDArray[Any], curve_slope: npt.
 
 
 def gate(step: Gate, maps: dict[int, Codes] | list[Codes]) -> Codes:
-    """Return the result of a gate: clip(rshift_round(sum of (a - a_zero) * (b - b_zero) * gain, shift) +
-    zero, 0, 255)."""
+    """Return the result of a gate step: clip(rshift_round(sum of (a - a_zero) * (b - b_zero) * gain, shift) +
+    zero, 0, 255), summed over the terms; a term without map b has no second factor."""
     total: Any = 0
     for term in step.terms:
         value = (maps[term.a].astype(np.int64) - term.a_zero) * term.gain

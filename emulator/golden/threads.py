@@ -23,13 +23,14 @@ def count() -> int:
 
 
 def usable(threads: int | None) -> int:
-    """Return the number of threads to use if at most ``threads`` are wanted; None stands for no limit."""
+    """Return the number of threads to use when the caller allows at most ``threads``; None stands for no
+    limit."""
     return count() if threads is None else min(threads, count())
 
 
 def in_threads(part: Callable[[int, int], None], samples: int, each: int, threads: int) -> None:
-    """Call ``part(low, high)`` in several threads for ranges that together cover 0..samples; ``part`` must
-    release the interpreter lock.
+    """Call ``part(low, high)`` in several threads, each for a range of samples; together the ranges cover
+    0..samples. ``part`` must release the interpreter lock.
 
     ``each``: multiplications of one sample; ``threads``: at most so many (``usable``).
     """
@@ -42,8 +43,8 @@ def in_threads(part: Callable[[int, int], None], samples: int, each: int, thread
 
 
 def left_over(samples: int, each: int, threads: int) -> int:
-    """Return how many samples at the end do not divide evenly among the threads and are better computed one
-    by one, each by all threads together.
+    """Return how many samples at the end of a batch do not divide evenly among the threads and are better
+    computed one by one, each by all threads together.
 
     One of three samples on two threads would keep one thread waiting for half of the time.
     """
@@ -63,8 +64,8 @@ def _pool() -> ThreadPoolExecutor:
 
 @cache
 def _blas() -> Any:
-    # SciPy brings its own BLAS: import it first, so that the controller, which searches the loaded libraries,
-    # finds it.
+    # SciPy brings its own BLAS: import SciPy before the controller searches the loaded libraries, so that the
+    # controller finds that BLAS too.
     import scipy.linalg.cython_blas  # noqa: F401
     from threadpoolctl import ThreadpoolController
 
@@ -72,5 +73,5 @@ def _blas() -> Any:
 
 
 if hasattr(os, "register_at_fork"):
-    # Threads do not exist in a forked process, which needs a new pool.
+    # Threads do not survive a fork: the child process needs a new pool.
     os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def make_learner(
     learning: Learning, *, seed: int = 0, states: list[npt.NDArray[Any]] | None = None, noise: bool = True
 ) -> Learner | FastLearner:
-    """Build the compiled learner, or the plain one if numba is missing; both compute the same states."""
+    """Build the compiled learner, or the NumPy learner if numba is not available. Both compute the same
+    device states."""
     if not available():
         return Learner(learning, seed=seed, states=states, noise=noise)
     from ndrite.emulator.golden.learn.fast import FastLearner

@@ -53,15 +53,16 @@ def mixed(x: U16, y: U16) -> tuple[U16, U16]:
 
 
 def slots(x: U16, y: U16) -> U16:
-    """Return a pseudo-random number for every time slot of a pulse train: uint16 (..., 32) from words x, y
-    (...)."""
+    """Return a pseudo-random number for every time slot of pulse trains, uint16 (..., 32), made from the
+    words x, y of shape (...)."""
     pair = np.arange((SLOTS_MAX + 1) // 2)
     a, b = mixed(x[..., None] ^ pair_constants(), np.broadcast_to(y[..., None], (*y.shape, len(pair))))
     return np.stack([a, b], axis=-1).reshape(*x.shape, -1)
 
 
 def pair_constants() -> U16:
-    """Return the constants that are mixed into the word for each pair of time slots, uint16 (16,)."""
+    """Return the constants uint16 (16,) that are mixed into a random word, one for each pair of time
+    slots."""
     return np.array([pair_constant(i) for i in range((SLOTS_MAX + 1) // 2)], np.uint16)
 
 
@@ -71,21 +72,22 @@ def nibbles(word: U16) -> tuple[Any, Any, Any, Any]:
 
 
 def row_thresholds(x: npt.NDArray[np.uint8], rate: int, shift: int) -> Ints:
-    """Return the probability of a pulse per time slot, in units of 1/65536, for each row: inputs x (K + 1,)
-    with the bias row last."""
+    """Return the probability that a row is pulsed in a time slot, in units of 1/65536, for each row: inputs x
+    (K + 1,) with the bias row last."""
     thresholds: Ints = np.minimum(x.astype(np.int64) * rate >> shift, PROBABILITY_ONE)
     return thresholds
 
 
 def column_thresholds(error: Ints, exponent: int, rate: int, shift: int) -> Ints:
-    """Return the probability of a pulse per time slot, in units of 1/65536, for each column; errors (M,) have
-    the value ``error * 2^exponent``."""
+    """Return the probability that a column is pulsed in a time slot, in units of 1/65536, for each column.
+    The errors (M,) of the columns are ``error * 2^exponent``."""
     thresholds: Ints = np.minimum(np.abs(error) * rate >> min(max(0, shift - exponent), 63), PROBABILITY_ONE)
     return thresholds
 
 
 def trains(thresholds: Ints, key: U16, count: int) -> npt.NDArray[np.uint32]:
-    """Draw pulse trains of ``count`` time slots, uint32 (n,): bit t is set if there is a pulse in slot t."""
+    """Sample pulse trains of ``count`` time slots, uint32 (n,): bit t is set if there is a pulse in time slot
+    t."""
     x, y = words(key, 0, np.arange(len(thresholds)))
     pulses = slots(x, y)[:, :count] < thresholds[:, None]
     train: npt.NDArray[np.uint32] = (pulses << np.arange(count)).sum(axis=1).astype(np.uint32)
@@ -93,14 +95,14 @@ def trains(thresholds: Ints, key: U16, count: int) -> npt.NDArray[np.uint32]:
 
 
 def coincidences(rows: npt.NDArray[np.uint32], columns: npt.NDArray[np.uint32]) -> Ints:
-    """Return the number of time slots in which both the row and the column have a pulse, int64 (K, M)."""
+    """Return for each row and column the number of time slots in which both are pulsed, int64 (K, M)."""
     counts: Ints = np.bitwise_count(rows[:, None] & columns).astype(np.int64)
     return counts
 
 
 class Constants(NamedTuple):
-    """Constants of individual devices: the sizes of their steps up and down, and their bounds as states;
-    int64 arrays of one shape."""
+    """Constants of individual devices, int64 arrays of one shape: the sizes of a device's steps up and down,
+    and the lowest and highest state that it can take."""
 
     up: Ints
     down: Ints
@@ -111,8 +113,8 @@ class Constants(NamedTuple):
 def constants(
     law: Devices, key: npt.NDArray[np.uint16], row: npt.ArrayLike, column: npt.ArrayLike
 ) -> Constants:
-    """Draw the constants of the devices at ``row`` and ``column`` (which broadcast) under ``key``, which
-    belongs to the die and the layer.
+    """Sample the constants of the devices at ``row`` and ``column`` (which broadcast) under ``key``, the key
+    of the die and the layer.
 
     The low half of the word draws the steps, the high half the bounds.
     """
@@ -145,8 +147,8 @@ def pulsed(
     row: npt.ArrayLike,
     column: npt.ArrayLike,
 ) -> Ints:
-    """Return the states after each device has taken its ``count`` >= 1 pulses of one update in the direction
-    ``up``; all arrays have shape (n,).
+    """Return the states of devices after the pulses of one update: ``count`` >= 1 pulses for each device, in
+    the direction ``up``. All arrays have shape (n,).
 
     ``key``: the update's, under which the devices at ``row`` and ``column`` have their words. The pulses are
     taken at once, or where the law is ``serial`` one after the other, under keys of their own.
@@ -167,8 +169,8 @@ def pulsed(
 def updated(
     s: Ints, count: Ints, up: npt.NDArray[np.bool_], own: Constants, law: Devices, drawn: tuple[U16, U16]
 ) -> Ints:
-    """Return the states after ``count`` >= 1 pulses in the direction ``up``, taken as one single step; all
-    arrays, including ``drawn``, have the same shape.
+    """Return the states of devices after ``count`` >= 1 pulses in the direction ``up``, applied as a single
+    step. All arrays, including the random words ``drawn``, have the same shape.
 
     ``drawn``: the words of this update; the high half rounds, the low half is the pulses' deviation.
     """

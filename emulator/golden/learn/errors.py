@@ -20,8 +20,8 @@ from ndrite.emulator.spec.learning import (
 
 
 def output_error(y: npt.NDArray[np.uint8], label: int) -> Ints:
-    """Return the error of the output codes, int64 (M,), -255..255: the target, which is 255 at the label's
-    output and 0 elsewhere, minus ``y``."""
+    """Return the error of the output codes ``y``, int64 (M,), -255..255: target minus ``y``. The target is
+    255 at the label's output and 0 elsewhere."""
     target = np.where(np.arange(len(y)) == label, INPUT_MAX, 0)
     return target - y.astype(np.int64)
 
@@ -29,8 +29,8 @@ def output_error(y: npt.NDArray[np.uint8], label: int) -> Ints:
 def derivative(
     v: Ints, layer: Layer, curve_base: npt.NDArray[Any], curve_slope: npt.NDArray[Any], shift: int
 ) -> Ints:
-    """Return the derivative of y with respect to z at voltage codes v (M,): the curve's slope times
-    ``scale``; 0 where v or y is clipped."""
+    """Return the derivative of a neuron's output code y with respect to its sum z, at voltage codes v (M,):
+    the curve's slope times ``scale``; 0 where v or y is clipped."""
     f, h = layer.segment_bits, layer.table_bits
     curve, segment, r = layer.curve.astype(np.int64), (v - V_MIN) >> f, (v - V_MIN) & ((1 << f) - 1)
     slope = curve_slope.astype(np.int64)[curve, segment]
@@ -41,8 +41,9 @@ def derivative(
 
 
 def state_change(v: Ints, layer: Layer, tuned: Tuned, curve_base: Any, curve_slope: Any) -> Ints:
-    """Return by how much y changes per step of the ECRAM's state, at voltage codes v (M,): the next curve's
-    output minus this curve's; for the last state, this curve's minus the previous one's."""
+    """Return by how much a neuron's output code y changes per step of its ECRAM's state, at voltage codes v
+    (M,): the next curve's output minus this curve's; for the last state, this curve's minus the previous
+    curve's."""
     last = tuned.first.astype(np.int64) + (1 << tuned.bits) - 1
     above = np.minimum(layer.curve.astype(np.int64) + 1, last)
     y = [
@@ -53,7 +54,8 @@ def state_change(v: Ints, layer: Layer, tuned: Tuned, curve_base: Any, curve_slo
 
 
 def hidden_error(c: Ints, change: Ints) -> tuple[Ints, int]:
-    """Return the errors (K,) as 8-bit magnitudes with a sign, and their common exponent of two.
+    """Return the errors c * change (K,) of hidden neurons as 8-bit magnitudes with a sign, and the exponent
+    of two that all of them share.
 
     The largest |c * change| decides: it has 8 bits. All 0: exponent 0.
     """
@@ -67,14 +69,15 @@ def hidden_error(c: Ints, change: Ints) -> tuple[Ints, int]:
 
 
 def row_sums(weights: npt.NDArray[Any], error: Ints) -> Ints:
-    """Return b[k] = sum_m w[k, m] * error[m], int64 (K,), for the input rows (without the bias row)."""
+    """Return the errors propagated back to the input rows, int64 (K,): b[k] = sum_m w[k, m] * error[m]. The
+    bias row has none."""
     sums: Ints = weights.astype(np.int64) @ error
     return sums
 
 
 def converted(b: Ints, error: Ints, layer: LearningLayer, key: U16 | None) -> Ints:
-    """Return the ADC codes c (K,) of sums b: with read noise (none if ``key`` is None), gain, and clipping to
-    the converter's bits."""
+    """Return the ADC codes c (K,) of the backward sums b: add read noise (none if ``key`` is None), apply the
+    gain, clip to the converter's bits."""
     if key is not None and (layer.back_sigma or layer.back_var):
         s = sigma(np.array([np.square(error).sum()]), layer.back_sigma, layer.back_var)
         b = noise(b, s, gaussian(key[None], np.arange(len(b)))[0])

@@ -29,7 +29,7 @@ from ndrite.emulator.spec.program import Program
 
 
 class FastLearner:
-    """``Learner`` in compiled loops, with the same parameters and results."""
+    """The learner in loops compiled by numba; parameters and results are those of ``Learner``."""
 
     def __init__(
         self,
@@ -93,16 +93,16 @@ class FastLearner:
 
 
 def _columns(layer: Layer, learned: LearningLayer) -> npt.NDArray[np.int64]:
-    """Return the parameters of all columns of a layer, int64 (6, M), in the order that ``fast_loops``
-    reads."""
+    """Return the parameters of all columns of a layer, int64 (6, M); the order of the six rows is the one
+    that ``fast_loops`` numbers BIAS to FIRST."""
     first = layer.curve if learned.tuned is None else learned.tuned.first
     columns = (learned.bias, layer.gain, layer.offset, layer.scale, layer.curve, first)
     return np.stack([values.astype(np.int64) for values in columns])
 
 
 def _tables(law: Devices) -> npt.NDArray[np.int64]:
-    """Return all tables of a device law concatenated, int64 (272,), in the order that ``fast_loops``
-    reads."""
+    """Return all tables of a device law concatenated to one array, int64 (272,), in the order in which
+    ``fast_loops`` reads them."""
     steps = law.steps
     if steps is None:
         return np.append(law.cycle, np.zeros(4 * STATE_PARTS, np.int64))

@@ -34,14 +34,15 @@ S1, S2, S8, S14, S15 = U16(1), U16(2), U16(8), U16(14), U16(15)
 # A law's row holds these tables one after another: pulse deviations, steps up, steps down, and (from here)
 # the steps to which deviations are relative.
 NOISE_STEPS = spec.LEVELS + 2 * spec.STATE_PARTS
-# Numbers of a layer's laws: of its own devices, of its neurons' ECRAMs, of its fast devices.
+# Numbers of the three device laws of a layer: for its own devices, its neurons' ECRAMs, its fast devices.
 OWN, TUNED, FAST = range(3)
-# Indices of the rows of the columns' parameters.
+# Indices of the rows of the array of column parameters.
 BIAS, GAIN, OFFSET, SCALE, CURVE, FIRST = range(6)
-# Indices of the rows of values that an update stores for all columns: sums, errors, errors of the neurons'
-# ECRAMs, and the derivatives of outputs with respect to sums and to ECRAM states.
+# Indices of the rows of the array of values that an update stores for each column: sums, errors, errors of
+# the neurons' ECRAMs, derivatives of outputs with respect to sums and to ECRAM states.
 Z, ERROR, OF_NEURONS, CHANGE, STATE = range(5)
-# Indices of the key schedules.
+# Indices of the key schedules of the random streams: read noise forward, read noise backward, pulse trains,
+# deviations of pulses.
 READ, BACK, TRAIN, CYCLE = range(4)
 
 
@@ -61,14 +62,15 @@ def held_in(v: Any, low: Any, high: Any) -> Any:
 
 @njit(**LOOP)
 def key_of(schedule: Any, counter: Any, update: Any, key: Any) -> None:
-    """Compute the four key words of (update, counter) into ``key`` uint16 (4,)."""
+    """Encrypt (update, counter) and write the result, a key of four words, to ``key`` uint16 (4,)."""
     index, x, y = np.array([U32(update)]), np.empty(1, np.uint32), np.empty(1, np.uint32)
     keys(counter, schedule, index, x, y, key.reshape(4, 1))
 
 
 @njit(**LOOP, inline="always")
 def words(key: Any, row: Any, column: Any, x: Any, y: Any) -> None:
-    """Encrypt (column, row) under a key; the halves of the results are written to x, y uint16 (n,)."""
+    """Encrypt the devices' (column, row) under a key; write both halves of the results to x and y, uint16
+    (n,)."""
     k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
     for i in range(row.shape[0]):
         x[i], y[i] = rounds(column[i], U16(row[i] ^ k3), k0, k1, k2, k3)
@@ -86,9 +88,9 @@ def simon(x: Any, y: Any, c: Any) -> Any:
 
 @njit(**LOOP)
 def trains(values: Any, chance: Any, side: int, at: Any, drawn: Any, scratch: Any, out: Any) -> None:
-    """Draw a pulse train for each of ``values`` (n,), as bits of uint32 (n,). The probability of a pulse per
-    time slot is ``|value| * rate >> shift`` in units of 1/65536, at most 1. ``side`` says whether the trains
-    are for rows, columns or neurons."""
+    """Sample a random pulse train for each of ``values`` (n,), as bits of ``out`` uint32 (n,). The
+    probability of a pulse in a time slot is ``|value| * rate >> shift`` in units of 1/65536, at most 1.
+    ``side`` says whether the trains are for rows, columns or neurons."""
     rate, shift = chance
     key, numbers, zeros, x, y, thresholds, _, _ = scratch
     n, count = out.shape[0], drawn[2]
@@ -111,8 +113,8 @@ def trains(values: Any, chance: Any, side: int, at: Any, drawn: Any, scratch: An
 
 @njit(**LOOP)
 def gather(rows: Any, columns: Any, gathered: Any, first: int) -> Any:
-    """List the devices whose row and column have a pulse in the same time slot: row (counted from ``first``),
-    column, and number of such slots. Return the length of the list."""
+    """List the devices whose row and column are pulsed in the same time slot: row (plus ``first``), column,
+    and number of such time slots. Return the length of the list."""
     k, m, n, _, _, used = gathered
     live = count = 0
     for j in range(columns.shape[0]):
@@ -140,13 +142,14 @@ def gather(rows: Any, columns: Any, gathered: Any, first: int) -> Any:
 
 @njit(**LOOP, inline="always")
 def read_as(s: Any) -> Any:
-    """Return the weight code as which a state is read."""
+    """Return the weight code that a device state s is read as: rounded to code steps and clipped."""
     return np.int16(held_in(rounded(s, spec.CODE_SHIFT), -spec.WEIGHT_MAX, spec.WEIGHT_MAX))
 
 
 @njit(**LOOP)
 def composite(layer: Any, states: Any, row: Any, column: Any) -> Any:
-    """Return the weight code of a device and of those of the tiles that refine it, read together."""
+    """Return the weight code of the layer's own device at ``row`` and ``column``, with the weighted states of
+    the tiles that refine it added before rounding."""
     width, height, count = layer[OUTPUTS], layer[INPUTS] + 1, layer[TILES]
     total = np.int64(states[layer[AT_STATE] + row * width + column]) << spec.FACTOR_SHIFT
     factor = np.int64(1) << spec.FACTOR_SHIFT
@@ -161,8 +164,8 @@ def composite(layer: Any, states: Any, row: Any, column: Any) -> Any:
 
 @njit(**LOOP)
 def pulsed(law: Any, tables: Any, s: Any, many: Any, own: Any, at: Any, key: Any) -> Any:
-    """Return the state of a device after ``many`` pulses. Used for coarse steps (taken one after the other),
-    for laws with a step table, and for tiles.
+    """Return the state of a device after ``many`` pulses. Used for devices with coarse steps (pulses applied
+    one after the other), for laws with a step table, and for tiles.
 
     ``own``: direction, step and bounds of the device ``at`` a row and column. A function of its own: the
     usual law's loop is quicker without it.
@@ -192,8 +195,9 @@ def pulsed(law: Any, tables: Any, s: Any, many: Any, own: Any, at: Any, key: Any
 
 @njit(**LOOP)
 def change(of: Any, count: Any, error: Any, at: Any, gathered: Any, held: Any, drawn: Any, key: Any) -> Any:
-    """Apply the gathered pulses to the states of one layer, by the law and tables of its devices; return the
-    number of pulses. A negative count marks a row whose chopper is reversed."""
+    """Apply the pulses listed in ``gathered`` to the states of one layer, by the law and tables of the
+    layer's devices; return the number of pulses. A negative pulse count marks a row whose chopper is
+    reversed."""
     (law, tables), (k, m, n, x, y, _), (weights, _, states, (up, down, low, high)) = of, gathered, held
     key_of(drawn[0][CYCLE], at[0] << 24, at[1], key)
     width, place, at_weight, inputs = law[OUTPUTS], law[AT_STATE], law[AT_WEIGHT], law[INPUTS]
@@ -236,7 +240,8 @@ def change(of: Any, count: Any, error: Any, at: Any, gathered: Any, held: Any, d
 
 @njit(**LOOP)
 def noisy(values: Any, s: Any, table: Any, scratch: Any) -> None:
-    """Add read noise of scale ``s`` to values int64 (n,); the noise is drawn under the key in ``scratch``."""
+    """Add read noise of scale ``s`` to values int64 (n,). The random samples are generated under the key in
+    ``scratch``."""
     key, numbers, zeros, x, y, _, _, _ = scratch
     n = values.shape[0]
     words(key, zeros[:n], numbers[:n], x, y)
@@ -248,7 +253,8 @@ def noisy(values: Any, s: Any, table: Any, scratch: Any) -> None:
 
 @njit(**LOOP)
 def forward(layer: Any, at: Any, x: Any, held: Any, drawn: Any, scratch: Any, z: Any) -> None:
-    """Compute the pre-activations z int64 (M,) of input codes x uint8 (K,)."""
+    """Compute the sums z int64 (M,) of one layer, the inputs of its neurons, from input codes x uint8
+    (K,)."""
     weights, columns, states, _ = held
     schedules, table, _, with_noise = drawn
     sums, a = scratch[6], scratch[7]
@@ -286,8 +292,8 @@ def forward(layer: Any, at: Any, x: Any, held: Any, drawn: Any, scratch: Any, z:
 
 @njit(**LOOP)
 def line_of(layer: Any, curves: Any, curve: Any, v: Any) -> Any:
-    """Return the value of the curve's linear segment at voltage code ``v``, rounded, before it is clipped to
-    a code."""
+    """Return the rounded output of a neuron's piecewise-linear ``curve`` at voltage code ``v``, before it is
+    clipped to a code."""
     f, (base, slope) = layer[SEGMENT_BITS], curves
     segment, r = (v + 2048) >> f, (v + 2048) & ((1 << f) - 1)
     line = (np.int64(base[curve, segment]) << f) + np.int64(slope[curve, segment]) * r
@@ -296,8 +302,8 @@ def line_of(layer: Any, curves: Any, curve: Any, v: Any) -> Any:
 
 @njit(**LOOP)
 def neurons(layer: Any, columns: Any, curves: Any, known: Any, y: Any) -> None:
-    """Compute output codes y uint8 (M,) from the sums in ``known``, and store there the derivatives of y with
-    respect to z and to the ECRAM's state."""
+    """Compute output codes y uint8 (M,) of a layer's neurons from the sums in ``known``. Store in ``known``
+    the derivatives of y with respect to the sum and to the ECRAM's state."""
     for j in range(layer[OUTPUTS]):
         column = layer[AT_COLUMN] + j
         curve, scale = columns[CURVE, column], columns[SCALE, column]
@@ -317,8 +323,8 @@ def neurons(layer: Any, columns: Any, curves: Any, known: Any, y: Any) -> None:
 
 @njit(**LOOP)
 def backward(layer: Any, before: Any, at: Any, known: Any, held: Any, drawn: Any, scratch: Any) -> None:
-    """Compute the errors of the layer before ``layer``, and those of its neurons' ECRAMs, from the errors of
-    ``layer``; ``before`` is the first column of that layer."""
+    """Propagate the errors of ``layer`` back: compute the errors of the previous layer's columns and of its
+    neurons' ECRAMs. ``before`` is the number of the previous layer's first column."""
     (weights, _, _, _), (schedules, table, _, with_noise) = held, drawn
     inputs, width, place = layer[INPUTS], layer[OUTPUTS], layer[AT_COLUMN]
     error, t = known[ERROR, place : place + width], known[ERROR, before : before + inputs]
@@ -342,8 +348,8 @@ def backward(layer: Any, before: Any, at: Any, known: Any, held: Any, drawn: Any
 
 @njit(**LOOP)
 def scaled(t: Any) -> Any:
-    """Scale t int64 (K,) in place to 8-bit magnitudes with a sign, and return their common exponent of
-    two."""
+    """Scale the errors t int64 (K,) in place to 8-bit magnitudes with a sign, and return the exponent of two
+    that all of them share."""
     top = np.int64(0)
     for k in range(t.shape[0]):
         top = max(top, abs(t[k]))
@@ -361,7 +367,7 @@ def scaled(t: Any) -> Any:
 
 @njit(**LOOP)
 def tune(layer: Any, columns: Any, states: Any) -> None:
-    """Set each neuron's curve to the curve of its ECRAM's state."""
+    """Select each neuron's curve by the state of the neuron's ECRAM."""
     first_column, width, bits = layer[AT_COLUMN], layer[OUTPUTS], layer[TUNED_BITS]
     first = layer[AT_STATE] + (layer[INPUTS] + 1) * width
     for j in range(width):
@@ -425,8 +431,8 @@ def carry(layer: Any, at: Any, states: Any, gathered: Any, drawn: Any, scratch: 
 
 @njit(**LOOP)
 def learn(given: Any, laws: Any, tables: Any, drawn: Any, curves: Any, held: Any, pulses: Any) -> Any:
-    """Do the updates of all layers for all samples; return the number of samples whose answer was right
-    before the update. Adds the number of pulses in each layer to ``pulses`` int64 (L,).
+    """Do one update of all layers for each sample; return how many samples were classified correctly before
+    their update. Adds the number of pulses in each layer to ``pulses`` int64 (L,).
 
     ``given``: samples, labels, the first update's number; ``laws`` int64 (3, L, 43), ``tables`` (L, 3, 272);
     ``curves``: base and slope.

@@ -53,7 +53,7 @@ class Forward(NamedTuple):
 
 
 class Learner:
-    """Plain-NumPy model of learning in situ: updates the devices of a learning program, sample by sample.
+    """Plain-NumPy model of in-situ learning: updates the devices of a learning program, sample by sample.
 
     ``seed``: of read noise, trains and pulses: update i under a seed does the same
     whatever ran before it. ``states``: one array (K + 1, M) a layer to go on with; None: the program's own.
@@ -77,7 +77,7 @@ class Learner:
             key = key_of(learning.die_seed, spec.DOMAIN_DEVICE, i, 0)
             rows, columns = np.arange(layer.rows)[:, None], np.arange(layer.columns)
             inputs = learning.program.layers[i].inputs
-            # Each law, with the first row to which it applies.
+            # List of device laws, each with the first row of states to which the law applies.
             laws = [(layer.devices, 0)]
             laws += [] if layer.tuned is None else [(layer.tuned.devices, inputs + 1)]
             laws += [] if layer.transfer is None else [(layer.transfer.devices, layer.fast_row(inputs))]
@@ -93,7 +93,8 @@ class Learner:
         return program_of(self.learning, self.states)
 
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
-        """Do one update for each sample and return the counts; updates are numbered from ``first_update``.
+        """Do one update for each sample and return the counts of updates, right answers and pulses; updates
+        are numbered from ``first_update``.
 
         Raises SpecError when shapes, types or classes do not fit; nothing is changed then. ``x``, ``labels``:
         codes uint8 (n, inputs), and classes (n,).
@@ -129,8 +130,8 @@ class Learner:
     def _errors(
         self, program: Program, seen: Forward, label: int, update: int
     ) -> tuple[list[tuple[Ints, int]], list[tuple[Ints, int] | None]]:
-        """Return the errors and their exponent for every layer's columns, and for its neurons' ECRAMs if
-        these are tuned."""
+        """Return two lists over the layers of (errors, exponent of two): for the layer's columns, and for its
+        neurons' ECRAMs (None if these are not tuned)."""
         error, exponent = output_error(seen.y, label), 0
         errors = [(error, exponent)]
         of_neurons: list[tuple[Ints, int] | None] = [None]
@@ -180,9 +181,9 @@ class Learner:
         )
 
     def _pass_on(self, i: int, tiles: Tiles, fast: int, height: int, update: int) -> int:
-        """Read the row of each tile whose turn it is, and pulse the same row of the tile before with the
-        result, beginning with the last tile; return the number of pulses. Each tile occupies ``height`` rows;
-        the last tile begins at row ``fast``."""
+        """Read the row of each tile whose turn it is, and pulse the same row of the tile before it in
+        proportion to the reading, beginning with the last tile; return the number of pulses. Each tile
+        occupies ``height`` rows of states; the last tile begins at row ``fast``."""
         layer, s, pulses = self.learning.layers[i], self.states[i], 0
         for block in range(tiles.count):
             row = tiles.due(block, height, update)
@@ -198,9 +199,9 @@ class Learner:
         return pulses
 
     def _carry(self, i: int, transfer: Transfer, fast: int, height: int, update: int) -> int:
-        """Add a reading of the row of fast devices whose turn it is to that row's accumulators, and pulse
-        layer ``i``'s own devices accordingly; return the number of pulses. Fast devices occupy ``height``
-        rows from row ``fast`` on."""
+        """Read the row of fast devices whose turn it is, add the reading to that row's accumulators, and
+        pulse the own devices of layer ``i`` by the accumulated amount; return the number of pulses. The fast
+        devices occupy ``height`` rows of states from row ``fast`` on."""
         layer, s, row = self.learning.layers[i], self.states[i], update // transfer.every % height
         states = self._reading(i, fast + row, 0, transfer.read_sigma, update)
         read = weights_of(states - s[fast + 2 * height + row])
@@ -226,16 +227,16 @@ class Learner:
     def _move(
         self, i: int, law: Devices, row: Ints, m: Ints, count: Ints, up: npt.NDArray[np.bool_], update: int
     ) -> int:
-        """Give each device (``row``, ``m``) of layer ``i`` its ``count`` pulses; return the total number of
-        pulses."""
+        """Apply to each device (``row``, ``m``) of layer ``i`` the number of pulses in ``count``; return the
+        total number of pulses."""
         s, constants = self.states[i], Constants(*(values[row, m] for values in self.own[i]))
         key = key_of(self.seed, spec.DOMAIN_CYCLE, i, update)
         s[row, m] = pulsed(s[row, m], count, up, constants, law, key, row, m)
         return int(count.sum())
 
     def _tune(self, i: int, found: tuple[Ints, int] | None, update: int) -> int:
-        """Pulse the ECRAMs of layer ``i``'s neurons, by pulse trains drawn for them; return the number of
-        pulses."""
+        """Pulse the ECRAMs of layer ``i``'s neurons by random pulse trains in proportion to their errors
+        ``found``; return the number of pulses."""
         layer = self.learning.layers[i]
         if layer.tuned is None or found is None:
             return 0
@@ -253,8 +254,8 @@ class Learner:
         side: int,
         update: int,
     ) -> int:
-        """Pulse the devices of one row of layer ``i`` by random trains in proportion to ``error``. ``side``
-        selects the stream from which they are drawn; ``chance`` holds rate and shift of the pulse
+        """Pulse the devices of one row of layer ``i`` by random pulse trains in proportion to ``error``.
+        ``side`` selects the random stream of the trains; ``chance`` holds rate and shift of the pulse
         probability. Return the number of pulses."""
         train = trains(
             column_thresholds(error, exponent, *chance),
