@@ -49,7 +49,7 @@ class _Loader(_Parser):  # type: ignore[misc]
 
 
 class _Refused(Exception):
-    """The file is valid YAML, but of a kind that this project does not accept."""
+    """The file is valid YAML, but uses a feature that this project does not accept."""
 
 
 def read_yaml(path: Path, error: type[EmulatorError]) -> Any:

@@ -90,8 +90,7 @@ class Codes(PerKind):
 
     @classmethod
     def of(cls, program: Program, draw: Draw, trace: Trace | None = None, given: Sums | None = None) -> Codes:
-        """Build the golden model's arithmetic for ``program``, from its table of curves and its number of
-        rows per tile."""
+        """Build the golden model's arithmetic for ``program``, with the read noise that ``draw`` selects."""
         record = unrecorded if trace is None else trace.record
         fields = (program.rows, program.curve_base, program.curve_slope, draw)
         return cls(*fields, program.calls, program.first_product, record, given)

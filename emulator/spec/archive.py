@@ -45,7 +45,7 @@ FIELD = "sha256"
 
 
 def digest(record: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]] | None = None) -> str:
-    """Return the SHA-256, hexadecimal, of every field of ``record`` except ``sha256``, and of every array.
+    """Return one SHA-256, hexadecimal, over every array and every field of ``record`` except ``sha256``.
 
     First the record as JSON with sorted keys, in UTF-8, as it reads back from a file; then each array in the
     order of names: the line ``name dtype shape``, and its bytes (little endian, C order).
@@ -93,7 +93,7 @@ class FileKind:
 
     @property
     def head(self) -> dict[str, Any]:
-        """Fields with which every manifest of this kind begins."""
+        """The manifest fields that identify this kind of file: its format and version."""
         return {"format": f"ndrite-{self.name}", "format_version": self.version}
 
     def written(self, manifest: dict[str, Any], arrays: Arrays) -> dict[str, Any]:
@@ -160,7 +160,7 @@ class FileKind:
     def _members(self, archive: zipfile.ZipFile) -> Arrays:
         members = archive.infolist()
         if members and all(info.header_offset > 0 for info in members):
-            # zipfile would read the last complete archive inside a larger one that was cut off.
+            # If a larger archive was cut off, zipfile would read the last complete archive nested inside it.
             raise ArchiveError(
                 "the file is cut off, only an archive inside it is complete; copy the file again"
             )
@@ -185,14 +185,15 @@ class FileKind:
 def _has_arrays(kind: Any) -> bool:
     """Return whether a type is a dataclass with array fields."""
     hints = get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
-    # The origin of such a hint is ``np.ndarray`` or, from NumPy 2.5 on, the alias ``npt.NDArray`` itself.
+    # The origin of a hint of an array type is ``np.ndarray`` or, from NumPy 2.5 on, the alias ``npt.NDArray``
+    # itself.
     return any(get_origin(hint) in (np.ndarray, npt.NDArray) for hint in hints.values())
 
 
 def flat(where: str, record: Any, arrays: Arrays, apart: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return a dataclass as plain values, and add its arrays to ``arrays`` as ``where.field``. If a field is
-    a dataclass with arrays, its fields are listed among those of ``record``. ``apart``: values to use for
-    some fields, by name."""
+    """Return the fields of a dataclass as plain values for JSON, and add its arrays to ``arrays`` under the
+    names ``where.field``. The fields of a nested dataclass with arrays are listed among those of ``record``.
+    ``apart``: values to use in place of some fields, by field name."""
     entry: dict[str, Any] = {}
     for f in dataclasses.fields(record):
         value = getattr(record, f.name)
@@ -216,8 +217,8 @@ def built(
     arrays: Mapping[str, npt.NDArray[Any]],
     apart: Mapping[str, Any] | None = None,
 ) -> Made:
-    """Rebuild the dataclass ``kind`` from the output of ``flat``; ``apart`` has the values of those fields
-    that were passed to ``flat`` as ``apart``. A KeyError names what is missing."""
+    """Rebuild the dataclass ``kind`` from the output of ``flat``. ``apart`` has the values of the fields that
+    ``flat`` was also given as ``apart``. A KeyError names the missing field."""
     values: dict[str, Any] = {}
     hints = get_type_hints(kind)
     for f in dataclasses.fields(kind):  # type: ignore[arg-type]
@@ -244,7 +245,7 @@ def _made(of: Any, value: Any) -> Any:
 
 
 def tuples(value: Any) -> Any:
-    """Convert a list to a tuple; in a mapping, convert all values."""
+    """Convert a list to a tuple; in a mapping, convert the lists among its values."""
     if isinstance(value, dict):
         return {key: tuples(item) for key, item in value.items()}
     return tuple(value) if isinstance(value, list) else value
@@ -275,7 +276,7 @@ def read_array(data: bytes) -> npt.NDArray[Any]:
     byte_count, count = len(data) - file.tell(), 1
     for size in shape:
         count *= size
-    # A size of 0 would allow any value for the other sizes.
+    # If one size of the shape were 0, the byte count would be right whatever the other sizes are.
     if byte_count != count * dtype.itemsize or dtype.itemsize == 0 or min(shape, default=1) < 1:
         wanted = f"an array of shape {shape} and type {dtype}"
         raise ArchiveError(f"data has {byte_count} bytes, which is not the size of {wanted}")

@@ -49,7 +49,8 @@ def clip(v: Integer, lo: int, hi: int) -> Integer:
 
 
 def unit_codes(y: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Round values 0..1 to multiples of 1/255, half up: the outputs of a neuron, a pool or a gate as floats.
+    """Round values in 0..1 to multiples of 1/255, half up, as the output codes of neurons, pools and gates
+    are rounded.
 
     A billionth is added, so that halves that floats hold a little too low are rounded as integers are.
     """
@@ -67,10 +68,12 @@ def isqrt(v: Integer) -> Integer:
 
 
 def dac_slice(x: Code, j: int, dac_bits: int) -> Code:
-    """Return slice ``j`` of input codes: ``dac_bits`` bits, beginning at bit ``j * dac_bits``."""
+    """Return bit slice number ``j`` of input codes: the ``dac_bits`` bits that begin at bit ``j *
+    dac_bits``."""
     return (x >> (j * dac_bits)) & ((1 << dac_bits) - 1)
 
 
 def slices(dac_bits: int) -> int:
-    """Return the number J of slices in which an 8-bit input is applied."""
+    """Return the number J of bit slices in which an 8-bit input is applied to the rows, one after the
+    other."""
     return 8 // dac_bits

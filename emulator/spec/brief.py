@@ -28,8 +28,8 @@ def record(*, kw_only: bool = False) -> Callable[[type[Kind]], type[Kind]]:
 
 
 def brief_repr(self: Any) -> str:
-    """Return ``Class(field=value, ...)``, with arrays shown as type and shape, containers as size, and long
-    text cut."""
+    """Return ``Class(field=value, ...)`` for a dataclass; arrays are shown as type and shape, containers as
+    size, and long text is cut."""
     fields = (f for f in dataclasses.fields(self) if f.repr)
     inside = ", ".join(f"{f.name}={_brief(getattr(self, f.name))}" for f in fields)
     return f"{type(self).__name__}({inside})"

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, Protocol
 
 
 class At(NamedTuple):
-    """Where a node is computed: the number of the time step (call), the node's number, and how many nodes of
-    the same kind come before it."""
+    """Position of a node in a run: the number of the time step (call), the node's number, and how many nodes
+    of the same kind come before the node."""
 
     call: int = 0
     node: int = 0
@@ -20,8 +20,8 @@ class At(NamedTuple):
 
 
 class PerKind(ABC):
-    """Visitor with one method for each kind of node of a network or step of a program. An arithmetic is such
-    a visitor, which computes the node's result.
+    """Visitor with one method for each kind of network node or program step. An arithmetic is such a visitor:
+    it computes the node's result, for example in floats or in codes.
 
     ``node.visit(walk, ...)`` calls the method of the node's kind with all further arguments. A subclass that
     lacks a kind cannot be instantiated, and mypy says so; ``def gate(`` finds every implementation of one.
@@ -29,19 +29,20 @@ class PerKind(ABC):
 
     @abstractmethod
     def product(self, *arguments: Any, **options: Any) -> Any:
-        """Process a product: a matrix applied to patches, with its second operand and its neurons."""
+        """Process a matrix-product node: a matrix applied to patches of a map, then the node's second operand
+        and neurons."""
 
     @abstractmethod
     def pool(self, *arguments: Any, **options: Any) -> Any:
-        """Process a pool: the largest value of each window, or its average."""
+        """Process a pooling node: the largest value of each window, or its average."""
 
     @abstractmethod
     def table(self, *arguments: Any, **options: Any) -> Any:
-        """Process a table: a function of each value."""
+        """Process a lookup-table node: a function applied to each value of a map."""
 
     @abstractmethod
     def gate(self, *arguments: Any, **options: Any) -> Any:
-        """Process a gate: an element-wise sum of products of maps."""
+        """Process a gate node: an element-wise sum of products of maps."""
 
 
 class Kind(Protocol):
@@ -49,11 +50,12 @@ class Kind(Protocol):
 
     @property
     def kind(self) -> str:
-        """Name of the kind: product, pool, table, gate, .."""
+        """Name of the kind of node: "product", "pool", "table" or "gate"."""
         ...
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Visitor dispatch: call the method of ``walk`` for this kind, with all further arguments."""
+        """Call the method of the visitor ``walk`` for this kind of node, and pass on all further
+        arguments."""
         ...
 
 
@@ -83,8 +85,8 @@ def run(
     inputs: Iterable[Any],
     starts: Sequence[Any],
 ) -> Iterator[list[Any]]:
-    """Yield the list of all maps for each time step (call) in turn: the input, the states, then each node's
-    result.
+    """Run a network or program, and yield for each time step (call) the list of all maps: the input, the
+    states, then each node's result.
 
     ``arithmetic``: its method of a node's kind, called with (at, node, maps), computes the node's map.
     ``nodes``, ``states``: of the network or program. ``inputs``, ``starts``: map 0 of every call, and what

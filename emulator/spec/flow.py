@@ -27,15 +27,15 @@ Number = Any
 
 
 def joined(shapes: list[Shape]) -> Shape:
-    """Return the shape of several maps joined to one, as a step reads them."""
+    """Return the shape that maps of ``shapes`` have when ``join`` has joined them to one map."""
     if len({shape[1:] for shape in shapes}) == 1:
         return (sum(shape[0] for shape in shapes), *shapes[0][1:])
     return (sum(int(np.prod(shape)) for shape in shapes), 1, 1)
 
 
 def join(maps: list[Any], concatenate: Callable[..., Any] = np.concatenate) -> Any:
-    """Return several maps (n, C, H, W) joined to one, as a step reads them; the result has the shape that
-    ``joined`` returns."""
+    """Join several maps (n, C, H, W) to the one map that a step reads: by channel if all have the same rows
+    and columns, else flattened and concatenated."""
     if len(maps) == 1:
         return maps[0]
     if len({x.shape[2:] for x in maps}) > 1:
@@ -53,8 +53,8 @@ def filled(maps: Array, block: Pair) -> Array:
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """A term of a gate: ``(a - a_zero) * (b - b_zero) * gain`` of two maps or, without ``b``, ``(a - a_zero)
-    * gain``."""
+    """A term of a gate: ``(a - a_zero) * (b - b_zero) * gain`` of the maps numbered a and b, or ``(a -
+    a_zero) * gain`` if there is no ``b``."""
 
     a: int
     gain: Number
@@ -74,8 +74,8 @@ class Term:
 
 
 class Reads:
-    """Base class of a step of a program and of a node of a float network: it joins the maps ``sources`` to
-    one, and may read other maps too."""
+    """Base class of program steps and of float-network nodes. It joins the maps numbered ``sources`` to one
+    map; a subclass may read further maps separately."""
 
     kind: ClassVar[str]
     refused: ClassVar[type[ValueError]] = ProgramError
@@ -84,42 +84,43 @@ class Reads:
 
     @property
     def fires(self) -> bool:
-        """Whether the result consists of codes, or of values in 0..1, and not of sums."""
+        """Whether the result consists of codes (in a float network, of values in 0..1) and not of sums."""
         return True
 
     @property
     def alone(self) -> tuple[int, ...]:
-        """Numbers of the maps that it reads without joining them with others."""
+        """Numbers of the maps that the step reads separately, without joining them with others."""
         return ()
 
     @property
     def reads(self) -> tuple[int, ...]:
-        """Numbers of all maps that it reads."""
+        """Numbers of all maps that the step reads: the joined ones, then those read separately."""
         return (*self.sources, *self.alone)
 
     def shape(self, maps: list[Shape]) -> Shape:
-        """Return the shape of the result, given the shapes of all maps so far."""
+        """Return the shape of the step's result, given the shapes of all maps computed before it."""
         raise NotImplementedError
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Visitor dispatch: call the method of ``walk`` for this kind."""
+        """Call the method of the visitor ``walk`` for this kind of step, with all further arguments."""
         raise NotImplementedError
 
     def fits(self, where: str, maps: list[Shape]) -> None:
-        """Raise the error ``refused`` unless the shapes of the maps that it reads fit."""
+        """Raise the error class ``refused`` unless the maps that the step reads have shapes that it accepts.
+        ``maps`` are the shapes of all maps by number."""
 
     def joined(self, maps: Sequence[Shape] | Mapping[int, Shape]) -> Shape:
-        """Return the shape of its joined sources; ``maps`` are the shapes of all maps by number."""
+        """Return the shape of the step's joined sources; ``maps`` are the shapes of all maps by number."""
         return joined([maps[s] for s in self.sources])
 
     def source(self, maps: Sequence[Any] | Mapping[int, Any]) -> Any:
-        """Return its joined sources (n, C, H, W); ``maps`` are all maps by number."""
+        """Return the step's sources joined to one map (n, C, H, W); ``maps`` are all maps by number."""
         return join([maps[s] for s in self.sources])
 
 
 class _OfPatches(Reads):
-    """Base class of nodes that cut patches from their sources, which may have more rows and columns than the
-    patches reach."""
+    """Base class of nodes that cut patches from their sources. The source map may have rows and columns that
+    no patch reaches."""
 
     patches: Patches
 
@@ -136,15 +137,15 @@ class _OfPatches(Reads):
 
 
 class AnyProduct(_OfPatches):
-    """Base class of products: a matrix applied to patches. ``skip`` is the number of its second operand, a
-    map of the result's shape."""
+    """Base class of matrix products: a matrix applied to patches of a map. ``skip`` is the number of the
+    second operand, a map that is added and has the shape of the result."""
 
     kind = "product"
     block: Pair = (1, 1)
     skip: int | None
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Visitor dispatch: call ``walk.product`` for this node."""
+        """Call the method ``product`` of the visitor ``walk``, with all further arguments."""
         return walk.product(*arguments, **options)
 
     @property
@@ -159,18 +160,20 @@ class AnyProduct(_OfPatches):
 
     @property
     def is_full(self) -> bool:
-        """Whether the product is a plain full layer: a single patch and no second operand."""
+        """Whether the matrix product is a plain fully connected layer: a single patch, no second operand and
+        no block."""
         return self.patches.is_whole and self.skip is None and self.block == (1, 1)
 
 
 class AnyPool(_OfPatches):
-    """Base class of pools: windows of a map, each result filling a ``block`` of neighbours."""
+    """Base class of pools: the largest value or the average of each window of a map. Each result is repeated
+    over a ``block`` of neighbouring output positions."""
 
     kind = "pool"
     block: Pair
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Visitor dispatch: call ``walk.pool`` for this node."""
+        """Call the method ``pool`` of the visitor ``walk``, with all further arguments."""
         return walk.pool(*arguments, **options)
 
     def shape(self, maps: list[Shape]) -> Shape:
@@ -179,13 +182,14 @@ class AnyPool(_OfPatches):
 
 
 class AnyTable(Reads):
-    """Base class of tables: a function of each value of the source channels ``channel`` (E,)."""
+    """Base class of lookup tables: output channel e is a function of each value of source channel
+    ``channel[e]``, ``channel`` being (E,)."""
 
     kind = "table"
     channel: Array
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Visitor dispatch: call ``walk.table`` for this node."""
+        """Call the method ``table`` of the visitor ``walk``, with all further arguments."""
         return walk.table(*arguments, **options)
 
     def shape(self, maps: list[Shape]) -> Shape:
@@ -193,14 +197,14 @@ class AnyTable(Reads):
 
 
 class AnyGate(Reads):
-    """Base class of gates: an element-wise sum of ``terms``."""
+    """Base class of gates: the element-wise sum of ``terms``, each a product of up to two maps."""
 
     kind = "gate"
     sources = ()
     terms: tuple[Term, ...]
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Visitor dispatch: call ``walk.gate`` for this node."""
+        """Call the method ``gate`` of the visitor ``walk``, with all further arguments."""
         return walk.gate(*arguments, **options)
 
     @property
@@ -224,8 +228,9 @@ def of_kind(kind: type[Kind], steps: Iterable[Any]) -> tuple[Kind, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """A map that keeps its value from one time step (call) of a sequence to the next. It has the value
-    ``start`` everywhere at first, and takes over the value of map ``source`` at the end of each time step."""
+    """A map that keeps its value from one time step (call) of a sequence to the next. Every element is
+    ``start`` in the first time step; after each time step the state takes over the value of map number
+    ``source``."""
 
     shape: Shape
     source: int
@@ -233,8 +238,8 @@ class State:
 
 
 class Flow:
-    """Base class of networks and programs: ``parts`` compute maps one after another. A sample is a sequence
-    of ``calls`` inputs of ``shape``."""
+    """Base class of float networks and programs: their ``parts`` (nodes or steps) compute maps one after
+    another. A sample is a sequence of ``calls`` inputs of ``shape``."""
 
     refused: ClassVar[type[ValueError]] = ProgramError
     shape: Shape
@@ -242,10 +247,10 @@ class Flow:
     calls: int
 
     def check(self, name: str, check: Callable[[str, Any, list[Shape]], None]) -> None:
-        """Raise the error ``refused`` unless every part reads maps computed before it, only the last part
-        returns sums, and each state takes over another map of its own shape. ``name`` is the word for a part;
-        ``check(where, part, shapes)`` checks everything else of a part, given the shapes of all maps before
-        it."""
+        """Raise the error class ``refused`` unless every node reads only maps computed before it, only the
+        last node returns sums, and each state takes over a map of its own shape. ``name`` is the word for a
+        node in messages; ``check(where, part, shapes)`` checks the rest of a node, given the shapes of all
+        maps before it."""
         shapes = [self.shape, *(state.shape for state in self.states)]
         require(len(self.parts) >= 1, f"{name}s", "empty", f"at least one {name}", self.refused)
         for i, part in enumerate(self.parts):
@@ -270,7 +275,7 @@ class Flow:
 
     @property
     def parts(self) -> tuple[Reads, ...]:
-        """Steps or nodes, in order."""
+        """The nodes of a network or the steps of a program, in order of computation."""
         raise NotImplementedError
 
     @cached_property
@@ -288,24 +293,24 @@ class Flow:
 
     @property
     def outputs(self) -> int:
-        """Number of values in one result."""
+        """Number of values in the result of one sample."""
         return math.prod(self.map_shapes[-1])
 
     @property
     def first(self) -> int:
-        """Number of the first part's map."""
+        """Number of the map that the first node computes: the input and the states come before it."""
         return 1 + len(self.states)
 
     @property
     def asked(self) -> set[int]:
-        """Numbers of the maps that are needed when a time step ends: the result, and those that states take
-        over."""
+        """Numbers of the maps that are still needed when a time step ends: the result, and the maps whose
+        values the states take over."""
         return {state.source for state in self.states} | {len(self.map_shapes) - 1}
 
     @property
     def is_chain(self) -> bool:
-        """Whether the parts are full layers, each reading the result of the one before, in a single time
-        step."""
+        """Whether there is a single time step without states, and all nodes are fully connected layers, each
+        reading the result of the layer before."""
         in_chain = (
             isinstance(p, AnyProduct) and p.is_full and p.sources == (i,) for i, p in enumerate(self.parts)
         )

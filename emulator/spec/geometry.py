@@ -25,7 +25,8 @@ def _power_of_two(value: int) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Geometry:
-    """Shape of an emulated array: its size, its features and its memories.
+    """Shape of an emulated crossbar core: its rows and lanes, its optional features, and the sizes of its
+    memories.
 
     Raises GeometryError when a field is out of range or two fields contradict each other.
 
@@ -170,7 +171,8 @@ class Geometry:
 
     @property
     def weight_max(self) -> int:
-        """Largest magnitude of an effective conductance code."""
+        """Largest magnitude of a weight code, the code of the positive cell minus that of the negative
+        cell."""
         return (1 << (self.weight_bits - 1)) - 1
 
     @property
@@ -180,7 +182,7 @@ class Geometry:
 
     @property
     def products(self) -> int:
-        """Number of products of an input and a weight that all lanes compute in a cycle."""
+        """Number of multiplications of an input by a weight that all lanes together do in a clock cycle."""
         return self.lanes * self.lane_rows
 
     @property
@@ -201,48 +203,49 @@ class Geometry:
 
     @property
     def partial_bits(self) -> int:
-        """Bits that a partial sum with ``analog`` readout needs over all slices, with noise in every
-        slice."""
+        """Bits that a partial sum with ``analog`` readout needs after all input bit slices, with noise added
+        in every slice."""
         noise = (SIGMA_MAX << (11 - GAUSS_FRACTION)) * INPUT_MAX if self.noise else 0
         return (self.most_rows * INPUT_MAX * self.weight_max + noise).bit_length() + 1
 
     @property
     def energy_max(self) -> int:
-        """Largest value of S, the sum of squared input slices on one column line."""
+        """Largest value of the sum S of squared input slices over the rows of one column line."""
         return self.most_rows * INPUT_MAX**2
 
     @property
     def neurons(self) -> int:
-        """Number of columns whose neurons are computed in a cycle: 1, or a whole readout if lanes can divide
-        into groups."""
+        """Number of columns whose neurons are computed in a clock cycle: all columns of a readout if lanes
+        can divide into groups, else 1."""
         return self.readouts if self.lane_groups > 1 else 1
 
     @property
     def noise_units(self) -> int:
-        """Number of passes whose noise is computed at the same time; more if passes follow each other
-        sooner."""
+        """Number of passes whose noise is computed at the same time. A core that starts passes at shorter
+        intervals needs more of them."""
         return 4 if self.lane_groups > 1 else 2 if self.overlap else 1
 
     @property
     def second_operands(self) -> int:
-        """Number of columns whose second operands are scaled in a cycle."""
+        """Number of columns whose second operands, the maps added to a matrix product, are scaled in a clock
+        cycle."""
         return min(2, self.neurons)
 
     @property
     def banks(self) -> int:
-        """Number of banks in the core's input, activation and result memories, which is the number of
-        inferences that may be under way."""
+        """Number of banks in each of the core's input, activation and result memories: the number of
+        inferences that may be in progress at once."""
         return 4 if self.overlap else 2
 
     @property
     def load_codes(self) -> int:
-        """Number of input codes that can be loaded in a cycle."""
+        """Number of input codes that can be loaded in a clock cycle."""
         return WORD_ROWS if self.overlap else 1
 
     @property
     def unpacks_words(self) -> bool:
-        """Whether a packet's codes, sparse or not, are loaded one byte a cycle, because the map memory stores
-        whole words."""
+        """Whether the codes of a packet, sparse or not, are loaded one byte per clock cycle. This is so with
+        a map memory, which stores whole words."""
         return self.map_codes > 0
 
     def hardware_fields(self) -> dict[str, int]:
@@ -255,7 +258,8 @@ class Geometry:
         }
 
     def groups(self, outputs: int) -> int:
-        """Return how many groups of lanes ``outputs`` columns need: ceil(outputs / lanes)."""
+        """Return how many column groups, of one column per lane, ``outputs`` columns need: ceil(outputs /
+        lanes)."""
         return -(-outputs // self.lanes)
 
 
@@ -288,8 +292,8 @@ PRESETS: dict[str, Geometry] = {
 
 
 def lane_groups(columns: int, geometry: Geometry) -> int:
-    """Return into how many groups, which share the rows of a tile, the lanes divide for a product of
-    ``columns`` columns."""
+    """Return into how many groups the lanes divide for a matrix product of ``columns`` columns. The groups
+    share the rows of a tile among them."""
     groups = geometry.lane_groups
     while groups > 1 and columns > geometry.lanes // groups:
         groups //= 2
@@ -297,36 +301,38 @@ def lane_groups(columns: int, geometry: Geometry) -> int:
 
 
 def words_of(rows: int, groups: int) -> int:
-    """Return the weight words per lane for ``rows`` rows, if the lanes divide into ``groups`` groups. With a
-    single group the number is not rounded up to whole words."""
+    """Return the weight words per lane for ``rows`` rows when the lanes divide into ``groups`` lane groups.
+    With a single lane group the number is not rounded up to a multiple of WORD_ROWS."""
     return rows if groups == 1 else -(-rows // WORD_ROWS) * (WORD_ROWS // groups)
 
 
 def words_a_lane(inputs: int, share: int, groups: int, geometry: Geometry) -> int:
-    """Return the weight words per lane of a product that has ``groups`` groups, each with ``inputs`` rows and
-    ``share`` columns."""
+    """Return the weight words per lane of a grouped matrix product with ``groups`` groups, each of ``inputs``
+    rows and ``share`` columns."""
     runs = geometry.groups(share) if groups == 1 else -(-groups // beside(share, geometry))
     return runs * words_of(inputs, lane_groups(share, geometry))
 
 
 def beside(share: int, geometry: Geometry) -> int:
-    """Return how many groups of a product, each of ``share`` columns padded to whole readouts, fit side by
-    side in the lanes."""
+    """Return how many groups of a grouped matrix product fit side by side in the lanes, each with ``share``
+    columns padded to whole readouts."""
     return max(1, geometry.lanes // lane_groups(share, geometry) // whole_readouts(share, geometry))
 
 
 def bank_rows(inputs: int, groups: int) -> int:
-    """Return how many codes of an input bank ``groups`` groups of ``inputs`` codes need, when each group
-    begins a new word."""
+    """Return how many codes of an input bank a grouped matrix product occupies, with ``groups`` groups of
+    ``inputs`` codes. Each of several groups begins a new word."""
     return inputs if groups == 1 else groups * (-(-inputs // WORD_ROWS) * WORD_ROWS)
 
 
 def whole_readouts(columns: int, geometry: Geometry) -> int:
-    """Return ``columns`` rounded up to a multiple of the geometry's readouts."""
+    """Return ``columns`` rounded up to a multiple of the number of columns that the geometry reads out at
+    once."""
     return -(-columns // geometry.readouts) * geometry.readouts
 
 
 def places_of_rows(rows: int, groups: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return for each of ``rows`` rows the lane group and the word that hold it, int64 (rows,) each."""
+    """Return two arrays int64 (rows,): for each row the number of the lane group, and of the weight word in
+    it, that hold the row."""
     k, group_rows = np.arange(rows), WORD_ROWS // groups
     return k % WORD_ROWS // group_rows, k // WORD_ROWS * group_rows + k % group_rows

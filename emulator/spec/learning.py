@@ -75,8 +75,9 @@ Shift63 = Annotated[int, 0, 63]
 
 @record(kw_only=True)
 class Steps:
-    """Tables of a device's steps as functions of its state, int16 (64,) each: entry i is for the 2048 states
-    from 2048 i - 65536 on. The first and the last entry also apply to states outside the tables.
+    """Tables of a device's step size as functions of its state, int16 (64,) each: entry i is for the 2048
+    states from 2048 i - 65536 on. The first and the last entry also apply to the states below and above that
+    range.
 
     Attributes
     ----------
@@ -94,8 +95,8 @@ class Steps:
 
 @record(kw_only=True)
 class Devices:
-    """The law of one layer's devices. Its tables are int16 (16,); a device draws each of its values as the
-    sum of two entries.
+    """The law of one layer's devices: tables int16 (16,) and slopes. Each random value of a device is the sum
+    of two randomly selected entries of a table.
 
     Attributes
     ----------
@@ -129,13 +130,15 @@ class Devices:
 
     @property
     def serial(self) -> bool:
-        """Whether the pulses of an update are applied one after the other."""
+        """Whether the pulses of an update are applied to a device one after the other instead of all at
+        once."""
         return self.step_shift < SERIAL_SHIFT
 
 
 @record(kw_only=True)
 class Tuned:
-    """The ECRAMs of one layer's neurons, whose states are row K + 1 of the layer's states.
+    """The ECRAMs that select the curves of one layer's neurons. Their states are row K + 1 of the layer's
+    states.
 
     Attributes
     ----------
@@ -156,14 +159,15 @@ class Tuned:
     shift: Shift63
 
     def curves(self, states: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Return the number of each neuron's curve at ``states`` (M,), int64 (M,)."""
+        """Return the curve number of each neuron, int64 (M,), at the ECRAM states ``states`` (M,)."""
         return self.first.astype(np.int64) + levels_of(states, self.bits)
 
 
 @record(kw_only=True)
 class Transfer:
     """Learning rule Tiki-Taka 2 (Gokmen, Front. Artif. Intell. 4, 699148, 2021): updates pulse fast devices,
-    one for each device of the layer, and readings of these are transferred to the layer's own devices.
+    one for each device of the layer. Readings of the fast devices are accumulated and transferred to the
+    layer's own devices.
 
     After every ``every`` updates one row of fast devices is read, the rows in turn, against a reference of
     each, as a weight is; a digital sum of the readings gives the layer's own device a pulse for every whole
@@ -207,15 +211,16 @@ class Transfer:
 
     @property
     def blocks(self) -> tuple[int, int]:
-        """How many blocks of K + 1 rows of states the rule adds, and how many of these receive pulses."""
+        """Two counts: how many blocks of K + 1 rows the rule adds to a layer's states, and how many of these
+        blocks receive pulses."""
         return 3, 1
 
 
 @record(kw_only=True)
 class Tiles:
     """Residual learning (Li, Wu, Liu, Gokmen, Chen, arXiv 2510.02516): a weight is W(0) + gamma W(1) + .. +
-    gamma^N W(N). W(0) are the layer's own devices, and each tile W(n) learns the residual that the tiles
-    before it leave.
+    gamma^N W(N). W(0) are the layer's own devices; each tile W(n) learns the residual error of the tiles
+    before it.
 
     Pulses of the samples go to W(N). After every ``every * ratio^(N - n)`` updates one row of W(n), the rows
     in turn, is read against its references, and the devices of that row of W(n - 1) get a train of pulses in
@@ -249,19 +254,20 @@ class Tiles:
 
     @property
     def blocks(self) -> tuple[int, int]:
-        """How many blocks of K + 1 rows of states the rule adds, and how many of these receive pulses."""
+        """Two counts: how many blocks of K + 1 rows the rule adds to a layer's states, and how many of these
+        blocks receive pulses."""
         return 2 * self.count, self.count
 
     def due(self, block: int, height: int, update: int) -> int | None:
-        """Return the number of the row of tile ``block`` (0: W(N)) that is read after ``update``, or None if
-        none is; ``height`` is the number of rows."""
+        """Return the number of the row of tile ``block`` that is read after ``update``, or None if no row is
+        due. ``block`` 0 is the last tile, W(N); ``height`` is the number of rows of a tile."""
         period = self.every * self.ratio**block
         return None if (update + 1) % period else update // period % height
 
     def summed(self, own: npt.NDArray[Any], rows: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Return the states int64 (K + 1, M) that stand for all tiles together: the layer's ``own`` states
-        plus the weighted states of ``rows`` (the tiles' and their references'), with FACTOR_SHIFT more
-        fraction bits."""
+        """Return the combined states int64 (K + 1, M) of all tiles: the layer's ``own`` states plus the
+        tiles' weighted differences from their references. ``rows`` holds the tiles' states, then the
+        references'. The result has FACTOR_SHIFT additional fraction bits."""
         tiles, references = rows.astype(np.int64).reshape(2, self.count, *own.shape)
         total, factor = own.astype(np.int64) << FACTOR_SHIFT, 1 << FACTOR_SHIFT
         for block in reversed(range(self.count)):
@@ -273,7 +279,7 @@ class Tiles:
 @record(kw_only=True)
 class LearningLayer:
     """How one layer of the program learns. The rows of its states are: K rows of inputs, the row of biases,
-    the row of the neurons' ECRAMs if neurons are tuned, and the rows that ``transfer`` adds.
+    the row of the neurons' ECRAMs if neurons are tuned, and the rows that the rule ``transfer`` adds.
 
     Attributes
     ----------
@@ -318,7 +324,8 @@ class LearningLayer:
     transfer: Transfer | Tiles | None = None
 
     def codes(self, states: npt.NDArray[Any], inputs: int) -> npt.NDArray[np.int16]:
-        """Return the weight codes int16 (K + 1, M), biases last, that the layer's ``states`` are read as."""
+        """Return the weight codes int16 (K + 1, M), biases last, that ``states`` are read as: the own
+        devices' states, with those of tiles added."""
         own = states[: inputs + 1]
         if not isinstance(self.transfer, Tiles):
             return weights_of(own)
@@ -375,8 +382,8 @@ class Learning:
 
     @property
     def carries(self) -> int:
-        """Number of the first record with the law of a layer's own devices, if updates pulse fast devices; 0
-        if there are none.
+        """Number of the first record that holds the law of a layer's own devices, when updates pulse fast
+        devices instead; 0 if no layer has fast devices.
 
         One a layer stands before, and where neurons are tuned one of each layer's ECRAMs.
         """
@@ -386,8 +393,8 @@ class Learning:
 
     @property
     def records(self) -> int:
-        """Number of records of device laws. The last layer has no ECRAMs; it has room for their law only if
-        further records follow."""
+        """Number of records of device laws. The last layer has no ECRAMs, but a record is reserved for their
+        law if further records follow."""
         depth = len(self.layers)
         return self.carries + depth if self.carries else depth + self._tuned * (depth - 1)
 
@@ -397,19 +404,20 @@ class Learning:
 
 
 def pair_constant(pair: int) -> int:
-    """Return the constant that is mixed into a word for pair ``pair`` of a pulse train's time slots."""
+    """Return the constant that is mixed into a random word for pair number ``pair`` of the time slots of a
+    pulse train."""
     return pair * 0x9E37 & 0xFFFF
 
 
 def pulse_constant(pulse: int) -> int:
-    """Return the value that is XORed into a key's first word for pulse ``pulse`` of an update (counted from
-    0), if pulses are applied one after the other."""
+    """Return the value that is XORed into the first word of the update's key for pulse number ``pulse``,
+    counted from 0, when the pulses of an update are applied one after the other."""
     return pulse * 0x9E37 & 0xFFFF
 
 
 def parts_of(states: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Return the number of the step table's entry that applies to each state, int64 in the shape of
-    ``states``."""
+    """Return for each device state the index of the step-table entry that applies to it, int64 in the shape
+    of ``states``."""
     parts: npt.NDArray[np.int64] = np.clip(
         (states.astype(np.int64) + STATE_ONE) >> PART_SHIFT, 0, STATE_PARTS - 1
     )
@@ -417,20 +425,20 @@ def parts_of(states: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 
 
 def round_constant(i: int) -> int:
-    """Return the constant of mixing round ``i``: bits of the golden ratio."""
+    """Return the constant of round ``i`` of the mixing cipher: 16 bits of the golden ratio."""
     return (0x9E3779B97F4A7C15 >> (8 * i)) & 0xFFFF
 
 
 def levels_of(states: npt.NDArray[Any], bits: int) -> npt.NDArray[np.int64]:
-    """Return the level in which each state is read, int64 in the shape of ``states``: 2^bits equal parts of
-    the code range, which begins at -256."""
+    """Return the level 0..2^bits - 1 that each device state is read as, int64 in the shape of ``states``. The
+    levels divide the range of weight codes, which begins at -256, into equal parts."""
     levels: npt.NDArray[np.int64] = (weights_of(states).astype(np.int64) + WEIGHT_MAX + 1) >> (9 - bits)
     return levels
 
 
 class Counts(NamedTuple):
-    """Counts over some updates: number of ``updates``, of ``right`` answers before each update, and of
-    ``pulses`` of each layer's devices."""
+    """Counts over several updates: the number of ``updates``, of ``right`` answers, each taken before its
+    update, and of ``pulses`` on each layer's devices."""
 
     updates: int
     right: int
@@ -443,8 +451,7 @@ class Counts(NamedTuple):
 
 
 def check_samples(learning: Learning, x: npt.NDArray[Any], labels: npt.NDArray[Any]) -> None:
-    """Raise SpecError unless x is uint8 (n, inputs) and labels are integers (n,) that number one of the
-    outputs."""
+    """Raise SpecError unless x is uint8 (n, inputs) and labels are integers (n,) in 0..outputs - 1."""
     if x.ndim != 2 or x.shape[1] != learning.inputs or x.dtype != np.uint8:
         raise SpecError(f"samples are {x.dtype} {x.shape}; accepted: uint8 (n, {learning.inputs})")
     if labels.shape != (len(x),) or not np.issubdtype(labels.dtype, np.integer):
@@ -456,16 +463,16 @@ def check_samples(learning: Learning, x: npt.NDArray[Any], labels: npt.NDArray[A
 
 
 def weights_of(states: npt.NDArray[Any], fraction: int = 0) -> npt.NDArray[np.int16]:
-    """Return the weight codes int16 as which states (any shape) are read; the states have ``fraction``
-    additional fraction bits."""
+    """Return the weight codes int16 that device states (any shape) are read as: rounded and clipped. A state
+    has CODE_SHIFT + ``fraction`` more fraction bits than a code."""
     codes = clip(rshift_round(states.astype(np.int64), CODE_SHIFT + fraction), -WEIGHT_MAX, WEIGHT_MAX)
     read: npt.NDArray[np.int16] = codes.astype(np.int16)
     return read
 
 
 def program_of(learning: Learning, states: list[npt.NDArray[Any]] | None = None) -> Program:
-    """Return the program that the devices compute at ``states``, one array (K + 1, M) per layer; None stands
-    for the initial states."""
+    """Return the inference program that the devices compute when their states are ``states``, one array
+    (rows, M) per layer; None stands for the initial states."""
     layer_states = [layer.states for layer in learning.layers] if states is None else states
     layers = []
     for program, layer, s in zip(learning.program.layers, learning.layers, layer_states, strict=True):
@@ -483,7 +490,8 @@ def _check(learning: Learning) -> None:
     program = learning.program
     require(program.is_chain, "program", program.name, "a chain of full layers")
     require(len(program.layers) <= 256, "layers", len(program.layers), "at most 256")
-    # The keys of pulse trains and devices count layers from 0, as the gateware's read noise does.
+    # The keys of pulse trains and devices number the layers from 0, as the read noise of the learning
+    # gateware does.
     require(program.first_product == 0, "program.first_product", program.first_product, "0")
     require(len(learning.layers) == len(program.layers), "layers", len(learning.layers), "the program's")
     check_ints("", learning)
@@ -492,7 +500,7 @@ def _check(learning: Learning) -> None:
         rows = layer.fast_row(of.inputs)
         blocks, pulsed = (0, 0) if layer.transfer is None else layer.transfer.blocks
         shape = (rows + blocks * (of.inputs + 1), of.outputs)
-        # Rows that receive pulses have 16-bit numbers.
+        # Row numbers of devices that receive pulses have 16 bits.
         curve_max = ((1 << 16) - (layer.tuned is not None)) // (1 + pulsed) - 1
         require(of.inputs <= curve_max, f"{where}.inputs", of.inputs, f"at most {curve_max}")
         check_array(f"{where}.states", layer.states, shape, (np.int32, STATE_MIN, STATE_MAX))

@@ -78,7 +78,7 @@ LABEL_CODES = 2
 
 
 def learning_words(geometry: Geometry) -> dict[str, int]:
-    """Return the number of words in each memory region of a device that learns."""
+    """Return the number of words of each memory region in a device that learns."""
     same = ("weights", "readout", "bias", "neuron", "curve_base", "curve_slope")
     words = region_words(geometry)
     return {name: words[name] for name in same} | {

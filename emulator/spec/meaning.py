@@ -33,7 +33,8 @@ TEXT_MAX = 200
 
 @record()
 class InputRange:
-    """The values that codes 0 and 255 stand for: float64 (K,), or (1,) for all inputs alike.
+    """Range of the inputs: the values that the codes 0 and 255 stand for, float64 (K,), or (1,) if all inputs
+    share one range.
 
     ``axes``: where samples come as maps in another order than (C, H, W), the axes of those in them, and their
     ``shape``: (2, 0, 1) and (H, W, C). Raises MeaningError when a range is empty or not finite.
@@ -59,8 +60,8 @@ class InputRange:
 
     @classmethod
     def of_samples(cls, x: npt.ArrayLike, *, each: bool = True) -> Self:
-        """Return the range of samples (n, ...), for each input separately or one for all. A constant input
-        gets a range of width 1."""
+        """Return the range of samples (n, ...), for each input separately or one for all inputs. An input
+        that is constant in all samples gets a range of width 1."""
         flat = np.asarray(x, np.float64).reshape(len(np.asarray(x)), -1)
         flat = flat if each else flat.reshape(-1, 1)
         low, high = flat.min(axis=0), flat.max(axis=0)
@@ -91,7 +92,8 @@ class InputRange:
         return {"low": self.low.tolist(), "high": self.high.tolist(), **order}
 
     def unit(self, x: npt.ArrayLike) -> Floats:
-        """Return inputs (n, ...) as 0..1, float64 (n, K); values outside the range are clipped to it."""
+        """Return inputs (n, ...) scaled to 0..1, float64 (n, K). Values outside the range are clipped
+        first."""
         x = np.asarray(x, np.float64)
         flat = x.reshape(len(x), math.prod(x.shape[1:]))
         if self.axes is not None and flat.shape[1] == int(np.prod(self.shape)):
@@ -105,17 +107,18 @@ class InputRange:
         return clipped
 
     def encode(self, x: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-        """Return the codes uint8 (n, K) of inputs (n, ...)."""
+        """Return the input codes uint8 (n, K), 0..255, for input values (n, ...)."""
         return np.rint(self.unit(x) * INPUT_MAX).astype(np.uint8)
 
     def decode(self, codes: npt.NDArray[np.uint8]) -> Floats:
-        """Return the values that codes (n, K) stand for."""
+        """Return the input values that codes (n, K) stand for."""
         return self.low + codes.astype(np.float64) * (self.span / INPUT_MAX)
 
 
 @record(kw_only=True)
 class Meaning:
-    """Meaning of a program's inputs and outputs, for readers of results.
+    """Meaning of a program's inputs and outputs (range, names of classes, units), stored with the program so
+    that results can be read.
 
     Raises MeaningError, naming the field, when it is of another kind.
 
@@ -195,8 +198,8 @@ class Meaning:
             )
 
     def task_of(self, shape: Shape, measure: str = "") -> Task | None:
-        """Return the task for outputs of ``shape`` (C, H, W), or None if neither ``task`` nor ``classes``
-        decides it. Raises MeaningError when the task does not have ``measure``."""
+        """Return the task for outputs of ``shape`` (C, H, W), or None if neither the field ``task`` nor
+        ``classes`` decides it. Raises MeaningError when that task cannot be measured by ``measure``."""
         kind = self.task or kind_of(self.classes, shape)
         if not kind:
             return None
@@ -211,7 +214,7 @@ class Meaning:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields that are set, as plain values for JSON."""
+        """Return the fields that have a value, as plain values for JSON."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         if self.inputs is not None:
             fields["inputs"] = self.inputs.as_dict()

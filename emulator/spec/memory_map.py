@@ -93,7 +93,8 @@ class Section:
 
     @property
     def short(self) -> bool:
-        """Whether every word fits a signed 16-bit number, so that it can be sent in two bytes."""
+        """Whether every word of the section fits a signed 16-bit number, so that two bytes per word are
+        enough."""
         return bool(self.words.size) and self.words.min() >= -32768 and self.words.max() <= 32767
 
 

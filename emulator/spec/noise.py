@@ -32,7 +32,8 @@ QUANTILES = 512
 
 
 def counter_word(layer: int, tile: int, dac_slice: int) -> int:
-    """Return the second plaintext word of a pass's key: layer (8 bits), tile (16 bits), slice (8 bits)."""
+    """Return the second plaintext word that is encrypted to the key of a pass: layer (8 bits), tile (16
+    bits), bit slice (8 bits)."""
     return (layer << 24) | (tile << 8) | dac_slice
 
 

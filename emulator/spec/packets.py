@@ -87,8 +87,8 @@ GROUP = 8
 
 
 def sparse(x: npt.NDArray[np.uint8]) -> list[bytes]:
-    """Return the sparse payload of each sample of codes uint8 (n, K): ceil(K / 8) bytes that mark the nonzero
-    codes, and one byte for each of these."""
+    """Return the sparse payload of each sample of codes uint8 (n, K): ceil(K / 8) bytes of flags that mark
+    the nonzero codes, and one byte for each nonzero code."""
     n, count = x.shape
     if not n:
         return []
@@ -96,7 +96,7 @@ def sparse(x: npt.NDArray[np.uint8]) -> list[bytes]:
     codes = np.zeros((n, groups * GROUP), np.uint8)
     codes[:, :count] = x
     nonzero = codes != 0
-    # A group is a byte of flags and its eight codes. Moving eight codes as one word is three times as fast.
+    # A group is one byte of flags and eight codes. Moving the eight codes as one word is three times as fast.
     every, mask = np.empty((n, groups, 1 + GROUP), np.uint8), np.ones((n, groups, 1 + GROUP), bool)
     for into, group in ((every, codes), (mask, nonzero)):
         words = np.ndarray((n, groups), np.uint64, into, offset=1, strides=into.strides[:2])

@@ -62,7 +62,7 @@ CONTROL_RESET = 2
 
 
 class EngineError(IntEnum):
-    """Reasons for which the engine halts."""
+    """Reasons for which the DMA engine halts."""
 
     NONE = 0
     COMPLETION = 1

@@ -50,7 +50,8 @@ OPTIONAL = {"skip_gain", "mul"}
 
 
 def parts_of(program: Program) -> tuple[dict[str, Any], Arrays]:
-    """Return the manifest fields that determine the results, and every array by its name in the file."""
+    """Return two parts of a program: the manifest fields that determine its results, and every array by its
+    name in the file."""
     arrays: Arrays = {}
     fields: dict[str, Any] = {
         "rows": program.rows,
@@ -79,17 +80,17 @@ def _content(program: Program) -> tuple[dict[str, Any], Arrays]:
 
 
 def manifest_of(program: Program) -> dict[str, Any]:
-    """Return the manifest as a file will contain it, including its digest."""
+    """Return the program's manifest as a file will contain it, including the digest."""
     return FILE.written(*_content(program))
 
 
 def save(program: Program, path: str | os.PathLike[str]) -> None:
-    """Write the file completely or not at all (temporary file, then rename)."""
+    """Write a program file completely or not at all (temporary file, then rename)."""
     FILE.save(path, *_content(program))
 
 
 def load(path: str | os.PathLike[str]) -> Program:
-    """Read and verify a file; errors as for ``Program.load``."""
+    """Read a program file and verify its digest; errors as for ``Program.load``."""
     return FILE.load(path, _assemble)
 
 
@@ -188,8 +189,8 @@ class Program(Flow):
 
     @classmethod
     def chain(cls, *, layers: Sequence[Layer], **rest: Any) -> Self:
-        """Build a program of full layers, each applied to the codes of the layer before; the last returns
-        sums. ``rest``: other fields."""
+        """Build a program of fully connected layers, each applied to the output codes of the layer before;
+        the last layer returns sums. ``rest``: values of the program's other fields."""
         require(len(layers) >= 1, "layers", "empty", "at least one layer")
         steps = tuple(
             Product(
@@ -208,17 +209,19 @@ class Program(Flow):
 
     @property
     def products(self) -> tuple[Product, ...]:
-        """Crossbar products of the program, in order: what the array computes."""
+        """The matrix products among the program's steps, in order: the ones that the crossbar array
+        computes."""
         return of_kind(Product, self.steps)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """Layers of all products, in order."""
+        """The layer of every matrix product, in order."""
         return tuple(layer for step in self.steps for layer in step.layers)
 
     @property
     def is_chain(self) -> bool:
-        """Whether the program is a chain of full layers with sums at the end, as ``chain`` builds it."""
+        """Whether the program is a chain of fully connected layers that ends with sums, as ``chain`` builds
+        it."""
         is_chain = (
             p.layer.inputs == math.prod(shape)
             for p, shape in zip(self.products, self.map_shapes, strict=False)
@@ -226,12 +229,12 @@ class Program(Flow):
         return super().is_chain and not self.steps[-1].fires and all(is_chain)
 
     def products_before(self, step: int) -> int:
-        """Return how many products come before step number ``step``."""
+        """Return how many matrix products come before step number ``step``."""
         return len(of_kind(Product, self.steps[:step]))
 
     def with_layers(self, layers: Sequence[Layer], **changes: Any) -> Self:
-        """Return the program with its products' layers replaced, in order; ``changes`` are new values of
-        other fields."""
+        """Return a copy of the program with the layers of its matrix products replaced, in order; ``changes``
+        are new values of other fields."""
         count = len(self.products)
         require(len(layers) == count, "layers", len(layers), f"{count}, the products")
         fresh = iter(layers)
@@ -239,8 +242,8 @@ class Program(Flow):
         return dataclasses.replace(self, steps=steps, **changes)
 
     def piece(self, product: int) -> Self:
-        """Return product number ``product`` as a program of its own that returns sums. Its inputs are patches
-        (n, K); its outputs are z without the second operand."""
+        """Return matrix product number ``product`` as a program of its own that returns sums. Its inputs are
+        patches (n, K); its outputs are the sums z without the second operand."""
         step = self.products[product]
         require(step.patches.groups == 1, f"groups of product {product}", step.patches.groups, "1")
         return type(self).chain(
@@ -276,19 +279,19 @@ class Program(Flow):
 
     @property
     def tag(self) -> int:
-        """32-bit mark of everything that determines the results; never 0, so that 0 can mean 'not
-        programmed'."""
+        """32-bit number computed from everything that determines the results. It is never 0, so that 0 can
+        mean 'not programmed'."""
         return int.from_bytes(bytes.fromhex(self.checksum()[:8]), "little") or 1
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file completely or not at all (temporary file, then rename)."""
+        """Write the program file completely or not at all (temporary file, then rename)."""
         from ndrite.emulator.spec.program import save
 
         save(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Program:
-        """Read and verify a file.
+        """Read a program file and verify its digest.
 
         Raises FileNotFoundError when there is no such file. Raises ProgramError when the file is no program,
         is damaged, or holds values outside the arithmetic's ranges.

@@ -34,7 +34,7 @@ class Register:
 
 
 def numbered(rows: Iterable[tuple[str, str, str]]) -> tuple[Register, ...]:
-    """Return registers with consecutive addresses from ``rows`` of (name, access, meaning)."""
+    """Return registers with consecutive addresses, one for each tuple (name, access, meaning) in ``rows``."""
     return tuple(Register(name, i, access, text) for i, (name, access, text) in enumerate(rows))
 
 
@@ -102,7 +102,7 @@ COUNTERS: tuple[str, ...] = tuple(r.name for r in REGISTERS if r.address > BY_NA
 
 
 def register_map_hash(*more: str) -> int:
-    """Return the CRC-32 of the register table and of the lines ``more``; a host whose table differs rejects
+    """Return the CRC-32 of the register table and of the lines ``more``. A host with another table rejects
     the device."""
     lines = [*(f"{r.name} {r.address} {r.access}" for r in REGISTERS), *more]
     return zlib.crc32("\n".join(lines).encode())

@@ -20,7 +20,7 @@ CODE = "code of emulator"
 
 
 class StateError(SpecError):
-    """A file is not a saved state, was changed since it was written, or belongs to another run."""
+    """A file is not the saved state of a run, was changed since it was written, or belongs to another run."""
 
 
 def save_state(path: Path, mark: Mapping[str, Any], content: bytes, *, code: str | None = None) -> None:
@@ -36,7 +36,7 @@ def save_state(path: Path, mark: Mapping[str, Any], content: bytes, *, code: str
 
 def load_state(path: Path, mark: Mapping[str, Any], *, code: str | None = None) -> bytes:
     """Read a file that ``save_state`` wrote; return its content. Raises StateError when the file is not a
-    saved state, was edited, or belongs to a run with a different mark or other code."""
+    saved state, was edited, or belongs to a run whose mark or code differs."""
     line, _, content = path.read_bytes().partition(b"\n")
     try:
         head = json.loads(line)
@@ -57,7 +57,7 @@ def load_state(path: Path, mark: Mapping[str, Any], *, code: str | None = None) 
 
 
 def _mark(mark: Mapping[str, Any], code: str | None) -> dict[str, Any]:
-    """Return the mark as a file will contain it, with the digest of the code added."""
+    """Return the mark of a run as a file will contain it, with the digest of the code added."""
     read_back: dict[str, Any] = json.loads(json.dumps({CODE: code or code_digest(), **mark}, default=str))
     return read_back
 

@@ -49,22 +49,23 @@ class StepBase(Reads):
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """Layer of a product, as the array holds it; empty for other steps."""
+        """The layer of a matrix product, as the array holds it; empty for other kinds of steps."""
         return ()
 
     def holding(self, fresh: Iterator[Layer]) -> Any:
-        """Return the step with the next layer of ``fresh``, or unchanged if the step has no layer."""
+        """Return the step with its layer replaced by the next layer of ``fresh``, or unchanged if the step
+        has no layer."""
         return self
 
     @property
     def operands(self) -> IntArray | None:
-        """Words stored beside the columns' parameters: the gains of second operands, or an average's
-        divisors; None if there are none."""
+        """Words stored beside the column parameters: gains of the second operand, or factors of the averages;
+        None if the step has neither."""
         return None
 
     def moved(self, joined: Joined, alone: Alone) -> Any:
-        """Return the step with its maps renumbered: by ``joined`` for the maps that it joins, by ``alone``
-        for others."""
+        """Return the step with the maps that it reads renumbered: ``joined`` maps the numbers of the maps
+        that it joins, ``alone`` those of maps that it reads separately."""
         return dataclasses.replace(self, sources=joined(self.sources))  # type: ignore[type-var]
 
     def check(self, where: str, maps: list[Shape], curves: Curves, rows: int) -> None:
@@ -74,8 +75,8 @@ class StepBase(Reads):
 
 @record(kw_only=True)
 class Product(AnyProduct, StepBase):
-    """A crossbar product over patches, followed by neurons (``fires``); the last step may return the sums
-    instead.
+    """A matrix product of the crossbar with the patches of a map, followed by neurons if ``fires``. Only the
+    last step of a program may return the sums instead.
 
     ``border`` is the code around the map. ``block`` (g, h): each patch gives g x h neighbouring positions,
     a group's columns in the order (row, column, channel); a kernel is then programmed that many times. With
@@ -110,7 +111,7 @@ class Product(AnyProduct, StepBase):
 
     @property
     def share(self) -> int:
-        """Number of columns in each group."""
+        """Number of output columns in each group of the grouped matrix product."""
         return self.layer.outputs // self.patches.groups
 
     def shape(self, maps: list[Shape]) -> Shape:
@@ -144,8 +145,8 @@ class Product(AnyProduct, StepBase):
 
 @record(kw_only=True)
 class Pool(AnyPool, StepBase):
-    """A pool: the ``max`` of each window, or its ``average`` as ``clip(rshift_round(sum * mul, shift), 0,
-    255)``.
+    """A pooling step: the largest code (``max``) of each window, or its ``average`` as
+    ``clip(rshift_round(sum * mul, shift), 0, 255)``.
 
     ``border`` is the code around the map and counts in the sum; ``mul`` uint16 (positions,), so a window
     that reaches over the edge may have another divisor. Each result fills ``block``, g x h neighbouring
@@ -178,8 +179,8 @@ class Pool(AnyPool, StepBase):
 
 @record(kw_only=True)
 class Table(AnyTable, StepBase):
-    """A table of curves: channel e of the result is curve ``curve[e]`` of channel ``channel[e]`` of the
-    sources.
+    """A lookup-table step: channel e of the result is the curve ``curve[e]`` applied to channel
+    ``channel[e]`` of the joined sources.
 
     ``v = clip(rshift_round((x + offset) * scale, vshift), -2048, 2047)``, then the neuron's table. Arrays
     (E,): ``channel`` int32, ``offset`` int16 (-256..255), ``scale`` uint16, ``curve`` uint16.

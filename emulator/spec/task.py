@@ -33,8 +33,8 @@ PROBABILITIES = ("", SOFTMAX, SIGMOID, IDENTITY)
 
 @record(kw_only=True)
 class Task:
-    """How outputs (n, M), in the model's unit, are interpreted. Raises MeaningError naming a field out of
-    range.
+    """How a sample's outputs (n, M), in the model's unit, are interpreted: as classes, labels or values.
+    Raises MeaningError, naming the field that is out of range.
 
     Attributes
     ----------
@@ -81,18 +81,20 @@ class Task:
 
     @property
     def places(self) -> int:
-        """Number of answers of one sample: H x W for a map."""
+        """Number of answers of one sample: the pixels H x W of a map; 1 if the outputs are no map."""
         return self.shape[1] * self.shape[2]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Name of each class or label; numbers from 0 if no names are given; empty for values."""
+        """Name of each class or label. Without given names they are the numbers from 0; empty for the task
+        ``values``."""
         count = {TWO_CLASSES: 2, VALUES: 0}.get(self.kind, self.shape[0])
         return self.classes or tuple(map(str, range(count)))
 
     @property
     def is_vote(self) -> bool:
-        """Whether the answer is the number of the largest of all outputs, as boards count votes."""
+        """Whether the answer is the number of the largest of all outputs, which is what boards count as
+        votes."""
         return self.kind == CLASSES and self.places == 1
 
     @property
@@ -101,8 +103,8 @@ class Task:
         return self.measure in (ACCURACY, LABEL_ACCURACY)
 
     def answers(self, outputs: Array) -> Array:
-        """Return the answers that outputs (n, M) mean: class numbers (n,), or (n, H * W) for a map; labels as
-        bool (n, M); values unchanged."""
+        """Return the answers that outputs (n, M) stand for: class numbers (n,), or (n, H * W) for a map;
+        labels as bool (n, M); values unchanged."""
         if self.kind == VALUES:
             return outputs
         if self.kind == LABELS:
@@ -112,8 +114,8 @@ class Task:
         return decided[:, 0] if self.places == 1 else decided
 
     def right(self, outputs: Array, truth: Array) -> Bools:
-        """Return whether each answer is right, in the shape that ``answers`` returns. For labels with the
-        measure accuracy, the shape is (n,)."""
+        """Return for each answer whether it equals ``truth``, in the shape that ``answers`` returns. For
+        labels measured by accuracy the shape is (n,): all labels of a sample have to be right."""
         right = self.answers(outputs) == truth
         return right.all(axis=1) if self.kind == LABELS and self.measure == ACCURACY else np.asarray(right)
 
@@ -129,8 +131,8 @@ class Task:
 
 
 def probabilities(outputs: Floats, kind: str, function: str) -> Floats:
-    """Return the probabilities (n, classes) that the function ``function`` computes from outputs (n, M) in
-    the model's unit.
+    """Return the probabilities (n, classes) that ``function`` (softmax, sigmoid or identity) computes from
+    outputs (n, M) in the model's unit.
 
     ``two classes`` give both columns, ``labels`` a column per label. Sigmoids of more than two classes are
     divided by their sum, as scikit-learn's one-versus-rest classifiers do.
@@ -147,7 +149,8 @@ def probabilities(outputs: Floats, kind: str, function: str) -> Floats:
 
 
 def kind_of(classes: Sequence[str], shape: Shape) -> str:
-    """Return the kind of task that the names ``classes`` imply for outputs of ``shape``; empty without names.
+    """Return the kind of task that the names ``classes`` imply for outputs of ``shape``; an empty text if
+    there are no names.
 
     Raises MeaningError when neither an output per name nor one output of two names fits.
     """

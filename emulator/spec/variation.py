@@ -49,8 +49,8 @@ CHIPS_MAX = (1 << 32) - 1
 
 @record(kw_only=True)
 class Variation:
-    """Law of the differences between virtual chips (``Program.variation``): tables uint16 (256,), and the
-    shares of stuck cells.
+    """How virtual chips differ from each other (``Program.variation``): tables uint16 (256,) of the mean and
+    deviation of a cell's code, and the shares of stuck cells.
 
     ``mean``, ``sigma`` in Q8.8 code units by target code; ``stuck_low``, ``stuck_high`` in 2^-16
     (together at most 65535); codes 0..``code_max``, which is 255 or 127.
@@ -80,7 +80,7 @@ class Variation:
         return {name: getattr(self, name) for name in SCALARS}
 
     def words(self) -> npt.NDArray[np.int32]:
-        """Return the memory words of the tables: mean | sigma << 16, int32 (256,)."""
+        """Return the tables packed as memory words, mean | sigma << 16, int32 (256,)."""
         packed = self.mean.astype(np.uint32) | self.sigma.astype(np.uint32) << 16
         return packed.view(np.int32)
 
@@ -103,7 +103,7 @@ class CampaignError(SpecError, ValueError):
 
 @record()
 class CampaignResult:
-    """Result of a campaign: votes, and the right votes of each chip.
+    """Result of a campaign of virtual chips: votes for each sample, and the right votes of each chip.
 
     ``votes`` int64 (samples, classes) over all chips and trials; ``correct`` int64 (chips,), votes of each
     chip for the labels of samples, at most samples * trials.
@@ -125,16 +125,16 @@ class CampaignResult:
 
     @property
     def accuracy_per_chip(self) -> npt.NDArray[np.float64]:
-        """Share of right votes of each chip, float64 (chips,)."""
+        """Fraction of each chip's votes that are right, float64 (chips,)."""
         return self.correct / (self.samples * self.trials)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Campaign:
-    """Parameters of a campaign. It runs chips ``first_chip`` to ``first_chip + chips - 1`` of ``seed``, with
-    ``trials`` trials of read noise for each sample; sample i has the noise index ``first_sample`` + i.
-    ``noise`` False turns read noise off. Raises CampaignError, naming the first field that is out of range,
-    and the range."""
+    """Parameters of a campaign of virtual chips. It runs chips ``first_chip`` to ``first_chip + chips - 1``
+    of ``seed``, with ``trials`` trials of read noise for each sample; sample i has the noise index
+    ``first_sample`` + i. ``noise`` False turns read noise off. Raises CampaignError, naming the first field
+    that is out of range, and the range."""
 
     refused = CampaignError
     chips: int

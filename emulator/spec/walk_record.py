@@ -112,8 +112,8 @@ USED_WORDS = 1 + max(word for word, _, _ in (STEP | GATE).values())
 
 
 def record(values: dict[str, int], fields: Fields, count: int = RECORD_WORDS) -> npt.NDArray[np.uint32]:
-    """Pack the fields of a step's record into words uint32 (count,); fields that are not in ``values`` are
-    0."""
+    """Pack the fields of a program step's record into words uint32 (count,). Fields that are not in
+    ``values`` are 0."""
     words = np.zeros(count, np.uint32)
     unknown = set(values) - set(fields)
     assert not unknown, f"no such fields: {unknown}"
