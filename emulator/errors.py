@@ -9,7 +9,7 @@ from ndrite.emulator.spec.errors import require_line as require_line
 
 
 class EmulatorError(ValueError):
-    """Base class of the errors below; catch it to report any bad input in one line."""
+    """Base class of all errors for bad input to the emulator; catch it to report any of them in one line."""
 
 
 class DatasetError(EmulatorError):
@@ -17,7 +17,7 @@ class DatasetError(EmulatorError):
 
 
 class NetworkError(EmulatorError):
-    """A network description is inconsistent, or a file does not contain one."""
+    """A network description is inconsistent, or a file does not contain a network."""
 
 
 class UnsupportedNodeError(NetworkError):

@@ -57,8 +57,8 @@ def series(g_uS: npt.ArrayLike, access_resistance_ohm: float) -> Floats:
 def effective_matrix(
     g_uS: npt.ArrayLike, wire_resistance_ohm: float, access_resistance_ohm: float = 0.0
 ) -> Floats:
-    """Return the matrix (K, M) of column currents per unit row voltage, in microsiemens: the currents are ``V
-    @ G_eff``.
+    """Return the matrix G_eff (K, M) of column currents per unit row voltage, in microsiemens: row voltages
+    ``V`` cause the currents ``V @ G_eff``.
 
     ``g_uS``: cell conductances, (K, M), 0 or more. ``wire_resistance_ohm``: one segment of a row or
     column wire, between neighbouring cells; 0 for ideal wires. ``access_resistance_ohm``: in series with
@@ -71,14 +71,14 @@ def effective_matrix(
     with one_blas_thread():  # small blocks: several BLAS threads would only wait for each other
         if g.shape[1] <= g.shape[0]:
             return _eliminate(g, wire)
-        # By reciprocity, driving the columns' sensed ends and sensing the rows' driven ends gives the same
-        # matrix; so the blocks can have the size of the smaller side.
+        # By reciprocity, driving the columns at their sensed ends and sensing the rows at their driven ends
+        # gives the same matrix. The blocks can therefore have the size of the smaller side.
         return _eliminate(g[::-1, ::-1].T, wire).T[::-1, ::-1]
 
 
 def _eliminate(g: Floats, wire: float) -> Floats:
-    """Return G_eff (K, M) of conductances ``g`` and wires of conductance ``wire``, by block elimination of
-    the sparse, symmetric nodal equations, one array row at a time.
+    """Return G_eff (K, M) for cell conductances ``g`` and wire segments of conductance ``wire``: eliminate
+    the sparse, symmetric nodal equations block by block, one array row at a time.
 
     The nodes of a row wire form a tridiagonal system. Eliminating them leaves the M column nodes of that
     row, coupled to those of the rows above and below by the column segments. The remaining system is block
@@ -128,7 +128,8 @@ class Cubic:
     read_voltage_V: float
 
     def secant(self, g_uS: Floats, v: Floats) -> Floats:
-        """Return I / V in microsiemens of cells ``g_uS`` with ``v`` volts across them."""
+        """Return the secant conductances I / V in microsiemens of cells ``g_uS`` with ``v`` volts across
+        them."""
         c = self.coefficient_per_V2
         return g_uS * (1.0 + c * np.square(v)) / (1.0 + c * self.read_voltage_V**2)
 
@@ -140,14 +141,15 @@ def operating_point(
     wire_resistance_ohm: float,
     access_resistance_ohm: float = 0.0,
 ) -> tuple[Floats, Floats]:
-    """Return the column currents in microamperes (M,) at row voltages (K,), and the cells' secant
-    conductances I / V (K, M). Raises PhysicsError when the iterations do not converge."""
+    """Solve a crossbar of cubic cells at row voltages (K,): return the column currents in microamperes (M,),
+    and the cells' secant conductances I / V (K, M). Raises PhysicsError when the iterations do not
+    converge."""
     g, v = np.asarray(g_uS, np.float64), np.asarray(row_voltage_V, np.float64)
     secant = law.secant(g, np.zeros_like(g))
     for _ in range(PASSES_MAX):
         branch = series(secant, access_resistance_ohm)
         across, currents = _solve(branch, v, wire_resistance_ohm)
-        # The access transistor drops part of the branch voltage, and the cell the rest.
+        # The access transistor takes part of the voltage across the branch, and the cell takes the rest.
         after = law.secant(g, across * np.divide(branch, secant, out=np.ones_like(g), where=secant > 0))
         change = np.abs(after - secant).max(initial=0.0) / max(float(g.max()), 1e-300)
         secant = after
@@ -166,8 +168,8 @@ def effective_matrix_at(
     wire_resistance_ohm: float,
     access_resistance_ohm: float = 0.0,
 ) -> Floats:
-    """Return the linear matrix (K, M), in microsiemens, of cells that keep the secant conductances I / V
-    which they have at the row voltages ``row_voltage_V``.
+    """Return the matrix (K, M), in microsiemens, of a crossbar linearised at ``row_voltage_V``: each cell
+    keeps the secant conductance I / V that it has at these row voltages.
 
     ``row_voltage_V @ matrix`` are the exact currents there; elsewhere it is an approximation, better the
     smaller c V^2.
@@ -177,8 +179,8 @@ def effective_matrix_at(
 
 
 def nodal_matrix(g: Floats, wire: float) -> sparse.csc_array:
-    """Return the nodal equations of the circuit as a sparse matrix (2 K M, 2 K M): row nodes, then column
-    nodes."""
+    """Return the nodal equations of the crossbar with wires as a sparse matrix (2 K M, 2 K M): the nodes on
+    the row wires, then those on the column wires."""
     rows, columns = g.shape
     row_chain, column_chain = _chain(columns), _chain(rows)
     row_chain[-1, -1] = 1.0  # the row's far end is open
@@ -195,14 +197,15 @@ def _chain(n: int) -> sparse.lil_array:
 
 
 def _solve(g: Floats, v: Floats, wire_resistance_ohm: float) -> tuple[Floats, Floats]:
-    """Return the voltage across every branch (K, M) and the column currents (M,)."""
+    """Solve a crossbar of ohmic branches ``g``: return the voltage across every branch, a cell with its
+    transistor, (K, M), and the column currents (M,)."""
     if wire_resistance_ohm == 0:
         return np.broadcast_to(v[:, None], g.shape), v @ g
     rows, columns = g.shape
     wire = 1.0 / (MICRO * wire_resistance_ohm)
     right = np.zeros(2 * g.size)
     right[np.arange(rows) * columns] = wire * v
-    # The matrix is symmetric and diagonally dominant, so no pivoting is needed and the ordering may use the
+    # The matrix is symmetric and diagonally dominant: no pivoting is needed, and the ordering may use the
     # symmetric pattern.
     options = {"SymmetricMode": True}
     factor = splu(nodal_matrix(g, wire), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)

@@ -50,7 +50,7 @@ class number(GroupedMetadata):
 @dataclass(frozen=True)
 class numbers:
     """Declare a field that accepts up to ``longest`` numbers in [low, high], as a list or tuple, stored as a
-    tuple. ``models`` names the models that use the field, as in ``number``."""
+    tuple. ``models`` names the values of the section's ``model`` that use the field, as in ``number``."""
 
     low: float
     high: float
@@ -73,7 +73,7 @@ class choice:
     values: tuple[Any, ...]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        # Check the type first: a literal alone would accept True for 1 and 8.0 for 8.
+        # Check the type before the value: the list of values alone would accept True for 1 and 8.0 for 8.
         return core_schema.chain_schema([handler(source), core_schema.literal_schema(list(self.values))])
 
     @property
@@ -83,8 +83,8 @@ class choice:
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def section(name: str) -> Callable[[type[Section]], type[Section]]:
-    """Return a class decorator that makes a frozen, strict pydantic dataclass. All its validation errors,
-    also those of ``require_field``, are ``ChipError``."""
+    """Return a class decorator that makes a frozen, strict pydantic dataclass of a description section. All
+    its validation errors, also those of ``require_field``, are raised as ``ChipError``."""
 
     def made(cls: type[Section]) -> type[Section]:
         described: Any = pydantic_dataclasses.dataclass(frozen=True, kw_only=True, config=STRICT)(cls)
@@ -112,7 +112,8 @@ def fields_of(cls: Any) -> dict[str, number | numbers | choice]:
 
 
 def in_words(error: ValidationError, cls: Any, name: str, values: Mapping[str, Any]) -> str:
-    """Describe the first error that pydantic reported for ``values`` of section ``name`` of class ``cls``."""
+    """Describe in one line the first error that pydantic reported for ``values`` of the description section
+    ``name`` with class ``cls``."""
     first_error, fields = error.errors()[0], fields_of(cls)
     if not first_error["loc"]:  # the error of a check over several fields
         return str(first_error["ctx"]["error"])

@@ -102,10 +102,10 @@ KINDS = {
 
 
 def held_out_error(data: Measurements, fitted: Fitted) -> float | None:
-    """Fit the same model without every fifth row and return its error on those rows, as the fit's
-    ``held_out`` defines it; None if too few rows remain for a fit."""
+    """Fit the model of ``fitted`` again without every fifth row, and return its error on those rows, as
+    ``fitted.held_out`` defines it; None if too few rows remain for a fit."""
     out = np.zeros(len(data.device), bool)
-    # Every fifth row in the order of the voltage, pulse or target, whatever the order in the file.
+    # Hold out every fifth row in the order of the voltage, pulse or target, whatever the order in the file.
     for name in data.devices:
         rows = np.flatnonzero(data.device == name)
         rows = rows[np.argsort(next(iter(data.columns.values()))[rows], kind="stable")]

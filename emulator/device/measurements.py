@@ -40,7 +40,8 @@ HEADER_MAX = 200
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:([, .'\u00a0\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?")
 """Number with groups of three digits, whose separator occurs twice or is followed by a fraction."""
-# Decided by whether other numbers in the file have decimal points.
+# In "1,234" the comma separates thousands or decimals. Whether other numbers of the file have decimal points
+# decides.
 EITHER = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
 UNIT_WORD = r"(?:[pnuµμmkM]?(?:V|A|S|s|K|[oO]hm|Ω|Ω))"
@@ -50,9 +51,9 @@ UNIT = re.compile(rf"[\[(]?({UNIT_WORD})[\])]?")
 
 @record()
 class Measurements:
-    """Measured columns by quantity, in SI units, float64 (n,). ``device`` (n,) is the device's name in each
-    row, the same in all rows if the file has no such column; ``line`` (n,) is the line number in the file,
-    empty if there is no file."""
+    """Measured columns by quantity, in SI units, float64 (n,). ``device`` (n,) is the name of each row's
+    device, one name for all rows if the file has no such column; ``line`` (n,) is the row's line number in
+    the file, empty if there is no file."""
 
     name: str
     columns: dict[str, Floats]
@@ -66,13 +67,13 @@ class Measurements:
         return list(dict.fromkeys(self.device.tolist()))
 
     def where(self, rows: Bools) -> Self:
-        """Return the measurements whose entry in the mask ``rows`` (n,) is True."""
+        """Return only the measurements for which the mask ``rows`` (n,) is True."""
         columns = {name: values[rows] for name, values in self.columns.items()}
         line = self.line[rows] if len(self.line) else self.line
         return replace(self, columns=columns, device=self.device[rows], line=line)
 
     def of(self, device: str) -> dict[str, Floats]:
-        """Return the columns of one device's rows."""
+        """Return the columns of the rows of one device, by quantity."""
         return self.where(self.device == device).columns
 
 
@@ -84,7 +85,8 @@ def read_measurements(
     either: Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
 ) -> Measurements:
-    """Read a CSV file, separated by comma, semicolon, tab or space; lines starting with # are comments.
+    """Read measurements from a CSV file, separated by comma, semicolon, tab or space; lines starting with #
+    are comments.
 
     Numbers may have decimal commas where the comma does not separate. Resistances in ohm are read as
     conductances. Raises FileNotFoundError when there is no such file. Raises DatasetError when a column is
@@ -161,7 +163,8 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
             f"{path}: holds {len(lines)} rows; accepted: a header and at least one row of values"
         )
     first = lines[0][1]
-    # If a line contains a semicolon or a tab, commas are decimal commas, in header cells too.
+    # If the header line contains a semicolon or a tab, that separates the columns, and commas are decimal
+    # commas.
     delimiter = separator[1] if separator else next((d for d in ";\t" if d in first), ",")
     try:
         if delimiter in first:
@@ -179,7 +182,7 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     rows = parsed[1:]
     units = [UNIT.fullmatch(cell) for cell in rows[0][1]]
     if len(rows) > 1 and any(units) and all(u or not cell for u, cell in zip(units, rows[0][1], strict=True)):
-        # Instruments may write a row of units below the names.
+        # Instruments may write the units in a row of their own below the names.
         header = [
             name if not unit else f"{name} ({unit[1]})"
             for name, unit in zip(header, [*units, *[None] * len(header)], strict=False)
@@ -231,7 +234,8 @@ def _text(path: Path) -> str:
 
 
 def _column(path: Path, header: list[str], quantity: str, chosen: str | None) -> Place | None:
-    """Return the index of the column that holds a quantity."""
+    """Return the index of the column that holds a quantity, its factor to SI, and whether it holds
+    resistances; None if there is no such column."""
     if chosen is None:
         fit = [n for n in header if _split(n)[0].lower() in (quantity, INVERSE.get(quantity))]
         if len(fit) > 1:

@@ -19,7 +19,7 @@ from ndrite.emulator.spec.arithmetic import Floats
 @dataclass(frozen=True, kw_only=True)
 class PulseCount:
     """Effort of programming an array, one cell after the other: number of pulses and reads, time, energy,
-    errors and wear.
+    remaining errors and wear.
 
     Attributes
     ----------
@@ -51,9 +51,9 @@ class PulseCount:
 
 @section("programming")
 class Programming(Pulsed):
-    """How cells are programmed. Unless ``model`` is ``none``, pulses with a law of their own change a cell
-    until a read is within a window around the target. Training, compensation and virtual chips still assume
-    ``cell.programming_error``.
+    """How cells are programmed. Unless ``model`` is ``none``, a cell is changed by pulses, which follow this
+    section's own law, until a read is within a window around the target. Training, compensation and virtual
+    chips still assume ``cell.programming_error``.
 
     Attributes
     ----------
@@ -119,7 +119,8 @@ class Programming(Pulsed):
         w, live, accepted = np.full(n, float(model.low)), np.arange(n), np.zeros(n, bool)
         pulses, reads = np.zeros(n, np.int64), np.zeros(n, np.int64)
         pulse_s, read_s, forming_s = self.pulse_ns * 1e-9, self.read_ns * 1e-9, self.forming_ms * 1e-3
-        # An upper bound, since the conductance ends at ``high``.
+        # Energy of the forming pulse: an upper bound, since the conductance is at most ``high`` during the
+        # pulse.
         energy = np.full(n, self.forming_V**2 * high * 1e-6 * forming_s)
         while len(live):
             g = low + scale * (w[live] - model.low)

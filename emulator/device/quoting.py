@@ -9,8 +9,8 @@ import re
 
 
 def spice_word(text: str) -> str:
-    """Return ``text`` as one word of a SPICE deck or of ngspice's control language, as in a file name or
-    comment.
+    """Return ``text`` as one word of a SPICE deck or of ngspice's control language, such as a file name or
+    comment. Other characters become underscores.
 
     ngspice takes a line's end, spaces, quotes, ``;``, ``$``, backquotes (they run a shell), braces and
     brackets apart.
@@ -19,7 +19,7 @@ def spice_word(text: str) -> str:
 
 
 def verilog_comment(text: str) -> str:
-    """Return a comment line of Verilog-A with ``text``, without line ends and without backslashes, which
-    could continue the line."""
+    """Return ``text`` as one comment line of Verilog-A. Line ends and backslashes, which could end or
+    continue the line, become spaces."""
     printable = "".join(c if c.isprintable() and c != "\\" else " " for c in text)
     return f"// {' '.join(printable.split())}"

@@ -19,8 +19,8 @@ from ndrite.emulator.spec.arithmetic import Floats
 
 
 def _modes(segments: int, time_constant_s: float) -> tuple[Floats, Floats]:
-    """Return the weights (node, mode) and decay rates (mode,), in 1/s, of an RC ladder of ``segments``
-    segments, each with time constant ``time_constant_s``."""
+    """Return the modes of an RC ladder of ``segments`` segments with time constant ``time_constant_s`` each:
+    weights (node, mode) and decay rates (mode,) in 1/s."""
     nodes = np.arange(1, segments + 1)
     theta = np.pi * (2 * nodes - 1) / (2 * segments + 1)
     vectors = np.sin(np.outer(nodes, theta)) * np.sqrt(4 / (2 * segments + 1))
@@ -29,9 +29,10 @@ def _modes(segments: int, time_constant_s: float) -> tuple[Floats, Floats]:
 
 @lru_cache(maxsize=8)
 def settled(rows: int, columns: int, time_constant_s: float, read_time_s: float) -> Floats:
-    """Return what fraction 0..1 of its final current each cell of an array adds to its column ``read_time_s``
-    after the rows were driven: float64 (rows, columns). Row ``rows`` - 1 is next to the sensed ends of the
-    columns, column 0 next to the row drivers. ``time_constant_s``: R C of one segment of either wire."""
+    """Return for each cell of an array, float64 (rows, columns), what fraction 0..1 of its final current has
+    reached its column ``read_time_s`` after the rows were driven. Row number ``rows`` - 1 is next to the
+    sensed ends of the columns, column 0 next to the row drivers. ``time_constant_s``: R C of one wire
+    segment."""
     along_column, fast = _modes(rows, time_constant_s)
     along_row, slow = _modes(columns, time_constant_s)
     f, s = fast[:, None], slow

@@ -15,8 +15,8 @@ LEG_MIN = 8
 
 @dataclass(frozen=True)
 class Leg:
-    """A part of a sweep, rows ``start``..``stop`` (both included), over which a quantity rises (``up``) or
-    falls."""
+    """One direction of a sweep: the rows ``start``..``stop`` (both included) over which a quantity rises
+    (``up``) or falls."""
 
     start: int
     stop: int
@@ -34,8 +34,8 @@ class Leg:
 
 
 def legs_of(x: Floats, swing: float = SWING) -> list[Leg]:
-    """Split ``x`` (n,) into rising and falling legs, each of which spans at least the fraction ``swing`` of
-    the range of ``x``."""
+    """Split ``x`` (n,) into legs in which it rises or falls. Each leg spans at least the fraction ``swing``
+    of the range of ``x``."""
     smallest_swing = swing * float(np.ptp(x))
     if not smallest_swing > 0:
         return []
@@ -43,7 +43,8 @@ def legs_of(x: Floats, swing: float = SWING) -> list[Leg]:
     up: bool | None = None
     low = high = 0
     for i, value in enumerate(x):
-        # Of equal values the last is the turning point: a device at its bound stays there for several pulses.
+        # Among equal values the last one is the turning point: a device at its bound stays there for several
+        # pulses.
         high = i if value >= x[high] else high
         low = i if value <= x[low] else low
         if up is not True and value - x[low] > smallest_swing:
@@ -60,15 +61,16 @@ def legs_of(x: Floats, swing: float = SWING) -> list[Leg]:
 
 
 def in_order(x: Floats) -> list[Leg]:
-    """Return the legs of ``x`` if its rows are in sweep order, or an empty list if they are mixed."""
+    """Return the rising and falling legs of ``x`` if its rows are in sweep order, or an empty list if the
+    rows are mixed."""
     legs = legs_of(x)
     swept = sum(not leg.jump for leg in legs)
     return legs if swept and len(x) >= LEG_MIN * swept and len(legs) <= 2 * swept else []
 
 
 def noise_of(x: Floats) -> float:
-    """Return the standard deviation of row-to-row noise, from second differences, so that a slope does not
-    count as noise."""
+    """Return the standard deviation of the noise from row to row. It is computed from second differences, so
+    that a slope does not count as noise."""
     if len(x) < 3:
         return 0.0
     return 1.4826 * float(np.median(np.abs(np.diff(x, 2)))) / 6**0.5
@@ -80,12 +82,12 @@ def rms(*parts: Floats) -> float:
 
 
 def smoothed(x: Floats) -> Floats:
-    """Return the running median of five values, constant at the ends: a single outlier does not form a
-    peak."""
+    """Return the running median of five values, with the end values repeated at both ends. A single outlier
+    then does not form a peak."""
     padded = np.pad(x, 2, mode="edge")
     return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1), np.float64)
 
 
 def rounded(value: float) -> float:
-    """Return the value rounded to the six digits that a description states."""
+    """Return the value rounded to six significant digits, as chip descriptions state values."""
     return float(f"{value:.6g}")

@@ -24,8 +24,8 @@ def text(value: float) -> str:
 
 
 def current_law(device: curves.NdrModel, v: str) -> str:
-    """Return the current of ``device`` in amperes as a Verilog-A expression of the voltage ``v``, itself an
-    expression."""
+    """Return the current of ``device`` in amperes as a Verilog-A expression. ``v`` is the expression of its
+    voltage."""
     if isinstance(device, curves.Tunnel):
         return _tunnel(v, device.peak_voltage_V, device.peak_current_A)
     if isinstance(device, curves.Double):
@@ -66,8 +66,8 @@ GATE_V = 0.5
 
 
 def pulse_rates(model: EcramModel, w: str) -> tuple[str, str]:
-    """Return two Verilog-A expressions: the state's change per second during a pulse up, and during a pulse
-    down. ``w`` is the state's expression.
+    """Return two Verilog-A expressions for the change of an ECRAM's state per second: during a pulse up, and
+    during a pulse down. ``w`` is the expression of the state.
 
     A step w' = w + a - b w is what dw/dt = r (a / b - w) leaves after a pulse of time t if exp(-r t) = 1 - b.
     """
@@ -95,7 +95,8 @@ def pulse_rates(model: EcramModel, w: str) -> tuple[str, str]:
 
 
 def verilog_a(chip: Chip) -> str:
-    """Return Verilog-A source with all modules of a chip.
+    """Return Verilog-A source with the device modules of a chip: NDR device, RRAM cell and, if there is one,
+    ECRAM.
 
     Raises PhysicsError when a pulse goes over an ECRAM's whole range, ChipError when the ECRAM sets the shape
     of a curve, or has a table of steps.

@@ -20,8 +20,8 @@ ROOM_K = 300.0
 
 @record()
 class AgeingFit:
-    """Result of ``fit_retention``, ``fit_endurance`` and ``fit_temperature``: the law's parameters with their
-    intervals, the misfit and the noise.
+    """Result of a fit of retention, endurance or temperature: the law's parameters with their 95 % intervals,
+    the misfit and the noise.
 
     ``values`` are fields of ``section``; ``parameters`` and ``intervals`` (95 %) the law's, by name, with the
     unit at the end of the name; ``misfit`` what the law misses in all cells alike, ``noise`` what differs
@@ -74,11 +74,12 @@ class AgeingFit:
         return f"95 % intervals over {self.cells} cells: {'; '.join([*parts, *apart])}"
 
     def held_out(self, kept: Measurements, left: Measurements) -> float:
-        """Fit the same law to the rows ``kept`` and return its error on the rows ``left`` (rms, in ``unit``).
-        Raises DatasetError if the law does not predict single rows or ``kept`` has too few of them."""
+        """Fit this result's law to the rows ``kept``, and return the rms error of its predictions for the
+        held-out rows ``left``, in ``unit``. Raises DatasetError if the law cannot predict single rows or
+        ``kept`` has too few of them."""
         if self.refit is None:
             raise DatasetError(
-                f"model {self.model} has no error of held-out rows, as it does not predict single rows"
+                f"model {self.model} does not predict single rows, so held-out rows have no error"
             )
         return self.refit(kept, left)
 
@@ -88,8 +89,8 @@ def cells_of(data: Measurements, what: str) -> list[Ints]:
     names = data.devices
     if len(names) < CELLS_MIN:
         raise DatasetError(
-            f"{data.name}: {len(names)} cells; accepted: at least {CELLS_MIN}, each {what}, told apart by a "
-            "column 'device' or by a column each"
+            f"{data.name}: {len(names)} cells; accepted: at least {CELLS_MIN}, each {what}; name them in "
+            "a column 'device', or give each cell a value column of its own"
         )
     return [np.flatnonzero(data.device == name) for name in names]
 
@@ -109,5 +110,5 @@ def reference_K(kelvin: Floats) -> float:
 
 
 def where(data: Measurements, row: int) -> str:
-    """Return the file and line (or row number) of a row, to begin an error message with."""
+    """Return the file name and line of a row (or its row number), as the beginning of an error message."""
     return f"{data.name}: line {data.line[row]}" if len(data.line) else f"{data.name}: row {row + 1}"

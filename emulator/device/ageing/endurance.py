@@ -108,14 +108,15 @@ def fit_endurance(data: Measurements, model: str = "programming") -> AgeingFit:
 def _log_normal(
     low: Floats, high: Floats, failed: int
 ) -> tuple[tuple[float, float], tuple[Interval, Interval]]:
-    """Return mean and standard deviation of normally distributed values of which only bounds ``low`` and
-    ``high`` (n,) are known, and the intervals of both."""
+    """Fit a normal distribution to values of which only the bounds ``low`` and ``high`` (n,) are known.
+    Return the mean and the standard deviation, and the intervals of both."""
     known: Bools = np.isfinite(high)
     middle = np.where(known, (low + np.where(known, high, low)) / 2, low)
 
     def loss(mean: float, log_sigma: float) -> float:
         z_low, z_high = ((ends - mean) / math.exp(log_sigma) for ends in (low, high))
-        # Computed from the nearer tail, so that small probabilities do not cancel.
+        # Computed in the nearer tail of the distribution, so that differences of small probabilities keep
+        # their precision.
         flip = z_low > 0
         first, second = np.where(flip, -z_high, z_low), np.where(flip, -z_low, z_high)
         upper, lower = stats.norm.logcdf(second), stats.norm.logcdf(first)
@@ -126,7 +127,8 @@ def _log_normal(
     start = [float(middle.mean()), math.log(max(float(middle.std()), 0.05))]
     best = minimize(lambda p: loss(*p), start, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-8})
     mean, log_sigma = (float(v) for v in best.x)
-    # If all values are known exactly, this limit reproduces Student's interval of the mean.
+    # Limit of the log-likelihood ratio: if all values were known exactly, it would reproduce Student's
+    # interval of the mean.
     limit = failed / 2 * math.log1p(float(stats.t.isf(TAIL, failed - 1)) ** 2 / (failed - 1))
     smallest, largest = math.log(1e-3), math.log(SIGMA_MAX)
 
@@ -146,6 +148,6 @@ def _log_normal(
 
 
 def _end(above: Callable[[float], float], inside: float, outside: float) -> float:
-    """Return the point between ``inside`` and ``outside`` at which ``above`` is 0: the end of an interval.
-    Return ``outside`` if the function is not above 0 there."""
+    """Return the end of a confidence interval: the point between ``inside`` and ``outside`` at which the
+    function ``above`` is 0, or ``outside`` if the function is not above 0 there."""
     return float(brentq(above, inside, outside, xtol=1e-4)) if above(outside) > 0 else outside

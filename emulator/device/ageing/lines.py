@@ -26,7 +26,7 @@ class Estimate(NamedTuple):
 
 @record()
 class Lines:
-    """Lines y = a_i + b_i x, one for each cell i, and the statistics of their fit.
+    """Straight lines y = a_i + b_i x, one for each cell i, and the statistics of their fit.
 
     ``slope``: mean of the b_i, interval by Student's t over cells; ``spread``: their standard deviation
     beyond what noise makes; ``noise`` and ``misfit``: rms of a point, by what differs from cell to cell and
@@ -51,9 +51,9 @@ def mean_of(values: Floats) -> Estimate:
 
 
 def spread_of(variance: float, freedom: int, noise_variance: float, noise_freedom: int) -> Estimate:
-    """Return the true standard deviation between cells, with its interval. ``variance`` is that of the cells'
-    estimates and includes ``noise_variance`` from the noise of each estimate. The interval is Williams'
-    (Biometrika 49, 278, 1962), which covers at least its nominal level."""
+    """Return the true standard deviation between cells, with its interval. ``variance`` is the variance of
+    the estimates, one per cell, and includes ``noise_variance``, the noise of an estimate. The interval is
+    Williams' (Biometrika 49, 278, 1962), whose coverage is at least the nominal level."""
     ends = []
     for tail in (TAIL, 1 - TAIL):
         noise = noise_variance * float(stats.f.isf(tail, freedom, noise_freedom))
@@ -62,17 +62,17 @@ def spread_of(variance: float, freedom: int, noise_variance: float, noise_freedo
 
 
 def deviation_of(squares: float, freedom: int) -> Estimate:
-    """Return the standard deviation that a sum of squares with ``freedom`` degrees of freedom implies, with
-    its chi-squared interval."""
+    """Return the standard deviation of residuals whose sum of squares is ``squares`` with ``freedom`` degrees
+    of freedom, with its chi-squared interval."""
     ends = (math.sqrt(squares / float(stats.chi2.isf(tail, freedom))) for tail in (TAIL, 1 - TAIL))
     low, high = ends
     return Estimate(math.sqrt(squares / freedom), (low, high))
 
 
 def shared_of(residuals: Floats, places: Ints, lost: int) -> tuple[Floats, int, int]:
-    """Return the residuals (n,) averaged over all cells measured at the same place (x value), the number of
-    places, and the degrees of freedom that remain for noise. ``places`` (n,) numbers each row's place; the
-    fit of the cells' own curves has used up ``lost`` degrees."""
+    """Average the residuals (n,) over all rows that were measured at the same x value. Return each row's
+    average, the number of x values, and the degrees of freedom that remain for noise. ``places`` (n,) numbers
+    the x value of each row; the fit of the cells' own curves has used up ``lost`` degrees."""
     _, place = np.unique(places, return_inverse=True)
     counts = np.bincount(place)
     means = np.asarray((np.bincount(place, residuals) / counts)[place], np.float64)
@@ -80,8 +80,8 @@ def shared_of(residuals: Floats, places: Ints, lost: int) -> tuple[Floats, int, 
 
 
 def misfit_of(means: Floats, noise: float, points: int) -> float:
-    """Return the root mean square of the residuals that cells share, with the part subtracted that noise
-    alone leaves in ``points`` means."""
+    """Return the root mean square of the residuals ``means`` that all cells share, minus the part that noise
+    alone causes in ``points`` averages."""
     return math.sqrt(max(float(np.square(means).mean()) - points * noise**2 / len(means), 0.0))
 
 

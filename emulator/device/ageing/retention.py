@@ -140,8 +140,8 @@ def _drift(data: Measurements, cells: list[Ints], model: str) -> AgeingFit:
 
 
 def _missed_lines(kept: Measurements, left: Measurements, power: bool) -> float:
-    """Fit a line against ln(time) to each cell's rows in ``kept`` and return the lines' rms error on the rows
-    ``left``."""
+    """Fit a straight line against ln(time) to each cell's rows in ``kept``, and return the rms error of the
+    lines at the held-out rows ``left``."""
     errors = []
     for name in left.devices:
         x, y = ((np.log(of.of(name)["time"]), of.of(name)["conductance"] * 1e6) for of in (kept, left))
@@ -168,8 +168,8 @@ def _relaxation(data: Measurements, cells: list[Ints]) -> AgeingFit:
     scale = float(np.median(time[time > 0]))
 
     def decays(p: Floats) -> Floats:
-        """Return exp(-t / tau) for every row. ``p`` holds ln(tau / scale), the rest state and, if
-        temperatures vary, the activation energy in eV."""
+        """Return the fraction exp(-t / tau) of the initial state that remains in each row. ``p`` holds ln(tau
+        / scale), the rest state and, if temperatures vary, the activation energy in eV."""
         energy = p[2] if heated else 0.0
         return np.asarray(
             np.exp(-time / scale * np.exp(np.clip(-p[0] - energy * inverse, -50, 50))), np.float64
@@ -244,7 +244,7 @@ def _relaxation(data: Measurements, cells: list[Ints]) -> AgeingFit:
 
 
 def _over_cells(jacobian: Floats, residuals: Floats, cells: list[Ints]) -> Floats:
-    """Return the covariance of the parameters, estimated from the differences between cells (the
+    """Return the covariance of the fitted parameters, estimated from the differences between cells (the
     jackknife-type estimator CR3). ``jacobian`` is (n, parameters), ``residuals`` (n,)."""
     bread = np.linalg.pinv(jacobian.T @ jacobian)
     meat = np.zeros_like(bread)

@@ -32,7 +32,7 @@ SWITCHES = {
 
 
 def idle_fields(chip: Chip) -> dict[str, str]:
-    """Return the fields that have no effect on ``chip``, as ``section.field``, each with the reason.
+    """Return the description fields that have no effect on ``chip``: ``section.field`` to the reason.
 
     Fields at their default are included: whoever asks knows which ones the user stated.
     """
@@ -41,8 +41,8 @@ def idle_fields(chip: Chip) -> dict[str, str]:
 
 
 def stated_in_vain(chip: Chip) -> dict[str, str]:
-    """Return those fields without effect that the description sets to a value other than the default, with
-    the reason."""
+    """Return the fields that the description sets to a value other than the default, although they have no
+    effect on ``chip``: ``section.field`` to the reason."""
     defaults = {
         f"{section}.{field.name}": field.default
         for section, cls in SECTIONS.items()
@@ -53,7 +53,7 @@ def stated_in_vain(chip: Chip) -> dict[str, str]:
 
 
 def _of_other_models(chip: Chip) -> Iterator[tuple[str, str]]:
-    """Yield the fields that only another ``model`` of their section uses, each with the reason."""
+    """Yield the fields that only another ``model`` of their section would use, each with the reason."""
     models = {"neuron": chip.neuron.model, "ecram": chip.ecram.model, "programming": chip.programming.model}
     for section, model in models.items():
         for field, accepted in fields_of(SECTIONS[section]).items():

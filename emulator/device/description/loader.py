@@ -15,7 +15,7 @@ JOIN = "+"
 
 
 def list_chips() -> list[str]:
-    """Return the names of the presets, sorted."""
+    """Return the names of the chip presets, sorted."""
     return sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
@@ -26,7 +26,7 @@ def list_devices() -> list[str]:
 
 
 def load_chip(name_or_path: str | os.PathLike[str]) -> Chip:
-    """Load a chip description: the preset of that name, or a YAML file.
+    """Load a chip description: a preset by its name, or a YAML file.
 
     Parts joined with ``+`` are laid over each other field by field, the last one winning:
     ``wan2022+mine.yaml`` is the preset with the fields of the file, ``wan2022+ndr-bell+ecram-tang2018`` one
@@ -45,7 +45,7 @@ def load_chip(name_or_path: str | os.PathLike[str]) -> Chip:
         return _parsed(str(paths[0]), contents[0])
     for path, content in zip(paths, contents, strict=True):
         check_part(content, str(path))
-    # Remove the suffix only: a preset's name may contain a dot.
+    # Remove the file suffix only: a preset's name may itself contain a dot.
     joined: dict[str, Any] = {"name": JOIN.join(path.name.removesuffix(".yaml") for path in paths)}
     joined["description"] = " ".join(str(content.get("description", "")).strip() for content in contents)
     joined["cards"] = {path.stem: c["card"] for path, c in zip(paths, contents, strict=True) if "card" in c}
@@ -56,8 +56,8 @@ def load_chip(name_or_path: str | os.PathLike[str]) -> Chip:
 
 
 def load_content(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the contents of a preset, device or file before defaults are filled in: sections of fields,
-    whose names are checked. Raises ChipError when there is no such file, or a section or field is unknown."""
+    """Return the contents of a preset, device or file before defaults are filled in: sections of fields.
+    Their names are checked. Raises ChipError when there is no such file, or a section or field is unknown."""
     path = _find(os.fspath(name_or_path))
     content = read_yaml(path, ChipError)
     check_part(content, str(path))
@@ -90,8 +90,8 @@ def parse_chip(content: Any) -> Chip:
 
 
 def check_part(content: Any, where: str | None) -> None:
-    """Check the names in a description that may be partial. Raises ChipError naming the unknown section or
-    field, after ``where`` if that is given."""
+    """Check the names of sections and fields in a chip description, which may be incomplete. Raises ChipError
+    naming the unknown section or field, after ``where`` if that is given."""
     try:
         if not isinstance(content, dict):
             raise ChipError(f"description is a {type(content).__name__}; accepted: a mapping of sections")
@@ -132,7 +132,8 @@ def _parsed(where: str, content: Any) -> Chip:
 
 
 def _values(name: str, content: dict[str, Any], cls: type[Any], sources: dict[str, str]) -> dict[str, Any]:
-    """Return the plain values of a section, and store the sources stated beside them in ``sources``."""
+    """Return the plain values of a section's fields, and store the sources that are stated with the values in
+    ``sources``."""
     values = {}
     for key, entry in content.items():
         where = f"{name}.{key}"
@@ -168,8 +169,8 @@ def save_preset(
     description: str,
     card: dict[str, str] | None = None,
 ) -> None:
-    """Write one section, with a source for each value and the section's device card, as part of a description
-    for ``--chip wan2022+mine.yaml``. The file is written completely or not at all. Call ``check_values``
+    """Write one section of a chip description, with a source for each value and a device card, as a file for
+    ``--chip wan2022+mine.yaml``. The file is written completely or not at all. Call ``check_values``
     first."""
     fields = {
         name: {"value": list(value) if isinstance(value, tuple) else value, "source": source}
@@ -181,8 +182,8 @@ def save_preset(
 
 
 def check_values(section: str, values: dict[str, Any]) -> None:
-    """Check fitted values as a chip description would. Raises ChipError naming the field, the fitted value
-    and what is accepted."""
+    """Check fitted values of a section as loading a chip description would. Raises ChipError naming the
+    field, the fitted value and what is accepted."""
     content = load_chip("ideal").as_dict()
     content[section] = content[section] | values
     try:

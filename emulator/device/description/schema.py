@@ -16,7 +16,7 @@ from ndrite.emulator.spec.arithmetic import ADC_BITS, DAC_BITS
 
 @section("array")
 class Array:
-    """The crossbar. All rows of an array, ``rows``, add on one column line before readout; IR drop is solved
+    """The crossbar array. All ``rows`` of an array add on one column line before readout; IR drop is solved
     for each array separately.
 
     Attributes
@@ -51,8 +51,8 @@ class Array:
 
     @property
     def settles_for_s(self) -> float | None:
-        """Time in seconds that columns have to settle before they are sensed; None if settling is not
-        modelled because they have settled by then."""
+        """Time in seconds between driving the rows and sensing the columns. None if settling is not modelled:
+        the columns are then assumed to have settled."""
         return self.read_time_ns * 1e-9 if self.read_time_ns is not None and self.segment_time_s else None
 
     @property
@@ -62,7 +62,8 @@ class Array:
 
     @property
     def arrays_a_tile(self) -> int:
-        """Number of arrays that hold one tile's weights."""
+        """Number of arrays that hold the weights of one tile: two if positive and negative cells are in
+        separate arrays."""
         return 1 if self.pairs == "interleaved" else 2
 
     def tiles(self, rows: int, columns: int) -> tuple[int, int]:
@@ -73,8 +74,8 @@ class Array:
 
 @section("input")
 class Input:
-    """Row drivers. An 8-bit input is applied as 8 / ``dac_bits`` slices in turn; the largest slice is at
-    ``read_voltage_V``, which is also the voltage at which conductances are specified."""
+    """Row drivers. An 8-bit input is applied as 8 / ``dac_bits`` bit slices one after the other. The largest
+    slice value is at ``read_voltage_V``, which is also the voltage at which conductances are specified."""
 
     dac_bits: Annotated[int, choice(DAC_BITS)] = 8
     read_voltage_V: Annotated[float, number(1e-3, 10)] = 0.2
@@ -122,15 +123,15 @@ class Readout:
 
     @property
     def is_circuit(self) -> bool:
-        """Whether a column drives its neuron directly, with no digital stage between them."""
+        """Whether a column drives its neuron directly, without a digital stage in between."""
         return self.kind == "analog" and self.range_policy == "layer"
 
 
 @section("conditions")
 class Conditions:
     """When and at what temperature the chip is used. ``temperature_K`` changes everything for which the
-    description has a law: the neuron, the ECRAM's retention, and the noise of columns and converters; no cell
-    model that is cited here depends on it. None leaves ``neuron.temperature_K`` as it is. ``corrected_at_s``:
+    description has a law of temperature: the neuron, the ECRAM's retention, and the noise of columns and
+    converters, but not the memory cells. None leaves ``neuron.temperature_K`` as it is. ``corrected_at_s``:
     when ranges, gains and biases were calibrated, in seconds after programming; None: they are calibrated
     anew whenever the chip is used."""
 
@@ -198,8 +199,8 @@ class Chip:
         require_field(self.conditions, before, "corrected_at_s", times)
 
     def _check_texts(self) -> None:
-        """Check that all texts are single lines of printable characters, since they are displayed and written
-        into other languages."""
+        """Check that all texts of the description are single lines of printable characters, because they are
+        displayed, and copied into source text of other languages."""
         require_line("name", self.name, ChipError)
         longer = {"description": self.description}
         for field, source in self.sources.items():
@@ -229,6 +230,6 @@ class Chip:
         return dataclasses.asdict(self)
 
     def fields(self) -> dict[str, Any]:
-        """Return every value by ``section.field``, with sections in the order of a description."""
+        """Return every value as ``section.field`` to value, with sections in the order of a description."""
         values = self.as_dict()
         return {f"{section}.{name}": v for section in SECTIONS for name, v in values[section].items()}

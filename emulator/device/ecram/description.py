@@ -73,7 +73,7 @@ class Pulsed:
 
     @property
     def device(self) -> EcramModel | None:
-        """The model of the device; None if ``model`` is ``none``."""
+        """The pulse model of the device, with the section's parameters; None if ``model`` is ``none``."""
         kinds = {"linear-step": LinearStep, "exponential": Exponential, "step-table": StepTable}
         kind = kinds.get(self.model)
         if kind is None:
@@ -86,8 +86,8 @@ class Pulsed:
 
 @section("ecram")
 class Ecram(Pulsed):
-    """The ECRAM that belongs to each neuron. Its state sets NDR parameters, each linearly between a factor at
-    the lowest state and a factor at the highest.
+    """The ECRAM that belongs to each neuron. Its state sets parameters of the NDR device: each is multiplied
+    by a factor that is linear in the state, between a factor at the lowest state and a factor at the highest.
 
     A linear effect of the state is illustrative: the paper's relation is not public. A state goes
     as rest + (state(0) - rest) exp(-t / tau(T)), tau(T) = tau(Tr) exp(E / k (1 / T - 1 / Tr)): Arrhenius'
@@ -146,29 +146,29 @@ class Ecram(Pulsed):
 
     @property
     def voltage_factors(self) -> tuple[float, float]:
-        """Factors on the peak voltage at the lowest and at the highest state."""
+        """Factors on the NDR device's peak voltage at the lowest and at the highest ECRAM state."""
         return self._factors("peak_voltage") if self.tunes in VOLTAGE else (1.0, 1.0)
 
     @property
     def current_factors(self) -> tuple[float, float]:
-        """Factors on the peak current at the lowest and at the highest state."""
+        """Factors on the NDR device's peak current at the lowest and at the highest ECRAM state."""
         return self._factors("peak_current") if self.tunes in CURRENT else (1.0, 1.0)
 
     def _factors(self, of: str) -> tuple[float, float]:
         return getattr(self, f"{of}_low_factor"), getattr(self, f"{of}_high_factor")
 
     def voltage(self, state: npt.ArrayLike) -> Floats:
-        """Return the factor on the peak voltage at ``state`` (any shape)."""
+        """Return the factor on the NDR device's peak voltage at ECRAM states ``state`` (any shape)."""
         return _between(self.voltage_factors, state)
 
     def current(self, state: npt.ArrayLike) -> Floats:
-        """Return the factor on the peak current at ``state`` (any shape)."""
+        """Return the factor on the NDR device's peak current at ECRAM states ``state`` (any shape)."""
         return _between(self.current_factors, state)
 
     def shaped(self, device: NdrModel, state: float) -> NdrModel:
-        """Return ``device`` with the shape parameter that the state sets, or unchanged if the state sets
-        none. Raises PhysicsError when the device does not have this parameter, or the factor yields a value
-        that it cannot have."""
+        """Return ``device`` with the shape parameter that the ECRAM's ``state`` sets, or unchanged if the
+        ECRAM sets no shape parameter. Raises PhysicsError when the device does not have the parameter, or the
+        factor yields a value that the parameter cannot have."""
         if self.tunes not in SHAPES:
             return device
         kind, field = SHAPES[self.tunes]
@@ -193,11 +193,12 @@ class Ecram(Pulsed):
         return float(self.retention_s * np.exp(min(self.retention_energy_eV * per_eV, 600.0)))
 
     def kept(self, state: npt.ArrayLike, seconds: float, kelvin: float) -> Floats:
-        """Return the states (any shape, 0..1) after ``seconds`` more seconds; negative ``seconds`` return the
-        earlier states, clipped to 0..1."""
+        """Return the ECRAM states (any shape, 0..1) after ``state`` has relaxed for ``seconds``. Negative
+        ``seconds`` return the earlier states, clipped to 0..1."""
         if self.retention_s is None:
             return np.asarray(state, np.float64)
-        # Far above the reference temperature, the time constant would underflow to 0.
+        # Both limits prevent overflow: far above the reference temperature, the time constant would underflow
+        # to 0.
         part = np.exp(min(-seconds / max(self.time_constant_s(kelvin), 1e-280), 600.0))
         moved = self.retention_rest + (np.asarray(state, np.float64) - self.retention_rest) * part
         return np.asarray(np.clip(moved, 0.0, 1.0), np.float64)

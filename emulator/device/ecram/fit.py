@@ -58,8 +58,8 @@ class EcramFit:
         return {**ends, "rms_of_range": self.rms, "misfit_of_range": self.misfit}
 
     def held_out(self, kept: Measurements, left: Measurements) -> float:
-        """Fit the same model to the rows ``kept`` and return its prediction error on the rows ``left``: rms
-        relative to the full range."""
+        """Fit this result's model to the rows ``kept``, and return the rms error of its predictions for the
+        held-out rows ``left``, relative to the full range."""
         refit, errors = fit_ecram(kept, self.model), []
         low, high = refit.low_uS * 1e-6, refit.high_uS * 1e-6
         for name in left.devices:
@@ -73,8 +73,8 @@ class EcramFit:
 
 
 def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
-    """Fit a pulse response: any number of runs of pulses up and down for each device. Columns: ``pulse`` (a
-    running number) and ``conductance`` (siemens).
+    """Fit the pulse response of ECRAMs: any number of runs of pulses up and down for each device. Columns:
+    ``pulse`` (a running number) and ``conductance`` (siemens).
 
     Both models approach a fixed point geometrically, w(n) = f + (w0 - f) q^n; that is fitted to the whole
     trace of every branch, which measurement noise does not bias as it does single steps. The deviation from
@@ -100,8 +100,8 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
             up, part = leg.up, leg.rows
             n = pulse[part] - pulse[part][0]
             step, gamma, modelled = _branch(n, state[part], bottom, top, up)
-            # A device at its bound neither moves nor drifts; a run that begins right after the change of
-            # direction has no such part.
+            # Find the length of the run before the device is at its bound, where its state no longer changes.
+            # A run that begins right after a change of direction may not reach the bound.
             last = int((np.abs(modelled - modelled[-1]) > AT_BOUND).sum())
             ends[up] = ends.get(up, False) or last + TURNING < len(n) or gamma > 0.9
             last = last if last + TURNING < len(n) else len(n) - 1
@@ -134,8 +134,8 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
     else:
         lengths = [of[-1] for legs in branch_values.values() for of in legs]
         values["pulses"] = max(2, round(float(np.median(lengths))))
-        # q = 1 - gamma * step, and A = -1 / ln q. A straight branch has q = 1, for which A is set far above
-        # the number of pulses.
+        # The constant A follows from the ratio q = 1 - gamma * step of successive distances: A = -1 / ln q. A
+        # straight branch has q = 1; its A is set far above the number of pulses.
         fitted = {"a": -1 / np.log(np.clip(1 - gamma * step, 1e-9, 1 - 1e-6))}
         noise = np.mean(walks) / 2
     for name, of in fitted.items():
@@ -146,7 +146,7 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
 
 
 def _trace(name: str, pulse: Floats, conductance: Floats) -> tuple[Floats, Floats, list[Leg]]:
-    """Return the pulse numbers in order, the conductances, and the runs of pulses up and down."""
+    """Return one device's pulse numbers in order, its conductances, and its runs of pulses up and down."""
     where = f"device {name!r}"
     order = np.argsort(pulse, kind="stable")
     pulse, g = pulse[order], conductance[order]
@@ -176,8 +176,8 @@ def _trace(name: str, pulse: Floats, conductance: Floats) -> tuple[Floats, Float
 
 
 def _with_plateaus(legs: list[Leg], smooth: Floats, tolerance: float) -> list[Leg]:
-    """Move the end of each run to the end of its plateau: a device at its bound keeps its conductance while
-    pulses continue."""
+    """Move the end of each run of pulses to the end of its plateau: a device at its bound keeps its
+    conductance while pulses continue."""
     moved: list[Leg] = []
     start = 0
     for i, leg in enumerate(legs):
@@ -191,8 +191,8 @@ def _with_plateaus(legs: list[Leg], smooth: Floats, tolerance: float) -> list[Le
 
 
 def _branch(n: Floats, state: Floats, low: float, high: float, up: bool) -> tuple[float, float, Floats]:
-    """Return the step at state 0, gamma, and the modelled states of one branch (a run of pulses in one
-    direction) of a device with the bounds ``low`` and ``high``."""
+    """Fit one run of pulses in one direction, of a device with the bounds ``low`` and ``high``: return the
+    step at state 0, gamma, and the modelled states."""
     low, high, direction = min(low, -0.01), max(high, 0.01), 1.0 if up else -1.0  # low < 0 < high
     bound = high if up else low
     moving = np.abs(state - state[-1]) > 0.02
@@ -219,9 +219,9 @@ def _branch(n: Floats, state: Floats, low: float, high: float, up: bool) -> tupl
 
 
 def spread_of(steps: Floats, bounds: list[float]) -> dict[str, float]:
-    """Return the fields for the spread between devices. ``steps`` (devices, 2) are the steps up and down,
-    whose spread is split into a part common to both directions and a part that differs between them;
-    ``bounds`` are the sizes of the devices' bounds."""
+    """Return the description fields for the spread between devices. ``steps`` (devices, 2) are the steps up
+    and down; their spread is split into a part common to both directions and a part that differs between
+    them. ``bounds`` are the sizes of the devices' bounds."""
     ratio = steps / steps.mean(axis=0)
     values = {"step": ratio.mean(axis=1), "asymmetry": (ratio[:, 0] - ratio[:, 1]) / 2, "bound": bounds}
     spread = {name: float(np.std(v, ddof=min(len(steps) - 1, 1))) for name, v in values.items()}

@@ -28,7 +28,7 @@ VALUES = {"conductance": "uS", "current": "uA"}
 
 
 class Run(NamedTuple):
-    """Consecutive pulses in one direction: the pulse numbers, and the value after each pulse."""
+    """Consecutive pulses in one direction: the pulse numbers, and the value measured after each pulse."""
 
     device: str
     cycle: float
@@ -38,7 +38,7 @@ class Run(NamedTuple):
 
 
 class Moves(NamedTuple):
-    """Changes of state between neighbouring rows, of all runs in one direction.
+    """Changes of a device's state between neighbouring rows of the data, for all runs in one direction.
 
     ``device``, ``run``: their numbers; ``entry``: of the table; ``pulses``: how many there were between the
     rows; ``change``: of the state, positive in the run's direction.
@@ -53,11 +53,11 @@ class Moves(NamedTuple):
 
 @record()
 class StepsFit(EcramFit):
-    """Result of ``fit_steps``: an ``EcramFit`` with a branch for each run."""
+    """Result of ``fit_steps``: an ``EcramFit`` with one branch for each run of pulses."""
 
     def held_out(self, kept: Measurements, left: Measurements) -> float:
-        """Fit a table to the rows ``kept`` and return its prediction error on the rows ``left``: rms relative
-        to the full range."""
+        """Fit a table of steps to the rows ``kept``, and return the rms error of its predictions for the
+        held-out rows ``left``, relative to the full range."""
         refit, errors = fit_steps(kept), []
         low, span = refit.low_uS * 1e-6, (refit.high_uS - refit.low_uS) * 1e-6
         pulse, value, up, cycle = _columns(left)
@@ -168,8 +168,8 @@ def runs_of(data: Measurements) -> list[Run]:
         for way, count in moved.items():
             if count < PULSES_MIN:
                 raise DatasetError(
-                    f"{data.name}: device {name!r} has {count} pulses {'up' if way else 'down'} that "
-                    f"follow another one; accepted: at least {PULSES_MIN} in each direction"
+                    f"{data.name}: device {name!r} has {count} consecutive pairs of pulses "
+                    f"{'up' if way else 'down'}; accepted: at least {PULSES_MIN} in each direction"
                 )
     return runs
 
@@ -202,8 +202,8 @@ def _moves(runs: list[Run], states: list[Floats], names: list[str], up: bool, *,
 
 
 def _means(moves: Moves, devices: int) -> tuple[Floats, Floats, int]:
-    """Return the mean step of each table entry, the factor by which each device's steps differ from it (1 on
-    average), and the number of empty entries."""
+    """Return the mean step of each table entry, each device's factor on these steps (1 on average over the
+    devices), and the number of entries without a pulse."""
     part = np.ones(devices)
     for _ in range(ITERATIONS):
         pulses = np.bincount(moves.entry, moves.pulses * part[moves.device], ENTRIES)
@@ -217,11 +217,11 @@ def _means(moves: Moves, devices: int) -> tuple[Floats, Floats, int]:
 
 
 def _residuals(moves: Moves) -> tuple[Floats, bool]:
-    """Return each change minus the mean change of the same device at the same place, per pulse, and whether
-    any run repeats.
+    """Return each change of state minus the mean change of comparable moves, per pulse, and whether any run
+    of pulses repeats.
 
-    Of runs that repeat a place is the n-th move of a run within an entry: steps that differ across an entry
-    are no noise. Without repeats it is the entry.
+    Comparable moves are of the same device and begin in the same table entry. In runs that repeat, each is
+    also the n-th move of its run in that entry, because steps that differ across an entry are no noise.
     """
     runs_a_device = np.bincount(np.unique(np.stack([moves.device, moves.run]), axis=1)[0])
     repeated = bool(runs_a_device.max() > 1)
@@ -250,8 +250,8 @@ def _read_noise(moves: Moves, residuals: Floats) -> float:
 
 
 def _noises(moves: Moves, residuals: Floats, read: float) -> Floats:
-    """Return the standard deviation of one pulse's step in each table entry; an entry with fewer than two
-    changes takes its neighbours'."""
+    """Return the standard deviation of one pulse's step in each table entry. An entry with fewer than two
+    changes is interpolated between its neighbours."""
     known = np.isfinite(residuals)
     square = np.square(residuals[known]) - 2 * read**2 / moves.pulses[known]
     count = np.bincount(moves.entry[known], minlength=ENTRIES)
@@ -266,8 +266,8 @@ def _noises(moves: Moves, residuals: Floats, read: float) -> Floats:
 def _branches(
     runs: list[Run], states: list[Floats], names: list[str], tables: dict[str, Floats], parts: Floats
 ) -> tuple[Branch, ...]:
-    """Return a branch for every run: the measured states, and the states that the table predicts from the
-    first of them."""
+    """Return a branch for every run of pulses: the measured states, and the states that the table of steps
+    predicts from the first measured state."""
     middles = (np.arange(ENTRIES) + 0.5) * (2 / ENTRIES) - 1
     lengths = [round(float(run.pulse[-1] - run.pulse[0])) for run in runs]
     part = np.array([parts[names.index(run.device), 0 if run.up else 1] for run in runs])

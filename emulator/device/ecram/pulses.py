@@ -12,8 +12,8 @@ from ndrite.emulator.spec.arithmetic import Floats
 
 
 class EcramModel:
-    """Model of a device whose state is changed by pulses between two bounds, which are 0 and 1 unless the
-    model has others."""
+    """Model of a device whose state is changed by pulses between two bounds. These are 0 and 1 unless a
+    subclass has bounds of its own."""
 
     cycle_sigma: float
 
@@ -33,13 +33,13 @@ class EcramModel:
         return np.asarray(np.clip(w + self.step(w, up, noise), self.low, self.high), np.float64)
 
     def step(self, w: Floats, up: bool, noise: Floats) -> Floats:
-        """Return the change of states ``w`` that one pulse causes; ``noise`` is standard normal and is scaled
-        by the model."""
+        """Return the change that one pulse causes in states ``w``. ``noise`` is standard normal; the model
+        scales it."""
         raise NotImplementedError
 
 
 class Bounded(EcramModel):
-    """A device model with its own bounds ``w_min`` and ``w_max``."""
+    """Base class of device models with bounds of their own, ``w_min`` and ``w_max``."""
 
     w_min: float
     w_max: float
@@ -88,8 +88,8 @@ class LinearStep(Bounded):
         return -self.step_down * (1.0 - self.gamma_down * w / self.w_min) * (1.0 + noise)
 
     def population(self, spread: EcramSpread, count: int, rng: np.random.Generator) -> LinearStep:
-        """Draw ``count`` devices, each with its own step, asymmetry, bounds and gammas (aihwkit's
-        ``*_dtod``); return them as a single model whose fields are arrays (count,)."""
+        """Sample ``count`` devices, each with its own step, asymmetry, bounds and gammas (aihwkit's
+        ``*_dtod``). Return them as a single model whose fields are arrays (count,)."""
         xi = rng.standard_normal((count, 6)).T
         step = np.maximum(1.0 + spread.step_sigma * xi[0], 0.01)
         apart = spread.asymmetry_sigma * xi[1]
@@ -107,7 +107,7 @@ class LinearStep(Bounded):
 
 @dataclass(frozen=True, kw_only=True)
 class EcramSpread:
-    """Device-to-device deviations, each relative to the mean of its parameter."""
+    """Standard deviations between devices, each relative to the mean of its parameter."""
 
     step_sigma: float = 0.0
     asymmetry_sigma: float = 0.0
@@ -117,8 +117,8 @@ class EcramSpread:
 
 @dataclass(frozen=True, kw_only=True)
 class StepTable(Bounded):
-    """A device model of measured steps: mean and standard deviation of the change per pulse as functions of
-    the state, for each direction.
+    """A device model from measured steps: mean and standard deviation of the change per pulse as tabulated
+    functions of the state, for each direction.
 
     Attributes
     ----------
@@ -140,11 +140,11 @@ class StepTable(Bounded):
     cycle_sigma: float = 1.0
 
     def mean(self, w: npt.ArrayLike, up: bool) -> Floats:
-        """Return the mean step from states ``w`` (any shape)."""
+        """Return the mean size of a step, ``up`` or down, from states ``w`` (any shape)."""
         return self._at(w, self.step_up_table if up else self.step_down_table)
 
     def deviation(self, w: npt.ArrayLike, up: bool) -> Floats:
-        """Return the standard deviation of the step from states ``w`` (any shape)."""
+        """Return the standard deviation of a step, ``up`` or down, from states ``w`` (any shape)."""
         return self._at(w, (self.noise_up_table if up else self.noise_down_table) or (0.0,))
 
     def _at(self, w: npt.ArrayLike, entries: tuple[float, ...]) -> Floats:
@@ -173,9 +173,10 @@ class Exponential(EcramModel):
     cycle_sigma: float = 0.0
 
     def step(self, w: Floats, up: bool, noise: Floats) -> Floats:
-        # A step down equals a step up measured from the other bound: there G(P) is 1 - curve(n - P).
+        # A step down equals a step up measured from the other bound, because the curve down is G(P) = 1 -
+        # curve(n - P).
         distance, a = (w, self.a_up) if up else (1.0 - w, self.a_down)
-        # By the curve's slope, a pulse moves a device from x to x + (B - x)(1 - exp(-1 / A)).
+        # One pulse moves a device along the curve from x to x + (B - x)(1 - exp(-1 / A)).
         b = float(-1.0 / np.expm1(-self.pulses / a))
         step = (b - distance) * -np.expm1(-1.0 / a)
         return np.asarray((step if up else -step) + noise, np.float64)
@@ -194,8 +195,8 @@ def step_of(law: EcramModel, w: npt.ArrayLike, up: bool) -> tuple[Floats, Floats
 
 
 def tabulated(law: EcramModel) -> StepTable:
-    """Return any device model as a table of its steps. If the model has no bounds of its own, its states 0..1
-    become -1..1."""
+    """Convert any device model to a table of its steps. If the model has no bounds of its own, its states
+    0..1 become -1..1."""
     scale = 1.0 if isinstance(law, Bounded) else 2.0
     w = law.low + (np.arange(TABULATED) + 0.5) * (law.high - law.low) / TABULATED
     (up, noise_up), (down, noise_down) = (step_of(law, w, rises) for rises in (True, False))
@@ -212,8 +213,8 @@ def tabulated(law: EcramModel) -> StepTable:
 
 
 def reachable(model: EcramModel, states: int) -> Floats:
-    """Return the states that a chip can set without noise: rising, within 0..1 of the model's range, at most
-    ``states`` of them.
+    """Return at most ``states`` states that pulses can set without noise, rising, scaled to 0..1 of the
+    model's range.
 
     Counted in pulses up from the lower bound; when there are more pulses than ``states``, every n-th.
     """

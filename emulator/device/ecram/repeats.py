@@ -21,8 +21,8 @@ first pulse."""
 
 @record()
 class Branch:
-    """A run of pulses in one direction: pulse numbers counted from ``start``, the measured states, and the
-    modelled states."""
+    """A run of pulses in one direction: pulse numbers counted from ``start``, and the measured and modelled
+    state after each pulse."""
 
     device: str
     up: bool
@@ -33,9 +33,9 @@ class Branch:
 
 
 def repeats_of(branches: Sequence[Branch], pulses: Sequence[float]) -> tuple[Floats, float | None]:
-    """Return the standard deviation per pulse of the noise that accumulates, (2,) for up and down, and the
-    law's misfit (rms, relative to the range), both from the first ``pulses`` of each run. If no run repeats,
-    the noise is 0 and the misfit None.
+    """Return two results of comparing repeated runs of pulses: the standard deviation per pulse of the noise
+    that accumulates, (2,) for up and down, and the law's misfit (rms, relative to the range). Both use the
+    first ``pulses`` of each run. If no run repeats, the noise is 0 and the misfit None.
 
     Moves of a run are compared with those of the run before it from the same state: whatever the law is, they
     are equal but for noise. Read noise does not accumulate: it is the same over two rows and over more. What
@@ -60,8 +60,8 @@ def repeats_of(branches: Sequence[Branch], pulses: Sequence[float]) -> tuple[Flo
 
 
 def _variance(n: Floats, first: Floats, later: Floats, second: Floats) -> float | None:
-    """Return the variance per pulse by which two runs of rising states, ``first`` (n,) and ``second``, move
-    differently from the same state; None if the runs share no states."""
+    """Compare two runs of rising states, ``first`` (n,) and ``second``: return the variance per pulse of the
+    difference between their moves from the same state; None if the runs share no states."""
     started, again = (
         int(np.flatnonzero(s <= s.min() + AT_START)[-1]) for s in (smoothed(first), smoothed(second))
     )

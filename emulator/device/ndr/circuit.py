@@ -57,7 +57,7 @@ gains tried."""
 
 @record()
 class Circuit(NdrModel):
-    """A device in series with a resistance: an ``NdrModel`` as a function of the source's voltage.
+    """A device in series with a resistance, as an ``NdrModel`` whose voltage is that of the source.
 
     Raises PhysicsError when a value is negative or not finite, or a read time has no capacitance to charge.
 
@@ -91,13 +91,12 @@ class Circuit(NdrModel):
 
     @property
     def time_constant_s(self) -> float:
-        """Time constant R C, seconds."""
+        """Time constant R C of the series resistance and the capacitance beside the device, seconds."""
         return self.source_resistance_ohm * self.capacitance_F
 
     @property
     def peak_voltage_V(self) -> float:  # type: ignore[override]
-        """Source voltage, in volts, at which the device is at its current peak once the circuit has
-        settled."""
+        """Source voltage, in volts, at which the settled circuit has the device at its peak current."""
         volts, amperes = self.device.peak
         return volts + self.source_resistance_ohm * amperes
 
@@ -120,7 +119,7 @@ class Circuit(NdrModel):
 
     @cached_property
     def negative_resistance_ohm(self) -> float:
-        """Magnitude Rn of the device's negative differential resistance where the current falls most steeply;
+        """Magnitude Rn of the device's negative differential resistance at the steepest fall of its current;
         inf if the current never falls."""
         v, current, _ = self._load_line
         steepest = float((np.diff(current) / np.diff(v)).min())
@@ -128,8 +127,9 @@ class Circuit(NdrModel):
 
     @property
     def inductance_limit_H(self) -> float:
-        """Largest inductance without oscillation at any source voltage: R C max(R, Rn), with Rn the magnitude
-        of the negative resistance. An upward sweep stays where Rn exceeds R."""
+        """Largest inductance without oscillation at any source voltage: R C max(R, Rn), with Rn the smallest
+        magnitude of the device's negative resistance. If R exceeds Rn, an upward sweep visits only points
+        whose negative resistance exceeds R."""
         return self.time_constant_s * max(self.negative_resistance_ohm, self.source_resistance_ohm)
 
     @property
@@ -145,8 +145,8 @@ class Circuit(NdrModel):
 
     @cached_property
     def unit_V(self) -> float:
-        """Source voltage that corresponds to one peak voltage of the device: the input gain that a designer
-        would choose.
+        """Source voltage that corresponds to the device's peak voltage: the input gain that a designer would
+        choose.
 
         Of the voltages between the device's peak and the circuit's, the one at which the settled circuit is
         nearest to its device, by the mean square over 0 to ``ALIKE`` peak voltages.
@@ -163,17 +163,17 @@ class Circuit(NdrModel):
         return self.current(np.asarray(u, np.float64) * self.unit_V) / self.peak_current_A
 
     def tuned(self, current: float, voltage: float) -> Circuit:
-        """Return the circuit of a device whose curve is scaled, I(V) -> current * I(V / voltage), behind the
-        same resistance. The result is in units of the unscaled device's axes: it draws ``current *
-        tuned.current(v / voltage)``."""
+        """Return the circuit with the device's curve scaled, I(V) -> current * I(V / voltage), and the same
+        series resistance. The result has the axes of the unscaled device: the scaled circuit draws ``current
+        * tuned.current(v / voltage)`` at source voltage v."""
         part = current / voltage
         ohm, henry = self.source_resistance_ohm * part, self.inductance_H * part
         return Circuit(self.device, ohm, self.capacitance_F / part, self.read_time_s, henry)
 
     @cached_property
     def _load_line(self) -> tuple[Curve, Curve, Curve]:
-        """Points of the device's curve: device voltages, currents, and the source voltages at which they
-        occur, (P,) each."""
+        """Three arrays (P,) of points on the device's curve: the device voltages, the currents, and the
+        source voltages at which the settled circuit has these points."""
         peak = self.device.peak[0]
         far = FAR * self.peak_voltage_V
         low, high = 0.0, far  # the device's voltage cannot exceed the source's
@@ -190,13 +190,14 @@ class Circuit(NdrModel):
 
     @cached_property
     def _upward(self) -> tuple[Curve, Curve, tuple[float, ...]]:
-        """Source voltages and currents of an upward sweep, and the source voltages at which it jumps."""
+        """Source voltages and settled currents of an upward sweep of the source, and the source voltages at
+        which the device jumps."""
         _, current, source = self._load_line
         return _branch(source, current)
 
     @cached_property
     def _timed(self) -> tuple[Curve, Curve]:
-        """Source voltages, and the currents at the end of the read time."""
+        """Source voltages, and the current that each of them causes at the end of the read time."""
         volts, amperes, _ = self._upward
         pick = np.unique(np.linspace(0, len(volts) - 1, TIMED_SOURCES).astype(int))
         reached = []
@@ -224,8 +225,8 @@ class Circuit(NdrModel):
 
 
 def _branch(source: Curve, current: Curve) -> tuple[Curve, Curve, tuple[float, ...]]:
-    """Return the points (source voltage, current) that an upward sweep visits, and the source voltages at
-    which it jumps.
+    """Return the points (source voltage, current) of the load line that an upward sweep of the source visits,
+    and the source voltages at which the device jumps.
 
     Of the load line's points those are on the way whose source voltage no earlier point exceeds. A jump
     lands on the first later point of the same source voltage.

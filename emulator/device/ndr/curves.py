@@ -31,8 +31,8 @@ EXPONENT_MAX = 700.0
 
 
 class NdrModel:
-    """Base class of device models: peak, current, and shape in units of the peak. A model defines either
-    ``current`` or ``shape``; the other is derived from it.
+    """Base class of models of NDR devices: peak, current, and shape (the current in units of the peak
+    current). A subclass defines either ``current`` or ``shape``; the other is derived from it.
 
     Raises PhysicsError where one of its numbers is not finite or not above 0; those ``from_zero`` may be 0.
     """
@@ -51,7 +51,7 @@ class NdrModel:
 
     @property
     def peak(self) -> tuple[float, float]:
-        """Voltage and current of the maximum, volts and amperes."""
+        """Voltage and current of the device's current maximum, volts and amperes."""
         return self.peak_voltage_V, self.peak_current_A
 
     def current(self, v: npt.ArrayLike) -> Curve:
@@ -77,7 +77,8 @@ def tunnel(x: npt.ArrayLike) -> Curve:
 
 @dataclass(frozen=True)
 class Tunnel(NdrModel):
-    """The tunnel term alone, I = Ip (V / Vp) exp(1 - V / Vp) for V > 0; volts and amperes."""
+    """A device with the tunnel current alone, I = Ip (V / Vp) exp(1 - V / Vp) for V > 0; volts and
+    amperes."""
 
     peak_voltage_V: float
     peak_current_A: float
@@ -229,8 +230,8 @@ class Table(NdrModel):
 
 @record()
 class Shaped(NdrModel):
-    """A device given by its peak (volts and amperes) and a function for its shape, which is 1 at u = 1, with
-    u in units of the peak voltage."""
+    """A device given by its peak (volts and amperes) and a function ``curve`` of u, the voltage in units of
+    the peak voltage. The function returns the current in units of the peak current, so it is 1 at u = 1."""
 
     curve: Callable[[Curve], Curve]
     peak_voltage_V: float
@@ -256,8 +257,8 @@ SMALLEST_FACTOR = 0.05
 
 
 def vary(device: NdrModel, percent: dict[str, float], rng: np.random.Generator) -> NdrModel:
-    """Draw one device of a population: each parameter is multiplied by a separate draw of 1 + N(0, percent /
-    100).
+    """Sample one device of a population: each parameter is multiplied by its own random factor 1 + N(0,
+    percent / 100).
 
     ``percent`` names fields of the device's class; a ``Table`` has ``peak_voltage_V`` (its voltage axis) and
     ``peak_current_A`` (its current axis). A draw is made for every name, 0 % too.

@@ -55,7 +55,7 @@ much."""
 
 @section("neuron")
 class Neuron:
-    """The NDR device of a neuron. The neuron's output is the device's curve in units of its peak.
+    """The NDR device of a neuron. The neuron's output is the device's current in units of its peak current.
 
     Attributes
     ----------
@@ -125,14 +125,14 @@ class Neuron:
             settles = getattr(self, name) == 0 or getattr(self, needs) != 0
             require_field(self, settles, name, f"0, as neuron.{needs} is 0 and nothing has to settle")
         try:
-            # Reject parameters without a peak here, and not in the middle of a compilation.
+            # Reject parameters whose curve has no peak here, and not in the middle of a compilation.
             _ = self.device.peak
         except PhysicsError as error:
             raise ChipError(f"neuron.{error} (at temperature_K = {self.temperature_K:g})") from None
 
     @property
     def device(self) -> NdrModel:
-        """The nominal device, with parameters in SI units."""
+        """The nominal NDR device, with parameters in SI units."""
         current = self.peak_current_mA * 1e-3
         if self.model == "tunnel":
             return Tunnel(self.peak_voltage_V, current)
@@ -164,19 +164,21 @@ class Neuron:
 
     @property
     def circuit(self) -> NdrModel:
-        """The nominal device in series with the neuron's resistance, or alone if there is none."""
+        """The nominal device in series with the neuron's source resistance, or the device alone if the
+        resistance is 0."""
         return self.in_circuit(self.device) or self.device
 
     @property
     def unit_V(self) -> float:
-        """Source voltage, volts, that corresponds to one unit of the nominal neuron's input u."""
+        """Source voltage, in volts, that corresponds to one unit of the input u of the nominal neuron."""
         circuit = self.in_circuit(self.device)
         return self.device.peak[0] if circuit is None else circuit.unit_V
 
     @property
     def sampled(self) -> Floats | None:
-        """The curve to train with, (2, P): inputs u and outputs 0..1. None for the pure tunnel term, which
-        networks compute in closed form. The curve starts at 0 if the device carries no current below 0 V."""
+        """The neuron's curve as points to train with, (2, P): inputs u and outputs 0..1. None for the pure
+        tunnel term, which networks compute in closed form. The points start at u = 0 if the device carries no
+        current below 0 V."""
         if self.model == "tunnel" and not self.source_resistance_ohm:
             return None
         u = np.linspace(0.0, CURVE_END, CURVE_POINTS)
@@ -185,8 +187,8 @@ class Neuron:
         return np.stack([u, np.clip(self.circuit.shape(u), 0.0, 1.0)])
 
     def in_circuit(self, device: NdrModel) -> Circuit | None:
-        """Return an individual ``device`` in series with this neuron's resistance; None if the neuron has
-        none."""
+        """Return an individual ``device`` in series with this neuron's source resistance; None if the
+        resistance is 0."""
         if not self.source_resistance_ohm:
             return None
         return Circuit(
@@ -207,11 +209,11 @@ class Neuron:
 
     @property
     def varies(self) -> bool:
-        """Whether individual devices differ at all."""
+        """Whether the description has any spread between individual devices."""
         return any(self.variation.values())
 
     def devices(self, count: int, rng: np.random.Generator) -> list[NdrModel]:
-        """Draw ``count`` individual devices."""
+        """Sample ``count`` individual NDR devices from the described spread."""
         return [vary(self.device, self.variation, rng) for _ in range(count)]
 
 
@@ -220,8 +222,9 @@ TABLE_POINTS = 201
 
 
 def neuron_values(name: str, fits: list[NdrModel], data: list[Any]) -> tuple[dict[str, Any], NdrModel]:
-    """Return the neuron's fields for the median device and for the spread between devices, without the spread
-    that the scatter of ``data`` (V, A) explains, and the median device itself."""
+    """Return the neuron's description fields for the median of the fitted devices and for the spread between
+    them, and the median device itself. The part of the spread that the scatter of ``data`` (V, A) explains is
+    subtracted."""
     values: dict[str, Any] = {"model": name}
     if name == "table":
         device = fits[0] if len(fits) == 1 else _median_table(fits)
@@ -247,8 +250,8 @@ def neuron_values(name: str, fits: list[NdrModel], data: list[Any]) -> tuple[dic
 
 
 def _median_table(tables: list[NdrModel]) -> Table:
-    """Return the median device: the median of the curves in units of their peaks, scaled to the median
-    peak."""
+    """Return the median device of measured curves: the median of the curves in units of their peaks, scaled
+    to the median peak."""
     assert all(isinstance(t, Table) for t in tables)
     vp, ip = (float(np.median([getattr(t, p) for t in tables])) for p in ("peak_voltage_V", "peak_current_A"))
     end = min(float(t.voltage_V[-1]) / t.peak_voltage_V for t in tables if isinstance(t, Table))
@@ -260,8 +263,8 @@ def _median_table(tables: list[NdrModel]) -> Table:
 
 
 def _errors(model: NdrModel, v: Floats, i: Floats) -> dict[str, float]:
-    """Return the standard errors of the fitted parameters, relative to their values, that follow from the
-    scatter of the data."""
+    """Return the standard errors that the scatter of the data causes in the fitted parameters, relative to
+    the parameters' values."""
     names = [p for p in VARIED if hasattr(model, p) and p not in ("saturation_current_A", "valley_voltage_V")]
     near = [dataclasses.replace(model, **{p: 1.0001 * getattr(model, p)}) for p in names]  # type: ignore[type-var]
     slopes = 1e4 * np.array([neighbour.current(v) - model.current(v) for neighbour in near])
@@ -270,9 +273,9 @@ def _errors(model: NdrModel, v: Floats, i: Floats) -> dict[str, float]:
 
 
 def _percent(values: list[float], errors: list[float] | float = 0.0) -> float:
-    """Return the standard deviation between devices in percent of the median, minus the part that the
-    relative ``errors`` explain. Return 0 for one device, for a parameter that is 0, and where errors alone
-    may explain the differences (three standard deviations)."""
+    """Return the standard deviation of a parameter between devices in percent of the median, minus the part
+    that the relative ``errors`` of the fits explain. Return 0 for one device, for a parameter that is 0, and
+    if the errors alone may explain the differences (three standard deviations)."""
     middle = abs(float(np.median(values)))
     if len(values) < 2 or middle == 0:
         return 0.0
@@ -283,7 +286,7 @@ def _percent(values: list[float], errors: list[float] | float = 0.0) -> float:
 
 
 def peak_to_valley(device: NdrModel, end_V: float) -> float:
-    """Return the ratio of the peak current to the smallest current after it, up to ``end_V`` volts."""
+    """Return the ratio of the peak current to the smallest current beyond the peak, up to ``end_V`` volts."""
     v = np.linspace(0.0, end_V, 4001)
     i = device.current(v)
     top = int(i.argmax() if not isinstance(device, Esaki) else np.searchsorted(v, device.peak[0]))

@@ -50,7 +50,7 @@ class DeviceCurve:
 
     @property
     def peak_A(self) -> float:
-        """Smoothed current at the peak, in amperes; past its valley the device may carry more."""
+        """Smoothed current at the peak, in amperes. Beyond the valley the current may be larger than this."""
         return float(_smooth(self.current_A)[_top(self.current_A)])
 
 
@@ -83,12 +83,12 @@ class NdrFit:
         }
 
     def held_out(self, kept: Measurements, left: Measurements) -> float:
-        """Fit the same model to the rows ``kept`` and return its prediction error on the rows ``left`` from 0
-        V up: rms in units of the peak."""
+        """Fit this result's model to the rows ``kept``, and return the rms error of its predictions for the
+        held-out rows ``left`` from 0 V up, in units of the peak current."""
         errors = []
         for curve in fit_ndr(kept, self.model).curves:
             v, i = left.of(curve.device)["voltage"], left.of(curve.device)["current"]
-            # Data measured at negative bias are mirrored.
+            # Data measured at negative bias are mirrored to positive bias, as in the fit.
             turn = -1.0 if np.median(v) < 0 and np.median(i) <= 0 else 1.0
             v, i = turn * v, turn * i
             errors.append((curve.model.current(v[v >= 0]) - i[v >= 0]) / curve.peak_A)
@@ -107,7 +107,8 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
     notes: list[str] = []
     cleaned_curves = [_clean(name, **data.of(name), notes=notes) for name in data.devices]
     cleaned = [_forward(v, i) for v, i in cleaned_curves]
-    # One valley voltage for all devices: separate ones would count the same spread in two parameters.
+    # One valley voltage is used for all devices: the fit of the excess current could trade separate ones for
+    # its amplitude, and the spread would be counted twice.
     valley = float(np.median([v[_bottom(i)] for v, i in cleaned]))
     results = {}
     for name in {"auto": MODELS, "table": ()}.get(model, (model,)):
@@ -153,8 +154,8 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
 
 
 def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tuple[Floats, Floats]:
-    """Return rising distinct voltages with the mean current at each. Raises DatasetError if the data from 0 V
-    up do not come from an NDR device."""
+    """Return one device's measured curve: distinct rising voltages with the mean current at each. Raises
+    DatasetError if the data from 0 V up are not those of an NDR device."""
     where = f"device {name!r}"
     if np.median(voltage) < 0 and np.median(current) <= 0:
         voltage, current = -voltage, -current
@@ -225,13 +226,14 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
 
 
 def _smooth(i: Floats) -> Floats:
-    """Return the currents without outliers; fewer than FEW points are returned unchanged."""
+    """Return the currents with outliers removed by a running median; fewer than FEW points are returned
+    unchanged."""
     return i if len(i) < FEW else smoothed(i)
 
 
 def _noise(v: Floats, i: Floats) -> float:
-    """Return the scatter from one voltage to the next. With few points it is at most the residual of a law
-    with two or three parameters."""
+    """Return the standard deviation of the currents from one voltage to the next. With few points it is at
+    most the residual of a fitted law with two or three parameters."""
     noise = noise_of(i)
     if len(i) >= FEW or not noise > 0:
         return noise
@@ -244,25 +246,25 @@ def _noise(v: Floats, i: Floats) -> float:
 
 
 def _forward(v: Floats, i: Floats) -> tuple[Floats, Floats]:
-    """Return the points from 0 V up."""
+    """Return the points of a curve whose voltage is 0 V or more."""
     return v[v >= 0], i[v >= 0]
 
 
 def _scatter(data: list[tuple[Floats, Floats]]) -> float:
-    """Return the largest scatter of any device's currents, in units of that device's peak."""
+    """Return the largest noise of any device's currents, relative to the peak current of that device."""
     return max(float(_noise(v, i) / _smooth(i)[_top(i)]) for v, i in data)
 
 
 def _rising_sweeps(where: str, voltage: Floats, current: Floats, notes: list[str]) -> tuple[Floats, Floats]:
-    """Drop falling sweeps that differ from the rising ones (hysteresis), with a note; return voltages and
-    currents."""
+    """Return voltages and currents without the falling sweeps if these differ from the rising ones
+    (hysteresis); a note then says so."""
     legs = in_order(voltage)
     rising, falling = ([leg.rows for leg in legs if leg.up is up and not leg.jump] for up in (True, False))
     if not rising or not falling:
         return voltage, current
 
     def mean(rows: list[slice]) -> Floats:
-        """Return the mean current of the sweeps on a grid of voltages that all of them cover."""
+        """Return the mean current of several sweeps, on a grid of voltages that all of them cover."""
         order = [np.argsort(voltage[r], kind="stable") for r in rows]
         row_orders = zip(rows, order, strict=True)
         on_grid = [np.interp(grid, voltage[r][o], current[r][o]) for r, o in row_orders]
@@ -289,9 +291,9 @@ def _rising_sweeps(where: str, voltage: Floats, current: Floats, notes: list[str
 
 
 def _top(i: Floats) -> int:
-    """Return the index of the peak. Of all values that exceed everything before them, it is the one after
-    which the current falls furthest before it exceeds that value again: thermal current may end above the
-    peak."""
+    """Return the index of the peak of a curve. Candidates are the values that exceed all values before them;
+    the peak is the candidate after which the current falls furthest before it exceeds the candidate again.
+    (The largest current may be thermal current beyond the valley.)"""
     smooth = _smooth(i)
     best, deepest = int(smooth.argmax()), 0.0
     records = np.flatnonzero(smooth > np.concatenate([[-np.inf], np.maximum.accumulate(smooth)[:-1]]))
@@ -337,8 +339,8 @@ def _fit(name: str, v: Floats, i: Floats, valley_v: float) -> NdrModel:
         return solve(lambda p: Bell(*(p * scale)), [1.0, 1.0, 1.0], [0.2, 0.2, 0.05], [5.0, 5.0, 20.0])
     valley_i = max(float(smooth[_bottom(i)]), ip * 1e-4)
 
-    # The voltage and the amplitude of the excess current cannot be fitted separately, so the voltage is
-    # fixed.
+    # The voltage and the amplitude of the excess current cannot be fitted separately, because one compensates
+    # the other. The voltage is therefore fixed.
     def esaki(p: Floats) -> Esaki:
         vpk = p[0] * vp
         return Esaki(
@@ -358,8 +360,8 @@ def _fit(name: str, v: Floats, i: Floats, valley_v: float) -> NdrModel:
 
 
 def _table(v: Floats, i: Floats) -> Table:
-    """Return the data as a table, smoothed and thinned. Data that begin above 0 V get a point (0 V, 0 A);
-    other data keep their points below 0 V."""
+    """Return the measured curve as a table, smoothed and thinned. Data that begin above 0 V get a point (0 V,
+    0 A); other data keep their points below 0 V."""
     below = (v[v < 0], i[v < 0])
     v, i = _forward(v, i)
     above = np.flatnonzero(_smooth(i)[_bottom(i) :] > _smooth(i)[_top(i)])

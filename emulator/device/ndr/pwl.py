@@ -56,7 +56,7 @@ class PwlTable:
 
 
 def fit_pwl(curves: npt.ArrayLike) -> PwlTable:
-    """Fit piecewise-linear tables to curves (Q, 4096): outputs in steps, 0..255, at voltage codes
+    """Fit piecewise-linear tables to curves (Q, 4096): outputs in output steps, 0..255, at voltage codes
     -2048..2047. Raises CompileError for any other shape or range."""
     target = np.atleast_2d(np.asarray(curves, np.float64))
     if target.ndim != 2 or target.shape[1] != CODES:
@@ -65,8 +65,8 @@ def fit_pwl(curves: npt.ArrayLike) -> PwlTable:
         raise CompileError(f"curves reach {target.min()}..{target.max()}; accepted: 0..{INPUT_MAX}")
     pieces = target.reshape(target.shape[0], SEGMENTS, 1 << SEGMENT_BITS)
     r = np.arange(1 << SEGMENT_BITS, dtype=np.float64)
-    # Round the slope first and then choose the best base for it, which compensates part of the slope's
-    # rounding.
+    # The slope is rounded first; the base is then chosen for the rounded slope, which compensates part of the
+    # slope's rounding.
     unit = float(1 << TABLE_BITS)
     slope = np.rint(_minimax_slope(pieces, r) * (1 << SEGMENT_BITS) * unit)
     residual = pieces - slope[..., None] * (r / ((1 << SEGMENT_BITS) * unit))
@@ -76,14 +76,15 @@ def fit_pwl(curves: npt.ArrayLike) -> PwlTable:
 
 
 def _minimax_slope(pieces: Floats, r: Floats) -> Floats:
-    """Return the slope per code (Q, segments) of the line with the smallest maximum error on each segment.
+    """Return for each segment of the table the slope, per voltage code, of the line with the smallest maximum
+    error: (Q, segments).
 
     The spread max - min of ``piece - slope * r`` is convex in the slope; its least is half the minimax
     error, and lies between the steepest and the flattest step of the piece.
     """
     steps = np.diff(pieces, axis=-1)
     low, high = steps.min(axis=-1), steps.max(axis=-1)
-    # Straight segments need no search; half of a typical curve is flat.
+    # Straight segments need no search for a slope; half of a typical curve is flat.
     bent = low < high
     slopes: Floats = (low + high) / 2
     slopes[bent] = _searched(pieces[bent], low[bent], high[bent], r)
@@ -91,15 +92,16 @@ def _minimax_slope(pieces: Floats, r: Floats) -> Floats:
 
 
 def _searched(pieces: Floats, low: Floats, high: Floats, r: Floats) -> Floats:
-    """Return the best slope between ``low`` and ``high`` (n,) for each of the pieces (n, codes), by
-    golden-section search."""
+    """Return for each of the curve pieces (n, codes) the slope between ``low`` and ``high`` (n,) with the
+    smallest maximum error, by golden-section search."""
     a, b = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
     work = np.empty_like(pieces)
     at_a, at_b = _spread(pieces, a, r, work), _spread(pieces, b, r, work)
     for _ in range(SEARCH_STEPS):
         left = at_a <= at_b
         low, high = np.where(left, low, a), np.where(left, b, high)
-        # Golden-section search: one inner point is reused and the other is computed.
+        # In golden-section search, one inner point of the new interval is known and only the other is
+        # computed.
         new = np.where(left, high - GOLDEN * (high - low), low + GOLDEN * (high - low))
         at_new = _spread(pieces, new, r, work)
         a, at_a, b, at_b = (

@@ -34,7 +34,8 @@ BLOCK = 64
 
 @dataclass(frozen=True)
 class Window:
-    """The interval ``low..high`` of a curve, in its unit u, that the voltage codes cover.
+    """The interval ``low..high`` of a neuron's input u, in the curve's own unit, that the voltage codes
+    cover.
 
     ``tail_lsb``: largest error, in output steps, of holding the curve at the window's ends.
     """
@@ -46,27 +47,28 @@ class Window:
 
     @property
     def per_unit(self) -> float:
-        """Voltage codes per unit of u."""
+        """Number of voltage codes per unit of the neuron's input u."""
         return (CODES - CODES // self.segments) / (self.high - self.low)
 
     @property
     def zero(self) -> float:
-        """Voltage code (not rounded) of u = 0."""
+        """Voltage code (not rounded) at which the neuron's input u is 0."""
         return V_MIN + CODES // self.segments - self.low * self.per_unit
 
     @property
     def ends(self) -> tuple[float, float]:
-        """Values of u at the first and at the last voltage code."""
+        """Values of the neuron's input u at the first and at the last voltage code."""
         return (V_MIN - self.zero) / self.per_unit, (V_MIN + CODES - 1 - self.zero) / self.per_unit
 
     def values(self) -> Floats:
-        """Values of u at every voltage code -2048..2047, float64 (4096,)."""
+        """Values of the neuron's input u at every voltage code -2048..2047, float64 (4096,)."""
         return (np.arange(V_MIN, V_MIN + CODES, dtype=np.float64) - self.zero) / self.per_unit
 
 
 def choose_window(shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
-    """Choose the window among all pairs of ``LOWS`` and ``HIGHS`` with the smallest error, both inside
-    (piecewise-linear fit) and outside (curve constant beyond the ends).
+    """Choose the window of a curve with the smallest error, among all pairs of ``LOWS`` and ``HIGHS``. The
+    error is the larger one of that inside (piecewise-linear fit) and that outside (the curve is held constant
+    beyond the ends).
 
     ``shape`` gives a value for each u (...,), or those of several curves (..., Q): the largest error counts.
     Where the curve jumps, windows are tried as well that have a boundary of segments there: half a code
@@ -84,8 +86,8 @@ def choose_window(shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
     inside = 1.0 - 1.0 / part if jumps else 1.0
     windows = [Window(low, float(high), SEGMENTS, 0.0) for low, high in tried]
     tails = _tails(shape, windows)
-    # The error at a few points of each segment is a lower bound of the error, so only few windows need a full
-    # evaluation.
+    # The error at a few points of each segment is a lower bound of a window's error, so only few windows need
+    # a full evaluation.
     blocks = [windows[i : i + BLOCK] for i in range(0, len(windows), BLOCK)]
     bounds = np.concatenate([_inside(shape, block, inside, FEW) for block in blocks]) - ROUNDING
     bounds = np.maximum(tails, bounds)
@@ -102,19 +104,21 @@ def choose_window(shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
 
 
 def _several(shape: Shape) -> Shape:
-    """Return a shape function whose result has an additional last axis of curves."""
+    """Return ``shape`` as a function whose result has a last axis of curves, also if there is a single
+    curve."""
     return shape if shape(np.zeros(2)).ndim == 2 else lambda u: shape(u)[..., None]
 
 
 def _tails(shape: Shape, windows: list[Window]) -> Floats:
-    """Return the largest error outside each window, (windows,), where the curve is replaced by its value at
-    the window's ends."""
+    """Return the largest error outside each window, (windows,), where the curve is held constant at its value
+    at the window's end."""
     outside = np.linspace(-FAR, FAR, 8001)
     far = shape(outside)
     ends = np.array([window.ends for window in windows])
     end_values = shape(ends)
     below, above = np.searchsorted(outside, ends[:, 0], "right"), np.searchsorted(outside, ends[:, 1], "left")
-    # In a range of values, the one furthest from a given value is either the largest or the smallest.
+    # Of the values beyond a window's end, either the largest or the smallest is furthest from the value at
+    # the end.
     tails = np.zeros(len(windows))
     for extreme, none in ((np.maximum, -np.inf), (np.minimum, np.inf)):
         nothing = np.full((1, far.shape[1]), none)
@@ -127,8 +131,9 @@ def _tails(shape: Shape, windows: list[Window]) -> Floats:
 
 
 def _inside(shape: Shape, windows: list[Window], part: float, points: int = POINTS) -> Floats:
-    """Return an estimate of the largest fit error in each window, (windows,): half the range of the
-    deviations from each segment's chord, at ``points`` points over a fraction ``part`` of each segment."""
+    """Return an estimate of the largest fit error inside each window, (windows,): half the range of the
+    deviations from each table segment's chord, at ``points`` points over the first fraction ``part`` of each
+    segment."""
     first = np.array([window.ends[0] for window in windows])[:, None]
     step = np.array([CODES / window.segments / window.per_unit for window in windows])[:, None]
     u = first + np.arange(windows[0].segments) * step

@@ -29,7 +29,7 @@ READ_NOISES = ("constant", *READ_LAWS)
 
 @section("cell")
 class Cell:
-    """One memory cell, whose conductance is one side of a weight: a weight is the difference of two cells.
+    """One memory cell. A weight is the difference of the conductances of two cells.
 
     Attributes
     ----------
@@ -121,7 +121,8 @@ class Cell:
 
     @property
     def error_model(self) -> ProgrammingError:
-        """The programming error model that the description names, with its scale."""
+        """The programming error model that the description names, with its standard deviation scaled by
+        ``error_scale``."""
         fitted = ProgrammingError(
             FITTED,
             self.error_coefficients_uS,
@@ -135,7 +136,8 @@ class Cell:
 
     @property
     def drift_model(self) -> Drift:
-        """The drift model that the description names, with its scale or fitted parameters."""
+        """The drift model that the description names, with ``error_scale`` on its spread or with the fitted
+        parameters."""
         model = dataclasses.replace(DRIFTS[self.drift], scale=self.error_scale)
         if self.drift not in FITTED_DRIFTS:
             return model
@@ -144,8 +146,8 @@ class Cell:
 
     def spread(self, target_uS: Floats, time_s: float) -> Floats:
         """Return the standard deviation in microsiemens (any shape) of cells ``time_s`` seconds after they
-        were programmed to ``target_uS``: programming error and drift, added as variances. Raises what the two
-        models raise."""
+        were programmed to ``target_uS``: programming error and drift, added as variances. Raises the errors
+        of the two models."""
         drift = self.drift_model
         error = drift.fade(target_uS, time_s) * self.error_model.sigma(target_uS)
         return np.asarray(np.hypot(error, drift.sigma(target_uS, time_s)), np.float64)
@@ -161,17 +163,17 @@ class Cell:
         return np.asarray(self.error_scale * np.sqrt(part) * law.sigma(target_uS), np.float64)
 
     def read_sigma(self, pairs_uS: Floats, time_s: float) -> float:
-        """Return the standard deviation in microsiemens of an effective weight (pair of cells) in one read,
-        without telegraph noise: the root mean square over pairs (2, ...), ``time_s`` seconds after
-        programming. Raises what the read-noise law raises."""
+        """Return the standard deviation in microsiemens of one read of a weight, a differential pair of
+        cells, without telegraph noise: the root mean square over the conductances ``pairs_uS`` (2, ...),
+        ``time_s`` seconds after programming. Raises the errors of the read-noise law."""
         if self.read_noise_model == "constant":
-            # Additive noise, as aihwkit's ``w_noise`` with ``WeightNoiseType.ADDITIVE_CONSTANT``.
+            # This is additive noise like aihwkit's ``w_noise`` with ``WeightNoiseType.ADDITIVE_CONSTANT``.
             return self.read_noise_percent / 100 * self.g_max_uS
         return _over_pairs(READ_LAWS[self.read_noise_model](pairs_uS, time_s))
 
     def telegraph_sigma(self, pairs_uS: Floats) -> float:
-        """Return the standard deviation in microsiemens that telegraph noise causes in an effective weight:
-        the root mean square over pairs (2, ...)."""
+        """Return the standard deviation in microsiemens that telegraph noise causes in a weight, a
+        differential pair of cells: the root mean square over the conductances ``pairs_uS`` (2, ...)."""
         return _over_pairs(telegraph_sigma(pairs_uS, self.telegraph_percent, self.telegraph_step_percent))
 
     @property
@@ -182,8 +184,8 @@ class Cell:
         return low, high
 
     def draw_stuck(self, shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[np.int8]:
-        """Draw which cells are stuck, each independently: ``STUCK_LOW``, ``STUCK_HIGH``, or 0 for a working
-        cell."""
+        """Choose at random which cells are stuck, each independently. Return ``STUCK_LOW``, ``STUCK_HIGH``,
+        or 0 for a working cell."""
         u = rng.random(shape)  # one random number per cell, whatever the rates
         stuck = np.zeros(shape, np.int8)
         stuck[u < self.stuck_low_percent / 100] = STUCK_LOW
@@ -191,10 +193,12 @@ class Cell:
         return stuck
 
     def with_stuck(self, g_uS: Floats, stuck: npt.NDArray[np.int8]) -> Floats:
-        """Return ``g_uS`` with the stuck cells at the conductances at which they are stuck."""
+        """Return the conductances ``g_uS`` with those of the stuck cells replaced by the conductance at which
+        each is stuck."""
         return np.where(stuck == 0, g_uS, np.where(stuck == STUCK_LOW, *self.stuck_at_uS))
 
 
 def _over_pairs(sigma_uS: Floats) -> float:
-    """Return the root mean square over pairs (2, ...) of the standard deviations of both cells combined."""
+    """Return the standard deviation of the difference of two cells, as the root mean square over pairs:
+    ``sigma_uS`` (2, ...) are the standard deviations of both cells."""
     return float(np.sqrt(np.square(sigma_uS).sum(axis=0).mean()))

@@ -27,8 +27,8 @@ CMO_STD_uS = (0.41183342, 0.04201137)
 
 @dataclass(frozen=True)
 class Drift:
-    """Base class of drift laws: time shifts and spreads a cell's conductance, both in microsiemens and both
-    functions of target and time.
+    """Base class of drift laws: with time, a cell's conductance shifts and spreads. Both are in microsiemens
+    and depend on target conductance and time.
 
     As it stands conductances stay: nothing is known of the device's relaxation. ``scale``: factor on the
     spread. ``times_s``: times the model is valid for. ``moves_mean``: whether conductances also shift on
@@ -40,25 +40,28 @@ class Drift:
     moves_mean: ClassVar[bool] = False
 
     def shift(self, target_uS: Floats, time_s: float) -> Floats:
-        """Return the mean change of conductance ``time_s`` seconds after programming, microsiemens."""
+        """Return the mean change of conductance, in microsiemens, from programming until ``time_s`` seconds
+        later."""
         return np.zeros_like(target_uS)
 
     def sigma(self, target_uS: Floats, time_s: float) -> Floats:
-        """Return the standard deviation in microsiemens that time adds to the programming error."""
+        """Return the standard deviation in microsiemens that drift until ``time_s`` adds to the programming
+        error."""
         return self.scale * self.added(target_uS, time_s)
 
     def added(self, target_uS: Floats, time_s: float) -> Floats:
-        """Return the added standard deviation as the source publishes it, without ``scale``."""
+        """Return the standard deviation that drift adds as the source publishes it, without the factor
+        ``scale``."""
         return np.zeros_like(target_uS)
 
     def fade(self, target_uS: Floats, time_s: float) -> Floats:
-        """Return the factor by which time changes the programming error."""
+        """Return the factor by which drift until ``time_s`` changes a cell's programming error."""
         return np.ones_like(target_uS)
 
 
 class WanRelaxation(Drift):
-    """Drift law of the NeuRRAM chip's HfOx cells (W. Wan et al., Nature 608, 504, 2022): the spread grows,
-    the mean stays.
+    """Drift law of the NeuRRAM chip's HfOx cells (W. Wan et al., Nature 608, 504, 2022): the spread grows
+    with time, the mean stays.
 
     aihwkit gives the total deviation from the target at 1 s, 1 day and 2 days. Between those it is
     interpolated over the logarithm of time, which is this project's choice. ``sigma`` is the part added
@@ -68,7 +71,8 @@ class WanRelaxation(Drift):
     times_s = (WAN_TIMES_S[0], WAN_TIMES_S[-1])
 
     def total(self, target_uS: npt.ArrayLike, time_s: float) -> Floats:
-        """Return the standard deviation from the target of programming error and relaxation together."""
+        """Return the standard deviation from the target that programming error and relaxation cause
+        together."""
         x = np.asarray(target_uS, np.float64) / WAN_2022.reference_uS
         t = float(np.log(time_s))
         knots = np.log(WAN_TIMES_S)
@@ -79,7 +83,8 @@ class WanRelaxation(Drift):
         return result
 
     def added(self, target_uS: Floats, time_s: float) -> Floats:
-        # Exactly 0 without evaluating the polynomials, since most chips are read at 1 s.
+        # Relaxation is 0 at the first time by definition. Most chips are read then, so the polynomials are
+        # not evaluated.
         if time_s == WAN_TIMES_S[0]:
             return np.zeros_like(target_uS)
         added = np.square(self.total(target_uS, time_s)) - np.square(self.total(target_uS, 1.0))
@@ -110,7 +115,7 @@ PCM_FIRST_S = 20.0
 
 @dataclass(frozen=True)
 class PowerDrift(Drift):
-    """Drift law G (t / first_s)^-nu, from ``first_s`` seconds after programming.
+    """Drift law of conductances G (t / first_s)^-nu, from ``first_s`` seconds after programming.
 
     The exponent nu is normal, ``mean`` and ``deviation``, one for each cell. The factor is then log-normal;
     taken here are its mean and deviation, with a normal law, for ``age`` and the virtual chips of the
@@ -125,12 +130,12 @@ class PowerDrift(Drift):
     moves_mean = True
 
     def exponent(self, target_uS: npt.ArrayLike) -> tuple[Floats, Floats]:
-        """Return mean and standard deviation of the exponent nu."""
+        """Return mean and standard deviation over cells of the drift exponent nu."""
         like = np.zeros_like(np.asarray(target_uS, np.float64))
         return like + self.mean, like + self.deviation
 
     def factor(self, target_uS: npt.ArrayLike, time_s: float) -> tuple[Floats, Floats]:
-        """Return mean and mean square of the drift factor (t / first_s)^-nu."""
+        """Return mean and mean square over cells of the drift factor (t / first_s)^-nu."""
         mean, deviation = self.exponent(target_uS)
         age = np.log(max(time_s / self.first_s, 1.0))
         first = np.exp(-mean * age + np.square(deviation * age) / 2)
@@ -142,20 +147,21 @@ class PowerDrift(Drift):
         return np.asarray(target_uS * (self.factor(target_uS, time_s)[0] - 1.0), np.float64)
 
     def added(self, target_uS: Floats, time_s: float) -> Floats:
-        """Return the standard deviation that the spread of the exponents alone causes, in a cell without
+        """Return the standard deviation that the spread of the drift exponents causes in cells without
         programming error."""
         first, second = self.factor(target_uS, time_s)
         return np.asarray(target_uS * np.sqrt(second - np.square(first)), np.float64)
 
     def fade(self, target_uS: Floats, time_s: float) -> Floats:
-        """Return the root mean square of the drift factor."""
+        """Return the root mean square over cells of the drift factor, which multiplies the programming
+        error."""
         return np.sqrt(self.factor(target_uS, time_s)[1])
 
 
 @dataclass(frozen=True)
 class LogDrift(Drift):
-    """Drift law G + s ln(t / first_s), from ``first_s`` seconds after programming. Each cell has its own s in
-    microsiemens, normally distributed with ``mean`` and ``deviation``."""
+    """Drift law of conductances G + s ln(t / first_s), from ``first_s`` seconds after programming. Each cell
+    has its own slope s in microsiemens, normally distributed with ``mean`` and ``deviation``."""
 
     mean: float = 0.0
     deviation: float = 0.0
@@ -180,7 +186,7 @@ class PcmDrift(PowerDrift):
     times_s = (PCM_FIRST_S, 1e9)
 
     def exponent(self, target_uS: npt.ArrayLike) -> tuple[Floats, Floats]:
-        """Return mean and standard deviation of the exponent nu."""
+        """Return mean and standard deviation over cells of the drift exponent nu."""
         log = np.log(np.maximum(np.asarray(target_uS, np.float64) / PCM_MAX_uS, 1e-7))
         return np.clip(0.0244 - 0.0155 * log, 0.049, 0.1), np.clip(-0.0059 - 0.0125 * log, 0.008, 0.045)
 
@@ -197,8 +203,8 @@ DRIFTS: dict[str, Drift] = {
 
 
 def age(g_uS: Floats, target_uS: Floats, model: Drift, time_s: float, noise: Floats) -> Floats:
-    """Return the conductances ``time_s`` seconds after programming, at least 0; all arrays have the same
-    shape.
+    """Return the conductances of programmed cells ``time_s`` seconds after programming, at least 0. All
+    arrays have the same shape.
 
     One cell's ages share its draw, so that a cell keeps to its course. The choice is this project's: the
     sources give each time's distribution, not how one time goes with another (aihwkit draws anew). ``g_uS``

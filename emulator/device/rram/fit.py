@@ -29,8 +29,8 @@ programming error."""
 
 @record()
 class RramFit:
-    """Result of ``fit_rram``: deviation of programmed cells by target conductance, and numbers of stuck
-    cells; microsiemens.
+    """Result of ``fit_rram``: deviation of programmed cells as a function of their target conductance, and
+    numbers of stuck cells; microsiemens.
 
     ``values`` are fields of the section ``cell``; ``target``, ``mean``, ``sigma`` and ``cells`` per target
     (T,), stuck cells left out; ``coefficients`` the polynomial in G / reference, rising powers.
@@ -49,7 +49,8 @@ class RramFit:
     notes: tuple[str, ...]
 
     def model(self, g: npt.ArrayLike) -> Floats:
-        """Return the fitted standard deviation at target conductance ``g``."""
+        """Return the fitted standard deviation of cells programmed to the target conductance ``g``,
+        microsiemens."""
         x = np.asarray(g, np.float64) / self.reference
         return np.asarray(np.polynomial.polynomial.polyval(x, self.coefficients), np.float64)
 
@@ -64,12 +65,12 @@ class RramFit:
         }
 
     def held_out(self, kept: Measurements, left: Measurements) -> float:
-        """Fit the rows ``kept`` and return the relative difference between the fitted deviation and the
-        deviation of the rows ``left`` around their targets."""
+        """Fit the rows ``kept``, and return the relative difference between the fitted standard deviation and
+        that of the held-out rows ``left``."""
         refit = fit_rram(kept)
         target, g = left.columns["target"] * 1e6, left.columns["conductance"] * 1e6
         deviation = np.abs(g - np.interp(target, refit.target, refit.mean))
-        # The median is robust, as in the fit: a stuck cell must not count as a deviation.
+        # Use the median, as the fit does: stuck cells among the held-out rows must not count as deviation.
         return float(abs(1.4826 * np.median(deviation / refit.model(target)) - 1))
 
 
@@ -115,8 +116,8 @@ def fit_rram(data: Measurements) -> RramFit:
     for level, group in zip(levels, groups, strict=True):
         down, up = _stuck(group, level, low, high)
         levels_used.append(group[~(down | up)])
-        # Near an end of the range a stuck cell cannot be told from a programmed one, so such targets are left
-        # out of the rate.
+        # For a target near an end of the range, a cell stuck at that end cannot be told from a programmed
+        # one. Such targets do not count for the rate of stuck cells.
         if level > low + 2 * END * (high - low):
             stuck_low, could_low = stuck_low + int(down.sum()), could_low + len(group)
         if level < high - 2 * END * (high - low):
@@ -151,13 +152,13 @@ def fit_rram(data: Measurements) -> RramFit:
 def _refuse_offset(
     levels: Floats, mean: Floats, sigma: Floats, cells: npt.NDArray[np.intp], high: float
 ) -> None:
-    """Raise DatasetError if all cells miss a target in the same direction: the model is centred on the target
-    and would count them as accurate."""
+    """Raise DatasetError if the cells of some target miss it on average. The model is centred on the target,
+    so it would count such cells as accurate."""
     offset = mean - levels
     certain = np.abs(offset) > t.isf(1e-3 / len(levels), cells - 1) * sigma / np.sqrt(cells)
     large = np.abs(offset) > np.maximum(0.5 * sigma, OFFSET_MAX * np.maximum(levels, 0.1 * high))
-    # Readings are at least 0, so noise raises the mean of targets near 0, by at most 1.33 of the remaining
-    # deviation.
+    # Readings are at least 0, so noise raises the mean reading of targets near 0, by at most 1.33 of the
+    # deviation that remains.
     lifted = (offset > 0) & (levels < 2 * sigma) & (offset < 1.5 * sigma)
     wrong = certain & large & ~lifted
     if wrong.any():
@@ -178,16 +179,16 @@ def _stuck(group: Floats, level: float, low: float, high: float) -> tuple[Bools,
 
 
 def _polynomial(levels: Floats, sigma: Floats, cells: npt.NDArray[np.intp], reference: float) -> Floats:
-    """Fit the polynomial whose degree has the smallest corrected Akaike criterion, among those that are
-    nowhere negative in the range."""
+    """Fit a polynomial of the target to the deviations ``sigma``. Its degree has the smallest corrected
+    Akaike criterion among the polynomials that are nowhere negative in the range."""
     x = levels / reference
     grid, few = np.linspace(x.min(), x.max(), 1001), np.sqrt(2.0 * (cells - 1))
     best, smallest_score = np.array([float(np.average(sigma, weights=cells - 1))]), np.inf
     for degree in range(min(DEGREE_MAX, len(levels) - 2) + 1):
         sigma_fitted = np.full(len(levels), best[0])
         for _ in range(5):
-            # Use the fitted sigma: with the measured one, sigma / sqrt(2 (n - 1)), levels whose deviation is
-            # small by chance would get the largest weight.
+            # Weight by the error of the fitted sigma. The error of the measured sigma, sigma / sqrt(2 (n -
+            # 1)), would give the largest weight to targets whose deviation is small by chance.
             error = np.maximum(sigma_fitted, sigma.max() * 1e-3) / few
             fitted = np.polynomial.polynomial.polyfit(x, sigma, degree, w=1 / error)
             sigma_fitted = np.polynomial.polynomial.polyval(x, fitted)

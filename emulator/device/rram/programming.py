@@ -12,7 +12,7 @@ from ndrite.emulator.spec.arithmetic import Floats
 
 @dataclass(frozen=True)
 class ProgrammingError:
-    """Programming error of a cell: Gaussian, with a standard deviation that is a polynomial of the target
+    """Programming error of cells: Gaussian, with a standard deviation that is a polynomial of the target
     conductance.
 
     Parameters
@@ -50,19 +50,19 @@ class ProgrammingError:
         return np.asarray(sigma, np.float64)
 
     def program(self, target_uS: npt.ArrayLike, rng: np.random.Generator) -> Floats:
-        """Return the conductances after programming, target + sigma(target) * N(0, 1), in the targets' shape;
-        negative values become 0.
+        """Return randomly sampled conductances after programming, target + sigma(target) * N(0, 1), in the
+        targets' shape. They may be negative; ``readable`` clips them as a read does.
 
         Where a cell landed is kept also below 0, for ageing adds to it; ``readable`` is what a read finds.
         Raises PhysicsError when a target lies outside the fitted range.
         """
-        # Random numbers are drawn even if sigma is 0, so that chips that differ in one value use the same
-        # draws.
+        # Random numbers are sampled even if sigma is 0, so that chips that differ in one value use the same
+        # random numbers.
         return self.programmed(target_uS, rng.standard_normal(np.shape(target_uS)))
 
     def programmed(self, target_uS: npt.ArrayLike, noise: Floats) -> Floats:
-        """Return the conductances after programming for given standard normal draws ``noise``, one per
-        cell."""
+        """Return the conductances after programming for given standard normal samples ``noise``, one per
+        cell. They may be negative."""
         g = np.asarray(target_uS, np.float64)
         return np.asarray(g + self.sigma(g) * noise, np.float64)
 
@@ -142,8 +142,8 @@ x = G / 25 uS."""
 
 
 def telegraph_sigma(g_uS: npt.ArrayLike, share_percent: float, step_percent: float) -> Floats:
-    """Return the standard deviation in microsiemens that telegraph noise causes at conductance ``g_uS``, over
-    all cells and times.
+    """Return the standard deviation in microsiemens that telegraph noise causes in cells of conductance
+    ``g_uS``, over all cells and times.
 
     A ``share_percent`` of the cells has a trap, which is full half of the time and takes ``step_percent`` of
     the conductance while it is: two levels, a random telegraph signal (S. Machlup, J. Appl. Phys. 25, 341,
@@ -154,8 +154,8 @@ def telegraph_sigma(g_uS: npt.ArrayLike, share_percent: float, step_percent: flo
 
 
 def _growth(time_s: float, read_time_s: float) -> float:
-    """Return by what factor 1/f noise at ``time_s`` exceeds that of the first read, which takes
-    ``read_time_s``."""
+    """Return the factor by which 1/f noise depends on the time of a read, at ``time_s`` seconds and taking
+    ``read_time_s``: sqrt(ln((t + t_read) / (2 t_read)))."""
     return float(np.sqrt(np.log((time_s + read_time_s) / (2 * read_time_s))))
 
 

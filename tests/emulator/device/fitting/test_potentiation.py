@@ -135,7 +135,7 @@ FLAT = "".join(f"{n},5,{way}\n" for way in ("up", "down") for n in range(9))
         ("pulse,current_A,direction,volts\n1,2,up,3\n", r"x.csv: column 'volts' is none of pulse, direction"),
         (
             HEAD + UP,
-            r"x.csv: device 'all' has 0 pulses down that follow another one; accepted: at least 8",
+            r"x.csv: device 'all' has 0 consecutive pairs of pulses down; accepted: at least 8",
         ),
         (HEAD + UP + "5,3,up\n" + DOWN, r"x.csv: line 14: pulse is 5 for the second time in a run of device"),
         (
