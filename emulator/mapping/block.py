@@ -29,8 +29,9 @@ from ndrite.emulator.spec.patches import Pair, Patches
 
 
 def blocked(node: Product, block: Pair) -> Product:
-    """Return the product that computes a ``block`` of positions at once; its outputs are ordered by group,
-    then row and column in the block, then channel.
+    """Rewrite a convolution so that each of its patches yields a ``block`` of neighbouring output positions
+    at once. Outputs are ordered by group of the grouped convolution, then row and column in the block, then
+    channel.
 
     Blocks that reach beyond the grid give more rows and columns than the node does, behind its own. Kernels
     with dilation are laid out for (1, 1) only. A product that has a block of its own keeps that one.
@@ -47,14 +48,14 @@ def blocked(node: Product, block: Pair) -> Product:
     kernel = dense.weights.reshape(kh, kw, channels // groups, groups, -1)
     for i, j in np.ndindex(rows, columns):
         weights[i * sh : i * sh + kh, j * sw : j * sw + kw, :, :, i, j] = kernel
-    # For each column, the number of the node's output that it computes.
+    # For each column, the number of the output of ``node`` that the column computes.
     column_of = np.tile(np.arange(dense.outputs).reshape(groups, 1, -1), (1, rows * columns, 1)).reshape(-1)
     activation = dense.activation
     if isinstance(activation, Ndr):
         activation = activation.of(column_of)
     wide = Dense(weights.reshape(-1, column_of.size), dense.bias[column_of], activation)
     top, left, _, _ = patches.padding
-    # The bottom and right padding reaches to the end of the last block.
+    # The padding at the bottom and right reaches to the end of the last block.
     down, across = _tiles(patches.grid, block)
     bottom = (down * rows - 1) * sh + kh - height - top
     right = (across * columns - 1) * sw + kw - width - left
@@ -70,13 +71,13 @@ def blocked(node: Product, block: Pair) -> Product:
 
 
 def _tiles(grid: Pair, block: Pair) -> Pair:
-    """Return how many rows and columns of blocks cover a grid."""
+    """Return how many rows and columns of blocks cover a grid of output positions."""
     return -(-grid[0] // block[0]), -(-grid[1] // block[1])
 
 
 def packed(node: Product, groups: int) -> Product:
-    """Return a grouped product with fewer ``groups``: each new group combines several old ones, and the cells
-    between the old groups have weight 0."""
+    """Rewrite a grouped convolution to have fewer ``groups``: each new group combines several old groups, and
+    the weights between different old groups are 0."""
     patches, dense = node.patches, node.dense
     together = patches.groups // groups
     area, share = patches.kernel[0] * patches.kernel[1], dense.outputs // patches.groups
@@ -85,7 +86,7 @@ def packed(node: Product, groups: int) -> Product:
     weights_by_place = dense.weights.reshape(area, k // area, groups, together, share)
     for i in range(together):
         weights[:, i, :, :, i] = weights_by_place[:, :, :, i]
-    # Columns of a group are ordered by position in the block, then by channel of all groups that it combines.
+    # Order of the columns within a new group: position in the block, then old group, then channel.
     order = np.arange(dense.outputs).reshape(groups, together, node.copies, -1).swapaxes(1, 2).reshape(-1)
     activation = dense.activation.of(order) if isinstance(dense.activation, Ndr) else dense.activation
     wide = Dense(weights.reshape(together * k, -1)[:, order], dense.bias[order], activation)
@@ -95,7 +96,7 @@ def packed(node: Product, groups: int) -> Product:
 
 
 def as_designed(program: Program, network: Network | None) -> list[tuple[Patches, int]]:
-    """Return the patches and the number of outputs of each product as the network defines them, before
+    """Return the patches and the number of outputs of each matrix product as the network defines them, before
     mapping formed blocks and packed groups.
 
     Without the ``network`` that the program was made of, groups that were packed count as one.
@@ -106,11 +107,11 @@ def as_designed(program: Program, network: Network | None) -> list[tuple[Patches
 
 
 def _unblocked(product: steps.Product) -> tuple[Patches, int]:
-    """Return the patches and the number of outputs of a blocked product, reduced to a single position of the
-    block."""
+    """Return the patches and the number of outputs that a matrix product would have if each patch yielded a
+    single position instead of a block."""
     patches, block = product.patches, product.block
-    # In blocks that mapping formed, the stride is a multiple of the block; in a network's own blocks it need
-    # not be.
+    # Blocks that mapping has formed have a stride that is a multiple of the block. In blocks of the network
+    # itself it need not be.
     is_laid_out = all(s % b == 0 for s, b in zip(patches.stride, block, strict=True))
     if block == (1, 1) or patches.is_whole or not is_laid_out:
         return patches, product.layer.outputs
@@ -130,9 +131,9 @@ NOISE_CYCLES = 36
 
 
 def cycles_a_row(rows: int, array: Geometry, visited: float) -> float:
-    """Estimate the average cycles per row of a memory word that holds ``rows`` rows. In a cycle the lanes
-    process up to ``lane_rows`` rows that are not 0, within one word or across two. ``visited``: the share of
-    rows that are not 0."""
+    """Estimate the average clock cycles per row that the lanes take for a memory word of ``rows`` rows. In a
+    cycle they process up to ``lane_rows`` rows whose input is not 0, within one word or across two.
+    ``visited``: the fraction of inputs that are not 0."""
     if not array.skip:
         return 1.0
     at_once, some = array.lane_rows, range(rows + 1)
@@ -142,8 +143,8 @@ def cycles_a_row(rows: int, array: Geometry, visited: float) -> float:
 
 @dataclass(frozen=True)
 class Way:
-    """A possible layout of a product: the ``block`` of positions computed at once, and its cost in cycles per
-    map, words per lane, and columns."""
+    """A possible layout of a matrix product on an array: the ``block`` of output positions computed at once,
+    and its cost in clock cycles per map, weight words per lane, and columns."""
 
     block: Pair
     cycles: float
@@ -160,8 +161,9 @@ def ways(
     beyond: bool = False,
     visited: float = VISITED,
 ) -> list[Way]:
-    """List the layout for every block that fits, (1, 1) first. Blocks tile the grid; with ``beyond``, an odd
-    number of rows or columns may also be divided into pairs, whose last block overruns the edge.
+    """List the layout of a matrix product for every block that fits, (1, 1) first. Blocks tile the grid of
+    output positions. With ``beyond``, an odd number of rows or columns may also be divided into pairs, whose
+    last block overruns the edge.
 
     A block takes as many cycles as its passes go through the array, as runs of its codes are read out of the
     maps, as their noise is worked out, or as its columns are read out and fire, with second operands or
@@ -183,8 +185,8 @@ def ways(
         passes = -(-inputs // rows) * slices * groups * array.groups(share)
         spread = lane_groups(share, array)
         read_count = inputs * groups * slices * array.groups(share) / spread
-        # Without groups, the channels of a kernel row are one run in memory; with groups, each position is a
-        # run.
+        # A run is a series of codes that are contiguous in memory: all channels of a kernel row or, in a
+        # grouped convolution, the channels of one kernel position.
         runs = (high, wide * channels) if groups == 1 else (groups * high * wide, channels)
         read = runs[0] * -(-runs[1] // WORD_ROWS)
         cycles = max(
@@ -214,7 +216,8 @@ def laid_out(
     beyond: Container[int] = (),
     visited: Sequence[float] = (),
 ) -> list[Product]:
-    """Choose the layout of each product for an array; return the products rewritten to compute blocks.
+    """Choose the layout of each matrix product for an array; return the products rewritten to compute blocks
+    of output positions.
 
     Groups are packed into as few as a tile of ``rows`` holds. Blocks take the fewest cycles that the array's
     weight words and column parameters allow: the block that saves most for its words goes first. ``beyond``:

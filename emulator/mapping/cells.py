@@ -33,20 +33,20 @@ Stuck = npt.NDArray[np.int8]
 
 
 def level_targets(cell: Cell) -> Floats:
-    """Return the target conductance of each level of a cell, microsiemens (levels,)."""
+    """Return the target conductance of each programmable level of a cell, microsiemens (levels,)."""
     return np.linspace(cell.g_min_uS, cell.g_max_uS, cell.levels)
 
 
 def pair_targets(levels: Ints, cell: Cell) -> Floats:
-    """Return the target conductances (2, K, M) of both cells of pairs at signed ``levels`` (K, M); index 0 is
-    G+."""
+    """Return the target conductances (2, K, M) of the two cells of differential pairs at signed ``levels``
+    (K, M); index 0 is G+."""
     return level_targets(cell)[np.maximum(np.stack([levels, -levels]), 0)]
 
 
 @record()
 class Cells:
-    """Conductances of both cells of every pair after each step from target to read-out, microsiemens (2, K,
-    M); index 0 is G+.
+    """Conductances of both cells of every differential pair after each step from target to read-out,
+    microsiemens (2, K, M); index 0 is G+.
 
     Attributes
     ----------
@@ -80,12 +80,12 @@ class Cells:
 
     @classmethod
     def fresh(cls, target: Floats, programmed: Floats, stuck: Stuck, ageing: Floats, **rest: Any) -> Cells:
-        """Return cells as they are right after programming; call ``at`` to age them."""
+        """Build cells as they are right after programming; call ``at`` to age them."""
         return cls(target, programmed, programmed, programmed, programmed, stuck, ageing, **rest)
 
     def at(self, chip: Chip) -> Cells:
-        """Return these cells at the chip's time, with its stuck cells and behind its wires. No random numbers
-        are drawn."""
+        """Return the cells as they are at the chip's time: aged, with the chip's stuck cells, and with the
+        losses of its wires. No random numbers are used."""
         time_s = chip.conditions.time_since_programming_s
         aged = age(self.programmed, self.target, chip.cell.drift_model, time_s, self.ageing)
         faulted = chip.cell.with_stuck(aged, self.stuck)
@@ -101,7 +101,7 @@ def make_cells(
     row_voltage_V: Floats | None = None,
     place: Ints | None = None,
 ) -> Cells:
-    """Program pairs of cells and age them; return their conductances after each step.
+    """Program differential pairs of cells and age them; return their conductances after each step.
 
     Raises PhysicsError when a target lies outside the error model's fitted range. Raises CompileError when
     cells that pulses program are to be verified once more. ``target_uS``: wanted conductances, (2, K, M).
@@ -138,9 +138,9 @@ def make_cells(
 def _pulsed(
     target_uS: Floats, stuck: Stuck, chip: Chip, rng: np.random.Generator
 ) -> tuple[Floats, PulseCount]:
-    """Program cells by pulses; return the conductances reached and the number of pulses. Cells that a test
-    read finds stuck get no pulses. The pulses' random numbers come from a separate generator, so that ``rng``
-    does not advance."""
+    """Program cells by pulses; return the conductances reached and the effort. Cells that a test read finds
+    stuck get no pulses. The pulses' random numbers come from a separate generator, so that ``rng`` does not
+    advance."""
     cell, free = chip.cell, stuck == 0
     free_target, programmed = target_uS[free], target_uS.copy()
     pulse_rng = np.random.default_rng(copy.deepcopy(rng).integers(1 << 63))
@@ -155,16 +155,16 @@ def _pulsed(
 
 
 def stuck_cells(shape: tuple[int, ...], chip: Chip, rng: np.random.Generator) -> Stuck:
-    """Return which cells (2, K, M) are stuck: those that ``make_cells`` will draw from ``rng``, and that a
-    test read before programming would find. ``rng`` does not advance."""
+    """Return which cells (2, K, M) a test read before programming would find stuck: the same ones that
+    ``make_cells`` will choose with ``rng``. ``rng`` does not advance."""
     ahead = copy.deepcopy(rng)
     ahead.standard_normal(shape)
     return chip.cell.draw_stuck(shape, ahead)
 
 
 def compensate(target_uS: Floats, stuck: Stuck, chip: Chip) -> Floats:
-    """Move the working cell of each pair with one stuck cell so that the pair keeps its difference; return
-    the targets (2, K, M).
+    """Compensate stuck cells: in each differential pair with one stuck cell, move the target of the working
+    cell so that the pair keeps its difference. Return the targets (2, K, M).
 
     The good cell takes the level nearest to (stuck conductance -+ wanted difference); where that is outside
     g_min..g_max the difference is met as far as it goes. Pairs that are stuck on both sides stay.
@@ -193,9 +193,9 @@ def _verified(
 
 
 def through_wires(g: Floats, chip: Chip, row_voltage_V: Floats | None, place: Ints | None = None) -> Floats:
-    """Return the effective conductances (2, K, M) behind wires and access transistors, computed array by
-    array, as far as the currents have settled when they are read. ``place`` (K,) is the physical row of every
-    row."""
+    """Return the effective conductances (2, K, M) of cells ``g`` with the losses in wires and access
+    transistors, as far as the currents have settled when they are read. Each array is solved separately.
+    ``place`` (K,) is the physical row of every row."""
     if place is not None:
         order = np.argsort(place)
         volts = None if row_voltage_V is None else row_voltage_V[order]
@@ -219,26 +219,27 @@ def through_wires(g: Floats, chip: Chip, row_voltage_V: Floats | None, place: In
 
 
 def _pairs(sides: list[Floats]) -> Floats:
-    """Return pairs (2, rows, M) from the conductances of one region's arrays, as ``arrays_of`` returns
-    them."""
+    """Return the conductances (2, rows, M) of differential pairs from those of one region's arrays, which are
+    in the form that ``arrays_of`` returns."""
     out = np.stack(sides)
     return out.reshape(len(out[0]), -1, 2).transpose(2, 0, 1) if len(sides) == 1 else out
 
 
 def _settled(block: Floats, chip: Chip) -> Floats | float:
-    """Return what fraction of its final current each cell adds when it is read; ``block`` is the part of an
-    array that is in use."""
+    """Return what fraction of its final current each cell of an array adds when it is read. ``block`` is the
+    used corner of the array."""
     layout = chip.array
     if layout.settles_for_s is None:
         return 1.0
-    # Unused rows and columns are at the far ends of the wires, and their capacitance still counts.
+    # The unused rows and columns of an array are at the far ends of its wires, where their capacitance still
+    # counts.
     whole = settled(layout.rows, layout.columns, layout.segment_time_s, layout.settles_for_s)
     return whole[layout.rows - block.shape[0] :, : block.shape[1]]
 
 
 def settled_parts(g: Floats, chip: Chip, place: Ints | None = None) -> Floats:
-    """Return what fraction 0..1 of its final current each cell of pairs ``g`` adds when it is read, (2, K,
-    M); ``place`` as for ``through_wires``."""
+    """Return what fraction 0..1 of its final current each cell of differential pairs ``g`` adds when it is
+    read, (2, K, M); ``place`` as for ``through_wires``."""
     parts = np.empty_like(g)
     for region, sides in arrays_of(g, chip):
         parts[region] = _pairs([np.broadcast_to(_settled(side, chip), side.shape) for side in sides])
@@ -246,9 +247,9 @@ def settled_parts(g: Floats, chip: Chip, place: Ints | None = None) -> Floats:
 
 
 def arrays_of(g: Floats, chip: Chip) -> Iterator[tuple[tuple[slice, slice, slice], list[Floats]]]:
-    """Yield the arrays that hold pairs ``g`` (2, K, M), whose rows are in physical order: a region as slices
-    of ``g``, with the conductances (rows, columns) of its two arrays for separate pairs, or of its single
-    array for interleaved pairs."""
+    """Yield the arrays that hold differential pairs ``g`` (2, K, M), whose rows are in physical order. Each
+    item is a region as slices of ``g``, with the conductances (rows, columns) of its two arrays for separate
+    pairs, or of its single array for interleaved pairs."""
     layout = chip.array
     for k in range(0, g.shape[1], layout.rows):
         for m in range(0, g.shape[2], layout.weights_across):
@@ -259,7 +260,8 @@ def arrays_of(g: Floats, chip: Chip) -> Iterator[tuple[tuple[slice, slice, slice
 
 
 def places(target_uS: Floats, stuck: Stuck, chip: Chip, row_voltage_V: Floats) -> Ints:
-    """Choose the physical row (K,) for every row of pairs, given the stuck cells from a test read.
+    """Choose the physical row (K,) for every row of weights, given the stuck cells that a test read has
+    found.
 
     Rows whose inputs carry little, or whose weights a stuck pair can hold, take the worst places: the
     assignment with the least sum of squares of what pairs miss of their difference, each row's by the mean
@@ -301,8 +303,8 @@ def compensated(
     *,
     may_rise: bool,
 ) -> tuple[Ints, Floats]:
-    """Choose the levels -(L-1)..L-1 (K, M) to program so that the wires' losses are compensated, and the
-    limits (M,).
+    """Choose the levels -(L-1)..L-1 (K, M) to program so that the losses in wires are compensated. Return the
+    levels and the limits (M,), the weight of the largest level in each column.
 
     ``weights`` (K, M), ``limits``: the weight of the largest level in each column; ``row_voltage_V`` and
     ``place`` (K,) as ``make_cells``; ``may_rise``: whether all limits may be raised, by one of
@@ -312,7 +314,8 @@ def compensated(
     target = weights / limits * top
     rise, part = 1.0, part_left(nearest(target, top), chip, row_voltage_V, place)
     for _ in range(ROUNDS):
-        # Larger conductances load the wires more, so the limit is chosen anew for the present losses.
+        # Larger conductances load the wires more. The limits are therefore chosen again for the present
+        # losses.
         before, rise = rise, _best_rise(target, part, rise, chip) if may_rise else 1.0
         levels = nearest(target / rise / _part_at(part, rise / before), top)
         part = part_left(levels, chip, row_voltage_V, place)
@@ -320,13 +323,14 @@ def compensated(
 
 
 def nearest(wanted: Floats, top: int) -> Ints:
-    """Return the levels nearest to ``wanted``, which is in units of one level, within -top..top."""
+    """Return the integer levels nearest to ``wanted``, which is in units of one level, clipped to
+    -top..top."""
     return np.rint(np.clip(wanted, -top, top)).astype(np.int64)
 
 
 def part_left(levels: Ints, chip: Chip, row_voltage_V: Floats | None, place: Ints | None = None) -> Floats:
-    """Return what share (K, M) of each pair's difference remains behind wires and access transistors; 1 where
-    the difference is 0."""
+    """Return the fraction (K, M) of each differential pair's conductance difference that is effective after
+    losses in wires and access transistors; 1 where the difference is 0."""
     cell = chip.cell
     step = (cell.g_max_uS - cell.g_min_uS) / (cell.levels - 1)
     plus, minus = through_wires(pair_targets(levels, cell), chip, row_voltage_V, place)
@@ -335,14 +339,14 @@ def part_left(levels: Ints, chip: Chip, row_voltage_V: Floats | None, place: Int
 
 
 def _part_at(part: Floats, rise: float) -> Floats:
-    """Return the share that remains if conductances are lower by the factor ``rise``, since the wires' losses
-    fall in proportion."""
+    """Return the effective fraction ``part`` of differences for conductances lower by the factor ``rise``:
+    the losses in wires fall in proportion."""
     return np.clip(1.0 - (1.0 - part) / rise, LEAST, 1.0)
 
 
 def _best_rise(wanted: Floats, part: Floats, before: float, chip: Chip) -> float:
-    """Return the factor on the limits with the smallest mean square error from rounding to levels, limiting
-    and cell errors. ``wanted`` is in units of one level.
+    """Return which factor on the column limits has the smallest mean square error from rounding to levels,
+    from limiting, and from cell errors. ``wanted`` are weights in units of one level.
 
     ``part`` (K, M) is left where limits are raised by ``before``.
     """
@@ -358,7 +362,8 @@ def _best_rise(wanted: Floats, part: Floats, before: float, chip: Chip) -> float
 
 
 def _spread(cell: Cell, time_s: float) -> Floats:
-    """Return the variance of a pair's difference at each level 0..L-1, in squared steps of a level."""
+    """Return the variance of the difference of a pair of cells at each level 0..L-1, in squared steps of a
+    level."""
     step = (cell.g_max_uS - cell.g_min_uS) / (cell.levels - 1)
     sigma = cell.spread(level_targets(cell), time_s) / step
     return np.asarray(np.square(sigma) + np.square(sigma[0]), np.float64)

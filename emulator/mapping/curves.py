@@ -18,7 +18,7 @@ from ndrite.emulator.spec.brief import record
 
 @record()
 class States:
-    """ECRAM states of one layer's neurons, each float64 (M,), 0..1 of the device's range.
+    """ECRAM states of the neurons of one layer, each float64 (M,), 0..1 of the device's range.
 
     ``voltage`` and ``current`` set the peak voltage and the peak current (the same array's values where one
     device sets both). ``reference`` is the voltage state that the neurons' input gains were set for.
@@ -36,8 +36,8 @@ class States:
 
 
 def kept(states: States, chip: Chip, seconds: float) -> States:
-    """Return the states after ``seconds`` at the chip's temperature; a negative number returns earlier
-    states."""
+    """Return the ECRAM states after relaxing for ``seconds`` at the chip's temperature; a negative number
+    returns earlier states."""
 
     def moved(values: Floats) -> Floats:
         return chip.ecram.kept(values, seconds, chip.temperature_K)
@@ -51,14 +51,16 @@ def kept(states: States, chip: Chip, seconds: float) -> States:
 
 
 def heights_at(states: States, chip: Chip) -> Floats:
-    """Return the neurons' outputs at their peak (M,), relative to the nominal device."""
+    """Return the neurons' outputs at their peak (M,), relative to the nominal device, at ECRAM states
+    ``states``."""
     if chip.ecram.tunes not in CURRENT:
         return states.heights
     return np.minimum(chip.ecram.current(states.current), 1.0)
 
 
 def stretch_at(states: States, chip: Chip) -> Floats:
-    """Return the peak voltages (M,), relative to the peak voltages that the input gains were set for."""
+    """Return the neurons' peak voltages (M,) at ECRAM states ``states``, relative to the peak voltages for
+    which the input gains were set."""
     return np.asarray(chip.ecram.voltage(states.voltage) / chip.ecram.voltage(states.reference), np.float64)
 
 
@@ -67,8 +69,8 @@ LIKENED = np.linspace(CURVE_START, CURVE_END, 601)
 
 
 def shape_at(chip: Chip, state: float) -> Shape:
-    """Return the nominal neuron's curve at one state of its shape parameter: a function from u, in the
-    curve's unit, to outputs 0..1."""
+    """Return the nominal neuron's curve when the ECRAM for its shape parameter has the state ``state``: a
+    function from u, in the curve's unit, to outputs 0..1."""
     neuron = chip.neuron
     unit, amperes = neuron.unit_V, neuron.device.peak[1]
     device = chip.ecram.shaped(neuron.device, state)
@@ -77,27 +79,28 @@ def shape_at(chip: Chip, state: float) -> Shape:
 
 
 def family(chip: Chip, states: npt.ArrayLike, u: Floats) -> Floats:
-    """Return the outputs (S, P) of the nominal neuron at shape states ``states`` (S,) and inputs ``u`` (P,),
-    in the curve's unit."""
+    """Return the outputs (S, P) of the nominal neuron for shape states ``states`` (S,) of its ECRAM and
+    inputs ``u`` (P,), in the curve's unit."""
     return np.stack([shape_at(chip, float(state))(u) for state in np.asarray(states, np.float64)])
 
 
 def nearest_states(chip: Chip, states: Floats, wanted: Floats) -> Floats:
-    """Return, for each of the curves ``wanted`` (M, len(LIKENED)), the state among ``states`` (S,) whose
-    curve has the smallest mean square distance."""
+    """Return for each of the curves ``wanted`` (M, len(LIKENED)) that one of the ECRAM states ``states`` (S,)
+    whose curve has the smallest mean square distance from it."""
     has = family(chip, states, LIKENED)
     error = np.square(wanted[:, None] - has[None]).mean(axis=2)
     return np.asarray(states[error.argmin(axis=1)], np.float64)
 
 
 def shaped_devices(chip: Chip, devices: Sequence[NdrModel], states: States) -> tuple[NdrModel, ...]:
-    """Return the individual ``devices``, each with its shape parameter at its state in ``states``."""
+    """Return the individual ``devices``, each with the shape parameter that its ECRAM state sets."""
     assert states.shape is not None
     return tuple(chip.ecram.shaped(d, float(s)) for d, s in zip(devices, states.shape, strict=True))
 
 
 def widest_window(chip: Chip) -> Window:
-    """Return the window of the state whose curve extends furthest; it is used for all states."""
+    """Return the window of the ECRAM state whose curve extends furthest. One window is used for all
+    states."""
     windows = [choose_window(shape_at(chip, state)) for state in (0.0, 0.5, 1.0)]
     return max(windows, key=lambda window: window.high)
 
@@ -106,8 +109,9 @@ CurveFunction = Callable[[Floats], Floats]
 
 
 def own_units_V(chip: Chip, states: States | None, outputs: int) -> Floats:
-    """Return the source voltage (M,) of one peak voltage of each nominal neuron, at the states for which its
-    input gain was set: the device's peak voltage, or with a series resistance the circuit's ``unit_V``."""
+    """Return the source voltage (M,) that corresponds to the peak voltage of each nominal neuron, at the
+    ECRAM states for which its input gain was set. This is the device's peak voltage or, with a series
+    resistance, the circuit's ``unit_V``."""
     device = chip.neuron.device
     circuit = chip.neuron.in_circuit(device)
     voltage, current = np.ones(outputs), np.ones(outputs)
@@ -123,7 +127,7 @@ def own_units_V(chip: Chip, states: States | None, outputs: int) -> Floats:
 
 
 def source_units_V(chip: Chip, own_V: Floats) -> Floats:
-    """Return the source voltage (M,) that is one unit of each neuron's curve.
+    """Return the source voltage (M,) that corresponds to one unit of u, the input of each neuron's curve.
 
     Behind a converter every neuron has a gain of its own, set so that the unit is its own, ``own_V``.
     With analog readout the transimpedance is common to the layer, and so is the unit.
@@ -136,8 +140,8 @@ def source_units_V(chip: Chip, own_V: Floats) -> Floats:
 def axes(
     chip: Chip, heights: Floats, stretch: Floats | float, states: States | None
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return four scale factors of each neuron (M,): source voltage per unit of u, factor on the device's
-    current axis, factor on its voltage axis, and factor on its output.
+    """Return four scale factors of each neuron (M,): source voltage per unit of u, the input of its curve;
+    factor on its device's current axis; factor on the voltage axis; factor on the output.
 
     ``heights`` (M,): where the ECRAM sets the peak current, the part of it that the device draws, and so
     loads its source with; elsewhere a factor on the output. ``stretch`` (M,): peak voltages relative to those
@@ -154,9 +158,9 @@ def axes(
 def loaded_curves(
     devices: Sequence[NdrModel], chip: Chip, heights: Floats, stretch: Floats | float, states: States | None
 ) -> tuple[CurveFunction, int]:
-    """Return a function from u (..., M) in ``source_units_V`` to outputs 0..1 (..., M) of devices in series
-    with the neuron's resistance, and the number of bistable devices. ``heights`` and ``stretch`` as for
-    ``axes``. Raises CompileError when devices oscillate."""
+    """Return the curves of devices in series with the neuron's resistance, as a function from u (..., M) in
+    ``source_units_V`` to outputs 0..1 (..., M), and the number of bistable devices. ``heights`` and
+    ``stretch`` as for ``axes``. Raises CompileError when devices oscillate."""
     outputs = len(heights)
     unit, current, voltage, gain = axes(chip, heights, stretch, states)
     amperes = chip.neuron.device.peak[1]
@@ -189,7 +193,7 @@ CURVES_MAX = 1 << 16
 
 
 class Curves:
-    """The curve tables of a program, numbered in the order in which they are added."""
+    """Collects the curve tables of a program, numbered in the order in which they are added."""
 
     def __init__(self) -> None:
         self._rows: list[npt.NDArray[np.int32]] = []
@@ -206,14 +210,15 @@ class Curves:
         return self._tables[:, SEGMENTS:].copy()
 
     def fit(self, wanted: Floats, *, each: bool = False) -> tuple[Index, float]:
-        """Fit and add tables for curves (Q, 4096); return the tables' numbers (Q,) and the largest error in
-        output steps. With ``each`` every curve gets a table of its own, otherwise equal curves share one."""
+        """Fit tables to the curves ``wanted`` (Q, 4096) and add them; return the tables' numbers (Q,) and the
+        largest error in output steps. With ``each`` every curve gets a table of its own, otherwise equal
+        curves share one."""
         fitted = fit_pwl(wanted)
         return self.add(fitted.base, fitted.slope, each=each), fitted.max_error_lsb
 
     def add(self, base: npt.NDArray[np.int32], slope: npt.NDArray[np.int32], *, each: bool = True) -> Index:
         """Add tables (Q, segments) and return their numbers (Q,). A table that exists already is reused,
-        unless ``each`` asks for one of its own."""
+        unless ``each`` asks for separate tables."""
         numbers = []
         for row in np.hstack([base, slope]):
             number = len(self._rows)
@@ -240,9 +245,9 @@ ALIGNED = 15
 
 
 def placed(values: Floats) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16], Floats]:
-    """Map the input codes of functions ``values`` (Q, 256), in output steps, to voltage codes of the table.
-    Return offset and scale (Q,) of that mapping, and the output (Q, 4096) that each table should have at
-    every voltage code.
+    """Choose how the input codes of functions ``values`` (Q, 256), in output steps, are mapped to voltage
+    codes of the table. Return offset and scale (Q,) of that mapping, and the output (Q, 4096) that each table
+    should have at every voltage code.
 
     A device is off below 0 V, so a function of its gain and offset has a kink at some input. Where that costs
     a straight piece more than moving the input codes does, they are moved so that a segment begins there.
@@ -262,8 +267,8 @@ def placed(values: Floats) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16
 
 
 def _bent(wanted: Floats) -> Floats:
-    """Estimate the largest error (Q,) of straight segments: half the range of the deviations from each
-    segment's chord."""
+    """Estimate the largest error (Q,) of tables of straight segments: half the range of the deviations from
+    each segment's chord."""
     pieces = wanted.reshape(len(wanted), SEGMENTS, -1)
     part = np.linspace(0.0, 1.0, pieces.shape[2])
     about = pieces - (pieces[..., :1] + (pieces[..., -1:] - pieces[..., :1]) * part)
@@ -271,19 +276,20 @@ def _bent(wanted: Floats) -> Floats:
 
 
 def _aligned(values: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return offset and scale (Q,) at which a segment begins at the sharpest kink of each function, and the
-    first code (Q,) after the kink."""
+    """Return the input offset and scale (Q,) that put a boundary between two table segments at each
+    function's sharpest kink, and the first input code (Q,) after the kink."""
     bend = np.abs(np.diff(values, n=2))
     bend_place = np.clip(bend.argmax(axis=1) + 1, 4, CODES - 5)
-    # The kink lies before or after that code: choose the side that leaves less curvature on both parts.
+    # The kink lies before or after this code. Choose the side that leaves less curvature in the pieces on
+    # both sides.
     rows = np.arange(len(values))
     left = [bend[rows, kink - 3] + bend[rows, kink] for kink in (bend_place, bend_place + 1)]
     kink = np.where(left[0] <= left[1], bend_place, bend_place + 1)
     offsets = np.arange(-(-V_MIN // ALIGNED), (-V_MIN - 1) // ALIGNED - INPUT_MAX + 1)
     voltage = (kink[:, None] + offsets) * ALIGNED - V_MIN
     begins = voltage >> SEGMENT_BITS > (voltage - ALIGNED) >> SEGMENT_BITS
-    # Choose the offset nearest to the middle among those for which a segment begins at the kink. If there is
-    # none, all offsets cost the same and the first is taken.
+    # Among the offsets for which a table segment begins at the kink, choose the one nearest to the middle. If
+    # there is none, all offsets cost the same and the first is taken.
     cost = np.where(begins, np.abs(offsets - WHOLE[0]), CODES)
     return offsets[cost.argmin(axis=1)], np.full(len(values), ALIGNED), kink
 
@@ -294,9 +300,9 @@ def _between(
     scale: npt.NDArray[np.intp],
     kink: npt.NDArray[np.intp],
 ) -> Floats:
-    """Interpolate linearly between the codes' outputs. Outside the first and the last code, and between a
-    kink (0: none) and the code before it, each segment is extended by its neighbouring codes, since the table
-    is never read there."""
+    """Interpolate the outputs at all voltage codes linearly between those at the input codes. Beyond the
+    first and the last input code, and between a kink (0: none) and the code before it, each table segment is
+    extended straight, since the table is never read there."""
     v = np.arange(1 << V_BITS) + V_MIN
     x = v / scale[:, None] - offset[:, None]
     begin = kink[:, None]

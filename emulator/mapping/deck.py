@@ -30,7 +30,7 @@ OPTIONS = ".options klu reltol=1e-9 abstol=1e-15 vntol=1e-12 itl1=1000"
 def drawn(
     die: Die, product: int, codes: npt.NDArray[np.integer], results: str
 ) -> tuple[str, Floats, Floats | None]:
-    """Write a product of a die as a SPICE deck, with the row inputs ``codes`` 0..255 (n, K).
+    """Write one matrix product (layer) of a die as a SPICE deck, with the row inputs ``codes`` 0..255 (n, K).
 
     A run writes one line a sample to the file ``results``, whose name becomes one of ``spice_word``: pairs of
     an index and a value, first the columns' microamperes, then the neurons' outputs.
@@ -58,7 +58,8 @@ def drawn(
     probes = [f"v(i{m})" for m in range(len(senses))]
     outputs = None
     if array.neurons is not None and array.columns is not None:
-        # p as defined in docs/arithmetic.md: 255 at the read voltage, times the code of the conductance.
+        # Units of the column sum p per microampere. A row at the read voltage adds 255 times the code of its
+        # conductance (docs/arithmetic.md).
         per_uA = INPUT_MAX * code_max(chip.cell) / (chip.input.read_voltage_V * array.mapped.full_scale_uS)
         of_p = array.step / array.neurons.peaks
         gain, offset = of_p * array.columns.gain * per_uA, of_p * array.columns.offset
@@ -69,14 +70,14 @@ def drawn(
 
 
 def _difference(mapped: MappedWeights) -> Floats:
-    """Return the transconductance from each row's voltage to the difference of a column's two wires,
-    microsiemens (K, M)."""
+    """Return the transconductance (K, M) in microsiemens from each row's voltage to the difference between
+    the currents of a column's two wires."""
     return np.asarray(mapped.cells.effective[0] - mapped.cells.effective[1], np.float64)
 
 
 def _crossbars(mapped: MappedWeights, chip: Chip, drive: str, senses: list[list[str]]) -> Iterator[str]:
-    """Yield the deck's lines for every array of cells with its wires; the name of each column's 0 V source is
-    appended to ``senses``."""
+    """Yield the deck's lines for every array of cells with its wires. Append to ``senses`` a term for the
+    current of each column's 0 V source."""
     rows, place = mapped.cells.faulted.shape[1], mapped.cells.place
     order = np.arange(rows) if place is None else np.argsort(place)
     for (_, down, across), sides in arrays_of(mapped.cells.faulted[:, order], chip):
@@ -120,7 +121,7 @@ def _crossbar(name: str, g: Floats, drives: list[str], chip: Chip) -> Iterator[s
 
 def _neurons(neurons: Neurons, chip: Chip, gain: Floats, offset: Floats) -> Iterator[str]:
     """Yield the deck's lines for the amplifier, resistance, device and reader of every column. ``gain`` (M,):
-    u of the curves per microampere; ``offset`` (M,): u at 0 A."""
+    units of the curve's input u per microampere; ``offset`` (M,): u at 0 A."""
     outputs, states = len(neurons.heights), neurons.states
     scales = axes(chip, neurons.heights, 1.0 if states is None else stretch_at(states, chip), states)
     devices = neurons.devices or (chip.neuron.device,) * outputs
@@ -154,6 +155,6 @@ def _control(volts: Floats, wanted: list[str], results: str) -> Iterator[str]:
     for i, row in enumerate(volts.tolist()):
         if i:
             yield from (f"alter Vr{k} {text(v)}" for k, v in enumerate(row) if v != volts[i - 1, k])
-        # The first command overwrites the file of an earlier run.
+        # Without ``set appendwrite``, the first ``wrdata`` command overwrites the file of an earlier run.
         yield from ("op", f"wrdata {spice_word(results)} {' '.join(wanted)}", "set appendwrite")
     yield from (".endc", ".end")

@@ -33,8 +33,8 @@ Shape = Callable[[Floats], Floats]
 
 
 def shape_of(activation: Activation, neuron: Neuron) -> Shape:
-    """Return the curve in its own unit, with outputs 0..1: that of the chip's neuron for an NDR activation,
-    the function itself for a named one."""
+    """Return an activation's curve in its own unit, with outputs 0..1: for an NDR activation the curve of the
+    chip's nominal neuron, for another one the function itself."""
     if isinstance(activation, Ndr):
         circuit = neuron.circuit
         return lambda u: np.clip(circuit.shape(u), 0.0, 1.0)
@@ -42,15 +42,15 @@ def shape_of(activation: Activation, neuron: Neuron) -> Shape:
 
 
 def heights_and_peaks(activation: Activation, outputs: int) -> tuple[Floats, Floats]:
-    """Return the output at the peak, and the pre-activation per unit of u, of each neuron, both float64
-    (M,)."""
+    """Return two arrays float64 (M,) of an activation: each neuron's output at the peak, and the
+    pre-activation that corresponds to one unit of the curve's input u."""
     if isinstance(activation, Ndr):
         return activation.height.astype(np.float64), activation.peak.astype(np.float64)
     return np.ones(outputs), np.ones(outputs)
 
 
 def trained_shape(activation: Activation) -> Shape:
-    """Return the curve with which the network was trained, in its own unit, with outputs 0..1."""
+    """Return the curve with which the network was trained, in the curve's own unit, with outputs 0..1."""
     function = activation.shape if isinstance(activation, Ndr | Sampled) else NAMED[activation.name]
     return lambda u: np.clip(np.asarray(function(u), np.float64), 0.0, 1.0)
 
@@ -63,8 +63,8 @@ def trained_outputs(activation: Activation, z: Floats) -> Floats:
 
 
 def jumps_of(activation: Activation, neuron: Neuron) -> tuple[float, ...]:
-    """Return the inputs, in the curve's own unit, at which the curve of ``shape_of`` jumps, as a bistable
-    neuron's does."""
+    """Return the inputs, in the curve's own unit, at which the curve that ``shape_of`` returns jumps. Only
+    bistable neurons have jumps."""
     circuit = neuron.circuit
     if not isinstance(activation, Ndr) or not isinstance(circuit, Circuit) or circuit.read_time_s:
         return ()
@@ -72,8 +72,8 @@ def jumps_of(activation: Activation, neuron: Neuron) -> tuple[float, ...]:
 
 
 def window_of(activation: Activation, shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
-    """Choose the window of a layer: for a sampled function its first and last point, otherwise the result of
-    ``choose_window``."""
+    """Choose the window of a layer, the range of inputs u that its tables cover: for a sampled function from
+    its first to its last point, otherwise by ``choose_window``."""
     if isinstance(activation, Sampled):
         return Window(*activation.ends, SEGMENTS, 0.0)
     return choose_window(shape, jumps)
@@ -112,8 +112,8 @@ class Neurons:
 
 
 def make_neurons(activation: Activation, chip: Chip, outputs: int, rng: np.random.Generator) -> Neurons:
-    """Set the ECRAM of every neuron and draw its device. Activations given by name (relu, ..) have no device
-    and are computed exactly."""
+    """Set the ECRAM of every neuron of a layer and sample its individual device. Activations given by name
+    (relu, ..) have no device and are computed exactly."""
     heights, peaks = heights_and_peaks(activation, outputs)
     shape = shape_of(activation, chip.neuron)
     if not isinstance(activation, Ndr):
@@ -141,8 +141,8 @@ def ndr_neurons(
     states: States | None,
     devices: Sequence[NdrModel] | None,
 ) -> Neurons:
-    """Build neurons from devices that are already drawn; None stands for nominal devices. If there are
-    ``states``, they determine the heights."""
+    """Build the neurons of a layer from devices that are already sampled; None stands for nominal devices. If
+    there are ``states``, they determine the heights."""
     stretch: Floats | float = 1.0  # peak voltages, relative to those for which input gains were set
     if states is not None:
         heights, stretch = heights_at(states, chip), stretch_at(states, chip)
@@ -176,8 +176,8 @@ def ndr_neurons(
 
 
 def without_load(neurons: Neurons, chip: Chip) -> Neurons:
-    """Return the same devices at the same states, driven by ideal sources without resistance, with unchanged
-    peaks."""
+    """Return the neurons with the same devices, ECRAM states and peaks, but driven by ideal sources without
+    resistance."""
     ideal = dataclasses.replace(
         chip,
         neuron=dataclasses.replace(
@@ -193,8 +193,8 @@ def without_load(neurons: Neurons, chip: Chip) -> Neurons:
 
 
 def draw_devices(chip: Chip, outputs: int, rng: np.random.Generator) -> tuple[Floats, list[NdrModel] | None]:
-    """Draw the errors (2, M) that remain when the ECRAMs are set, as standard normal numbers for voltage and
-    then current, and draw the devices.
+    """Sample the individual devices of a layer's neurons, and the errors (2, M) that remain after the ECRAMs
+    are set: standard normal numbers for voltage, then current.
 
     None for devices that do not vary. The second row is drawn last and only where an ECRAM of its own sets
     the current, so that chips differing in one value share draws.
@@ -206,14 +206,15 @@ def draw_devices(chip: Chip, outputs: int, rng: np.random.Generator) -> tuple[Fl
 
 
 def each_of(neurons: Neurons) -> CurveFunction:
-    """Return a function from u (...,) to the outputs 0..1 (..., M) of every neuron at that u."""
+    """Return a function from inputs u (...,) to outputs 0..1 (..., M): what every neuron outputs at the same
+    input."""
     outputs = len(neurons.heights)
     return lambda u: neurons.curves(np.repeat(np.asarray(u)[..., None], outputs, axis=-1))
 
 
 def curves_of(neurons: Neurons, window: Window, outputs: int) -> tuple[Floats, npt.NDArray[np.intp]]:
-    """Return the distinct curves of a layer, as outputs in output steps (LSB) wanted at every voltage code
-    (Q, 4096), and for each neuron the number (M,) of its curve."""
+    """Return the distinct curves of a layer's neurons (Q, 4096), the wanted output in output steps (LSB) at
+    every voltage code, and the number (M,) of each neuron's curve."""
     curves = each_of(neurons)(window.values()).T
     if neurons.individual:
         return INPUT_MAX * np.ascontiguousarray(curves), np.arange(outputs)
@@ -226,8 +227,8 @@ def curves_of(neurons: Neurons, window: Window, outputs: int) -> tuple[Floats, n
 def _tuned(
     heights: Floats, peaks: Floats, chip: Chip, rest: Floats
 ) -> tuple[Floats, Floats, int, States | None]:
-    """Return heights and peaks at the nearest ECRAM states, the number of neurons whose wanted values are out
-    of reach, and the states.
+    """Choose the nearest reachable ECRAM states for the wanted heights and peaks. Return the heights and
+    peaks at these states, the number of neurons whose wanted values are out of reach, and the states.
 
     Peak currents: a height is its factor on the nominal device, whose height is 1. Peak voltages: factors
     relative to the layer's geometric mean peak, which the neuron's input gain is set for. A state is set
@@ -257,7 +258,8 @@ def _tuned(
         voltage = np.clip(by_voltage + noise[0], 0.0, 1.0)
         peaks = centre / middle * ecram.voltage(voltage)
         if ecram.tunes == "both":
-            # A single ECRAM sets both: the voltage determines its state, and the height follows from it.
+            # A single ECRAM sets both voltage and current: the wanted voltage determines its state, and the
+            # height follows from that state.
             current = by_voltage
     if ecram.tunes in CURRENT:
         low, high = ecram.current_factors
@@ -269,14 +271,16 @@ def _tuned(
 
 
 def _pulse_noise(chip: Chip, rest: Floats) -> Floats:
-    """Return by how much, in units of the state's range, the last pulse misses the target state."""
+    """Return by how much, in units of the ECRAM's range, the last pulse misses the target state, given the
+    standard normal samples ``rest``."""
     ecram = chip.ecram
     step = 1.0 if ecram.model == "exponential" else ecram.step_up / (ecram.w_max - ecram.w_min)
     return np.asarray(rest * (ecram.cycle_percent / 100) * step, np.float64)
 
 
 def _shaped(activation: Ndr, chip: Chip, states: States, rest: Floats) -> States:
-    """Return the states whose curves are nearest to the trained curves; heights and peaks cannot be set."""
+    """Return ``states`` with the shape states whose curves are nearest to the trained curve; heights and
+    peaks cannot be set."""
     device = chip.ecram.device
     assert device is not None
     grid = np.repeat(LIKENED[:, None], len(states.heights), axis=1)

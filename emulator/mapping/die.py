@@ -42,7 +42,7 @@ from ndrite.emulator.spec.brief import record, titled
 
 @record()
 class DieArray:
-    """The part of a die that computes one product: crossbar, converters and neurons.
+    """The part of a die that computes one matrix product: crossbar, converters and neurons.
 
     ``mapped``: its cells and what they mean; ``step`` float64 (M,): pre-activation of one unit of p;
     ``designed`` and ``built``: the converters before and after mismatch, not yet trimmed; ``neurons`` and
@@ -80,7 +80,7 @@ class DieTable:
 
 @record()
 class Die:
-    """One individual chip of a description, programmed with a network.
+    """One individual chip of a chip description, programmed with a network.
 
     Attributes
     ----------
@@ -121,18 +121,19 @@ class Die:
 
     @property
     def parts(self) -> tuple[DieArray | DieTable | None, ...]:
-        """Parts of the die that may have ECRAM states, in the order of ``states``: the arrays of all
-        products, then the tables."""
+        """The die's arrays, one for each matrix product, then its tables of NDR devices. ``states`` has the
+        ECRAM states in the same order."""
         return (*self.arrays, *self.tables)
 
     @property
     def states(self) -> list[States | None]:
-        """ECRAM states of each of ``parts``; None for a part without ECRAMs."""
+        """The ECRAM states of each entry of ``parts``; None for an entry without ECRAMs."""
         return [None if p is None or p.neurons is None else p.neurons.states for p in self.parts]
 
     @property
     def cells_of(self) -> Chip:
-        """Description whose laws the cells follow: ``chip``, without cell errors if the die is nominal."""
+        """The chip description whose laws the die's cells follow: ``chip``, without cell errors if the die is
+        nominal."""
         return without_errors(self.chip) if self.nominal else self.chip
 
     def at(self, time_s: float) -> Die:
@@ -150,8 +151,8 @@ class Die:
         return later._with([_older(part, later, passed) for part in self.parts])
 
     def tuned(self, states: Sequence[States | None]) -> Die:
-        """Return the same die with the ECRAMs of each of ``parts`` at other states; None leaves a part
-        unchanged.
+        """Return the same die with the ECRAMs of each entry of ``parts`` at other states. None leaves an
+        entry unchanged.
 
         Raises CompileError when there is not one entry a part, or one without ECRAMs has an entry.
         """
@@ -176,7 +177,7 @@ class Die:
 
 
 def _older(part: DieArray | DieTable | None, die: Die, passed_s: float) -> DieArray | DieTable | None:
-    """Return a part of ``die`` as it is after ``passed_s`` more seconds."""
+    """Return one array or table of ``die`` as it is ``passed_s`` seconds later."""
     if part is not None and part.neurons is not None and part.neurons.states is not None:
         states = kept(part.neurons.states, die.chip, passed_s)
         part = dataclasses.replace(part, neurons=_set(part.neurons, states, die.chip))
@@ -187,7 +188,8 @@ def _older(part: DieArray | DieTable | None, die: Die, passed_s: float) -> DieAr
 
 
 def aged(mapped: MappedWeights, chip: Chip) -> MappedWeights:
-    """Return ``mapped`` with the cell ageing and the wire losses that ``chip`` has at its time."""
+    """Return the weights ``mapped`` with the cell ageing and the wire losses that ``chip`` has at its
+    time."""
     cells = mapped.cells.at(chip)
     codes, saturated = conductance_codes(cells, code_max(chip.cell), mapped.full_scale_uS)
     return dataclasses.replace(mapped, cells=cells, codes=codes, saturated=saturated)
@@ -212,17 +214,18 @@ the rest."""
 
 
 def die_digest(die: Die) -> str:
-    """Return the SHA-256, hexadecimal, of everything that the die holds."""
+    """Return the SHA-256, hexadecimal, of everything that a die file contains."""
     return str(FILE.written(*_content(die))[FIELD])
 
 
 def save_die(die: Die, path: str | os.PathLike[str]) -> None:
-    """Write the file completely or not at all (temporary file, then rename)."""
+    """Write a die file completely or not at all (temporary file, then rename)."""
     FILE.save(path, *_content(die))
 
 
 def load_die(path: str | os.PathLike[str], program: Program | None = None) -> Die:
-    """Read and verify a file. If a program is given, the die of another program is rejected.
+    """Read a die file and verify its digest. If a program is given, reject a die that belongs to another
+    program.
 
     The program names the digest that the file was written with: a description that has gained fields since
     changes nothing of it. Raises FileNotFoundError when there is no such file. Raises CompileError when it is
@@ -282,8 +285,8 @@ def _entry(where: str, array: DieArray, arrays: Arrays) -> dict[str, Any]:
 
 
 def _put_neurons(where: str, neurons: Neurons, arrays: Arrays) -> int:
-    """Store those properties of a layer's neurons that cannot be computed from the others; return the number
-    of neurons out of reach."""
+    """Store the properties of a layer's neurons in ``arrays``, as far as they cannot be computed from others;
+    return the number of neurons whose wanted curve is out of reach."""
     _put(where, neurons, NEURONS, arrays)
     if neurons.devices is not None:
         arrays[f"{where}.neuron.devices"] = np.stack([_parameters(device) for device in neurons.devices])
@@ -291,8 +294,8 @@ def _put_neurons(where: str, neurons: Neurons, arrays: Arrays) -> int:
 
 
 def _put(where: str, record: Any, names: dict[str, str], arrays: Arrays) -> None:
-    """Copy the attributes ``names`` of ``record``, where it has them, into ``arrays``; their names there
-    begin with ``where``."""
+    """Copy attributes of ``record`` into ``arrays``. ``names`` maps the name of an array, which is put after
+    ``where``, to the path of an attribute; attributes that are None are left out."""
     for name, path in names.items():
         value = record
         for part in path.split("."):
@@ -372,8 +375,8 @@ def _neurons(held: Arrays, unreachable: int, die: Die) -> Neurons:
 
 
 def _parameters(device: NdrModel) -> Floats:
-    """Return the parameters of a device as an array; for a measured curve, voltage and current of its
-    peak."""
+    """Return the parameters of an NDR device as an array. For a measured curve, these are the voltage and
+    current of its peak."""
     if isinstance(device, MeasuredTable):
         return np.array([device.peak_voltage_V, device.peak_current_A])
     return np.array([getattr(device, f.name) for f in dataclasses.fields(device)], np.float64)  # type: ignore[arg-type]

@@ -51,7 +51,7 @@ from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, Floats, Int
 
 @dataclass(frozen=True)
 class CompiledLayer:
-    """One product compiled for a chip, and its outputs on the calibration samples.
+    """One matrix product compiled for a chip, and its outputs on the calibration samples.
 
     Attributes
     ----------
@@ -71,9 +71,9 @@ class CompiledLayer:
 
 @dataclass(frozen=True)
 class Task:
-    """What one layer is compiled from: the weights ``dense``, the patches ``rows`` of the calibration
-    samples, and the die's ``neurons`` (None without an activation). ``sums`` (n, M) are those of the float
-    network, without bias."""
+    """Everything that one layer is compiled from: the weights ``dense``, the patches ``rows`` of the
+    calibration samples, and the die's ``neurons`` (None without an activation). ``sums`` (n, M) are the float
+    network's sums without bias."""
 
     dense: Dense
     chip: Chip
@@ -84,25 +84,25 @@ class Task:
 
     @property
     def is_final(self) -> bool:
-        """Whether the layer's sums are the network's outputs: then one step of p has to stand for the same
-        value in all columns."""
+        """Whether the layer's sums are the network's outputs and have to be comparable: one step of a column
+        sum must then stand for the same value in all columns."""
         return self.dense.activation is None and not self.options.column_steps
 
     @property
     def has_adc(self) -> bool:
-        """Whether columns have converters."""
+        """Whether the chip's columns are read by ADCs, not by analog amplifiers."""
         return self.chip.readout.kind == "adc"
 
     @property
     def programmed_on(self) -> Chip | None:
-        """For a nominal die, the chip without cell errors on which the cells are programmed; None stands for
-        the chip itself."""
+        """The chip on which the cells are programmed: for a nominal die a chip without cell errors; None
+        stands for ``chip``."""
         return without_errors(self.chip) if self.options.nominal else None
 
 
 @dataclass(frozen=True)
 class Converted:
-    """Columns of a layer, calibrated on the samples.
+    """The columns of a layer with their gains and ranges, calibrated on the samples.
 
     Attributes
     ----------
@@ -135,10 +135,10 @@ class Converted:
 
 @dataclass(frozen=True)
 class Biased:
-    """Biases of a layer. ``added`` (M,) is the bias on p before rounding, ``bias`` (M,) the same in the float
-    network's unit, and ``correction`` (M,) the part of it that compensates the columns' mean deviation.
-    ``cells`` are the cells that hold biases; ``sigma_out`` is the noise of analog columns including these
-    cells, None with converters."""
+    """Biases of a layer, each float64 (M,): ``added`` is the bias that is added to the column sum p, before
+    rounding; ``bias`` is the same in the float network's unit; ``correction`` is the part of it that
+    compensates each column's mean deviation from the float network. ``cells`` are the cells that hold biases.
+    ``sigma_out`` is the noise of analog columns and these cells; None if columns are read by ADCs."""
 
     added: Floats
     bias: Floats
@@ -155,8 +155,8 @@ def compile_layer(
     rngs: tuple[np.random.Generator, np.random.Generator],
     options: MapOptions,
 ) -> CompiledLayer:
-    """Compile one product for a chip, part by part in the order of the signal: cells, converters, biases,
-    neurons.
+    """Compile one matrix product for a chip, part by part in the order of the signal: cells, converters,
+    biases, neurons.
 
     ``curves``: those of the program so far, which get the layer's own; ``rngs`` draw the cells, and the
     converters and neurons. Raises CompileError when a noise, bias or scale leaves the arithmetic's range.
@@ -174,11 +174,11 @@ def compile_layer(
 
 
 def program_cells(task: Task, rng: np.random.Generator) -> MappedWeights:
-    """Program the layer's cells; return the mapped weights."""
+    """Program the cells of a layer; return the weights as they are mapped to the cells."""
     options, chip = task.options, task.chip
-    # Outputs are compared with each other, so one step of p must stand for the same logit in every column.
-    # The ADCs' gains ensure this or, without converters, the weights themselves. A layer with a single
-    # transimpedance likewise needs one unit for all neurons.
+    # Outputs of the last layer are compared with each other, so one step of the column sum p must stand for
+    # the same logit in every column. The gains of the ADCs ensure this or, without ADCs, the weights. A layer
+    # with a single transimpedance likewise needs one unit for all its neurons.
     ratio = np.ones(task.dense.outputs) if (task.is_final and not task.has_adc) or options.one_limit else None
     if chip.readout.is_circuit and task.neurons is not None:
         ratio = task.neurons.peaks
@@ -195,13 +195,13 @@ def program_cells(task: Task, rng: np.random.Generator) -> MappedWeights:
 
 
 def convert(task: Task, mapped: MappedWeights, mismatch: Floats) -> Converted:
-    """Set ranges and gains of the columns, whose ``mismatch`` (2, M) is given, and convert the sums of the
-    samples."""
+    """Set ranges and gains of a layer's columns, and compute the converted column sums of the samples.
+    ``mismatch`` (2, M) are the columns' random errors of gain and offset."""
     chip, measures, final, exact = task.chip, task.options.mitigation, task.is_final, task.sums
     adc, outputs, bits = task.has_adc, task.dense.outputs, task.chip.input.dac_bits
     sums = task.rows.sums(mapped.codes, chip.array.rows if adc else task.dense.inputs, bits)
-    # The array's loss of gain is known before the converters' ranges are chosen; the converters' own loss
-    # only afterwards.
+    # The array's loss of gain is known before the converters' ranges are chosen; the gain error of the
+    # converters is known only afterwards.
     gain_kind, gains = measures.gains(chip, final=final), np.ones(outputs)
     if gain_kind == "column":
         gains = ranges.fitted_gain("column", exact, ranges.placed(sums, chip) * (mapped.unit / INPUT_MAX))
@@ -245,8 +245,8 @@ def convert(task: Task, mapped: MappedWeights, mismatch: Floats) -> Converted:
 
 
 def add_bias(task: Task, mapped: MappedWeights, converted: Converted, rng: np.random.Generator) -> Biased:
-    """Set the biases, in cells or digitally. This comes last, when the remaining mean deviation of each
-    column can be measured, since the biases compensate it."""
+    """Set the biases of a layer, in cells or digitally. The biases also compensate the mean deviation of each
+    column, which can be measured only when everything else is set."""
     chip, measures, columns, step = task.chip, task.options.mitigation, converted.columns, converted.step
     correction = np.zeros(task.dense.outputs)
     if measures.bias_correction:
@@ -267,7 +267,8 @@ def add_bias(task: Task, mapped: MappedWeights, converted: Converted, rng: np.ra
 def fire(
     task: Task, mapped: MappedWeights, converted: Converted, biased: Biased, curves: Curves
 ) -> CompiledLayer:
-    """Add the neurons, with their curves appended to ``curves``, and compute the outputs on the samples."""
+    """Complete a layer: add its neurons, with their curves appended to ``curves``, and compute the outputs on
+    the samples."""
     dense, rows, neurons, step = task.dense, task.rows, task.neurons, converted.step
     layer, columns = converted.layer, converted.columns
     if biased.sigma_out is not None:
@@ -322,18 +323,19 @@ def fire(
 
 
 def window_for(chip: Chip, activation: Activation, neurons: Neurons) -> Window:
-    """Return the range of inputs u that the tables of the layer's curves cover."""
+    """Return the window of a layer: the range of inputs u that the tables of its curves cover."""
     if neurons.states is not None and neurons.states.shape is not None:
         return widest_window(chip)
     shape = shape_of(activation, chip.neuron)
     if isinstance(activation, Ndr) and chip.neuron.source_resistance_ohm:
-        # With a series resistance, a neuron whose current is set low peaks earlier and rises for longer.
+        # With a series resistance, a neuron whose current is set low reaches its peak at a lower voltage and
+        # rises for longer beyond it.
         shape = each_of(neurons)
     return window_of(activation, shape, jumps_of(activation, chip.neuron))
 
 
 def measured(task: Task, mapped: MappedWeights, converted: Converted, biased: Biased) -> dict[str, Any]:
-    """Return the report's fields on weights, converters and columns."""
+    """Return the fields of the layer's report on weights, converters and columns."""
     dense, chip, rows, step = task.dense, task.chip, task.rows, converted.step
     layer = converted.layer
     if biased.sigma_out is not None:

@@ -31,7 +31,7 @@ from ndrite.emulator.spec.steps import Gate, Pool, Product, Table
 
 
 def program_of(die: Die, program: Program) -> Program:
-    """Return ``program`` with the cells and neurons of ``die``; converters, scales and biases stay as
+    """Return ``program`` with the present cells and neurons of ``die``. Converters, scales and biases stay as
     calibrated.
 
     A pure function of both. Neurons with ECRAM each get a curve of their own. ``program``: mapped onto this
@@ -42,8 +42,8 @@ def program_of(die: Die, program: Program) -> Program:
     shapes = [array.mapped.codes.shape for array in die.arrays]
     if [product.layer.weights.shape for product in products] != shapes:
         raise CompileError(
-            f"program {program.name!r} has products of "
-            f"{[p.layer.weights.shape for p in products]}; accepted: the die's, {shapes}"
+            f"program {program.name!r} has weight matrices of shapes "
+            f"{[p.layer.weights.shape for p in products]}; accepted: those of the die, {shapes}"
         )
     now = _Now(die, program)
     steps = tuple(step.visit(now, step) for step in program.steps)
@@ -53,15 +53,15 @@ def program_of(die: Die, program: Program) -> Program:
 
 
 class _Now(PerKind):
-    """Visitor that returns each step with the die's present cells, biases and curves."""
+    """Visitor that returns each program step with the die's present cells, biases and curves."""
 
     def __init__(self, die: Die, program: Program) -> None:
         self._chip, self._program, self.curves = die.chip, program, Curves()
         self._arrays, self._tables = iter(die.arrays), iter(die.tables)
 
     def product(self, step: Product) -> Product:
-        """Return the product with the array's weights, the biases that its cells hold, and a curve for every
-        tuned neuron."""
+        """Return the matrix product with the weights of the die's array, the biases that its cells hold, and
+        a curve for every neuron that an ECRAM tunes."""
         array = next(self._arrays)
         layer = dataclasses.replace(step.layer, weights=array.mapped.codes)
         if layer.var_cell:
@@ -81,16 +81,16 @@ class _Now(PerKind):
         return self.curves.fit(np.clip(curve_codes, 0.0, INPUT_MAX), each=True)[0]
 
     def pool(self, step: Pool) -> Pool:
-        """Return the pool unchanged: it uses no cell and no device."""
+        """Return the pooling step unchanged: it uses no cell and no device."""
         return step
 
     def gate(self, step: Gate) -> Gate:
-        """Return the gate unchanged: it uses no cell and no device."""
+        """Return the gate step unchanged: it uses no cell and no device."""
         return step
 
     def table(self, step: Table) -> Table:
-        """Return the table step with its device parameters filled in, or unchanged if no ECRAM tunes its
-        devices."""
+        """Return the lookup-table step with the curves of the die's devices, or with its own curves if no
+        ECRAM tunes its devices."""
         table = next(self._tables, None)
         if table is None or table.neurons.states is None:
             return dataclasses.replace(step, curve=self._kept(step.curve))
@@ -99,7 +99,7 @@ class _Now(PerKind):
         return dataclasses.replace(step, offset=offset, scale=scale, curve=curve)
 
     def _kept(self, curve: Index) -> Index:
-        """Copy the program's own curves to the new tables; return their new numbers."""
+        """Copy curves of the old program to the new tables; return their new numbers."""
         used, where = np.unique(curve, return_inverse=True)
         return self.curves.add(self._program.curve_base[used], self._program.curve_slope[used])[where]
 
@@ -192,7 +192,7 @@ def map_network(
         mitigation=options.mitigation,
         tables=tuple(mapper.functions) if any(mapper.functions) else (),
     )
-    # None if every output has a step of its own.
+    # The step of the outputs is None if every output column has its own step.
     step = None if options.column_steps else float(die.arrays[-1].step[0]) if die.arrays else None
     program = dataclasses.replace(
         mapper.program(),
@@ -212,8 +212,8 @@ def map_network(
 
 
 def _later(corrected: Mapped, chip: Chip) -> Mapped:
-    """Return the mapped network at ``chip``'s time, with the ranges, gains and biases of the earlier time of
-    correction."""
+    """Return the mapped network as it is at ``chip``'s time, with the ranges, gains and biases that were
+    calibrated earlier (``corrected``)."""
     die = corrected.die.at(chip.conditions.time_since_programming_s)
     program = program_of(die, corrected.program)
     provenance_now = program.provenance | {"chip": chip.as_dict(), "die": die_digest(die)}
@@ -232,8 +232,8 @@ def _provenance(network: Network, chip: Chip, report: CompileReport, measures: M
 
 
 def in_order(network: Network, chip: Chip, samples: Codes, seed: int) -> Network:
-    """Reorder the units of analog layers that are wired to the next layer, so that stuck cells of chip
-    ``seed`` do the least harm. The function of the network stays the same.
+    """Reorder the neurons of those analog layers that are wired to the next layer, so that stuck cells of
+    chip number ``seed`` do the least harm. The network still computes the same function.
 
     Wired are full analog layers that only the next full layer reads. ``samples`` uint8 (n, inputs).
     """

@@ -35,19 +35,19 @@ TABLES = 1 << 33
 
 
 def layer_generators(seed: int, layer: int) -> tuple[np.random.Generator, np.random.Generator]:
-    """Return two random generators of chip ``seed`` for a product: one for its cells, one for its converters
-    and neurons."""
+    """Return two random generators of chip number ``seed`` for one matrix product: the first for its cells,
+    the second for its converters and neurons."""
     return generator(seed, layer), generator(seed, DEVICES + layer)
 
 
 def generator(seed: int, stream: int) -> np.random.Generator:
-    """Return the random generator with number ``stream`` of chip ``seed``."""
+    """Return the random generator for the stream number ``stream`` of chip number ``seed``."""
     return np.random.Generator(np.random.Philox(key=[seed, stream]))
 
 
 def _cut_again(network: Network) -> set[int]:
-    """Return the numbers of the products whose output map is read only as the single source of products and
-    pools: rows and columns of such a map that their patches do not reach need not be computed."""
+    """Return the numbers of the matrix products whose output map is read only as the single source of matrix
+    products and pools. Rows and columns of such a map that no patch reaches need not be computed."""
     maps_asked = network.asked
     for node in network.nodes:
         if node.kind not in ("product", "pool") or len(node.sources) > 1:
@@ -58,7 +58,8 @@ def _cut_again(network: Network) -> set[int]:
 
 
 class Mapper(PerKind):
-    """Maps a network's nodes in order, and keeps their outputs on the samples.
+    """Visitor that maps a network's nodes in order, and keeps the outputs of all nodes on the calibration
+    samples.
 
     ``codes`` and ``exact``: every map so far, uint8 and float64 in 0..1, of all calls, one call behind the
     other. Where a network has states, those are the float network's own, as codes.
@@ -125,7 +126,7 @@ class Mapper(PerKind):
         )
 
     def take(self, node: Node) -> None:
-        """Map the next node: append its step to the program, and its outputs on the samples."""
+        """Map the next node: append its step to the program, and store its outputs on the samples."""
         codes, exact = node.visit(self, node) or (None, None)
         if codes is None:
             codes = self._made(self._steps[-1])
@@ -139,7 +140,7 @@ class Mapper(PerKind):
         self._exact.append(exact)
 
     def _made(self, step: steps.Step) -> Codes:
-        """Return the result of a step on the samples without read noise, computed in parts to limit
+        """Return the map that a step computes on the samples without read noise, computed in batches to limit
         memory."""
         base, slope, count = self._curves.base, self._curves.slope, len(self._codes[0])
         place, parts, batch = At(), [], batch_of([step])
@@ -151,7 +152,7 @@ class Mapper(PerKind):
         return np.concatenate(parts)
 
     def pool(self, node: Pool) -> None:
-        """Append the step for a pool."""
+        """Append the program step for a pooling node."""
         border = 0 if node.of == "max" or node.inside else round(node.pad * INPUT_MAX)
         mul, shift = None, 0
         if node.of == "average":
@@ -171,8 +172,8 @@ class Mapper(PerKind):
         )
 
     def gate(self, node: Gate) -> None:
-        """Append the step for a gate, with gains in code units: a product of two maps in codes is 255 times
-        too large."""
+        """Append the program step for a gate node. Its gains are converted to code units, in which the
+        product of two maps is 255 times too large."""
         gains = [term.gain / (INPUT_MAX if term.b is not None else 1) for term in node.terms]
         largest = max(abs(gain) for gain in gains)
         if not 0 < largest < SCALE_MAX:
@@ -190,8 +191,8 @@ class Mapper(PerKind):
         self._steps.append(steps.Gate(terms=terms, gate_shift=shift, zero=round(node.zero * INPUT_MAX)))
 
     def product(self, node: Product) -> tuple[Codes, Floats] | None:
-        """Append the step for a product. Return its output maps too, as codes and exact values, if every
-        patch of the samples was used."""
+        """Append the program step for a matrix-product node. If all patches of the samples were used to
+        calibrate it, also return its output maps, as codes and as exact values."""
         number = len(self.arrays)
         wide = self._laid_out[number]
         rows, every = self._rows(wide)
@@ -223,8 +224,8 @@ class Mapper(PerKind):
         return None
 
     def _rows(self, node: Product) -> tuple[Rows, bool]:
-        """Return the patches on which a product is calibrated, and whether they are all patches of the
-        samples."""
+        """Return the patches on which a matrix product is calibrated, and whether these are all patches of
+        the samples."""
         patches, count = node.patches, len(self._codes[0])
         total = count * patches.positions
         every = patches.positions == 1 or total <= PATCHES_MAX
@@ -247,7 +248,8 @@ class Mapper(PerKind):
         return Rows(codes, exact, patches.groups, second, not wired), every
 
     def table(self, node: Table) -> None:
-        """Append the step for a table, with curves that each cover the whole range of input codes."""
+        """Append the program step for a lookup-table node, with curves that each cover the whole range of
+        input codes."""
         outputs = len(node.channel)
         rng = generator(self._seed, TABLES + len(self._steps))
         neurons = make_neurons(node.activation, self._chip, outputs, rng)
@@ -278,7 +280,8 @@ class Mapper(PerKind):
 
 
 def _visited(network: Network, samples: Codes) -> list[float]:
-    """Return for each product what share of the codes in its patches is not 0, on some of the samples."""
+    """Return for each matrix product the fraction of the input codes in its patches that are not 0, estimated
+    on some of the samples."""
     some = samples[np.unique(np.linspace(0, len(samples) - 1, LOOKED_AT[0]).astype(np.int64))]
     maps = network.maps(some.astype(np.float32) / INPUT_MAX)
 
@@ -292,7 +295,7 @@ def _visited(network: Network, samples: Codes) -> list[float]:
 
 
 def _by_call(samples: Array, network: Network) -> Array:
-    """Return the input maps (calls * n, C, H, W) of samples (n, calls * values): all samples of the first
-    time step, then those of the next."""
+    """Reorder samples (n, calls * values) to input maps (calls * n, C, H, W): all samples of the first time
+    step (call), then those of the next one."""
     calls = samples.reshape(len(samples), network.calls, *network.shape)
     return np.ascontiguousarray(calls.swapaxes(0, 1)).reshape(-1, *network.shape)

@@ -41,7 +41,7 @@ FACTORS = np.linspace(1.05, 0.4, 14)
 
 @record()
 class AdcRange:
-    """ADC settings of one layer; ``clipped`` is the fraction of conversions on the samples that saturate."""
+    """ADC settings of one layer; ``clipped`` is the fraction of conversions that saturate on the samples."""
 
     gain: npt.NDArray[np.uint16]
     offset: npt.NDArray[np.int16]
@@ -50,13 +50,13 @@ class AdcRange:
 
     @property
     def lsb(self) -> Floats:
-        """Accumulator units per ADC step, (M,)."""
+        """Size of an ADC step in accumulator units, (M,)."""
         return float(1 << self.shift) / self.gain.astype(np.float64)
 
 
 def column_sums(x: Codes, codes: npt.NDArray[np.int16], rows: int, dac_bits: int) -> Ints:
-    """Return the accumulator values, int64 (tiles, slices, n, M), of inputs ``x`` uint8 (n, K), for tiles of
-    ``rows`` rows."""
+    """Return the column sums, int64 (tiles, slices, n, M), of inputs ``x`` uint8 (n, K) and weights
+    ``codes``, for row tiles of ``rows`` rows and input bit slices of ``dac_bits`` bits."""
     sums = [
         array(dac_slice(x[:, k : k + rows], j, dac_bits), codes[k : k + rows])
         for k in range(0, x.shape[1], rows)
@@ -66,8 +66,8 @@ def column_sums(x: Codes, codes: npt.NDArray[np.int16], rows: int, dac_bits: int
 
 
 def partial_sums(sums: Ints, layer: Layer) -> Ints:
-    """Return the partial sums p (n, M) from the result of ``column_sums``: the read-outs of all tiles and
-    slices, added."""
+    """Return the partial sums p (n, M) for the result of ``column_sums``: the read-outs of all row tiles and
+    input bit slices, added."""
     p = np.zeros(sums.shape[2:], np.int64)
     for t, j in np.ndindex(sums.shape[:2]):
         p += readout(sums[t, j], layer, j)
@@ -77,8 +77,8 @@ def partial_sums(sums: Ints, layer: Layer) -> Ints:
 def design(
     sums: Ints, weights: npt.NDArray[np.int16], chip: Chip, mitigation: Mitigation, ratio: Floats | None
 ) -> AdcRange:
-    """Choose gain, shift and offset of the converters for column sums, int64 (tiles, slices, n, M) as from
-    ``column_sums``.
+    """Choose gain, shift and offset of a layer's converters for the column sums of samples, int64 (tiles,
+    slices, n, M) as from ``column_sums``.
 
     ``readout.range_policy``: each column has a step of its own, or one is for all. ``ratio`` (M,): when given
     the gains are in exactly this ratio, whatever the policy: an output layer's steps must stand for equal
@@ -98,10 +98,10 @@ def design(
     low, high = (flat.min(axis=1), flat.max(axis=1)) if bound is None else (-bound, bound)
     centre, half = (low + high) / 2, (high - low) / 2
     half = np.maximum(half, max(half.max() / RANGE_SPAN, 1.0))
-    # The step is at least so large that the offset (-centre, in steps) fits its field, which matters at 12
-    # bits.
+    # Smallest half range for which the offset (-centre, in ADC steps) fits its field. This matters with 12
+    # bits only.
     reach = np.abs(centre) * float((1 << adc_bits) - 1) / (2 * OFFSET_MAX)
-    # Errors of a slice are weighted by the square of its place value.
+    # The error of an input bit slice counts by the square of the slice's place value.
     place = np.tile(np.repeat(4.0 ** (dac_bits * np.arange(steps)), n), tiles)
     codes = float((1 << adc_bits) - 1)
     weight = np.ones(columns)
@@ -126,8 +126,8 @@ def design(
 
 
 def _mean_squares(flat: Floats, centre: Floats, halves: Floats, codes: float, place: Floats) -> Floats:
-    """Return the mean square errors (F, M) of candidate ranges ``-halves..halves`` (F, M): rounding inside
-    the range, clipping outside.
+    """Return the mean square errors (F, M) of candidate converter ranges ``-halves..halves`` (F, M) about the
+    centre: rounding inside the range, clipping outside.
 
     A few columns of ``flat`` (M, N) at a time, so that all ranges are tried on what the cache holds.
     """
@@ -154,14 +154,15 @@ GAIN_CORRECTION = (0.25, 4.0)
 
 
 def placed(sums: Ints, chip: Chip) -> Floats:
-    """Return the sums (n, M) that ideal converters would add to p, from column sums (tiles, slices, n, M)
-    weighted by the slices' place values."""
+    """Return the sums (n, M) that ideal converters would add to p: the column sums (tiles, slices, n, M),
+    weighted by the place values of the input bit slices and added."""
     places = (1 << (chip.input.dac_bits * np.arange(sums.shape[1]))).astype(np.float64)
     return np.asarray(np.einsum("tjnm,j->nm", sums, places), np.float64)
 
 
 def build(designed: AdcRange, chip: Chip, mismatch: Floats) -> AdcRange:
-    """Return the designed converters with the chip's mismatch in the gain and offset of each column.
+    """Return the converters as built: ``designed`` with the chip's mismatch in the gain and offset of each
+    column.
 
     ``mismatch`` (2, M): standard normal.
     """
@@ -175,13 +176,13 @@ def build(designed: AdcRange, chip: Chip, mismatch: Floats) -> AdcRange:
 
 
 def trim(built: AdcRange, factor: Floats) -> AdcRange:
-    """Return converters with each column's gain multiplied by ``factor`` (M,)."""
+    """Return the converters ``built`` with each column's gain multiplied by ``factor`` (M,)."""
     return _range(built.gain * factor, built.offset.astype(np.float64), built)
 
 
 def fitted_gain(which: str, wanted: Floats, linear: Floats, unit: Floats | float = 1.0) -> Floats:
-    """Return the gains (M,) that bring ``linear`` (n, M) closest to ``wanted``, each about its mean; 1 for
-    columns that do not vary.
+    """Return the column gains (M,) that bring the column sums ``linear`` (n, M) closest to the sums
+    ``wanted``, both measured from their means; 1 for columns that do not vary.
 
     ``which`` as ``Mitigation.gains`` says: one a column, one for all, or none. ``unit`` (M,): one unit of
     each column's neuron in the unit of the sums; by it columns count that have one gain together.
@@ -199,7 +200,7 @@ def fitted_gain(which: str, wanted: Floats, linear: Floats, unit: Floats | float
 
 
 def row_voltages(x: Codes, chip: Chip) -> Floats:
-    """Return the root mean square voltage (K,) on each row, over inputs ``x`` uint8 (n, K) and their
+    """Return the root mean square voltage (K,) on each row, over inputs ``x`` uint8 (n, K) and their bit
     slices."""
     bits = chip.input.dac_bits
     power = [np.square(dac_slice(x, j, bits).astype(np.float64)).mean(axis=0) for j in range(slices(bits))]
@@ -227,8 +228,8 @@ def shift_for(largest: float) -> int:
 
 
 def scale_and_shift(wanted: Floats) -> tuple[Ints, int]:
-    """Return an integer scale (M,) and vshift with scale / 2^vshift = ``wanted`` and the largest scale near
-    2^16.
+    """Return integer scales (M,) and a common shift ``vshift`` with scale / 2^vshift = ``wanted``, chosen so
+    that the largest scale is near 2^16.
 
     A factor above ``STEP`` takes every sum but 0 to an end of the table: a neuron that is a step. Larger ones
     compute the same and are held there.
@@ -247,8 +248,8 @@ def scale_and_shift(wanted: Floats) -> tuple[Ints, int]:
 
 
 def read_sigma_uS(chip: Chip, mapped: MappedWeights) -> float:
-    """Return the standard deviation of an effective weight in one read: the root mean square over the layer,
-    microsiemens.
+    """Return the standard deviation of a weight (the difference of two cells) in one read: the root mean
+    square over the layer, microsiemens.
 
     Telegraph noise is in it: drawn for every slice of an inference, where a trap would stay for all of them.
     """
@@ -258,13 +259,13 @@ def read_sigma_uS(chip: Chip, mapped: MappedWeights) -> float:
 
 
 def telegraph_share(chip: Chip, mapped: MappedWeights) -> float:
-    """Return what fraction 0..1 of ``var_cell`` is telegraph noise."""
+    """Return what fraction 0..1 of the read-noise variance ``var_cell`` is telegraph noise."""
     read_sigma = read_sigma_uS(chip, mapped)
     return 0.0 if read_sigma == 0 else (chip.cell.telegraph_sigma(mapped.cells.faulted) / read_sigma) ** 2
 
 
 def cell_noise(chip: Chip, mapped: MappedWeights) -> int:
-    """Return var_cell: the read-noise variance of an effective weight, in squared codes, Q8.8."""
+    """Return ``var_cell``: the read-noise variance of a weight, in squared codes, Q8.8."""
     sigma = read_sigma_uS(chip, mapped) / mapped.full_scale_uS * code_max(chip.cell)
     value = round(sigma * sigma * 256)
     require(value <= 65535, "read noise", f"{sigma:.2f} codes per effective weight", "below 16", CompileError)
@@ -272,8 +273,8 @@ def cell_noise(chip: Chip, mapped: MappedWeights) -> int:
 
 
 def output_noise(chip: Chip, ranges: AdcRange) -> int:
-    """Return sigma_out: column and ADC noise in accumulator units, computed for all columns from the median
-    ADC step."""
+    """Return ``sigma_out``: column and ADC noise in accumulator units, one value for all columns, computed
+    from the median ADC step."""
     if chip.readout.kind == "analog":
         return 0
     value = round(chip.readout.output_noise_lsb * chip.noise_factor * float(np.median(ranges.lsb)))
@@ -283,7 +284,8 @@ def output_noise(chip: Chip, ranges: AdcRange) -> int:
 
 
 def int32(name: str, values: Floats) -> npt.NDArray[np.int32]:
-    """Return values rounded to int32. Raises CompileError, naming ``name``, from 2^30 on."""
+    """Return values rounded to int32. Raises CompileError, naming ``name``, if a magnitude is 2^30 or
+    more."""
     if not np.abs(values).max() < 1 << 30:
         raise CompileError(
             f"{name} reaches {np.abs(values).max():g}, in steps of the sums; accepted: below 2^30"
@@ -293,8 +295,8 @@ def int32(name: str, values: Floats) -> npt.NDArray[np.int32]:
 
 @record()
 class Second:
-    """Second operand of a product: its codes and exact values (n, M), and its weight float64 (M,) in the
-    float network."""
+    """Second operand of a matrix product, which is added to its sums: codes and exact values (n, M), and the
+    operand's weight float64 (M,) in the float network."""
 
     codes: Codes
     exact: Floats
@@ -303,7 +305,7 @@ class Second:
 
 @record()
 class Rows:
-    """Input patches of a product: ``codes`` uint8 and ``exact`` float64 in 0..1, both (n, groups * K).
+    """Input patches of a matrix product: ``codes`` uint8 and ``exact`` float64 in 0..1, both (n, groups * K).
 
     ``movable``: whether its rows are addressed, so that any may drive any physical row; not where an analog
     layer's columns are wired to them.
@@ -316,27 +318,28 @@ class Rows:
     movable: bool = True
 
     def product(self, x: Array, weights: Array) -> Array:
-        """Return ``x`` (n, groups * K) times ``weights`` (K, M), with each group of columns reading its own
-        inputs: (n, M)."""
+        """Return patches ``x`` (n, groups * K) times ``weights`` (K, M): (n, M). In a grouped product, each
+        group of columns reads its own inputs."""
         if self.groups == 1:
             return np.asarray(x @ weights)
         parts = zip(np.split(x, self.groups, axis=1), np.split(weights, self.groups, axis=1), strict=True)
         return np.concatenate([part @ columns for part, columns in parts], axis=1)
 
     def wanted(self, dense: Dense) -> Floats:
-        """Return the sums (n, M) of the float network, without bias."""
+        """Return the sums (n, M) that the float network has for these patches, without bias."""
         return np.asarray(self.product(self.exact, dense.weights.astype(np.float64)))
 
     def sums(self, weights: npt.NDArray[np.int16], rows: int, dac_bits: int) -> Ints:
-        """Return the accumulator values, int64 (tiles, slices, n, M); a tile has ``rows`` rows."""
+        """Return the column sums of these patches, int64 (tiles, slices, n, M), for row tiles of ``rows``
+        rows and input bit slices of ``dac_bits`` bits."""
         parts = zip(
             np.split(self.codes, self.groups, axis=1), np.split(weights, self.groups, axis=1), strict=True
         )
         return np.concatenate([column_sums(x, columns, rows, dac_bits) for x, columns in parts], axis=3)
 
     def read_noise(self, layer: Layer, rows: int) -> Floats:
-        """Return the variance (M,) that read noise adds to p, averaged over these inputs; a tile has ``rows``
-        rows."""
+        """Return the variance (M,) that read noise adds to the column sum p, averaged over these patches; a
+        row tile has ``rows`` rows."""
         share, per_tile = layer.outputs // self.groups, layer.tile_rows(rows)
         gain = np.ones(layer.outputs)
         if layer.readout == "adc":
@@ -351,14 +354,14 @@ class Rows:
         return added * np.square(gain)
 
     def one_group(self) -> Codes:
-        """Return the codes (n * groups, K) that one group's rows of cells receive, with the groups' patches
-        one after another."""
+        """Return the codes (n * groups, K) that the rows of cells receive: the patches of all groups one
+        after another, because all groups drive the same K rows."""
         return self.codes.reshape(len(self.codes) * self.groups, -1)
 
 
 def skip_gain(weight: Floats, step: Floats) -> tuple[npt.NDArray[np.uint16], int]:
-    """Return ``skip_gain`` (M,) and ``skip_shift`` for a second operand; ``step`` (M,) is the value of one
-    unit of p."""
+    """Return gain (M,) and shift with which the second operand of a matrix product is added. ``step`` (M,) is
+    the value of one unit of the column sum p."""
     gain = weight / (INPUT_MAX * step)
     largest = max(float(gain.max()), 1e-12)
     shift = shift_for(largest)

@@ -16,7 +16,7 @@ from ndrite.emulator.spec.geometry import Geometry
 
 @dataclass(frozen=True, kw_only=True)
 class Mitigation:
-    """Measures against a chip's errors, all of them common practice; each can be switched off.
+    """Measures against a chip's errors, all of them common practice. Each can be switched off.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Mitigation:
         require_field(self, in_range, "write_verify_tolerance_percent", "above 0, at most 100")
 
     def calibrates_gain(self, chip: Chip) -> bool:
-        """Return whether column gains are calibrated on this chip."""
+        """Return whether column gains are calibrated on ``chip``."""
         if self.gain_calibration is not None:
             return self.gain_calibration
         return bool(
@@ -155,7 +155,8 @@ SNR_MIN_DB = 6.0
 
 
 def unused_parts(activations: Iterable[Activation | None], chip: Chip) -> tuple[str, ...]:
-    """Return a line for each part of ``chip`` that has no effect in a network with these activations."""
+    """Return the parts of ``chip`` that have no effect in a network with these activations, one line of text
+    for each."""
     lines = []
     hidden = [activation for activation in activations if activation is not None]
     exact = sorted({activation.name for activation in hidden if not isinstance(activation, Ndr)})
@@ -248,7 +249,8 @@ class LayerReport:
     pulses: PulseCount | None = None
 
     def warnings(self) -> Iterator[str]:
-        """Yield one-line warnings: values that were cut, and results that are barely good enough."""
+        """Yield one-line warnings of a layer: values that were clipped, and results that are barely good
+        enough."""
         if self.saturated_codes:
             yield (
                 f"{self.saturated_codes} of {2 * self.inputs * self.outputs} conductances are beyond the "
@@ -326,7 +328,8 @@ class CompileReport:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """One line for each kind of values that were cut, and for each part of the chip that is not used."""
+        """One line for each kind of value that was clipped, and for each part of the chip that is not
+        used."""
         lines = [f"layer {i}: {line}" for i, layer in enumerate(self.layers) for line in layer.warnings()]
         lines += [
             f"table {i}: {table.unreachable} of {table.functions} functions want a curve the ECRAM does not "

@@ -45,7 +45,8 @@ HEADROOM_SIGMAS = 4.0
 
 @record()
 class MappedWeights:
-    """The weights of one layer on a chip; arrays are (K, M) unless another shape is stated.
+    """The weights of one layer as they are mapped to a chip's cells; arrays are (K, M) unless another shape
+    is stated.
 
     Attributes
     ----------
@@ -88,18 +89,19 @@ class MappedWeights:
 
     @property
     def effective(self) -> Floats:
-        """Float weights (K, M) that the codes stand for."""
+        """The float weights (K, M) that the codes represent: code times unit."""
         return self.codes * self.unit
 
 
 def code_max(cell: Cell) -> int:
-    """Largest code of one conductance: 255 for 9-bit differences, 127 for 8-bit ones."""
+    """Return the largest code of one cell's conductance: 255 if differences have 9 bits, 127 if they have
+    8."""
     return (1 << (cell.weight_bits - 1)) - 1
 
 
 def full_scale(chip: Chip) -> float:
-    """Return the conductance of the largest code in microsiemens, chosen so that every level lies below it
-    even with its expected errors."""
+    """Return the conductance that the largest code represents, in microsiemens. It is so large that the
+    conductance of every level is below it, expected errors included."""
     cell, time = chip.cell, chip.conditions.time_since_programming_s
     targets = level_targets(cell)
     rise = np.maximum(cell.drift_model.shift(targets, time), 0.0)
@@ -108,8 +110,8 @@ def full_scale(chip: Chip) -> float:
 
 
 def column_limits(weights: Array, levels: int, *, uniform: bool = False) -> Floats:
-    """Choose the limit s (M,) of each column: its largest weight times the one of ``LIMIT_FACTORS`` with the
-    smallest error.
+    """Choose the limit s (M,) of each column, the weight that its largest level stands for: the column's
+    largest weight times that one of ``LIMIT_FACTORS`` which has the smallest error.
 
     The error is the mean square of limiting and rounding to ``levels`` levels a side. No limit is below
     1 / ``LIMIT_SPAN`` of the largest (1 for a layer of zeros), so a dead column keeps to the scale of the
@@ -198,8 +200,8 @@ def map_weights(
 
 
 def conductance_codes(cells: Cells, top: int, scale: float) -> tuple[npt.NDArray[np.int16], int]:
-    """Return signed codes int16 (K, M) of pairs of cells, where code ``top`` stands for ``scale`` uS, and the
-    number of conductances above ``scale``."""
+    """Return the signed codes int16 (K, M) of differential pairs of cells, and the number of conductances
+    above ``scale``. Code ``top`` stands for ``scale`` microsiemens."""
     plus, minus = np.rint(cells.effective * (top / scale)).astype(np.int64)
     saturated = int((plus > top).sum() + (minus > top).sum())
     return (np.minimum(plus, top) - np.minimum(minus, top)).astype(np.int16), saturated
@@ -210,8 +212,8 @@ BIAS_ROWS_MAX = 64
 
 @record()
 class Columns:
-    """M analog columns: ``gain`` float64 (M,) near 1, ``offset`` float64 (M,) and the standard deviation
-    ``noise``, the last two in accumulator units."""
+    """The amplifiers of M analog columns: ``gain`` float64 (M,) near 1, ``offset`` float64 (M,) and the
+    standard deviation ``noise``, the last two in accumulator units."""
 
     gain: Floats
     offset: Floats
@@ -220,7 +222,7 @@ class Columns:
 
 @record()
 class BiasCells:
-    """Rows of cells that hold biases; their input is always at full scale.
+    """Rows of cells that hold the biases of an analog layer. Their input is always at full scale.
 
     ``mapped`` (R, M); ``asked`` float64 (M,): the biases they were programmed to hold; ``fixed`` float64
     (M,): what else is in the program's bias. Both in accumulator units.
@@ -232,23 +234,24 @@ class BiasCells:
 
     @property
     def current(self) -> Floats:
-        """Sum of the bias rows in each column, accumulator units (M,)."""
+        """Sum that the bias rows add to each column, in accumulator units (M,)."""
         return np.asarray(INPUT_MAX * self.mapped.codes.sum(axis=0, dtype=np.float64), np.float64)
 
     @property
     def total(self) -> Floats:
-        """Bias of each column in the program, before rounding, (M,)."""
+        """Bias of each column in the program, before rounding, (M,): the sum of the bias rows and the fixed
+        part."""
         return np.asarray(self.current + self.fixed, np.float64)
 
     def noise(self, var_cell: int) -> float:
-        """Return the standard deviation of the bias rows' read noise, in accumulator units; ``var_cell`` is
-        that of the layer."""
+        """Return the standard deviation of the bias rows' read noise, in accumulator units. ``var_cell`` is
+        the read-noise variance of the layer's weights."""
         return float(np.sqrt(var_cell / 256 * len(self.mapped.codes)) * INPUT_MAX)
 
 
 def build_columns(p: Floats, chip: Chip, mismatch: Floats, *, final: bool) -> Columns:
-    """Return the analog columns that receive the sums ``p`` (n, M) of the samples; ideal columns if the chip
-    has converters.
+    """Return the amplifiers of the analog columns that receive the samples' sums ``p`` (n, M). If the chip
+    has ADCs, they are ideal.
 
     ``mismatch`` (2, M): standard normal, gain and offset. The sums of a ``final`` layer leave the chip as
     they are: what reads them there is not part of it, so its gain is 1.
@@ -268,8 +271,8 @@ def build_columns(p: Floats, chip: Chip, mismatch: Floats, *, final: bool) -> Co
 def program_bias(
     bias: Floats, mapped: MappedWeights, chip: Chip, rng: np.random.Generator, **how: Any
 ) -> MappedWeights:
-    """Program as many rows of cells as the biases ``bias`` (M,) need, in the float network's unit and with
-    the limits of the weights ``mapped``. ``how``: options of ``map_weights``.
+    """Program the biases ``bias`` (M,), in the float network's unit, into as many rows of cells as they need.
+    The limits are those of the weights ``mapped``. ``how``: options of ``map_weights``.
 
     A column's levels are spread over its rows as evenly as whole levels go, so that a bias has the levels of
     a weight, however many rows it takes. Raises CompileError when that is more than ``BIAS_ROWS_MAX``.
@@ -293,8 +296,8 @@ def program_bias(
 
 
 def total_noise(columns: Columns | None, bias: BiasCells | None, var_cell: int) -> int:
-    """Return sigma_out of an analog layer, from columns and bias rows, in accumulator units. Raises
-    CompileError when it exceeds the arithmetic's range."""
+    """Return ``sigma_out``, the noise of an analog layer's columns and bias rows together, in accumulator
+    units. Raises CompileError when it exceeds the arithmetic's range."""
     parts = [0.0 if columns is None else columns.noise, 0.0 if bias is None else bias.noise(var_cell)]
     value = round(math.hypot(*parts))
     if value > SIGMA_MAX:
@@ -307,8 +310,8 @@ FIXED_MAX = 65535
 
 
 def variation_of(chip: Chip) -> Variation:
-    """Return the law of the differences between virtual chips: by target code, the programming error and the
-    drift to the chip's time, and the shares of stuck cells.
+    """Return how the chip's virtual chips differ: by target code, the mean and deviation from programming
+    error and drift up to the chip's time; and the shares of stuck cells.
 
     A target code a stands for the conductance g_min + a * unit; codes beyond g_max are never targets and
     repeat its entry. Programming error and drift add as variances. Wire and access resistance lower the
@@ -344,7 +347,7 @@ def variation_of(chip: Chip) -> Variation:
 
 
 def without_errors(chip: Chip) -> Chip:
-    """Return the chip with cells that reach their targets exactly and stay there."""
+    """Return the chip with ideal cells, which reach their targets exactly and keep them."""
     cell = dataclasses.replace(
         chip.cell, programming_error="ideal", drift="none", stuck_low_percent=0.0, stuck_high_percent=0.0
     )

@@ -36,8 +36,8 @@ class Outcome:
 
 
 def mitigations(chip: Chip) -> dict[str, Mitigation]:
-    """Return the sets of measures to compare, by name: none, the defaults, the defaults with each measure
-    switched over in turn, and the defaults with write-verify."""
+    """Return the sets of mitigation measures to compare, by name: none, the defaults, the defaults with each
+    measure switched on or off in turn, and the defaults with write-verify."""
     default = Mitigation()
     default = dataclasses.replace(
         default,
@@ -74,8 +74,8 @@ def mitigation_benefits(
     reads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Outcome]:
-    """Return score and SNR for each set of ``mitigations``, as means over chips; ``reads`` is the seed of the
-    read noise."""
+    """Return score and SNR of a network for each set of measures in ``mitigations``, as means over the chips
+    ``seeds``. ``reads`` is the seed of the read noise."""
     outcomes: list[Outcome] = []
     cases = mitigations(chip)
     for name, measures in cases.items():

@@ -22,8 +22,8 @@ SNR_MAX_DB = 100.0
 
 
 def accuracy(outputs: Array, labels: Array) -> float:
-    """Return the fraction of rows whose largest output (the first of equal ones) is the label's; NaN without
-    rows."""
+    """Return the fraction of rows whose largest output (the first of equal ones) is at the index that the
+    label gives; NaN without rows."""
     return float((outputs.argmax(axis=1) == labels).mean()) if len(labels) else float("nan")
 
 
@@ -42,16 +42,16 @@ class Judge:
 
     @property
     def measure(self) -> str:
-        """Name of the measure."""
+        """Name of the measure, such as accuracy or rms error, in which outputs are scored."""
         return self.task.measure
 
     def score(self, out: Floats) -> float:
-        """Return the score of outputs in the measure."""
+        """Return the score of the outputs ``out`` in the measure of the task."""
         return self.task.score(out, self.labels)
 
     def judged(self, out: Floats) -> dict[str, Any]:
-        """Return the score of outputs. For tasks whose samples are right or wrong, also return how many
-        samples became wrong (lost) and right (won) compared with the reference."""
+        """Return the score of the outputs ``out``. If each sample is either right or wrong, also return how
+        many samples became wrong (lost) and right (won) compared with the reference outputs."""
         row: dict[str, Any] = {"score": self.score(out)}
         if self._known is not None:
             right = self.task.right(out, self.labels)
@@ -67,8 +67,8 @@ def _task_by(labels: Array, outputs: int) -> Task:
 
 @dataclass(frozen=True)
 class Row:
-    """Effect of one cause of error: SNR in dB relative to the float network's outputs, and ``score`` in the
-    explanation's measure.
+    """One row of an explanation, the effect of one cause of error: SNR in dB relative to the float network's
+    outputs, and ``score`` in the explanation's measure.
 
     ``lost`` counts samples that the float network has right and this one wrong, ``won`` the reverse.
     ``*_corrected``: with the column gains and biases fitted on the samples, as compiling does; None for the
@@ -89,9 +89,9 @@ class Row:
 
 @record(kw_only=True)
 class Explanation:
-    """Table of the causes of error of a mapped network, one row per cause, then the rows for all causes and
-    for the program. ``measure`` is one of ``spec.task.MEASURES``; ``reference`` is the float network's
-    score."""
+    """Table of the causes of error of a mapped network: one row per cause, then a row for all causes together
+    and a row for the program. ``measure`` is one of ``spec.task.MEASURES``; ``reference`` is the float
+    network's score."""
 
     network: str
     chip: str
@@ -102,7 +102,7 @@ class Explanation:
 
     @property
     def program(self) -> Row:
-        """Row of the compiled program itself."""
+        """The row that states score and SNR of the compiled program."""
         return self.row(PROGRAM)
 
     def row(self, cause: str) -> Row:
@@ -115,7 +115,7 @@ class Explanation:
         return titled(title, ("cause", self.measure.replace("_", " "), "SNR, dB", "covers"), rows)
 
     def said(self, value: float | None) -> str:
-        """Return a value of ``measure`` as text."""
+        """Return a score as text, in percent if the measure is a share of right answers."""
         if value is None:
             return ""
         return f"{100 * value:.2f} %" if self.is_share else f"{value:.4g}"

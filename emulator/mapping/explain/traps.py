@@ -32,7 +32,7 @@ def _mixed(words: Words) -> Words:
 
 
 class Traps:
-    """The traps (telegraph noise) in one product's cells on a die.
+    """The traps (telegraph noise) in the cells of one matrix product on a die.
 
     ``cell`` (T,): index of each trapped cell among the product's, flat (2, K, M); ``change`` (T,): what a
     full trap takes from its pair's weight and an empty one adds, half of the step, in codes.
@@ -59,8 +59,8 @@ class Traps:
         self._anew = np.uint64(2 / law.telegraph_dwell * (2**64 - 2**12))
 
     def weights(self, first: int, count: int) -> Iterator[Floats]:
-        """Yield what traps add to the weights (K, M), in codes, at each of ``count`` inferences from number
-        ``first`` on."""
+        """Yield for each of ``count`` inferences, from number ``first`` on, the change (K, M) that traps
+        cause in the weights, in codes."""
         full = self._states(first)
         pairs = int(np.prod(self._shape[1:]))
         added = np.zeros(pairs)
@@ -78,14 +78,15 @@ class Traps:
     def _draws(
         self, inference: int, which: slice | npt.NDArray[np.intp] = slice(None)
     ) -> tuple[Bools, Bools]:
-        """Return whether each trap draws a new state at this inference, and the state that it would then
-        have."""
+        """Return two arrays for the traps at this inference: whether each trap chooses a new state, and which
+        state it would then have."""
         with np.errstate(over="ignore"):
             words = _mixed(self._keys[which] + np.uint64(inference))
             return words < self._anew, _mixed(words) & np.uint64(1) == 1
 
     def _states(self, inference: int) -> Bools:
-        """Return whether each trap is full at this inference; every trap draws a state at inference 0."""
+        """Return whether each trap is full at this inference: the state that it last chose. Every trap
+        chooses one at inference 0."""
         full = np.zeros(len(self.cell), np.bool_)
         open_traps = np.arange(len(self.cell))
         for moment in range(inference, -1, -1):
