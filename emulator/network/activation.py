@@ -29,7 +29,7 @@ the layer's largest activation into the weights) and tanh is clipped at 0."""
 
 @record()
 class Ndr:
-    """Activation of one NDR neuron per output: ``height * f(v / peak)``.
+    """Activation of a layer of NDR neurons, one device per output: ``height * f(v / peak)``.
 
     ``f`` is the shape of the device, 1 at its peak: ``x * exp(1 - x)``, or a ``curve`` of the network's own.
 
@@ -67,12 +67,12 @@ class Ndr:
 
     @property
     def individual(self) -> bool:
-        """Whether every neuron has a curve of its own."""
+        """Whether each neuron has its own curve, instead of one curve for all."""
         return self.curve is not None and len(self.curve) > 2
 
     def shape(self, u: Array) -> npt.NDArray[np.float64]:
-        """Return f(u), the curve in its own unit, for an array u of any shape; the result is (..., M) if
-        every neuron has a curve of its own."""
+        """Return f(u), the curve in its own unit, for an array u of any shape. The result is (..., M) if each
+        neuron has its own curve."""
         if self.curve is None:
             return tunnel(u)
         points = self.curve.astype(np.float64)
@@ -83,7 +83,7 @@ class Ndr:
         return np.stack(columns, axis=-1)
 
     def of(self, neurons: npt.ArrayLike) -> Ndr:
-        """Return the activation of the neurons with the numbers ``neurons``, in this order."""
+        """Return the activation with only the neurons numbered ``neurons``, in this order."""
         index, curve = np.asarray(neurons), self.curve
         if curve is not None and self.individual:
             curve = np.concatenate([curve[:1], curve[1:][index]])
@@ -110,8 +110,8 @@ class Named:
 
 @record()
 class Sampled:
-    """Activation given by points, the same for every neuron of the layer: linear between the points, constant
-    beyond them.
+    """Activation given by points of a function, the same for every neuron of the layer: linear between the
+    points, constant beyond the first and the last one.
 
     Raises NetworkError when the points do not rise or an output is out of range. ``name``: what it samples,
     for messages and reports. ``points``: float32 (2, P), P >= 2: rising pre-activations, then outputs in
@@ -127,7 +127,7 @@ class Sampled:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """First and last pre-activation."""
+        """Pre-activations of the first and the last point."""
         return float(self.points[0, 0]), float(self.points[0, -1])
 
     def shape(self, u: Array) -> npt.NDArray[np.float64]:
@@ -144,8 +144,8 @@ Activation = Ndr | Named | Sampled
 
 
 def _curve(field: str, points: npt.ArrayLike, neurons: int = 1) -> Floats:
-    """Return points as float32 (2, P) or (1 + ``neurons``, P). Raises NetworkError unless the first row rises
-    and the others are in 0..1."""
+    """Return the points of a curve as float32 (2, P) or (1 + ``neurons``, P). Raises NetworkError unless the
+    values of the first row rise and those of the other rows are in 0..1."""
     curve = np.ascontiguousarray(points, np.float32)
     if curve.ndim != 2 or len(curve) not in (2, 1 + neurons) or curve.shape[1] < 2:
         more = "" if neurons == 1 else f" or ({1 + neurons}, P)"

@@ -12,19 +12,19 @@ from ndrite.emulator.spec.flow import filled
 
 
 class FloatArithmetic(PerKind):
-    """Arithmetic of the float network, in single precision; subclasses for other arithmetics override what
-    differs."""
+    """Arithmetic of the float network, in single precision. A subclass for another arithmetic overrides the
+    methods that differ."""
 
     lowest = 0.0
     """Value of the border around a map in a max pool."""
 
     def product(self, at: At, node: Product, maps: Maps) -> Array:
-        """Return the result of a product: ``activation(patches(x) @ weights + bias + skip_weight *
+        """Return the result of a matrix product: ``activation(patches(x) @ weights + bias + skip_weight *
         skip)``."""
         return node.patches.place(self.function(at, node.dense.activation, self.sums(node, maps)), node.block)
 
     def pool(self, at: At, node: Pool, maps: Maps) -> Array:
-        """Return the largest value of each window, or its average."""
+        """Return the pooled map: the largest value of each window, or its average."""
         border = self.lowest if node.of == "max" else 0.0 if node.inside else self.number(node.pad)
         windows = node.patches.windows(node.source(maps), border)
         if node.of == "max":
@@ -33,12 +33,12 @@ class FloatArithmetic(PerKind):
         return filled(self.held(mean * node.gain), node.block)
 
     def table(self, at: At, node: Table, maps: Maps) -> Array:
-        """Return the table's function of each value."""
+        """Return the result of a table node: its function of each value of the source maps."""
         v = node.voltages(node.source(maps))
         return np.ascontiguousarray(np.moveaxis(self.function(at, node.activation, v), -1, 1))
 
     def gate(self, at: At, node: Gate, maps: Maps) -> Array:
-        """Return the sum of the gate's terms."""
+        """Return the result of a gate node: the sum of its terms."""
         total = self.number(node.zero)
         for term in node.terms:
             value = (maps[term.a] - self.number(term.a_zero)) * term.gain
@@ -46,7 +46,7 @@ class FloatArithmetic(PerKind):
         return self.held(total)
 
     def sums(self, node: Product, maps: Maps) -> Array:
-        """Return the pre-activations of a product, (n, positions, M)."""
+        """Return the pre-activations of a matrix product, (n, positions, M)."""
         weights, k, groups = node.dense.weights, node.dense.inputs, node.patches.groups
         x = node.patches.cut(node.source(maps), self.number(node.pad))
         if groups == 1:
@@ -60,17 +60,18 @@ class FloatArithmetic(PerKind):
         return np.asarray(z)
 
     def function(self, at: At, activation: Activation | None, z: Array) -> Array:
-        """Return the activation's values at pre-activations ``z`` (.., M), with one device for each of the M;
-        without an activation, return ``z``."""
+        """Return the outputs of an activation at pre-activations ``z`` (.., M); M may be different devices.
+        Without an activation, return ``z``."""
         y = z if activation is None else activation(z.astype(np.float32))
         return y.astype(np.float32)
 
     def held(self, y: Any) -> Array:
-        """Return the results of an average or a gate as a map stores them: clipped to 0..1."""
+        """Return the results of an average or a gate in the form in which a map stores them: clipped to
+        0..1."""
         return np.asarray(np.clip(y, 0.0, 1.0), np.float32)
 
     def number(self, y: float) -> Any:
-        """Return a constant of a node in the precision in which maps are stored."""
+        """Return a constant of a node in the precision of stored maps."""
         return y
 
 

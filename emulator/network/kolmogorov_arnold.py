@@ -14,7 +14,7 @@ from ndrite.emulator.spec.arithmetic import Floats
 
 def layers_of_functions(network: Network) -> list[int]:
     """Return the numbers of the nodes that form Kolmogorov-Arnold layers: tables whose results are summed by
-    the full layer directly after them."""
+    the fully connected layer directly after them."""
     first = network.first
     layers = []
     for product in network.products:
@@ -26,8 +26,8 @@ def layers_of_functions(network: Network) -> list[int]:
 
 
 def edge_functions(network: Network, node: int, x: npt.ArrayLike) -> Floats:
-    """Return what input i adds to sum j at input values ``x`` (points,) in 0..1: an array (inputs, outputs,
-    points).
+    """Return the functions that a Kolmogorov-Arnold layer has learned: what input i adds to sum j at input
+    values ``x`` (points,) in 0..1, as an array (inputs, outputs, points).
 
     Sum j is that of all of them and its bias, in the layer's unit. ``node``: of ``layers_of_functions``.
     Raises NetworkError when the node is none of those.

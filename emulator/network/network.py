@@ -28,8 +28,8 @@ VALUES_MAX = 1 << 24
 
 @record()
 class Network(Flow):
-    """A float network: nodes over maps, with inputs and all maps in [0, 1]; its output is the last node's
-    result.
+    """A float network: nodes that compute maps, with inputs and all maps in [0, 1]. Its output is the last
+    node's result.
 
     Map 0 is the input, (C, H, W); the states follow, then each node's result. A sample is ``calls`` inputs,
     one after another, flat (call, channel, row, column); the result is the last call's last map. Raises
@@ -64,8 +64,8 @@ class Network(Flow):
         provenance: dict[str, Any] | None = None,
         meaning: Meaning | None = None,
     ) -> Self:
-        """Build a network of full layers, each applied to the outputs of the one before; the last returns
-        logits.
+        """Build a network of fully connected layers, each applied to the outputs of the layer before; the
+        last layer returns logits.
 
         Raises NetworkError when layers do not chain, a hidden layer has no activation, or the last one has.
         """
@@ -87,12 +87,12 @@ class Network(Flow):
 
     @property
     def products(self) -> tuple[Product, ...]:
-        """Matrix products, in order: what crossbars compute."""
+        """The matrix products among the nodes, in order: the ones that crossbars compute."""
         return of_kind(Product, self.nodes)
 
     @property
     def layers(self) -> tuple[Dense, ...]:
-        """Weights, bias and activation of every product."""
+        """Weights, bias and activation of every matrix product, in order."""
         return tuple(node.dense for node in self.products)
 
     @property
@@ -102,12 +102,12 @@ class Network(Flow):
 
     @property
     def gives_sums(self) -> bool:
-        """Whether the outputs are a product's sums and not values in 0..1."""
+        """Whether the network's outputs are the sums of a matrix product, and not values in 0..1."""
         return not self.nodes[-1].fires
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Number of inputs, then the number of outputs of every product, as in (784, 128, 10)."""
+        """Number of inputs, then the number of outputs of every matrix product, as in (784, 128, 10)."""
         return (self.inputs, *(layer.outputs for layer in self.layers))
 
     def calls_of(self, x: npt.ArrayLike) -> Iterator[list[Floats]]:
@@ -122,7 +122,8 @@ class Network(Flow):
         return self.run(FLOATS, inputs)
 
     def maps(self, x: npt.ArrayLike) -> list[Floats]:
-        """Return every map of the last time step; arguments and errors as for ``calls_of``."""
+        """Return every map, float32 (n, C, H, W) each, of the last time step; arguments and errors as for
+        ``calls_of``."""
         return last(self.calls_of(x))
 
     def activations(self, x: npt.ArrayLike) -> list[Floats]:
@@ -131,13 +132,13 @@ class Network(Flow):
         return [y.reshape(len(y), -1) for y in self.maps(x)[self.first :]]
 
     def forward(self, x: npt.ArrayLike) -> Floats:
-        """Return the outputs, float32 (n, outputs), of inputs ``x`` (n, inputs) in [0, 1]; errors as for
-        ``calls_of``."""
+        """Return the network's outputs, float32 (n, outputs), for inputs ``x`` (n, inputs) in [0, 1]; errors
+        as for ``calls_of``."""
         return self.maps(x)[-1].reshape(len(np.asarray(x)), -1)
 
     def accuracy(self, samples: Codes, labels: npt.NDArray[np.integer]) -> float:
-        """Return the fraction of uint8 samples (n, inputs), codes 0..255, whose largest output is the
-        label's."""
+        """Return the fraction of uint8 samples (n, inputs), codes 0..255, whose largest output is at the
+        index of their label."""
         values_each = max(
             (p.patches.positions * p.patches.groups * p.dense.inputs for p in self.products), default=1
         )
@@ -156,7 +157,7 @@ class Network(Flow):
         return network_digest(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file completely or not at all (temporary file, then rename)."""
+        """Write the network file completely or not at all (temporary file, then rename)."""
         from ndrite.emulator.network.network import save_network
 
         save_network(self, path)
@@ -181,7 +182,7 @@ Entry = dict[str, Any]
 
 
 def save_network(network: Network, path: str | os.PathLike[str]) -> None:
-    """Write a network's file completely or not at all."""
+    """Write a network file completely or not at all."""
     fields, arrays = _computes(network)
     manifest = {"name": network.name, "meaning": network.meaning.as_dict(), "provenance": network.provenance}
     FILE.save(path, manifest | fields, arrays)
@@ -217,8 +218,8 @@ def _assemble(manifest: Entry, arrays: Arrays) -> Network:
 
 
 def _computes(network: Network) -> tuple[Entry, Arrays]:
-    """Return the manifest fields and the arrays that determine the network's results, not names or
-    provenance."""
+    """Return the manifest fields and the arrays that determine the network's results. Names and provenance
+    are not among them."""
     arrays: Arrays = {}
     fields = {
         "shape": network.shape,
@@ -230,7 +231,7 @@ def _computes(network: Network) -> tuple[Entry, Arrays]:
 
 
 def _entry(where: str, node: Node, arrays: Arrays) -> Entry:
-    """Return a node's scalars as plain values, and add the node's arrays to ``arrays``."""
+    """Return the scalars of a network's node as plain values, and add the node's arrays to ``arrays``."""
     apart = {"activation": _activation(where, node.activation, arrays)}
     entry = {"kind": node.kind} | flat(where, node, arrays, apart)
     if isinstance(node, Product) and node.block == (1, 1):
@@ -250,7 +251,8 @@ def _node(where: str, entry: Entry, arrays: Arrays) -> Node:
 
 
 def _activation(where: str, activation: Activation | None, arrays: Arrays) -> str | None:
-    """Return the kind of an activation, and add the activation's arrays to ``arrays``."""
+    """Return the kind of an activation as the manifest states it, and add the activation's arrays to
+    ``arrays``."""
     if activation is None:
         return None
     if isinstance(activation, Named):

@@ -22,8 +22,8 @@ Maps = Sequence[Floats] | Mapping[int, Floats]
 
 @record()
 class Dense:
-    """A full layer ``activation(x @ weights + bias)``: weights float32 (K, M), bias float32 (M,). Without
-    activation it returns logits.
+    """A fully connected layer ``activation(x @ weights + bias)``: weights float32 (K, M), bias float32 (M,).
+    Without activation it returns logits.
 
     Raises NetworkError when shapes disagree or a value is not finite.
     """
@@ -70,14 +70,15 @@ class _Node(Reads):
 
     @property
     def width(self) -> int:
-        """Number of values from which one result is computed: those of a patch, or one of each map read."""
+        """Number of input values of one result: the values of a patch, or one of each map that the node
+        reads."""
         return len(self.reads)
 
 
 @record()
 class Product(AnyProduct, _Node):
-    """A matrix product ``activation(patches(x) @ weights + bias + skip_weight * skip)``; without activation
-    it returns the sums.
+    """A matrix-product node ``activation(patches(x) @ weights + bias + skip_weight * skip)``; without
+    activation it returns the sums.
 
     ``dense`` takes one patch, (K, M), K of its group's channels; ``pad``, 0..1, fills the border. ``skip`` is
     a map of the result's shape and ``skip_weight`` float32 (M,), from 0: the residual connection. Each patch
@@ -119,7 +120,7 @@ class Product(AnyProduct, _Node):
 
     @property
     def activation(self) -> Activation | None:
-        """Function in which the product ends; None for sums."""
+        """Activation function of the matrix product; None if it returns sums."""
         return self.dense.activation
 
     @property
@@ -132,12 +133,12 @@ class Product(AnyProduct, _Node):
 
     @property
     def copies(self) -> int:
-        """Number of positions in one block."""
+        """Number of output positions in one block."""
         return self.block[0] * self.block[1]
 
     @property
     def channel_of(self) -> Ints:
-        """For each column, the number of the result's channel that it computes, (M,)."""
+        """For each column of the weights, the number of the output channel that it computes, (M,)."""
         channels = np.arange(self.dense.outputs // self.copies).reshape(self.patches.groups, 1, -1)
         return np.tile(channels, (1, self.copies, 1)).reshape(-1)
 
@@ -148,8 +149,8 @@ class Product(AnyProduct, _Node):
 
 @record()
 class Pool(AnyPool, _Node):
-    """The ``max`` or ``average`` of windows; ``pad`` is the value around the map for an average that includes
-    the border.
+    """A pooling node: the ``max`` or ``average`` of windows. ``pad`` is the value around the map for an
+    average that includes the border.
 
     ``inside``: an average is of the values inside the map only. ``gain``, from 1, stretches an average, held
     at 1: averages span less than the values do, and codes should not go to waste. Each result fills
@@ -176,20 +177,20 @@ class Pool(AnyPool, _Node):
 
     @property
     def is_spread(self) -> bool:
-        """Whether the pool repeats the single value of every channel, because each window contains that value
-        and the border only."""
+        """Whether the pool only repeats the single value of every channel, because each window contains that
+        value and the border."""
         height, width = (k - 1 for k in self.patches.kernel)
         wide = self.of == "max" and (height or width) and self.patches.shape[1:] == (1, 1)
         return bool(wide) and self.patches.padding == (height, width) * 2
 
     @property
     def counts_border(self) -> bool:
-        """Whether the results depend on the border around the map."""
+        """Whether the pool's results depend on the values of the border around the map."""
         return self.of == "average" and not self.inside and any(self.patches.padding)
 
     @property
     def counts(self) -> Ints:
-        """Number of values in the average of each window, (positions,)."""
+        """Number of values over which the average of each window is taken, (positions,)."""
         size = self.patches.kernel[0] * self.patches.kernel[1]
         if not self.inside:
             return np.full(self.patches.positions, size)
@@ -199,8 +200,8 @@ class Pool(AnyPool, _Node):
 
 @record()
 class Table(AnyTable, _Node):
-    """A table of functions of single values: channel e of the result is ``activation(gain[e] * x[channel[e]]
-    + shift[e])``.
+    """A table node, which applies functions to single values: channel e of the result is ``activation(gain[e]
+    * x[channel[e]] + shift[e])``.
 
     One input may give several outputs. Arrays (E,): ``channel`` integers, ``gain`` > 0, ``shift``.
     """
@@ -233,13 +234,14 @@ class Table(AnyTable, _Node):
         require(0 <= low <= high <= limit, f"{where}.channel", f"{low}..{high}", f"0..{limit}", NetworkError)
 
     def voltages(self, x: Array) -> Array:
-        """Return the arguments of the functions, (n, H, W, E), from the joined source maps (n, C, H, W)."""
+        """Return the arguments of the table's functions, (n, H, W, E), for the joined source maps x (n, C, H,
+        W)."""
         return np.moveaxis(x[:, self.channel], 1, -1) * self.gain + self.shift_by
 
 
 @record()
 class Gate(AnyGate, _Node):
-    """An element-wise gate: the sum of the terms plus ``zero``, clipped to 0..1."""
+    """A gate node: the element-wise sum of its terms plus ``zero``, clipped to 0..1."""
 
     activation: ClassVar[None] = None
 
@@ -248,7 +250,7 @@ class Gate(AnyGate, _Node):
 
     @property
     def is_sum(self) -> bool:
-        """Whether the gate only adds, without products of maps."""
+        """Whether no term of the gate multiplies two maps."""
         return all(term.b is None for term in self.terms)
 
 

@@ -20,8 +20,9 @@ LARGE, BORDER = 28, 2
 
 
 def digits() -> tuple[Codes, Codes, Codes, Codes]:
-    """Return training images uint8 (1297, 64) and labels, then the last 500 images and labels as test set;
-    grey values are scaled to 0..255. Raises DatasetError when the packaged files are missing or damaged."""
+    """Return four arrays: training images uint8 (1297, 64) and labels, then test images (the last 500) and
+    labels. Grey values are scaled to 0..255. Raises DatasetError when the packaged files are missing or
+    damaged."""
     folder = Path(__file__).parent / "uci-digits"
     images = read_idx(folder / "images-idx3-ubyte.gz", dimensions=3)
     labels = read_idx(folder / "labels-idx1-ubyte.gz", dimensions=1)
@@ -34,8 +35,8 @@ def digits() -> tuple[Codes, Codes, Codes, Codes]:
 
 
 def enlarged(images: Codes) -> Codes:
-    """Return digits uint8 (n, 64) in the format of LeNet-5, uint8 (n, 1024): 28 x 28 pixels by bilinear
-    interpolation, in a border of 2 zeros."""
+    """Enlarge digits uint8 (n, 64) to the input format of LeNet-5, uint8 (n, 1024): 28 x 28 pixels by
+    bilinear interpolation, with a border of 2 zeros."""
     centres = np.clip((np.arange(LARGE) + 0.5) * (SIDE / LARGE) - 0.5, 0, SIDE - 1)
     below = np.minimum(centres.astype(int), SIDE - 2)
     part = centres - below

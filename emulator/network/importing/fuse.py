@@ -37,8 +37,8 @@ UNBOUNDED = "it is unbounded: give samples of inputs, so that its range can be m
 
 @record(kw_only=True)
 class Stretch:
-    """How a node's codes represent its values: as ``(values - low) / width``, with low and width in ``span``.
-    ``points`` (2, P) sample the node's function.
+    """How the codes of a node represent its values: as ``(values - low) / width``, with low and width in
+    ``span``. ``points`` (2, P) are samples of the node's function over the range of its inputs.
 
     ``error``: largest error of the fitted table in the stretch, in the same unit. ``function``: what was
     sampled; ``rises``: it falls nowhere. ``devices``: what the chip has as they are.
@@ -54,19 +54,20 @@ class Stretch:
 
     @classmethod
     def of_devices(cls, devices: Ndr) -> Stretch:
-        """Return the stretch of NDR neurons, for inputs up to four times the largest peak: their codes are
-        their values 0..1, so nothing is sampled."""
+        """Return the stretch of NDR neurons, for inputs up to four times the largest peak. Their codes are
+        their output values 0..1, so no function is sampled."""
         points = np.array([[0.0, 4.0 * float(devices.peak.max())], [0.0, 1.0]])
         return cls(label="ndr(x)", points=points, span=Span(0.0, 1.0), devices=devices)
 
     @property
     def activation(self) -> Activation:
-        """Activation for the network's node."""
+        """The node's function as an ``Activation`` object for ndrite's ``Network``: NDR devices, or the
+        sampled points."""
         return self.devices or Sampled(self.label, self.points.astype(np.float32))
 
     @property
     def mirrored(self) -> Stretch:
-        """Stretch of the same function with negated inputs."""
+        """The stretch of the function with its inputs negated."""
         points = np.stack([-self.points[0, ::-1], self.points[1, ::-1]])
         if self.function is None:
             return replace(self, points=points)
@@ -75,11 +76,11 @@ class Stretch:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """First and last pre-activation that the points cover."""
+        """The first and the last pre-activation that the points cover."""
         return float(self.points[0, 0]), float(self.points[0, -1])
 
     def lost(self, z: Floats) -> int:
-        """Return the number of pre-activations ``z`` outside the covered range for which the constant end
+        """Return how many of the pre-activations ``z`` lie outside the covered range, where the constant end
         value is wrong by a code or more."""
         if self.function is None:
             return 0
@@ -92,8 +93,8 @@ class Stretch:
 def stretch_of(
     function: Function, reach: Reach | None, holds: tuple[float, ...] = (), limits: Reach = (-np.inf, np.inf)
 ) -> Stretch:
-    """Choose the input range that a function's table covers, from the range ``reach`` of its inputs on
-    samples.
+    """Choose the range of inputs that a function's table covers. ``reach`` is the range of these inputs on
+    the samples.
 
     ``reach``: of samples' pre-activations, None without samples; ``holds``: values that the outputs' range
     must hold too, what a padded convolution puts around them; ``limits``: no pre-activation lies outside.
@@ -120,14 +121,13 @@ def stretch_of(
 
 
 def with_room(low: float, high: float) -> tuple[float, float]:
-    """Return the range ``low..high`` of the samples with a margin at either end for data outside the
-    samples."""
+    """Return the range ``low..high`` of the samples, widened at both ends by a margin for other data."""
     room = MARGIN * max(high - low, 1e-3 * max(abs(low), abs(high), 1.0))
     return low - room, high + room
 
 
 def _at(function: Function, z: npt.ArrayLike) -> Floats:
-    """Return the function at ``z``; the result may be infinite or NaN."""
+    """Return the function's values at ``z``, which may be infinite or NaN."""
     with np.errstate(all="ignore"):
         return np.asarray(function.of(np.asarray(z, np.float64)), np.float64)
 
@@ -149,7 +149,8 @@ def _values(function: Function, z: Floats) -> Floats:
 
 
 def _trimmed(function: Function, low: float, high: float) -> tuple[float, float]:
-    """Return the range without the parts at either end on which the function is constant."""
+    """Return the input range ``low..high`` without the parts at both ends in which the function is
+    constant."""
     z = np.linspace(low, high, 8193)
     y = _values(function, z)
     tolerance = FLAT * max(float(np.ptp(y)), 1e-12)
@@ -159,7 +160,8 @@ def _trimmed(function: Function, low: float, high: float) -> tuple[float, float]
     last = min(int(moved[-1]) + 1, len(z) - 1) if len(moved) else len(z) - 1
     if last <= first:
         return low, high
-    # Let a kink at 0 fall exactly on a point.
+    # If an end of the range is near 0, put it exactly at 0, so that a kink of the function there is at an end
+    # point.
     near = 2 * float(z[1] - z[0])
     ends = [0.0 if abs(v) < near else float(v) for v in (z[first], z[last])]
     return (ends[0], ends[1]) if ends[0] < ends[1] else (float(z[first]), float(z[last]))
@@ -176,9 +178,9 @@ def _with_border(low: float, high: float) -> float:
 def _fitted(
     function: Function, low: float, high: float, holds: tuple[float, ...]
 ) -> tuple[Floats, Span, float]:
-    """Return the function's table points, the span of its values, and the table's largest error relative to
-    the span's width."""
-    # Round the ends to single precision, as the network file stores them.
+    """Return a function's table points on ``low..high``, the span of its values, and the largest error of the
+    fitted table relative to the span's width."""
+    # Round the points to single precision, in which the network file stores them.
     u = np.linspace(low, high, POINTS).astype(np.float32).astype(np.float64)
     y = _values(function, u)
     span = code_span(float(y.min()), float(y.max()), holds)
@@ -192,7 +194,7 @@ def _fitted(
 
 
 def fused(graph: Graph) -> Graph:
-    """Move every sum and every function into the product before it, if only this sum or function reads that
+    """Fuse every sum and every function into the matrix product before it, if no other operator reads that
     product.
 
     A function that falls nowhere may stand before the largest of a window, too.
@@ -201,7 +203,8 @@ def fused(graph: Graph) -> Graph:
 
 
 def settled(graph: Graph) -> Graph:
-    """Make every memory, and the output, read a node that produces codes of its own."""
+    """Insert an identity table wherever a memory does not read a node that produces codes of its own, and
+    where the output is the model's input itself."""
     if graph.output.is_input:
         graph = replace(graph, output=table(graph.output, identity(graph.output.name)))
     memories = tuple(
@@ -212,8 +215,8 @@ def settled(graph: Graph) -> Graph:
 
 
 def _is_open(op: Op, alone: Alone) -> bool:
-    """Return whether the operator is a product without a function and with a single reader, so that the
-    reader can be fused into it."""
+    """Return whether the operator is a matrix product without a function that has a single reader, so that
+    the reader can be fused into it."""
     return op.kind == "product" and op.function is None and alone(op)
 
 
@@ -230,7 +233,7 @@ def _with_function(op: Op, node: Table, alone: Alone) -> Op:
 
 
 def _ended(op: Op, table: Op) -> Op:
-    """Return the product ``op`` with the table's function as its activation."""
+    """Return the matrix product ``op`` with the function of ``table`` as its activation."""
     node, function = op.only(Product), table.function
     function = function.of(node.channel_of) if isinstance(function, Ndr) else function
     dense = Exact(node.dense.weights, node.dense.bias, function)
@@ -238,8 +241,8 @@ def _ended(op: Op, table: Op) -> Op:
 
 
 def _with_sum(op: Op, gate: Gate, alone: Alone) -> Op:
-    """Return a sum of two values as one of the two products with the other value as its second operand, or
-    unchanged if that is not possible."""
+    """Fuse a sum of two values into one of them that is a matrix product: the other value becomes the
+    product's second operand. Return the sum unchanged if that is not possible."""
     if not gate.is_sum or not len(gate.terms) == 2 == len(op.inputs):
         return op
     for first, second in (gate.terms, gate.terms[::-1]):
@@ -271,8 +274,8 @@ differs by channel."""
 
 
 def holds_of(graph: Graph) -> dict[Op, tuple[float, ...]]:
-    """Return for each node the values that its codes must represent exactly: the zeros around a map and in
-    gates, and the start values of memories."""
+    """Return for each node the values that its codes must represent exactly: the zeros in the border around a
+    map, the zeros of gates, and the start values of memories."""
     holds: dict[Op, dict[float, None]] = {op: {} for op in graph.uses}
     nexts = dict(graph.memories)
     for memory, op in graph.memories:

@@ -31,8 +31,8 @@ BATCH = 64
 
 @record()
 class Function:
-    """A function of single values, as the model computes it, with the name of the ONNX node that it came
-    from."""
+    """A function of single values, as the model computes it, with the name of the ONNX node that computes
+    it."""
 
     node: str
     label: str
@@ -43,14 +43,14 @@ class Function:
 
 
 def identity(node: str) -> Function:
-    """Return the identity function, for a table where the model has no function."""
+    """Return the identity function, for a table that only rounds values to codes."""
     return Function(node, "identity(x)", lambda z: z)
 
 
 @record()
 class Exact(Dense):
-    """A dense layer in float64, whose activation is a ``Function`` or NDR devices; its values may be infinite
-    or NaN."""
+    """A dense layer in float64 for the graph of the import. Its activation is a ``Function`` or NDR devices;
+    its values may be infinite or NaN."""
 
     weights: Array
     bias: Array
@@ -62,7 +62,7 @@ class Exact(Dense):
 
 @record()
 class Given:
-    """A map that no node computes: the model's input or, if ``start`` is a number, a memory, which holds a
+    """A map that no node computes: the model's input or, if ``start`` is a number, a memory. A memory holds a
     value of the previous time step.
 
     ``axes``: where the model's own samples are maps in another order, the axes of ``of`` in them, (2, 0, 1)
@@ -76,14 +76,14 @@ class Given:
     axes: tuple[int, ...] | None = None
 
     def shape(self, maps: list[Shape]) -> Shape:
-        """Shape of the map."""
+        """Return the shape (C, H, W) of the map."""
         return self.of
 
 
 @record()
 class Op:
-    """An operator of the graph: a node, the name of the ONNX node that it came from, and its input operators,
-    whose maps the node reads as 0, 1, ..
+    """An operator of the graph: a node, the name of the ONNX node that it was made from, and its input
+    operators. The node reads the inputs' maps by the numbers 0, 1, ..
 
     On samples, where there are: ``before``, what its function is taken of, and ``reach``, its results.
     """
@@ -96,12 +96,12 @@ class Op:
 
     @property
     def kind(self) -> str:
-        """Kind of the operator's node."""
+        """Name of the kind of the operator's node, such as "product"."""
         return self.node.kind
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Visitor dispatch: call the method of ``walk`` for the kind of the operator's node. A ``Given`` has
-        no such method."""
+        """Call the method of the visitor ``walk`` for the kind of the operator's node. There is no such
+        method for a ``Given``."""
         assert not isinstance(self.node, Given)
         return self.node.visit(walk, *arguments, **options)
 
@@ -111,11 +111,11 @@ class Op:
         return self.node.shape([i.shape for i in self.inputs])
 
     def of(self, kind: type[K]) -> K | None:
-        """Return the node if it is of type ``kind``, else None."""
+        """Return the operator's node if it is of type ``kind``, else None."""
         return self.node if isinstance(self.node, kind) else None
 
     def only(self, kind: type[K]) -> K:
-        """Return the node, which must be of type ``kind``."""
+        """Return the operator's node, which must be of type ``kind``."""
         assert isinstance(self.node, kind)
         return self.node
 
@@ -126,18 +126,19 @@ class Op:
 
     @property
     def start(self) -> float:
-        """Start value of a memory."""
+        """Value that a memory has in the first time step."""
         return self.only(Given).start or 0.0
 
     @property
     def function(self) -> Function | Ndr | None:
-        """Function in which a product or table ends."""
+        """The activation function at the end of a matrix product or table; None if there is none."""
         product = self.of(Product)
         return getattr(self.node if product is None else product.dense, "activation", None)
 
     @property
     def sampled(self) -> Function | None:
-        """Function in which the operator ends, or None if that is the curve of NDR devices."""
+        """The activation function at the end of the operator; None if there is none, or if it is the curve of
+        NDR devices."""
         return self.function if isinstance(self.function, Function) else None
 
 
@@ -147,13 +148,14 @@ def given(name: str, shape: Shape, start: float | None = None, axes: tuple[int, 
 
 
 def product(name: str, x: Op, weights: Floats, bias: Floats, patches: Patches, block: Pair = (1, 1)) -> Op:
-    """Return an operator for a product: patches times ``weights`` (K, M) plus ``bias`` (M,), with K the
-    inputs of one group. Maps are padded with zeros."""
+    """Return an operator for a matrix product: patches times ``weights`` (K, M) plus ``bias`` (M,), where K
+    are the inputs of one group. Maps are padded with zeros."""
     return Op(name, Product(Exact(weights, bias), (0,), patches, block=block), (x,))
 
 
 def table(x: Op, function: Any) -> Op:
-    """Return an operator for a table: one ``Function`` for all values, or one NDR device per channel."""
+    """Return an operator for a table: one ``Function`` applied to all values of x, or one NDR device per
+    channel."""
     unit_scale = np.ones(x.shape[0], np.float32)
     name = function.node if isinstance(function, Function) else x.name
     return Op(
@@ -164,27 +166,27 @@ def table(x: Op, function: Any) -> Op:
 
 
 def pool(name: str, x: Op, of: str, patches: Patches, **rest: Any) -> Op:
-    """Return an operator for a pool: the maximum or mean of each window; ``rest`` are further fields of
+    """Return an operator for a pool: the maximum or mean of each window of x. ``rest`` are further fields of
     ``Pool``."""
     return Op(name, Pool(of, (0,), patches, **rest), (x,))
 
 
 def spread(name: str, x: Op, height: int, width: int) -> Op:
-    """Return an operator that repeats one value per channel over a map, as a maximum over windows that
-    contain only this value and padding."""
+    """Return an operator that repeats the single value of each channel of x over a map: a maximum over
+    windows that contain only this value and padding."""
     around = (height - 1, width - 1, height - 1, width - 1)
     return pool(name, x, "max", Patches(shape=x.shape, kernel=(height, width), padding=around))
 
 
 def view(name: str, *x: Op, **moves: Any) -> Op:
-    """Return an operator for a view of operators ``x``: joined, with channels selected, shifted and scaled.
-    The keyword arguments ``moves`` are fields of ``View``."""
+    """Return an operator for a view: the maps of the operators ``x`` joined, with channels selected, shifted
+    and scaled. The keyword arguments ``moves`` are fields of ``View``."""
     return Op(name, view_of([i.shape for i in x], **moves), x)
 
 
 def gate(name: str, *terms: tuple[float, Op] | tuple[float, Op, Op]) -> Op:
-    """Return an operator for a gate: an element-wise sum of terms, each of them a factor times one operator's
-    value, or times the product of two operators' values."""
+    """Return an operator for a gate, an element-wise sum of terms. Each term is a factor times the value of
+    one operator, or times the product of the values of two."""
     inputs: list[Op] = []
     parts = []
     for factor, *ops in terms:
@@ -200,8 +202,8 @@ Memories = list[tuple[Op, Op]]
 
 @record()
 class Graph:
-    """A model as a graph of operators. It takes a sequence of ``calls`` inputs; ``output`` is read after the
-    last of them.
+    """A model as a graph of operators. It takes a sequence of ``calls`` inputs, one per time step; ``output``
+    is read after the last time step.
 
     ``memories``: each with the operator whose result it holds in the next call.
     """
@@ -213,7 +215,7 @@ class Graph:
 
     @cached_property
     def uses(self) -> dict[Op, int]:
-        """For every operator, how many times it is read, including by memories and as the output. Every
+        """For every operator, how many times it is read, by operators, by memories and as the output. Each
         operator comes after those that it reads.
 
         Inputs of memories come first, so the output is last.
@@ -226,7 +228,7 @@ class Graph:
 
     def changed(self, change: Callable[[Op, Op], Op]) -> Graph:
         """Return the graph with every operator replaced by ``change(op, fresh)``, inputs first; ``fresh`` is
-        ``op`` with its operands already replaced. Returns this graph if nothing changed."""
+        ``op`` with its operands already replaced. Return this same graph if nothing changed."""
         new: dict[Op, Op] = {}
         for op in self.uses:
             inputs = tuple(new[i] for i in op.inputs)
@@ -250,7 +252,7 @@ class Graph:
 
 
 class _Ops(PerOp):
-    """Arithmetic that computes the graph in real numbers; a map is freed after its last reader."""
+    """Arithmetic that computes a graph in real numbers. A map is freed after its last reader."""
 
     def __init__(self, graph: Graph, seen: Callable[[Op, Floats], Any] | None) -> None:
         self._given = (graph.input, *(memory for memory, _ in graph.memories))
@@ -276,7 +278,7 @@ class _Ops(PerOp):
 
 
 def measured(graph: Graph, samples: Floats) -> Graph:
-    """Return the graph with each operator's range of values on samples (n, values)."""
+    """Return the graph with each operator's range of values, measured on samples (n, values), filled in."""
     reach_of = dict[Op, Reach]()
 
     def take(op: Op, y: Floats) -> None:

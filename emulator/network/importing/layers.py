@@ -19,8 +19,8 @@ Four = tuple[int, int, int, int]
 
 
 def standard(call: Call) -> Value:
-    """Return the operand as a map in the order (channel, row, column). If the axes of the model's input are
-    still undecided, they are decided here. Raises UnsupportedNodeError when the operand is not such a map."""
+    """Return the operand as a map in the order (channel, row, column). If the order of the model's input axes
+    is open, this decides it. Raises UnsupportedNodeError when the operand is no such map."""
     for value in (call.value, turned(call.value), call.value.picked(call.name)):
         if value is not None and value.in_order:
             c, h, w = value.op.shape
@@ -33,7 +33,7 @@ def standard(call: Call) -> Value:
 
 
 def linear(call: Call, value: Value, weights: npt.ArrayLike, bias: npt.ArrayLike | None = None) -> Value:
-    """Import a full layer with ``weights`` (K, M) on the last axis, at each position of a map alike."""
+    """Import a fully connected layer: ``weights`` (K, M) on the last axis, at every position of a map."""
     w = np.asarray(weights, np.float64)
     vector = value if value.counts(-1) else value.vector(call.name)
     if (
@@ -51,8 +51,7 @@ def linear(call: Call, value: Value, weights: npt.ArrayLike, bias: npt.ArrayLike
 def mixed(
     call: Call, value: Value, axis: int, weights: npt.ArrayLike, bias: npt.ArrayLike | None = None
 ) -> Value:
-    """Import a layer that combines the channels along ``axis`` by ``weights`` (C, M), at each position
-    alike."""
+    """Import a layer that combines the channels along ``axis`` by ``weights`` (C, M), at every position."""
     value, w = value.settled(), np.asarray(weights, np.float64)
     b = np.zeros(w.shape[1]) if bias is None else np.asarray(bias, np.float64).reshape(-1)
     patches = Patches(shape=value.op.shape, kernel=(1, 1))
@@ -61,8 +60,8 @@ def mixed(
 
 
 def prelu(call: Call) -> Value:
-    """Import a PReLU with a slope per channel or feature, computed exactly as ``relu(x) - slope * relu(-x)``
-    with twice the neurons."""
+    """Import a PReLU with one slope per channel or feature. It is computed exactly, as ``relu(x) - slope *
+    relu(-x)``, with twice the neurons."""
     value, slopes = call.value, np.asarray(call.constant(1), np.float64)
     if call.opsets.get("", 1) < 7 and slopes.ndim == 1:  # the form of operator sets below 7
         slopes = slopes.reshape(-1, *[1] * (value.places.ndim - 2))
@@ -139,7 +138,7 @@ def _largest_or_average(call: Call) -> str:
 
 
 def _windows(call: Call, value: Value, kernel: Pair, *, groups: int = 1) -> Patches:
-    """Return the patches that the node's attributes describe."""
+    """Return the patches that the attributes of a convolution or pooling node describe."""
     a = call.a
     stride, dilation = (_two(a.get(name, [1, 1])) for name in ("strides", "dilations"))
     mode, pads = a.get("auto_pad", "NOTSET"), [int(v) for v in a.get("pads", [])]
@@ -163,8 +162,8 @@ def _windows(call: Call, value: Value, kernel: Pair, *, groups: int = 1) -> Patc
 
 
 def _same_padding(value: Value, kernel: Pair, stride: Pair, dilation: Pair, *, lower: bool) -> Four:
-    """Return the padding for ``auto_pad`` SAME, where the result has ceil(size / stride) positions. An odd
-    number of zeros has one more at the end or, with ``lower``, at the beginning."""
+    """Return the padding for ``auto_pad`` SAME, where the result has ceil(size / stride) positions. Of an odd
+    number of zeros, the extra one is at the end or, with ``lower``, at the beginning."""
     pads = []
     for size, k, s, d in zip(value.op.shape[1:], kernel, stride, dilation, strict=True):
         total = max(0, (-(-size // s) - 1) * s + d * (k - 1) + 1 - size)
@@ -174,7 +173,7 @@ def _same_padding(value: Value, kernel: Pair, stride: Pair, dilation: Pair, *, l
 
 
 def _two(sizes: list[int]) -> Pair:
-    """Return (rows, columns) from two numbers, or from the single number of a 1-D node."""
+    """Return (rows, columns) from the two numbers of a 2-D node, or from the single number of a 1-D node."""
     return (1, int(sizes[0])) if len(sizes) == 1 else (int(sizes[0]), int(sizes[1]))
 
 
@@ -339,13 +338,13 @@ def elementwise(call: Call) -> Value | None:
 
 
 def _function(call: Call) -> Value:
-    """Import a function of one value, or of several of one operator, such as the branches of ``Where``."""
+    """Import a function of one value, or of several values of one operator, such as ``Where``'s branches."""
     first, operands = call.value, call.computed
     for argument in operands:
         argument.check_open()
         if argument.op is not first.op or not np.array_equal(argument.places, first.places):
             raise call.refused("it joins two branches; use their sum, difference, product, larger or smaller")
-    # Pass numbers as scalars: a shape of (1, 1, 1) would add axes to the values.
+    # Pass single-number constants as scalars: a shape such as (1, 1, 1) would add axes to the values.
     pairs = zip(call.node.input, call.known, strict=True)
     numbers: dict[str, Array] = {s: k.reshape(()) for s, k in pairs if s and k is not None}
     sources = [s for s, v in zip(call.node.input, call.values, strict=True) if v is not None]
@@ -363,7 +362,7 @@ def _function(call: Call) -> Value:
 
 
 def _cast(call: Call) -> Value:
-    """Import a cast, computed in floats: to integers by truncation, to booleans by comparison with 0."""
+    """Import a Cast, computed in floats: to integers by truncation, to booleans by comparison with 0."""
     from onnx import TensorProto
 
     to = call.a.get("to", TensorProto.FLOAT)
@@ -377,8 +376,8 @@ def _cast(call: Call) -> Value:
 
 
 def _quantised(call: Call) -> Value:
-    """Import a QuantizeLinear as the values that its codes stand for, including saturation (which may act as
-    a ReLU). The DequantizeLinear after it then changes nothing."""
+    """Import a QuantizeLinear as a function from values to the values that its codes represent, including
+    saturation (which may act as a ReLU). The DequantizeLinear after it then changes nothing."""
     scale, zero = call.constant(1), call.optional(2)
     zero = np.zeros(1, np.uint8) if zero is None else zero
     if scale.size != 1 or zero.size != 1 or zero.dtype.name not in CODES:
@@ -387,7 +386,7 @@ def _quantised(call: Call) -> Value:
     low, high = ((code - offset) * step for code in CODES[zero.dtype.name])
 
     def codes(z: Floats) -> Floats:
-        """Return the nearest representable value, half to even, as ONNX defines it."""
+        """Return the nearest value that a code represents, half to even, as ONNX defines it."""
         return np.asarray(np.clip(np.rint(z / step) * step, low, high), np.float64)
 
     return call.value.apply(call.name, "codes({})", codes)

@@ -28,8 +28,8 @@ FILE_MAX = 2 << 30
 
 
 def extra(package: str, needs: str, of: str) -> Any:
-    """Import a package that the extra ``of`` installs. Raises MissingExtraError, which says with ``needs``
-    what the package is needed for."""
+    """Import the package ``package``, which the extra ``of`` of ndrite installs. If it is missing, raise
+    MissingExtraError; the text ``needs`` says what it is needed for."""
     try:
         return importlib.import_module(package)
     except ModuleNotFoundError:
@@ -80,7 +80,7 @@ def load_torch(path: Path) -> Any:
     nn = torch.nn
     layers = [kind for kind in vars(nn).values() if isinstance(kind, type) and issubclass(kind, nn.Module)]
     try:
-        # Ignore the warnings about the pickle protocol, which a user cannot change.
+        # Ignore PyTorch's warnings about the pickle protocol, which a user cannot change.
         with torch.serialization.safe_globals(layers), warnings.catch_warnings(action="ignore"):
             module = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle, zip and torch errors share no base
@@ -170,7 +170,8 @@ def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Ori
     buffer = io.BytesIO()
     with _asked(module), _silent():
         try:
-            # Tracing takes a hundredth of the time of the other exporter, and keeps recurrent layers whole.
+            # Tracing takes a hundredth of the time of the other exporter, and keeps recurrent layers as
+            # single nodes.
             torch.onnx.export(
                 module,
                 (example,),
@@ -188,8 +189,8 @@ def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Ori
 
 
 def _by_other_exporter(module: Any, example: Any, axis: int, error: Exception) -> Any:
-    """Export with ``torch.export``, which accepts some modules that tracing does not. ``error`` is the error
-    that tracing raised; it is reported if this export fails too."""
+    """Export a module with ``torch.export``, which accepts some modules that tracing does not. ``error`` is
+    the error that tracing raised; it is reported if this export fails too."""
     import torch
 
     try:
@@ -242,7 +243,8 @@ def of_estimator(estimator: Any) -> Original:
         results = [
             np.asarray(getattr(estimator, method)(flat)) for method in methods if hasattr(estimator, method)
         ]
-        # For two classes scikit-learn returns the second class's score, but the graph returns both scores.
+        # For two classes, scikit-learn returns only the second class's score, while the graph returns the
+        # scores of both.
         return results + [np.stack([-a, a], axis=1) for a in results if a.ndim == 1 and a.dtype.kind == "f"]
 
     task = LABELS if several else CLASSES if len(classes) else VALUES
@@ -250,13 +252,14 @@ def of_estimator(estimator: Any) -> Original:
 
 
 def _probabilities(estimator: Any, x: Array) -> Any:
-    """Return ``predict_proba`` of the samples, or None if the estimator has no such method."""
+    """Return the estimator's ``predict_proba`` of the samples x, or None if the estimator has no such
+    method."""
     return estimator.predict_proba(x) if hasattr(estimator, "predict_proba") else None
 
 
 def _convertible(estimator: Any) -> tuple[Any, Any]:
-    """Return a copy of the estimator, and the copy's last step, which is replaced by a class with the same
-    scores if skl2onnx cannot convert it correctly."""
+    """Return a copy of the estimator, and the copy's last step. If skl2onnx cannot convert the last step
+    correctly, it is replaced by a class that has the same scores."""
     last = same = copy.deepcopy(estimator)
     while hasattr(last, "steps"):
         last = last.steps[-1][1]
@@ -294,8 +297,8 @@ def _silent() -> Iterator[None]:
 
 @contextlib.contextmanager
 def evaluating(module: Any) -> Any:
-    """Return a context manager that puts the module in evaluation mode; at its end every submodule is in its
-    former mode again."""
+    """Return a context manager that puts the module in evaluation mode, and at its end restores the mode of
+    every submodule."""
     modes = [(part, part.training) for part in module.modules()]
     if not _of_export(module):
         module.eval()
@@ -308,8 +311,8 @@ def evaluating(module: Any) -> Any:
 
 @contextlib.contextmanager
 def _asked(module: Any) -> Any:
-    """Return a context manager that puts the module in evaluation mode; at its end modes and buffers are as
-    before, since some modules count calls in a buffer."""
+    """Return a context manager that puts the module in evaluation mode, and at its end restores modes and
+    buffers, since some modules count calls in a buffer."""
     before = [
         (part, [(name, b, None if b is None else b.clone()) for name, b in part._buffers.items()])
         for part in module.modules()
@@ -342,8 +345,8 @@ def _tensors(found: Any) -> list[Any]:
 
 
 def _takes_calls_first(module: Any, shape: tuple[int, ...], answers: Callable[[bool], list[Array]]) -> bool:
-    """Return whether the module takes sequences with the time axis before the batch axis, as PyTorch's
-    recurrent layers do by default."""
+    """Return whether the module takes sequences with the time axis first and the batch axis second, as
+    PyTorch's recurrent layers do by default."""
     layers = [m for m in module.modules() if hasattr(m, "batch_first")]
     if len(shape) != 2:
         return False

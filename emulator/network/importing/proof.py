@@ -19,7 +19,7 @@ from ndrite.emulator.spec.brief import record
 
 @dataclass(frozen=True, kw_only=True)
 class BlockReport:
-    """Import errors of one product, table or gate of the network.
+    """Import errors of one matrix product, table or gate of the network.
 
     Attributes
     ----------
@@ -114,14 +114,14 @@ model singly."""
 
 @record()
 class Proof:
-    """Comparison of the imported graph with the model itself."""
+    """Comparison of the imported graph with the original model."""
 
     read: Reading
     original: Original
 
     def check(self, samples: Floats | None, low: float, high: float) -> int:
-        """Compare graph and model on the samples and on further inputs of the same range. Return the number
-        of inputs compared.
+        """Compare the outputs of graph and model on the samples and on further inputs in the range of the
+        samples. Return the number of inputs compared.
 
         ``low`` and ``high``: what inputs are drawn between where there are no samples. Raises
         UnsupportedNodeError, naming the first node whose values differ from the model's own.
@@ -145,11 +145,12 @@ class Proof:
         return len(x)
 
     def ours(self, x: Floats) -> Floats:
-        """Return the graph's outputs (n, M) for samples (n, ...) in the model's layout."""
+        """Return the imported graph's outputs (n, M) for samples (n, ...) in the model's layout."""
         return self.read.run(self.read.ordered(x))
 
     def theirs(self, x: Floats) -> Floats:
-        """Return the model's values (n, M) at the tensor where the graph ends, in the graph's order."""
+        """Return the original model's values (n, M) at the tensor where the imported graph ends, in the
+        graph's order."""
         x = x.reshape(len(x), *self.read.own_shape)
         left_out = self.read.end.left_out
         if left_out is not None and left_out.after:  # no tensor of the model holds the graph's outputs
@@ -158,8 +159,9 @@ class Proof:
         return placed(self.read.end, self._run([tensor], x)[tensor], len(x))
 
     def _run(self, tensors: Sequence[str], x: Floats, batch: int = BATCH) -> dict[str, list[Array]]:
-        """Run the model on samples (n, ...) and return the tensors named in ``tensors``, which may be inner
-        ones. Each is a list with one array per ``batch`` samples, or per as many samples as the file fixes.
+        """Run the model on samples (n, ...), and return the tensors named in ``tensors``, which may be inner
+        ones. Each tensor is a list with one array per ``batch`` samples, or per as many samples as the file
+        fixes.
 
         Raises NetworkError when the runtime cannot run the model on them.
         """
@@ -190,8 +192,8 @@ class Proof:
         return results_of
 
     def _after(self, y: Floats) -> Floats:
-        """Apply the model's last function to the graph's outputs, if that function was not imported, so that
-        they can be compared with the model's tensor."""
+        """Apply the model's last function to the graph's outputs if the import left that function out, so
+        that the outputs can be compared with the model's tensor."""
         left_out = self.read.end.left_out
         if left_out is None or not left_out.after:
             return y
@@ -218,16 +220,16 @@ class Proof:
             )
 
     def _check_alone(self, x: Floats) -> None:
-        """Compare single samples as well: a model that takes a maximum over the batch would return other
-        values for them."""
+        """Compare model and exported graph on single samples as well. A model that takes a maximum over the
+        batch would return other values for these."""
         if self.original.answers is not None:
-            # As two equal samples, since an axis of length 1 might be dropped.
+            # Each sample is passed twice, because the model might drop a batch axis of length 1.
             twice = [np.repeat(x[i : i + 1], 2, axis=0) for i in _apart(x)]
             self._check_answers(twice, self._run([self.read.name], np.concatenate(twice), 2)[self.read.name])
 
     def _difference(self, x: Floats) -> NetworkError:
-        """Return the error that names the first node, in the model's order, whose values differ from the
-        model's own."""
+        """Return the error that names the first node, in the model's order, whose values in the imported
+        graph differ from those in the model."""
         few, values_of = x[:WHERE_MAX], dict[Op, Floats]()
         maker = {n: node for node in self.original.proto.graph.node for n in node.output}
         readable = {n: v for n, v in self.read.values.items() if n in maker and v.at is not None}
@@ -253,8 +255,8 @@ class Proof:
 
 
 def placed(value: Value, parts: list[Array], n: int) -> Floats:
-    """Return the model's tensor of ``value``, given as one array per batch, rearranged to (n, C * H * W) in
-    the order of its operator. Raises ValueError when it has another size."""
+    """Return the tensor of the model that belongs to ``value``, given as one array per batch, rearranged to
+    (n, C * H * W) in the order of the value's operator. Raises ValueError when it has another size."""
     axis = value.axis or 0
     joined = np.concatenate([np.moveaxis(p, axis, 0).reshape(-1, value.size) for p in parts])[:n]
     ordered = np.empty((n, value.size))
@@ -263,8 +265,8 @@ def placed(value: Value, parts: list[Array], n: int) -> Floats:
 
 
 def _apart(x: Floats) -> list[int]:
-    """Return the numbers of a few samples of x (n, ...), spread over all, and of those with the smallest and
-    the largest values."""
+    """Return the indices of some samples of x (n, ...): a few spread over all samples, and those with the
+    smallest and the largest values."""
     largest = np.abs(x).reshape(len(x), -1).max(axis=1)
     places = np.linspace(0, len(x) - 1, ALONE).astype(int)
     return sorted({int(largest.argmin()), int(largest.argmax()), *places.tolist()})
@@ -283,8 +285,7 @@ def _same(a: Floats, b: Floats) -> bool:
 
 
 def _needed(graph: Any, tensors: Sequence[str]) -> list[Any]:
-    """Return the nodes on which the tensors depend. No other node of the file is run, as no other was
-    imported."""
+    """Return the nodes on which the tensors depend. Only these nodes of the file are run."""
     maker = {name: node for node in graph.node for name in node.output if name}
     waiting, needed = list(tensors), set()
     while waiting:
@@ -315,7 +316,8 @@ def _session(proto: Any) -> Any:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = 1
-        # Optimisation is off: in quantised models it would round at other places than the file says.
+        # Optimisation is off: in quantised models it would move the roundings from the places that the file
+        # states.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         try:
             return onnxruntime.InferenceSession(

@@ -80,7 +80,7 @@ def lower(
         graph.calls,
         dataclasses.replace(meaning, inputs=input_range),
     )
-    # Per node: number of pre-activations outside the table, and of all.
+    # Two counts per node: pre-activations outside its table where that costs a code, and all pre-activations.
     counts = np.zeros((len(scaled_nodes), 2))
 
     def watch(number: int, z: Floats) -> None:
@@ -115,8 +115,8 @@ def lower(
 
 
 def _range_of(graph: Graph, samples: Floats | None, holds: tuple[float, ...]) -> InputRange:
-    """Return the range of the inputs over all samples and time steps: a range per feature for vectors, a
-    single range for maps.
+    """Return the range of the model's inputs over all samples and time steps: one range per feature for
+    vectors, a single range for maps.
 
     Of maps it is widened to what their codes must stand for.
     """
@@ -156,10 +156,10 @@ def _errors(
 
 
 def _warn_of(error: float, wanted: Floats, name: str) -> None:
-    """Warn if rounding to codes and tables causes so large an error that the outputs (n, M) are of little
-    use."""
+    """Warn if the rms error ``error`` that rounding to codes and tables causes is so large that the outputs
+    ``wanted`` (n, M) are of little use."""
     signal = float(np.sqrt(wanted.var(axis=0).mean()))
-    # Without signal, all samples are equal and there is nothing to compare with.
+    # If the signal is 0, all samples have the same outputs, and there is nothing to compare the error with.
     if signal > 0 and error > LOST_MAX * signal:
         warnings.warn(
             f"{name}: 8-bit codes and tables have an rms error of {error:.3g}, and its outputs an rms of "
@@ -286,8 +286,8 @@ def _original(model: Any, path: Path | None, shape: OwnShape | None, samples: Fl
 
 
 def _sample_shape(module: Any, samples: Floats | None) -> OwnShape | None:
-    """Return the shape of one sample; flat if the first Linear layer or layer of bases reads the whole
-    sample; None if unknown."""
+    """Return the shape of one sample of the module; flat if the first Linear layer or layer of bases reads
+    the whole sample; None if it cannot be told."""
     kinds = {"Linear", "Bases", "Conv1d", "Conv2d", "RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"}
     first = next((m for m in module.modules() if kinds & {c.__name__ for c in type(m).__mro__}), None)
     features = getattr(first, "in_features", getattr(first, "channels", None))
@@ -297,8 +297,8 @@ def _sample_shape(module: Any, samples: Floats | None) -> OwnShape | None:
 
 
 def _meaning(original: Original, read: Reading) -> Meaning:
-    """Return the meaning of the outputs as far as the model states it: its classes, or the function in which
-    it ends."""
+    """Return the meaning of the outputs as far as the model states it, by its classes or by the function at
+    its end."""
     channels, probability = read.graph.output.shape[0], read.probability
     classes = original.classes if len(original.classes) == channels else ()
     task = original.task
@@ -330,7 +330,7 @@ def _finite(samples: npt.ArrayLike) -> Floats:
 
 
 def _samples(x: Floats, read: Reading) -> Floats:
-    """Return the samples in the model's own shape, float64 (n, ...)."""
+    """Return the samples x in the shape that the model takes, float64 (n, ...)."""
     shape = read.own_shape
     if x.ndim < 2 or not len(x) or x.size != len(x) * int(np.prod(shape)):
         raise NetworkError(f"samples have shape {x.shape}; accepted: (n, {', '.join(map(str, shape))})")

@@ -67,7 +67,7 @@ OTHERWISE = (
 
 
 class Reading:
-    """An ``onnx.ModelProto``, prepared by ``prepared``, imported as a graph.
+    """A model, an ``onnx.ModelProto`` that ``prepared`` has prepared, imported as a graph of operators.
 
     Attributes
     ----------
@@ -84,10 +84,10 @@ class Reading:
     """
 
     def __init__(self, proto: Any, shape: OwnShape | None = None, output: str | None = None) -> None:
-        """Import the model. ``shape``: that of one sample, if the file leaves it open; for a sequence (calls,
-        features). ``output``: which of several outputs to import. Raises NetworkError when the model has no
-        such output, or one has to be chosen. Raises UnsupportedNodeError, naming the first node that cannot
-        be imported."""
+        """Import the model ``proto``. ``shape``: shape of one sample if the file leaves it open; for a
+        sequence (calls, features). ``output``: which of several outputs to import. Raises NetworkError when
+        the model has no such output, or an output has to be chosen. Raises UnsupportedNodeError, naming the
+        first node that cannot be imported."""
         from onnx import numpy_helper
 
         self._proto, source = proto.graph, only_input(proto)
@@ -115,7 +115,7 @@ class Reading:
             try:
                 self._node(node)
             except UnsupportedNodeError as error:
-                # An unsupported node is an error only if the output depends on it.
+                # A node that is not supported is an error only if the chosen output depends on it.
                 for name in node.output:
                     self._refused.setdefault(name, error)
         self.name = self._chosen([output] if output else names)
@@ -139,14 +139,14 @@ class Reading:
 
     @property
     def axes(self) -> tuple[int, ...] | None:
-        """Axes of the model's own samples in the order of the graph's input; None if the order is the
-        same."""
+        """For each axis of the graph's input, the number of that axis in the model's own samples; None if the
+        order is the same."""
         return self.graph.input.only(Given).axes
 
     @property
     def unfolded(self) -> OwnShape:
-        """Shape of the model's own sample with one axis for each of ``axes``; the model itself may take it
-        flat."""
+        """Shape of the model's own sample with all the axes that ``axes`` numbers. The model itself may take
+        its samples flat."""
         if self.axes is None:
             return self.own_shape
         c, h, w = self.graph.input.shape
@@ -154,24 +154,24 @@ class Reading:
         return tuple(sizes[self.axes.index(axis)] for axis in range(len(sizes)))
 
     def ordered(self, x: Floats) -> Floats:
-        """Return the model's own samples (n, ...) flat and in the graph's order."""
+        """Return the model's own samples (n, ...) flattened in the order of the graph's input."""
         samples = x.reshape(len(x), *self.unfolded)
         samples = samples if self.axes is None else samples.transpose(0, *(a + 1 for a in self.axes))
         return samples.reshape(len(x), -1)
 
     def run(self, x: Floats) -> Floats:
-        """Return the graph's outputs (n, M) for flat samples."""
+        """Return the imported graph's outputs (n, M) for flat samples in the graph's order."""
         return np.concatenate([self.graph.run(x[i : i + BATCH]) for i in range(0, max(len(x), 1), BATCH)])
 
     def _chosen(self, wanted: list[str]) -> str:
-        """Return the name of the output to import: the only one that can be imported, or for a recurrent
-        layer the one that holds the last time step."""
+        """Return the name of the output to import among ``wanted``: the only one that can be imported, or for
+        a recurrent layer the one that holds the last time step."""
         ends = {name: self.values[name] for name in wanted if name in self.values}
         ends = {name: value for name, value in ends.items() if not value.is_raw}
         if not ends:
             raise self._refused.get(wanted[0]) or NetworkError("no output depends on the input")
         single = [name for name, value in ends.items() if value.at is not None]
-        # Count equal outputs once: a recurrent layer's last output equals its final state.
+        # Outputs that are the same value count once: a recurrent layer's last output equals its final state.
         apart = {(ends[name].op, ends[name].label) for name in single}
         lost = [name for name in wanted if name in self._refused and not self._is_label(name)]
         if len(wanted) > 1 and (len(apart) > 1 or (lost and not self._memories)):
@@ -215,8 +215,7 @@ class Reading:
 
 
 def _results(call: Call) -> list[Any]:
-    """Return the values of a node's outputs, with an error in place of each output that cannot be
-    imported."""
+    """Return the values of a node's outputs. An output that cannot be imported has an error in its place."""
     kind = call.kind
     if kind in DROPPED:
         return [call.value]
@@ -233,8 +232,8 @@ def _results(call: Call) -> list[Any]:
 
 
 def _normalised(call: Call) -> Value:
-    """Import a softmax or a normalisation over all outputs, which is allowed at the end of a model only:
-    return the value before it."""
+    """Import a softmax or another normalisation over all outputs: return the value before it. It is allowed
+    only at the end of a model."""
     value, shape = call.value, call.value.places.shape
     axis = int(call.a.get("axis", 1 if call.opsets.get("", 1) < 13 else -1)) % len(shape)
     other_sizes = [size for i, size in enumerate(shape) if i not in (0, axis)]
@@ -269,8 +268,9 @@ def _sample_shape(value: Any, *, calls_first: bool) -> OwnShape:
 
 
 def _finished(value: Value, memories: Memories) -> tuple[Graph, Value]:
-    """Return the graph that computes an output, and the output's value. Raises UnsupportedNodeError when the
-    output does not belong to the last time step of a sequence, or the input is read in two shapes."""
+    """Return the graph that computes the output ``value``, and the output as a vector. Raises
+    UnsupportedNodeError when the output does not belong to the last time step of a sequence, or the model
+    reads its input in two shapes."""
     where = ("output", "output")
     if value.at is None:
         raise UnsupportedNodeError(
@@ -284,7 +284,7 @@ def _finished(value: Value, memories: Memories) -> tuple[Graph, Value]:
     used: Memories = []
     ends = [value.op]
     needed = set(ordered(ends))
-    # Collect the memories that the output needs, and those that these memories need.
+    # Collect the memories that the output needs, and further ones that those memories need.
     while more := [m for m in memories if m[0] in needed and m not in used]:
         used += more
         ends += [op for _, op in more]

@@ -52,7 +52,8 @@ def rewritten(graph: Graph, rules: Mapping[str, Rule]) -> Graph:
 
 
 def _key(op: Op) -> Any:
-    """Return a key that is equal for operators that compute the same function of the same operands."""
+    """Return a key that is equal for any two operators that compute the same function of the same
+    operands."""
     moved = op.of(View)
     if moved is not None and len(op.inputs) == 1:
         index = None if moved.index is None else moved.index.tobytes()
@@ -96,7 +97,7 @@ def _joins(op: Op) -> bool:
 
 
 def _product(op: Op, node: Product, alone: Alone) -> Op:
-    """Merge a matrix product with the product, or with the border of zeros, directly before it."""
+    """Merge a matrix product with the matrix product, or with the border of zeros, directly before it."""
     before = op.inputs[0]
     weighted, pooled = before.of(Product), before.of(Pool)
     if weighted is not None and alone(before):
@@ -134,8 +135,8 @@ def _gate(op: Op, node: Gate, alone: Alone) -> Op:
 
 
 def _unfolded(op: Op, node: Gate, number: int, inner: Gate) -> Op:
-    """Return the gate with its term ``number``, which is a gate itself (``inner``), replaced by that gate's
-    terms."""
+    """Return the gate with its term number ``number``, which is itself a gate (``inner``), replaced by the
+    terms of that gate."""
     replaced = node.terms[number]
     inputs = (*op.inputs, *op.inputs[replaced.a].inputs)
     behind = {i: len(op.inputs) + i for i in range(len(inputs))}
@@ -148,8 +149,8 @@ def _unfolded(op: Op, node: Gate, number: int, inner: Gate) -> Op:
 
 
 def _pool(op: Op, node: Pool, alone: Alone) -> Op:
-    """Split an average of joined values into averages of the parts, each of which gets its own range of
-    codes, and turn the average over a product's whole map into a product of averages."""
+    """Split an average of joined values into averages of the joined parts, each of which gets its own range
+    of codes. Turn an average over the whole map of a matrix product into a matrix product of averages."""
     before = op.inputs[0]
     if node.of == "max":
         return op
@@ -170,11 +171,12 @@ def _pool(op: Op, node: Pool, alone: Alone) -> Op:
 
 
 def _scaled(node: Product, by: View) -> Product:
-    """Return the product with its outputs selected, scaled and shifted as the view ``by`` does."""
+    """Return the matrix product with its outputs selected, scaled and shifted as the view ``by`` does."""
     columns = np.arange(node.dense.outputs).reshape(node.patches.groups, node.copies, -1)
     if by.index is not None:
         columns = columns[:, :, by.index]
-    # There is one scale and shift per channel; a channel has one column for each position of a block.
+    # The view has one scale and shift per channel; the matrix product has one column per channel and position
+    # of a block.
     by_channel = (v.reshape(len(columns), 1, -1) for v in (by.scale, by.shift))
     scale, shift = (np.broadcast_to(v, columns.shape).reshape(-1) for v in by_channel)
     weights, bias = node.dense.weights[:, columns.reshape(-1)], node.dense.bias[columns.reshape(-1)]
@@ -182,8 +184,8 @@ def _scaled(node: Product, by: View) -> Product:
 
 
 def _one_product(first: Product, second: Product) -> Product | None:
-    """Return ``second`` after ``first`` as a single product, or None unless one of them reads single
-    positions only."""
+    """Combine two successive matrix products into one. Return None unless one of them reads single positions
+    only."""
     if first.patches.groups > 1 or second.patches.groups > 1 or first.block != (1, 1):
         return None
     a, b = first.dense, second.dense
@@ -211,8 +213,8 @@ def _pointwise(where: Patches) -> bool:
 
 
 def _stacked(op: Op, total: Gate, first: Op, second: Op) -> Op | None:
-    """Return the sum of two products as one product over the inputs of both, or None unless they cut the same
-    patches."""
+    """Return the sum of two matrix products as one matrix product over the inputs of both, or None unless
+    both cut the same patches."""
     a, b = first.only(Product), second.only(Product)
     if a.patches.groups > 1 or replace(a.patches, shape=b.patches.shape) != b.patches:
         return None
@@ -225,15 +227,16 @@ def _stacked(op: Op, total: Gate, first: Op, second: Op) -> Op | None:
         return product(op.name, first.inputs[0], wa + wb, bias, a.patches, a.block)
     joined_view = view(op.name, first.inputs[0], second.inputs[0])
     patches = replace(a.patches, shape=(joined_view.shape[0], *a.patches.shape[1:]))
-    # At each kernel position, the channels of the first product and then those of the second.
+    # Order of the rows: at each kernel position, the channels of the first matrix product, then those of the
+    # second.
     reshaped = [w.reshape(-1, of.patches.shape[0], w.shape[1]) for w, of in ((wa, a), (wb, b))]
     rows = np.concatenate(reshaped, axis=1).reshape(-1, wa.shape[1])
     return product(first.name, joined_view, rows, bias, patches, a.block)
 
 
 def _averaged(op: Op, pool: Pool, before: Op) -> Op | None:
-    """Return the average over a product's whole map as one product of averaged inputs, whose codes carry no
-    read noise; None if that is not possible.
+    """Return the average over the whole map of a matrix product as one matrix product of averaged inputs;
+    None if that is not possible. The averaged inputs' codes carry no read noise.
 
     Every weight meets the average of the values that it met.
     """
@@ -266,7 +269,8 @@ POINTS = 4001
 
 
 def without_roundings(graph: Graph) -> tuple[Graph, list[str]]:
-    """Remove the roundings of the graph's input and output; return the graph and a note for each rounding.
+    """Remove functions that only round the graph's input or output; return the graph and a note for each
+    removed rounding.
 
     The chip's own codes make them again; as neurons of their own they would pass every value through a
     crossbar of ones, with its programming errors.
@@ -297,8 +301,8 @@ TRIED = np.linspace(-3.0, 3.0, 31)
 
 
 def rolled(graph: Graph) -> Graph:
-    """Return a graph that reads its input (calls, 1, features) row by row, an unrolled recurrence, as the
-    graph of one time step with memories that link the steps.
+    """Convert an unrolled recurrence, a graph that reads its input (calls, 1, features) row by row, to the
+    graph of one time step with memories that link the time steps.
 
     As it is where there is no such loop. The last call gives the output, the one before it what the next call
     reads; the copies of both that are alike are one.
@@ -333,7 +337,7 @@ def rolled(graph: Graph) -> Graph:
 
 
 def _parts(graph: Graph) -> dict[Op, int]:
-    """Return the operators that select one row of the input, each with the number of that row."""
+    """Return the operators that select one row of the graph's input, each with the number of that row."""
     size, features = int(np.prod(graph.input.shape)), graph.input.shape[2]
     places_of = {graph.input: np.arange(size, dtype=np.float64).reshape(1, *graph.input.shape)}
     parts = {}
@@ -347,8 +351,8 @@ def _parts(graph: Graph) -> dict[Op, int]:
 
 
 def _calls(graph: Graph, parts: Mapping[Op, int]) -> dict[Op, int]:
-    """Return the time step (call) to which each operator belongs. An operator that only rescales the result
-    of a time step belongs to the step that reads it."""
+    """Return the number of the time step (call) to which each operator belongs. An operator that only
+    rescales the result of a time step belongs to the time step that reads it."""
     of: dict[Op, int] = {}
     for op in graph.uses:
         of[op] = parts.get(op, max((of[i] for i in op.inputs), default=-1))
@@ -363,14 +367,14 @@ def _calls(graph: Graph, parts: Mapping[Op, int]) -> dict[Op, int]:
 
 
 def _read(graph: Graph, of: Mapping[Op, int], parts: Mapping[Op, int], call: int) -> list[Op]:
-    """Return the values of earlier time steps that time step ``call`` reads."""
+    """Return the operators of earlier time steps whose values time step ``call`` reads."""
     reads = (i for op in graph.uses if of[op] == call and op not in parts for i in op.inputs)
     return list(dict.fromkeys(i for i in reads if of[i] < call))
 
 
 def _content(op: Op) -> Any:
-    """Return a key that is equal for operators that compute the same function of the same operands, whatever
-    their time step."""
+    """Return a key that is equal for any two operators that compute the same function of the same operands,
+    also in different time steps."""
     if op.function is not op.sampled:  # operators with NDR devices are never merged
         return op
     arrays: Arrays = {} if op.sampled is None else {"sampled": op.sampled.of(TRIED)}

@@ -26,15 +26,15 @@ Ints = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Span:
-    """Range of the values of a map: ``low + width * y`` with y in 0..1."""
+    """Range of the values that a map's codes y in 0..1 represent: ``low + width * y``."""
 
     low: float
     width: float
 
 
 def code_span(low: float, high: float, holds: Iterable[float] = ()) -> Span:
-    """Return a span that covers ``low..high`` and the values ``holds``; the first of ``holds`` that lies
-    inside falls exactly on a code.
+    """Return a span that covers ``low..high`` and the values ``holds``. The first of ``holds`` that lies
+    inside the span falls exactly on a code.
 
     A border of zeros, and the zero that a gate multiplies about, are codes.
     """
@@ -46,7 +46,8 @@ def code_span(low: float, high: float, holds: Iterable[float] = ()) -> Span:
         return Span(low, width)
     place = (inside - low) / width * INPUT_MAX
     if abs(place - round(place)) > 1e-9:
-        # Widen the span by one code, so that shifting its ends loses no value.
+        # Shifting the ends so that a value falls on a code must lose no value: widen the span by one code
+        # first.
         width *= INPUT_MAX / (INPUT_MAX - 1)
         code = int(-(-(inside - low) / width * INPUT_MAX // 1))
         low = inside - code / INPUT_MAX * width
@@ -54,17 +55,17 @@ def code_span(low: float, high: float, holds: Iterable[float] = ()) -> Span:
 
 
 class PerOp(PerKind):
-    """Visitor with one method for each kind of graph operator."""
+    """Visitor with one method for each kind of operator in the graph of an import."""
 
     @abstractmethod
     def view(self, *arguments: Any, **options: Any) -> Any:
-        """Process a view, which moves values and scales them by channel."""
+        """Process a view, an operator that only rearranges values and scales them by channel."""
 
 
 @record()
 class View(Reads):
-    """Joined maps ``sources`` with their channels selected and scaled to ``shift + scale * y``, with scale
-    and shift (C,) per channel.
+    """The maps ``sources`` joined, with channels selected and the codes y scaled to values ``shift + scale *
+    y``. Scale and shift are (C,), one per channel.
 
     ``index`` (C,): its channels among those of the maps; None: all, in order. ``flat``: it is a vector, and
     the index goes through the maps flattened. Real values are moved; for codes 0..1, scale and shift
@@ -80,24 +81,24 @@ class View(Reads):
     flat: bool = False
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Visitor dispatch: call ``walk.view`` for this node. A finished network contains no views, so that
-        other visitors have no such method."""
+        """Call the method ``view`` of the visitor ``walk``. A finished network contains no views, so other
+        visitors have no such method."""
         assert isinstance(walk, PerOp)
         return walk.view(*arguments, **options)
 
     @classmethod
     def of_map(cls, number: int, shape: Shape, span: Span) -> View:
-        """Return the view of a whole map whose channels share one span."""
+        """Return the view of the whole map ``number``, whose channels share one span."""
         return cls((number,), np.full(shape[0], span.width), np.full(shape[0], span.low))
 
     def shape(self, maps: Sequence[Shape]) -> Shape:
-        """Return the shape (C, H, W) of the view's value."""
+        """Return the shape (C, H, W) of the value that the view represents."""
         _, height, width = (1, 1, 1) if self.flat else self.joined(maps)
         return (self.channels, height, width)
 
     @property
     def channels(self) -> int:
-        """Number of channels, C."""
+        """Number of channels of the view, C."""
         return len(self.scale)
 
     @property
@@ -138,22 +139,22 @@ class View(Reads):
         return float(np.minimum(*ends).min()), float(np.maximum(*ends).max())
 
     def before(self, value: float) -> float | None:
-        """Return the code value y that represents ``value``, or None if it differs between channels."""
+        """Return the code y that represents ``value``, or None if the code differs between channels."""
         if (self.scale == 0).any():
             return None
         y = (value - self.shift) / self.scale
         return float(y[0]) if np.ptp(y) <= 1e-9 * max(1.0, float(np.abs(y).max())) else None
 
     def affine(self, scale: Floats | float, shift: Floats | float) -> View:
-        """Return the view of ``scale`` times the value plus ``shift``."""
+        """Return the view that represents ``scale`` times this view's value plus ``shift``."""
         return replace(self, scale=self.scale * scale, shift=self.shift * scale + shift)
 
     def select(self, index: Ints) -> View:
-        """Return the view of the value's channels ``index``."""
+        """Return the view of only the channels ``index`` of this view's value."""
         return replace(self, scale=self.scale[index], shift=self.shift[index], index=self.places[index])
 
     def flatten(self, maps: Sequence[Shape]) -> View:
-        """Return the view of the value as a vector; ``maps`` are the shapes by map number."""
+        """Return the view of this view's value as a vector; ``maps`` are the shapes of all maps by number."""
         _, height, width = self.shape(maps)
         area = height * width
         if area == 1:
@@ -163,8 +164,8 @@ class View(Reads):
         return replace(self, scale=scale, shift=shift, index=index, flat=True)
 
     def of(self, parts: Sequence[View], maps: Sequence[Shape]) -> View:
-        """Return one view that has the effect of the views ``parts``, one for each source, followed by this
-        view; ``maps`` are the shapes by map number."""
+        """Compose views: return one view with the effect of the views ``parts``, one for each source,
+        followed by this view. ``maps`` are the shapes of all maps by number."""
         x = parts[0] if len(parts) == 1 else _concatenated(parts, maps)
         x = x.flatten(maps) if self.flat else x
         x = x if self.index is None else x.select(self.index)
@@ -172,8 +173,8 @@ class View(Reads):
 
 
 def view_of(shapes: Sequence[Shape], **moves: Any) -> View:
-    """Return the view of the joined maps with shapes ``shapes``; ``moves`` are fields of ``View``, and fields
-    left out have no effect."""
+    """Return the view that joins maps of the shapes ``shapes``. ``moves`` are fields of ``View``; without
+    them the view has no other effect."""
     joined_shape, index = joined(list(shapes)), moves.get("index")
     count = (
         len(index)
@@ -200,7 +201,7 @@ def _concatenated(parts: Sequence[View], maps: Sequence[Shape]) -> View:
         flat = flat and joined_shape[1:] != (1, 1)
         total = int(np.prod(joined_shape)) if flat else joined_shape[0]
         index = None if np.array_equal(index, np.arange(total)) else index
-    # All parts are views of one map, which is read once.
+    # If all parts are views of the same map, read this map once.
     if not flat and len(sources) > 1 and len(set(sources)) == 1:
         index = (np.arange(joined_shape[0]) if index is None else index) % maps[sources[0]][0]
         sources = sources[:1]
@@ -212,13 +213,13 @@ Watch = Callable[[int, Floats], None]
 
 
 class RealArithmetic(FloatArithmetic, PerOp):
-    """Arithmetic in the model's own unit: values are not clipped to a range, and functions are the model's
-    own."""
+    """Arithmetic in the original model's unit: values are not clipped to a range, and functions are the
+    model's own."""
 
     lowest = -np.inf
 
     def view(self, at: At, node: View, maps: Maps) -> Floats:
-        """Return the view's values: moved, and scaled by channel."""
+        """Return the values that a view represents: the source's values, rearranged and scaled by channel."""
         x: Any = node.source(maps)
         x = x.reshape(len(x), -1, 1, 1) if node.flat else x
         x = x if node.index is None else x[:, node.index]
@@ -237,8 +238,8 @@ REALS = RealArithmetic()
 
 
 class CodeArithmetic(RealArithmetic):
-    """Arithmetic with every map rounded to codes, as values 0..1, and with functions as the chip's tables;
-    weights and sums stay exact.
+    """Arithmetic with every map rounded to codes, represented as values 0..1, and with functions computed by
+    the chip's tables. Weights and sums stay exact.
 
     ``watch`` is told the pre-activations of every node with a function, by its number.
     """
@@ -268,8 +269,8 @@ class CodeArithmetic(RealArithmetic):
 
 
 class _Curve:
-    """A function as the chip computes it: the input rounded to a voltage code, and the table's output code
-    for it, as a value 0..1."""
+    """A function as the chip computes it: rounds the input to a voltage code, and returns the table's output
+    code as a value 0..1."""
 
     def __init__(self, activation: Sampled) -> None:
         self.window = Window(*activation.ends, SEGMENTS, 0.0)
@@ -282,8 +283,8 @@ class _Curve:
 
 
 def in_codes(network: Network, codes: Codes, watch: Watch | None = None) -> Floats:
-    """Return the outputs float64 (n, M) for input codes (n, K), computed with codes and tables but exact
-    weights: this shows the loss from rounding alone."""
+    """Return the network's outputs float64 (n, M) for input codes (n, K), computed with codes and tables but
+    with exact weights. This shows the loss from rounding alone."""
     firsts, starts = network.begun(codes / INPUT_MAX)
     calls = run(CodeArithmetic(watch), network.nodes, network.states, firsts, list(map(unit_codes, starts)))
     return np.asarray(last(calls)[-1].reshape(len(codes), -1))

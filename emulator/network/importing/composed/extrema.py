@@ -15,7 +15,7 @@ from ndrite.emulator.network.importing.values import Value
 
 
 def extremum(call: Call) -> Value | None:
-    """Import a Max or Min: the element-wise largest or smallest of several values and numbers."""
+    """Import a Max or Min operator: the element-wise largest or smallest of several values and constants."""
     if len(call.computed) < 2:
         return None
     with contextlib.suppress(UnsupportedNodeError):

@@ -21,7 +21,8 @@ from ndrite.emulator.spec.patches import Patches
 
 
 def over_a_sequence(call: Call) -> Value | None:
-    """Import ``x @ weights`` for an x with several axes whose last axis is not the channel axis."""
+    """Import a matrix product ``x @ weights`` whose x has several axes, of which the last is not the channel
+    axis."""
     value, weights = call.values[0], call.optional(1)
     if value is None or weights is None or weights.ndim != 2:
         return None
@@ -91,8 +92,8 @@ def _of_map(call: Call, value: Value, w: Floats) -> Value | None:
 
 
 def _by_group(call: Call, value: Value, w: Floats) -> Value | None:
-    """Apply the layer to a vector that holds the whole sequence, with one group for each position of the
-    sequence."""
+    """Apply the layer w to a vector that holds a whole sequence: a grouped product with one group for each
+    position of the sequence."""
     if value.at is None or len(value.first.reshape(-1)) != value.size:
         return None
     value = value.settled()
@@ -118,8 +119,8 @@ def _check_size(call: Call, weights: int) -> None:
 
 
 def biased(call: Call) -> Value | None:
-    """Import a sum. A constant that varies along the columns of a layer over a map becomes that layer's
-    bias."""
+    """Import an addition. If the constant varies along the columns of a layer that was applied to a map, it
+    becomes the layer's bias."""
     value, node = call.value, call.value.op.of(Product)
     constants = [constant for constant in call.known if constant is not None]
     if node is None or node.block == (1, 1) or len(constants) != 1 or value.function is not None:

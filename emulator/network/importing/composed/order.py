@@ -20,8 +20,8 @@ Handler = Callable[[Call], Any]
 
 
 def map_of(call: Call, value: Value) -> Value | None:
-    """Return the value as a map whose elements are in the order (channel, row, column), or None if no map has
-    this order."""
+    """Return the value as a map whose elements are in the order (channel, row, column), or None if its
+    elements cannot be brought into this order."""
     if value.axis != 0 or value.at is None or len(value.own) not in (2, 3):
         return None
     value = value.settled()
@@ -31,16 +31,16 @@ def map_of(call: Call, value: Value) -> Value | None:
 
 
 def channels_last(call: Call, value: Value) -> Value | None:
-    """Return the model's input (n, .., F) as a map whose channels are its last axis, or None for any other
-    value."""
+    """If the value is the model's input (n, .., F), return it as a map whose channels are the input's last
+    axis F; return None for any other value."""
     channels_first = value.moved(np.moveaxis(value.places, -1, 1), call.name) if value.axis == 0 else None
     positions = None if channels_first is None else turned(channels_first)
     return None if positions is None else replace(positions, places=np.moveaxis(positions.places, 1, -1))
 
 
 def in_order(handler: Handler) -> Handler:
-    """Wrap the import function of an operator on maps: operands whose elements are in another order are
-    reordered first."""
+    """Wrap the import function of an operator on maps, so that operands whose elements are in another order
+    than (channel, row, column) are reordered first."""
 
     def read(call: Call) -> Any:
         try:
@@ -55,8 +55,8 @@ def in_order(handler: Handler) -> Handler:
 
 
 def in_one_order(call: Call, a: Value, b: Value) -> tuple[Value, Value] | None:
-    """Return both values with the same element order: the map of one is reordered to match the other. Return
-    None if they do not fit."""
+    """Return both values with the same element order: the map of one value is reordered to match the other.
+    Return None if their shapes do not fit."""
     try:
         a_places, b_places = np.broadcast_arrays(a.places, b.places)
     except ValueError:
@@ -76,7 +76,8 @@ def in_one_order(call: Call, a: Value, b: Value) -> tuple[Value, Value] | None:
 
 
 def branches(call: Call) -> Value | None:
-    """Import the sum, difference or product of two branches, whatever the element orders of their maps."""
+    """Import the sum, difference or product of two branches, also if their maps have different element
+    orders."""
     try:
         return elementwise(call)
     except UnsupportedNodeError:
@@ -91,7 +92,7 @@ def branches(call: Call) -> Value | None:
 
 
 def cropped(call: Call) -> list[Any]:
-    """Import a Slice or Gather, which may also cut out part of a map's rows and columns."""
+    """Import a Slice, Split or Gather, which may also cut out some of a map's rows and columns."""
     try:
         results: list[Any] = MOVING[call.kind](call)
     except UnsupportedNodeError:
@@ -103,8 +104,8 @@ def cropped(call: Call) -> list[Any]:
 
 
 def _crop(call: Call, value: Value, places: Array) -> Value | None:
-    """Return the value reduced to some channels, rows and columns of its map, with each position used once;
-    None if ``places`` is not such a crop."""
+    """Return the value reduced to some channels, rows and columns of its map, each position used once. Return
+    None if the indices ``places`` are not such a crop."""
     moved = value.moved(places, call.name)
     if moved is not None and moved.axis is not None:
         return moved

@@ -19,8 +19,8 @@ WEIGHTS_MAX = 1 << 24
 
 @dataclass(frozen=True)
 class Axis:
-    """Windows along one axis of ``size`` rows or columns; ``offsets`` lists which rows of each window are
-    kept."""
+    """Windows along one axis of a map with ``size`` rows or columns; ``offsets`` lists which rows of each
+    window are kept."""
 
     size: int
     kernel: int
@@ -34,7 +34,8 @@ class Axis:
 
 
 def picked(name: str, op: Op, index: Ints) -> Op | None:
-    """Return a map (C, H, W) of the values at the indices ``index`` (C, H, W) of the flattened map of ``op``.
+    """Return an operator whose map (C, H, W) consists of the values at the indices ``index`` (C, H, W) of the
+    flattened map of ``op``.
 
     None: its channels differ in the positions that they take, or the product would have too many weights.
     """
@@ -48,20 +49,22 @@ def picked(name: str, op: Op, index: Ints) -> Op | None:
     if np.array_equal(positions, np.arange(height * width).reshape(height, width)):
         return op
     row, column = np.divmod(positions, width)
-    # Rows and columns are exchanged: a transposed map.
+    # The index exchanges rows and columns, as a transposed map does.
     if (row != row[:, :1]).any() or (column != column[:1]).any():
         return _windows(name, op, _whole(height), _whole(width), positions)
     rows, columns = _axis(row[:, 0], height), _axis(column[0], width)
     if rows.is_strided or columns.is_strided:
         return _windows(name, op, rows, columns)
-    # Two products, one for each axis, need fewer cells than a single one for both.
+    # Two matrix products, one for the rows and one for the columns, need fewer cells than a single one for
+    # both.
     by_row = _windows(name, op, rows, _axis(np.arange(width), width))
     every_row = _axis(np.arange(len(row)), len(row))
     return None if by_row is None else _windows(name, by_row, every_row, columns)
 
 
 def _axis(numbers: Ints, size: int) -> Axis:
-    """Return windows along an axis of ``size`` rows that together keep exactly the rows ``numbers``."""
+    """Return windows along an axis of ``size`` rows that together keep exactly the rows numbered ``numbers``,
+    in this order."""
     first, step = int(numbers[0]), int(numbers[1] - numbers[0]) if len(numbers) > 1 else 1
     if step > 0 and np.array_equal(numbers, first + step * np.arange(len(numbers))):
         return Axis(int(numbers[-1]) + 1, first + 1, step, np.array([first]))
@@ -73,9 +76,9 @@ def _whole(size: int) -> Axis:
 
 
 def _windows(name: str, op: Op, rows: Axis, columns: Axis, places: Ints | None = None) -> Op | None:
-    """Return a product that keeps the values ``places`` (g, h) of every window (``rows`` times ``columns``)
-    as a block of neighbours; by default it keeps all values of a window. Return None if that takes too many
-    weights."""
+    """Return an operator that keeps the values ``places`` (g, h) of every window (``rows`` by ``columns``)
+    and writes them as a block of neighbours. By default it keeps all values of a window. Return None if that
+    takes too many weights."""
     kernel: Pair = (rows.kernel, columns.kernel)
     channels = op.shape[0]
     patches = Patches(

@@ -51,7 +51,7 @@ def written_out(call: Call) -> list[Any] | None:
 
 
 def _input(call: Call, value: Value, places: Ints) -> Op:
-    """Return the features (F, 1, 1) of one time step."""
+    """Return an operator for the features (F, 1, 1) of one time step of the sequence."""
     moved = value.moved(places, call.name)
     vector = None if moved is None or moved.axis != 0 else moved.vector(call.name)
     if vector is None:
@@ -60,7 +60,7 @@ def _input(call: Call, value: Value, places: Ints) -> Op:
 
 
 def _run(call: Call, number: int, inputs: list[Op], order: range) -> list[list[Op]]:
-    """Return the states after each time step in direction ``number``, which takes its inputs in the order
+    """Return the states after each time step when direction number ``number`` takes the inputs in the order
     ``order``."""
     gates, states = gates_of(call, number), list[Op]()
     by_call = dict[int, list[Op]]()
@@ -70,8 +70,8 @@ def _run(call: Call, number: int, inputs: list[Op], order: range) -> list[list[O
 
 
 def _laid(value: Value, op: Op, axes: tuple[int, ...]) -> Value:
-    """Return a vector as a value of shape (*axes, n, H), given that the vector holds the axes ``axes`` in
-    this order."""
+    """Return the vector ``op`` as a value of shape (*axes, n, H). The vector holds the axes ``axes`` in this
+    order, then the features H."""
     first = np.arange(op.shape[0]).reshape(*axes, 1, -1)
     samples = np.unique(value.places // value.size)
     return value.then(op, first + samples[:, None] * op.shape[0])

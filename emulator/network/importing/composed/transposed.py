@@ -25,8 +25,8 @@ STEP_MAX = 255
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of a transposed convolution over ``size`` inputs. Outputs are numbered stride * q + r; the
-    output with phase r reads the inputs q + j."""
+    """One axis of a transposed convolution with ``size`` inputs. Outputs are numbered stride * q + r; an
+    output with phase r reads inputs q + j, for the distances j that ``taps`` lists."""
 
     size: int
     kernel: int
@@ -37,24 +37,25 @@ class Axis:
 
     @property
     def taps(self) -> list[tuple[int, int, int]]:
-        """Triples (phase r, distance j, kernel row i) with ``r + before = stride * j + dilation * i``."""
+        """Triples (phase r, distance j, kernel row i) of the transposed convolution: ``r + before = stride *
+        j + dilation * i``."""
         pairs = itertools.product(range(self.stride), range(self.kernel))
         distances = ((r, *divmod(r + self.before - self.dilation * i, self.stride), i) for r, i in pairs)
         return [(r, j, i) for r, j, remainder, i in distances if remainder == 0]
 
     @property
     def border(self) -> int:
-        """Number of zeros before the inputs."""
+        """Number of zeros to add before the inputs of the axis."""
         return max(0, *(-j for _, j, _ in self.taps))
 
     @property
     def reach(self) -> int:
-        """Number of inputs that one block of outputs reads."""
+        """Number of inputs that one block of outputs, one output of each phase, reads."""
         return self.border + max(j for _, j, _ in self.taps) + 1
 
     @property
     def rest(self) -> int:
-        """Number of zeros after the inputs; negative if the last inputs are not read."""
+        """Number of zeros to add after the inputs of the axis; negative if the last inputs are not read."""
         return -(-self.outputs // self.stride) - 1 + self.reach - self.size - self.border
 
 
@@ -99,7 +100,8 @@ def transposed(call: Call) -> Value:
 
 
 def _axes(call: Call, value: Value, kernel: Any) -> list[Axis]:
-    """Return the row axis and the column axis of the node; a 1-D node has a single row."""
+    """Return the row axis and the column axis of a transposed convolution. A 1-D convolution has a single
+    row."""
     rank, mode, sizes = value.places.ndim - 2, call.a.get("auto_pad", "NOTSET"), call.a.get("output_shape")
     usual = (("strides", 1), ("dilations", 1), ("output_padding", 0))
     numbers = [_numbers(call, name, rank, default) for name, default in usual]
@@ -119,8 +121,8 @@ def _axes(call: Call, value: Value, kernel: Any) -> list[Axis]:
 
 
 def _numbers(call: Call, name: str, count: int, default: int) -> list[int]:
-    """Return attribute ``name`` as ``count`` numbers, each at least ``default``; if the attribute is missing,
-    each is ``default``."""
+    """Return the attribute ``name`` of the node as ``count`` numbers, each at least ``default``. If the
+    attribute is missing, each number is ``default``."""
     numbers = [int(v) for v in call.a.get(name, [default] * count)]
     if len(numbers) != count or not default <= min(numbers) <= max(numbers) <= STEP_MAX:
         raise call.refused(f"{name} are {numbers}; accepted: {count} numbers from {default} to {STEP_MAX}")
