@@ -23,21 +23,21 @@ computed."""
 
 
 class Learns(Protocol):
-    """Interface of what can learn: a board, or the golden model."""
+    """Interface of a device that can learn: a board, or the golden model."""
 
     def learn(self, x: Codes, labels: Array, *, first_update: int = 0) -> Counts: ...
 
 
 @dataclass(eq=False)
 class Course:
-    """Progress of a training run: the number of updates done, and the counts of each epoch so far."""
+    """Progress of a training run: the number of updates done, and the counts of each epoch that has begun."""
 
     done: int = 0
     counts: list[Counts] = field(default_factory=list)
 
     def add(self, found: Counts, samples: int) -> None:
-        """Add the counts of a portion of updates, which lies within one epoch of ``samples`` samples; an
-        interrupted portion may have 0 updates."""
+        """Add the counts of several updates, all within one epoch of ``samples`` samples. There may be 0
+        updates after an interruption."""
         if not found.updates:
             return
         if self.done % samples == 0:
@@ -49,8 +49,8 @@ class Course:
 
 @lru_cache(maxsize=1)
 def order(seed: int, epoch: int, samples: int) -> Ints:
-    """Return the order in which epoch ``epoch`` presents its samples; cached for the further portions of the
-    epoch."""
+    """Return the order in which epoch number ``epoch`` presents its samples. The result is cached, because an
+    epoch asks for it several times."""
     permutation = np.random.default_rng([seed, epoch]).permutation(samples)
     permutation.flags.writeable = False
     return permutation
@@ -66,8 +66,8 @@ def follow(
     seed: int,
     seen: Callable[[Course], None] | None = None,
 ) -> Course:
-    """Continue a training run to the end of its epochs, in portions; ``course`` is advanced after every
-    complete portion.
+    """Continue a training run to the end of its epochs, in portions of PORTION updates; ``course`` is
+    advanced after every complete portion.
 
     ``seed`` orders the samples. ``seen(course)`` is called after every portion.
     """
@@ -75,7 +75,7 @@ def follow(
     while course.done < epochs * samples:
         epoch, first_sample = divmod(course.done, samples)
         part = order(seed, epoch, samples)[first_sample : first_sample + PORTION]
-        # A board's pulses and their count must not be separated by an interruption: resuming needs both to
+        # An interruption must not come between a board's pulses and their count: resuming needs both to
         # agree.
         with uninterrupted():
             course.add(board.learn(x[part], labels[part], first_update=course.done & 0xFFFFFFFF), samples)
@@ -86,7 +86,8 @@ def follow(
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Delay Ctrl-C and `kill` until the end of the block, in the main thread."""
+    """Return a context manager that delays Ctrl-C and `kill` until its block ends; it does so in the main
+    thread only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -117,9 +118,9 @@ def save_course(
 
 
 def load_course(path: str | os.PathLike[str], mark: dict[str, Any]) -> tuple[Course, list[Ints]]:
-    """Read a file that ``save_course`` wrote; return the progress and the states. Raises StateError when the
-    file is not such a file, was changed, or belongs to a training run with another chip, network, seed or
-    samples."""
+    """Read a file that ``save_course`` wrote; return the progress and the device states. Raises StateError
+    when the file has another form, was changed, or belongs to a training run with another chip, network, seed
+    or samples."""
     with np.load(io.BytesIO(load_state(Path(path), mark)), allow_pickle=False) as arrays:
         counts = [Counts(u, right, tuple(pulses)) for u, right, *pulses in arrays["counts"].tolist()]
         states = [arrays[f"states{i}"].astype(np.int64) for i in range(len(arrays.files) - 1)]

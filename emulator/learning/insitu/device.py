@@ -16,8 +16,8 @@ IMPROVEMENTS = ("twice the states", "half the asymmetry", "half the noise")
 
 
 class Place(NamedTuple):
-    """A device characterised by three numbers, each a mean over the part of the nominal range -1..1 that lies
-    within the device's bounds.
+    """A device characterised by three numbers. Each is a mean over the states within the nominal range -1..1
+    and the device's bounds.
 
     Attributes
     ----------
@@ -36,8 +36,8 @@ class Place(NamedTuple):
 
 
 def law_of_weights(chip: Chip, name: str) -> LinearStep | StepTable:
-    """Return the law of the devices that hold weights, from the section ``ecram`` of a description; an
-    exponential law is returned as a table. Raises CompileError, naming the device ``name``, if the
+    """Return the law of the devices that hold weights, from the section ``ecram`` of a chip description. An
+    exponential law is converted to a table. Raises CompileError, naming the device ``name``, if the
     description has no such law."""
     law = chip.ecram.device
     if isinstance(law, Exponential):
@@ -51,8 +51,8 @@ def law_of_weights(chip: Chip, name: str) -> LinearStep | StepTable:
 
 
 def place_of(law: LinearStep | StepTable) -> Place:
-    """Characterise a device by the three numbers of a ``Place``. Raises CompileError for a device that no
-    pulse moves."""
+    """Compute the three numbers of a ``Place`` that characterise a device. Raises CompileError for a device
+    that no pulse moves."""
     low, high = max(-1.0, law.w_min), min(1.0, law.w_max)
     w = low + (np.arange(256) + 0.5) / 256 * (high - low)
     (up, noise_up), (down, noise_down) = (step_of(law, w, rises) for rises in (True, False))
@@ -73,8 +73,8 @@ def place_of(law: LinearStep | StepTable) -> Place:
 
 
 def placed(chip: Chip, place: Place) -> Chip:
-    """Return the description with a linear-step device that has the three numbers ``place``, bounds -1 and 1,
-    and steps down that mirror the steps up.
+    """Return the chip description with a linear-step device that has the three numbers ``place``. Its bounds
+    are -1 and 1, and its steps down mirror the steps up.
 
     What differs from device to device stays. CompileError where a number is out of range: states 2..65,536,
     asymmetry 0..0.5, noise 0..10.
@@ -100,9 +100,9 @@ def placed(chip: Chip, place: Place) -> Chip:
 
 
 def improved(chip: Chip, law: LinearStep | StepTable, what: str) -> Chip:
-    """Return the description with its device law improved in one respect, one of ``IMPROVEMENTS``, at every
-    state, as a table of steps. The two other respects stay, and so does the sum of the deviations up and
-    down."""
+    """Return the chip description with its device law improved in one respect at every state: ``what`` is one
+    of ``IMPROVEMENTS``. The law becomes a table of steps. The two other respects do not change, nor does the
+    spread between devices."""
     table = law if isinstance(law, StepTable) else tabulated(law)
     w = table.w_min + (np.arange(64) + 0.5) / 64 * (table.w_max - table.w_min)
     (up, noise_up), (down, noise_down) = (step_of(table, w, rises) for rises in (True, False))
@@ -127,7 +127,7 @@ def improved(chip: Chip, law: LinearStep | StepTable, what: str) -> Chip:
 
 
 def _spread(ecram: Ecram) -> dict[str, Any]:
-    """Return the fields of device-to-device spread, except those of the gammas, which a step table does not
-    have."""
+    """Return the description fields of the spread between devices, without those of the gammas, which a step
+    table does not have."""
     names = ("step_variation_percent", "asymmetry_variation_percent", "bound_variation_percent")
     return {name: getattr(ecram, name) for name in names}

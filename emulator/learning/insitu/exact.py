@@ -17,8 +17,8 @@ NUDGE = 1e-4
 def float_network(
     ready: Prepared, x: Codes, labels: npt.NDArray[np.int64], *, epochs: int, seed: int
 ) -> Network:
-    """Return the network after exact float training for ``epochs`` over ``x`` uint8 (n, inputs) and
-    ``labels`` (n,), sample by sample.
+    """Return the network after exact float training, one sample at a time, for ``epochs`` over ``x`` uint8
+    (n, inputs) and ``labels`` (n,).
 
     Cross entropy of sigmoids, as the devices' updates have it, at the plan's rates and in the order of
     ``seed``, without bounds, converters or noise.

@@ -42,8 +42,8 @@ RATE_MAX = 65535
 
 @cache
 def normal_table() -> Floats:
-    """Return 16 values such that the sum of two of them, drawn independently, has the first four moments of a
-    standard normal variable.
+    """Return 16 values whose pairwise sums approximate the normal distribution: the sum of two randomly
+    selected values has the first four moments of a standard normal variable.
 
     The middles of 16 equally likely parts of the normal law, the outermost moved out until the kurtosis is
     the normal one's. The sum's support is +-3.0.
@@ -62,11 +62,11 @@ def normal_table() -> Floats:
 
 
 def table(mean: float, sigma: float) -> npt.NDArray[np.int16]:
-    """Return a device table, int16 (16,), whose draws have this mean and standard deviation, in the table's
-    own unit."""
+    """Return a device table, int16 (16,). The sum of two randomly selected entries has the mean ``mean`` and
+    the standard deviation ``sigma``, in the table's own unit."""
     exact = mean / 2 + sigma * normal_table()
     rounded = np.rint(exact)
-    # Rounding must not change the mean: the remaining difference is added to the middle entries.
+    # Rounding must not change the mean: the entries in the middle absorb what rounding added or removed.
     left = round(mean * LEVELS / 2 - rounded.sum())
     order = np.argsort(np.abs(np.arange(LEVELS) - (LEVELS - 1) / 2), kind="stable")
     rounded[order[: abs(left)]] += np.sign(left)
@@ -74,8 +74,8 @@ def table(mean: float, sigma: float) -> npt.NDArray[np.int16]:
 
 
 def devices_of(law: LinearStep | StepTable, spread: EcramSpread) -> Devices:
-    """Return the devices of a learning program for the law and spread of a description, which are in units of
-    the nominal bound.
+    """Convert the law and spread of a chip description, which are in units of the nominal bound, to the
+    ``Devices`` of a learning program.
 
     Gammas do not spread, and are relative to the nominal bounds (aihwkit: ``mean_bound_reference``); steps
     spread by both of ``step_sigma`` and ``asymmetry_sigma``, added, not multiplied. A step that is drawn
@@ -88,7 +88,8 @@ def devices_of(law: LinearStep | StepTable, spread: EcramSpread) -> Devices:
     mean, half_difference = (up + down) / 2, (up - down) / 2
     sigmas = math.hypot(spread.step_sigma, spread.asymmetry_sigma)
     largest = mean * (1 + 3 * sigmas) + abs(half_difference)
-    # A change of steps is steps * 64 / 2^step_shift states. Without steps any shift is right.
+    # A step of ``steps`` units changes the state by steps * 64 / 2^shift: choose the finest shift for which
+    # the largest step fits. For a device that never moves, any shift is right.
     finest = math.log2(STEP_MAX * COUNT_ONE / (largest * STATE_ONE)) if largest else 10.0
     shift = int(np.clip(math.floor(finest), 0, 16))
     unit = 2.0**shift / COUNT_ONE * STATE_ONE
@@ -123,13 +124,14 @@ def devices_of(law: LinearStep | StepTable, spread: EcramSpread) -> Devices:
             slopes[f"slope_{direction}"] = round(float(gamma) / float(bound) * STATE_ONE)
     else:
         steps = _steps(law, noise)
-        # Table entry 511 stands for the largest step, 256 for the device's own step.
+        # A table entry of 511 stands for the largest step, and 256 for the device's own step: scale from one
+        # to the other.
         mean, half_difference = (v * FACTOR_ONE / FACTOR_MAX for v in (mean, half_difference))
         up, down = (v * FACTOR_ONE / FACTOR_MAX for v in (up, down))
     step = table(mean * unit, mean * unit * spread.step_sigma)
     asymmetry = table(half_difference * unit, mean * unit * spread.asymmetry_sigma)
     if not up * down and largest:
-        # For a device that moves one way only, every drawn step the other way must be below 0.
+        # The device moves in one direction only: every sampled step in the other direction must be below 0.
         size = max(up, down) * unit
         sigma = size * sigmas
         apart = (size + DRAWN_SIGMAS * sigma) / 2 + 2
@@ -147,7 +149,7 @@ def devices_of(law: LinearStep | StepTable, spread: EcramSpread) -> Devices:
 
 
 def largest_step(law: LinearStep | StepTable, up: bool) -> float:
-    """Return the step in the middle of the range; for a step table, the largest step."""
+    """Return a device's step in the middle of its range; for a step table, the largest step."""
     if isinstance(law, StepTable):
         return max(law.step_up_table if up else law.step_down_table)
     return float(law.step_up if up else law.step_down)
@@ -178,7 +180,7 @@ def _parts() -> Floats:
 
 
 def _steps(law: StepTable, noise: float) -> Steps:
-    """Return the step table of a learning program from a device's step table; ``noise`` is the largest
+    """Convert a device's step table to the step table of a learning program. ``noise`` is the largest
     standard deviation as a multiple of the largest step."""
 
     def entries(values: Floats, largest: float) -> npt.NDArray[np.int16]:
@@ -195,8 +197,8 @@ def _steps(law: StepTable, noise: float) -> Steps:
 
 
 def rate_and_shift(probability: float, most: int) -> tuple[int, int]:
-    """Return integers rate and shift for which ``rate / 2^shift`` is 65536 times ``probability``; shift is at
-    most ``most``."""
+    """Return integers rate and shift with ``rate / 2^shift`` equal to 65536 times ``probability``, rounded.
+    The shift is at most ``most``."""
     if not probability:
         return 0, 0
     shift = min(most, math.floor(math.log2(RATE_MAX / (probability * PROBABILITY_ONE))))
@@ -205,7 +207,8 @@ def rate_and_shift(probability: float, most: int) -> tuple[int, int]:
 
 
 def learning_chip(chip: Chip) -> Chip:
-    """Return the chip as learning uses it: with its converters, neurons and read noise only.
+    """Return the chip description as in-situ learning uses it: with only its converters, neurons and read
+    noise.
 
     States are where pulses left them, so levels, programming error, drift and stuck cells have no meaning;
     wires and a cubic I-V curve are left out. Raises CompileError when its columns have no converter.

@@ -22,7 +22,7 @@ States = list[Array]
 
 @record()
 class LearnedChip:
-    """A chip after learning: its program, its die, and the float network that its weights stand for."""
+    """A chip after learning: its program, its die, and the float network with the same weights."""
 
     program: Program
     die: Die
@@ -30,8 +30,8 @@ class LearnedChip:
 
 
 def learned(ready: Prepared, states: States, name: str, **provenance: Any) -> LearnedChip:
-    """Return the chip with its devices at ``states``; ``provenance`` records how these states were
-    reached."""
+    """Build the chip that results when the learned devices are at ``states``. ``provenance`` records how
+    these states were reached."""
     network = dataclasses.replace(ready.network(states), name=name)
     program = _used_curves(program_of(ready.learning, states))
     chip, bound, learned_die = ready.die.chip, ready.plan.bound, ready.die_at(states)
@@ -68,7 +68,7 @@ def _used_curves(program: Program) -> Program:
 
 
 def _mapped(codes: npt.NDArray[np.int16], chip: Chip, bound: float) -> MappedWeights:
-    """Return mapped weights whose devices, read against the reference, have the codes ``codes``."""
+    """Return weights mapped to cells that have the codes ``codes``, read against the reference."""
     scale = chip.cell.g_max_uS
     w = codes.astype(np.float64) * (scale / WEIGHT_MAX)
     target = np.maximum(np.stack([w, -w]), 0.0)

@@ -22,8 +22,8 @@ ACCEPTED = ("peak_voltage", "peak_current", "both")
 
 
 def law_of(chip: Chip) -> LinearStep:
-    """Return the law of the chip's ECRAMs. Raises CompileError when it has none, a model other than
-    linear-step, or more than one ECRAM for a neuron."""
+    """Return the law of the chip's ECRAMs at neurons. Raises CompileError when it has none, a model other
+    than linear-step, or more than one ECRAM for each neuron."""
     law = chip.ecram.device
     if not isinstance(law, LinearStep) or chip.ecram.tunes not in ACCEPTED:
         raise CompileError(
@@ -41,8 +41,8 @@ def with_ecrams(
     layers: Sequence[LearningLayer],
     rates: Sequence[tuple[int, int]],
 ) -> tuple[Program, tuple[LearningLayer, ...]]:
-    """Return ``program`` with the curves between which ECRAM states select, and its hidden ``layers`` with
-    their ECRAMs.
+    """Add trainable ECRAMs to the hidden neurons: return ``program`` with all curves among which ECRAM states
+    select, and ``layers`` with the ECRAMs.
 
     ``mapped`` is the program that was mapped onto ``die``. ``rates``: rate and shift of each hidden layer's
     pulses.
@@ -75,7 +75,7 @@ def with_ecrams(
 
 def at_states(die: Die, states: Sequence[Array]) -> Die:
     """Return the die with the ECRAMs of its hidden neurons at ``states``, int (M,) for each hidden layer. A
-    range of states shares one level; each neuron gets the curve at the centre of its level."""
+    range of states forms one level; each neuron has the curve at the centre of its level."""
     return _at(die, [levels_of(s, BITS) for s in states])
 
 
@@ -93,7 +93,7 @@ def _at(die: Die, levels: Sequence[Ints]) -> Die:
 
 
 def _start(die: Die, layer: int, law: LinearStep) -> Ints:
-    """Return the states of a layer's ECRAMs after mapping."""
+    """Return the states that a layer's ECRAMs have after mapping, as learning programs count states."""
     states = die.states[layer]
     assert states is not None
     start_states = states.voltage if die.chip.ecram.tunes == "peak_voltage" else states.current

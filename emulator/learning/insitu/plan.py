@@ -130,7 +130,8 @@ class Plan:
 
 
 class Start(NamedTuple):
-    """The network of random weights and its mapping; devices, rates and learning rule do not change them."""
+    """The network of random initial weights and its mapping, which do not depend on devices, rates and
+    rule."""
 
     network: Network
     mapped: Mapped
@@ -138,7 +139,7 @@ class Start(NamedTuple):
 
 @record()
 class Prepared:
-    """A chip ready to learn: the learning program, the die, and what they were made from.
+    """A chip ready to learn: the learning program, the die, and the settings that made them.
 
     ``units``: of each layer, what an error of 1 at exponent 0 stands for, in the loss's slope.
     """
@@ -152,15 +153,16 @@ class Prepared:
     meaning: Meaning | None = None
 
     def again(self, plan: Plan, law: LinearStep | StepTable, spread: EcramSpread) -> "Prepared":
-        """Prepare the same chip with other devices, rates or rule, as ``prepare`` would but much faster.
-        Raises CompileError as ``prepare`` does, and when ``plan`` has another network or start."""
+        """Prepare the same chip with other devices, rates or learning rule. The result is that of
+        ``prepare``, much faster. Raises CompileError as ``prepare`` does, and when ``plan`` has another
+        network or start."""
         for name in ("widths", "activation", "start", "seed"):
             value, kept = getattr(plan, name), getattr(self.plan, name)
             require(value == kept, name, value, f"{kept}, the value it was prepared with", CompileError)
         return _prepared(plan, self.start, law, spread, self.meaning)
 
     def network(self, states: list[Array]) -> Network:
-        """Return the float network that the weights and neurons stand for at ``states``."""
+        """Return the float network whose weights and neurons the device states ``states`` represent."""
         weights_of_layers = [
             weights(layer.codes(s, k), self.plan)
             for k, layer, s in zip(self.plan.widths, self.learning.layers, states, strict=False)
@@ -169,7 +171,7 @@ class Prepared:
         return network_of(self.plan, weights_of_layers, self.meaning, self.die.chip, neurons)
 
     def die_at(self, states: list[Array]) -> Die:
-        """Return the die with its neurons' ECRAMs at ``states``, or unchanged if they do not learn."""
+        """Return the die with its neurons' ECRAMs at ``states``, or unchanged if these do not learn."""
         if not self.plan.neuron_rate:
             return self.die
         return at_states(
@@ -185,7 +187,7 @@ def prepare(
     samples: Codes,
     meaning: Meaning | None = None,
 ) -> Prepared:
-    """Draw a chip, the devices and their initial states, and compute the constants of the updates.
+    """Sample a chip, its devices and their initial states, and compute the constants of the updates.
 
     Raises CompileError when a quantity leaves the arithmetic's range. ``law``, ``spread``: of the weights'
     devices, in units of the nominal bound. ``samples``: typical inputs, uint8 (n, inputs), n >= 16.
@@ -193,17 +195,18 @@ def prepare(
     require(bool(samples.any()), "largest code of the samples", 0, "1..255", CompileError)
     chip = learning_chip(chip)
     _check_bound(plan, chip)
-    # This mapping only supplies the neurons and the noise; at a large bound all weights might be read as 0.
+    # This mapping only supplies the neurons and the noise. Its bound is 1, because at a large bound all
+    # weights might be read as 0.
     plain = dataclasses.replace(plan, bound=1.0)
     network = network_of(plan, [weights(weights_of(s), plain) for s in _starts(plain)], meaning, chip)
-    # Its warnings mean nothing for a network of random weights.
+    # Warnings of this mapping mean nothing, because the weights of the network are random.
     with warnings.catch_warnings(action="ignore", category=CompileWarning):
         mapped = map_network(network, chip, samples, seed=plan.seed, options=MapOptions(one_limit=True))
     return _prepared(plan, Start(network, mapped), law, spread, meaning)
 
 
 def _check_bound(plan: Plan, chip: Chip) -> None:
-    """Raise CompileError if the converters' noise, at the plan's ``bound``, exceeds a program's largest."""
+    """Raise CompileError if the converters' noise, at the plan's bound, exceeds a program's range."""
     noise = chip.readout.output_noise_lsb * chip.noise_factor * plan.span * UNIT / SIGMA_MAX
     noise_step = noise / 2.0 ** (chip.readout.adc_bits - 1)
     accepted = f"on this chip from {noise_step:.2g}"
@@ -213,7 +216,7 @@ def _check_bound(plan: Plan, chip: Chip) -> None:
 def _prepared(
     plan: Plan, start: Start, law: LinearStep | StepTable, spread: EcramSpread, meaning: Meaning | None
 ) -> Prepared:
-    """Draw the devices and compute the constants of the updates, for a network that is already mapped."""
+    """Sample the devices and compute the constants of the updates, for a network that is already mapped."""
     network, mapped = start
     chip, states = mapped.die.chip, _starts(plan)
     _check_bound(plan, chip)
@@ -274,7 +277,7 @@ def _prepared(
 def network_of(
     plan: Plan, found: list[Floats], meaning: Meaning | None, chip: Chip, neurons: list[States] | None = None
 ) -> Network:
-    """Return the float network of the weights ``found``, (K + 1, M) per layer with the bias row last.
+    """Return the float network of the weights ``found``, (K + 1, M) for each layer, bias row last.
 
     ``neurons``: the states of each hidden layer's ECRAMs; None: as they are at the beginning.
     """
@@ -283,7 +286,7 @@ def network_of(
         activation: Ndr | Named | None = None
         if i < len(found) - 1:
             unit_limits = np.ones(w.shape[1], np.float32)
-            # At first, neurons are in the middle of the range of their ECRAMs.
+            # Before learning, neurons are in the middle of the range of their ECRAMs.
             height, peak = chip.ecram.current(np.full(len(unit_limits), 0.5)).astype(np.float32), unit_limits
             if neurons is not None:
                 height = heights_at(neurons[i], chip).astype(np.float32)
@@ -294,7 +297,7 @@ def network_of(
 
 
 def weights(codes: npt.NDArray[np.int16], plan: Plan) -> Floats:
-    """Return the float weights (K + 1, M) that weight codes stand for."""
+    """Return the float weights (K + 1, M) that the weight codes ``codes`` represent."""
     return np.asarray(codes * (plan.bound / WEIGHT_MAX), np.float64)
 
 
@@ -309,14 +312,15 @@ def _starts(plan: Plan) -> list[npt.NDArray[np.int32]]:
 
 
 def _gain(span: float, bits: int) -> tuple[int, int]:
-    """Return gain and shift of ``bits``-bit converters whose codes cover ``span`` * ``UNIT`` either way."""
+    """Return gain and shift of ``bits``-bit converters that cover sums of +-``span`` * ``UNIT``."""
     exact_gain = float(1 << (bits - 1)) / (span * UNIT)
     shift = min(SHIFT_MAX, math.floor(math.log2(GAIN_TOP / exact_gain)))
     return round(exact_gain * 2**shift), shift
 
 
 def _place(activation: Any, array: DieArray, chip: Chip) -> tuple[float, float, Floats | float]:
-    """Return the voltage codes per unit of pre-activation and for 0, and each neuron's unit of it (M,)."""
+    """Return how a layer's voltage codes represent pre-activations: codes per unit, the code for 0, and each
+    neuron's unit (M,)."""
     if activation is None:
         return float((1 << (V_BITS - 1)) - 1) / LOGIT_SPAN, 0.0, 1.0
     if array.window is not None and array.neurons is not None:
@@ -334,8 +338,8 @@ def _laws(
     law: LinearStep | StepTable,
     chip: Chip,
 ) -> tuple[tuple[float, ...], tuple[LearningLayer, ...], tuple[float, ...]]:
-    """Return three things: for each layer the unit of its errors, for each layer its learning constants, and
-    for each layer but the last the unit of (converted sums times a code of y).
+    """Compute what learning needs of the layers; return three tuples. For each layer: the unit of its errors,
+    and its learning constants. For each layer but the last: the unit of a converted sum times a code of y.
 
     The last of these are of all layers but the last. Work goes from the last layer to the first.
     """
@@ -360,7 +364,8 @@ def _laws(
             unit = backward[-1] * INPUT_MAX * change
         units.append(unit)
         rate = plan.rate * (1.0 if last else plan.hidden_rate)
-        # Manhattan rule: an input code of 1 already pulses with a probability of 65535 in 65536.
+        # With the Manhattan rule, already an input code of 1 causes a pulse with a probability of 65535 in
+        # 65536.
         row_rate, row_shift, column_rate, column_shift = RATE_MAX, 0, RATE_MAX * (rate > 0), 0
         if plan.rule != "manhattan":
             probability = rate / (plan.slots * pulse)
@@ -394,9 +399,9 @@ def _laws(
 
 
 def _neuron_rate(plan: Plan, chip: Chip, unit: float) -> tuple[int, int]:
-    """Return rate and shift of the ECRAMs' pulses; ``unit`` is that of a layer's sums times a code of y."""
+    """Return rate and shift of the pulses of neurons' ECRAMs. ``unit`` is that of converted sums times y."""
     if plan.rule == "manhattan":
         return RATE_MAX, 0
     pulse = pulse_of(law_of(chip))
-    # States -1..1 select among 2^BITS curves.
+    # The ECRAM's states -1..1 select among 2^BITS curves.
     return rate_and_shift(plan.neuron_rate * unit * 2.0 ** (BITS - 1) / (plan.slots * pulse), 63)

@@ -49,8 +49,8 @@ REFERENCES = 0x7265666572
 
 
 def fields_of_rule(rule: str, **given: float | None) -> dict[str, Any]:
-    """Return the fields of a plan that belong to ``rule``, each with its ``given`` value or else its default.
-    Raises CompileError when a value is given for a field of another rule."""
+    """Return the fields of a learning plan that belong to ``rule``, each with its ``given`` value or else its
+    default. Raises CompileError when a value is given for a field that only other rules use."""
     for name, value in given.items():
         if value and rule not in OF_RULES[name]:
             owners = ", ".join(OF_RULES[name])
@@ -95,10 +95,11 @@ def with_transfer(
 def with_tiles(
     layers: Sequence[LearningLayer], die_seed: int, chance: float, off: float, summed: tuple[int, float]
 ) -> tuple[LearningLayer, ...]:
-    """Return the layers with tiles, whose devices have the law of the layer's own. They begin at their
-    symmetry points and are read against references, which deviate from those points by the standard deviation
-    ``off``, in units of the nominal bound. ``chance``: probability of a pulse per time slot for a reading of
-    one code. ``summed``: number of tiles, including the layer's own devices, and gamma."""
+    """Return the layers with tiles, whose devices have the law of the layer's own devices. The tiles begin at
+    the devices' symmetry points and are read against references, which deviate from those points by the
+    standard deviation ``off``, in units of the nominal bound. ``chance``: probability of a pulse per time
+    slot for a reading of one code. ``summed``: number of tiles, including the layer's own devices, and
+    gamma."""
     rate, shift = rate_and_shift(chance, 63)
     tiles, gamma = summed
 
@@ -146,8 +147,9 @@ def _with_rows(layer: LearningLayer, transfer: Transfer | Tiles, *rows: Ints) ->
 def _points_and_references(
     i: int, layer: LearningLayer, die_seed: int, off: float, blocks: int
 ) -> tuple[Ints, Ints]:
-    """Return the symmetry points of the devices in ``blocks`` blocks after the rows of layer ``i``, and
-    references that deviate from them by the standard deviation ``off``."""
+    """Return two arrays for ``blocks`` blocks of rows that follow the rows of layer number ``i``: the
+    symmetry points of the devices, and references that deviate from them by the standard deviation
+    ``off``."""
     rows = np.arange(layer.rows, layer.rows + blocks * _height(layer))[:, None]
     key = key_of(die_seed, DOMAIN_DEVICE, i, 0)
     points = symmetry_points(layer.devices, constants(layer.devices, key, rows, np.arange(layer.columns)))
@@ -156,17 +158,19 @@ def _points_and_references(
 
 
 def symmetry_points(law: Devices, own: Constants) -> Ints:
-    """Return the states at which a pulse up and a pulse down are equally large, so that alternating pulses
-    settle there. For a device without such a point within its bounds, return the bound at which it
-    settles."""
+    """Return for each device the state at which a pulse up and a pulse down are equally large, so that
+    alternating pulses settle there. A device without such a state within its bounds settles at one of the
+    bounds, which is returned instead."""
     up, down = own.up.astype(np.float64), own.down.astype(np.float64)
     if law.steps is not None:
-        # The point lies between two entries: as many entries lie below it as have a larger step up than down.
+        # The symmetry point lies between two table entries. The number of entries below it equals the number
+        # of entries whose step up is larger than their step down.
         below = sum(up * a > down * b for a, b in zip(law.steps.up, law.steps.down, strict=True))
         ends: Ints = np.clip((below << PART_SHIFT) - STATE_ONE, own.low, own.high).astype(np.int64)
         return ends
     scale = FACTOR_ONE * 2.0**SLOPE_SHIFT
-    # At the point, own * (256 - slope * s / 2^24) is equal in both directions.
+    # At the symmetry point s, own * (256 - slope * s / 2^24) is equal for steps up and steps down; this is
+    # solved for s.
     bend = up * law.slope_up - down * law.slope_down
     with np.errstate(divide="ignore", invalid="ignore"):
         crossing = np.where(bend != 0, scale * (up - down) / bend, np.sign(up - down) * np.inf)

@@ -36,8 +36,8 @@ def of_widths(
     normalise: bool = True,
     height: float | None = None,
 ) -> TrainedNetwork:
-    """Build full layers of random weights; ``widths`` lists the inputs, the hidden neurons of each layer, and
-    the outputs.
+    """Build a network of fully connected layers with random weights. ``widths`` lists the number of inputs,
+    of hidden neurons in each layer, and of outputs.
 
     Raises EmulatorError when ``neuron`` has no height.
 
@@ -64,7 +64,7 @@ def of_widths(
 
 
 def of_network(network: Network, view: ChipView = FLOAT) -> TrainedNetwork:
-    """Return a trainable copy of a float network of any architecture; every array of it is trained.
+    """Return a trainable copy of a float network of any architecture. All its arrays are trained.
 
     Normalisation was folded when the network was made and does not come back. Functions of a table that share
     a gain, a shift or a device go on sharing it.
@@ -99,8 +99,8 @@ def _trained_table(node: Table, view: ChipView) -> TrainedTable:
 
 
 def shared(*values: Array) -> int:
-    """Return the smallest number of equally long runs into which E places can be divided so that each of
-    ``values`` (E,) is constant within every run."""
+    """Return the smallest number of equally long runs into which the E entries of arrays can be divided so
+    that each of the arrays ``values`` (E,) is constant within every run."""
     count = len(values[0])
     for runs in range(1, count):
         parts = [v.reshape(runs, -1) for v in values] if count % runs == 0 else []
@@ -119,7 +119,7 @@ train."""
 
 @dataclass(frozen=True, kw_only=True)
 class Job(Recipe):
-    """Parameters of a training run: recipe, network and chip.
+    """Parameters of a training run: the recipe's, and those of network and chip.
 
     Attributes
     ----------
@@ -147,13 +147,14 @@ class Job(Recipe):
     half: bool = False
 
     def view(self) -> ChipView:
-        """Return the chip's errors as training applies them."""
+        """Return the errors of the job's chip that training applies in the forward pass."""
         if self.chip is None:
             return FLOAT
         return view_of(load_chip(self.chip), noise_scale=self.noise_scale)
 
     def model(self, samples: Labelled, start: Network | None = None) -> TrainedNetwork:
-        """Return the network before its first training step: ``start``, or full layers of random weights."""
+        """Return the network before its first training step: ``start``, or fully connected layers of random
+        weights."""
         if start is not None:
             return of_network(start, self.view())
         return of_widths(
@@ -242,16 +243,16 @@ def run_job(
 
 
 def accuracy_of(network: Network, samples: Codes, labels: Array) -> float:
-    """Compute ``Network.accuracy`` with PyTorch, which is faster on maps and processes part of the samples at
-    a time."""
+    """Compute what ``Network.accuracy`` computes, with PyTorch. This is faster on maps, and limits memory by
+    processing some of the samples at a time."""
     x = torch.from_numpy(samples.astype(np.float32) / np.float32(255))
     outputs = of_network(network).outputs_of(x).numpy()
     return float((outputs.argmax(axis=1) == labels).mean())
 
 
 def _mark(job: Job, samples: Labelled, start: Network | None) -> dict[str, Any]:
-    """Return a description of everything that determines the result of training, to be kept with a saved
-    state."""
+    """Return a description of everything that determines the result of training. It is kept with a saved
+    state, to tell whether the state belongs to the same training."""
     settings = dataclasses.asdict(job)
     settings["chip"] = None if job.chip is None else digest(load_chip(job.chip).as_dict())
     settings["hidden"] = [str(width) for width in job.hidden]

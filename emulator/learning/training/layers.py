@@ -25,8 +25,8 @@ def floats_of(values: Tensor) -> npt.NDArray[np.float32]:
 
 
 class Reading(torch.nn.Module):
-    """Module that multiplies patches by a matrix held in differential pairs of cells and read through
-    converters.
+    """Module that computes the matrix product of patches with a matrix that is held in differential pairs of
+    cells and read through converters.
 
     Matrices (K, M), K of a patch (of its group). Each column is limited to ``view.clip_rms`` times its root
     mean square; that limit is the weight the compiler maps to the largest conductance. In training the
@@ -82,13 +82,14 @@ class Reading(torch.nn.Module):
         return weight.clamp(-limit, limit), limit
 
     def drawn(self, weight: Tensor) -> Tensor:
-        """Return the limited weights (K, M); in training mode with a new draw of the cells' errors."""
+        """Return the limited weights (K, M); in training mode with newly sampled errors of the cells
+        added."""
         weight, limit = self.limit(weight)
         return weight + self.error(weight, limit) if self.training else weight
 
     def error(self, weight: Tensor, limit: Tensor) -> Tensor:
-        """Return one draw of the error (K, M) of levels and cells: programmed weights minus weights. If cells
-        have no levels, only their own error counts."""
+        """Sample the error (K, M) of programming weights into cells: the programmed weights, which are
+        rounded to levels and have cell errors, minus the weights. It is 0 if the chip view has no levels."""
         with torch.no_grad():
             if self.view.sigma is None:
                 return torch.zeros_like(weight)
@@ -97,8 +98,8 @@ class Reading(torch.nn.Module):
             return (level / self.steps + sigma * torch.randn_like(weight)) * limit - weight
 
     def bias_error(self, bias: Tensor, limit: Tensor) -> Tensor:
-        """Return one draw of the error of the rows of cells that hold ``bias`` (M,): the programmed bias
-        minus the bias.
+        """Sample the error of programming ``bias`` (M,) into rows of cells: the programmed bias minus the
+        bias.
 
         As ``ndrite.emulator.mapping.weights.program_bias``; the rows of a column have one level here.
         """
@@ -111,8 +112,8 @@ class Reading(torch.nn.Module):
         return (level / self.steps + rows.sqrt() * sigma * torch.randn_like(bias)) * limit - bias
 
     def read(self, x: Tensor, weight: Tensor, constant: Tensor | None = None) -> Tensor:
-        """Return the product of x and ``weight``, read through converters: (n, K) to (n, M), or with patches
-        maps (n, C, H, W) to (n, M, rows, columns). ``weight`` is the result of ``drawn``.
+        """Return the matrix product of x and ``weight``, read through converters: (n, K) to (n, M), or with
+        patches maps (n, C, H, W) to (n, M, rows, columns). ``weight`` is the result of ``drawn``.
 
         ``constant`` (groups, K): what was taken off ``x``, but not off what converters see.
         """
@@ -121,7 +122,7 @@ class Reading(torch.nn.Module):
         return self._converted(x, weight, self.view.adc_bits, constant)
 
     def sums(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Return the product of x and ``weight`` without converters; shapes as for ``read``."""
+        """Return the matrix product of x and ``weight`` without converters; shapes as for ``read``."""
         p = self.patches
         if p is None:
             return x @ weight
@@ -160,7 +161,7 @@ class Reading(torch.nn.Module):
         return sums.sum(dim=0) + error
 
     def _step(self, sums: Tensor, bits: int, held: Tensor | None) -> Tensor:
-        """Update the converters' range from tile sums (tiles, n, M), so that no present sum lies outside, and
+        """Widen the converters' range to the tile sums ``sums`` (tiles, n, M), so that none lies outside, and
         return the converter's step (M,). ``held`` (tiles, 1, M) is the constant part of the sums; the tiles
         share a range, and converter offsets remove its middle."""
         range_sums = sums if held is None else sums + held
@@ -169,8 +170,8 @@ class Reading(torch.nn.Module):
         return self.reach.clamp(min=1e-9) * (2.0 / (2**bits - 1))
 
     def _tile_sums(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Return the sums (tiles, n, M) that each tile's converters see, for vectors (n, K); for maps (n, C,
-        H, W), the sums at all positions."""
+        """Return the sums (tiles, n, M) that the converters of each row tile see, for vectors x (n, K). For
+        maps (n, C, H, W), return the sums at all positions."""
         p, k = self.patches, len(weight)
         groups = 1 if p is None else p.groups
         if p is not None:
@@ -181,7 +182,8 @@ class Reading(torch.nn.Module):
         return self._by_tile(x.reshape(-1, groups, k), weight)
 
     def _by_tile(self, rows_of: Tensor, weight: Tensor) -> Tensor:
-        """Return the sums (tiles, n, M) of each tile's rows, for patches (n, groups, K)."""
+        """Return the sums (tiles, n, M) over the rows of each row tile, for patches ``rows_of`` (n, groups,
+        K)."""
         _, groups, k = rows_of.shape
         rows, tiles = self.view.tile_rows, -(-k // self.view.tile_rows)
         inputs = torch.nn.functional.pad(rows_of, (0, tiles * rows - k))
@@ -195,7 +197,7 @@ class Reading(torch.nn.Module):
 
 
 class Crossbar(Reading):
-    """A ``Reading`` that owns the trained matrix; arguments as for ``Reading``, with ``inputs`` the number of
+    """A ``Reading`` that owns the trained matrix. Arguments as for ``Reading``; ``inputs`` is the number of
     rows K."""
 
     def __init__(
@@ -210,8 +212,8 @@ class Crossbar(Reading):
         self.weight = torch.nn.Parameter(torch.randn(inputs, outputs) * (2.0 / inputs) ** 0.5)
 
     def limited(self, unit: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return the float weights (K, M) clipped to each column's limit, and the limits (1, M); ``unit`` as
-        for ``limit``."""
+        """Return the trained weights (K, M) clipped to each column's limit, and the limits (1, M); ``unit``
+        as for ``limit``."""
         return self.limit(self.weight, unit)
 
     def forward(self, x: Tensor, unit: Tensor | None = None) -> Tensor:
@@ -225,14 +227,14 @@ class Crossbar(Reading):
         return self.read(x, self.drawn(self.weight))
 
     def deviation(self, x: Tensor, unit: Tensor) -> Tensor:
-        """Return the error that one draw of the cells adds to the sums of ``x``; shapes as for
-        ``forward``."""
+        """Return the error of the column sums of ``x`` that newly sampled errors of the cells cause; shapes
+        as for ``forward``."""
         return self.sums(x, self.error(*self.limited(unit)))
 
 
 def follow(held: Tensor, now: Tensor, widest: Callable[[Tensor, Tensor], Tensor]) -> None:
-    """Move one end ``held`` of a range: at once if the new value ``now`` is wider, slowly if it is narrower.
-    ``widest`` is max or min.
+    """Update one end ``held`` of a range: move it at once if the new value ``now`` is wider, slowly if it is
+    narrower. ``widest`` is the function max or min.
 
     What is seen now is never cut, or no gradient would come from a sequence's calls of larger values.
     """

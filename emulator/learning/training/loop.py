@@ -37,7 +37,7 @@ class Augment:
         self.mirrored = grid.flip(1).reshape(1, -1)
 
     def batch(self, rows: Tensor) -> Tensor:
-        """Return augmented images (len(rows), side * side) of the images with numbers ``rows``."""
+        """Return augmented copies (len(rows), side * side) of the images numbered ``rows``."""
         n = rows.shape[0]
         shift = torch.randint(0, 2 * self.shift + 1, (n, 2), generator=self.generator)
         still = torch.rand(n, 1, generator=self.generator) < 0.5
@@ -67,9 +67,9 @@ def save_state(
 def load_state(
     path: Path, run: dict[str, Any], batches: torch.Generator, mark: dict[str, Any]
 ) -> tuple[int, float]:
-    """Restore ``run`` and ``batches`` from a file; return the number of epochs done and the best held-out
-    accuracy. Nothing in the file is executed. Raises StateError when the file is not a state, was edited, or
-    belongs to another training run."""
+    """Restore ``run`` and ``batches`` from a saved state; return the number of epochs done and the best
+    held-out accuracy. Nothing in the file is executed. Raises StateError when the file is not a state, was
+    edited, or belongs to another training run."""
     saved = state_file.load_state(path, mark)
     try:
         content = torch.load(io.BytesIO(saved), weights_only=True)
@@ -110,7 +110,7 @@ def averaging(steps: int) -> float:
 
 @dataclass(frozen=True)
 class Split:
-    """Training images and held-out images (n, inputs) in [0, 1], and their labels (n,) int64."""
+    """Training images and held-out images (n, inputs) in [0, 1], and the labels (n,) int64 of both."""
 
     images: Tensor
     labels: Tensor
@@ -209,5 +209,5 @@ def train(
 
 
 def evaluate(model: TrainedNetwork, images: Tensor, labels: Tensor) -> float:
-    """Return the accuracy of the float weights, with noise off."""
+    """Return the accuracy of the model's float weights on images, with noise off."""
     return float((model.outputs_of(images).argmax(dim=1) == labels).double().mean())

@@ -22,22 +22,22 @@ AT_ONCE = 1 << 24
 
 
 class _Tensors(FloatArithmetic, PerTrainedKind):
-    """Arithmetic on tensors: trained nodes are modules that compute their own result; pools and gates are
-    computed here."""
+    """Arithmetic on PyTorch tensors: trained nodes are modules that compute their own result; pools and gates
+    are computed here."""
 
     def trained(self, at: At, node: TrainedNode, maps: Any) -> Tensor:
-        """Return the result of a trained node."""
+        """Return the result of a node with trained parameters, computed by the node."""
         result: Tensor = node(maps)
         return result
 
     def pool(self, at: At, node: Pool, maps: Any) -> Any:
-        """Return the result of a pool, (n, C, rows, columns)."""
+        """Return the pooled map, (n, C, rows, columns), of a pooling node."""
         y, (g, h) = _pooled(node, cut(node, maps)), node.block
         y = y if node.gain == 1 else self.held(y * node.gain)
         return y if g == h == 1 else y.repeat_interleave(g, dim=2).repeat_interleave(h, dim=3)
 
     def held(self, y: Any) -> Any:
-        """Return ``y`` clipped to 0..1."""
+        """Return the results ``y`` of an average or a gate clipped to 0..1, as maps store them."""
         return y.clamp(0.0, 1.0)
 
 
@@ -57,8 +57,8 @@ def _pooled(pool: Pool, x: Tensor) -> Tensor:
 
 
 class TrainedNetwork(torch.nn.Module):
-    """A network in training: nodes over maps, as in ``ndrite.emulator.network.Network``, where nodes with
-    parameters are modules.
+    """A network in training: nodes that compute maps, as in ``ndrite.emulator.network.Network``. Nodes with
+    parameters are PyTorch modules.
 
     ``ndrite.emulator.learning.training.job`` makes one of widths, or of a float network. ``shapes``: of
     every map.
@@ -83,16 +83,16 @@ class TrainedNetwork(torch.nn.Module):
 
     @property
     def neurons(self) -> list[Neuron]:
-        """Neuron modules of all products that have neurons."""
+        """The neuron modules of all matrix products that have neurons, in order."""
         return [product.neuron for product in self.products if product.neuron is not None]
 
     @property
     def largest(self) -> int:
-        """Number of values in the largest map."""
+        """Number of values in the largest map of one sample."""
         return max(c * h * w for c, h, w in self.shapes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the outputs (n, outputs) of inputs (n, inputs) in [0, 1]."""
+        """Return the network's outputs (n, outputs) for inputs x (n, inputs) in [0, 1]."""
         n = len(x)
         parts = x.reshape(n, self.calls, *self.shapes[0])
         states = [x.new_full((n, *s.shape), s.start) for s in self.states]
@@ -101,15 +101,16 @@ class TrainedNetwork(torch.nn.Module):
         return last(calls)[-1].reshape(n, -1)
 
     def outputs_of(self, x: Tensor) -> Tensor:
-        """Return the outputs of ``forward`` with noise off and without gradients, computed for part of the
-        samples at a time."""
+        """Return the network's outputs for inputs x with noise off and without gradients, computed for some
+        of the samples at a time."""
         self.eval()
         with torch.no_grad():
             return torch.cat([self(part) for part in x.split(max(1, AT_ONCE // self.largest))])
 
 
 def settle_normalisation(model: TrainedNetwork, x: Tensor) -> None:
-    """Set every normalisation's mean and variance to those of ``x`` (n, inputs) with noise off.
+    """Set the mean and variance of every batch normalisation to those that ``x`` (n, inputs) causes with
+    noise off.
 
     The running averages of training were taken through noisy, moving weights; averaged weights never had
     any at all. Large maps use the first samples only (``SETTLED_VALUES``).
@@ -124,7 +125,7 @@ def settle_normalisation(model: TrainedNetwork, x: Tensor) -> None:
 def export(
     model: TrainedNetwork, *, name: str, provenance: dict[str, Any], meaning: Meaning | None = None
 ) -> Network:
-    """Return the float network, with normalisation folded into weights and bias."""
+    """Return the trained model as a float network, with normalisation folded into weights and bias."""
     with torch.no_grad():
         factors = [torch.ones(1, dtype=torch.float64)] * (1 + len(model.states))
         nodes = []
@@ -140,8 +141,8 @@ def export(
 
 
 def halved(network: Network) -> Network:
-    """Return the network with weights rounded to half precision (11 bits), which makes its file half as
-    large."""
+    """Return the network with weights rounded to half precision (11 bits). This halves the size of its
+    file."""
 
     def rounded(product: Product) -> Product:
         weights = product.dense.weights.astype(np.float16).astype(np.float32)

@@ -18,8 +18,8 @@ SHIFT = 0.3
 
 
 def interpolate(u: Tensor, points: Tensor) -> Tensor:
-    """Return the curve ``points`` (2, P) at ``u`` (any shape): linear between the points, constant beyond
-    them."""
+    """Evaluate the curve ``points`` (2, P) at ``u`` (any shape): linear between the points, constant beyond
+    the first and the last one."""
     x, y = points
     with torch.no_grad():
         right = torch.bucketize(u.detach().contiguous(), x).clamp(1, len(x) - 1)
@@ -29,8 +29,8 @@ def interpolate(u: Tensor, points: Tensor) -> Tensor:
 
 
 def interpolate_own(u: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Return each neuron's own curve at ``u`` (n, M) or (n, M, H, W); the curves are ``y`` (M, P) over evenly
-    spaced ``x`` (P,).
+    """Evaluate each neuron's own curve at ``u`` (n, M) or (n, M, H, W). The curves are the values ``y`` (M,
+    P) at evenly spaced ``x`` (P,).
 
     Linear between the points, held at the ends; differentiable in ``u`` and ``y``.
     """
@@ -45,33 +45,35 @@ def interpolate_own(u: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 
 class Normalise(torch.nn.BatchNorm1d):
-    """Batch normalisation of each channel of (n, M) or (n, M, H, W); gain and shift are arguments of
-    ``forward``."""
+    """Batch normalisation of each channel of (n, M) or (n, M, H, W). Gain and shift are no parameters of the
+    module; they are arguments of ``forward``."""
 
     def __init__(self, outputs: int) -> None:
         super().__init__(outputs, affine=False)
 
     def forward(self, v: Tensor, gain: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
-        """Return ``v`` normalised, times ``gain`` (M,) plus ``shift`` (M,); same shape."""
+        """Normalise ``v``, multiply it by ``gain`` (M,) and add ``shift`` (M,); return the result in the same
+        shape."""
         return torch.nn.functional.batch_norm(
             v, self.running_mean, self.running_var, gain, shift, self.training, self.momentum, self.eps
         )
 
     @property
     def spread(self) -> Tensor:
-        """Standard deviation (M,) of the values of recent batches."""
+        """Standard deviation (M,) of the values in recent batches, by which ``forward`` divides outside
+        training."""
         return torch.sqrt(self.running_var + self.eps)
 
     def settle(self, v: Tensor) -> None:
-        """Set mean and variance to those of ``v``."""
+        """Set the normalisation's mean and variance to those of ``v``."""
         sample_axes = [d for d in range(v.dim()) if d != 1]
         self.running_mean.copy_(v.mean(dim=sample_axes))
         self.running_var.copy_(v.var(dim=sample_axes))
 
 
 class Neuron(torch.nn.Module):
-    """A layer of neurons: optional batch normalisation, a trainable shift, a second operand, then the
-    function ``shape``, whose values are at least 0.
+    """A layer of neurons: optional batch normalisation, a trainable shift, an optional second operand that is
+    added, then the function ``shape``, whose values are at least 0.
 
     Without normalisation ``shift`` is the layer's bias. ``spread`` and ``mean`` are what export folds. All
     take pre-activations (n, M) or maps of them (n, M, H, W).
@@ -92,8 +94,9 @@ class Neuron(torch.nn.Module):
         weight: Tensor | None = None,
         added: Tensor | None = None,
     ) -> Tensor:
-        """Return the outputs of sums ``v``. ``beside`` is a second operand of the same shape, with its weight
-        (M,); ``added`` are errors of the sums, which normalisation does not include."""
+        """Return the neurons' outputs for the column sums ``v``. ``beside`` is a second operand of the same
+        shape, which is multiplied by ``weight`` (M,) and added; ``added`` are errors of the sums, which
+        normalisation does not include."""
         if self.settling:
             self.settling = False
             self.settle(v)
@@ -109,54 +112,56 @@ class Neuron(torch.nn.Module):
 
     @property
     def bounded(self) -> bool:
-        """Whether outputs stay in 0..1 during training."""
+        """Whether the neurons' outputs stay in 0..1 during training."""
         return True
 
     def gain(self) -> Tensor:
-        """Return the factor (M,) on the pre-activation before ``shape``; 1 unless the neurons train one."""
+        """Return the factor (M,) by which pre-activations are multiplied before ``shape``; 1 unless the
+        neurons train a gain."""
         return torch.ones_like(self.shift)
 
     def spread(self) -> Tensor:
-        """Return the divisor (M,) of the normalisation, from recent batches."""
+        """Return the standard deviation (M,) of recent batches by which the normalisation divides; 1 without
+        normalisation."""
         return torch.ones_like(self.shift) if self.norm is None else self.norm.spread
 
     def unit(self) -> Tensor:
-        """Return the sums (M,) that correspond to one unit of each neuron's function, from recent batches,
-        without gradient."""
+        """Return the change of the column sums (M,) that changes the argument of each neuron's function by 1,
+        from recent batches, without gradient."""
         return (self.spread() / self.gain()).detach()
 
     def held(self) -> Tensor:
-        """Return the values (M,) that bias cells hold, in the unit of the sums, from recent batches, without
-        gradient."""
+        """Return the bias (M,) that bias cells have to hold, in the unit of the column sums, from recent
+        batches, without gradient."""
         mean = 0.0 if self.norm is None else self.norm.running_mean
         return (self.shift * self.spread() - mean).detach()
 
     def settle(self, v: Tensor) -> None:
-        """Set the normalisation's mean and variance to those of sums ``v``."""
+        """Set the normalisation's mean and variance to those of the column sums ``v``."""
         if self.norm is not None:
             self.norm.settle(v)
 
     def folded(self) -> tuple[Tensor, Tensor]:
-        """Return the divisor (M,) of the weights and the bias (M,) that replace normalisation and shift in
-        the exported network, float64."""
+        """Return what replaces normalisation and shift in the exported network: the divisor (M,) of the
+        weights, and the bias (M,), both float64."""
         if self.norm is None:
             return torch.ones_like(self.shift, dtype=torch.float64), self.shift.double()
         spread = torch.sqrt(self.norm.running_var.double() + self.norm.eps)
         return spread, self.shift.double() - self.norm.running_mean.double() / spread
 
     def shape(self, z: Tensor) -> Tensor:
-        """Return the outputs for pre-activations ``z``, which already include the gain."""
+        """Return the neurons' outputs for pre-activations ``z``, which already include the gain."""
         raise NotImplementedError
 
     def exported(self) -> tuple[Activation, Tensor, Tensor]:
-        """Return the activation for the float network, the divisor (M,) of this layer's z, and the factor on
-        the next layer's weights."""
+        """Return three parts of the exported layer: the activation for the float network, the divisor (M,) of
+        the layer's pre-activations, and the factor on the next layer's weights."""
         raise NotImplementedError
 
 
 class NdrNeuron(Neuron):
-    """A layer of NDR neurons: ``height * f(u)`` with u = z / peak, and f the view's curve or, without one, u
-    exp(1 - u) for u > 0.
+    """A layer of NDR neurons: ``height * f(u)`` with u = z / peak, and f the curve of the chip view or,
+    without one, u exp(1 - u) for u > 0.
 
     Three things are trainable per neuron, or shared, or not at all. The peak is the gain of the
     normalisation, which so has none of its own. The height stays within the view's range. Both are kept as
@@ -196,7 +201,7 @@ class NdrNeuron(Neuron):
             self.shape_shift = torch.nn.Parameter(torch.full((count,), 0.5), requires_grad=trainable)
 
     def shape(self, z: Tensor) -> Tensor:
-        """Return the outputs, in [0, 1], for pre-activations ``z``."""
+        """Return the neurons' outputs, in [0, 1], for pre-activations ``z``."""
         gain = torch.exp(-self._log_peaks())
         height = torch.exp(self.log_height.clamp(*self.log_heights))
         if self.training:
@@ -216,12 +221,13 @@ class NdrNeuron(Neuron):
         return height * u * torch.exp(1.0 - u)
 
     def unit(self) -> Tensor:
-        """Return the sums (M,) that correspond to the peak of each neuron."""
+        """Return the change of the column sums (M,) that takes each neuron from argument u = 0 to its peak, u
+        = 1."""
         return super().unit() * torch.exp(self._log_peaks()).detach()
 
     def exported(self) -> tuple[Activation, Tensor, Tensor]:
-        """Return what ``Neuron.exported`` describes. Unless heights are absolute, the largest height becomes
-        1 and its value a factor on the next layer's weights."""
+        """Return the three parts of the exported layer as ``Neuron.exported``. Unless heights are absolute,
+        they are divided by the largest one, which becomes a factor on the next layer's weights."""
         peak = torch.exp(self._log_peaks().double()).expand(self.outputs)
         height = torch.exp(self.log_height.double().clamp(*self.log_heights)).expand(self.outputs)
         scale = torch.ones(1, dtype=torch.float64) if self.absolute else height.max()
@@ -235,8 +241,8 @@ class NdrNeuron(Neuron):
         )
 
     def _own_curves(self) -> Tensor:
-        """Return each neuron's curve at its shape state, (M, P), interpolated linearly between the states
-        whose curves are known."""
+        """Return each neuron's curve, (M, P), at the present state of its shape parameter, interpolated
+        linearly between the states whose curves are known."""
         steps = len(self.curves) - 1
         curve_numbers = self.shape_shift.clamp(0.0, 1.0).expand(self.outputs) * steps
         left = curve_numbers.detach().floor().clamp(max=steps - 1.0)
@@ -246,15 +252,15 @@ class NdrNeuron(Neuron):
     def _log_peaks(self) -> Tensor:
         if self.view.peaks is None:
             return self.log_peak
-        # ECRAM factors are relative to the layer's middle peak, to which all its neurons' input gains are
-        # set.
+        # ECRAM factors on peaks are relative to the layer's middle peak, for which the input gains of all its
+        # neurons are set.
         low, high = (float(torch.tensor(p).log()) for p in self.view.peaks)
         middle = self.log_peak.mean()
         return middle + (self.log_peak - middle).clamp(low, high)
 
 
 class MonotonicNeuron(Neuron):
-    """A layer of ReLU, sigmoid or tanh neurons, with a trainable gain per neuron if the layer is normalised.
+    """A layer of ReLU, sigmoid or tanh neurons. If the layer is normalised, each neuron has a trainable gain.
 
     ``clipped-relu`` is held at 1, as on the chip. ``relu`` is unbounded here; export divides
     by the largest activation seen when settling.
@@ -273,20 +279,20 @@ class MonotonicNeuron(Neuron):
 
     @property
     def bounded(self) -> bool:
-        """Whether outputs stay in 0..1: true, except for the unbounded ReLU."""
+        """Whether the neurons' outputs stay in 0..1: true, except for the unbounded ReLU."""
         return self.kind != "relu"
 
     def gain(self) -> Tensor:
-        """Return the gain (M,), which is trained if the layer is normalised."""
+        """Return the neurons' gains (M,), which are trained if the layer is normalised."""
         return torch.exp(self.log_gain)
 
     def unit(self) -> Tensor:
-        """Return the sums (M,) that correspond to one unit of the function; for ``relu``, to its largest
-        value."""
+        """Return the change of the column sums (M,) that changes the function's argument by 1; for ``relu``,
+        from 0 to the argument of its largest output."""
         return super().unit() * self.top if self.kind == "relu" else super().unit()
 
     def shape(self, z: Tensor) -> Tensor:
-        """Return the function's values at ``z``."""
+        """Return the values of the neurons' function at pre-activations ``z``."""
         if self.kind == "clipped-relu":
             return z.clamp(0.0, 1.0)
         if self.kind == "tanh":
@@ -294,20 +300,22 @@ class MonotonicNeuron(Neuron):
         return torch.relu(z) if self.kind == "relu" else torch.sigmoid(z)
 
     def settle(self, v: Tensor) -> None:
-        """Set the normalisation from sums ``v``, then the largest activation."""
+        """Set the normalisation to the mean and variance of the column sums ``v``, then the largest
+        activation of ``relu``."""
         super().settle(v)
         if self.kind == "relu":
             self.top.fill_(float(self(v).max().clamp(min=1e-6)))
 
     def exported(self) -> tuple[Activation, Tensor, Tensor]:
-        """Return what ``Neuron.exported`` describes, with the gain and the largest activation folded into
-        weights."""
+        """Return the three parts of the exported layer as ``Neuron.exported``, with the gain and the largest
+        activation folded into weights."""
         name = "relu" if self.kind == "clipped-relu" else self.kind
         return Named(name), self.top.double() / torch.exp(self.log_gain.double()), self.top.double()
 
 
 class SampledNeuron(Neuron):
-    """A layer of neurons with a sampled function, the same for every neuron; none of it is trained."""
+    """A layer of neurons with a sampled function, the same for every neuron. Only the shift of its sums is
+    trained."""
 
     points: Tensor
 
@@ -317,11 +325,12 @@ class SampledNeuron(Neuron):
         self.register_buffer("points", torch.tensor(sampled.points))
 
     def shape(self, z: Tensor) -> Tensor:
-        """Return the sampled function at ``z``, linear between its points."""
+        """Return the sampled function's values at ``z``, linear between its points."""
         return interpolate(z, self.points)
 
     def exported(self) -> tuple[Activation, Tensor, Tensor]:
-        """Return what ``Neuron.exported`` describes, with the sampled function unchanged."""
+        """Return the three parts of the exported layer as ``Neuron.exported``, with the sampled function
+        unchanged."""
         unit = torch.ones(1, dtype=torch.float64)
         return self.sampled, unit.expand(len(self.shift)), unit
 
@@ -334,8 +343,8 @@ def make_neuron(
     normalise: bool = True,
     height: float | None = None,
 ) -> Neuron:
-    """Build a layer of neurons by name (a key of ``KINDS``); ``height`` as for ``NdrNeuron``. Raises
-    EmulatorError when ``height`` is given for neurons that have none."""
+    """Build a layer of neurons of the kind ``kind``, a key of ``KINDS``; ``height`` as for ``NdrNeuron``.
+    Raises EmulatorError when ``height`` is given for a kind without heights."""
     if not kind.startswith("ndr"):
         if height is not None:
             raise EmulatorError(
@@ -347,8 +356,8 @@ def make_neuron(
 
 
 def neuron_of(activation: Activation, outputs: int, view: ChipView = FLOAT) -> Neuron:
-    """Build neurons that begin with the function ``activation``, without normalisation; the caller sets their
-    shift.
+    """Build a layer of neurons that begins training with the function ``activation``, without normalisation.
+    The caller sets its shift.
 
     An NDR neuron keeps the curve that the network was trained with, or takes the chip's where that is
     ``x exp(1 - x)``; heights are absolute.

@@ -23,8 +23,8 @@ SKIP_MIN = 1e-6
 
 
 def column_errors(crossbar: Crossbar, x: Tensor, sums: Tensor, unit: Tensor, bias: Tensor) -> Tensor:
-    """Return the errors that analog columns and bias cells add to the exact ``sums`` (n, M) or (n, M, H, W)
-    of ``x``, in the unit of the sums.
+    """Return the errors that analog columns and bias cells add to the exact column sums ``sums`` (n, M) or
+    (n, M, H, W) of inputs ``x``, in the unit of the sums.
 
     The counterpart of ``ndrite.emulator.mapping.weights``. A step sees one die: its cells, gains and offsets
     are drawn once for all samples of a batch, read noise of the columns anew for each. As on the chip, bias
@@ -54,14 +54,14 @@ def column_errors(crossbar: Crossbar, x: Tensor, sums: Tensor, unit: Tensor, bia
 
 
 def joined(node: Any, maps: list[Tensor]) -> Tensor:
-    """Return a node's source maps, joined as the node reads them."""
+    """Return the source maps of a node, joined to one as the node reads them."""
     read: Tensor = join([maps[s] for s in node.sources], torch.concatenate)
     return read
 
 
 def cut(node: Any, maps: list[Tensor]) -> Tensor:
-    """Return a node's source maps, joined, without the last rows and columns that its patches do not
-    reach."""
+    """Return the joined source maps of a node without the last rows and columns that none of its patches
+    reaches."""
     _, height, width = node.patches.shape
     return joined(node, maps)[:, :, :height, :width]
 
@@ -75,7 +75,7 @@ class PerTrainedKind(PerKind):
 
 
 class TrainedNode(torch.nn.Module):
-    """A node with trained parameters, which reads the maps ``sources``."""
+    """Base class of nodes with trained parameters; a node reads the maps numbered ``sources``."""
 
     kind = "trained"
 
@@ -84,17 +84,17 @@ class TrainedNode(torch.nn.Module):
         self.sources = sources
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Visitor dispatch: call ``walk.trained`` for this node."""
+        """Call the method ``trained`` of the visitor ``walk``, with all further arguments."""
         assert isinstance(walk, PerTrainedKind)
         return walk.trained(*arguments, **options)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        """Return the node's result, given all maps so far by number."""
+        """Return the map that the node computes from ``maps``, all maps so far by number."""
         raise NotImplementedError
 
     def export(self, factor: Tensor) -> tuple[Node, Tensor]:
-        """Return the float network's node and the factor by which its result is scaled; ``factor`` is that of
-        the map that the node reads."""
+        """Return the node for the float network, and the factor by which the node's result has to be
+        multiplied. ``factor`` is this factor for the map that the node reads."""
         raise NotImplementedError
 
 
@@ -125,7 +125,7 @@ class TrainedProduct(TrainedNode):
             self.log_skip = torch.nn.Parameter(torch.zeros(outputs))
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        """Return the product's map, (n, C, rows, columns)."""
+        """Return the map of the matrix product, (n, C, rows, columns)."""
         x = cut(self, maps)
         is_full = self.crossbar.patches is None
         x = x.permute(0, 2, 3, 1).reshape(len(x), -1) if is_full else x
@@ -146,8 +146,8 @@ class TrainedProduct(TrainedNode):
         return self._placed(result)
 
     def _placed(self, y: Tensor) -> Tensor:
-        """Return the map (n, C, rows * g, columns * h): the M column outputs at each patch position (n, M,
-        rows, columns), spread over a block of (g, h) pixels (depth-to-space)."""
+        """Return the map (n, C, rows * g, columns * h) of column outputs y (n, M, rows, columns): the M
+        outputs of each patch position are spread over a block of (g, h) pixels (depth-to-space)."""
         if self.block == (1, 1):
             return y
         (g, h), groups, (rows, columns) = self.block, self.patches.groups, self.patches.grid
@@ -155,8 +155,8 @@ class TrainedProduct(TrainedNode):
         return parts.reshape(len(y), -1, rows * g, columns * h)
 
     def _gathered(self, y: Tensor) -> Tensor:
-        """Return the inverse of ``_placed``: a map's blocks regrouped into column outputs at each patch
-        position, (n, M, rows, columns)."""
+        """Return column outputs (n, M, rows, columns) from a map y, whose blocks are regrouped by patch
+        position: the inverse of ``_placed``."""
         if self.block == (1, 1):
             return y
         (g, h), groups, (rows, columns) = self.block, self.patches.groups, self.patches.grid
@@ -164,8 +164,8 @@ class TrainedProduct(TrainedNode):
         return parts.reshape(len(y), -1, rows, columns)
 
     def export(self, factor: Tensor) -> tuple[Node, Tensor]:
-        """Return the float network's product and its factor, with normalisation, gains and the source's
-        factor folded into weights and bias."""
+        """Return the matrix product for the float network, and the factor of its result. Normalisation, gains
+        and the source's factor are folded into weights and bias."""
         weight = self.crossbar.limited(self._unit())[0].double() * factor
         if self.neuron is None:
             activation, spread, divisor, after = None, torch.ones(1), torch.ones(1), torch.ones(1)
@@ -189,15 +189,15 @@ class TrainedProduct(TrainedNode):
         return product, after.double()
 
     def _unit(self) -> Tensor:
-        """Return the sums (M,) that correspond to one unit of each column's neuron. Columns without neurons
-        are outputs, which are compared with each other, so that all have unit 1."""
+        """Return the change of the column sums (M,) that changes the argument of each neuron by 1. Columns
+        without neurons are outputs, which are compared with each other; they all have the unit 1."""
         weight = self.crossbar.weight.detach()
         return weight.new_ones(weight.shape[1]) if self.neuron is None else self.neuron.unit()
 
 
 class TrainedTable(TrainedNode):
-    """Trained functions of single values, one for each of the source channels ``channel`` (E,): gain (kept
-    above 0) and shift are trained.
+    """A table of trained functions of single values, one for each of the source channels ``channel`` (E,).
+    Gain (kept above 0) and shift are trained.
 
     ``gain`` and ``shift`` (G,), and the devices of ``neuron``, are of as many channels each, side by side. In
     front of a crossbar that sums them the functions are a Kolmogorov-Arnold layer.
@@ -216,7 +216,7 @@ class TrainedTable(TrainedNode):
         neuron.shift.requires_grad_(False).zero_()
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        """Return the functions' values, (n, E, H, W)."""
+        """Return the values of the table's functions, (n, E, H, W)."""
         x = joined(self, maps)[:, self.channel]
         gain, shift = self._each(torch.exp(self.log_slope)), self._each(self.shift)
         z = x * along(gain, x) + along(shift, x)
@@ -224,8 +224,8 @@ class TrainedTable(TrainedNode):
         return y.reshape(x.shape)
 
     def export(self, factor: Tensor) -> tuple[Node, Tensor]:
-        """Return the float network's table and its factor, with the trained gain and shift and a device for
-        every channel."""
+        """Return the table for the float network, and the factor of its result. It has the trained gain and
+        shift, and a device for every channel."""
         activation, divisor, after = self.neuron.exported()
         if isinstance(activation, Ndr):
             devices = len(activation.peak)
@@ -235,5 +235,6 @@ class TrainedTable(TrainedNode):
         return Table(self.sources, self.channel.numpy(), floats_of(gain), floats_of(shift), activation), after
 
     def _each(self, values: Tensor) -> Tensor:
-        """Return ``values`` (G,) repeated so that each of the E channels has its value."""
+        """Return ``values`` (G,) repeated to (E,), one value for each channel: each value is used by E / G
+        neighbouring channels."""
         return values.repeat_interleave(len(self.channel) // len(values))

@@ -52,7 +52,7 @@ class ColumnsView:
 
 @record(kw_only=True)
 class ChipView:
-    """Errors of a chip that the forward pass applies during training; weights are relative to a column's
+    """The errors of a chip that the forward pass of training applies. Weights are relative to a column's
     largest weight.
 
     Attributes
@@ -102,7 +102,7 @@ class ChipView:
 
     @property
     def levels(self) -> int:
-        """Number of levels of a cell; 0 without levels."""
+        """Number of levels of a cell; 0 if weights are floats without levels."""
         return 0 if self.sigma is None else len(self.sigma)
 
 

@@ -51,8 +51,8 @@ class Plan:
 
 @dataclass(eq=False)
 class CalibrationResult:
-    """Result of a calibration: the program and die, the cross entropy of each step's batch, and the pulses of
-    every device, by layer and kind of ECRAM."""
+    """Result of a calibration: the program and die, the cross entropy of the batch at each step, and the
+    number of pulses of every device, by layer and kind of ECRAM."""
 
     program: Program
     die: Die
@@ -76,7 +76,7 @@ def calibrate(
     plan: Plan,
     progress: Callable[[int, int], None] | None = None,
 ) -> CalibrationResult:
-    """Tune the neurons of a chip that is reached through the functions ``infer`` and ``load``.
+    """Tune the ECRAMs at the neurons of a chip that is reached through the functions ``infer`` and ``load``.
 
     Parameters
     ----------
@@ -109,8 +109,8 @@ def calibrate(
         for (_, kind, bank), gradient, rule in zip(loop.banks, gradients, rules, strict=True):
             change = rule.change(gradient, rate)
             if kind == "current":
-                # The sum of heights is kept, since output converters are set for it and only differences
-                # decide the class.
+                # Keep the sum of the heights: the output converters are set for it, and only differences of
+                # heights decide the class.
                 change = change - change.mean()
             bank.pulse(bank.toward(change, PULSES_MAX))
         loop.put()
@@ -123,7 +123,7 @@ def calibrate(
 
 
 class _Loop:
-    """The chip in the training loop: its banks of ECRAMs, each with its layer's number and the kind of
+    """State of a calibration: the chip's banks of ECRAMs, each with its layer's number and the kind of
     parameter that it sets; the states read from them; and the program on the board. ``used`` counts the
     samples that the board has processed."""
 
@@ -139,7 +139,7 @@ class _Loop:
         self.put()
 
     def put(self) -> None:
-        """Read the ECRAM states, and load the program at these states onto the board."""
+        """Read the ECRAM states, and load the program for these states onto the board."""
         for i, kind, bank in self.banks:
             self.states[i] = moved(self._tunable.chip.ecram.tunes, self.states[i], kind, bank.states)
         self.program = self._tunable.program(self.states)
@@ -152,8 +152,9 @@ class _Loop:
     def perturbed(
         self, x: Codes, labels: npt.NDArray[np.integer], rate: float, rng: np.random.Generator
     ) -> tuple[float, list[Floats]]:
-        """Move all states a little in a random direction and then in the opposite direction, with a forward
-        pass after each move (J. Spall's SPSA, 1992). Return the mean loss and the gradient of each bank."""
+        """Estimate gradients by perturbation (J. Spall's SPSA, 1992): move all states a little in a random
+        direction and then in the opposite direction, with a forward pass after each move. Return the mean
+        loss and the gradient of each bank."""
         before = [bank.states for *_, bank in self.banks]
         signs = [rng.choice([-1.0, 1.0], states.size) for states in before]
         losses: list[float] = []
@@ -178,13 +179,14 @@ class _Loop:
 
 
 def rate_at(rate: float, step: int, steps: int) -> float:
-    """Return the rate at step ``step``, which falls from ``rate`` to a tenth of it along a cosine."""
+    """Return the largest state change at step number ``step``: it falls from ``rate`` to a tenth of it along
+    a cosine."""
     return float(rate * (0.1 + 0.9 * 0.5 * (1 + np.cos(np.pi * step / steps))))
 
 
 class Rule:
-    """Optimiser of one bank of ``count`` devices: computes wanted state changes from gradients. It keeps
-    running means of the gradients, except with ``sign`` (Manhattan), which needs none."""
+    """Optimiser of one bank of ``count`` ECRAM devices: computes wanted state changes from gradients. It
+    keeps running means of the gradients, except with ``sign`` (Manhattan rule), which needs none."""
 
     def __init__(self, count: int, *, sign: bool = False) -> None:
         self._mean, self._square = np.zeros(count), np.zeros(count)

@@ -109,12 +109,12 @@ class Learner:
         return loss, [k for k in knobs if k is not None]
 
     def _knobs(self, back: Floats, y: Floats, u: Floats, slope: Floats, states: States) -> Knobs:
-        """Return the gradient with respect to a layer's ECRAM states, by the chain rule from the gradient
-        ``back`` with respect to the layer's outputs ``y``, all (n, M). ``u`` are the pre-activations z, and
-        ``slope`` is dy/dz."""
+        """Return the gradient of the loss with respect to a layer's ECRAM states, by the chain rule from
+        ``back``, the gradient with respect to the layer's outputs ``y``, all (n, M). ``u`` are the
+        pre-activations z, and ``slope`` is dy/dz."""
         ecram = self.tunable.chip.ecram
         by_log_height = (back * y).sum(axis=0)
-        # From y = h f(z / p) follows dy / d ln p = -z dy/dz.
+        # For y = h f(z / p), the derivative is dy / d ln p = -z dy/dz.
         by_log_peak = -(back * slope * u).sum(axis=0)
         low, high = ecram.current_factors
         current = by_log_height * (high - low) / ecram.current(states.current)
@@ -156,15 +156,15 @@ def _activated(activation: Activation, z: Floats) -> Floats:
 
 
 def weight_of_code(codes: Floats, weights: Floats) -> Floats:
-    """Return the weight (M,) that one code stands for in each column, where ``codes`` (K, M) were programmed
-    for ``weights``."""
+    """Return the float weight (M,) that one code represents in each column, where the weights ``weights`` (K,
+    M) were programmed as the codes ``codes`` (K, M)."""
     per_weight = (codes * weights).sum(axis=0) / np.maximum(np.square(weights).sum(axis=0), 1e-30)
     return np.asarray(np.where(per_weight > 0, 1 / np.maximum(per_weight, 1e-30), 0.0), np.float64)
 
 
 def shape_and_slope(shape: Callable[[Any], Array], u: Floats) -> tuple[Floats, Floats]:
-    """Return a curve clipped to 0..1, and its slope as the difference quotient over 2 ``SLOPE_STEP``, at
-    ``u``."""
+    """Return a curve clipped to 0..1 at ``u``, and its slope there, the difference quotient over 2
+    ``SLOPE_STEP``."""
     y, above, below = (
         np.clip(np.asarray(shape(u + d), np.float64), 0.0, 1.0) for d in (0.0, SLOPE_STEP, -SLOPE_STEP)
     )
@@ -177,13 +177,13 @@ def centred(logits: Floats) -> Floats:
 
 
 def softmax(logits: Floats) -> Floats:
-    """Return the probabilities (n, classes) that the softmax of ``logits`` gives."""
+    """Return the class probabilities (n, classes) that the softmax function computes from ``logits``."""
     e = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(e / e.sum(axis=1, keepdims=True), np.float64)
 
 
 def cross_entropy(logits: Floats, labels: npt.NDArray[np.integer], scale: float) -> tuple[float, Floats]:
-    """Return the cross entropy of ``scale`` times the centred ``logits`` (n, classes), and the
+    """Return the cross entropy of the centred ``logits`` (n, classes) times ``scale``, and the class
     probabilities."""
     probability = softmax(logits * scale)
     right = probability[np.arange(len(labels)), labels]
@@ -191,8 +191,8 @@ def cross_entropy(logits: Floats, labels: npt.NDArray[np.integer], scale: float)
 
 
 def best_scale(logits: Floats, labels: npt.NDArray[np.integer]) -> float:
-    """Return the factor > 0 on centred ``logits`` (n, classes) that minimises the cross entropy, by Newton's
-    method."""
+    """Return the factor > 0 by which the centred ``logits`` (n, classes) have the smallest cross entropy,
+    found by Newton's method."""
     size = max(float(logits.std()), 1e-12)
     unit, rows = logits / size, np.arange(len(labels))
     scale = 3.0
@@ -201,7 +201,7 @@ def best_scale(logits: Floats, labels: npt.NDArray[np.integer]) -> float:
         mean = (probability * unit).sum(axis=1)
         slope = float((mean - unit[rows, labels]).mean())
         bend = float(((probability * unit * unit).sum(axis=1) - mean**2).mean())
-        # At most a factor of three per iteration, because the second derivative vanishes far from the
-        # optimum.
+        # Change the scale by a factor of three at most per iteration, because the second derivative vanishes
+        # far from the optimum.
         scale = float(np.clip(scale - slope / max(bend, 1e-9), scale / 3, scale * 3))
     return min(scale, SCALE_MAX) / size

@@ -16,8 +16,8 @@ from ndrite.emulator.spec.arithmetic import Bools, Floats, Ints
 
 
 class EcramBank:
-    """A bank of ``len(states)`` ECRAM devices of one chip description, drawn with their device-to-device
-    spread.
+    """A bank of ``len(states)`` ECRAM devices of one chip description, each sampled with the described spread
+    between devices.
 
     ``ecram``: the description; its model is not ``none``. ``states``: where the devices are, float64 (n,) in
     0..1 of the nominal range. ``rng``: draws the devices, then the noise of every pulse.
@@ -36,7 +36,7 @@ class EcramBank:
 
     @property
     def states(self) -> Floats:
-        """States (n,) as a read of the channels shows them, 0..1 of the nominal range."""
+        """States (n,) of the devices as a read of their channels shows them, 0..1 of the nominal range."""
         return np.asarray(np.clip((self._w - self.nominal.low) / self._span, 0.0, 1.0), np.float64)
 
     def _at(self, states: Floats) -> Floats:
@@ -72,8 +72,8 @@ class EcramBank:
 
 
 class Tunable:
-    """A program on a die whose neurons can be tuned; ``program(states)`` returns the program with the ECRAMs
-    at other states.
+    """A program on a die with ECRAMs at its neurons, which can be tuned. ``program(states)`` returns the
+    program with the ECRAMs at other states.
 
     ``layers`` are numbers of the die's parts: of products with ECRAM at their neurons, then of tables with
     ECRAM at their devices, as bases have. Every such neuron or function gets a curve of its own. Raises
@@ -100,11 +100,11 @@ class Tunable:
 
     @property
     def states(self) -> list[States]:
-        """ECRAM states of the die as it was passed in, for each tunable layer."""
+        """The ECRAM states of the die as it was passed in, one entry for each tunable layer."""
         return [states for states in self.die.states if states is not None]
 
     def die_at(self, states: Sequence[States]) -> Die:
-        """Return the die with its ECRAMs at ``states``, given for each tunable layer."""
+        """Return the die with its ECRAMs at ``states``, which has one entry for each tunable layer."""
         moved = dict(zip(self.layers, states, strict=True))
         return self.die.tuned([moved.get(i) for i in range(len(self.die.parts))])
 
@@ -115,16 +115,16 @@ class Tunable:
 
 
 def moved(tunes: str, states: States, which: str, to: Floats) -> States:
-    """Return ``states`` with one kind of ECRAM, ``which``, at ``to`` (M,). If one device sets both voltage
-    and current, both change."""
+    """Return the ECRAM states ``states`` with one kind of state, ``which``, replaced by ``to`` (M,). If one
+    device sets both voltage and current, both are replaced."""
     if tunes == "both":
         return dataclasses.replace(states, voltage=to, current=to)
     return dataclasses.replace(states, **{which: to})
 
 
 def kinds(tunes: str) -> tuple[str, ...]:
-    """Return the kinds of ECRAM of a neuron, ``voltage`` and ``current``; a single name if one device sets
-    both."""
+    """Return the kinds of ECRAM that a neuron has, ``voltage`` and ``current``; only ``current`` if one
+    device sets both."""
     if tunes == "both":
         return ("current",)
     return tuple(name for name, where in (("voltage", VOLTAGE), ("current", CURRENT)) if tunes in where)
