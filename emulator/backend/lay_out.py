@@ -37,15 +37,15 @@ from ndrite.emulator.spec.walk_record import record
 
 
 class Fitting(NamedTuple):
-    """A program that fits a geometry: its ``lowered`` form, and the step records ``walk`` (int32) by which
-    the device runs it."""
+    """A program that fits a geometry: its ``lowered`` form, and ``walk``, the int32 step records by which the
+    device executes it."""
 
     lowered: Lowered
     walk: npt.NDArray[np.int32]
 
 
 def check_fits(program: Program, geometry: Geometry) -> Fitting:
-    """Lower ``program`` for ``geometry`` and return the result. Raises GeometryError naming the first limit
+    """Lower ``program`` for ``geometry`` and return the result. Raises GeometryError, naming the first limit
     of the geometry that the program exceeds."""
 
     def require(value: int, most: int, what: str, how: str = "") -> None:
@@ -60,7 +60,7 @@ def check_fits(program: Program, geometry: Geometry) -> Fitting:
             f"program {program.name!r} was compiled for arrays of {program.rows} rows; geometry "
             f"{geometry.name!r} has {geometry.rows}; compile it for a chip with that many rows"
         )
-    # Checked before lowering: for a map output, lowering builds an n x n identity layer.
+    # The number of outputs is checked before lowering, which builds an n x n identity layer for a map output.
     require(program.outputs, geometry.max_outputs, "outputs")
     lowered = lower(program)
     require(len(lowered.products), geometry.layers, "number of layers")
@@ -95,7 +95,7 @@ def check_fits(program: Program, geometry: Geometry) -> Fitting:
 
 
 def weight_words(lowered: Lowered, geometry: Geometry) -> int:
-    """Return how many words of each lane's weight memory the program needs."""
+    """Return how many words of each lane's weight memory the lowered program needs."""
     geometry = divided(lowered.program, geometry)
     return sum(_words(p, geometry) for p in lowered.products)
 
@@ -105,8 +105,8 @@ def _words(p: Product, geometry: Geometry) -> int:
 
 
 def divided(program: Program, geometry: Geometry) -> Geometry:
-    """Return ``geometry`` as it applies to ``program``: in a chain of full layers the lanes always form one
-    group.
+    """Return ``geometry`` as it applies to ``program``: in a chain of fully connected layers the lanes are
+    never divided into lane groups.
 
     They follow each other at once, and lanes change their groups only when the array has run empty.
     """
@@ -114,13 +114,13 @@ def divided(program: Program, geometry: Geometry) -> Geometry:
 
 
 def column_words(lowered: Lowered, geometry: Geometry) -> int:
-    """Return how many words of each column parameter memory the program needs."""
+    """Return how many words of each column parameter memory the lowered program needs."""
     return _step_bases(lowered, geometry)[-1]
 
 
 def _step_bases(lowered: Lowered, geometry: Geometry) -> list[int]:
-    """Return the first word of each step in the column memories, followed by the end of the last step. Every
-    group of columns is padded to a multiple of ``readouts``."""
+    """Return the first word of each step in the column parameter memories, and last the end of the last step.
+    The columns of every group of a grouped product are padded to a multiple of ``readouts``."""
     bases = [0]
     for step in lowered.steps:
         spans = [p.patches.groups * whole_readouts(p.share, geometry) for p in of_kind(Product, [step])]
@@ -140,8 +140,8 @@ def descriptor(
     column_base: int,
     number: int,
 ) -> npt.NDArray[np.int32]:
-    """Return a layer's descriptor words, int32 (8,): the layer's constants and where its weights and columns
-    begin."""
+    """Return the descriptor words of a matrix product's layer, int32 (8,): its constants, and where its
+    weights and column parameters begin."""
     layer, groups = product.layer, product.patches.groups
     values = {name: getattr(layer, name) for name in DESCRIPTOR if hasattr(layer, name)} | {
         "tile_rows": layer.tile_rows(rows),
@@ -204,8 +204,8 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
         spread = lane_groups(share, geometry)
         run = words_of(layer.inputs, spread)
         of_row, place = places_of_rows(layer.inputs, spread)
-        # Number of columns that are computed together (a group's, or one per lane), and how many groups fit
-        # side by side.
+        # Number of columns that are computed together (those of a group, or one per lane), and number of such
+        # sets of columns that fit side by side in the lanes.
         together, at_once = (n, 1) if groups == 1 else (share, beside(share, geometry))
         apart = whole_readouts(share, geometry)
         for k, first in enumerate(range(0, layer.outputs, together)):

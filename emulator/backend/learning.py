@@ -86,8 +86,8 @@ def lay_out_learning(
 
 
 def state_places(learning: Learning, geometry: Geometry) -> list[list[tuple[int, int]]]:
-    """Return where the device states of every layer lie in memory: for each layer a list of (address, words),
-    one entry per lane."""
+    """Return the memory locations of the device states: for each layer a list of (address, words), one entry
+    per lane."""
     places, row_base = [], 0
     for layer in learning.layers:
         places.append(
@@ -109,8 +109,8 @@ def _law(
     known: dict[str, int],
     geometry: Geometry,
 ) -> list[Section]:
-    """Return the memory sections of record ``record`` and of its devices' tables; ``what`` names the record
-    in errors. Fields that are not in ``known`` are read from the layer and its devices."""
+    """Return the memory sections of record number ``record`` and of the tables of its devices' law; ``what``
+    names the record in errors. Fields that are not in ``known`` are read from the layer and its devices."""
     tables = [
         Section(
             f"{name} of {what}",
@@ -126,7 +126,8 @@ def _law(
 def _record(
     of: Layer, learned: LearningLayer, devices: Devices, known: dict[str, int]
 ) -> npt.NDArray[np.int32]:
-    """Pack the settings of one kind of device of a layer into a record, int32 (SETTING_WORDS,)."""
+    """Pack the settings of a layer's devices of one kind into a record, int32 (SETTING_WORDS,). Fields that
+    are not in ``known`` are read from the layer and its devices."""
     known = {
         "inputs": of.inputs,
         "outputs": of.outputs,

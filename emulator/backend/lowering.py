@@ -41,22 +41,22 @@ class Fill(StepBase):
         return self.of
 
     def visit(self, walk: PerKind, /, *arguments: Any, **options: Any) -> Any:
-        """Visitor dispatch: call ``walk.fill`` for this step."""
+        """Call the method ``fill`` of the visitor ``walk``, with all further arguments."""
         assert isinstance(walk, PerLoweredKind)
         return walk.fill(*arguments, **options)
 
 
 class PerLoweredKind(PerKind):
-    """Visitor with one method for each kind of step that a device executes; lowering has turned tables into
-    products."""
+    """Visitor with one method for each kind of step that a device executes. There are no lookup tables:
+    lowering turns them into matrix products."""
 
     @abstractmethod
     def fill(self, *arguments: Any, **options: Any) -> Any:
         """Process a step that fills a map with one code."""
 
     def table(self, *arguments: Any, **options: Any) -> Any:
-        """Raise TypeError: a lowered program contains no tables, since lowering turns every table into a
-        product."""
+        """Raise TypeError: a lowered program contains no lookup tables, since lowering turns every table into
+        a matrix product."""
         raise TypeError("a lowered program contains a table, which devices do not execute")
 
 
@@ -64,9 +64,9 @@ Walked = Product | Pool | Gate | Fill
 
 
 class Lowered(PerKind):
-    """A program's steps for a device, in four parts: initial values of the states, the body that every time
-    step of a sequence (call) repeats, the copies between calls, and the final product that returns the
-    answer.
+    """A program's steps as a device executes them, in four parts: the initial values of the states, the body
+    that is repeated for every time step (call) of a sequence, the copies between time steps, and the final
+    matrix product that returns the answer.
 
     Attributes
     ----------
@@ -95,11 +95,11 @@ class Lowered(PerKind):
         self.shapes = dict(enumerate(program.map_shapes[: self._next]))
         self.kept = tuple(states)
         if self.calls > 1:
-            # The inputs of all time steps of a sample are loaded at once.
+            # All time steps of a sample are loaded at once: map SAMPLE has the inputs of all of them.
             self.shapes[SAMPLE] = program.shape
             self.kept = (*states, SAMPLE)
-        # For each map of the program, its number in the lowered program, and the numbers of the copies that
-        # were made for joins.
+        # Two tables: for each map of the program its number in the lowered program; and for each set of
+        # joined maps the numbers of their copies.
         self._moved = {i: i for i in range(self._next)}
         self._joined: dict[tuple[int, ...], tuple[int, ...]] = {}
         for number, state in zip(states, program.states, strict=True):
@@ -108,7 +108,8 @@ class Lowered(PerKind):
         last, at_once = program.steps[-1], _at_once(program)
         for i, step in enumerate(program.steps if last.fires else program.steps[:-1]):
             self._take(step, program.first + i, at_once.get(i))
-        # This copies maps that the last product reads, which must happen before the states change.
+        # Preparing the last product may append copies of the maps that it reads. The copies must be made
+        # before the states change.
         (answer,) = (self._codes(),) if last.fires else of_kind(Product, [self._here(last)])
         self.body = len(self.steps) - self.begins
         if self.calls > 1:
@@ -117,12 +118,12 @@ class Lowered(PerKind):
 
     @property
     def products(self) -> tuple[Product, ...]:
-        """Return the products that the array computes, in order."""
+        """Return the matrix products that the array computes, in order."""
         return of_kind(Product, self.steps)
 
     @property
     def fires(self) -> bool:
-        """Return whether any product of the program ends in neurons."""
+        """Return whether any matrix product of the lowered program ends in neurons."""
         return any(product.fires for product in self.products)
 
     def _add(self, step: Walked, *, to: int | None = None, number: int = 0) -> int:
@@ -130,7 +131,7 @@ class Lowered(PerKind):
         new number."""
         if to is None:
             to, self._next = self._next, self._next + 1
-            # Steps index the shapes by number, so that a dictionary works as well as a list.
+            # A step looks up shapes by map number only, so a dictionary works as well as a list.
             self.shapes[to] = step.shape(self.shapes)  # type: ignore[arg-type]
         self.steps.append(step)
         self.targets.append(to)
@@ -138,34 +139,36 @@ class Lowered(PerKind):
         return to
 
     def _copy(self, source: int, *, to: int | None = None) -> int:
-        """Append a step that copies a map; return the copy's number."""
+        """Append a step that copies map number ``source``; return the number of the copy."""
         patches = Patches(shape=self.shapes[source], kernel=(1, 1))
         return self._add(Pool(of="max", sources=(source,), patches=patches), to=to)
 
     def _flattened(self, source: int) -> int:
-        """Append a step that copies a map to a single pixel whose channels are the map's values, channel by
-        channel; return the copy's number."""
+        """Append a step that copies map number ``source`` to a single pixel, whose channels are the map's
+        values, channel after channel. Return the number of the copy."""
         number = self._copy(source)
         self.shapes[number] = (math.prod(self.shapes[source]), 1, 1)
         return number
 
     def _take(self, step: Step, number: int, to: int | None) -> None:
-        """Append the lowered form of ``step``, which computes map ``number`` of the program.
+        """Append the lowered form of the program's step ``step``, which computes map ``number`` of the
+        program.
 
         ``to``: the map that a gate writes, where that is not a new one.
         """
         self._moved[number] = step.visit(self, self._here(step), to=to, number=self._number_of(step))
 
     def product(self, step: Product, **where: Any) -> int:
-        """Append the product unchanged."""
+        """Append the matrix product unchanged; return the number of its map."""
         return self._add(step, **where)
 
     def gate(self, step: Gate, **where: Any) -> int:
-        """Append the gate unchanged."""
+        """Append the gate unchanged; return the number of its map."""
         return self._add(step, **where)
 
     def pool(self, step: Pool, **where: Any) -> int:
-        """Append the pool once for each position of its blocks."""
+        """Append the pool once for each position of its blocks, all writing the same map; return the map's
+        number."""
         to = self._add(step, **where)
         for place in range(1, step.block[0] * step.block[1]):
             self.places[len(self.steps)] = place
@@ -173,7 +176,8 @@ class Lowered(PerKind):
         return to
 
     def table(self, step: Table, **where: Any) -> int:
-        """Append the table as a product whose weight matrix selects channels."""
+        """Append the lookup table as a matrix product whose weight matrix selects channels; return the number
+        of its map."""
         shape = step.joined(self.shapes)
         layer = dataclasses.replace(
             _picking(step.channel, shape[0]),
@@ -188,26 +192,27 @@ class Lowered(PerKind):
         return self._add(Product(layer=layer, sources=step.sources, patches=patches), **where)
 
     def _here(self, step: Step) -> Step:
-        """Return ``step`` with its maps renumbered from the program's numbers to the numbers in the lowered
+        """Return ``step`` with its maps renumbered, from the numbers in the program to those in the lowered
         program."""
         alone = cache(lambda m: self._alone(self._moved[m]))
         return step.moved(lambda maps: self._side_by_side(tuple(self._moved[m] for m in maps)), alone)
 
     def _number_of(self, step: Step) -> int:
-        """Return a product's number in the key of the read noise; 0 for other steps."""
+        """Return the number of a matrix product that selects its read noise; 0 for other steps."""
         numbers = (i for i, product in enumerate(self.program.products) if product is step)
         return next((self.program.first_product + i for i in numbers), 0)
 
     def _codes(self) -> Product:
-        """Return the product that outputs the program's last map as sums, through an n x n identity layer."""
+        """Return a matrix product that outputs the codes of the program's last map as sums, through an n x n
+        identity layer."""
         shape, source = self.program.map_shapes[-1], self._moved[len(self.program.map_shapes) - 1]
         outputs, patches = math.prod(shape), Patches.whole(shape)
         picks = _picking(np.argsort(patches.by_place(np.arange(outputs))), outputs)
         return Product(layer=picks, sources=(source,), patches=patches, fires=False)
 
     def _end_call(self) -> None:
-        """Append the copies at the end of a time step (call): each state takes over the value of its source
-        map. Old values of states that are still read are saved first."""
+        """Append the copies at the end of a time step (call), by which each state takes over the value of its
+        source map. Old values of states that are themselves sources are saved first."""
         moved = enumerate((self._moved[state.source] for state in self.program.states), 1)
         sources = {number: source for number, source in moved if number != source}
         saved = {m: self._copy(m) for m in sorted(set(sources) & set(sources.values()))}
@@ -215,13 +220,14 @@ class Lowered(PerKind):
             self._copy(saved.get(source, source), to=number)
 
     def _alone(self, source: int) -> int:
-        """Return the number of a map whose values may be read in any order: ``source`` or, if it is a sample
-        of several time steps, a copy of the present step's inputs."""
+        """Return the number of a map that has the values of map ``source`` of this time step alone:
+        ``source`` itself or, if that holds the inputs of several time steps, a copy of the present ones."""
         return self._copy(source) if source == SAMPLE and self.program.calls > 1 else source
 
     def _side_by_side(self, sources: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the numbers of maps that lie side by side in memory: ``sources``, with copies in place of
-        those that already lie elsewhere. Every reader of the same sources gets the same copies.
+        """Return the numbers of maps that lie side by side in memory and hold the values of ``sources``.
+        Sources that already lie elsewhere are replaced by copies. All readers of the same sources share the
+        copies.
 
         Joined by channel they share pixels, which a gate's maps do not; of others each is one pixel.
         """
@@ -230,8 +236,8 @@ class Lowered(PerKind):
         if sources in self._joined:
             return self._joined[sources]
         shapes = [self.shapes[source] for source in sources]
-        # Maps from before a time step keep their place. Only a state of a single pixel may be part of one
-        # joined run.
+        # Maps that exist before a time step keep their location. Among them, only a state of a single pixel
+        # may be part of a joined run, and of one only.
         lone = {m for m in range(1, self.program.first) if self.shapes[m][1:] == (1, 1)}
         available = set(range(self.program.first)) - lone
         placed = available.union(*self.areas)
@@ -252,13 +258,13 @@ class Lowered(PerKind):
 
 @lru_cache(maxsize=16)
 def lower(program: Program) -> Lowered:
-    """Lower ``program`` to the steps of a device."""
+    """Lower ``program`` to the steps that a device executes."""
     return Lowered(program)
 
 
 def _at_once(program: Program) -> dict[int, int]:
     """Return the gates that may overwrite a state with its next value, since no later step reads the present
-    value: step index to state number.
+    value: index of the gate's step to number of the state.
 
     A gate may itself: it reads each place before it writes there.
     """
@@ -275,7 +281,7 @@ def _at_once(program: Program) -> dict[int, int]:
 
 
 def _picking(picks: IntArray, inputs: int) -> Layer:
-    """Return a layer whose column e passes input ``picks[e]`` on unchanged as z."""
+    """Return a layer that selects inputs: its column e returns input ``picks[e]`` unchanged as the sum z."""
     weights = np.zeros((inputs, picks.size), np.int16)
     weights[picks, np.arange(picks.size)] = 1
     ones_u16, zero = np.ones(picks.size, np.uint16), np.zeros(picks.size, np.uint16)

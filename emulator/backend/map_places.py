@@ -13,8 +13,8 @@ from ndrite.emulator.spec.patches import Pair, Shape
 
 @dataclass(frozen=True)
 class Place:
-    """Where a map (C, H, W) lies in memory. ``base`` is its first code; pixels follow each other, each with
-    its channels side by side.
+    """Location of a map (C, H, W) in memory. ``base`` is the address of its first code. Pixels follow each
+    other, each with its channels side by side.
 
     Pixels begin ``pixel`` codes after each other: C, or more where maps are joined by channel. Channels lie
     ``plane`` apart. ``spread`` rows lie between one and the next.
@@ -28,17 +28,17 @@ class Place:
 
     @classmethod
     def alone(cls, base: int, shape: Shape) -> Place:
-        """Return the place of a map that is not joined with other maps."""
+        """Return the location, from address ``base`` on, of a map that is not joined with other maps."""
         return cls(base, shape, shape[0])
 
     @property
     def line(self) -> int:
-        """Return the distance, in codes, between the starts of neighbouring rows."""
+        """Return the distance, in codes, between the starts of two neighbouring rows of the map."""
         return self.shape[2] * self.pixel * self.spread
 
     def of_block(self, block: Pair, which: int) -> Place:
-        """Return the place of one position of every block (g, h) of the map; ``which`` counts the positions
-        of a block row by row."""
+        """Return the location of one position of every block (g, h) of the map, as a map of its own.
+        ``which`` numbers the positions of a block row by row."""
         (g, h), (channels, rows, columns) = block, self.shape
         row, column = divmod(which, h)
         base = self.base + row * self.line + column * self.pixel
@@ -46,14 +46,14 @@ class Place:
 
 
 def size(shape: Shape) -> int:
-    """Return the number of codes of a map."""
+    """Return the number of codes of a map with this shape."""
     return math.prod(shape)
 
 
 def places_of(
     ours: Lowered, pooled: Container[int], sample: int, tight: int | None = None
 ) -> dict[int, Place]:
-    """Assign a place in memory to every stored map: first fit among the maps that are still read.
+    """Assign a memory location to every stored map: the first that fits among the maps that are still read.
 
     ``pooled``: product steps whose codes go on through the pool behind them, so that their own map is none.
     ``sample``: codes of all calls' inputs, from place 0 on. ``tight``: codes of a memory that is hardly large
@@ -68,7 +68,7 @@ def places_of(
         last |= dict.fromkeys(step.reads, i)
         if i in pooled or not step.fires:
             continue
-        # A pooled map is written while the product before the pool runs.
+        # The map of a pool that is fused with the product before it is written while that product runs.
         first.setdefault(target, i - 1 if i - 1 in pooled else i)
     for number in ours.kept:
         first[number], last[number] = -1, never
@@ -101,8 +101,8 @@ def places_of(
 def _in_place(
     ours: Lowered, pooled: Container[int], last: dict[int, int], beside: Container[int]
 ) -> dict[int, int]:
-    """Return the maps that may overwrite one of the maps that their step reads: result number to the number
-    of the overwritten map."""
+    """Return which result maps may overwrite a map that their step reads: number of the result to number of
+    the overwritten map."""
     place_of = {}
     for i, (step, target) in enumerate(zip(ours.steps, ours.targets, strict=True)):
         if i in pooled or target in ours.kept or target in beside:
@@ -115,7 +115,7 @@ def _in_place(
 
 
 def _first_fit(codes: int, spans: list[tuple[int, int]]) -> int:
-    """Return the lowest word-aligned address from which ``codes`` codes overlap none of ``spans``."""
+    """Return the lowest word-aligned address at which a map of ``codes`` codes overlaps none of ``spans``."""
     base = 0
     for low, high in sorted(spans):
         if base + codes <= low:

@@ -34,8 +34,8 @@ CODES_MAX = 4096
 
 @record(kw_only=True)
 class Segment:
-    """A run of consecutive steps of a program, ``first`` to ``stop`` - 1, which a device or the host
-    executes. Maps have the program's numbers.
+    """A run of consecutive steps of a program, ``first`` to ``stop`` - 1, which is executed by a device or by
+    the host. Maps are numbered as in the program.
 
     ``piece`` is what the device computes, of the codes of ``reads`` those of ``makes``. Where it ends in
     ``sums`` the host adds the last product's second operand, unless the piece has it, and does its neurons.
@@ -55,8 +55,8 @@ class Segment:
 
 
 def cut(program: Program, check: Check, most_weights: int | None = None) -> tuple[Segment, ...]:
-    """Cut a program into the fewest segments. ``check`` accepts each segment for the device, or the segment
-    is a single step that the host computes.
+    """Cut a program into the fewest segments. Each segment is accepted for the device by ``check``, or is a
+    single step that the host computes.
 
     Among cuts with equally few segments, the one that leaves the least work to the host, then the one that
     carries the fewest maps, then the fewest codes. Runs of more than ``most_weights`` weights need not be
@@ -93,15 +93,15 @@ def cut(program: Program, check: Check, most_weights: int | None = None) -> tupl
 
 
 def _asked_after(program: Program, stop: int) -> frozenset[int]:
-    """Return the maps that are still needed after the first ``stop`` steps: those that later steps read, that
-    states take over, and the result."""
+    """Return the maps that are still needed after the first ``stop`` steps of the program: those that later
+    steps read, those that states take over, and the result."""
     maps_read = {m for step in program.steps[stop:] for m in step.reads} | {len(program.map_shapes) - 1}
     return frozenset(maps_read | {state.source for state in program.states if program.calls > 1})
 
 
 def _segment(program: Program, first: int, stop: int, kept: frozenset[int], check: Check) -> Segment | None:
-    """Return the segment of steps ``first`` to ``stop`` - 1. If no device accepts it: a segment for the host
-    if it is a single step, else None."""
+    """Return a segment of the steps ``first`` to ``stop`` - 1. If the device does not accept it, return a
+    segment for the host if it is a single step, else None."""
     refused, targets = "", range(program.first + first, program.first + stop)
     makes = tuple(m for m in targets if m in kept) or (targets[-1],)
     run = Segment(first=first, stop=stop, makes=makes, kept=kept)
@@ -119,8 +119,8 @@ def _segment(program: Program, first: int, stop: int, kept: frozenset[int], chec
 
 
 def _on_a_device(program: Program, run: Segment) -> Iterator[Segment]:
-    """Yield the ways to execute a run of steps on a device; the one that leaves the least to the host comes
-    first."""
+    """Yield the possible divisions of a run of steps between a device and the host. The one that leaves the
+    least work to the host comes first."""
     steps = program.steps[run.first : run.stop]
     last, before = steps[-1], program.first + run.first
     if last.fires or len(run.makes) == 1:
@@ -139,8 +139,8 @@ def _on_a_device(program: Program, run: Segment) -> Iterator[Segment]:
 
 
 def _piece(program: Program, run: Segment, steps: tuple[Step, ...]) -> Iterator[Segment]:
-    """Yield ``run`` with a program of ``steps`` alone; yield nothing if a sample or a result would be too
-    large, or if the maps that the steps read cannot be separated in one sample."""
+    """Yield the segment ``run`` with a program that consists of ``steps`` alone. Yield nothing if a sample or
+    a result would be too large, or if the maps that the steps read cannot be separated in one sample."""
     before, shapes = program.first + run.first, program.map_shapes
     reads = tuple(dict.fromkeys(m for step in steps for m in step.reads if m < before))
     sample = joined([shapes[m] for m in reads])
@@ -148,12 +148,12 @@ def _piece(program: Program, run: Segment, steps: tuple[Step, ...]) -> Iterator[
     if max(math.prod(sample), results) > CODES_MAX:
         return
     base, slope = program.curve_base, program.curve_slope
-    # If a step reads a single map, and not the join of all maps of the sample, that map is first extracted
-    # from the sample.
+    # A step that reads a single map, and not the join of all maps of the sample, needs that map extracted
+    # from the sample first.
     apart = {m for step in steps for m in _alone(step, reads) if m < before}
     numbers, parts = dict.fromkeys(reads, 0), []
     if len(reads) > 1 and apart:
-        # The extracting step is a table, whose number of segments must be the program's.
+        # A map is extracted by a table step, whose number of segments must be that of the program's tables.
         if not (2 <= base.shape[1] < 1 << V_BITS and base.shape[1].bit_count() == 1):
             return
         first_channel, plane = 0, sample[1] * sample[2]
@@ -185,21 +185,22 @@ def _piece(program: Program, run: Segment, steps: tuple[Step, ...]) -> Iterator[
 
 
 def _alone(step: Step, reads: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the maps that a step reads individually, not as the join of all maps ``reads``."""
+    """Return the maps that a step reads by themselves. The maps ``reads`` do not count if the step reads them
+    joined."""
     return step.alone if step.sources == reads else step.reads
 
 
 def _moved(step: Step, reads: tuple[int, ...], numbers: dict[int, int]) -> Step:
-    """Return ``step`` with its map numbers changed from the whole program's to those of the segment's own
-    program; ``numbers`` maps old to new."""
+    """Return ``step`` with its maps renumbered, from the numbers in the whole program to those in the
+    segment's own program; ``numbers`` maps old to new."""
     return step.moved(
         lambda maps: (0,) if maps == reads else tuple(numbers[m] for m in maps), numbers.__getitem__
     )
 
 
 def _with_line(base: IntArray, slope: IntArray) -> tuple[IntArray, IntArray]:
-    """Return the curve tables ``base`` and ``slope`` with an identity curve appended; it returns every code
-    unchanged if ``table_bits`` is 0."""
+    """Return the curve tables ``base`` and ``slope`` with one curve appended, an identity. It returns every
+    code unchanged if ``table_bits`` is 0."""
     segments = base.shape[1]
     width = (1 << V_BITS) // segments
     line = V_MIN + width * np.arange(segments, dtype=np.int32)
@@ -207,7 +208,8 @@ def _with_line(base: IntArray, slope: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def _picked(first: int, count: int, *, curve: int, segments: int) -> Table:
-    """Return a table step that passes on ``count`` channels of the sample, beginning at channel ``first``."""
+    """Return a table step that returns ``count`` channels of the sample unchanged, from channel ``first``
+    on."""
     return Table(
         sources=(0,),
         channel=np.arange(first, first + count, dtype=np.int32),

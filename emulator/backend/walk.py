@@ -39,19 +39,19 @@ stored: a place in map memory can be read again no sooner."""
 
 
 def codes_of_maps(lowered: Lowered) -> int:
-    """Return how many codes of map memory a program needs on a device."""
+    """Return how many codes of map memory a lowered program needs on a device."""
     return _codes(places_of(lowered, _pooled(lowered), lowered.program.inputs))
 
 
 def _codes(places: dict[int, Place]) -> int:
-    """Return the number of codes from the lowest map's start to the highest map's end."""
+    """Return the number of codes from the start of the lowest map in memory to the end of the highest."""
     lowest = min(place.base for place in places.values())
     return max(place.base + size(place.shape) for place in places.values()) - lowest
 
 
 def walk(lowered: Lowered, geometry: Geometry, bases: list[int]) -> npt.NDArray[np.int32]:
-    """Return the step records by which a device executes a program, int32 ((1 + steps) * RECORD_WORDS,): a
-    header, then one record per step. A chain of full layers has the header only.
+    """Return the step records by which a device executes a lowered program, int32 ((1 + steps) *
+    RECORD_WORDS,): a header, then one record per step. A chain of fully connected layers has the header only.
 
     ``bases``: for each lowered step, where its values begin in region ``operand``. Raises GeometryError when
     the device cannot walk it; the message names what is in the way.
@@ -101,7 +101,8 @@ def walk(lowered: Lowered, geometry: Geometry, bases: list[int]) -> npt.NDArray[
 
 
 def check_maps(program: Program, geometry: Geometry) -> None:
-    """Raise GeometryError unless ``program`` is a chain of full layers or ``geometry`` has feature maps."""
+    """Raise GeometryError unless ``program`` is a chain of fully connected layers or ``geometry`` has feature
+    maps."""
     if not (program.is_chain or geometry.map_codes):
         raise GeometryError(
             f"program {program.name!r}: it is not a chain of full layers; accepted by geometry "
@@ -111,8 +112,8 @@ def check_maps(program: Program, geometry: Geometry) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Records(PerLoweredKind):
-    """Visitor that returns the record of lowered step number i as a dictionary of fields. Its methods raise
-    GeometryError naming what the device cannot execute."""
+    """Visitor that returns the record of step number i of a lowered program as a dictionary of fields. Its
+    methods raise GeometryError, naming what the device cannot execute."""
 
     ours: Lowered
     geometry: Geometry
@@ -123,8 +124,8 @@ class _Records(PerLoweredKind):
     accept: Callable[[bool, str, str], None]
 
     def gate(self, i: int, step: Gate) -> dict[str, int]:
-        """Return the record of a gate, whose codes are processed one after another in the order in which all
-        maps store them."""
+        """Return the record of a gate step, which processes the codes of its maps one after another, in the
+        order in which all these maps store them."""
         place = self._elements(i)
         fields = {
             "kind": KINDS["gate"],
@@ -141,8 +142,8 @@ class _Records(PerLoweredKind):
         return fields | _each(place)
 
     def fill(self, i: int, step: Fill) -> dict[str, int]:
-        """Return the record of a fill. It reads one-pixel patches that lie outside their map, so that every
-        value read is the border code."""
+        """Return the record of a step that fills a map. It reads one-pixel patches outside of a map, so that
+        every value read is the border code."""
         place = self._elements(i)
         channels = place.shape[0]
         fields = {"kind": KINDS["max"], "kernel_rows": 1, "kernel_columns": 1}
@@ -150,16 +151,16 @@ class _Records(PerLoweredKind):
         return fields | {"border": step.code} | _each(place)
 
     def _elements(self, i: int) -> Place:
-        """Return the place of the map that a gate or a fill writes. Raises GeometryError if the map has too
-        many codes."""
+        """Return the location of the map that a gate or a fill writes. Raises GeometryError if the map has
+        too many codes."""
         place = self.places[self.ours.targets[i]]
         codes = size(place.shape)
         self.accept(codes <= WORD_MAX, f"a gate or a state has {codes} codes", f"at most {WORD_MAX}")
         return place
 
     def pool(self, i: int, step: Pool) -> dict[str, int]:
-        """Return the record of a pool: windows of one map, with the results written to one position of each
-        block."""
+        """Return the record of a pooling step: windows of one map, with the results written to one position
+        of each block."""
         area = step.patches.kernel[0] * step.patches.kernel[1]
         few = step.of == "max" or area <= WINDOW_MAX
         fields = self._patches(i, step) | {"kind": KINDS[step.of], "pool_shift": step.pool_shift}
@@ -170,8 +171,8 @@ class _Records(PerLoweredKind):
         return fields | place_fields(_written(to, step))
 
     def product(self, i: int, step: Product) -> dict[str, int]:
-        """Return the record of a product: its patches, a pool that directly follows it, and its second
-        operands."""
+        """Return the record of a matrix product: its patches, a pool that directly follows it, and its second
+        operand."""
         ours, places, patches, ungrouped = self.ours, self.places, step.patches, step.patches.groups == 1
         fields = self._patches(i, step) | {"kind": KINDS["product"], "last": int(not step.fires)}
         fields |= {"layer": len(of_kind(Product, ours.steps[:i])), "group_columns": step.share}
@@ -192,7 +193,7 @@ class _Records(PerLoweredKind):
             groups = 1 if step.block == (1, 1) else patches.groups
             self.accept(groups <= 255, f"a product has a block and {groups} groups", "at most 255 groups")
             fields |= place_fields(place, block=step.block, window=window, turn=turn, groups=groups)
-        # Sums are not stored in map memory; their second operands are read as for one pixel.
+        # Sums are not stored in map memory; the second operand is read as for a map of one pixel.
         elif step.skip is not None:
             fields |= place_fields(Place.alone(0, ours.shapes[target]), block=step.block)
         if step.skip is not None:
@@ -202,7 +203,7 @@ class _Records(PerLoweredKind):
         return fields
 
     def _patches(self, i: int, step: Product | Pool) -> dict[str, int]:
-        """Return the fields that say which maps a step reads and how patches are cut from them."""
+        """Return the record fields that say which maps a step reads, and how patches are cut from them."""
         patches, kind = step.patches, step.kind
         steps = max(*patches.stride, *patches.dilation)
         self.accept(steps <= 255, f"a {kind} has {patches}", "strides up to 255")
@@ -215,8 +216,8 @@ class _Records(PerLoweredKind):
 
 
 def _pooled(ours: Lowered) -> dict[int, Pool]:
-    """Return the products whose codes are pooled before they are stored, each with the pool that follows it:
-    product's step index to pool.
+    """Return the matrix products whose codes are pooled before they are stored: index of the product's step
+    to the pool that follows it.
 
     Not where a call's end lies between them and the pool is a copy into a state that the answer still reads.
     """
@@ -255,7 +256,7 @@ def sample_order(program: Program) -> npt.NDArray[np.int64] | None:
 
 
 def patch_fields(step: Product | Pool, places: dict[int, Place]) -> dict[str, int]:
-    """Return the record fields that say where a step reads its patches."""
+    """Return the record fields that say at which addresses a step reads its patches."""
     patches, first = step.patches, places[step.sources[0]]
     shape = joined([places[s].shape for s in step.sources])
     (channels, height, width), (kernel_rows, kernel_columns) = patches.shape, patches.kernel
@@ -289,7 +290,8 @@ def patch_fields(step: Product | Pool, places: dict[int, Place]) -> dict[str, in
     if not step.layers:
         word_channels = min(channels, WORD_ROWS)
         return fields | _by_words(channels) | {"pause": max(0, word_channels - kernel_rows * kernel_columns)}
-    # After a group's last word a second word may follow, which takes one more cycle.
+    # After the last word of a group of a grouped product, a second word may follow, which takes one more
+    # cycle.
     fields["pause"] = int(patches.inputs % WORD_ROWS != 0)
     contiguous = patches.groups == 1 and pixel == channels and patches.dilation[1] == 1 and kernel_columns > 1
     if contiguous and width * channels < FLAT_MAX and (left + kernel_columns) * channels < FLAT_MAX:
@@ -301,22 +303,22 @@ def patch_fields(step: Product | Pool, places: dict[int, Place]) -> dict[str, in
 
 
 def _by_words(channels: int) -> dict[str, int]:
-    """Return the record fields that divide a pool's channels into groups of eight; the results of a group are
-    written one by one."""
+    """Return the record fields that divide a pool's channels into groups of eight, one memory word each. The
+    results of a group are written one by one."""
     groups = -(-channels // WORD_ROWS)
     share = min(channels, WORD_ROWS)
     return {"groups": groups, "share": share, "last_share": channels - (groups - 1) * share}
 
 
 def _each(place: Place) -> dict[str, int]:
-    """Return the record fields of a place whose results are written pixel by pixel."""
+    """Return the record fields for writing results pixel by pixel to the location ``place``."""
     _, rows, columns = place.shape
     return place_fields(place) | {"grid_rows": rows, "grid_columns": columns}
 
 
 def _turn(step: Product, place: Place, geometry: Geometry, window: Pair) -> int:
-    """Return how many results of ``step`` are written to memory at once: a divisor of the results per pixel
-    and group.
+    """Return how many results of the matrix product ``step`` are written to memory at once: a divisor of the
+    results per pixel and group.
 
     Second operands are scaled in pairs.
     """
@@ -329,8 +331,8 @@ def _turn(step: Product, place: Place, geometry: Geometry, window: Pair) -> int:
 
 
 def _numbered(fields: dict[str, int]) -> dict[str, int]:
-    """Return ``fields`` with the field ``positions`` shifted to the top of its bits and ``position_bits``
-    added; inferences are numbered by position for the read noise."""
+    """Return ``fields`` with ``positions`` shifted to the top of its bit field, and with ``position_bits``
+    added. For the read noise, inferences are numbered by position."""
     positions = fields.get("positions", 0)
     bits = max(positions.bit_length(), POSITION_BITS_MIN)
     return fields | {"positions": positions << (STEP["positions"][2] - bits), "position_bits": bits}
@@ -339,7 +341,8 @@ def _numbered(fields: dict[str, int]) -> dict[str, int]:
 def place_fields(
     place: Place, *, block: Pair = (1, 1), window: Pair = (1, 1), turn: int = 1, groups: int = 1
 ) -> dict[str, int]:
-    """Return the record fields that say where results are written; ``turn`` results are written at once."""
+    """Return the record fields that say at which addresses results are written; ``turn`` results are written
+    at once."""
     channels, rows, columns = place.shape
     return {
         "to_base": place.base,
@@ -359,6 +362,7 @@ def place_fields(
 
 
 def _written(place: Place, pool: Pool) -> Place:
-    """Return the place as ``pool`` writes it: a map of a single pixel is written channel by channel."""
+    """Return the location ``place`` as ``pool`` writes it: a map of a single pixel is written channel by
+    channel."""
     shape = (pool.patches.shape[0], *pool.patches.grid)
     return place if place.shape == shape else Place(place.base, shape, 1, plane=shape[1] * shape[2])
