@@ -183,13 +183,13 @@ def check_learning_fits(learning: Learning, geometry: Geometry) -> None:
         accept(
             not tabled,
             f"devices of layer {i}",
-            f"a step-table, which needs {words} words that no board has for it",
+            f"a step-table of {words} words, for which no board has memory",
             "linear-step; golden: learns step-tables",
         )
         accept(
             not isinstance(learned.transfer, Tiles),
             f"rule of layer {i}",
-            "residual learning over tiles, which no board has",
+            "residual learning over tiles, which no board can do",
             "other rules; golden: learns by residual",
         )
         if learned.transfer is not None:

@@ -178,11 +178,13 @@ class _Records(PerLoweredKind):
         fields |= {"layer": len(of_kind(Product, ours.steps[:i])), "group_columns": step.share}
         lanes = self.geometry.lanes
         fits = ungrouped or step.share <= lanes
-        self.accept(fits, f"a group has {step.share} columns", f"at most {lanes}")
-        self.accept(max(step.block) <= 255, f"a product has block {step.block}", "at most 255 each way")
+        self.accept(fits, f"a group of a product has {step.share} columns", f"at most {lanes}")
+        self.accept(max(step.block) <= 255, f"a matrix product has block {step.block}", "sizes up to 255")
         is_single = step.fires or (patches.positions == 1 and step.block == (1, 1) and ungrouped)
         self.accept(
-            is_single, f"the result is sums at {patches.positions} positions", "sums at one, of no groups"
+            is_single,
+            f"the result is sums at {patches.positions} positions",
+            "sums at one position, without groups",
         )
         target, window = ours.targets[i], (1, 1)
         if step.fires:
@@ -191,7 +193,7 @@ class _Records(PerLoweredKind):
                 place, window = _written(place, self.pooled[i]), self.pooled[i].patches.kernel
             turn = _turn(step, place, self.geometry, window)
             groups = 1 if step.block == (1, 1) else patches.groups
-            self.accept(groups <= 255, f"a product has a block and {groups} groups", "at most 255 groups")
+            self.accept(groups <= 255, f"a matrix product with a block has {groups} groups", "at most 255")
             fields |= place_fields(place, block=step.block, window=window, turn=turn, groups=groups)
         # Sums are not stored in map memory; the second operand is read as for a map of one pixel.
         elif step.skip is not None:

@@ -144,7 +144,9 @@ class Die:
         """
         now = self.chip.conditions
         early = now.corrected_at_s or now.time_since_programming_s
-        require(time_s >= early, "time_s", time_s, f"{early:g}, when it was corrected, and more", ChipError)
+        require(
+            time_s >= early, "time_s", time_s, f"{early:g} or more, the time of its calibration", ChipError
+        )
         conditions = dataclasses.replace(now, time_since_programming_s=time_s, corrected_at_s=early)
         later = dataclasses.replace(self, chip=dataclasses.replace(self.chip, conditions=conditions))
         passed = time_s - now.time_since_programming_s

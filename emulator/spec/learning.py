@@ -520,8 +520,13 @@ def _check(learning: Learning) -> None:
         _check_devices(f"{where}.devices", layer.devices)
     last = program.layers[-1]
     curve_max = int(last.curve.max())
-    require(curve_max < len(program.curve_base), "the last layer's curve", curve_max, "one")
-    require(bool(last.scale.all()), "the last layer's scale", 0, "from 1: labels are compared with its codes")
+    require(
+        curve_max < len(program.curve_base),
+        "the last layer's curve",
+        curve_max,
+        f"0..{len(program.curve_base) - 1}",
+    )
+    require(bool(last.scale.all()), "the last layer's scale", 0, "1 or more, as labels need its codes")
 
 
 def _check_tuned(where: str, tuned: Tuned, outputs: int, curves: int) -> None:

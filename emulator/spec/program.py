@@ -236,7 +236,7 @@ class Program(Flow):
         """Return a copy of the program with the layers of its matrix products replaced, in order; ``changes``
         are new values of other fields."""
         count = len(self.products)
-        require(len(layers) == count, "layers", len(layers), f"{count}, the products")
+        require(len(layers) == count, "layers", len(layers), f"{count}, one per matrix product")
         fresh = iter(layers)
         steps = tuple(step.holding(fresh) for step in self.steps)
         return dataclasses.replace(self, steps=steps, **changes)
@@ -303,7 +303,7 @@ class Program(Flow):
 
 def _check_shape(where: str, shape: Shape) -> None:
     sizes = isinstance(shape, tuple) and len(shape) == 3 and all(type(v) is int and v >= 1 for v in shape)
-    require(sizes, where, shape, "(C, H, W), from 1")
+    require(sizes, where, shape, "(C, H, W), each at least 1")
     require(math.prod(shape) <= MAP_MAX, where, shape, f"at most {MAP_MAX} codes")
 
 

@@ -123,7 +123,12 @@ class Product(AnyProduct, StepBase):
         check_layer(where, layer)
         _check_block(where, self.block)
         self.fits(where, maps)
-        require(layer.inputs == patches.inputs, f"{where}.inputs", layer.inputs, f"{patches.inputs}, a patch")
+        require(
+            layer.inputs == patches.inputs,
+            f"{where}.inputs",
+            layer.inputs,
+            f"{patches.inputs}, as a patch has",
+        )
         copies = self.block[0] * self.block[1] * patches.groups
         several = f"a multiple of {copies}, its groups and block"
         require(layer.outputs % copies == 0, f"{where}.outputs", layer.outputs, several)
@@ -235,4 +240,4 @@ KINDS: dict[str, type[Step]] = {kind.kind: kind for kind in (Product, Pool, Tabl
 
 def _check_block(where: str, block: Pair) -> None:
     sizes = len(block) == 2 and all(type(v) is int and 1 <= v <= VECTOR_MAX for v in block)
-    require(sizes, f"{where}.block", block, "two numbers from 1")
+    require(sizes, f"{where}.block", block, "two numbers of at least 1")

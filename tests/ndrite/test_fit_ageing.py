@@ -179,7 +179,11 @@ BAD = [
     ("retention", without(GOOD, device=None), "1 cells; accepted: at least 10"),
     ("retention", without(GOOD, time_s=None), "no column for time"),
     ("retention", without(GOOD, conductance_uS=None), "no column for conductance or state"),
-    ("retention", first(GOOD, "time_s", 0.0), "line 2: time is 0 s; accepted: above 0"),
+    (
+        "retention",
+        first(GOOD, "time_s", 0.0),
+        "line 2: time is 0 s; accepted: times since programming, above 0",
+    ),
     ("retention", first(GOOD, "time_s", -5.0), "line 2: time is -5 s"),
     ("retention", first(GOOD, "conductance_uS", -1.0), "line 2: conductance is -1 uS; accepted: above 0"),
     ("retention", first(GOOD, "conductance_uS", 9.9e37), "an instrument's overflow"),

@@ -58,7 +58,7 @@ def fit_retention(data: Measurements, model: str = "power-law") -> AgeingFit:
     if time.min() < 0 or (model != "exponential" and time.min() == 0):
         row = int(time.argmin())
         raise DatasetError(
-            f"{where(data, row)}: time is {time[row]:g} s; accepted: above 0, since programming"
+            f"{where(data, row)}: time is {time[row]:g} s; accepted: times since programming, above 0"
         )
     for name, rows in zip(names, cells, strict=True):
         count = len(np.unique(time[rows]))
@@ -72,7 +72,7 @@ def fit_retention(data: Measurements, model: str = "power-law") -> AgeingFit:
     if kelvin is not None and np.ptp(kelvin) > 1:
         raise DatasetError(
             f"{data.name}: temperature is {kelvin.min():g}..{kelvin.max():g} K; accepted for {model}: "
-            "rows of one temperature, as no law of drift here has one"
+            "rows of one temperature, as this law does not depend on temperature"
         )
     span = min(float(time[rows].max() / time[rows].min()) for rows in cells)
     if span < DECADE:
@@ -106,12 +106,12 @@ def _drift(data: Measurements, cells: list[Ints], model: str) -> AgeingFit:
         missed, less = rms(modelled / g - 1), rms((other if power else np.exp(other)) / g - 1)
         which = next(name for name in MODELS if name != model)
         notes.append(
-            f"{model} misses what all cells do by {lines.misfit:.3g} {unit} (rms), noise apart; {which} "
-            f"leaves {less:.3g} of G where it leaves {missed:.3g}"
+            f"{model} misses what all cells do by {lines.misfit:.3g} {unit} (rms), noise apart; rms "
+            f"deviations are {missed:.3g} of G with {model} and {less:.3g} with {which}"
         )
     notes.append(
         f"drift beyond {time.max():g} s is an extrapolation; before {first:g} s cells are as programmed; "
-        "that it is the same at every conductance is an assumption"
+        "that drift is the same at every conductance is an assumption"
     )
     parameters = {name: sign * lines.slope.value, f"{name}_deviation": lines.spread.value}
     intervals = {name: (low, high), f"{name}_deviation": lines.spread.interval}
@@ -216,7 +216,7 @@ def _relaxation(data: Measurements, cells: list[Ints]) -> AgeingFit:
     else:
         notes.append(
             f"one temperature ({reference:g} "
-            f"K{'' if 'temperature' in data.columns else ', taken for granted'}): "
+            f"K{'' if 'temperature' in data.columns else ', assumed'}): "
             "no activation energy, so other temperatures are an extrapolation"
         )
     residuals = state - modelled(p)

@@ -103,7 +103,7 @@ def fit_steps(data: Measurements, model: str = "step-table") -> StepsFit:
         residuals, repeated = _residuals(moves)
         if not repeated:
             notes.append(
-                f"no run {word} repeats: the noise has in it how far a device's steps are from the table"
+                f"no run {word} repeats: the noise includes how a device's steps differ from the table"
             )
             expected = means[moves.entry] * parts[moves.device, column]
             residuals = (moves.change - moves.pulses * expected) / np.sqrt(moves.pulses)

@@ -146,8 +146,8 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
     )
     if ratio > ratio_max:
         notes.append(
-            f"the valley is below the scatter: peak_to_valley {ratio_max:.3g} is a bound, the ratio is at "
-            "least it"
+            f"the valley is below the scatter: peak_to_valley {ratio_max:.3g} is only a lower "
+            "bound of the ratio"
         )
         ratio = ratio_max
     return NdrFit(best, values, curves, device, error, ratio, tuple(notes))
@@ -159,7 +159,7 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
     where = f"device {name!r}"
     if np.median(voltage) < 0 and np.median(current) <= 0:
         voltage, current = -voltage, -current
-        notes.append(f"{where}: measured at negative bias, signs turned")
+        notes.append(f"{where}: measured at negative bias, signs reversed")
     refuse_s_type(where, voltage, current)
     order = np.argsort(voltage, kind="stable")
     refuse_peak_below_0(where, voltage[order], _smooth(current[order]))
@@ -174,7 +174,7 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
     if below.any():
         notes.append(
             f"{where}: {int(below.sum())} points below 0 V, down to {current[below].min():.3g} A; a table "
-            "keeps them, and the driver in front of a neuron does not go there"
+            "keeps them, but the driver of a neuron does not go below 0 V"
         )
     v, i = _forward(*averaged)
     if len(v) < POINTS_MIN:
@@ -197,7 +197,7 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
             f"{where}: currents scatter by {noise / largest:.0%} of the largest from voltage to voltage; "
             f"accepted: at most {SCATTER_MAX:.0%}, so that there is a curve to fit"
             + (
-                f" (of {len(v)} voltages; {FEW} or more show curves that are near no law)"
+                f" (with {FEW} voltages or more, here {len(v)}, a curve need not be near a law)"
                 if len(v) < FEW
                 else ""
             )
@@ -216,11 +216,11 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
         )
     if part < SHALLOW:
         notes.append(
-            f"{where}: the current falls by {part:.1%} of its peak alone: the neuron nearly saturates"
+            f"{where}: the current falls by only {part:.1%} of its peak: the neuron nearly saturates"
         )
     if smooth[-1] > smooth[top]:
         notes.append(
-            f"{where}: behind its valley ({v[bottom]:g} V) the current passes the peak at {v[top]:g} V"
+            f"{where}: beyond its valley ({v[bottom]:g} V) the current passes the peak at {v[top]:g} V"
         )
     return averaged
 

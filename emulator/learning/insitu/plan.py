@@ -209,7 +209,7 @@ def _check_bound(plan: Plan, chip: Chip) -> None:
     """Raise CompileError if the converters' noise, at the plan's bound, exceeds a program's range."""
     noise = chip.readout.output_noise_lsb * chip.noise_factor * plan.span * UNIT / SIGMA_MAX
     noise_step = noise / 2.0 ** (chip.readout.adc_bits - 1)
-    accepted = f"on this chip from {noise_step:.2g}"
+    accepted = f"{noise_step:.2g} or more on this chip"
     require(plan.bound >= noise_step, "bound", f"{plan.bound:g}", accepted, CompileError)
 
 

@@ -35,7 +35,7 @@ NORMALISED = {"Softmax": "softmax", "LogSoftmax": "log-softmax", "Normalizer": "
 NORMALISATION = (
     "it depends on the data; use BatchNormalization, which folds into the weights, or run it on the host"
 )
-LARGER = "use Resize by whole numbers (torch.nn.Upsample, nearest) and a Conv behind it"
+LARGER = "use Resize by whole numbers (torch.nn.Upsample, nearest) and a Conv after it"
 TREES = "trees are not networks; use a multi-layer perceptron"
 ATTENTION = "attention needs products of two signals; run it on the host between two networks"
 INSTEAD = {
@@ -46,7 +46,7 @@ INSTEAD = {
     "DepthToSpace": LARGER,
     "Attention": ATTENTION,
     "MultiHeadAttention": ATTENTION,
-    "MatMul": "only constants can be one of its operands; run products of two signals on the host",
+    "MatMul": "one of its operands has to be a constant; run products of two signals on the host",
     "Gather": "take channels by constant numbers; for an embedding use a one-hot input and a full layer",
     "NonZero": "its result's shape depends on the data; use operators of fixed shapes",
     "TopK": "it picks by the data; take it of the outputs on the host",

@@ -134,13 +134,15 @@ def test_what_a_device_just_holds_fits_and_half_of_it_does_not() -> None:
 
 def test_no_board_takes_a_table_of_steps() -> None:
     learning = random_learning(GEOMETRY, np.random.default_rng(3), sizes=(20, 6, 5), tabled=True)
-    wanted = r"devices of layer 0 is a step-table, which needs 512 words .*; accepted: linear-step"
+    wanted = (
+        r"devices of layer 0 is a step-table of 512 words, for which no board has memory; accepted: linear"
+    )
     with pytest.raises(GeometryError, match=wanted):
         lay_out_learning(learning, GEOMETRY)
 
 
 def test_no_board_takes_tiles() -> None:
     learning = random_learning(GEOMETRY, np.random.default_rng(3), sizes=(20, 6, 5), tiles=True)
-    wanted = "rule of layer 0 is residual learning over tiles, which no board has; accepted: other rules"
+    wanted = "rule of layer 0 is residual learning over tiles, which no board can do; accepted: other rules"
     with pytest.raises(GeometryError, match=wanted):
         lay_out_learning(learning, GEOMETRY)

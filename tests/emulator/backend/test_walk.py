@@ -265,7 +265,7 @@ def in_a_block(size: int) -> Program:
     [
         (averaged(1, 16, 32, kernel=(16, 32)), averaged(1, 19, 27, kernel=(19, 27)), "averages 513 codes"),
         (averaged(1, 2, 256, stride=(1, 255)), averaged(1, 2, 257, stride=(1, 256)), "strides up to 255"),
-        (in_a_block(255), in_a_block(256), r"block \(1, 256\); .* at most 255 each way"),
+        (in_a_block(255), in_a_block(256), r"block \(1, 256\); .* sizes up to 255"),
     ],
     ids=["window", "stride", "block"],
 )
