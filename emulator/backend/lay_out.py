@@ -1,4 +1,4 @@
-"""lay_out: where a program's arrays lie in a device's memories, and whether they fit.
+"""lay_out: checks whether a program fits a device, and computes the contents of the device's memories.
 
 A layer with weight base W, column base C, K inputs: weight (k, m) lies in lane m mod N at row address
 W + (m div N) * K + k; column m's parameters at C + m. C is a multiple of the geometry's readouts. A grouped

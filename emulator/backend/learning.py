@@ -1,4 +1,4 @@
-"""A learning program for a geometry: every memory word of a device that learns."""
+"""Memory words of a device that learns: computed from a learning program and a geometry."""
 
 import dataclasses
 from collections.abc import Sequence

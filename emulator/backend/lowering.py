@@ -1,4 +1,4 @@
-"""lowering: a program in the few kinds of steps that a device walks through.
+"""lowering: converts a program to the few kinds of steps that a device executes.
 
 Those are products, pools, gates and fills. A pool whose results fill blocks is one pool for each place of a
 block. A table is a product whose weights pick channels. Maps that are

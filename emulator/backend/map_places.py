@@ -1,4 +1,4 @@
-"""map_places: where each map of a walk lies in the map memory."""
+"""map_places: assigns to each map of a lowered program its location in the map memory."""
 
 from __future__ import annotations
 

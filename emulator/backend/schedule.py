@@ -1,4 +1,5 @@
-"""The schedule bound: the fewest cycles that an array of N lanes can take without skipping."""
+"""The schedule bound: the smallest number of clock cycles that an array of N lanes can take without skipping
+zeros."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,5 @@
-"""segments: a program that no device holds as a whole, cut into runs of steps that one holds in turn.
+"""segments: cuts a program that does not fit a device as a whole into runs of steps, which the device
+executes in turn.
 
 A run is a program of its own: what it needs of the maps made before it is its sample, what is asked for later
 is its result, several maps one behind the other. A device may give the sums of a run's last product, whose

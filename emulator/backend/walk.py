@@ -1,4 +1,5 @@
-"""walk: how a device goes through the steps of a program that is no chain, its maps in a memory of its own.
+"""walk: step records by which a device executes a program that is not a chain of layers, with the program's
+maps in a memory of their own.
 
 A product's codes may go through a max pool whose windows lie side by side on their way into the map memory;
 then the pool is no step of its own.

@@ -1,4 +1,4 @@
-"""IR drop: a crossbar with resistive wires as one exact matrix from row voltages to column currents.
+"""IR drop: computes a crossbar with resistive wires as one exact matrix from row voltages to column currents.
 
 Each row is driven at its left end. Each column is sensed at its bottom end, into a virtual ground. ``r`` is
 one wire segment, ``+`` a cell (its access transistor in series) from the row to the column crossing there::

@@ -1,4 +1,5 @@
-"""Fields of a chip description: pydantic checks them; a refusal names section, field, value and range.
+"""Field types of a chip description, checked by pydantic. An error names section, field, value and accepted
+range.
 
 A section is a pydantic dataclass made by ``section(name)``; what a field takes stands in its annotation, as
 ``number``, ``numbers`` or ``choice``. Pydantic says in its own words what is wrong: ``in_words`` says it as

@@ -1,4 +1,4 @@
-"""Your own device: measured data (CSV) into the fields of a chip description, or refused with the reason.
+"""Fits of a user's own devices: turns measured data (CSV) into fields of a chip description.
 
 Imports ndrite.emulator.device only.
 """

@@ -1,4 +1,5 @@
-"""Measured tables: CSV files whose headers name quantity and unit, ``voltage_V,current_uA,device``."""
+"""Reader of measured data: CSV files whose headers name quantity and unit,
+``voltage_V,current_uA,device``."""
 
 import csv
 import math

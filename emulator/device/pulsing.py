@@ -1,4 +1,4 @@
-"""Programming as pulses: forming, then set, reset and verify, by a device's own pulse response.
+"""Programming of cells by pulses: forming, then set, reset and verify, with a pulse response of its own.
 
 The laws of ``ndrite.emulator.device.rram.programming`` say where cells land, this loop what it takes to land
 there.

@@ -1,4 +1,4 @@
-"""Text of a description in another language: one function each, after which the text is no statement of it.
+"""Quoting of a description's text for other languages: one function per language.
 
 Names and descriptions come from files of other people. Loading refuses names that are not one printable line
 (``ndrite.emulator.spec.errors.require_line``); these functions hold whatever the text is. HTML has

@@ -1,4 +1,4 @@
-"""settling: the part of its final current that a column carries when it is read.
+"""settling: the fraction of its final current that a column carries when it is read.
 
 A row wire is a ladder of N segments, each a resistance R from the node before and a capacitance C to ground.
 After a step of the driver the node of segment n follows sum_j a_nj (1 - exp(-t / tau_j)): with

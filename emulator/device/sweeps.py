@@ -1,4 +1,5 @@
-"""Sweeps of a quantity up and down, found in the order of the rows, and the noise from row to row."""
+"""Sweeps of a quantity up and down: finds them in the order of the rows, and measures the noise from row to
+row."""
 
 from dataclasses import dataclass
 

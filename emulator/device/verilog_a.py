@@ -1,4 +1,4 @@
-"""Devices of a chip as Verilog-A modules, and their laws as text.
+"""Verilog-A export: a chip's devices as modules, and their laws as expressions.
 
 Modules (NDR device, ECRAM, RRAM cell) are without noise, spread and events: a gate's pulse moves an ECRAM's
 state at a rate that leaves, after ``PULSE_S``, what a pulse of its model does. The form is exact, because the

@@ -1,4 +1,4 @@
-"""array: the crossbar's column sums, exact integers by floating-point BLAS; what a pass adds of them."""
+"""array: exact integer column sums of the crossbar, by floating-point BLAS, and their read-out."""
 
 from typing import Any
 

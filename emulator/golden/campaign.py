@@ -1,4 +1,5 @@
-"""campaign: virtual chips one by one, the votes of all samples on each (``ndrite.emulator.spec.variation``).
+"""campaign: runs samples on virtual chips, one chip after the other, and counts the votes
+(``ndrite.emulator.spec.variation``).
 
 Where the compiled loops are there, they draw the chips as ``ndrite.emulator.golden.noise`` does.
 """

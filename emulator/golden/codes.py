@@ -1,4 +1,4 @@
-"""codes: the arithmetic of programs, step by step, vectorised over samples."""
+"""codes: the golden model's arithmetic of programs, step by step, vectorised over samples."""
 
 from __future__ import annotations
 

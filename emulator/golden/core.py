@@ -1,4 +1,4 @@
-"""core: whole inferences of any program, vectorised over samples."""
+"""core: infers samples with any program, vectorised over samples."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any

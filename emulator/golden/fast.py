@@ -1,5 +1,5 @@
-"""fast: the golden model in compiled loops, bit-identical to ``ndrite.emulator.golden.core`` (tested), for
-speed.
+"""fast: the golden model in compiled loops, for speed; bit-identical to ``ndrite.emulator.golden.core``
+(tested).
 
 Compiled by numba. Where numba cannot be imported, or NDRITE_PLAIN is 1, the NumPy model computes the same
 bits, several times slower, and one warning says so. Maps are (C, n, H, W): the values of a column or channel

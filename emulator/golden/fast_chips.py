@@ -1,4 +1,4 @@
-"""The compiled loops that draw virtual chips: importing this needs numba."""
+"""The compiled loops that sample virtual chips: importing this needs numba."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The compiled loops of ``ndrite.emulator.golden.fast`` over the array: importing this needs numba.
+"""The compiled loops of ``ndrite.emulator.golden.fast`` for matrix products: importing this needs numba.
 
 Maps are (C, n, H, W), channel first of all: what a column answers to all patches lies in one piece, whatever
 the number of columns. The inner loops run over patches, or over columns where there are few patches, and a

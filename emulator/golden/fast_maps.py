@@ -1,4 +1,5 @@
-"""The compiled loops of ``ndrite.emulator.golden.fast`` between products: importing this needs numba.
+"""The compiled loops of ``ndrite.emulator.golden.fast`` for steps other than matrix products: importing this
+needs numba.
 
 Maps are (C, n, H, W) of codes. ``fast_loops`` includes these functions, and numba's cache does not see that
 this file changed: set NUMBA_CACHE_DIR to a new folder after editing it.

@@ -1,4 +1,5 @@
-"""The compiled loops' read-noise generator, as ``ndrite.emulator.spec.noise`` specifies it: needs numba.
+"""The read-noise generator for compiled loops, as ``ndrite.emulator.spec.noise`` specifies it: importing this
+needs numba.
 
 Every intermediate is cast back to its 16 or 32 bits, so that the compiler keeps it that wide: the noise of
 many patches or columns in one instruction. The other compiled loops include these functions, and numba's

@@ -1,4 +1,4 @@
-"""Rows of numbers that say what the compiled loops do for a program, prepared once."""
+"""Instruction rows: integers that say what the compiled loops do for a program, prepared once per program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The compiled loops' products, exact integer sums: importing this needs numba.
+"""The exact integer sums of products of the compiled loops: importing this needs numba.
 
 Both operands are words of two 16-bit numbers, those of two rows of the array: slice codes of a patch, or
 weights of a column. A machine multiplies them pair by pair and adds each pair, twice as many products in an

@@ -1,4 +1,4 @@
-"""neuron: bias, scale and the piecewise-linear NDR curve."""
+"""neuron: scale and the piecewise-linear NDR curve, from sums to output codes."""
 
 from typing import Any
 

@@ -1,4 +1,5 @@
-"""noise: the read-noise generator of ``ndrite.emulator.spec.noise`` and its scale, vectorised."""
+"""noise: the read-noise generator of ``ndrite.emulator.spec.noise`` and the scale of the noise,
+vectorised."""
 
 import dataclasses
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""steps: what a program does between its crossbar products, on maps of codes (n, C, H, W)."""
+"""steps: the steps of a program other than matrix products, on maps of codes (n, C, H, W)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""threads: a batch of samples over the processors, and small products with BLAS kept to one thread."""
+"""threads: divides a batch of samples among processors, and limits BLAS to one thread for small matrices."""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Learning: networks in training through a chip's errors, and programmed chips tuned by pulses.
+"""Learning: networks trained with a chip's errors, programmed chips tuned by pulses, and learning in situ.
 
 Imports emulator below it; torch in ``training`` only, lazily.
 """

@@ -1,4 +1,4 @@
-"""Labelled: samples and their classes, to learn from and to be judged by."""
+"""Labelled: samples with their classes, for training and for tests."""
 
 from __future__ import annotations
 

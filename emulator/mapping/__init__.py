@@ -1,4 +1,4 @@
-"""From a float network and a chip description to a Program, with every loss on the way measured.
+"""Mapping of a float network onto a chip description: returns a Program, with every loss measured.
 
 Imports NumPy and ndrite.emulator.{spec,errors,golden,device,network} only.
 """

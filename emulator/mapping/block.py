@@ -1,4 +1,5 @@
-"""Several neighbouring outputs at once: a kernel programmed more than once, each time shifted.
+"""Blocks: several neighbouring outputs computed at once, by kernels that are programmed several times, each
+time shifted.
 
 Outputs of a block of g x h positions share most of their inputs, so one pass over the block's inputs,
 C * (kh + (g - 1) * sh) * (kw + (h - 1) * sw) of them, gives g * h * M outputs. It needs as many columns, each

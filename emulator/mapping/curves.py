@@ -1,4 +1,4 @@
-"""Curves of a layer's neurons: ECRAM states, circuits, and the tables that a program holds."""
+"""Curves of a layer's neurons: ECRAM states, circuits, and the tables that a program contains."""
 
 import dataclasses
 from collections.abc import Callable, Sequence

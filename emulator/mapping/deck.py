@@ -1,4 +1,4 @@
-"""A product of a die as a deck of ngspice.
+"""SPICE export: one matrix product of a die as a deck for ngspice.
 
 It has cells, wires, access devices, columns, load lines and NDR neurons. Wires are drawn as in
 ``ndrite.emulator.device.crossbar``. A column's amplifier is a source of the voltage that its

@@ -1,4 +1,4 @@
-"""The neurons a chip really has: reachable peaks and heights, individual curves."""
+"""The neurons that a chip can have: reachable peaks and heights, and individual curves."""
 
 import dataclasses
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Die: one individual chip, with everything that was drawn for it, and its file.
+"""Die: one individual chip with all its sampled properties, and its file.
 
 A die never draws again: its cells, converters and neurons are fixed, and ageing or tuning gives another die.
 The file is an ``.npz`` without pickled objects. It holds what was drawn (programmed conductances, stuck

@@ -1,4 +1,4 @@
-"""One layer: weights, ADC ranges, neuron scaling and bias, in the order the signal meets them."""
+"""Compilation of one layer: weights, ADC ranges, biases and neurons, in the order of the signal."""
 
 import dataclasses
 from dataclasses import dataclass

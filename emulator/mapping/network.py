@@ -1,4 +1,4 @@
-"""map_network: a float network on a chip description becomes a Program and a report.
+"""map_network: maps a float network onto a chip description; returns a program, a die and a report.
 
 Units of an analog layer may be computed in any order. A row of the next array takes the unit of the column
 that it is wired to, so ``in_order`` chooses the order of units that loses least there

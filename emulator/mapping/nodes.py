@@ -1,4 +1,4 @@
-"""Node by node: a float network's nodes become a program's steps, in the order the signal meets them."""
+"""Mapping node by node: converts a float network's nodes to a program's steps, in order."""
 
 import dataclasses
 

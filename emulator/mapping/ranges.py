@@ -1,4 +1,4 @@
-"""A layer's ranges: converters as designed, built and calibrated; neuron scales; its inputs on samples.
+"""Ranges of a layer: converters as designed, built and calibrated; scales of neurons; noise.
 
 A range may cut rare extremes for a finer step: of ``FACTORS`` the one with the smallest mean square of
 clipping and rounding is taken. The offset centres the range, since a column's sums seldom lie evenly about

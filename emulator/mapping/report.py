@@ -1,4 +1,4 @@
-"""Options and report of a compilation: measures against the chip's errors, and errors by layer."""
+"""Options and report of a compilation: measures against the chip's errors, and the errors of each layer."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator

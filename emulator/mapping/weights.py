@@ -1,4 +1,5 @@
-"""Weights: float -> levels of differential pairs -> programmed conductances -> signed codes; their spread.
+"""Weights: from floats to levels of differential pairs, programmed conductances and signed codes; and their
+spread.
 
 Column m of the float weights is scaled by its own limit s[m], the weight that the largest conductance stands
 for; larger weights saturate. A positive weight raises G+, a negative one G-; the other cell of the pair stays

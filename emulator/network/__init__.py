@@ -1,4 +1,4 @@
-"""Float networks: what is trained and mapped, and the float reference an emulated chip is judged by.
+"""Float networks: they are trained and mapped, and are the reference for emulated chips.
 
 Imports NumPy, ndrite.emulator.errors and ndrite.emulator.device (the NDR form) only.
 """

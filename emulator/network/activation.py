@@ -1,4 +1,5 @@
-"""Activations of a hidden layer: an NDR neuron with its own parameters, a named or a sampled unary function.
+"""Activations of a hidden layer: NDR neurons with individual parameters, named functions, or sampled
+functions.
 
 Every activation returns values in [0, 1]; the compiler scales them to codes 0..255.
 """

@@ -1,4 +1,4 @@
-"""Functions that a Kolmogorov-Arnold network has learned: the functions of single inputs that its sums add
+"""Functions that a Kolmogorov-Arnold network has learned: each is a function of one input that a sum adds
 up."""
 
 from typing import Any

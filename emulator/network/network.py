@@ -1,4 +1,4 @@
-"""Network: a float network of any shape, what a die is programmed with and judged by."""
+"""Network: a float network of any architecture, and its file."""
 
 import dataclasses
 import os

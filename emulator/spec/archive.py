@@ -1,4 +1,5 @@
-"""Arrays of an ``.npz`` file from anywhere: nothing in it is executed, sizes are checked before use.
+"""Reader and writer of arrays in ``.npz`` files from anywhere: nothing in a file is executed, sizes are
+checked before use.
 
 One digest is over a record and its arrays: what a file says of itself, and what its reader checks.
 """

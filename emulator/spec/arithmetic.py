@@ -1,4 +1,4 @@
-"""The integer operations every block is written in; the RTL implements the same ones by name.
+"""The integer operations in which every block is specified. The RTL has operations of the same names.
 
 All three accept Python integers or NumPy integer arrays and never wrap for the widths that the
 geometry proves (``ndrite.emulator.spec.geometry``).

@@ -1,4 +1,4 @@
-"""Results at a prompt or in a notebook: a few lines, or a table.
+"""Short display of results at a prompt or in a notebook: a few lines, or a table.
 
 Text in HTML is escaped, since names come from files of other people.
 """

@@ -1,4 +1,4 @@
-"""Datagrams: how the stream of frames travels over UDP, where datagrams get lost, doubled and overtaken.
+"""Datagrams: how the stream of frames is sent over UDP, where datagrams may be lost, repeated or reordered.
 
 A datagram is a header and a piece of the stream of frames, cut anywhere. Little endian:
 

@@ -1,4 +1,4 @@
-"""The one loop over nodes, calls and states: it serves float networks and programs alike.
+"""The loop that evaluates nodes, time steps (calls) and states, for float networks and programs alike.
 
 A node calls the method of its kind, and an arithmetic computes it: in floats, in codes, in tensors that are
 trained, with causes of errors. ``run`` yields every map to whoever wants to see inner ones.

@@ -1,4 +1,4 @@
-"""Writing a file in whole or not at all."""
+"""Atomic writing of files: a file is written completely or not at all."""
 
 import contextlib
 import errno

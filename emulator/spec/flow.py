@@ -1,4 +1,5 @@
-"""Flow: what programs and float networks have in common, parts that read maps by number and make one each.
+"""Flow: what programs and float networks have in common: nodes that read maps by number and compute one map
+each.
 
 Map 0 is the input of a call, (C, H, W); the states follow, then each part's result. Several sources of a part
 are joined: by channel where all have the same rows and columns, else each flattened (channel, row, column)

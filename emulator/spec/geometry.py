@@ -1,4 +1,4 @@
-"""Geometry: the parameters that shape gateware, validated where they are written down.
+"""Geometry: the parameters that determine the gateware, checked when they are set.
 
 Lane groups: group g of G takes, of a word of eight rows, the 8 / G rows from g * 8 / G on. Its lanes store
 them consecutively: row k of a layer lies at (k div 8) * (8 / G) + k mod (8 / G) from the start of the layer.

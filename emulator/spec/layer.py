@@ -1,4 +1,4 @@
-"""Layer: the parameters of one crossbar product with its neurons, and what they may be."""
+"""Layer: the parameters of one matrix product with its neurons, and their limits."""
 
 from functools import cache
 from typing import Annotated, Any, get_origin, get_type_hints

@@ -1,4 +1,4 @@
-"""Learning: what a board needs beside a program to change its weights by pulses, sample by sample.
+"""Learning: what a board needs in addition to a program to change its weights by pulses, sample by sample.
 
 A learning program is a chain of full layers whose weights are read from the states of devices, and for
 each layer the laws by which pulses move them. ``docs/arithmetic.md`` has the numbers. Everything that is

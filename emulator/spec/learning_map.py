@@ -1,4 +1,5 @@
-"""Memories of a device that learns, beside those of others: regions, and the words of a layer's record.
+"""Memory map of a device that learns, as far as it differs from other devices: regions, and the words of a
+layer's record.
 
 Regions have the numbers of ``ndrite.emulator.spec.memory_map``; ``weights`` holds states of devices (18 bits,
 signed), ``layers`` 16 words a layer: the fields of ``SETTINGS``, one behind the other, least significant

@@ -1,4 +1,4 @@
-"""Meaning: what codes in and values out stand for. It changes nothing that is computed.
+"""Meaning: what input codes and output values represent. It does not change any computation.
 
 A chip takes codes only. Signed inputs, or inputs of any other scale, are moved and stretched to 0..1, and the
 first layer's weights and bias undo that exactly: ``w @ x + b = (w * span) @ u + (b + w @ low)`` for

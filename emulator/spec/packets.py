@@ -1,4 +1,4 @@
-"""Packets: what travels in a frame, both ways.
+"""Packets: the requests and replies that frames carry.
 
 A frame is the COBS encoding of a body, ended by one 0x00. Bodies, little endian:
 

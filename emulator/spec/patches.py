@@ -1,4 +1,4 @@
-"""Where a kernel is laid on a map, and the patches it cuts from it.
+"""Patches: the positions of a kernel on a map, and the patches that are cut there.
 
 Maps are (n, C, H, W) of any dtype, and may have more rows and columns than the kernel is laid on, which stay
 unread. A patch is kh * kw * C values: row by row of the kernel, column by column, the channels of a place

@@ -1,4 +1,4 @@
-"""The file of an unfinished run: what it has done, of which run and by which code, under one digest.
+"""State file of an unfinished run: what is done, of which run and with which code, protected by one digest.
 
 The first line is JSON with the run's mark and the digest of the rest; the rest is the run's own.
 """

@@ -1,4 +1,5 @@
-"""The steps of a program: products, pooling, tables, gates, and the maps that outlive a call.
+"""The steps of a program: matrix products, pooling, lookup tables, gates, and the states that outlive a time
+step.
 
 ``ndrite.emulator.spec.flow`` says how they read maps; ``docs/arithmetic.md`` states what every step computes,
 with numbers.

@@ -1,4 +1,4 @@
-"""Task: what outputs mean, and how answers are judged by labels.
+"""Task: how outputs are interpreted, and how answers are scored against labels.
 
 A task is decided when a network is compiled and stands in the compiled file: without it, column 0 of the
 outputs would be taken for a label 0 that the model calls class 1.

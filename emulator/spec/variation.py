@@ -1,4 +1,4 @@
-"""Variation: how the cells of one chip differ from those of the next, in integers.
+"""Variation: how the cells of virtual chips differ, in integers.
 
 A *virtual chip* is a number. Under a seed, every memory cell of chip ``c`` is drawn from
 

@@ -1,4 +1,4 @@
-"""walk_record: what the records of a walk hold, in words of 32 bits (region ``steps``)."""
+"""walk_record: the layout of a program's step records in words of 32 bits (region ``steps``)."""
 
 import numpy as np
 import numpy.typing as npt

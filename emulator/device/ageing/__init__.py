@@ -1,4 +1,4 @@
-"""What time, cycles and temperature do to measured devices: laws, intervals, misfit and noise apart.
+"""Laws of what time, cycles and temperature do to measured devices: fits with intervals, misfit and noise.
 
 Imports the devices' own folders and ``ndrite.emulator.device.measurements`` only.
 """

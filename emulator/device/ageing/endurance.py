@@ -1,4 +1,4 @@
-"""Endurance: windows of cells over cycles to the pulses that a device survives."""
+"""Endurance: fits the number of pulses that a device survives to the windows of cells over cycles."""
 
 import math
 from collections.abc import Callable

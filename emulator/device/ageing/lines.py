@@ -1,4 +1,5 @@
-"""A straight line for each cell: mean and spread of the slopes, misfit and noise, each with its interval."""
+"""Fit of one straight line per cell: mean and spread of the slopes, misfit and noise, each with its
+interval."""
 
 import math
 from typing import NamedTuple

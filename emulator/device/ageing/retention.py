@@ -1,5 +1,5 @@
-"""Retention: conductances or states of cells over time, to the drift of a cell or the time constant of an
-ECRAM.
+"""Retention: fits the drift of cells to their conductances over time, or the time constant of an ECRAM to its
+states.
 
 Drift, of RRAM and phase-change cells: ln G or G against ln t is a line for each cell (power law, logarithm).
 Relaxation, of an ECRAM's state: rest + (s - rest) exp(-t / tau(T)), with one tau and rest for all cells and a

@@ -1,5 +1,5 @@
-"""Temperature: peak currents of NDR devices (linear) or time constants of ECRAMs (Arrhenius) to their
-laws."""
+"""Temperature: fits its effect on peak currents of NDR devices (linear) or on time constants of ECRAMs
+(Arrhenius)."""
 
 import numpy as np
 

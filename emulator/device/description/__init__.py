@@ -1,4 +1,4 @@
-"""Chip descriptions: what is known of an array, its cells, converters and neurons, with units and sources.
+"""Chip descriptions: what is known of an array and its cells, converters and neurons, with units and sources.
 
 Imports NumPy, ndrite.emulator.{errors,spec,yaml_file} and the devices of ndrite.emulator.device only.
 """

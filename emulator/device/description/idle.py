@@ -1,4 +1,4 @@
-"""Fields of a description that do nothing on its chip, each with the reason.
+"""Fields of a chip description that have no effect on its chip, each with the reason.
 
 A value that a user states and that changes no number is a wrong answer without a word: a day since
 programming on a chip without a law of drift gives the weights of one second.

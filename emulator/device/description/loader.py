@@ -1,4 +1,5 @@
-"""Chip descriptions in YAML: presets by name, files by path, parts joined with ``+``, parts of one's own."""
+"""Chip descriptions in YAML: loads presets by name, files by path, and parts joined with ``+``; saves
+parts."""
 
 import os
 from pathlib import Path

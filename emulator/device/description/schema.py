@@ -1,4 +1,5 @@
-"""Schema of a chip description: units in the field names, ``Chip.sources`` says where values come from."""
+"""Schema of a chip description. Field names end in their unit; ``Chip.sources`` says where each value comes
+from."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""The ECRAM beside a neuron, of a chip description, and how long it keeps its state."""
+"""The ECRAM at a neuron, as a chip description states it, and how long it keeps its state."""
 
 import dataclasses
 from typing import Annotated

@@ -1,4 +1,5 @@
-"""ECRAM: conductance against pulse number to the linear-step or the exponential pulse model."""
+"""ECRAM fits: the linear-step or the exponential pulse model from measured conductance against pulse
+number."""
 
 from typing import Any, ClassVar
 

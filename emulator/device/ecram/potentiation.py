@@ -1,4 +1,4 @@
-"""Potentiation and depression: pulses up and down, in runs that repeat, to a table of steps."""
+"""Potentiation and depression: fits a table of steps to pulses up and down, in runs that repeat."""
 
 import math
 from typing import Any, NamedTuple

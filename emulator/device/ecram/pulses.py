@@ -1,4 +1,4 @@
-"""ECRAM: conductance changed pulse by pulse. States are dimensionless here; a chip maps them to curves."""
+"""ECRAM models: the state after each pulse. States are dimensionless; a chip maps them to curves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs of pulses that repeat: their noise, told apart from what a law misses."""
+"""Repeated runs of pulses: separates their noise from what the fitted law misses."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,5 @@
-"""NDR neurons: curves, what an ECRAM tunes, description, tables of pieces, and the fit of measured ones.
+"""NDR neurons: device curves, their circuit and description, piecewise-linear tables, and the fit of measured
+devices.
 
 Imports NumPy, SciPy and ndrite.emulator.{spec,errors} and ndrite.emulator.device below it only.
 """

@@ -1,4 +1,4 @@
-"""The neuron as a circuit: an NDR device behind the resistance of what drives it.
+"""The neuron as a circuit: an NDR device in series with the resistance of its source.
 
 A source (the column's buffer) at Vs volts drives the device at V volts through a series resistance R, with a
 capacitance C beside the device::

@@ -1,4 +1,5 @@
-"""Current against voltage of devices with negative differential resistance (N-type: up, then down).
+"""Current-voltage curves of devices with negative differential resistance (N-type: the current rises, then
+falls).
 
 Every model gives ``current(v)`` in amperes of volts, and its peak. ``shape(u)`` is the same curve in units
 of its own peak, u = V / Vp, f(1) = 1: what a neuron computes, whatever the device's scale. ``tunnel`` is the

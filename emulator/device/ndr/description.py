@@ -1,4 +1,4 @@
-"""The NDR neuron of a chip description, and what temperature does to a tunnel diode's parameters.
+"""The NDR neuron of a chip description, and the effect of temperature on a tunnel diode's parameters.
 
 Tunnel current at the peak: a linear coefficient; weak, and of either sign with the material. Excess current:
 carriers tunnel by way of states in the gap, and its exponent has gap and voltage side by side (Chynoweth,

@@ -1,4 +1,4 @@
-"""NDR curves: measured I-V data to a compact model with device-to-device spread, or to a table."""
+"""NDR fits: a compact model with device-to-device spread, or a table, from measured I-V data."""
 
 from typing import Any, ClassVar
 

@@ -1,4 +1,4 @@
-"""Piecewise-linear tables: curves -> base and slope integers of the neuron (design, section 3.6).
+"""Piecewise-linear tables: converts curves to the neuron's integers, base and slope of each segment.
 
 Each segment's line minimises its largest error over the segment's codes, not its error at the ends: for a
 bent curve that halves the error of joining end points.

@@ -1,4 +1,4 @@
-"""NDR curves that no neuron of a chip can have: refused, with the reason."""
+"""Checks that reject measured curves which no neuron of a chip can have, each with the reason."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Window: which stretch of a curve the 12-bit voltage code spans, and the curve at every code.
+"""Window: the range of a curve that the 12-bit voltage code covers, and the curve at every code.
 
 A hidden neuron's voltage code is v = -2048 + origin + per_unit * u, u the pre-activation in units the curve
 is written in (an NDR neuron's own peak voltage; 1 for named activations). Segment 0 lies below the window's

@@ -1,4 +1,4 @@
-"""Conductances after programming: relaxation and drift to time t. Microsiemens and seconds."""
+"""Drift laws: conductances a time t after programming, by relaxation and drift. Microsiemens and seconds."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""RRAM statistics: measured conductances by target to a programming-error polynomial and stuck rates."""
+"""RRAM fits: a programming-error polynomial and rates of stuck cells from measured conductances by target."""
 
 from typing import Any, ClassVar
 

@@ -1,4 +1,4 @@
-"""Memory cells: how far a programmed conductance lands from its target. Microsiemens."""
+"""Programming errors of memory cells: how far a programmed conductance is from its target. Microsiemens."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

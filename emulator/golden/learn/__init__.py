@@ -1,4 +1,5 @@
-"""Learning in integers, bit for bit what the gateware of ``ndrite.hdl.learn`` does, one module a block."""
+"""In-situ learning in integers, bit for bit what the gateware of ``ndrite.hdl.learn`` does, one module per
+block."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""devices: the constants of every device, worked out whenever asked for; what pulses make of its state.
+"""devices: random constants of every device, recomputed whenever they are needed, and the effect of pulses on
+its state.
 
 Random words: 32 random bits for each device, row or column, by the cipher that read noise is drawn with.
 

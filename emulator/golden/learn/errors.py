@@ -1,4 +1,4 @@
-"""errors: of the outputs against the label, and of hidden neurons through rows and curves' slopes."""
+"""errors: the outputs' error against the label, and the errors of hidden neurons by backpropagation."""
 
 from typing import Any
 

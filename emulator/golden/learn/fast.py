@@ -1,6 +1,5 @@
-"""fast: learning in compiled loops, equal to ``ndrite.emulator.golden.learn.learner`` in every state
-(tested).
-"""
+"""fast: in-situ learning in compiled loops, equal to ``ndrite.emulator.golden.learn.learner`` in every state
+(tested)."""
 
 from typing import Any
 

@@ -1,4 +1,5 @@
-"""learner: a whole update, block by block: forward, backward, then every device of every layer."""
+"""learner: one whole update of in-situ learning: forward pass, backward pass, then every device of every
+layer."""
 
 from typing import Any, NamedTuple
 

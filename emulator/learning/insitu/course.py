@@ -1,4 +1,4 @@
-"""course: samples in their order, epoch by epoch; a course can be left and gone on with."""
+"""course: a training run in portions, epoch by epoch, which can be interrupted and resumed."""
 
 import io
 import os

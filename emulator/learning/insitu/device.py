@@ -1,4 +1,5 @@
-"""device: the weights' device of a description, and its place among devices: states, asymmetry, noise."""
+"""device: the device that holds weights, taken from a chip description, and its three characteristic numbers:
+states, asymmetry, noise."""
 
 import dataclasses
 from typing import Any, NamedTuple

@@ -1,4 +1,5 @@
-"""exact: the same network and start by gradient descent in floats, which learning in situ is compared to."""
+"""exact: gradient descent in floats from the same network and start, as the reference for learning in
+situ."""
 
 import numpy as np
 import numpy.typing as npt

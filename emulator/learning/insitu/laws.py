@@ -1,4 +1,4 @@
-"""laws: a chip whose weights pulses move, and what a description says of pulses as a program's tables."""
+"""laws: converts what a chip description says of pulses to the tables of a learning program."""
 
 import dataclasses
 import math

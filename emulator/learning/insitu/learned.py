@@ -1,4 +1,4 @@
-"""learned: what pulses have made of a chip, as a program, a die and a float network like any other."""
+"""learned: the result of learning in situ as a program, a die and a float network like any other."""
 
 import dataclasses
 from typing import Any

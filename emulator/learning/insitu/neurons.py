@@ -1,4 +1,4 @@
-"""neurons: ECRAMs of hidden NDR neurons, which the same update moves as the weights."""
+"""neurons: ECRAMs at hidden NDR neurons, which learn by the same update as the weights."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""plan: a network of random states on a chip, and everything that its updates need, in integers."""
+"""plan: prepares a network of random states on a chip, and the integer constants that its updates need."""
 
 import dataclasses
 import itertools

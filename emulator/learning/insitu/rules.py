@@ -1,5 +1,5 @@
-"""rules: what a plan's rule adds to the weights' devices: fast devices as Tiki-Taka has them, or tiles, with
-their symmetry points and references."""
+"""rules: the devices that learning rules add to the weights' own: fast devices (Tiki-Taka) or tiles, with
+symmetry points and references."""
 
 import dataclasses
 import math

@@ -1,4 +1,5 @@
-"""One training from data to a network file, and the networks it starts from: random weights or float."""
+"""One training run from data to a network file, and its initial network: random weights or a float
+network."""
 
 import dataclasses
 from collections.abc import Callable, Sequence

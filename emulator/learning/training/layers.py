@@ -1,4 +1,4 @@
-"""Crossbars a network is trained through: levels, programming error, read noise, converters."""
+"""Crossbars for training: matrices with levels, programming error, read noise and converters."""
 
 from collections.abc import Callable
 

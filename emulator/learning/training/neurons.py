@@ -1,4 +1,4 @@
-"""Neurons a network is trained with: NDR, differentiable in peak voltage and current, and monotonic ones."""
+"""Neurons for training: NDR, differentiable in peak voltage and current, and monotonic ones."""
 
 import numpy as np
 

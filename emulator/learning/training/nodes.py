@@ -1,4 +1,4 @@
-"""Trainable parts of a float network: nodes that take maps (n, C, H, W) by number, and export themselves.
+"""Trainable nodes of a float network, which compute maps (n, C, H, W) and export themselves.
 
 A map between full layers may have a factor: the training's values are the float network's times it. An
 unbounded ReLU and an NDR neuron's height set it; the layer behind multiplies its weights by it.

@@ -1,4 +1,5 @@
-"""The chip as training sees it. NumPy only, so that a view can be made and shown without PyTorch."""
+"""The chip's errors as training applies them. NumPy only, so that a view can be made and shown without
+PyTorch."""
 
 import dataclasses
 from dataclasses import dataclass

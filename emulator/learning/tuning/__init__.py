@@ -1,4 +1,4 @@
-"""Learning on a programmed chip by ECRAM pulses alone: states, pulses, new curves, and the learner.
+"""Tuning of a programmed chip by ECRAM pulses alone: states, pulses, new curves, and the learner.
 
 Imports NumPy and ndrite.emulator.{spec,errors,device,network,mapping} only. The chip (``EcramBank``,
 ``retune``) holds what a device is; the learner (``Learner``, ``calibrate``) sees the board's outputs, the

@@ -1,4 +1,5 @@
-"""Edge learning, chip in the loop: forward passes on the board, pulses to the ECRAMs, weights untouched."""
+"""Calibration with the chip in the loop: forward passes on the board, pulses to the ECRAMs, weights
+unchanged."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,5 +1,4 @@
-"""The learner's own picture of the chip: the float network with the ECRAM states it reads, and its
-gradient."""
+"""The learner's model of the chip: the float network at the ECRAM states that were read, and its gradient."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,4 +1,5 @@
-"""Neurons of a programmed die tuned: ECRAMs moved by pulses alone, the program at any of their states."""
+"""Tuning of neurons on a programmed die: ECRAMs changed by pulses alone, and the program for any of their
+states."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Effect of each measure against a chip's errors, and loss of each preset."""
+"""Effect of each measure against a chip's errors on score and SNR."""
 
 import dataclasses
 import warnings

@@ -1,4 +1,4 @@
-"""Accuracy or error, and output SNR, by cause: each alone, all together, and the program itself."""
+"""Score and output SNR by cause of error: each cause alone, all together, and the program itself."""
 
 import dataclasses
 from collections.abc import Callable

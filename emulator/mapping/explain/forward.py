@@ -1,4 +1,4 @@
-"""The die in floating point with any set of causes of error switched on."""
+"""Forward pass of a die in floating point, with any set of causes of error switched on."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""traps: telegraph noise with memory, cell by cell: two levels that last for some inferences.
+"""traps: telegraph noise with memory, cell by cell: each trap keeps one of two levels for some inferences.
 
 The trap of a cell keeps its state from one inference to the next, or draws it anew with a chance of
 ``2 / dwell``: half of these draws change it, so a state lasts ``dwell`` inferences on average, and states so

@@ -1,4 +1,5 @@
-"""Real data: Fashion-MNIST's 10,000 test images and 1,797 small digits ship, other files do not.
+"""Data sets: Fashion-MNIST's 10,000 test images and 1,797 small digits are packaged, other files are the
+user's.
 
 Imports NumPy, ndrite.emulator.errors and ndrite.emulator.spec only.
 """

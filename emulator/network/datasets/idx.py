@@ -1,4 +1,4 @@
-"""Reader of IDX files, the format MNIST and Fashion-MNIST are published in, and of their original files."""
+"""Reader of IDX files, the format of MNIST and Fashion-MNIST, and of their original files."""
 
 import gzip
 import os

@@ -1,4 +1,4 @@
-"""Networks from other frameworks: PyTorch modules, scikit-learn's estimators and ONNX files.
+"""Import of networks from other frameworks: PyTorch modules, scikit-learn's estimators and ONNX files.
 
 Each is run beside what was read of it. Imports NumPy and ndrite.emulator.{spec,errors,device,network} only;
 ``onnx``, ``torch`` and ``skl2onnx`` are loaded when a model of theirs is imported.

@@ -1,4 +1,4 @@
-"""One node of an ONNX graph with its operands, and the operators that move values or join them.
+"""One node of an ONNX graph with its operands, and the import of operators that move or join values.
 
 Operators that move, cut and concatenate values need no node of the network: run on the positions of a
 tensor's elements, the operator itself tells where they are afterwards.

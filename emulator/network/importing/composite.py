@@ -1,4 +1,5 @@
-"""Operators that become several nodes: recurrent cells, linear estimators, functions of other domains."""
+"""Import of operators that become several nodes: recurrent cells, linear estimators, functions of other
+domains."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,5 @@
-"""Products that take in the sum or the function after them, and the stretch that a function's table spans.
+"""Fusion of sums and functions into the matrix product before them, and the range that a function's table
+covers.
 
 The readers of a map decide what its codes must stand for exactly.
 """

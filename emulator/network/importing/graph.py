@@ -1,4 +1,5 @@
-"""A model as nodes of the network, in its own unit and in float64, before its maps have scales.
+"""The graph of an import: a model as nodes of the network, in the model's own unit and in float64, before its
+maps have scales.
 
 The kinds are the network's own (``ndrite.emulator.network.nodes``), their functions not yet sampled, and
 views, which move values and are gone when the maps have scales. A vector is (F, 1, 1), a row of a 1-D layer

@@ -1,4 +1,4 @@
-"""ONNX's layers and elementwise operators as nodes."""
+"""Import of ONNX's layers and element-wise operators."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The user's own model: its file, an ONNX graph to read, and its own answers.
+"""The user's own model: reads its file, converts it to an ONNX graph, and computes its own outputs.
 
 Every model is read as ONNX: PyTorch modules go through its exporter, scikit-learn's estimators through
 skl2onnx.

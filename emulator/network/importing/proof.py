@@ -1,4 +1,5 @@
-"""Proof of a reading, by a runtime that is not ours, and the report of an import."""
+"""Proof of an import: compares the graph with the original model, run by an independent runtime; and the
+report of an import."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""import_model: any model that this package can read, as a network for a die with its report."""
+"""import_model: imports any supported model as a float network that can be mapped, with a report."""
 
 import contextlib
 import dataclasses

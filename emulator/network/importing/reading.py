@@ -1,4 +1,4 @@
-"""An ONNX graph, node by node, as nodes of the network."""
+"""Reading of an ONNX graph, node by node, as operators of the network."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,5 @@
-"""Scales: every map of a graph gets what its codes stand for, which goes into the nodes that read it.
+"""Scaling: decides what values the codes of every map represent, and folds the scales into the nodes that
+read the map.
 
 Every map holds codes 0..255: a function's range is moved and stretched to 0..1, and what reads the map undoes
 it exactly, so tanh and GELU need no second pass for their negative values.

@@ -1,4 +1,5 @@
-"""A graph with fewer operators that computes the same, and one call in place of calls written out."""
+"""Simplification of a graph to fewer operators that compute the same; unrolled recurrences become one time
+step."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace

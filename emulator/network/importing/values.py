@@ -1,5 +1,5 @@
-"""Values that a front end builds a graph from: an operator's result, where the model sees it, and a function
-of it.
+"""Values: the tensors of a model while it is imported, each an operator's result, rearranged, with a pending
+function.
 
 ``x * sigmoid(x)`` reaches us as two nodes and is one function here: a value carries the function of its
 operator that is still being put together. Operators that only move values move their places: a tensor of the

@@ -1,4 +1,5 @@
-"""View of a value on the maps that hold it; evaluation of networks in real numbers and in 8-bit codes."""
+"""Views, which represent a value by the maps that hold it; and evaluation of networks in real numbers and in
+8-bit codes."""
 
 from __future__ import annotations
 

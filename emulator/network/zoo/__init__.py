@@ -1,4 +1,4 @@
-"""Networks in the box: float weights (``ndrite.emulator.network.load_network``), and the program of one of
+"""Packaged networks: float weights (``ndrite.emulator.network.load_network``), and the program of one of
 them."""
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Operators that are composed of the network's four kinds of nodes: a family of operators is one file.
+"""Operators that are composed of the network's four kinds of nodes. Each family of operators has one file.
 
 A file imports NumPy, ``graph``, ``values``, ``call``, ``layers`` and ``composite``, and of this folder
 ``picking`` and ``order``; it is registered in ``COMPOSED`` and in no other place.

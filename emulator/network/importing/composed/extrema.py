@@ -1,4 +1,4 @@
-"""The larger and the smaller of two maps: ``b + relu(a - b)`` and ``b - relu(b - a)``."""
+"""Import of Max and Min of two maps: ``b + relu(a - b)`` and ``b - relu(b - a)``."""
 
 import contextlib
 from collections.abc import Callable

@@ -1,4 +1,5 @@
-"""Values whose maps are in another order than an operator needs: they are brought into order, and read again.
+"""Import of operators whose operands' elements are in another order than the operator needs: they are
+reordered first.
 
 ``y + y.flip(1)``, a cropped branch, a convolution of a flipped or transposed map.
 """

@@ -1,4 +1,4 @@
-"""A map whose channels, rows and columns are picked from another one by number: flips, crops, transposes.
+"""Operators that pick channels, rows and columns of a map by number: flips, crops, transposes.
 
 A view picks channels, at no cost. A pool of windows of one value takes every n-th row and column from the
 first on, or repeats a single one, exactly. Any other choice is a product whose kernels hold a single 1, as

@@ -1,4 +1,5 @@
-"""LSTM, GRU and RNN that read a sequence backwards too, or one that another layer made: written out.
+"""Import of LSTM, GRU and RNN by unrolling, where they read a sequence backwards or read the result of
+another layer.
 
 A network's calls go from the first to the last, so a direction from the last to the first needs all inputs
 at once: the network has one cell for every call, each with crossbars of its own. Cells whose results nothing

@@ -1,4 +1,4 @@
-"""ConvTranspose, 1-D and 2-D, as a convolution of sub-pixel kernels.
+"""Import of ConvTranspose, 1-D and 2-D, as a convolution of sub-pixel kernels.
 
 With a stride s the result in row s * q + r is a sum of inputs in rows q + j, where r and j do not depend on
 q: one product of the small map computes a block of s x t results. Zeros inserted between the inputs would
