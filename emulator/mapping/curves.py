@@ -85,7 +85,7 @@ def family(chip: Chip, states: npt.ArrayLike, u: Floats) -> Floats:
 
 
 def nearest_states(chip: Chip, states: Floats, wanted: Floats) -> Floats:
-    """Return for each of the curves ``wanted`` (M, len(LIKENED)) that one of the ECRAM states ``states`` (S,)
+    """Return for each of the curves ``wanted`` (M, len(LIKENED)) the ECRAM state, among ``states`` (S,),
     whose curve has the smallest mean square distance from it."""
     has = family(chip, states, LIKENED)
     error = np.square(wanted[:, None] - has[None]).mean(axis=2)

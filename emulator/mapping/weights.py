@@ -111,8 +111,8 @@ def full_scale(chip: Chip) -> float:
 
 
 def column_limits(weights: Array, levels: int, *, uniform: bool = False) -> Floats:
-    """Choose the limit s (M,) of each column, the weight that its largest level stands for: the column's
-    largest weight times that one of ``LIMIT_FACTORS`` which has the smallest error.
+    """Choose for each column the limit s (M,), the weight that its largest level represents. A limit is the
+    column's largest absolute weight times the factor of ``LIMIT_FACTORS`` with the smallest error.
 
     The error is the mean square of limiting and rounding to ``levels`` levels a side. No limit is below
     1 / ``LIMIT_SPAN`` of the largest (1 for a layer of zeros), so a dead column keeps to the scale of the

@@ -196,17 +196,17 @@ class Transfer:
     read_sigma: Annotated[int, 0, 65535] = 0
 
     def readings(self, rows: Any, height: int, update: int) -> Any:
-        """Return how often a row was read before ``update``. ``rows`` may be an array; ``height`` is the
-        number of rows."""
+        """Return how many times a row of fast devices has been read before ``update``. ``rows`` is a row
+        number or an array of them; ``height`` is the number of rows of fast devices."""
         return (update // self.every + height - 1 - rows) // height
 
     def turned(self, rows: Any, height: int, update: int) -> Any:
-        """Return whether the chopper of a row is reversed in ``update``; parameters as for ``readings``."""
+        """Return whether the chopper of a row is in its reversed position in ``update``; parameters as for
+        ``readings``."""
         return (self.readings(rows, height, update) // max(1, self.chopped) & (self.chopped > 0)) == 1
 
     def turns(self, row: int, height: int, update: int) -> bool:
-        """Return whether the reading of ``row`` after ``update`` is the last one before its chopper is
-        reversed."""
+        """Return whether the chopper of ``row`` is reversed after the reading that follows ``update``."""
         return self.chopped > 0 and (self.readings(row, height, update) + 1) % self.chopped == 0
 
     @property

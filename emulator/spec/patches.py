@@ -61,7 +61,7 @@ class Patches:
 
     @classmethod
     def whole(cls, shape: Shape) -> Patches:
-        """Return patches of which there is one, the whole map, as a fully connected layer reads it."""
+        """Return patches that consist of a single one, the whole map, as a fully connected layer reads it."""
         return cls(shape=shape, kernel=shape[1:])
 
     @cached_property

@@ -66,9 +66,9 @@ class Window:
 
 
 def choose_window(shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
-    """Choose the window of a curve with the smallest error, among all pairs of ``LOWS`` and ``HIGHS``. The
-    error is the larger one of that inside (piecewise-linear fit) and that outside (the curve is held constant
-    beyond the ends).
+    """Choose the window of a curve with the smallest error among all pairs of ``LOWS`` and ``HIGHS``. The
+    error is the larger of two: that of the piecewise-linear fit inside the window, and that outside, where
+    the curve is held constant.
 
     ``shape`` gives a value for each u (...,), or those of several curves (..., Q): the largest error counts.
     Where the curve jumps, windows are tried as well that have a boundary of segments there: half a code

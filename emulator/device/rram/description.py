@@ -193,8 +193,8 @@ class Cell:
         return stuck
 
     def with_stuck(self, g_uS: Floats, stuck: npt.NDArray[np.int8]) -> Floats:
-        """Return the conductances ``g_uS`` with those of the stuck cells replaced by the conductance at which
-        each is stuck."""
+        """Return the conductances ``g_uS`` with the value of each stuck cell replaced by the conductance at
+        which it is stuck."""
         return np.where(stuck == 0, g_uS, np.where(stuck == STUCK_LOW, *self.stuck_at_uS))
 
 

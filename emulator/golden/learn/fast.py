@@ -111,9 +111,9 @@ def _tables(law: Devices) -> npt.NDArray[np.int64]:
 
 
 def _parameters(learning: Learning, of: str = "") -> npt.NDArray[np.int64]:
-    """Return the parameters of all layers, int64 (L, 43), in the order that ``fast_loops`` reads. With ``of``
-    "tuned" or "transfer" the law and rates are those of the neurons' ECRAMs or of the fast devices, instead
-    of the weights' devices."""
+    """Return the parameters of all layers, int64 (L, 43), in the order in which ``fast_loops`` numbers them.
+    ``of`` selects the devices whose law and rates they contain: "" the weights' devices, "tuned" the neurons'
+    ECRAMs, "transfer" the fast devices."""
     rows, state, weight, column, column_count = [], 0, 0, 0, 0
     program = learning.program
     for layer, learned in zip(program.layers, learning.layers, strict=True):

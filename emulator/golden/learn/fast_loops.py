@@ -31,8 +31,8 @@ S1, S2, S8, S14, S15 = U16(1), U16(2), U16(8), U16(14), U16(15)
     TILE_ROWS, AT_INPUT, TUNED_BITS, EVERY, THRESHOLD, CHOPPED, FAST_ROW, STEPPED,
     TILES, GAMMA, RATIO, PASS_RATE, PASS_SHIFT, READ_SIGMA,
 ) = range(43)  # fmt: skip
-# A law's row holds these tables one after another: pulse deviations, steps up, steps down, and (from here)
-# the steps to which deviations are relative.
+# Offset of the noise steps in the array of a law's tables: the step sizes to which pulse deviations are
+# relative. The pulse deviations, the steps up and the steps down precede them.
 NOISE_STEPS = spec.LEVELS + 2 * spec.STATE_PARTS
 # Numbers of the three device laws of a layer: for its own devices, its neurons' ECRAMs, its fast devices.
 OWN, TUNED, FAST = range(3)
@@ -377,21 +377,21 @@ def tune(layer: Any, columns: Any, states: Any) -> None:
 
 @njit(**LOOP, inline="always")
 def readings(layer: Any, row: Any, update: Any) -> Any:
-    """Return how often a row of fast devices was read before ``update``."""
+    """Return how many times a row of fast devices has been read before ``update``."""
     height = layer[INPUTS] + 1
     return (np.int64(update) // layer[EVERY] + height - 1 - row) // height
 
 
 @njit(**LOOP, inline="always")
 def turned(layer: Any, row: Any, update: Any) -> Any:
-    """Return 1 if the chopper of a row of fast devices is reversed in ``update``, else 0."""
+    """Return 1 if the chopper of a row of fast devices is in its reversed position in ``update``, else 0."""
     return 0 if layer[CHOPPED] == 0 else readings(layer, row, update) // layer[CHOPPED] & 1
 
 
 @njit(**LOOP)
 def read_row(layer: Any, row: Any, block: Any, at: Any, states: Any, drawn: Any, scratch: Any) -> None:
-    """Read the states of a row of fast devices, or of tile ``block``, into the last array of ``scratch``,
-    with the noise of a reading."""
+    """Read the states of a row of fast devices, or of tile number ``block``, and store them, with read noise,
+    in the last array of ``scratch``."""
     a, (schedules, table, _, with_noise), width = scratch[7], drawn, layer[OUTPUTS]
     for j in range(width):
         a[j] = states[layer[AT_STATE] + row * width + j]
@@ -402,9 +402,9 @@ def read_row(layer: Any, row: Any, block: Any, at: Any, states: Any, drawn: Any,
 
 @njit(**LOOP)
 def carry(layer: Any, at: Any, states: Any, gathered: Any, drawn: Any, scratch: Any) -> Any:
-    """Add a reading of the row of fast devices whose turn it is to that row's accumulators. List the pulses
-    that the layer's own devices then receive (row, column, count), store their directions in the last array
-    of ``scratch``, and return the length of the list."""
+    """Read the row of fast devices whose turn it is and add the reading to that row's accumulators. List the
+    pulses that the layer's own devices then receive (row, column, count), store the sums, whose signs are
+    the pulses' directions, in the last array of ``scratch``, and return the length of the list."""
     k, m, n, _, _, _ = gathered
     a, update = scratch[7], at[1]
     width, height, pulse_rows = layer[OUTPUTS], layer[INPUTS] + 1, 0

@@ -217,8 +217,8 @@ class Learner:
         return self._move(i, layer.devices, np.full(len(m), row), m, pulse_counts[m], total[m] > 0, update)
 
     def _reading(self, i: int, row: int, block: int, read_sigma: int, update: int) -> Ints:
-        """Return the states (M,) of one row of layer ``i`` plus the noise of reading them; ``block`` is the
-        number of the tile that is read."""
+        """Return the states (M,) of one row of layer ``i``'s fast devices or tiles, with read noise.
+        ``block`` is the number of the tile, 0 for fast devices."""
         states: Ints = self.states[i][row]
         if not self.noise or not read_sigma:
             return states

@@ -66,12 +66,12 @@ def with_transfer(
     off: float | None,
     chopper_period: int = 1,
 ) -> tuple[LearningLayer, ...]:
-    """Return the layers with fast devices that have the same law as the layer's own. With ``off``, fast
-    devices begin at their symmetry points and are read against references, which deviate from those points by
-    the standard deviation ``off``. With ``off`` None, they begin at 0, their choppers are reversed after
-    every ``chopper_period`` readings, and they are read against the last reading before that. ``threshold``
-    is in pulses and at least 1/255 of the nominal bound; ``pulse`` and ``off`` are in units of the nominal
-    bound."""
+    """Return the layers with fast devices, which have the same law as the layer's own devices. With ``off``,
+    fast devices begin at their symmetry points and are read against references, which deviate from those
+    points by the standard deviation ``off``. With ``off`` None, fast devices begin at 0, the chopper of each
+    row is reversed after every ``chopper_period`` readings of the row, and the row is read against the last
+    reading before the reversal. ``threshold`` is in pulses and at least 1/255 of the nominal bound; ``pulse``
+    and ``off`` are in units of the nominal bound."""
     codes, threshold_max = max(1, round(threshold * pulse * WEIGHT_MAX)), THRESHOLD_MAX / WEIGHT_MAX / pulse
     require(
         codes <= THRESHOLD_MAX,
@@ -119,13 +119,14 @@ def with_tiles(
 
 
 def with_noisy_readings(layers: Sequence[LearningLayer]) -> tuple[LearningLayer, ...]:
-    """Return the layers with noise on the readings of their fast devices or tiles: the read noise of one pair
-    of cells with a full input. Their converter stays ideal. Raises CompileError when cells have no noise."""
+    """Return the layers with noise on the readings of their fast devices or tiles: the read noise of one
+    differential pair of cells at full input. The converter of these readings stays ideal. Raises CompileError
+    when the cells have no read noise."""
 
     def of_layer(layer: LearningLayer) -> LearningLayer:
         assert layer.transfer is not None
-        # A sum of weight code times input code has the variance var_cell * input^2 / 256; a full input is
-        # INPUT_MAX, and a weight code is 2^CODE_SHIFT states.
+        # Read noise gives a product of weight code and input code the variance back_var * input^2 / 256. In
+        # units of the weight code this is back_var / 256; one code is 2^CODE_SHIFT states.
         sigma = min(READ_SIGMA_MAX, round(math.sqrt(layer.back_var / 256) * (1 << CODE_SHIFT)))
         require(
             sigma > 0, "transfer_noise", "on, and the chip's cells have no read noise", "off", CompileError
