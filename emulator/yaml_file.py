@@ -13,11 +13,13 @@ BYTES_MAX = 1 << 20
 DEPTH_MAX = 16
 PLAIN = (str, int, float, bool, type(None))
 OTHER_BASE = re.compile(r"[-+]?0[0-9_]+$|[-+]?[0-9_]+(:[0-9]+)+(\.[0-9_]*)?$")
-"""Octal 010 and sexagesimal 1:30, as YAML 1.1 reads them: nobody who writes them means 8 and 90."""
+"""Octal numbers 010 and sexagesimal numbers 1:30, as YAML 1.1 reads them: nobody who writes them means 8 and
+90."""
 
 
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The parser of libyaml if PyYAML was built with it: the same rules, several times as fast."""
+"""YAML parser: that of libyaml if PyYAML was built with it, which has the same rules and is several times as
+fast."""
 
 
 class _Loader(_Parser):  # type: ignore[misc]

@@ -30,13 +30,14 @@ from ndrite.emulator.spec.walk_record import (
 )
 
 WINDOW_MAX = 512
-"""Largest number of codes in an averaged window, so that their sum fits the multiplier."""
+"""Largest number of codes in the window of an average pool, so that their sum fits the multiplier."""
 FLAT_MAX = 1 << 15
-"""Largest number of codes in a row that is read as one run, since its coordinates have 16 bits."""
+"""Limit on the number of codes in a row of a map or of a window that is read as one contiguous run, since
+coordinates have 16 bits."""
 WORD_MAX = (1 << 16) - 1
 POOLED_TURNS_MIN = 2
-"""Smallest number of writes (turns) per pixel for which a product's codes may be pooled before they are
-stored: a place in map memory can be read again no sooner."""
+"""Smallest number of writes per pixel for which the codes of a matrix product may be pooled before they are
+stored. With fewer, an address of the map memory would be read again too soon after it is written."""
 
 
 def codes_of_maps(lowered: Lowered) -> int:

@@ -17,7 +17,8 @@ from ndrite.emulator.spec.arithmetic import Bools, Floats, Ints
 from ndrite.emulator.spec.brief import record
 
 Place = tuple[int, float, bool]
-"""Index of a column, factor to SI, and whether values are resistances."""
+"""Location and unit of a measured quantity: column index, factor to SI units, and whether the values are
+resistances."""
 
 BYTES_MAX = 256 << 20
 PREFIXES = {"p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6}
@@ -31,23 +32,25 @@ GAPS = ("", "nan", "na", "n/a", "none", "-")
 OHM = ("ohm", "Ohm", "Ω", "Ω")
 """Spellings of the unit of a resistance; resistances are converted to conductances."""
 INVERSE = {"conductance": "resistance", "target": "target_resistance"}
-"""Quantity -> name of the column of resistances from which it may be computed."""
+"""Quantity -> name of the column of resistances from which the quantity may be computed."""
 OVERFLOW = 1e30
-"""Instruments mark a reading out of range by 9.9e37 or so."""
+"""Values from this size on count as out of range: instruments mark such readings by 9.9e37 or similar
+numbers."""
 UNUSED = "unused"
-"""Name used in place of a quantity for columns that the user excludes."""
+"""Word that a user gives in place of a quantity to exclude a column."""
 HEADER_MAX = 200
 """Largest number of characters in a header cell."""
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:([, .'\u00a0\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?")
-"""Number with groups of three digits, whose separator occurs twice or is followed by a fraction."""
+"""Pattern of a number with groups of three digits, in which the group separator occurs twice or a fraction
+follows."""
 # In "1,234" the comma separates thousands or decimals. Whether other numbers of the file have decimal points
 # decides.
 EITHER = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
 UNIT_WORD = r"(?:[pnuµμmkM]?(?:V|A|S|s|K|[oO]hm|Ω|Ω))"
 UNIT = re.compile(rf"[\[(]?({UNIT_WORD})[\])]?")
-"""A cell that contains a unit, with or without brackets."""
+"""Pattern of a cell that contains a unit, with or without brackets."""
 
 
 @record()

@@ -8,10 +8,11 @@ import numpy as np
 from ndrite.emulator.spec.arithmetic import Floats
 
 SWING = 0.1
-"""A change of direction over less than this fraction of the range is noise and does not begin a new leg."""
+"""A change of direction over less than this fraction of the range is noise and does not begin a new leg of
+the sweep."""
 JUMP = 3
 LEG_MIN = 8
-"""Smallest average number of rows per leg; with fewer the rows are not in sweep order."""
+"""Smallest average number of rows per leg of a sweep. If there are fewer, the rows are not in sweep order."""
 
 
 @dataclass(frozen=True)

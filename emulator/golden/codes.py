@@ -21,14 +21,15 @@ from ndrite.emulator.spec.program import Program
 from ndrite.emulator.spec.steps import Gate, Pool, Product, Table
 
 Maps = dict[int, npt.NDArray[Any]] | list[npt.NDArray[Any]]
-"""Maps (n, C, H, W) by number."""
+"""Maps (n, C, H, W) of codes by their number in the program."""
 Bytes = npt.NDArray[np.uint8]
 Sums = Callable[[int, Product, Bytes, "Draw"], Ints]
-"""Function of product number, step, patches uint8 (n, groups * K) and draw that returns p + bias, int64 (n,
-outputs)."""
+"""Function of the number of a matrix product, its step, patches uint8 (n, groups * K) and random samples
+(``Draw``), which returns partial sums plus bias, p + bias, int64 (n, outputs)."""
 
 Key = tuple[str, int, int, int]
-"""(block, product, tile, slice); tile and slice are 0 where a block has none."""
+"""Key of an intermediate value: (block of the computation, number of the matrix product, row tile, bit
+slice). Row tile and bit slice are 0 for a block that has none."""
 
 
 @dataclass

@@ -21,8 +21,8 @@ BATCH_VALUES = 1 << 22
 FAST_FROM = 256
 """Number of samples from which on the compiled loops are used, whatever the cost of a sample."""
 FAST_WORK = 1 << 30
-"""Number of multiplications above which importing numba costs less than it saves; NumPy needs a second for
-them."""
+"""Number of multiplications above which importing numba costs less time than it saves: NumPy takes a second
+for so many."""
 
 
 class Core:

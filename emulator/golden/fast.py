@@ -32,7 +32,7 @@ from ndrite.emulator.spec.program import Program
 CHUNK = 448
 """Largest number of samples computed together; as many as ``fast_loops.CHUNK`` patches."""
 PATCHES = 1 << 14
-"""Largest number of patches of a product computed together, unless a single sample has more."""
+"""Largest number of patches of a matrix product computed together, unless a single sample has more."""
 
 
 @cache

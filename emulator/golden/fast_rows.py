@@ -19,19 +19,22 @@ from ndrite.emulator.spec.program import Program
 from ndrite.emulator.spec.steps import Gate, Pool, Product, Table
 
 LOAD, START, COPY, PRODUCT, POOL, TABLE, GATE = range(7)
-"""Kinds of rows. LOAD copies the inputs of a time step; START sets a state's initial value; COPY copies
-values into another order."""
+"""Kinds of instruction rows. LOAD copies the inputs of a time step; START sets a state's initial value; COPY
+copies values into another order; the others compute a step of the program."""
 # Indices of the fields of an instruction row: offsets and sizes of maps, and offsets of parameters in the
 # other arrays.
 KIND, SOURCE, SIZE, OUT, OUT_SIZE, SKIP, SHIFT, ZERO, INTS, COUNT, VALUES, WORDS, CHANNELS = range(13)
 WHERE, LAYER, ROW = 17, 32, 46
-"""Index of the patch parameters in a row, index of the layer's parameters, and the length of a row."""
+"""Index of the patch parameters in an instruction row, index of the layer's parameters, and length of an
+instruction row."""
 MAP_DIMS = 7
 DIMS, STRIDES = WHERE, WHERE + 2 * MAP_DIMS
-"""Indices of dimensions and strides in COPY and LOAD rows, which have no patch and layer parameters. Each is
-a pair (number, whether it is multiplied by the number of samples)."""
+"""Indices of dimensions and strides in COPY and LOAD instruction rows, which have no patch and layer
+parameters. Each dimension and stride is a pair (number, whether it is multiplied by the number of
+samples)."""
 COLUMNS, TERM = 6, 5
-"""Number of integers that describe a column, and a gate's term."""
+"""Number of integers that describe a column of a layer, and number of those that describe a term of a
+gate."""
 CURVES = V_MAX - V_MIN + 1
 Dims = Sequence[tuple[int, int]]
 

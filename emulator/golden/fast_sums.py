@@ -23,7 +23,7 @@ from ndrite.emulator.golden.fast_noise import LOOP, U16, U32
 
 ir = cgutils.ir  # type: ignore[attr-defined]  # llvmlite, as numba has it
 FEATURES = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
-"""Features of the processor for which numba compiles."""
+"""Features of the processor for which numba compiles the loops."""
 LANES = 16 if "+avx512bw" in FEATURES else 8
 """Number of sums in one vector."""
 PANEL = 2 * LANES

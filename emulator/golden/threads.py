@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 WORTH = 10_000_000
-"""Number of multiplications from which on another thread pays."""
+"""Number of multiplications from which on an additional thread saves time."""
 
 
 @cache

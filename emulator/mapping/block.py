@@ -123,12 +123,13 @@ def _unblocked(product: steps.Product) -> tuple[Patches, int]:
 
 
 VISITED = 0.45
-"""Share of rows that are assumed not to be 0 if it is unknown, as after neurons that rectify."""
+"""Fraction of rows that are assumed to have an input other than 0 if it is unknown, as after neurons that
+rectify."""
 PASS_CYCLES, PATCH_CYCLES = 4, 1
-"""Cycles of a pass in addition to its rows, and of a patch in addition to its slowest part. These and VISITED
-are from simulations of layers of LeNet-5 and ResNet-8."""
+"""Clock cycles of a pass over an array in addition to its rows, and of a patch in addition to its slowest
+part. These and VISITED were determined by simulations of layers of LeNet-5 and ResNet-8."""
 NOISE_CYCLES = 36
-"""Cycles in which the noise of ``Geometry.noise_units`` passes is computed."""
+"""Number of clock cycles in which the noise of ``Geometry.noise_units`` passes is computed."""
 
 
 def cycles_a_row(rows: int, array: Geometry, visited: float) -> float:

@@ -287,11 +287,13 @@ def places(target_uS: Floats, stuck: Stuck, chip: Chip, row_voltage_V: Floats) -
 
 
 LIMIT_RISES = (1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0)
-"""Factors on the limits that are tried."""
+"""Factors by which it is tried to raise the weight limits, to compensate losses in wires."""
 ROUNDS = 3
-"""Number of rounds in which levels and wire losses are computed; a fourth round would move no limit."""
+"""Number of rounds in which levels and wire losses are computed in turn; a fourth round would not change the
+limits."""
 LEAST = 0.1
-"""Smallest fraction of a cell's current that is compensated."""
+"""Smallest effective fraction of a conductance difference that is assumed when losses in wires are
+compensated."""
 
 
 def compensated(

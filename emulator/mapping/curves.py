@@ -65,7 +65,7 @@ def stretch_at(states: States, chip: Chip) -> Floats:
 
 
 LIKENED = np.linspace(CURVE_START, CURVE_END, 601)
-"""Inputs at which curves are compared, in units of the nominal neuron's curve."""
+"""Inputs at which neurons' curves are compared, in units of the nominal neuron's curve."""
 
 
 def shape_at(chip: Chip, state: float) -> Shape:
@@ -239,9 +239,10 @@ class Curves:
 CODES = INPUT_MAX + 1
 WHOLE = -(CODES // 2), 16
 """Offset and scale that map the input codes to all voltage codes, with a whole number of input codes per
-segment."""
+segment of the table."""
 ALIGNED = 15
-"""Scale that leaves room to shift the input codes by more than one segment."""
+"""Scale from input codes to voltage codes that leaves room to shift the input codes by more than one segment
+of the table."""
 
 
 def placed(values: Floats) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16], Floats]:

@@ -23,15 +23,16 @@ from ndrite.emulator.spec.arithmetic import INPUT_MAX, Array, Codes, Floats, sli
 from ndrite.emulator.spec.evaluate import At, PerKind, evaluated
 
 LOOKED_AT = (16, 256)
-"""Numbers of samples, and of patches of each product, from which the share of inputs that are 0 is estimated;
-it influences the layout."""
+"""Number of samples, and number of patches of each matrix product, from which the fraction of inputs that are
+0 is estimated. The estimate influences the layout."""
 PATCHES_MAX = 4096
-"""Largest number of patches on which converters are calibrated, picked evenly, if there is more than one per
-sample."""
+"""Largest number of patches on which converters are calibrated, picked at even intervals, if there is more
+than one patch per sample."""
 DEVICES = 1 << 32
-"""Number of a product's random streams: i for its cells, DEVICES + i for its converters and neurons."""
+"""Offset between the numbers of two random streams of a matrix product: i for its cells, DEVICES + i for its
+converters and neurons."""
 TABLES = 1 << 33
-"""Number of the random stream for the devices of node i, if it is a table: TABLES + i."""
+"""Offset of the number of a table step's random stream: TABLES + i for the devices of node i."""
 
 
 def layer_generators(seed: int, layer: int) -> tuple[np.random.Generator, np.random.Generator]:

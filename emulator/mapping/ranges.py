@@ -32,11 +32,13 @@ from ndrite.emulator.spec.brief import record
 GAIN_MAX = 65535
 OFFSET_MIN, OFFSET_MAX = -2048, 2047
 RANGE_SPAN = 64.0
-"""Largest ratio of two columns' ranges: a column that hardly varies must not cost the others gain bits."""
+"""Largest ratio between the ranges of two columns, so that a column that hardly varies does not cost the
+other columns bits of their gains."""
 CACHED = 1 << 15
-"""Number of values on which ranges are tried together."""
+"""Number of sums for which ranges are tried together, so that they stay in the cache."""
 FACTORS = np.linspace(1.05, 0.4, 14)
-"""Ranges tried, relative to the sums' span; above 1 leaves room for noise and unseen data."""
+"""Converter ranges tried, relative to the span of the sums; those above 1 leave room for noise and unseen
+data."""
 
 
 @record()
@@ -150,7 +152,7 @@ def _mean_squares(flat: Floats, centre: Floats, halves: Floats, codes: float, pl
 
 
 GAIN_CORRECTION = (0.25, 4.0)
-"""A column's gain is corrected within these factors."""
+"""Smallest and largest factor by which a column's gain is corrected."""
 
 
 def placed(sums: Ints, chip: Chip) -> Floats:

@@ -97,7 +97,7 @@ NOTHING = Mitigation(
     fault_aware=False,
     wire_compensation=False,
 )
-"""All measures switched off."""
+"""Mitigation with all measures switched off."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,14 +142,15 @@ HELPS = {
     CONVERTERS: "more bits (readout.adc_bits), or a range for every column (readout.range_policy)",
     READS: "a smaller read noise (cell.read_noise_percent, readout), or fewer inputs that hardly vary",
 }
-"""What helps against each cause of error."""
+"""Advice on what helps against each cause of error."""
 TAIL_MAX_LSB = 5.0
-"""A warning is given if a curve outside its table's window differs from the table by more output steps than
-this."""
+"""A warning is given if a neuron's curve outside the window of its table differs from the table by more
+output steps than this."""
 PULSES_AND_LAW = 2.0
-"""A warning is given if the errors of pulses and of the programming law differ by more than this factor."""
+"""A warning is given if the programming errors that pulses leave and those of the programming law differ by
+more than this factor."""
 WORST = 2
-"""Number of layers that a summary names."""
+"""Number of layers, those with the lowest SNR, that a summary names."""
 SNR_MIN_DB = 6.0
 """Below this SNR half of a layer's signal, in amplitude, is noise, and classes begin to be confused."""
 
@@ -318,7 +319,7 @@ class CompileReport:
     layers: tuple[LayerReport, ...]
     tables: tuple[TableReport, ...] = ()
     unused: tuple[str, ...] = ()
-    """Parts of the chip that the program does not use, one line each."""
+    """Parts of the chip that the program does not use, one line for each."""
 
     @property
     def pwl_error_lsb(self) -> float:

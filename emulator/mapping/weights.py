@@ -37,11 +37,13 @@ from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.variation import CODE_FRACTION, TABLE_WORDS, Variation
 
 LIMIT_FACTORS = np.linspace(1.0, 0.4, 13)
-"""Column limits tried, relative to the column's largest weight."""
+"""Weight limits of a column that are tried, relative to the column's largest weight."""
 LIMIT_SPAN = 256.0
-"""Largest ratio of two columns' limits in a layer, which 16-bit gains and scales have to compensate."""
+"""Largest ratio between the weight limits of two columns in a layer, which 16-bit gains and scales have to
+compensate."""
 HEADROOM_SIGMAS = 4.0
-"""Room above g_max in the conductance codes, in standard deviations of the programming error."""
+"""Range of the conductance codes above the largest conductance, in standard deviations of the programming
+error."""
 
 
 @record()

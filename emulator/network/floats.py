@@ -16,7 +16,7 @@ class FloatArithmetic(PerKind):
     methods that differ."""
 
     lowest = 0.0
-    """Value of the border around a map in a max pool."""
+    """Value of the border around a map when the maximum of a pool is taken."""
 
     def product(self, at: At, node: Product, maps: Maps) -> Array:
         """Return the result of a matrix product: ``activation(patches(x) @ weights + bias + skip_weight *

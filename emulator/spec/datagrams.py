@@ -25,7 +25,7 @@ from enum import IntEnum
 
 VERSION = 1
 PORT = 20807
-"""UDP port of a device; a host may use any port."""
+"""UDP port on which a device listens; a host may use any port."""
 HEADER = struct.Struct("<BBHIQ")
 HEADER_BYTES = HEADER.size
 HOLDER = struct.Struct("<IHH")
@@ -33,7 +33,7 @@ OPEN_BYTES = 32
 OFFER_BYTES = HEADER_BYTES + 8
 REFUSED_BYTES = HEADER_BYTES + HOLDER.size
 MTU = 1500
-"""Bytes of an IPv4 packet that every Ethernet takes."""
+"""Largest number of bytes in an IPv4 packet that every Ethernet transmits."""
 IP_UDP_BYTES = 28
 PIECE_MAX = MTU - IP_UDP_BYTES - HEADER_BYTES
 """Largest number of bytes of the stream in one datagram."""
@@ -46,15 +46,15 @@ class Kind(IntEnum):
     """Kinds of datagrams. The codes of any two kinds differ in at least two bits."""
 
     OPEN = 0x03
-    """Host: may I."""
+    """From the host: a request to open a session."""
     OFFER = 0x05
-    """Device: under this token."""
+    """From the device: the session is accepted under the token in this datagram."""
     REFUSED = 0x06
-    """Device: not you; who instead."""
+    """From the device: the session is refused; the datagram names the host that has the device."""
     DATA = 0x18
-    """Both: a piece of the stream."""
+    """From host or device: a piece of the stream."""
     CLOSE = 0x30
-    """Host: the session is over."""
+    """From the host: the session is over."""
 
 
 def is_later(number: int, last: int) -> bool:

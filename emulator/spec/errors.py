@@ -42,7 +42,7 @@ def require_line(what: str, value: object, error: type[ValueError] = ProgramErro
 
 
 LINE_SHOWN = 60
-"""Number of characters of a value that a message shows."""
+"""Number of characters of a value that an error message shows."""
 
 
 def require_field(of: Any, ok: bool, field: str, accepted: str) -> None:

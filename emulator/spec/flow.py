@@ -24,7 +24,7 @@ from ndrite.emulator.spec.patches import Pair, Patches, Shape
 
 Kind = TypeVar("Kind")
 Number = Any
-"""A code or another integer in a program; a float in a network, whose maps are in 0..1."""
+"""Element of a map: a code or another integer in a program; a float in 0..1 in a network."""
 
 
 def joined(shapes: list[Shape]) -> Shape:
@@ -80,7 +80,7 @@ class Reads:
 
     kind: ClassVar[str]
     refused: ClassVar[type[ValueError]] = ProgramError
-    """Class of the error that is raised when something does not fit."""
+    """Class of the error that is raised when a step or node has invalid fields."""
     sources: tuple[int, ...]
 
     @property

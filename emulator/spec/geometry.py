@@ -14,7 +14,7 @@ from ndrite.emulator.spec.arithmetic import GAUSS_FRACTION, INPUT_MAX, SIGMA_MAX
 from ndrite.emulator.spec.errors import GeometryError
 
 WORD_ROWS = 8
-"""Input codes in one word of the input and activation buffers."""
+"""Number of input codes in one word of the input and activation buffers."""
 DEPTH_MAX = 65536
 """Largest number of words in a lane's weight memory."""
 
@@ -288,7 +288,7 @@ PRESETS: dict[str, Geometry] = {
         ),
     )
 }
-"""Geometries by name; a board adds its own next to its pins."""
+"""Geometries by name. A board adds its own geometry in the file with its pins."""
 
 
 def lane_groups(columns: int, geometry: Geometry) -> int:

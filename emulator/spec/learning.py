@@ -20,29 +20,30 @@ from ndrite.emulator.spec.layer import Shift, Word, check_array, check_arrays, c
 from ndrite.emulator.spec.program import Program
 
 DOMAIN_BACK = 0x6E647262
-"""Third key word of the backward product's read noise."""
+"""Third word of the cipher key for read noise of the matrix product that propagates errors backward."""
 DOMAIN_TRAIN = 0x6E647270
-"""Third key word for pulse trains; the counter word says whether they are for rows or columns."""
+"""Third word of the cipher key for random pulse trains. The counter word says what they are for."""
 DOMAIN_DEVICE = 0x6E647264
-"""Third key word for differences between devices, which are keyed by the die's seed."""
+"""Third word of the cipher key for differences between devices, after the die's seed."""
 DOMAIN_CYCLE = 0x6E647263
-"""Third key word for differences between pulses and for stochastic rounding."""
+"""Third word of the cipher key for random differences between pulses and for stochastic rounding."""
 READINGS = 1
-"""Tile field in the counter word for the noise of a reading of fast devices, and of tile ``block`` plus
-``block``; 0 is for the backward product. The domain is that of the backward product."""
+"""Tile field of the counter word for read noise when fast devices are read; for tile number ``block`` it is
+this plus ``block``. 0 is for the backward matrix product, whose key has the same third word."""
 ROWS, COLUMNS, NEURONS, TILES = 0, 1, 2, 3
-"""Tile field in the counter word of a pulse train; TILES and the following numbers are for the tiles that are
-read."""
+"""Tile field of the counter word for the random pulse trains of rows, columns, and neurons' ECRAMs; TILES and
+the following numbers are for the pulses by which tiles that were read act on other tiles."""
 MIX_ROUNDS = 6
-"""Number of mixing rounds that make 32 fresh bits for each pair of a train's time slots from a word of the
-row or column."""
+"""Number of mixing rounds. They make 32 random bits for each pair of time slots of a pulse train from a word
+of the row or column."""
 
 STATE_BITS = 18
 STATE_MIN, STATE_MAX = -(1 << (STATE_BITS - 1)), (1 << (STATE_BITS - 1)) - 1
 STATE_ONE = 1 << 16
 """State at the nominal bound 1.0; a device's own bound may be up to twice as large."""
 CODE_SHIFT = 8
-"""A state of ``STATE_ONE`` is read as code 255."""
+"""Additional fraction bits of a device state compared with a weight code; ``STATE_ONE`` is read as code 255,
+the largest."""
 WEIGHT_MAX = 255
 SLOTS_MAX = 31
 ERROR_MAX = 255
@@ -52,16 +53,17 @@ LEVELS = 16
 bits."""
 STEP_MAX = 4095
 FACTOR_SHIFT = 16
-"""Fraction bits of the factors with which tiles are summed."""
+"""Number of fraction bits in the factors by which the states of tiles are multiplied before they are
+added."""
 BOUND_SHIFT = 6
-"""Bounds are in units of 2^6 states; the nominal bound is 1024."""
+"""Bounds of device states are stored in units of 2^6 states, so that the nominal bound is 1024."""
 FACTOR_ONE, FACTOR_MAX, SLOPE_SHIFT = 256, 511, 24
 SERIAL_SHIFT = 6
-"""Devices with a smaller ``step_shift`` apply the pulses of an update one after the other."""
+"""Devices whose ``step_shift`` is smaller than this apply the pulses of an update one after the other."""
 COUNT_SHIFT = 6
-"""A noisy count of pulses is in units of 1/64."""
+"""Number of fraction bits in a noisy count of pulses."""
 ROOTS = np.rint(256 * np.sqrt(np.arange(SLOTS_MAX + 1))).astype(np.int64)
-"""256 times the square root of each count of pulses."""
+"""Square root of each possible count of pulses, times 256."""
 STATE_PARTS, PART_SHIFT = 64, 11
 """Number of equal parts of the nominal range for which a step table has entries; each has 2^PART_SHIFT
 states."""

@@ -55,18 +55,20 @@ SETTINGS: dict[str, tuple[int, bool]] = {
     "threshold": (16, False),
     "chopped": (1, False),
 }
-"""Name -> bits, and whether it is signed, of a layer's record. ``tuned_bits``: 2^bits curves, of which a
-neuron's ECRAM chooses one; 0: none. ``behind_tuned``: neurons of the layer before are tuned. ``pulse_row``:
-the first row that pulses go to, 0 or that of the layer's fast devices."""
+"""Name -> (bits, whether it is signed) of the fields in a layer's record. ``tuned_bits``: a neuron's ECRAM
+selects one of 2^bits curves, or 0 if neurons are not tuned. ``behind_tuned``: whether the neurons of the
+preceding layer are tuned. ``pulse_row``: the first row of states to which pulses go: 0, or the first row of
+the layer's fast devices."""
 SETTING_WORDS = -(-sum(bits for bits, _ in SETTINGS.values()) // 32)
 LAYER_WORDS = 16
 RUN = ("die_seed_low", "die_seed_high", "slots", "depth", "carries", "next")
-"""Words of the last record; ``depth``: layers that there are. ``carries``: the record that begins those of
-layers' own devices, 0 where no layer has fast ones. ``next``: number of the next update; the device
-counts on from there."""
+"""Words of the last record. ``depth``: number of layers. ``carries``: number of the first record that holds
+the law of a layer's own devices, 0 if no layer has fast devices. ``next``: number of the next update; the
+device counts on from there."""
 REMEMBERED = 32
-"""Latest updates whose answers a device keeps, more than a window holds: asked again, it answers and does not
-repeat them. Any other number but the next one is answered with -1 in every word, and not done."""
+"""Number of latest updates whose answers a device keeps, more than a window holds. If one of these updates is
+requested again, the device repeats the answer and not the update. A request for any other update than the
+next one is answered with -1 in every word and has no effect."""
 TABLES = ("step", "asymmetry", "upper", "lower", "cycle")
 _SERIAL = f"pulses one after the other below step_shift {SERIAL_SHIFT}"
 LEARNING_MAP = register_map_hash(

@@ -46,7 +46,7 @@ _IN_ORDER = (
 )
 REGIONS: dict[str, int] = {name: number for number, name in enumerate(_IN_ORDER.split())}
 CAMPAIGN_CHIPS = 256
-"""Largest number of virtual chips in one campaign command; also the words of region ``correct``."""
+"""Largest number of virtual chips in one campaign command, and number of words in region ``correct``."""
 
 DESCRIPTOR_WORDS = 8
 DESCRIPTOR: dict[str, tuple[int, int, int]] = {

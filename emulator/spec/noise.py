@@ -26,8 +26,8 @@ SAMPLE_ROUNDS = 7
 SAMPLE_WORD_BITS = 16
 SAMPLE_ROTATE_X, SAMPLE_ROTATE_Y = 7, 2
 DOMAIN_READ = 0x6E647274
-"""Third key word: separates read noise from any other use of the cipher. The fourth is the stream: 0, or
-the virtual chip + 1 in a campaign."""
+"""Third word of the cipher key for read noise, which separates it from other uses of the cipher. The fourth
+word is the stream: 0, or the virtual chip + 1 in a campaign."""
 QUANTILES = 512
 
 

@@ -50,21 +50,23 @@ class Opcode(IntEnum):
     SYNC = 1
     """Start a session: no payload; answered with no payload."""
     READ = 2
-    """``count u16`` words from ``address``; answered with 4 bytes each."""
+    """Read ``count u16`` words from ``address`` on; answered with 4 bytes for each."""
     READ_SHORT = 3
-    """As READ, the low 16 bits of each word: 2 bytes each."""
+    """As READ, but answered with the low 16 bits of each word, 2 bytes each."""
     WRITE = 4
-    """Payload of 4-byte words to ``address`` up."""
+    """Write the payload, words of 4 bytes, from ``address`` on."""
     WRITE_SHORT = 5
-    """Payload of 2-byte words, each sign-extended to 32 bits."""
+    """Write the payload, words of 2 bytes that are sign-extended to 32 bits, from ``address`` on."""
     CHECK = 6
-    """``count u32`` words from ``address``: answered with the CRC-32 of their little-endian bytes (u32)."""
+    """Answered with the CRC-32 (u32) of the little-endian bytes of ``count u32`` words from ``address``
+    on."""
     INFER = 7
-    """Payload: the network's input codes, one byte each; ``address``: the inference index that selects
-    the read noise. Answered with the outputs, s32 each."""
+    """Do one inference. The payload holds the network's input codes, one byte each; ``address`` is the
+    inference index that selects the read noise. Answered with the outputs, s32 each."""
     INFER_SPARSE = 8
-    """As INFER, the codes written as ``ndrite.emulator.spec.packets`` says. A payload that is not of the
-    network's inputs is answered in its turn, with BAD_LENGTH."""
+    """As INFER, but the payload holds the input codes in the sparse form that
+    ``ndrite.emulator.spec.packets`` describes. If it has another number of codes than the network has inputs,
+    the answer, in its turn, is BAD_LENGTH."""
 
 
 class Status(IntEnum):
@@ -78,9 +80,10 @@ class Status(IntEnum):
     BAD_VERSION = 5
     NOT_PROGRAMMED = 6
     BUSY = 7
-    """A campaign runs: only ``sync``, reads of registers and writes of ``campaign_control`` are taken."""
+    """A campaign is running: only ``sync``, reads of registers and writes of ``campaign_control`` are
+    accepted."""
     HUNG = 8
-    """The inference did not end in time: the watchdog has reset the core, ``program_tag`` is 0."""
+    """The inference did not end in time. The watchdog has reset the core, and ``program_tag`` is 0."""
 
 
 GROUP = 8

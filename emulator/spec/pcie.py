@@ -39,16 +39,17 @@ from ndrite.emulator.spec.memory_map import region_words
 from ndrite.emulator.spec.registers import numbered
 
 VENDOR_ID = 0x10EE
-"""That of the FPGA's maker, as is usual for its hard block without an id of one's own."""
+"""PCI vendor id: that of the FPGA's manufacturer, as is usual for boards without an id of their own that use
+its PCIe hard block."""
 DEVICE_ID = 0x4E44
 CLASS_CODE = 0x120000
-"""Processing accelerator."""
+"""PCI class code of a processing accelerator."""
 
 REGION_SLOTS = 16
 MIN_REGION_WORDS = 4096
 ENGINE_OFFSET = 0x2000
 ENGINE_MAGIC = 0x50434932
-"""ASCII "PCI2": of descriptors that have no opcode."""
+"""ASCII "PCI2", the version of the DMA engine whose descriptors have no opcode."""
 ALIGNMENT = 8
 DESCRIPTOR_LAYOUT = struct.Struct("<B3xIQQIHH")
 DESCRIPTOR_BYTES = DESCRIPTOR_LAYOUT.size
@@ -70,12 +71,12 @@ class EngineError(IntEnum):
     TIMEOUT = 2
     """A read was not answered within ``read_timeout``."""
     BUS_MASTER = 3
-    """Bus mastering was switched off while there was work."""
+    """Bus mastering was switched off while descriptors were being processed."""
     HUNG = 4
     """The watchdog reset the core; the chip counts as not programmed."""
     PRODUCER = 5
-    """``producer`` is further ahead of ``consumer`` than the ring is long, behind it for example, or
-    ``ring_log2`` is above 12: what lies in the ring is not what the host has written."""
+    """``ring_log2`` is above 12, or ``producer`` is further ahead of ``consumer`` than the ring is long,
+    which it also is when it is behind. The ring then does not hold what the host has written."""
 
 
 ENGINE_REGISTERS = numbered(

@@ -31,7 +31,7 @@ from ndrite.emulator.spec.steps import KINDS, Product, Step
 from ndrite.emulator.spec.variation import ROW_MAX, Variation
 
 INSIDE = "program.npz"
-"""Name of the program in a file that also holds its die and network."""
+"""File name of the program in an archive that also holds its die and network."""
 MANIFEST_BYTES_MAX = 4 << 20
 ARRAY_BYTES_MAX = 256 << 20
 FILE = FileKind(
@@ -46,7 +46,7 @@ FILE = FileKind(
     otherwise="compile the network again",
 )
 OPTIONAL = {"skip_gain", "mul"}
-"""Arrays of steps that may be absent from a file."""
+"""Arrays of program steps that may be absent from a file."""
 
 
 def parts_of(program: Program) -> tuple[dict[str, Any], Arrays]:
@@ -145,10 +145,10 @@ def _step(where: str, entry: dict[str, Any], arrays: Arrays) -> Step:
 
 
 PRODUCTS_MAX = 256
-"""Largest number of products in a program: their numbers have 8 bits in the key of the read noise."""
+"""Largest number of matrix products in a program: their numbers have 8 bits in the key of the read noise."""
 CALLS_MAX = 1 << 16
 MAP_MAX = 1 << 26
-"""Largest number of codes in a map, checked before anything of that size is allocated."""
+"""Largest number of codes in a map. It is checked before memory of that size is allocated."""
 
 
 @record(kw_only=True)

@@ -12,7 +12,7 @@ from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.walk_record import GATE, HEADER, STEP
 
 MAGIC = 0x5452444E
-"""ASCII "NDRT", least significant byte first."""
+"""Value of the register ``magic``: ASCII "NDRT", least significant byte first."""
 PROTOCOL_MAJOR = 1
 PROTOCOL_MINOR = 2
 
@@ -20,7 +20,8 @@ FEATURES = ("noise", "analog", "skip")
 
 
 LANE_ROWS_BIT = 8
-"""Lowest bit of ``lane_rows`` - 1 in register geometry_lane_groups, to which it was added later."""
+"""Lowest bit of the field ``lane_rows`` - 1 in register geometry_lane_groups. The field was added to this
+register later."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,8 @@ REGISTER_MAP = register_map_hash()
 WALKING_MAP = register_map_hash(
     *(f"{name} {place}" for fields in (HEADER, STEP, GATE) for name, place in fields.items())
 )
-"""The same hash for a device with feature maps; a host with other step records rejects the device."""
+"""Value of the register ``register_map`` of a device with feature maps: the hash of the register table and
+the step records. A host with other step records rejects the device."""
 
 
 def protocol_word() -> int:

@@ -16,7 +16,8 @@ from ndrite.emulator.spec.errors import SpecError
 from ndrite.emulator.spec.files import whole_file
 
 CODE = "code of emulator"
-"""Field of the mark for the code's digest, since any change of the code may change a run's results."""
+"""Field of a state file that holds the digest of the code, since any change of the code may change a run's
+results."""
 
 
 class StateError(SpecError):

@@ -37,11 +37,11 @@ from ndrite.emulator.spec.layer import (
 from ndrite.emulator.spec.patches import Pair, Patches, Shape
 
 Joined = Callable[[tuple[int, ...]], tuple[int, ...]]
-"""Function that returns the new numbers of maps that a step joins."""
+"""Function that takes the numbers of the maps that a step joins and returns their new numbers."""
 Alone = Callable[[int], int]
-"""Function that returns the new number of a map that a step reads without joining it."""
+"""Function that takes the number of a map that a step reads without joining it and returns its new number."""
 Curves = tuple[int, ...]
-"""Shape of the program's tables, (Q, segments)."""
+"""Shape of the program's lookup tables, (Q, segments)."""
 GATE_TERMS_MAX = 4
 
 

@@ -34,17 +34,19 @@ from ndrite.emulator.spec.errors import SpecError, require, require_field
 from ndrite.emulator.spec.layer import Word, check_ints
 
 DOMAIN_CELL = 0x63656C6C
-"""Third key word of a cell's draw, "cell" in ASCII; the fourth is the stream, chip + 1."""
+"""Third word of the cipher key for the random errors of a cell, "cell" in ASCII; the fourth word is the
+stream, chip + 1."""
 TABLE_WORDS = 256
 CODE_FRACTION = 8
-"""Fractional bits of ``mean`` and ``sigma``."""
+"""Number of fraction bits in ``mean`` and ``sigma``."""
 ROW_MAX = 1 << 15
 TRIAL_SHIFT = 20
 """Inference index of sample i in trial t of a campaign: i + (t << TRIAL_SHIFT)."""
 SAMPLES_MAX = 1 << TRIAL_SHIFT
 TRIALS_MAX = 1 << (32 - TRIAL_SHIFT)
 CHIPS_MAX = (1 << 32) - 1
-"""Number of virtual chips of a seed: 0..CHIPS_MAX - 1. The read noise of chip c also uses stream c + 1."""
+"""Number of virtual chips of one seed, which are numbered 0..CHIPS_MAX - 1. The read noise of chip c uses
+stream c + 1 as well."""
 
 
 @record(kw_only=True)

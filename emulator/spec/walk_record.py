@@ -6,15 +6,15 @@ import numpy.typing as npt
 from ndrite.emulator.spec.steps import GATE_TERMS_MAX
 
 RECORD_WORDS = 32
-"""Number of words in a step's record; record 0 is the header of the program."""
+"""Number of words in the record of a program step; record 0 is the header of the program."""
 STEPS_A_LAYER = 2
 """Number of step records for each layer that the geometry has."""
 KINDS = {"product": 0, "max": 1, "average": 2, "gate": 3}
 POSITION_BITS_MIN = 8
-"""Smallest number of bits of ``positions`` that the device examines; a step does not begin sooner."""
+"""Smallest number of bits of the field ``positions`` that the device examines."""
 
 Fields = dict[str, tuple[int, int, int]]
-"""Field -> (word, least significant bit, width)."""
+"""Fields of a record: name -> (word, least significant bit, width)."""
 
 HEADER: Fields = {
     "steps": (0, 0, 8),
@@ -24,9 +24,9 @@ HEADER: Fields = {
     "calls": (1, 16, 16),
     "call_codes": (2, 0, 16),
 }
-"""Record 0: number of steps (0 for a chain of full layers), how many of them only initialise a sample, which
-is the last one before the states change, codes of a sample, its time steps (calls), and codes of each time
-step."""
+"""Fields of record 0. ``steps``: number of steps (0 for a chain of fully connected layers). ``begins``: how
+many steps only initialise a sample. ``body``: how many steps precede the change of the states. ``inputs``:
+codes of a sample. ``calls``: time steps of a sample. ``call_codes``: codes of each time step."""
 STEP: Fields = {
     "kind": (0, 0, 2),
     "last": (0, 2, 1),
@@ -79,7 +79,7 @@ STEP: Fields = {
     "second_pixel": (21, 0, 24),
     "second_line": (22, 0, 24),
 }
-"""A step's record.
+"""Fields of a program step's record.
 
 A map lies row by row, pixel by pixel, the channels of a pixel beside each other. ``start`` is the place of
 the first patch's first code; ``first_row`` and ``first_column`` say where that code lies on the map: before
@@ -107,7 +107,7 @@ for _t in range(GATE_TERMS_MAX):
     GATE |= {f"b_base_{_t}": (3 + 2 * _t, 0, 24), f"b_zero_{_t}": (3 + 2 * _t, 24, 8)}
     GATE |= {f"gain_{_t}": (20 + _t, 0, 17), f"alone_{_t}": (20 + _t, 17, 1)}
 SIGNED = ("start", "first_row", "first_column", *(f"gain_{t}" for t in range(GATE_TERMS_MAX)))
-"""Fields in two's complement."""
+"""Names of the fields in two's complement."""
 USED_WORDS = 1 + max(word for word, _, _ in (STEP | GATE).values())
 
 

@@ -15,7 +15,8 @@ LEVEL = 0.95
 TAIL = (1 - LEVEL) / 2
 Interval = tuple[float, float]
 ROOM_K = 300.0
-"""Reference temperature in kelvin, if it lies within the measured temperatures."""
+"""Temperature in kelvin at which fitted parameters are stated, if it lies within the measured
+temperatures."""
 
 
 @record()

@@ -12,9 +12,9 @@ from ndrite.emulator.spec.arithmetic import Floats, Ints
 from ndrite.emulator.spec.brief import record
 
 CHANCE = 0.001
-"""A misfit is reported if noise alone would cause it with a smaller probability than this."""
+"""A misfit of the lines is reported if the probability that noise alone causes it is smaller than this."""
 SAME = 0.02
-"""Abscissas that differ by at most this fraction of their range count as equal when misfit and noise are
+"""x values that differ by at most this fraction of their range count as equal when misfit and noise are
 separated."""
 
 

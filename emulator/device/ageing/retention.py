@@ -30,13 +30,13 @@ from ndrite.emulator.spec.arithmetic import Floats, Ints
 MODELS = ("power-law", "logarithmic", "exponential")
 TIMES_MIN, DECADE = 3, 10.0
 KELVIN_MIN = 10.0
-"""Range of temperatures in kelvin from which on an activation energy is fitted."""
+"""Smallest range of measured temperatures, in kelvin, for which an activation energy is fitted."""
 UNTOLD = 10.0
-"""Largest ratio between the ends of a time constant's interval; beyond it the data do not determine the time
-constant."""
+"""Largest ratio between the two ends of a time constant's confidence interval. If it is larger, the data do
+not determine the time constant."""
 REST_UNTOLD = 0.5
-"""Largest width of the interval of the resting state (of 1); beyond it the data do not determine the resting
-state."""
+"""Largest width of the confidence interval of the resting state, whose range is 1. If it is larger, the data
+do not determine the resting state."""
 
 
 def fit_retention(data: Measurements, model: str = "power-law") -> AgeingFit:

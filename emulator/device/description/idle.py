@@ -28,7 +28,7 @@ SWITCHES = {
     "array.read_time_ns": "array.wire_capacitance_fF",
     "readout.compression_mismatch_percent": "readout.compression_percent",
 }
-"""Field -> the field that switches it off if that field is 0 or not given."""
+"""Field of a chip description -> the field whose value 0 (or absence) makes it ineffective."""
 
 
 def idle_fields(chip: Chip) -> dict[str, str]:

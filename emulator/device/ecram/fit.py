@@ -14,9 +14,11 @@ from ndrite.emulator.spec.arithmetic import Floats
 from ndrite.emulator.spec.brief import record
 
 RUN = 0.25
-"""A change of direction over less than this fraction of the range does not end a run."""
+"""A change of direction over less than this fraction of the conductance range does not end a run of
+pulses."""
 TURN = 8.0
-"""Nor does one over less than this many standard deviations of the noise."""
+"""A change of direction over less than this many standard deviations of the noise does not end a run of
+pulses."""
 # Residual (rms, relative to the range) above which a note is added, if it is also twice the scatter.
 MISSES = 0.05
 SINGLE = (
@@ -24,10 +26,11 @@ SINGLE = (
     "runs up and down that repeat, or 'fit potentiation', which tabulates the steps"
 )
 AT_BOUND, TURNING = 1e-6, 3
-"""Modelled states within AT_BOUND of a branch's last state are at the bound; up to TURNING such rows may only
-be an effect of smoothing at the turning point."""
+"""Modelled states within AT_BOUND of the last state of a run of pulses count as being at the device's bound.
+If this is so for TURNING rows or fewer, it may only be an effect of smoothing at the turning point."""
 PLATEAU = 1e-3
-"""Conductances within this fraction of the range below the largest one count as the device's bound."""
+"""Conductances that differ by less than this fraction of the range from the extreme one of a run of pulses
+count as its plateau, where the device is at its bound."""
 
 
 @record()

@@ -18,9 +18,11 @@ ENTRIES = 32
 RUN_MAX = 1_000_000
 """Largest number of pulses in a run."""
 ITERATIONS = 4
-"""Rounds after which the table and the devices' factors on it have converged."""
+"""Number of iterations after which the table and the factors of single devices on its steps have
+converged."""
 SMOOTHED_FROM = 0.5
-"""Read noise, in units of a table entry, above which states are smoothed before they select an entry."""
+"""Read noise, as a fraction of the range of states of one table entry, above which states are smoothed before
+they select an entry."""
 MISSES = 0.05
 """Residual (rms, relative to the range) above which a note is added."""
 VALUES = {"conductance": "uS", "current": "uA"}

@@ -183,7 +183,8 @@ class Exponential(EcramModel):
 
 
 TABULATED = 64
-"""Number of entries in a table made from another law: as many as learning uses."""
+"""Number of entries in a table of steps that is computed from another pulse law: as many as in-situ learning
+uses."""
 
 
 def step_of(law: EcramModel, w: npt.ArrayLike, up: bool) -> tuple[Floats, Floats]:

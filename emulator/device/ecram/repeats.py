@@ -12,11 +12,12 @@ from ndrite.emulator.spec.brief import record
 
 PULSES_MIN = 8
 NEAR, FAR = 2, 5
-"""Rows over which moves of two runs are compared: noise of pulses grows from one to the other, that of reads
-does not. Over a single row interpolation between neighbours would take a part of it off."""
+"""Two distances in rows over which the moves of two runs of pulses are compared. The noise of pulses grows
+with the distance, that of reads does not. Over a single row interpolation between neighbours would remove a
+part of the noise."""
 AT_START = 0.04
-"""A state within this distance of a run's first state (of a range of 2) may belong to the plateau before its
-first pulse."""
+"""States within this distance of the smallest state of a run of pulses (of a range of 2) may belong to the
+plateau before its first pulse."""
 
 
 @record()

@@ -41,18 +41,19 @@ from ndrite.emulator.errors import require_field
 from ndrite.emulator.spec.brief import record
 
 POINTS = 12_001
-"""Number of device voltages at which the load line is solved, in each of two ranges: around the device's
-peak, and over everything."""
+"""Number of device voltages at which the load line is solved, in each of two ranges: a fine one around the
+device's peak, and the full range."""
 NEAR, BELOW = 10.0, 4.0
-"""The finer of the two ranges ends at ``NEAR`` peak voltages; both begin ``BELOW`` of them under 0 V."""
+"""Ranges of device voltages at which the load line is solved, in peak voltages: both begin at -``BELOW``, and
+the finer one ends at ``NEAR``."""
 FAR = 64.0
-"""Source voltages beyond this many of the circuit's peak voltages are clipped."""
+"""Source voltages are clipped at this many peak voltages of the circuit."""
 TIMED_SOURCES, TIMED_STEPS = 1001, 2000
 """Number of source voltages, and of steps of the device's voltage, with which a read that ends early is
 simulated."""
 ALIKE, ALIKE_POINTS, UNITS = 4.0, 401, 201
-"""Range, in peak voltages, over which circuit and device are compared; number of points; number of input
-gains tried."""
+"""Comparison of circuit and device: the range of voltages, in peak voltages, the number of points, and the
+number of input gains tried."""
 
 
 @record()

@@ -21,9 +21,9 @@ from ndrite.emulator.spec.brief import record
 Curve = npt.NDArray[np.float64]
 
 BOLTZMANN_J_PER_K = 1.380649e-23
-"""Exact, SI (2019)."""
+"""Boltzmann constant in J/K: exact, as defined by the SI of 2019."""
 ELEMENTARY_CHARGE_C = 1.602176634e-19
-"""Exact, SI (2019)."""
+"""Elementary charge in coulombs: exact, as defined by the SI of 2019."""
 BOLTZMANN_EV_PER_K = BOLTZMANN_J_PER_K / ELEMENTARY_CHARGE_C
 PEAK_POINTS = 20_001
 """Number of voltages between 0 and the valley among which the peak of a sum of currents is searched."""
@@ -254,7 +254,8 @@ TUNES = ("none", "peak_voltage", "peak_current", "both", "each", *SHAPES)
 them."""
 VOLTAGE, CURRENT = ("peak_voltage", "both", "each"), ("peak_current", "both", "each")
 SMALLEST_FACTOR = 0.05
-"""Smallest factor on a varied parameter: a draw beyond -95 % would not be a device."""
+"""Smallest factor by which a parameter varies between devices: a device with a random deviation below -95 %
+would not work."""
 
 
 def vary(device: NdrModel, percent: dict[str, float], rng: np.random.Generator) -> NdrModel:

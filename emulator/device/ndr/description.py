@@ -36,8 +36,8 @@ SMALLEST_PEAK = 0.05
 PEAKED = ("tunnel", "esaki", "bell", "double")
 CURVE_START, CURVE_END = -4.0, 8.0
 CURVE_POINTS, MORE_POINTS = 801, 1201
-"""A curve to train with is tabulated in steps of 0.01 of the peak voltage, from 0 or ``CURVE_START``; beyond
-the ends it is held."""
+"""Numbers of points of a curve to train with, in steps of 0.01 of the peak voltage: ``CURVE_POINTS`` from 0
+or ``MORE_POINTS`` from ``CURVE_START``. Beyond its ends the curve is constant."""
 
 
 VARIED = {
@@ -49,8 +49,8 @@ VARIED = {
     "saturation_current_A": "saturation_current",
     "width_V": "width",
 }
-"""Parameters that differ between devices, with the first part of the name of the field that says by how
-much."""
+"""Parameters that vary between devices, each with the first part of the name of the field that states its
+variation."""
 
 
 @section("neuron")
@@ -218,7 +218,7 @@ class Neuron:
 
 
 TABLE_POINTS = 201
-"""Number of points of a tabulated curve."""
+"""Number of points of a device curve that is given as a table."""
 
 
 def neuron_values(name: str, fits: list[NdrModel], data: list[Any]) -> tuple[dict[str, Any], NdrModel]:

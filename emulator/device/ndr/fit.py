@@ -17,11 +17,12 @@ from ndrite.emulator.spec.brief import record
 MODELS = ("esaki", "tunnel", "bell")
 POINTS_MIN = 8
 FALL_MIN, SHALLOW = 0.005, 0.05
-"""The current must fall after its peak by the first part of it and by three times the noise; by six times,
-if it falls by less than the second part."""
+"""Smallest fall of the current after its peak, as fractions of the peak. It must be FALL_MIN or more, and at
+least six times the noise unless it is SHALLOW or more; three times the noise in any case."""
 FEW = 16
-"""Points below which a median of five would take the peak itself for an outlier, and second differences hold
-the curve: the noise is then what the nearest law leaves over."""
+"""Number of points below which currents are not smoothed, as a median of five would remove the peak itself.
+Second differences then contain the curve as well, so the noise is at most what the nearest law leaves
+over."""
 HYSTERESIS_MIN = 0.05
 """Smallest difference of up and down sweeps, relative to the peak, that counts as hysteresis and not as
 noise."""
@@ -35,7 +36,8 @@ three times their scatter."""
 SCATTER_MAX = 0.1
 """Largest scatter (rms, relative to the peak) of data that can be fitted."""
 FLOOR = 3.0
-"""A valley below this many standard deviations of the scatter counts as the floor of the measurement."""
+"""A valley current below this many standard deviations of the scatter counts as the smallest current that the
+instrument can measure."""
 
 
 @record()

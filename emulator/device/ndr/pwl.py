@@ -15,12 +15,14 @@ from ndrite.emulator.spec.brief import record
 
 CODES = 1 << V_BITS
 SEGMENT_BITS, TABLE_BITS = 7, 6
-"""Bits f of a position in a segment and fraction bits h of the base, as in docs/arithmetic.md."""
+"""Bits f of a position in a segment of a piecewise-linear table, and fraction bits h of a segment's base, as
+in docs/arithmetic.md."""
 SEGMENTS = CODES >> SEGMENT_BITS
-"""Number of segments of a table."""
+"""Number of segments of a piecewise-linear table."""
 GOLDEN = (5**0.5 - 1) / 2
 SEARCH_STEPS = 40
-"""Golden-section steps; the interval shrinks by 4e-9, far below one slope unit."""
+"""Number of golden-section steps. They reduce the search interval by a factor of 4e-9, far below one unit of
+slope."""
 
 
 @record()

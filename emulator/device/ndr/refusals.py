@@ -7,8 +7,8 @@ from ndrite.emulator.errors import DatasetError
 from ndrite.emulator.spec.arithmetic import Floats
 
 FLAT, FLAT_POINTS, CLIFF = 2e-3, 6, 10.0
-"""A top counts as an instrument's limit if it is flat to this fraction over this many points and its sides
-are this many times as steep as those of a round top."""
+"""A peak counts as an instrument's current limit if it is flat to within the fraction FLAT over FLAT_POINTS
+points, and its sides are CLIFF times as steep as those of a parabolic peak."""
 FALL_MIN = 0.05
 """Fraction by which the current must fall on both sides of a peak below 0 V."""
 

@@ -20,16 +20,16 @@ Shape = Callable[[Floats], Floats]
 CODES = 1 << V_BITS
 LOWS = (0.0, -1.0, -2.0, -3.0, -4.0, -6.0, -8.0)
 HIGHS = np.concatenate([np.linspace(1.0, 12.0, 111), [16.0, 24.0]])
-"""Upper ends of windows that are tried, in the curve's own unit."""
+"""Upper ends of the windows that are tried, in the unit of the curve's input."""
 FAR = 40.0
-"""Pre-activations beyond this are not considered."""
+"""Pre-activations of larger magnitude than this are not considered."""
 POINTS, FEW = 17, 3
 """Number of points per segment at which a fit's error is estimated, and at which a lower bound of it is
 computed."""
 ROUNDING = 1e-9
-"""Tolerance for rounding errors when a bound is compared with what it bounds."""
+"""Tolerance for rounding errors when a lower bound of a window's error is compared with an error."""
 BLOCK = 64
-"""Number of windows that are bounded together, which limits the memory for several curves."""
+"""Number of windows whose error bounds are computed together, which limits the memory for several curves."""
 
 
 @dataclass(frozen=True)

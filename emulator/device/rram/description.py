@@ -21,9 +21,9 @@ from ndrite.emulator.errors import ChipError, require, require_field
 from ndrite.emulator.spec.arithmetic import Floats
 
 FITTED = "fitted"
-"""Name of the programming error whose polynomial is in the description itself."""
+"""Name of the programming error whose polynomial is stated in the chip description itself."""
 FITTED_DRIFTS = ("power-law", "logarithmic")
-"""Names of the drift laws whose parameters are in the description itself."""
+"""Names of the drift laws whose parameters are stated in the chip description itself."""
 READ_NOISES = ("constant", *READ_LAWS)
 
 

@@ -17,12 +17,13 @@ WAN_COEFFICIENTS_uS = (
     (0.701, 22.086, -50.773, 47.095, -16.458),
     (0.782, 20.274, -43.507, 37.062, -11.934),
 )
-"""aihwkit, src/aihwkit/inference/noise/reram.py, ReRamWan2022NoiseModel: sigma in uS as a polynomial of
-G / 40 uS, 1 s, 1 day and 2 days after programming."""
+"""Coefficients from aihwkit, src/aihwkit/inference/noise/reram.py, ReRamWan2022NoiseModel: sigma in uS as a
+polynomial of G / 40 uS, for 1 s, 1 day and 2 days after programming."""
 
 CMO_MEAN_uS = -0.08900206
 CMO_STD_uS = (0.41183342, 0.04201137)
-"""aihwkit, the same file, ReRamCMONoiseModel.decay_dict: mean shift per ln t, deviation c0 + c1 ln t."""
+"""From aihwkit, src/aihwkit/inference/noise/reram.py, ReRamCMONoiseModel.decay_dict: CMO_MEAN_uS is the mean
+shift per ln t, and CMO_STD_uS are c0 and c1 of the deviation c0 + c1 ln t."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class CmoDrift(Drift):
 
 
 PCM_FIRST_S = 20.0
-"""aihwkit, src/aihwkit/inference/noise/pcm.py, PCMLikeNoiseModel: t_0, from which on cells drift."""
+"""Time t_0 from which on cells drift, from aihwkit, src/aihwkit/inference/noise/pcm.py, PCMLikeNoiseModel."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,7 @@ DRIFTS: dict[str, Drift] = {
     "power-law": PowerDrift(),
     "logarithmic": LogDrift(),
 }
-"""Drift models by the name chip descriptions use."""
+"""Drift models by the names that chip descriptions use."""
 
 
 def age(g_uS: Floats, target_uS: Floats, model: Drift, time_s: float, noise: Floats) -> Floats:

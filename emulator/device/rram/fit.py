@@ -14,7 +14,7 @@ from ndrite.emulator.spec.brief import record
 
 TARGETS_MIN, CELLS_MIN = 3, 10
 TIMES_MAX = 2.0
-"""Largest ratio of the times since programming within one fit."""
+"""Largest ratio between the times since programming of the rows of one fit."""
 DEGREE_MAX = 4
 STUCK_SIGMAS = 6.0
 """A cell at an end of the range counts as stuck if it is further from its target than this many robust

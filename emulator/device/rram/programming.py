@@ -118,7 +118,7 @@ JOSHI_2020 = ProgrammingError(
 MODELS: dict[str, ProgrammingError] = {
     model.name: model for model in (IDEAL, WAN_2022, MILO_2021, IBM_CMO_02, IBM_CMO_2, JOSHI_2020)
 }
-"""Programming error models by the name chip descriptions use."""
+"""Models of programming errors by the names that chip descriptions use."""
 
 RELAXATIONS: dict[str, ProgrammingError | None] = {"none": None, "wan2022": WAN_2022}
 """Laws of the deviation that cells take on by themselves after the last verifying read, by the name chip
@@ -134,11 +134,12 @@ STUCK_LOW, STUCK_HIGH = -1, 1
 
 CMO_READ_uS = 0.0277316483
 CMO_READ_TIME_S = 1e-6
-"""aihwkit, ReRamCMONoiseModel.read_dict: sigma = K log10(G) sqrt(ln((t + t_read) / (2 t_read))), uS."""
+"""Duration t_read of a read, from aihwkit, ReRamCMONoiseModel.read_dict: sigma = K log10(G) sqrt(ln((t +
+t_read) / (2 t_read))), in uS."""
 PCM_MAX_uS = 25.0
 PCM_READ_TIME_S = 250e-9
-"""aihwkit, PCMLikeNoiseModel: sigma = G min(0.0088 / x^0.65, 0.2) sqrt(ln((t + t_read) / (2 t_read))), with
-x = G / 25 uS."""
+"""Duration t_read of a read, from aihwkit, PCMLikeNoiseModel: sigma = G min(0.0088 / x^0.65, 0.2) sqrt(ln((t
++ t_read) / (2 t_read))), with x = G / 25 uS."""
 
 
 def telegraph_sigma(g_uS: npt.ArrayLike, share_percent: float, step_percent: float) -> Floats:
@@ -189,4 +190,5 @@ READ_LAWS: dict[str, Callable[[npt.ArrayLike, float], Floats]] = {
     "ibm-cmo-hfox": cmo_read_sigma,
     "joshi2020": pcm_read_sigma,
 }
-"""Read noise of one cell that depends on its conductance and the time, by the name chip descriptions use."""
+"""Laws of the read noise of one cell, which depends on its conductance and the time, by the names that chip
+descriptions use."""

@@ -12,7 +12,7 @@ from ndrite.emulator.spec.arithmetic import INPUT_MAX, Codes
 from ndrite.emulator.spec.learning import weights_of
 
 NUDGE = 1e-4
-"""Change of a pre-activation over which slopes are computed."""
+"""Change of a pre-activation over which slopes are computed as difference quotients."""
 
 
 def float_network(

@@ -30,8 +30,8 @@ from ndrite.emulator.spec.learning import (
 STEP_LARGEST = 2.0
 """Largest step of a pulse, in nominal bounds: from bound to bound."""
 CYCLE_MAX = 10.0
-"""Largest standard deviation of a step from pulse to pulse, relative to the step: as much as table entries of
-1023 / 64 can represent."""
+"""Largest standard deviation of a step from pulse to pulse, relative to the step: the largest that table
+entries up to 1023 / 64 can represent."""
 DRAWN_SIGMAS = 3
 """Largest deviation from the mean, in standard deviations, that the sum of two table entries can have."""
 BOUND_ONE, BOUND_MAX = 1024, 2047

@@ -46,9 +46,9 @@ from ndrite.emulator.spec.learning import (
 from ndrite.emulator.spec.meaning import Meaning
 
 UNIT = WEIGHT_MAX * INPUT_MAX
-"""Accumulator units of a weight at the nominal bound times a full input."""
+"""Column sum, in accumulator units, of a weight at the nominal bound times a full input."""
 LOGIT_SPAN = 8.0
-"""Largest pre-activation of an output that its sigmoid's table covers, in either direction."""
+"""Largest magnitude of an output neuron's pre-activation that the table of its sigmoid covers."""
 START, MISMATCH = 0x7374617274, 0x6C6561726E
 GAIN_TOP = 65535
 
@@ -130,8 +130,7 @@ class Plan:
 
 
 class Start(NamedTuple):
-    """The network of random initial weights and its mapping, which do not depend on devices, rates and
-    rule."""
+    """The network of random initial weights and its mapping. They depend on no device, rate or rule."""
 
     network: Network
     mapped: Mapped
@@ -153,9 +152,8 @@ class Prepared:
     meaning: Meaning | None = None
 
     def again(self, plan: Plan, law: LinearStep | StepTable, spread: EcramSpread) -> "Prepared":
-        """Prepare the same chip with other devices, rates or learning rule. The result is that of
-        ``prepare``, much faster. Raises CompileError as ``prepare`` does, and when ``plan`` has another
-        network or start."""
+        """Prepare the same chip with other devices, rates or learning rule, as ``prepare`` but much faster.
+        Raises CompileError as ``prepare`` does, and when ``plan`` has another network or start."""
         for name in ("widths", "activation", "start", "seed"):
             value, kept = getattr(plan, name), getattr(self.plan, name)
             require(value == kept, name, value, f"{kept}, the value it was prepared with", CompileError)
@@ -195,8 +193,7 @@ def prepare(
     require(bool(samples.any()), "largest code of the samples", 0, "1..255", CompileError)
     chip = learning_chip(chip)
     _check_bound(plan, chip)
-    # This mapping only supplies the neurons and the noise. Its bound is 1, because at a large bound all
-    # weights might be read as 0.
+    # This mapping only supplies neurons and noise. At a large bound all weights might be read as 0.
     plain = dataclasses.replace(plan, bound=1.0)
     network = network_of(plan, [weights(weights_of(s), plain) for s in _starts(plain)], meaning, chip)
     # Warnings of this mapping mean nothing, because the weights of the network are random.
@@ -319,8 +316,7 @@ def _gain(span: float, bits: int) -> tuple[int, int]:
 
 
 def _place(activation: Any, array: DieArray, chip: Chip) -> tuple[float, float, Floats | float]:
-    """Return how a layer's voltage codes represent pre-activations: codes per unit, the code for 0, and each
-    neuron's unit (M,)."""
+    """Return a layer's voltage codes per unit of pre-activation and for 0, and each neuron's unit (M,)."""
     if activation is None:
         return float((1 << (V_BITS - 1)) - 1) / LOGIT_SPAN, 0.0, 1.0
     if array.window is not None and array.neurons is not None:
@@ -338,11 +334,9 @@ def _laws(
     law: LinearStep | StepTable,
     chip: Chip,
 ) -> tuple[tuple[float, ...], tuple[LearningLayer, ...], tuple[float, ...]]:
-    """Compute what learning needs of the layers; return three tuples. For each layer: the unit of its errors,
-    and its learning constants. For each layer but the last: the unit of a converted sum times a code of y.
-
-    The last of these are of all layers but the last. Work goes from the last layer to the first.
-    """
+    """Compute what learning needs of the layers, from the last to the first; return three tuples. For each
+    layer: the unit of its errors, and its learning constants. For each layer but the last: the unit of a
+    converted sum times a code of y."""
     learning_layers: list[LearningLayer] = []
     units: list[float] = []
     backward: list[float] = []
@@ -364,8 +358,7 @@ def _laws(
             unit = backward[-1] * INPUT_MAX * change
         units.append(unit)
         rate = plan.rate * (1.0 if last else plan.hidden_rate)
-        # With the Manhattan rule, already an input code of 1 causes a pulse with a probability of 65535 in
-        # 65536.
+        # Manhattan rule: even an input code of 1 causes a pulse with a probability of 65535 / 65536.
         row_rate, row_shift, column_rate, column_shift = RATE_MAX, 0, RATE_MAX * (rate > 0), 0
         if plan.rule != "manhattan":
             probability = rate / (plan.slots * pulse)

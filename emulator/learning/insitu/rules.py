@@ -30,7 +30,7 @@ from ndrite.emulator.spec.learning import (
 )
 
 THRESHOLDS = {"tiki-taka": 25.0, "agad": 8.0, "residual": 10.0}
-"""Rules whose pulses go to devices other than the layer's own, each with a good threshold."""
+"""Learning rules whose pulses go to devices other than the layer's own, each with its default threshold."""
 OF_RULES: dict[str, dict[str, Any]] = {
     "threshold": THRESHOLDS,
     "reference_error": {"tiki-taka": 0.0, "residual": 0.0},
@@ -39,13 +39,13 @@ OF_RULES: dict[str, dict[str, Any]] = {
     "chopper_period": {"agad": 1},
     "transfer_noise": dict.fromkeys(THRESHOLDS, False),
 }
-"""Fields of a plan that only some rules use, with the default for each of these rules."""
+"""Fields of a learning plan that only some rules use, each with its default for each of these rules."""
 TILE_EVERY, TILE_RATIO = 1, 5
-"""Updates between two readings of the last tile, and readings of a tile for one reading of the tile before
-it, as in the paper's networks on MNIST."""
+"""Number of updates between two readings of the last tile, and number of readings of a tile for one reading
+of the tile before it, as in the published networks on MNIST."""
 THRESHOLD_MAX = READ_SIGMA_MAX = 65535
 REFERENCES = 0x7265666572
-"""Random stream from which the deviations of references are drawn."""
+"""Number of the random stream for the deviations of references."""
 
 
 def fields_of_rule(rule: str, **given: float | None) -> dict[str, Any]:

@@ -114,7 +114,7 @@ TRAINED: dict[str, Callable[[Any, ChipView], TrainedNode]] = {
     "product": _trained_product,
     "table": _trained_table,
 }
-"""Function that makes the trainable copy of a node, by kind of node; nodes of other kinds have nothing to
+"""Kind of node -> function that makes the node's trainable copy. Nodes of other kinds have nothing to
 train."""
 
 

@@ -9,9 +9,10 @@ from ndrite.emulator.learning.training.view import FLOAT, ChipView, Tensor, torc
 from ndrite.emulator.spec.patches import Patches
 
 RANGE_MEMORY = 0.95
-"""Fraction of a wider range that is kept from one training step to the next."""
+"""Fraction of the former end of a range that is kept in each training step in which the range becomes
+narrower."""
 RANGE_SAMPLES = 8
-"""Number of samples of a batch whose patches determine the range of a kernel's tiles."""
+"""Number of samples of a batch whose patches determine the ranges of a convolution's row tiles."""
 
 
 def along(values: Tensor, like: Tensor) -> Tensor:

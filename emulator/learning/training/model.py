@@ -16,9 +16,10 @@ from ndrite.emulator.spec.meaning import Meaning
 from ndrite.emulator.spec.patches import Shape
 
 SETTLED_VALUES = 1 << 26
-"""Normalisation is computed from so many samples that their largest map has this many values."""
+"""Limit on the number of values in the largest map of the samples from which batch normalisation is computed;
+it determines how many samples are used."""
 AT_ONCE = 1 << 24
-"""Number of values of the largest map that an evaluation computes together."""
+"""Number of values in the largest map of the samples that an evaluation computes together."""
 
 
 class _Tensors(FloatArithmetic, PerTrainedKind):

@@ -9,11 +9,13 @@ from ndrite.emulator.network import Activation, Named, Ndr, Sampled
 from ndrite.emulator.spec.arithmetic import Array
 
 KINDS = ("ndr", "ndr-shared", "ndr-fixed", "relu", "clipped-relu", "sigmoid")
-"""``ndr``: peak voltage and current of every neuron trained; ``ndr-shared``: one pair for the layer;
-``ndr-fixed``: neither trained. ``relu`` is scaled to 1 after training, ``clipped-relu`` held at 1 in it."""
+"""Kinds of neurons. ``ndr``: peak voltage and current of every neuron are trained; ``ndr-shared``: one peak
+voltage and current for the layer; ``ndr-fixed``: neither is trained. ``relu`` is scaled to a maximum of 1
+after training, ``clipped-relu`` is clipped at 1 during training."""
 LOG_HEIGHT = -0.1
 LOG_CLIPPED = -1.2
-"""A clipped ReLU starts with a normalised pre-activation of 3.3 deviations at 1."""
+"""Initial logarithm of the gain of a normalised layer of clipped ReLUs: a pre-activation of 3.3 standard
+deviations gives output 1."""
 SHIFT = 0.3
 
 

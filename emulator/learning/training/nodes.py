@@ -19,7 +19,7 @@ from ndrite.emulator.spec.flow import join
 from ndrite.emulator.spec.patches import Pair
 
 SKIP_MIN = 1e-6
-"""Smallest weight of a second operand, since it is stored as a logarithm."""
+"""Smallest weight of the second operand of a matrix product, since its logarithm is stored."""
 
 
 def column_errors(crossbar: Crossbar, x: Tensor, sums: Tensor, unit: Tensor, bias: Tensor) -> Tensor:

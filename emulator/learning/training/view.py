@@ -27,7 +27,7 @@ __all__ = ["Tensor", "torch"]
 
 
 FAMILY_STATES = 17
-"""Number of states between whose curves training interpolates."""
+"""Number of ECRAM states whose curves are computed; training interpolates between them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,7 @@ class ChipView:
 
 
 FLOAT = ChipView()
-"""A plain float network without any chip."""
+"""View of a plain float network without any chip."""
 
 
 def view_of(chip: Chip, *, clip_rms: float | None = 2.5, noise_scale: float = 1.0) -> ChipView:

@@ -19,7 +19,8 @@ Load = Callable[[Program], None]
 """Function ``load(program)`` that programs the board."""
 
 BETA_1, BETA_2, TINY = 0.8, 0.95, 1e-12
-"""Decay of the gradient's running mean and mean square (Adam's form, shorter as there are few steps)."""
+"""Decays of the running mean and mean square of the gradient, and the term that prevents a division by 0, as
+in Adam. The decays are faster than usual, as there are few steps."""
 PULSES_MAX = 200
 """Largest number of pulses for a device in one step."""
 SIGN_PART = 1 / 3

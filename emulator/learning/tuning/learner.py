@@ -20,7 +20,7 @@ SCALE_MAX = 100.0
 """Largest factor on logits of unit deviation; if all samples are classified correctly, the best factor is
 infinite."""
 SLOPE_STEP = 1e-3
-"""Half the distance of u over which a curve's slope is taken."""
+"""Half the distance in u over which a curve's slope is computed as a difference quotient."""
 
 Knobs = dict[str, Floats]
 """Gradient of the loss with respect to the states of one tunable layer, by kind of ECRAM, each (M,)."""

@@ -44,7 +44,8 @@ CONVERTING = {"ADC nonlinearity", "ADC clipping", "ADC rounding", "converter mis
 VALUES_MAX = 1 << 25
 """Largest number of patch values computed together, unless a single sample has more."""
 CORRECTED_ROWS = 1 << 14
-"""Largest number of patches on which columns are corrected, if there is more than one per sample."""
+"""Largest number of patches from which column corrections are computed, if there is more than one patch per
+sample."""
 
 LATER = "drift since correction"
 CAUSES: dict[str, str] = {

@@ -12,7 +12,7 @@ from ndrite.emulator.errors import DatasetError, require
 from ndrite.emulator.spec.arithmetic import Codes
 
 UNSIGNED_BYTE = 0x08
-"""The only element type these data sets use."""
+"""Code of the element type in IDX files: unsigned bytes, the only type that these data sets use."""
 GZIP_MAGIC = b"\x1f\x8b"
 BYTES_MAX = 1 << 30
 

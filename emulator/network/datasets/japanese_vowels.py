@@ -22,7 +22,7 @@ FEATURES, FRAMES = 12, 29
 LABELS = tuple("123456789")
 """Labels of the speakers."""
 INSIDE = "datasets/data/JapaneseVowels"
-"""Folder of the files in the package aeon."""
+"""Folder of the data set's files in the package aeon."""
 
 Sequences = npt.NDArray[np.float32]
 

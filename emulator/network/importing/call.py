@@ -20,8 +20,8 @@ from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.patches import Shape
 
 FOLDED_MAX = 1 << 26
-"""Largest number of elements in a folded constant: a few bytes in a file could ask for more memory than there
-is."""
+"""Largest number of elements in a constant that is computed while importing. Without it, a few bytes in a
+file could ask for more memory than there is."""
 SHAPES_MAX = 64
 """Largest number of elements of an operand whose values may determine a result's size."""
 
@@ -181,7 +181,7 @@ def _gelu(x: Floats, *, tanh: bool) -> Floats:
 
 
 SHAPING = ("Reshape", "Unsqueeze")
-"""Operators that, applied directly to the model's input, state its shape."""
+"""Operators that state the shape of the model's input when they are applied to it directly."""
 
 
 def moved_places(call: Call) -> list[Array]:

@@ -291,9 +291,9 @@ Quant <signed, narrow> (x, scale, zero, bits) => (y) {
     y = Mul(counted, scale)
 }
 """
-"""Function body of QONNX's Quant(x, scale, zero, bits): integers of ``bits`` bits, scaled."""
+"""Body of QONNX's Quant(x, scale, zero, bits): integers of ``bits`` bits, scaled."""
 NDR, NDR_CURVE = "Ndr", "NdrCurve"
-"""``Ndr(x, peak, height)``, and ``NdrCurve(x, peak, height, values, first, step)`` of a sampled curve."""
+"""Bodies of ``Ndr(x, peak, height)`` and ``NdrCurve(x, peak, height, values, first, step)``."""
 TUNNEL = """
 <opset_import: ["" : 17], domain: "ndrite">
 Ndr (x, peak, height) => (y) {

@@ -25,14 +25,16 @@ from ndrite.emulator.spec.arithmetic import INPUT_MAX, Floats
 from ndrite.emulator.spec.brief import record
 
 POINTS = (SEGMENTS - 1) * 64 + 1
-"""Number of samples of a function. Segment borders are among them, so that a kink on a border stays sharp."""
+"""Number of points at which a function is sampled. The borders of table segments are among them, so that a
+kink on a border stays sharp."""
 MARGIN = 0.1
-"""Margin at either end of the range of the samples, as a fraction of that range."""
+"""Margin that is added at either end of the range of a function's inputs, as a fraction of that range."""
 FAR, FURTHER = 40.0, 1000.0
-"""A function with the same value at both inputs counts as bounded."""
+"""A function counts as bounded if its values at inputs of these two magnitudes are equal, on either side of
+0."""
 FLAT = 0.1 / INPUT_MAX
-"""Ends of the input range are removed while the function stays this close (relative to its range) to its end
-value."""
+"""Parts at the ends of a function's input range are removed in which the function differs from its end value
+by no more than this, relative to its range."""
 UNBOUNDED = "it is unbounded: give samples of inputs, so that its range can be measured"
 
 
@@ -265,13 +267,13 @@ HELD: dict[str, Callable[[Any], Mapping[int, float]]] = {
     "pool": lambda node: dict.fromkeys(node.sources if node.counts_border else (), node.pad),
     "gate": lambda node: {n: 0.0 for t in node.terms if t.b is not None for n in t.reads},
 }
-"""For each kind of node, the values that its input maps, by number, have to represent exactly."""
+"""For each kind of node: map number -> value that the codes of this input map have to represent exactly."""
 PASSED: dict[str, Callable[[Any, float], float | None]] = {
     "pool": lambda node, value: value,
     "view": lambda node, value: node.before(value),
 }
-"""For each kind of node that passes codes on, the input value that leads to a given output value; None if it
-differs by channel."""
+"""For each kind of node that only passes codes on: function that returns the input value which gives a wanted
+output value, or None if it differs by channel."""
 
 
 def holds_of(graph: Graph) -> dict[Op, tuple[float, ...]]:

@@ -24,10 +24,10 @@ from ndrite.emulator.spec.flow import State
 from ndrite.emulator.spec.patches import Pair, Shape
 
 Reach = tuple[float, float]
-"""Smallest and largest value."""
+"""Range of an operator's values: the smallest and the largest."""
 K = TypeVar("K")
 BATCH = 64
-"""Number of samples on which a graph is run together."""
+"""Number of samples for which the operators of a graph are computed together."""
 
 
 @record()

@@ -295,7 +295,7 @@ JOINED = "Where Greater GreaterOrEqual Less LessOrEqual Equal And Or Not Xor Mod
 """Operators imported, together with the arithmetic of two operands, as functions of several values of one
 operator."""
 TRUTHS = {"Where": (0,), "And": (0, 1), "Or": (0, 1), "Xor": (0, 1), "Not": (0,)}
-"""Numbers of the operands that are true or false, by operator."""
+"""Operator -> indices of its operands that are truth values."""
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "Add": np.add,
     "Sum": np.add,
@@ -310,7 +310,7 @@ CONSTANT = {"Add": ("add", "add"), "Sum": ("add", "add"), "Mul": ("mul", "mul")}
     "Sub": ("sub", "rsub"),
     "Div": ("div", "rdiv"),
 }
-"""For each operator, the operation that a constant as second operand means, and as first operand."""
+"""Operator -> the operation that it is if its second operand is a constant, or its first operand."""
 CODES = {"uint8": (0, 255), "int8": (-128, 127), "uint16": (0, 65535), "int16": (-32768, 32767)}
 
 

@@ -24,7 +24,7 @@ from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.task import CLASSES, LABELS, VALUES
 
 FILE_MAX = 2 << 30
-"""Largest size of a model file in bytes: what its format can hold."""
+"""Largest size of a model file in bytes, the limit of its format."""
 
 
 def extra(package: str, needs: str, of: str) -> Any:
@@ -103,7 +103,7 @@ STAND_INS = {
     "RidgeClassifier": "svm.LinearSVC",
     "RidgeClassifierCV": "svm.LinearSVC",
 }
-"""Estimators of two classes, each with an estimator that has the same scores and can be converted."""
+"""Estimators of two classes that cannot be converted -> an estimator with the same scores that can."""
 IN_TRAINING = (
     "the module was in training mode; it is taken as in evaluation mode: no dropout, and batch normalisation "
     "by its running mean and variance"

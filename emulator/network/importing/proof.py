@@ -101,16 +101,18 @@ DRAWN = 64
 """Number of inputs tried in addition to the samples: the samples' values, shuffled separately for each
 input."""
 LOST = 2e-3
-"""Largest rms difference, relative to the values' rms, that single precision explains."""
+"""Largest rms difference between model and network, relative to the rms of the values, that single precision
+explains."""
 FAR = 2e-2
 """A value that differs by more than this, relative to the largest value, counts as different."""
 FAR_MAX = 5e-3
-"""Fraction of values that may differ, where a step of the model lies between two roundings."""
+"""Fraction of values that may differ: where the model has a step, two roundings may lie on different sides of
+it."""
 WHERE_MAX = 16
-"""Number of samples with which the first differing node is searched."""
+"""Number of samples with which it is searched at which node model and network first differ."""
 ALONE = 6
-"""Number of samples, in addition to those with the smallest and largest values, that are also passed to the
-model singly."""
+"""Number of samples that are also passed to the model one at a time, in addition to the samples with the
+smallest and largest values."""
 
 
 @record()

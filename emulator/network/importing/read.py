@@ -31,7 +31,7 @@ from ndrite.emulator.spec.meaning import InputRange, Meaning
 from ndrite.emulator.spec.task import CLASSES, IDENTITY, SOFTMAX, TWO_CLASSES
 
 LOST_MAX = 0.2
-"""Largest error of codes and tables, as a fraction of the outputs' variation, without a warning."""
+"""Error of codes and tables, as a fraction of the outputs' variation, above which a warning is given."""
 
 
 def lower(

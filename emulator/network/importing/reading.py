@@ -26,7 +26,7 @@ from ndrite.emulator.spec.task import IDENTITY, SOFTMAX
 HANDLERS = {**LAYERS, **MOVING, **CASTS, **RECURRENT, **ESTIMATORS, **DEVICES}
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
-"""Domains whose operators are imported by name."""
+"""ONNX domains whose operators are imported by their name."""
 DROPPED = ("Identity", "Dropout", "ZipMap")
 MOVES = (*DROPPED, "Cast", "Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 """Operators that leave every value unchanged."""

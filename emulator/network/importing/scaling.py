@@ -22,7 +22,8 @@ from ndrite.emulator.spec.arithmetic import INPUT_MAX, Bools, Floats
 from ndrite.emulator.spec.patches import Patches, Shape
 
 DENSE_MAX = 128
-"""Largest number of values that a plain matrix copies; more are copied in one group each."""
+"""Largest number of channels that a plain identity matrix copies; more channels are copied by a grouped
+product with one group each."""
 GAIN_MAX = 64.0
 """Largest factor by which an average is stretched."""
 EVERYTHING = (-np.inf, np.inf)

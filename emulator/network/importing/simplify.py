@@ -298,7 +298,7 @@ def _rounds(function: Function, reach: Reach) -> bool:
 
 CALLS_MIN = 3
 TRIED = np.linspace(-3.0, 3.0, 31)
-"""Inputs at which two functions are compared."""
+"""Inputs at which two sampled functions are compared."""
 
 
 def rolled(graph: Graph) -> Graph:

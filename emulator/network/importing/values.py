@@ -31,7 +31,7 @@ told from all others."""
 
 
 TAKEN = "outputs are taken before the {}; the largest one is the same"
-"""Note for a model whose end is left out."""
+"""Text of a note about a model whose last operator is left out."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from ndrite.emulator.spec.arithmetic import Ints
 from ndrite.emulator.spec.patches import Pair, Patches
 
 WEIGHTS_MAX = 1 << 24
-"""Largest number of weights of a product that moves a map: 16 channels of 32 x 32, transposed."""
+"""Largest number of weights of a matrix product that only reorders a map. It suffices to transpose 16
+channels of 32 x 32."""
 
 
 @dataclass(frozen=True)
