@@ -65,10 +65,10 @@ def effective_matrix(
     every cell.
     """
     g = series(g_uS, access_resistance_ohm)
-    if wire_resistance_ohm < 1e-15:  # the voltage along the wires is below float precision
+    if wire_resistance_ohm < 1e-15:  # the voltage drop along the wires is below float precision
         return g
     wire = 1.0 / (MICRO * wire_resistance_ohm)
-    with one_blas_thread():  # small blocks: several BLAS threads would only wait for each other
+    with one_blas_thread():  # for small blocks, BLAS threads would only wait for each other
         if g.shape[1] <= g.shape[0]:
             return _eliminate(g, wire)
         # By reciprocity, driving the columns at their sensed ends and sensing the rows at their driven ends

@@ -112,7 +112,7 @@ def make_cells(
     """
     cell = chip.cell
     shape = target_uS.shape
-    noise = rng.standard_normal(shape)  # first all G+ of the layer, then all G-
+    noise = rng.standard_normal(shape)  # random numbers of all G+ of the layer, then of all G-
     stuck = cell.draw_stuck(shape, rng)
     if place is not None:
         stuck = stuck[:, place]

@@ -48,7 +48,7 @@ def program_of(die: Die, program: Program) -> Program:
     now = _Now(die, program)
     steps = tuple(step.visit(now, step) for step in program.steps)
     base, slope = now.curves.base, now.curves.slope
-    variation = program.variation and variation_of(die.chip)  # virtual chips have the same age
+    variation = program.variation and variation_of(die.chip)  # virtual chips have the age of the die's chip
     return dataclasses.replace(program, steps=steps, curve_base=base, curve_slope=slope, variation=variation)
 
 

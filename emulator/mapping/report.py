@@ -171,7 +171,7 @@ def unused_parts(activations: Iterable[Activation | None], chip: Chip) -> tuple[
                 "trains a network of its NDR neurons"
             )
     bend = chip.cell.iv_cubic_per_V2 * chip.input.read_voltage_V**2
-    if bend > 0.05:  # an error 30 dB below the signal
+    if bend > 0.05:  # the resulting error is 30 dB below the signal
         less = f"cells conduct up to {bend / (1 + bend):.0%} less below the read voltage (iv_cubic_per_V2)"
         lines.append(f"not used of the chip: that {less}, as each row has one operating point")
     fields_by_reason: dict[str, list[str]] = {}

@@ -50,7 +50,7 @@ class FloatArithmetic(PerKind):
         weights, k, groups = node.dense.weights, node.dense.inputs, node.patches.groups
         x = node.patches.cut(node.source(maps), self.number(node.pad))
         if groups == 1:
-            z = (x.reshape(-1, k) @ weights).reshape(*x.shape[:2], -1)  # a single product for all patches
+            z = (x.reshape(-1, k) @ weights).reshape(*x.shape[:2], -1)  # one matrix product for all patches
         else:
             parts = zip(np.split(x, groups, axis=2), np.split(weights, groups, axis=1), strict=True)
             z = np.concatenate([part @ columns for part, columns in parts], axis=2)

@@ -34,9 +34,9 @@ DAMAGED = (
     zlib.error,
     lzma.LZMAError,
     struct.error,
-    ValueError,  # a name that is not text
-    NotImplementedError,  # an unsupported zip version or compression
-    RuntimeError,  # an encrypted member
+    ValueError,  # raised for a member name that is not text
+    NotImplementedError,  # raised for an unsupported zip version or compression
+    RuntimeError,  # raised for an encrypted member
     OSError,
     EOFError,
 )

@@ -44,7 +44,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         with os.fdopen(handle, "w+b") as file:
             yield file
         if existing is not None:
-            with contextlib.suppress(PermissionError, AttributeError):  # Windows has no owners
+            with contextlib.suppress(PermissionError, AttributeError):  # Windows has no os.chown
                 os.chown(partial, existing.st_uid, existing.st_gid)
             os.chmod(partial, stat.S_IMODE(existing.st_mode))
         os.replace(partial, target)

@@ -118,7 +118,7 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
         results[name] = (fits, _rms(cleaned, fits))
     best = min(results, key=lambda name: results[name][1], default="table")
     if "tunnel" in results and best == "esaki" and results["tunnel"][1] < 1.05 * results["esaki"][1]:
-        best = "tunnel"  # esaki's three additional parameters explain nothing
+        best = "tunnel"  # the three parameters that esaki adds do not reduce the error
     scatter = _scatter(cleaned)
     misses = best in results and results[best][1] > max(TABLE_ABOVE, 3 * scatter)
     if misses and model != "auto":

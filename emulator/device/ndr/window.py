@@ -98,7 +98,7 @@ def choose_window(shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
         error = max(tails[i], _inside(shape, [windows[i]], inside)[0])
         if error < smallest_error or (
             error == smallest_error and i < best
-        ):  # of equally good windows, the first
+        ):  # among equally good windows, choose the first one
             best, smallest_error = i, error
     return dataclasses.replace(windows[best], tail_lsb=float(tails[best] * INPUT_MAX))
 

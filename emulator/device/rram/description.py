@@ -186,7 +186,7 @@ class Cell:
     def draw_stuck(self, shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[np.int8]:
         """Choose at random which cells are stuck, each independently. Return ``STUCK_LOW``, ``STUCK_HIGH``,
         or 0 for a working cell."""
-        u = rng.random(shape)  # one random number per cell, whatever the rates
+        u = rng.random(shape)  # one random number per cell, whatever the rates of stuck cells
         stuck = np.zeros(shape, np.int8)
         stuck[u < self.stuck_low_percent / 100] = STUCK_LOW
         stuck[u >= 1.0 - self.stuck_high_percent / 100] = STUCK_HIGH

@@ -246,7 +246,7 @@ def _prepared(
     curves = Curves()
     if len(layers) > 1:
         curves.add(mapped.program.curve_base, mapped.program.curve_slope)
-    v = np.arange(V_MIN, V_MAX + 1) * (LOGIT_SPAN / V_MAX)  # the output codes come from a sigmoid
+    v = np.arange(V_MIN, V_MAX + 1) * (LOGIT_SPAN / V_MAX)  # outputs have a sigmoid
     last, _ = curves.fit(INPUT_MAX / (1.0 + np.exp(-v))[None], each=True)
     layers[-1] = dataclasses.replace(layers[-1], curve=last.repeat(layers[-1].outputs))
     program = mapped.program.with_layers(layers, curve_base=curves.base, curve_slope=curves.slope)

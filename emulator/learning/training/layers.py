@@ -151,13 +151,13 @@ class Reading(torch.nn.Module):
             range_sums = self._tile_sums(x[:RANGE_SAMPLES], weight) if has_patches else sums
             constant_sums = None if constant is None else self._by_tile(constant[None], weight)
             step = along(self._step(range_sums, bits, constant_sums), sums[0])
-        if tiles > len(sums):  # kernels that need several tiles
+        if tiles > len(sums):  # the sums of single row tiles were not computed
             with torch.no_grad():
                 error = torch.randn_like(sums[0]).mul_(step * (tiles * (1 / 12 + noise**2)) ** 0.5)
             return sums[0] + error
         with torch.no_grad():
             error = sums.div(step).round_().mul_(step).sub_(sums).sum(dim=0)
-            if noise:  # one draw for the sum of all tiles' conversions
+            if noise:  # one random error for the sum of all tiles
                 error += torch.randn_like(error).mul_(step * (noise * tiles**0.5))
         return sums.sum(dim=0) + error
 

@@ -158,7 +158,7 @@ class Call:
         alone = onnx.helper.make_function("alone", "alone", *names, [self.node], opsets)
         try:
             return ReferenceEvaluator(alone)
-        except RuntimeError:  # no implementation for that operator set
+        except RuntimeError:  # the reference has no implementation for that operator set
             return ReferenceEvaluator(self.node)
 
 

@@ -63,7 +63,7 @@ def prelu(call: Call) -> Value:
     """Import a PReLU with one slope per channel or feature. It is computed exactly, as ``relu(x) - slope *
     relu(-x)``, with twice the neurons."""
     value, slopes = call.value, np.asarray(call.constant(1), np.float64)
-    if call.opsets.get("", 1) < 7 and slopes.ndim == 1:  # the form of operator sets below 7
+    if call.opsets.get("", 1) < 7 and slopes.ndim == 1:  # slopes as operator sets below 7 have them
         slopes = slopes.reshape(-1, *[1] * (value.places.ndim - 2))
     value, (a,) = of_channels(call, value, slopes)
     axis = next((i for i in range(value.places.ndim) if value.counts(i)), None)

@@ -196,7 +196,7 @@ def _by_other_exporter(module: Any, example: Any, axis: int, error: Exception) -
     try:
         dims = ({axis: torch.export.Dim("n")},)
         return torch.onnx.export(module, (example,), dynamo=True, dynamic_shapes=dims).model_proto
-    except Exception:  # any exception; the error of tracing says more
+    except Exception:  # may raise any exception; the error of tracing says more
         first = next((line for line in str(error).splitlines() if line.strip()), "")[:300]
         shape_words = f"input_shape {tuple(example.select(axis, 0).shape)}"
         raise UnsupportedNodeError(

@@ -320,7 +320,7 @@ def _finite(samples: npt.ArrayLike) -> Floats:
     array = np.asarray(samples)
     x = None
     if array.dtype.kind in "biufO":
-        with contextlib.suppress(TypeError, ValueError):  # objects that are not numbers
+        with contextlib.suppress(TypeError, ValueError):  # entries may be objects that are not numbers
             x = array.astype(np.float64)
     if x is None:
         raise NetworkError(f"samples have dtype {array.dtype}; accepted: numbers")

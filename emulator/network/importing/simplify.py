@@ -130,7 +130,7 @@ def _gate(op: Op, node: Gate, alone: Alone) -> Op:
         if (inner.is_sum and node.is_sum) or len(other_inputs) + len(inner.terms) > GATE_TERMS_MAX:
             continue
         if len(other_inputs) == 1 and other_inputs[0].kind == "product" and alone(other_inputs[0]):
-            continue  # that product will take this gate as its second operand
+            continue  # the matrix product will take this gate as its second operand
         return _unfolded(op, node, i, inner)
     return op
 
