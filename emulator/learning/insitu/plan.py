@@ -62,42 +62,42 @@ class Plan:
     widths:
         Inputs, hidden widths, outputs.
     rate:
-        Step of gradient descent on the cross entropy of sigmoids, a sample, in weights and inputs of 1; of
-        ``residual`` the step of the last tile, whatever its part of the weight is.
+        Step of gradient descent on the cross entropy of sigmoids, per sample, in weights and inputs of 1; for
+        ``residual`` the step of the last tile, whatever its share of the weight is.
     hidden_rate:
-        Times that, for all layers but the last.
+        Factor on ``rate`` for all layers but the last.
     neuron_rate:
-        The same step for the ECRAMs of hidden NDR neurons, in states of -1..1; 0: they stay.
+        Step of gradient descent for the ECRAMs of hidden NDR neurons, in states of -1..1; 0: no learning.
     slots:
-        Slots of a pulse train.
+        Number of time slots in a pulse train.
     rule:
         ``stochastic``: pulses as likely as input and error are large; ``manhattan``: one pulse wherever both
-        are not 0, whatever ``rate`` and ``slots`` say; ``tiki-taka``: the first of them moves fast devices of
-        the same kind, which pulse the weights' (``ndrite.emulator.spec.learning.Transfer``); ``agad``: these
-        are chopped, and need no symmetry points; ``residual``: the weight is a sum over tiles, each of which
-        learns what those before leave (``ndrite.emulator.spec.learning.Tiles``).
+        are not 0, whatever ``rate`` and ``slots`` say; ``tiki-taka``: stochastic pulses move fast devices,
+        whose readings pulse the weights' devices (``ndrite.emulator.spec.learning.Transfer``); ``agad``: as
+        ``tiki-taka``, with choppers instead of symmetry points; ``residual``: a weight is a sum over tiles,
+        each of which learns the error that the tiles before leave (``ndrite.emulator.spec.learning.Tiles``).
     threshold:
-        Of these three: what is read of a device gives a pulse for as much as so many pulses had moved it; of
-        ``residual`` on average.
+        For the last three rules: a reading of a device leads to one pulse for every so many pulses by which
+        the device was moved; for ``residual`` on average.
     reference_error:
         Deviation of the references of ``tiki-taka`` and ``residual`` from the symmetry points, in nominal
         bounds.
     tiles, gamma:
-        Of ``residual``: tiles of a weight, and the scale of each relative to the one before.
+        For ``residual``: number of tiles of a weight, and scale of each relative to the tile before it.
     chopper_period:
         For ``agad``: number of readings of a row after which its chopper is reversed, 1..255.
     transfer_noise:
         Whether readings of fast devices and tiles have the read noise of the chip's cells.
     bound:
-        Weight that a device's nominal bound stands for.
+        Weight that a device's nominal bound represents.
     start:
-        Largest random weight at the beginning, times the root of the inputs.
+        Largest random initial weight, times the square root of the number of inputs.
     span:
-        Sums that a forward converter spans, each way, in weights of 1 and full inputs.
+        Largest magnitude of the sums that a forward converter covers, in weights of 1 and full inputs.
     back_span:
-        Errors that a backward converter spans, each way, in weights of 1 and full errors.
+        Largest magnitude of the errors that a backward converter covers, in weights of 1 and full errors.
     activation:
-        Of hidden neurons: ndr, or a named one.
+        Activation of hidden neurons: ndr, or one with a name, such as relu.
     seed:
         Seed of the individual chip: its devices, converters, neurons and the states at the beginning.
     """
@@ -246,7 +246,7 @@ def _prepared(
     curves = Curves()
     if len(layers) > 1:
         curves.add(mapped.program.curve_base, mapped.program.curve_slope)
-    v = np.arange(V_MIN, V_MAX + 1) * (LOGIT_SPAN / V_MAX)  # outputs have a sigmoid
+    v = np.arange(V_MIN, V_MAX + 1) * (LOGIT_SPAN / V_MAX)  # outputs have a sigmoid activation
     last, _ = curves.fit(INPUT_MAX / (1.0 + np.exp(-v))[None], each=True)
     layers[-1] = dataclasses.replace(layers[-1], curve=last.repeat(layers[-1].outputs))
     program = mapped.program.with_layers(layers, curve_base=curves.base, curve_slope=curves.slope)

@@ -258,8 +258,8 @@ def _probabilities(estimator: Any, x: Array) -> Any:
 
 
 def _convertible(estimator: Any) -> tuple[Any, Any]:
-    """Return a copy of the estimator, and the copy's last step. If skl2onnx cannot convert the last step
-    correctly, it is replaced by a class that has the same scores."""
+    """Return a copy of the estimator, and the last step of the copy. If skl2onnx cannot convert that step
+    correctly, the step is replaced by a class that has the same scores."""
     last = same = copy.deepcopy(estimator)
     while hasattr(last, "steps"):
         last = last.steps[-1][1]
