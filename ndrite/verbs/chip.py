@@ -49,15 +49,16 @@ def show(name: Name, /) -> Found:
     """
     chip, single, part = _read(name)
     content = chip.as_dict()
-    if single is not None and part:
+    if part:
         sections = {key: {f: content[key][f] for f in single[key]} for key in SECTIONS if key in single}
         head = {"name": single.get("name", name), "description": _summary(single, None)}
         sources = {f: source for f, source in chip.sources.items() if f in _stated(single)}
         content = head | sections | {"sources": sources, "cards": content["cards"]}
+    stated = dict.fromkeys(_stated(single), "stated without a source")
     rows = [
-        (f"{section}.{field}", plain(value), chip.sources.get(f"{section}.{field}", "default"))
+        (field, plain(value), chip.sources.get(field) or stated.get(field, "default"))
         for section in SECTIONS
-        for field, value in content.get(section, {}).items()
+        for field, value in ((f"{section}.{name}", value) for name, value in content.get(section, {}).items())
     ]
     title = f"{content['name']}: {content['description']}"
     lines = [line for of, card in chip.cards.items() for line in ("", f"Device card of {of}", *_card(card))]
@@ -75,7 +76,7 @@ def check(name: Name, /) -> Found:
     $ ndrite chip check mine.yaml
     """
     chip, single, is_part = _read(name)
-    stated = _stated(single) or list(chip.sources)
+    stated = _stated(single)
     unsourced = [field for field in stated if not chip.sources.get(field)]
     idle = {field: why for field, why in idle_fields(chip).items() if field in stated}
     if is_part:  # the chip that it will be laid over decides what conditions do
@@ -127,19 +128,17 @@ def _card(card: dict[str, str]) -> list[str]:
     ]
 
 
-def _read(name: str) -> tuple[Chip, dict[str, Any] | None, bool]:
-    """Load a chip and, if ``name`` is a single file or preset, its content. A file that describes a part of a
-    chip is completed from ``ideal``."""
-    single = load_content(name) if "+" not in name else None
-    complete = single is None or (
-        "name" in single and {"g_max_uS", "levels"} <= single.get("cell", {}).keys()
-    )
-    return load_chip(name if complete else f"ideal+{name}"), single, not complete
+def _read(name: str) -> tuple[Chip, dict[str, Any], bool]:
+    """Load a chip. Also return the content of its files, and whether they describe only a part of a chip,
+    which is then completed from ``ideal``."""
+    content = load_content(name)
+    complete = "name" in content and {"g_max_uS", "levels"} <= content.get("cell", {}).keys()
+    return load_chip(name if complete else f"ideal+{name}"), content, not complete
 
 
-def _stated(content: dict[str, Any] | None) -> list[str]:
-    """Return the fields that are set in the content of one description file, without presets and defaults."""
-    return [f"{section}.{field}" for section in SECTIONS for field in (content or {}).get(section, {})]
+def _stated(content: dict[str, Any]) -> list[str]:
+    """Return the fields that are set in the content of description files, without defaults."""
+    return [f"{section}.{field}" for section in SECTIONS for field in content.get(section, {})]
 
 
 def _stability(neuron: Neuron) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -68,6 +68,19 @@ def test_check(here: Path, fails: Any, said: Any) -> None:
     fails("chip check nothing", "chip is 'nothing'; accepted: a YAML file, or a preset")
 
 
+def test_check_and_show_look_at_all_files_that_are_joined(here: Path, said: Any, prints: Any) -> None:
+    Path("a.yaml").write_text("cell: {drift_mean: 0.1, levels: {value: 8, source: me}}")
+    Path("b.yaml").write_text("cell: {levels: 4}")
+    whole, part = said("chip check wan2022+a.yaml+b.yaml"), said("chip check a.yaml+b.yaml")
+    for checked in (whole, part):
+        assert sorted(checked["without_source"]) == ["cell.drift_mean", "cell.levels"]
+        assert list(checked["without_effect"]) == ["cell.drift_mean"]
+    assert (whole["values"], part["values"]) == (said("chip check wan2022")["values"] + 1, 2)
+    rows = prints("chip show wan2022+a.yaml+b.yaml").splitlines()
+    sources = [row.split("│")[3].strip() for row in rows if "cell.drift_mean" in row or "cell.levels" in row]
+    assert sources == 2 * ["stated without a source"]
+
+
 def test_check_says_what_keeps_a_neuron_stable(here: Path, prints: Any) -> None:
     circuit = "model: esaki, source_resistance_ohm: 20, capacitance_pF: 0.05"
     # R C Rn by hand: 20 ohm, 50 fF and the 271.86 ohm of the steepest fall make 0.272 nH.

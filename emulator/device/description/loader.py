@@ -39,11 +39,26 @@ def load_chip(name_or_path: str | os.PathLike[str]) -> Chip:
     except TypeError:
         kind = type(name_or_path).__name__
         raise ChipError(f"chip is of type {kind}; accepted: a preset's name, or a YAML file") from None
+    return _parsed(*_joined(text))
+
+
+def load_content(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the contents of a preset, device or file, or of several joined with ``+``, before defaults are
+    filled in: sections of fields. Their names are checked. Raises ChipError when there is no such file, or a
+    section or field is unknown."""
+    path, content = _joined(os.fspath(name_or_path))
+    check_part(content, path)
+    return dict(content)
+
+
+def _joined(text: str) -> tuple[str, Any]:
+    """Read a preset, device or file, or lay several that are joined with ``+`` over each other. Return the
+    path or, for several, ``text``, and the content. The content of a single file is not checked."""
     parts = [text] if Path(text).is_file() else text.split(JOIN)
     paths = [_find(part) for part in parts]
     contents = [read_yaml(path, ChipError) for path in paths]
     if len(parts) == 1:
-        return _parsed(str(paths[0]), contents[0])
+        return str(paths[0]), contents[0]
     for path, content in zip(paths, contents, strict=True):
         check_part(content, str(path))
     # Remove the file suffix only: a preset's name may itself contain a dot.
@@ -53,16 +68,7 @@ def load_chip(name_or_path: str | os.PathLike[str]) -> Chip:
     for content in contents:
         for section in SECTIONS:
             joined[section] = joined.get(section, {}) | content.get(section, {})
-    return _parsed(text, joined)
-
-
-def load_content(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the contents of a preset, device or file before defaults are filled in: sections of fields.
-    Their names are checked. Raises ChipError when there is no such file, or a section or field is unknown."""
-    path = _find(os.fspath(name_or_path))
-    content = read_yaml(path, ChipError)
-    check_part(content, str(path))
-    return dict(content)
+    return text, joined
 
 
 def parse_chip(content: Any) -> Chip:
