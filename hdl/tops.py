@@ -14,8 +14,8 @@ from ndrite.hdl.parts.layouts import by_name
 
 
 class Top(wiring.Component):
-    """Device with a UART: 8N1 at ``divisor`` clocks per bit on ``uart_rx`` and ``uart_tx``; idle lines are
-    high.
+    """Device with a UART: 8N1 at ``divisor`` clock cycles per bit on ``uart_rx`` and ``uart_tx``; idle lines
+    are high.
 
     A frame that stops half way is given up when the line has been quiet for QUIET_BITS.
     """
@@ -45,8 +45,8 @@ class Top(wiring.Component):
 
 
 class UdpTop(wiring.Component):
-    """Device with an Ethernet interface (``Ethernet``): ``second_cycles`` cycles of ``sync`` per second,
-    ``gmii_*`` in clock domain ``eth``."""
+    """Device with an Ethernet interface (``Ethernet``). ``second_cycles`` is the number of clock cycles of
+    ``sync`` in a second; the ``gmii_*`` ports are in clock domain ``eth``."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ AGE_CYCLES = 128
 
 
 class SimUdp(wiring.Component):
-    """Simulated device on datagrams: ``Device`` and ``Datagrams`` without the Ethernet framing."""
+    """Simulated device on datagrams: ``Device`` and ``Datagrams`` without Ethernet framing."""
 
     def __init__(self, geometry: Geometry, *, build_id: int = 0, learns: bool = False) -> None:
         self.device = Device(geometry, build_id=build_id, learns=learns)

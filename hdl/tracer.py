@@ -16,8 +16,9 @@ _of_one = tracer.get_var_name
 
 
 def get_var_name(depth: int = 2, default: Any = tracer._raise_exception) -> Any:
-    """Return the name of the variable that is assigned, as Amaranth's function does. If two variables are
-    assigned at once, the value on top of the stack gets the name of the first."""
+    """Return the name of the variable to which a statement assigns, as Amaranth's function of this name does.
+    If a statement assigns to two variables, the value on top of the stack gets the name of the first
+    variable."""
     name = _of_one(depth + 1, None) or _of_two(sys._getframe(depth))
     if name is None and default is tracer._raise_exception:
         raise tracer.NameNotFound

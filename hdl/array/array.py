@@ -38,8 +38,8 @@ REGION_GROUPS = 4
 
 
 class Broadcast(wiring.Component):
-    """Registers copies of the array's ports for some lane groups. The copies ``*_early`` of the memory
-    accesses come one cycle before the copies ``*_heard``.
+    """Registers copies of the array's ports for some lane groups. A memory access is on the ``*_early``
+    copies one cycle before it is on the ``*_heard`` copies.
 
     Where sums may wait, every region has registers of its own, so that no wire spans the chip: ``shift`` and
     ``close`` are announced a cycle ahead. Otherwise one copy serves all groups.
@@ -93,17 +93,17 @@ def capture_latency(geometry: Geometry) -> int:
 
 
 def row_names(geometry: Geometry) -> tuple[str, ...]:
-    """Return the names of the row ports, one for each unit of lanes."""
+    """Return the names of the row ports: one for each unit of lanes that can take rows of its own."""
     return "row", *(f"row_{u}" for u in range(1, geometry.lane_groups))
 
 
 def added_latency(geometry: Geometry) -> int:
-    """Return the number of cycles that adding sums over groups of lanes takes."""
+    """Return the number of cycles that it takes to add the column sums over groups of lanes."""
     return exact_log2(geometry.lane_groups)
 
 
 def hop_groups(geometry: Geometry) -> int:
-    """Return the number of neighbouring lane groups that a row reaches in the same cycle."""
+    """Return the number of neighbouring lane groups that share a register for the row."""
     return 2 if geometry.overlap else 1
 
 
@@ -175,7 +175,7 @@ class Array(wiring.Component):
         m = Module()
         g = self.geometry
         unit = g.lanes // g.lane_groups
-        # Slot of the accessed lanes: the low bits are the place in the lane group, the high bits the group.
+        # Low bits of an accessed slot's number: its position in the lane group; high bits: the lane group.
         self.inner = exact_log2(GROUP_LANES // cells_at_once(g))
         groups: list[_Group] = []
         row: Any = self.row
@@ -187,8 +187,8 @@ class Array(wiring.Component):
             if begins == 0 or len(groups) % hop_groups(g) == 0:
                 hop = Signal(row_layout(g), name=f"row_{first}", reset_less=True)
                 if number and begins == 0:
-                    # A unit takes rows of its own if it leads a group of lanes; otherwise it takes the rows
-                    # of the unit before it.
+                    # A unit that leads a group of lanes takes the rows of its own port; any other unit takes
+                    # those of the unit before it.
                     row = Mux(self.leads[number], getattr(self, row_names(g)[number]), row)
                 m.d.sync += hop.eq(row)
                 row = hop
@@ -224,16 +224,16 @@ class Array(wiring.Component):
         return heard
 
     def _group(self, m: Module, platform: object, row: Signal, heard: Broadcast, first: int) -> _Group:
-        """Build the lanes from ``first`` up, with local registers for the row, its flags and the memory
-        accesses.
+        """Build the lane group that begins at lane ``first``, with local registers for the row, its flags and
+        the memory accesses.
 
         The first stage of every delay line is a register of this group alone, so that synthesis cannot merge
         the line with another group's.
         """
         g = self.geometry
         at_once, inner, number = cells_at_once(g), self.inner, first // GROUP_LANES
-        # Registers that only this group's accesses change: synthesis cannot merge them with another group's.
-        # They have no reset, which would come from the far end of the chip through another LUT.
+        # Only accesses to this lane group change these registers, so synthesis cannot merge them with those
+        # of another group. They have no reset, which would come over a long route through another LUT.
         peek, poke = (
             Signal(peek_layout(g), name=f"peek_{first}", reset_less=True),
             Signal(poke_layout(g), name=f"poke_{first}", reset_less=True),
@@ -307,8 +307,8 @@ class Array(wiring.Component):
         return _Group(lanes, moves, near)
 
     def _columns(self, m: Module, platform: object, groups: list[_Group], lanes: list[Lane]) -> None:
-        """Build the column registers: P shift chains, with lane i in chain i mod P; the ends of the chains
-        are added over groups."""
+        """Build the column registers: P shift chains, with lane i in chain i mod P. The values at the ends of
+        the chains are added over groups of lanes."""
         g = self.geometry
         unit = g.lanes // g.lane_groups
         column_sums = [Signal(column_shape(g), name=f"held_{i}_0", reset_less=True) for i in range(g.lanes)]
@@ -331,7 +331,7 @@ class Array(wiring.Component):
         for i, column in enumerate(self.columns):
             sums = [column_sums[u * unit + i] for u in range(g.lane_groups)]
             if g.lane_groups > 1:
-                # With two rows the design fills the chip: registers for each sum shorten the wires.
+                # With two ``lane_rows`` the design fills the chip: a register for each sum shortens wires.
                 full = g.lane_rows > 1
                 leads = unmerged(m, platform, self.leads, f"leads_{i}") if full else self.leads
                 sums = [Mux(leads[u], one, 0) if u else one for u, one in enumerate(sums)]
@@ -351,8 +351,8 @@ class Array(wiring.Component):
 
 
 class Cells(wiring.Component):
-    """Weight memory on the bus: the word at offset lane * weight_depth + row address is the weight of that
-    lane in that row.
+    """Bus access to the weight memories: the word at offset lane * weight_depth + row address is the weight
+    of that lane in that row.
 
     A write through the window sets the cell's target too; ``draw`` hands the memories to ``draw_peek`` and
     ``draw_poke``. Latency: a window read STREAM_LATENCY cycles, one in every cycle. Resources: two

@@ -60,8 +60,8 @@ X_STAGE = READ_LATENCY + 1
 
 
 def flag_stage(geometry: Geometry) -> int:
-    """Return the number of cycles from ``address`` to ``load`` and ``gate``; the sum follows one cycle
-    later."""
+    """Return the number of cycles from ``address`` to the flags ``load`` and ``gate`` of the same row; the
+    accumulator's sum follows one cycle later."""
     return X_STAGE + MULTIPLY_LATENCY + geometry.lane_rows
 
 

@@ -24,8 +24,8 @@ assert BUFFER_LATENCY < BYTES, "the next word is asked for when the one before i
 
 
 class Campaign(Sized):
-    """Runs a campaign: for each virtual chip, trial and sample it runs an inference and counts a vote for the
-    largest logit (the first of equal ones).
+    """Runs a measurement campaign: for each virtual chip, trial and sample it runs an inference and counts a
+    vote for the largest logit (the first of equal logits).
 
     ``run`` clears the votes. Then, for each chip, it has the chip drawn (``redraw_*``, chip + 1 on
     ``stream``), streams the samples from the sample buffer into the core's input banks, and counts the
@@ -66,7 +66,8 @@ class Campaign(Sized):
         chip = Signal(range(CAMPAIGN_CHIPS + 1))
         clear_address = Signal(range(g.campaign_votes))
         m.d.comb += self.chips_done.eq(chip)
-        # Requests that are under way when the run begins are answered by the nominal chip, which is stream 0.
+        # Inferences that are under way when the campaign begins are computed by the nominal chip, so
+        # ``stream`` stays 0 until they have ended.
         launch, launched_all, voted_all = Signal(), Signal(), Signal()
         keep = Signal()
 
@@ -128,8 +129,8 @@ class Campaign(Sized):
     def _load(
         self, m: Module, votes: Votes, launch: Signal, stopping: Signal, launched_all: Signal
     ) -> Signal:
-        """Load samples into the input banks and start their inferences; return the number of inferences whose
-        vote is not counted yet."""
+        """Load samples into the input banks and start their inferences; return the number of inferences under
+        way whose vote has still to be counted."""
         g = self.geometry
         m.submodules.inputs = memory = RegisteredMemory(32, g.campaign_words)
         pointer = Signal(range(g.campaign_words))
@@ -146,13 +147,15 @@ class Campaign(Sized):
         m.d.sync += banks_taken.eq(banks_taken + began - (input_done & (banks_taken != 0)))
         m.d.sync += outstanding.eq(outstanding + began - votes.voted)
         m.d.sync += last_sample.eq(sample + 1 == self.samples)
-        # Both conditions are computed a cycle ahead, which is safe: every wait takes longer than a cycle.
+        # Both conditions are computed a cycle ahead; this is safe because every wait of the state machine
+        # takes longer than a cycle.
         over, may = Signal(), Signal()
         m.d.sync += [
             over.eq(stopping | (trial == self.trials) | (self.samples == 0)),
             may.eq((banks_taken < g.banks) & (outstanding < min(g.banks + 1, WINNERS))),
         ]
-        # Both registers are constant from the beginning of a sample's load to its start.
+        # ``place`` and the inference number do not change from the beginning of a sample's load until its
+        # inference starts.
         place = Signal(32)
         m.d.sync += [
             place.eq(sample + (trial << TRIAL_SHIFT)),

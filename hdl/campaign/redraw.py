@@ -35,8 +35,9 @@ assert SAMPLE_STAGE >= 1
 
 
 class Redraw(Sized):
-    """Draws the weights of a virtual chip: w = c(G+) - c(G-), where each cell's c = clip((mean[a] * 256 +
-    sigma[a] * g + 2^15) >> 16, 0, code_max), or a fixed code if the cell is stuck.
+    """Samples the random weights of a virtual chip: w = c(G+) - c(G-), where the code of a cell with table
+    entry a is c = clip((mean[a] * 256 + sigma[a] * g + 2^15) >> 16, 0, code_max), or a fixed code if the cell
+    is stuck.
 
     Column by column, ``geometry.redraw`` neighbouring ones at once, one row a cycle; with ``nominal`` the
     targets themselves go to the array. ``start`` for one cycle while ``busy`` is down. Latency: K + about
@@ -86,7 +87,7 @@ class Redraw(Sized):
         last_set = Signal()
         m.d.sync += last_set.eq(column + c >= outputs)
 
-        # Planning: determine the columns to draw next, and their keys.
+        # Planning state machine: finds the columns to draw next and computes their noise keys.
         with m.FSM():
             with m.State("idle"):
                 m.d.sync += [layer.eq(0), planned.eq(0)]
@@ -131,7 +132,7 @@ class Redraw(Sized):
         rows_left, row = Signal(16), Signal(16)
         issue = Signal(peek_layout(g))
         drain = Signal(range(DRAIN + 2))
-        # High fan-out: registered.
+        # High fan-out: ``take`` is a register.
         m.d.sync += take.eq(planned & ~issue.select & (drain == 0) & ~take)
         m.d.comb += self.peek.eq(issue)
         pipes = [Gaussian() for _ in range(2 * c)]
@@ -166,8 +167,8 @@ class Redraw(Sized):
         return m
 
     def _layers(self, m: Module, layer: Signal) -> tuple[Any, Any, Any, Any]:
-        """Return inputs, outputs, weight base and last flag of ``layer`` one cycle later, from a memory of
-        the descriptors that the bus has written."""
+        """Return the fields inputs, outputs, weight base and last of the descriptor of ``layer``, one cycle
+        later. They are read from copies of the descriptors that the bus has written."""
         g, window = self.geometry, self.layers
         word_bits = exact_log2(DESCRIPTOR_WORDS)
         read = {}
@@ -181,7 +182,8 @@ class Redraw(Sized):
                 write.en.eq(enable),
                 port.addr.eq(layer),
             ]
-            # Registered: the bus drives address and data for one more cycle.
+            # The write enable is registered; this is allowed because the bus keeps address and data for one
+            # more cycle.
             m.d.sync += enable.eq(window.write & (window.address[:word_bits] == word))
             read[word] = port.data
 
@@ -192,10 +194,11 @@ class Redraw(Sized):
         return field("inputs"), field("outputs"), field("weight_base"), field("last")
 
     def _draw(self, m: Module, pipes: list[Gaussian], nominal: Signal) -> list[Signal]:
-        """Draw the weights of the targets in ``peeked``; they are valid at stage CODE_STAGE + 1."""
+        """Sample the weights whose target weights are in ``peeked``; the sampled weights are valid at
+        pipeline stage CODE_STAGE + 1."""
         g, table = self.geometry, self.table
         weight_max = g.weight_max
-        # Entry in the table for the other cell of the pair, whose target is 0.
+        # Table entry for a cell whose target is 0: the other cell of each differential pair.
         entry_0 = Signal(32)
         writes_0 = Signal()
         m.d.sync += writes_0.eq(table.write & (table.address == 0))
@@ -235,7 +238,8 @@ class Redraw(Sized):
         return weights
 
     def _code(self, m: Module, entry: Signal, pipe: Gaussian, name: str) -> Signal:
-        """Compute one cell's code, MULTIPLY_LATENCY + 2 cycles after its table entry (SCALE_STAGE)."""
+        """Compute the code of one cell, MULTIPLY_LATENCY + 2 cycles after the cell's table entry
+        (SCALE_STAGE)."""
         code_low, code_high, code_max = (self.stuck_codes[i : i + 8] for i in (0, 8, 16))
         m.submodules[f"scale_{name}"] = scale = Multiplier(unsigned(16), signed(12))
         m.d.comb += [scale.a.eq(entry[16:]), scale.b.eq(pipe.sample)]

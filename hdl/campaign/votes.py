@@ -24,8 +24,8 @@ VOTE_LATENCY = BUFFER_LATENCY + 2
 
 
 def windowed(m: Module, memory: RegisteredMemory, window: Any, address: Signal) -> None:
-    """Connect ``memory``: the bus writes it, and reads it on request; in all other cycles the word at
-    ``address`` is read."""
+    """Connect ``memory`` to a bus window: the bus writes the memory and reads it on request; in all other
+    cycles the word at ``address`` is read."""
     # The memory's block RAMs are spread over the chip: one register in front of them.
     m.d.sync += [
         memory.address.eq(Mux(window.select, window.address, address)),
@@ -37,7 +37,8 @@ def windowed(m: Module, memory: RegisteredMemory, window: Any, address: Signal) 
 
 
 class Votes(Sized):
-    """Counts each inference's first largest logit as a vote; ``voted`` pulses when it is counted.
+    """Counts a vote for the largest logit of each inference (the first of equal logits); ``voted`` pulses
+    when a vote has been counted.
 
     ``launch`` begins a chip, whose correct ones go to its place when ``keep`` says so. While ``clear`` is up
     the counter at ``clear_address`` is set to 0. Inferences come sample by sample, ``samples`` a trial.
@@ -77,8 +78,8 @@ class Votes(Sized):
         m.d.sync += finished.eq(self.running & logit.valid & logit.final)
         with m.If(logit.valid):
             m.d.sync += size.eq(logit.column + 1)
-        # Votes are processed one at a time, VOTE_LATENCY cycles each. At most as many votes wait as
-        # inferences are under way.
+        # Votes are counted one at a time, VOTE_LATENCY cycles each. The queue holds at most as many winners
+        # as inferences are under way.
         age = Signal(range(VOTE_LATENCY + 1))
         m.d.comb += [
             winners.i.valid.eq(finished),

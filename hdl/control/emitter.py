@@ -42,18 +42,18 @@ class Emitter(wiring.Component):
         m = Module()
         g, rows, lane_rows = self.geometry, self.rows, self.geometry.lane_rows
         word = Signal(word_layout(g, rows), reset_less=True)
-        # Always eight bits: bits above the word's row count are 0.
+        # Both signals have eight bits even if a word has fewer rows; their upper bits are then 0.
         left, pick = Signal(WORD_ROWS, reset_less=True), Signal(WORD_ROWS, reset_less=True)
         picks = [pick] if lane_rows == 1 else [pick, Signal.like(pick, name="pick_other")]
         starting = Signal(init=1)
         free = Signal(init=1)
-        # ``some``: rows are left in the word; ``only``: they are emitted in one cycle. Both are computed a
-        # cycle ahead.
+        # ``some``: the word has rows left to emit; ``only``: one cycle emits all rows that are left. Both are
+        # computed a cycle ahead.
         some, only = Signal(), Signal(init=1)
         closing = word.last & only
         next_word, ready = self.words.payload, self.words.ready
-        # Rows that are emitted in one cycle: rows of this word and, if only one is left, a row of the next
-        # word.
+        # The rows that one cycle emits: rows of the present word and, if the present word has only one row
+        # left, a row of the next word.
         sources = [[(word, pick)] for pick in picks]
         if lane_rows > 1:
             lone, joins = Signal(), Signal()
@@ -90,7 +90,7 @@ class Emitter(wiring.Component):
                     only.eq(next_word.few),
                 ]
 
-        # Two stages: select the row, then add its number to the word's weight address.
+        # Two pipeline stages: select the row, then add the row's number to the word's weight address.
         chosen = Signal(row_layout(g), reset_less=True)
         row = Signal(row_layout(g), reset_less=True)
         m.d.sync += [
@@ -115,7 +115,7 @@ class Emitter(wiring.Component):
             m.d.sync += starting.eq(closing)
         places = waiting_sums(self.geometry)
         if places:
-            # ``free`` and ``more`` are a unary count of the last rows that may still be emitted.
+            # ``free`` and ``more`` together count, in unary, how many more passes may emit their last row.
             more = Signal(places, init=-1)
             with m.If(self.emit & closing & ~self.release):
                 m.d.sync += Cat(free, more).eq(more)

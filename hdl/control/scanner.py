@@ -76,9 +76,9 @@ class Scanner(wiring.Component):
             wiring.connect(m, queue.o, wiring.flipped(getattr(self, f"words_{u}")))
             self.queues.append(queue)
 
-        # A pass leaves its queue while the pass before is scanned, and follows at once if it reads a sample's
-        # codes. A pass that reads activations needs all of them to be present, which is known two cycles
-        # later.
+        # A pass leaves its queue while the previous pass is scanned. If the pass reads the codes of a sample,
+        # it follows at once. If it reads activations, they must all be present first, which is known two
+        # cycles later.
         coming, now = Signal(feed_layout(g), name="coming"), Signal(feed_layout(g))
         word, following = Signal.like(feed.word), Signal(len(feed.word) + 1)
         address = Signal.like(feed.address)
@@ -89,8 +89,8 @@ class Scanner(wiring.Component):
         m.d.sync += written.eq(
             self.written[now.bank] if g.overlap else Mux(now.bank, self.written[1], self.written[0])
         )
-        # ``present``: ``word`` may be read. It is computed a cycle ahead: after an issue, the next word must
-        # be present too.
+        # ``present``: the input word number ``word`` may be read. It is computed a cycle ahead; after a word
+        # has been issued, the next word must be present too.
         present = Signal()
         m.d.sync += present.eq(now.from_input | (written > following) | ((written > word) & ~issue))
         room = Signal()
@@ -107,7 +107,7 @@ class Scanner(wiring.Component):
         m.d.sync += self.clear.eq((begin & coming.layer_first).replicate(g.banks) & sinks)
         m.d.sync += [begun.eq(0), settling.eq(begun)]
         with m.If(settling):
-            # By now ``written`` and ``present`` refer to the bank and word of this pass.
+            # One cycle later ``written`` and ``present`` refer to the bank and word of this pass.
             m.d.sync += scanning.eq(1)
         with m.If(issue):
             m.d.sync += [
@@ -134,7 +134,8 @@ class Scanner(wiring.Component):
         with m.If(self.feed.valid & self.feed.ready):
             m.d.sync += [coming.eq(feed), waits.eq(1)]
 
-        # Stage 2: buffer data arrives. Stage 3: chosen. Stage 4: sliced. Stage 5: zero rows known, queued.
+        # Pipeline stages: the buffer's data arrives (2), is chosen (3) and sliced (4); zero rows are known
+        # and the word is queued (5).
         valid_1, last_1, from_input_1, start_1 = Signal(), Signal(), Signal(), Signal()
         address_1 = Signal.like(address)
         rows_1 = Signal(WORD_ROWS)
@@ -178,7 +179,7 @@ class Scanner(wiring.Component):
             m.d.sync += x_2[i].eq((data.word_select(i, 8) >> shift) & row_mask)
 
         if g.skip:
-            # A stage of its own: find the rows that are not zero.
+            # Finding the rows that are not zero takes a pipeline stage of its own.
             x, nonzero = Signal.like(x_2, name="x_3"), Signal(WORD_ROWS, name="nonzero_3", reset_less=True)
             m.d.sync += [x.eq(x_2), nonzero.eq(Cat(x_2[i].any() for i in range(WORD_ROWS)))]
             flags = delayed(m, Cat(valid_2, last_2, address_2), 1, "word_3")
@@ -202,8 +203,8 @@ class Scanner(wiring.Component):
         x: Signal,
         rows: Value,
     ) -> None:
-        """Queue the part of a word that one unit of lanes takes; ``rows`` marks which of the eight rows the
-        unit visits."""
+        """Queue the rows of an input word that one unit of lanes takes; ``rows`` marks which of the word's
+        eight rows are visited."""
         g, count = self.geometry, unit_rows(self.geometry, unit)
         first = unit * WORD_ROWS // g.lane_groups
         out = Signal(word_layout(g, count), name=f"word_{unit}", reset_less=True)
@@ -215,7 +216,8 @@ class Scanner(wiring.Component):
         visit, single = mine, at_most_set(eight, g.lane_rows)
         picks = [pick[:count] for pick in (outer_two(eight) if g.lane_rows > 1 else [first_set(eight)])]
         if g.skip:
-            # A pass must end with a row: the last word keeps its first row even if all rows are 0.
+            # A pass must end with a row: if all rows of its last word are 0, the word's first row is visited
+            # anyway.
             alone = last & ~mine.any()
             visit, picks[0] = mine | alone, picks[0] | alone
         else:
@@ -239,15 +241,15 @@ class Scanner(wiring.Component):
         m.d.comb += [queue.i.payload.eq(out), queue.i.valid.eq(queued)]
 
     def _settled(self, m: Module, feed: Any, quiet: Value) -> Value:
-        """Return a signal that says whether the lanes already have the grouping that a pass needs. They are
-        regrouped only when the pipeline is empty."""
+        """Return a signal that says whether the lanes already form the groups that the offered pass needs.
+        The grouping changes only when the pipeline is empty."""
         g = self.geometry
         if g.lane_groups == 1:
             return Const(1)
         units = g.lane_groups
         now, still = Signal(2), Signal(range(HOPS + 1))
-        # The number of groups decides which units lead a group and which rows of a unit's share belong to the
-        # group.
+        # The number of lane groups decides which units of lanes lead a group and which of a unit's rows
+        # belong to that group.
         self._masks = [Signal(unit_rows(g, u), name=f"mask_{u}", init=-1) for u in range(units)]
         with m.Switch(now):
             for log2 in range(units.bit_length()):
@@ -263,18 +265,19 @@ class Scanner(wiring.Component):
         with m.Elif(self.feed.valid):
             m.d.sync += now.eq(feed.lane_groups)
         settled = Signal()
-        # A pass that is offered for the first time has not been compared yet.
+        # A pass that is offered for the first time has not yet been compared with the present grouping.
         m.d.sync += settled.eq(self.feed.valid & ~self.feed.ready & (feed.lane_groups == now))
         return settled
 
     def _step(self, now: Any) -> Value:
-        """Return the number of weight words that eight rows take."""
+        """Return by how many weight addresses a lane advances for eight rows of input."""
         if self.geometry.lane_groups == 1:
             return Const(WORD_ROWS)
         return Const(WORD_ROWS) >> now.lane_groups
 
     def _energy(self, m: Module, flags: Any, x: Signal) -> None:
-        """Compute S: squares, an adder tree and the running total of the pass, with a register after each."""
+        """Compute the pass's energy S: squares of the inputs, an adder tree and a running total, with a
+        register after each."""
         sums = []
         for i in range(WORD_ROWS):
             m.submodules[f"square_{i}"] = square = Multiplier(unsigned(8), unsigned(8))

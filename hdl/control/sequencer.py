@@ -20,7 +20,8 @@ from ndrite.hdl.parts.target import is_small
 
 
 class Sequencer(wiring.Component):
-    """Issues the passes of an inference in the order layer, column group, row tile, slice; slice 0 first.
+    """Issues the passes of an inference in nested order: layer, column group, row tile, input slice (slice 0
+    first).
 
     ``start`` is taken with an inference's last pass. If inferences ``overlap``, it is taken with the last
     pass of the inference's first layer. If the next inference is offered by then, its first layer is issued
@@ -58,8 +59,8 @@ class Sequencer(wiring.Component):
 
         layer = self.layer
         row = Signal(bits_for(g.max_inputs))
-        # Counters are as wide as the descriptor's fields, or as the largest values of a program that fits. A
-        # tile has the array's number of rows, even if a layer has fewer.
+        # Counters are as wide as the descriptor's fields; on a small platform, only as wide as the largest
+        # values of a program that fits. A tile has the array's number of rows, even if a layer has fewer.
         row_bits, column_bits = 16, 16
         if small:
             row_bits, column_bits = bits_for(max(g.max_inputs, g.rows)), bits_for(g.columns)
@@ -73,7 +74,8 @@ class Sequencer(wiring.Component):
         last_tile, last_group, last_slice = Signal(), Signal(), Signal()
         address, column_address = Signal.like(group_address), Signal(bits_for(g.columns - 1))
         lshift = Signal(3)
-        # One register per state, for high fan-out: a pass is offered, the counters advance, a layer begins.
+        # One register for each state that has a high fan-out: a pass is offered, the counters advance, a
+        # layer begins.
         offering, advancing, beginning = Signal(), Signal(), Signal()
 
         inputs, outputs, tile_rows = (
@@ -81,8 +83,8 @@ class Sequencer(wiring.Component):
             for name, bits in (("inputs", row_bits), ("outputs", column_bits), ("tile_rows", row_bits))
         )
         p = self.passes.payload
-        # Number of rows that one lane takes one after the other: ``down`` within a tile, ``run`` within the
-        # layer. Groups of lanes share the rows.
+        # Numbers of rows that one lane takes one after the other: ``down`` within a tile, ``run`` within the
+        # layer. If lanes are divided into groups, the groups share the rows.
         spread: Value = Const(0)
         down: Value = row
         run: Value = inputs
@@ -95,10 +97,11 @@ class Sequencer(wiring.Component):
         share, entries, word = Const(g.lanes, column_bits), Const(g.lanes), row >> exact_log2(WORD_ROWS)
         if g.map_codes:
             share = field("share")[: bits_for(g.lanes)]
-            # A group occupies whole readouts in the column memories.
+            # In the column memories, a column group occupies a whole number of readout steps.
             entry, entries, group_row = Signal.like(column), Signal(bits_for(g.lanes)), Signal.like(row)
             word = Signal(bits_for(g.max_inputs // WORD_ROWS - 1))
-            # Groups are placed in adjacent lanes while lanes are free, then at higher addresses.
+            # Column groups are placed in adjacent lanes as long as lanes are free, and then at higher weight
+            # addresses.
             lane, full = Signal(bits_for(g.lanes)), Signal()
             steps = exact_log2(g.readouts)
             m.d.sync += [
@@ -106,8 +109,8 @@ class Sequencer(wiring.Component):
                 word.eq((row + group_row) >> exact_log2(WORD_ROWS)),
                 full.eq(lane + (entries << 1) > (Const(g.lanes) >> spread)),
             ]
-        # The inference whose layer is issued, the bank that the layer reads, and the bank for its
-        # activations.
+        # The inference whose layer is being issued, the bank that this layer reads, and the bank that its
+        # activations are written to.
         opening: Value = layer == 0
         if g.map_codes:
             opening = Signal()
@@ -127,8 +130,8 @@ class Sequencer(wiring.Component):
         final_layer = field("last")
         group_first = (tile == 0) & (step == 0)
         group_last = last_tile & last_slice
-        # Ends of loops that coincide with the end of a pass. They are registered, since the counters that
-        # advance then have a high fan-out.
+        # The present pass is the last of its column group, or of its layer. Both signals are registers, since
+        # the counters that advance with them have a high fan-out.
         group_end, layer_end = Signal(), Signal()
         noisy = Signal()
         if g.noise:
@@ -179,7 +182,8 @@ class Sequencer(wiring.Component):
             m.d.comb += p.readout.skip.eq(lane >> exact_log2(g.readouts))
             m.d.comb += [getattr(p.readout.group, name).eq(field(name)) for name in ("walked", "second")]
 
-        # These results are stable in state "compare": their inputs change only in "layer" and "advance".
+        # These registers are stable in state "compare", since their inputs change only in the states "layer"
+        # and "advance".
         m.d.sync += [
             last_tile.eq(rows_left <= tile_rows),
             rows_now.eq(Mux(rows_left <= tile_rows, rows_left, tile_rows)),
@@ -200,12 +204,13 @@ class Sequencer(wiring.Component):
         else:
             settled = delayed(m, (layer == 0) & ~self.window.select, 3, "settled")
         if g.overlap:
-            # ``begun``: an inference whose first layer has been issued; ``halfway``: its other layers have
-            # not. ``ahead``: the same for the inference on offer.
+            # ``begun``: an inference whose first layer has been issued; ``halfway``: the other layers of that
+            # inference have still to be issued. ``ahead``: the first layer of the inference offered on
+            # ``start`` has been issued too.
             begun, halfway, ahead, first_layer = Signal(start_layout(g)), Signal(), Signal(), Signal()
         with m.FSM():
             with m.State("idle"):
-                # This reads the descriptor of layer 0, unless the bus uses the memory.
+                # In this state the descriptor of layer 0 is read, unless the bus uses the memory.
                 m.d.sync += layer.eq(0)
                 with m.If((layer == 0) & settled):
                     m.d.sync += self.inputs.eq(inputs)
@@ -301,8 +306,8 @@ class Sequencer(wiring.Component):
         return m
 
     def _words(self, m: Module) -> Signal:
-        """Read the layer's descriptor word by word in an endless loop; ``settled`` is set when all words are
-        those of the current layer."""
+        """Read the layer's descriptor word by word in an endless loop. ``settled`` is set when all stored
+        words belong to the current layer."""
         g, window = self.geometry, self.window
         m.submodules.memory = memory = RegisteredMemory(32, g.layers * DESCRIPTOR_WORDS, early=True)
         self.layer = layer = Signal(bits_for(g.layers - 1) or 1)
@@ -348,7 +353,7 @@ class Sequencer(wiring.Component):
             write.en.eq(enable),
             read.addr.eq(where),
         ]
-        # Two stages, since the wires of the bus's address are long.
+        # Reading takes two pipeline stages, since the wires that carry the bus's address are long.
         near = [Signal(32, name=f"near_{i}", reset_less=True) for i in range(2)]
         half = DESCRIPTOR_WORDS // 2
         for i in range(2):

@@ -35,7 +35,7 @@ PASS_DEPTH = 4
 
 
 class Core(Sized):
-    """One emulated chip: the layers of a network run one after another on one array.
+    """One emulated chip: a single array computes the layers of a network one after another.
 
     - Load an input vector through ``load*`` into a bank, then offer ``start`` with that bank; ``Sequencer``
       says when it is taken. Banks are used one after another, from 0, and the next inference may follow in
@@ -153,8 +153,8 @@ class Core(Sized):
                 m.d.comb += neuron.turn.eq(self.turn)
         if waiting_sums(g):
             m.d.comb += array.close_next.eq(readout.close_next)
-        # The number of a column comes one cycle after its step, and later if columns are added over groups;
-        # so does the probe's value.
+        # A column's value comes one cycle after its readout step, and later if columns are added over groups
+        # of lanes. The probe's signals are delayed by as much.
         sigma = readout.sigma_now if waiting_sums(g) else readout.sigma.payload
         late = added_latency(g)
         m.d.sync += [
@@ -165,8 +165,8 @@ class Core(Sized):
         return m
 
     def _virtual_chips(self, m: Module, cells: Cells) -> None:
-        """Connect the block that draws virtual chips; it copies the layer descriptors when the bus writes
-        them."""
+        """Connect the block that samples virtual chips. It keeps its own copy of the layer descriptors, made
+        when the bus writes them."""
         m.submodules.redraw = redraw = Redraw(self.geometry)
         port = self.redraw
         wiring.connect(m, wiring.flipped(self.variation), redraw.table)
@@ -184,7 +184,8 @@ class Core(Sized):
         ]
 
     def _distribute(self, m: Module, sequencer: Sequencer, scanner: Scanner, readout: Readout) -> None:
-        """Send each pass to scanner, noise generator and readout, through one queue for each."""
+        """Send each issued pass to the scanner, the noise generator and the readout, through one queue for
+        each."""
         g = self.geometry
         issued = sequencer.passes
         depth = PASS_DEPTH * (1 + g.overlap)
@@ -210,8 +211,8 @@ class Core(Sized):
             ]
         else:
             m.d.comb += scanner.energy_room.eq(1)
-        # Computed a cycle ahead. The result is never out of date, since the sequencer issues a pass at most
-        # every third cycle.
+        # ``everyone`` (all queues have room) is computed a cycle ahead. It is never out of date, since the
+        # sequencer issues a pass at most every third cycle.
         everyone = Signal()
         m.d.sync += everyone.eq(Cat(queue.level < queue.depth - 1 for queue in queues).all())
         m.d.comb += issued.ready.eq(everyone)

@@ -26,7 +26,7 @@ EVENT_LAYOUT = StructLayout({"emit": 1, "passed": 1, "started": 1, "done": 1})
 
 
 def probe_layout(g: Geometry) -> StructLayout:
-    """Layout of the signals between blocks that test benches observe; unconnected, they cost nothing.
+    """Layout of internal signals for test benches to observe; unconnected, they use no resources.
 
     ``step``: P columns leave the array, with their noise; ``added``: their increments of p. Where inferences
     overlap, ``opened``: a layer's first pass is issued, an inference's ``input_layer`` or its next one.
@@ -49,8 +49,8 @@ def probe_layout(g: Geometry) -> StructLayout:
 
 
 def redraw_signature() -> wiring.Signature:
-    """Interface to the block that draws virtual chips, from the side that requests the drawing (flipped on
-    the core's side); the core's ``stream`` carries the number of the virtual chip."""
+    """Interface to the block that samples virtual chips, from the side of the requester (flipped on the
+    core's side). The core's port ``stream`` carries the number of the virtual chip."""
     return wiring.Signature(
         {
             "start": Out(1),
@@ -64,7 +64,7 @@ def redraw_signature() -> wiring.Signature:
 
 
 def core_regions(geometry: Geometry) -> tuple[str, ...]:
-    """Return the memory regions that lie in the core."""
+    """Return the names of the memory regions whose memories are inside the core."""
     shared = set(campaign_words(geometry) | map_words(geometry)) - {"variation"}
     return tuple(name for name in region_words(geometry) if name not in shared)
 

@@ -23,8 +23,8 @@ from ndrite.hdl.walk.walker import Walker
 
 
 class Accelerator(wiring.Component):
-    """Everything behind the link's port ``master``: bus, registers, core and, if the geometry has virtual
-    chips, campaigns.
+    """Everything that a link drives through its port ``master``: bus, registers, core and, if the geometry
+    has virtual chips, measurement campaigns.
 
     ``link`` and ``sequence_error`` are counted for a link of packets. The watchdog resets a core that makes
     no progress, except for its memories; the chip then counts as not programmed. After a reset of the clock
@@ -74,8 +74,8 @@ class Accelerator(wiring.Component):
         else:
             wiring.connect(m, start, starts.i)
             m.d.comb += master.done.eq(core.done)
-        # One register, since the source of the codes is far away on the die; a start takes longer than this
-        # cycle.
+        # One pipeline register, since the source of the codes is far away on the die. The extra cycle does no
+        # harm: starting an inference takes longer.
         m.d.sync += [getattr(core, name).eq(value) for name, value in loads.items()]
         if g.overlap:
             m.d.comb += master.input_done.eq(core.input_done & ~master.campaign_busy & ~walking)
@@ -101,8 +101,9 @@ class Accelerator(wiring.Component):
     def _walk(
         self, m: Module, walker: Walker, decoder: Decoder, core: Core, loads: dict[str, Value]
     ) -> tuple[Any, dict[str, Value], Value]:
-        """Connect the walker, and return the ``start`` and ``loads`` that the core gets instead of the
-        master's, and whether the program has feature maps (executes step by step)."""
+        """Connect the walker. Return the ``start`` stream and the load signals that the core gets in place of
+        the master's, and whether the program has feature maps (so that the walker executes it step by
+        step)."""
         g, master = self.geometry, self.master
         wiring.connect(m, decoder.steps, walker.steps_window)
         wiring.connect(m, decoder.operand, walker.operand_window)
@@ -115,8 +116,8 @@ class Accelerator(wiring.Component):
             for name in ("sample_load", "sample_word", "sample_code")
         )
         start = stream.Signature(start_layout(g)).create()
-        # ``may`` is the state of the previous cycle, since its source is far away; no start follows another
-        # at once.
+        # ``may`` is one cycle old, since its source is far away on the die; this is safe because two starts
+        # never follow each other directly.
         may, start_accepted = Signal(), Signal()
         m.d.sync += may.eq(Mux(walking, walker.start.ready, start.ready) & ~start_accepted)
         m.d.comb += [
@@ -142,7 +143,7 @@ class Accelerator(wiring.Component):
     def _campaign(
         self, m: Module, registers: Registers, starts: Queue, core: Core, start: Any, loads: dict[str, Value]
     ) -> dict[str, Value]:
-        """Connect the campaign, which alone starts inferences on the core while it runs. Return the load
+        """Connect the campaign; while it runs, no other block starts inferences on the core. Return the load
         signals that the core gets."""
         master, decoder, watchdog = self.master, m.submodules.decoder, m.submodules.watchdog
         campaign = Campaign(self.geometry)

@@ -85,7 +85,8 @@ class LearningMachine(wiring.Component):
             core.last.eq(index == core.inputs + (LABEL_CODES - 1)),
         ]
 
-        # One update at a time; its result goes into its bank. The number of a finished update is remembered.
+        # Only one update runs at a time. Its result goes to the bank that its sample came from, and its
+        # number is remembered when it has finished.
         running, of_bank, fresh, remembered = Signal(), Signal(), Signal(), Signal()
         taken, done, looked = Signal(), Signal(), Signal()
         update, behind, count = Signal(32), Signal(32), Signal(range(REMEMBERED + 1))
@@ -112,8 +113,9 @@ class LearningMachine(wiring.Component):
             looked.eq(starts.o.valid & ~taken),
             behind.eq(core.next - next_one.inference),
             fresh.eq(core.next == next_one.inference),
-            # Done when the states are written, or already when the next request is a fresh update, which may
-            # overlap the writing. Any other next access could read states too early.
+            # The update is done when the states are written. It also counts as done earlier if the next
+            # request is a fresh update, which may overlap the writing; any other access could read the states
+            # too early.
             done.eq(running & ~done & (core.ready | (core.free & looked & fresh))),
         ]
         with m.If(taken):

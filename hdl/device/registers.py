@@ -34,7 +34,8 @@ CONTROL = ("program_tag", "host_mark", "noise_enable", *SEED, *CAMPAIGN)
 
 
 class Registers(wiring.Component):
-    """Implements every register of ``ndrite.emulator.spec.registers.REGISTERS``; counters wrap at 2^32.
+    """Implements every register that ``ndrite.emulator.spec.registers.REGISTERS`` lists; counters wrap at
+    2^32.
 
     Latency: reads READ_LATENCY cycles behind ``address``; a write shows 2 cycles after it, a clearing of the
     counters 3; an event is counted 3 cycles after it, a link's 2.
@@ -85,7 +86,7 @@ class Registers(wiring.Component):
                 held = values.setdefault(register.name, Signal(32, name=register.name))
                 with m.If(write & chosen):
                     m.d.sync += held.eq(window.write_data)
-        # A core that was reset may contain the weights of a half-drawn virtual chip: the program no longer
+        # A core that was reset may contain the weights of a half-drawn virtual chip, so the program no longer
         # counts as loaded.
         with m.If(self.hung):
             m.d.sync += self.program_tag.eq(0)
@@ -101,7 +102,8 @@ class Registers(wiring.Component):
         return m
 
     def _read(self, m: Module, values: dict[str, Any]) -> None:
-        """Build the read multiplexer: gates followed by an OR tree with a register after each level.
+        """Build the read multiplexer: gated register values, then an OR tree with a register after each
+        level.
 
         Two gated registers are one look-up table a bit, an OR of four too. The constants are gated at once:
         a bit of theirs only says which of them have it.
@@ -124,7 +126,7 @@ class Registers(wiring.Component):
         m.d.sync += window.read_data.eq(_any(merged))
 
     def _constant(self, m: Module, word: Signal) -> None:
-        """Drive ``word`` with the constant at the address, or with 0 if there is none."""
+        """Drive ``word`` with the constant register at the bus address, or with 0 if there is none."""
         address = self.window.address[: bits_for(len(REGISTERS) - 1)]
         with m.Switch(address):
             for register in REGISTERS:
@@ -135,7 +137,7 @@ class Registers(wiring.Component):
     def _counters(self, m: Module, clear: Signal) -> dict[str, Signal]:
         """Build the performance and link counters, which are cleared together."""
         counters = {name: Signal(32, name=name) for name in COUNTERS}
-        # Events come from all over the chip, some from long combinational paths: registered first.
+        # Events come from all over the chip, some over long combinational paths: they are registered first.
         link = self.link
         events, hung = Signal(EVENT_LAYOUT), Signal()
         m.d.sync += [events.eq(self.events), hung.eq(self.hung)]
@@ -171,7 +173,7 @@ class Registers(wiring.Component):
 
     def _lasting(self, m: Module, events: Signal, hung: Signal, last_cycles: Signal) -> None:
         """Measure the number of cycles that the latest inference took."""
-        # Start times are stored per bank, since as many inferences may overlap.
+        # Start times are stored per bank, since one inference per bank may be under way.
         banks = self.geometry.banks
         now = Signal(32)
         began = [Signal(32, name=f"began_{i}") for i in range(banks)]

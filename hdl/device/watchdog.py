@@ -14,8 +14,8 @@ the chip its longest wires, have run empty by then. ``tests/hdl/bench_restart.py
 
 
 class Restart(wiring.Component):
-    """Holds ``reset`` for ``cycles`` cycles after the last cycle of ``again``, and for as long after the
-    clock domain's own reset.
+    """Holds ``reset`` for ``cycles`` cycles after the last cycle in which ``again`` is high, and for as long
+    after the clock domain's own reset.
 
     A reset of the domain may be as short as a cycle, and leaves the valid bits of pipelines as they were.
     Latency: one cycle. Resources: 8 flip-flops.
@@ -40,8 +40,7 @@ WATCHDOG_CYCLES_MIN = 1 << 20
 
 
 def watchdog_cycles(geometry: Geometry) -> int:
-    """Return the number of clock cycles without the end of an inference after which the watchdog resets the
-    core.
+    """Return the number of clock cycles after which the watchdog resets the core if no inference has ended.
 
     This is several times the longest inference on ``geometry`` (eight slices of every weight word, with
     readout as slow as the array) and the longest drawing of all cells.

@@ -19,7 +19,7 @@ assert ANSWER_BYTES == spec.REFUSED_BYTES
 
 
 class Datagrams(wiring.Component):
-    """Device side of the datagram rules in ``ndrite.emulator.spec.datagrams``.
+    """Implements the device's side of the datagram protocol in ``ndrite.emulator.spec.datagrams``.
 
     Received datagrams arrive whole and checked: bytes on ``rx``, with ``rx_last`` at the last byte; their
     sender and ``rx_length`` (in bytes) are valid together with the bytes. Datagrams to send leave as bytes on
@@ -80,7 +80,7 @@ class Datagrams(wiring.Component):
                 m.d.sync += [header.eq(Cat(header[8:], self.rx.payload)), ended.eq(self.rx_last)]
                 m.d.sync += count.eq(Mux(self.rx_last, 0, count + 1))
                 states.go("compare", when=count == spec.HEADER_BYTES - 1)
-        # Classify the datagram in two stages, then act on it.
+        # A datagram is classified in two pipeline stages, then acted on.
         is_kind = {k: Signal(name=f"is_{k.name.lower()}") for k in (Kind.OPEN, Kind.DATA, Kind.CLOSE)}
         of_session, from_peer = Signal(name="of_session"), Signal(name="from_peer")
         ahead, opens, answerable, expired = Signal(32), Signal(), Signal(), Signal()
@@ -162,8 +162,8 @@ class Datagrams(wiring.Component):
     def _offer(
         self, m: Module, states: States, of_data: Value, token: Value, sender: Value, fresh: Signal
     ) -> tuple[Value, Value]:
-        """Offer a session token to ``sender``. Return the offered token, and whether ``token`` is a token
-        that was offered to this sender and no later session has begun.
+        """Offer a session token to ``sender``. Return the offered token, and whether the received ``token``
+        was once offered to this sender and no later session has begun since.
 
         Nothing is kept of an offer, so that no number of others makes it void: a token is its number, and
         what a cipher under a secret of this device's makes of number and receiver.
@@ -172,7 +172,7 @@ class Datagrams(wiring.Component):
         secret, next_number, used = Signal(64), Signal(NUMBER_BITS, init=1), Signal(NUMBER_BITS)
         number, genuine, settled = Signal(NUMBER_BITS), Signal(), Signal()
         with m.If(secret == 0):
-            # This happens before the first datagram arrives.
+            # ``secret`` is set before the first datagram arrives.
             m.d.sync += secret.eq(Mux(states["compare"], fresh, 0))
         with states.at("compare"):
             m.d.sync += number.eq(Mux(of_data, token[:NUMBER_BITS], next_number))
@@ -200,8 +200,8 @@ class Datagrams(wiring.Component):
         states = States(m, "idle", "number", "load", "head", "piece", "commit")
         head, left = Signal(8 * ANSWER_BYTES), Signal(range(ANSWER_BYTES + 1))
         of_answer, room, age = Signal(), Signal(range(spec.PIECE_MAX + 1)), Signal(range(self.age_cycles + 1))
-        # ``rests``: the last byte sent ended a frame; ``over``: a new session has begun, and this piece
-        # belongs to the previous session.
+        # ``rests``: the last byte sent ended a frame; ``over``: a new session has begun, so the datagram
+        # being sent belongs to the previous session.
         old, rests, over = Signal(), Signal(), Signal()
         m.d.sync += [old.eq(age == self.age_cycles), over.eq(self.beginning | (over & ~states["idle"]))]
         passing = states["piece"] & ~over

@@ -13,8 +13,8 @@ from ndrite.hdl.parts.layouts import by_name
 
 
 class Echo(wiring.Component):
-    """Connects two ``Slots``: it passes received UDP payload to ``rx``, and copies the body of a received
-    echo request (ping) into the slot that is sent.
+    """Connects a receiving and a sending ``Slots``: it passes received UDP payload to ``rx``, and copies the
+    body of a received echo request (ping) into the slot to be sent.
 
     ``tx`` and ``commit`` are the owner's datagrams, whose way ``receiver`` says, as ``sender`` does of what
     was received. While an echo is copied the owner's side is not ready; one that finds the owner in the
@@ -43,7 +43,8 @@ class Echo(wiring.Component):
         m = Module()
         echo, reply_pending, odd, count = Signal(), Signal(), Signal(), Signal(LENGTH_BITS)
         total = Signal(27)
-        # An echo is copied only if the slot holds no part of another datagram, now or in the next cycle.
+        # An echo is copied only if the transmit slot holds no part of another datagram, now or in the next
+        # cycle.
         copying = Signal()
         finish = Signal()
         with m.If(

@@ -68,7 +68,8 @@ class FramesIn(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # A frame's bytes after the preamble; ``at`` is the number of the byte in ``taken``.
+        # ``taken`` is the latest byte of a frame; ``at`` is the number of that byte, counted from the end of
+        # the preamble.
         self.valid_late, self.taken = Signal(), Signal(8)
         self.at = Signal(range(LONGEST + 2))
         self.number = Signal(range(HEADERS_END + 1))
@@ -94,7 +95,8 @@ class FramesIn(wiring.Component):
         with m.If(summing):
             m.d.sync += crc.eq(crc32_step(crc, Const(0, 8)) ^ part)
 
-        # After the last byte: fold the sums, judge the frame, keep or drop it, then clear the state.
+        # After a frame's last byte: fold the checksum sums, judge the frame, keep or drop it, then clear the
+        # state.
         behind = Signal(7)
         m.d.sync += behind.eq(Cat(ended, behind))
         self.forget = behind[6]
@@ -122,8 +124,8 @@ class FramesIn(wiring.Component):
         return m
 
     def _agree(self, m: Module, fact: Signal, name: str, wanted: dict[int, tuple[int, int]]) -> None:
-        """Clear ``fact`` at a byte that differs from ``wanted``, which maps a byte number to (byte, mask of
-        the compared bits).
+        """Clear ``fact`` if a received byte differs from ``wanted``, which maps a byte's number to (expected
+        byte, mask of the compared bits).
 
         The expected byte is looked up while the byte stands in ``taken``, and compared in the next cycle.
         """
@@ -137,15 +139,16 @@ class FramesIn(wiring.Component):
             m.d.sync += fact.eq(0)
 
     def _take(self, m: Module, field: Value, name: str, first: int, count: int) -> None:
-        """Shift ``count`` bytes from byte ``first`` on into ``field``, most significant byte first."""
+        """Shift ``count`` received bytes, from byte number ``first`` on, into ``field``, most significant
+        byte first."""
         taking = Signal(name=f"{name}_taking")
         m.d.sync += taking.eq(self.valid_late & (self.number >= first) & (self.number < first + count))
         with m.If(taking):
             m.d.sync += field.eq(Cat(self.late, field[:-8]))
 
     def _headers(self, m: Module) -> dict[str, Signal]:
-        """Parse the headers into facts (registers that stay set until a byte contradicts them) and two
-        fields."""
+        """Parse the headers into facts (registers that stay set until a byte contradicts them) and into the
+        fields for lengths and addresses."""
         own_addresses = self.own
         address = own_addresses.address.to_bytes(4, "big")
         # The IP header must have no options and must not be a fragment; the bit "do not fragment" is allowed.
@@ -159,8 +162,8 @@ class FramesIn(wiring.Component):
             "udp": _bytes(IP + 9, bytes([PROTOCOLS["udp"]]))
             | _bytes(UDP + 2, own_addresses.port.to_bytes(2, "big")),
         }
-        # The sender must be a single host: not a group (group bit, or 224.0.0.0 and above), not address 0,
-        # and not this device.
+        # The sender must be a single host: not a multicast group (group bit, or 224.0.0.0 and above), not
+        # address 0, and not this device.
         for who, (first_byte, width, unicast) in SOURCES.items():
             mine = own_addresses.mac.to_bytes(6, "big") if width == 6 else address
             patterns |= {
@@ -186,15 +189,15 @@ class FramesIn(wiring.Component):
         checksum = Signal()
         m.d.sync += checksum.eq(self.valid_late & (self.number >= UDP + 6) & (self.number < UDP + 8))
         with m.If(checksum & (self.late != 0)):
-            m.d.sync += facts["summed"].eq(1)  # a checksum of 0 is none
+            m.d.sync += facts["summed"].eq(1)  # a UDP checksum of 0 means that there is none
         return facts
 
     def _payload(self, m: Module, facts: dict[str, Signal]) -> Value:
-        """Store payload bytes in the slots, as many as the header's lengths say; return whether lengths and
-        checksums are right."""
+        """Store payload bytes in the slots, as many as the header's length fields say; return whether lengths
+        and checksums are right."""
         begin, first_summed, end = Signal(6), Signal(6), Signal(17)
-        # ``end_less``: the datagram's end minus one; ``frame_end``: the frame's end. Both are computed long
-        # before they are used.
+        # ``end_less``: number of the datagram's last byte; ``frame_end``: number of bytes up to the end of
+        # the FCS. Both are computed long before they are used.
         end_less, frame_end = Signal(17), Signal(17)
         ahead, within, before_end, summed_here = Signal(17), Signal(), Signal(), Signal()
         inner = Signal()
@@ -208,7 +211,7 @@ class FramesIn(wiring.Component):
             frame_end.eq(facts["ip_length"] + (IP + FCS_BYTES)),
             begin.eq(Mux(facts["udp"], UDP + UDP_BYTES, ICMP + ECHO_BYTES)),
             first_summed.eq(Mux(facts["udp"], ADDRESSES, ICMP)),
-            # Computed one byte ahead, from the next byte's number.
+            # These three are computed one byte ahead, from the number of the next byte.
             before_end.eq(inner),
             within.eq((ahead >= begin) & inner),
             summed_here.eq((ahead >= IP) & (ahead < UDP)),
@@ -231,7 +234,7 @@ class FramesIn(wiring.Component):
         for i, total in enumerate(sums):
             with m.If(adds[i]):
                 m.d.sync += total.eq(total + word)
-        # The rest of UDP's pseudo header: its protocol, and its length a second time.
+        # The rest of the UDP pseudo header: the protocol number, and the UDP length a second time.
         pseudo, udp_sum, right = Signal(17), Signal(27), Signal(2)
         folded = [Signal(17, name=f"folded_{i}") for i in range(2)]
         m.d.sync += [

@@ -97,10 +97,12 @@ class FramesOut(wiring.Component):
             states.go("idle", when=left == 0)
         m.d.comb += self.datagrams.ready.eq(states["body"])
 
-        # A frame's bytes, then their FCS. The FCS is complete in the cycle in which its first byte is sent.
+        # The frame's bytes are followed by their FCS. The FCS is complete in the cycle in which its own first
+        # byte is sent.
         byte, kind, byte_late, kind_late = Signal(8), Signal(2), Signal(8), Signal(2)
         part = Signal(32)
-        # A header's byte is selected from many in two stages; all other bytes are delayed by as much.
+        # A header byte is selected from many in two pipeline stages; bytes of preamble, body and padding are
+        # delayed by two cycles to match.
         was = {n: delayed(m, states[n], 2, f"was_{n}") for n in ("preamble", "head", "body", "pad")}
         opening = delayed(m, Mux(position == PREAMBLE_BYTES - 1, START, PREAMBLE), 2, "opening")
         payload, chosen = delayed(m, self.datagrams.payload, 2, "payload"), Signal(8)
@@ -133,7 +135,8 @@ class FramesOut(wiring.Component):
         return m
 
     def _checksums(self, m: Module, begin: Signal) -> tuple[Signal, Signal]:
-        """Compute the checksums of the IP header and of the UDP or ICMP packet, a 16-bit addition at a time.
+        """Compute the checksums of the IP header and of the UDP or ICMP packet, one 16-bit addition at a
+        time.
 
         An addition takes three cycles: fetch the word, add, add the carry. All sums are ready well before
         their bytes are sent.
@@ -188,8 +191,8 @@ class FramesOut(wiring.Component):
     def _heads(
         self, m: Module, at: Signal, of_arp: Signal, ip_sum: Signal, udp_sum: Signal
     ) -> tuple[list[Signal], Signal]:
-        """Return the bytes at index ``at`` of the ARP, ICMP and UDP headers, one cycle later, and a signal
-        that marks the last byte."""
+        """Return the bytes number ``at`` of the ARP, ICMP and UDP headers, one cycle later, and a signal that
+        marks the last byte of a header."""
         d, own_addresses, mac, address, echo = (
             self.descriptor,
             self.own,

@@ -49,8 +49,8 @@ class Slots(wiring.Component):
         m.submodules.memory = memory = RegisteredMemory(
             8, self.slots * SLOT_BYTES, writer="write", reader="read"
         )
-        # There are as many descriptors as slots, and a descriptor leaves when its slot has been read: the
-        # queue counts slots.
+        # The FIFO of descriptors has one entry per slot, and a descriptor leaves the FIFO when its slot has
+        # been read. So the FIFO's level counts the slots in use.
         descriptor = self.kept.as_value()
         width = len(descriptor) + exact_log2(self.slots)
         fifo = AsyncFIFO(width=width, depth=self.slots, r_domain="read", w_domain="write")
@@ -67,15 +67,15 @@ class Slots(wiring.Component):
             fifo.w_en.eq(keep),
             fifo.w_data.eq(Cat(descriptor, into)),
         ]
-        # ``room`` is registered, so that no path includes the queue's count; it falls at once when a slot is
-        # taken.
+        # ``room`` is registered, so that no timing path includes the FIFO's count; it falls at once when a
+        # slot is taken.
         m.d.write += self.room.eq(fifo.w_rdy & ~keep)
         with m.If(self.put):
             m.d.write += place.eq(place + 1)
         with m.If(self.keep | self.drop):
             m.d.write += [place.eq(0), into.eq(into + keep)]
 
-        # Four stages, which advance together when the last one's output is taken.
+        # Four pipeline stages, which advance together when the output of the last stage is taken.
         out_of, read_offset, left = Signal(slot), Signal(LENGTH_BITS), Signal(LENGTH_BITS)
         found_descriptor = Signal(DESCRIPTOR_LAYOUT)
         m.d.comb += found_descriptor.eq(fifo.r_data)

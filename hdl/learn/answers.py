@@ -53,10 +53,10 @@ TABLE_SHAPE = signed(18)
 
 
 class Answers(wiring.Component):
-    """Computes a neuron's output and derivatives from its sum, one column per cycle: z = p + bias +
-    rshift_round(w * bias_gain, bias_shift), its code ``y``, ``change`` (the slope of the neuron's curve at z
-    times its scale), and ``moved`` (how far ``y`` moves on the next ECRAM curve), as ``derivative`` and
-    ``state_change`` of ``ndrite.emulator.golden.learn.errors``.
+    """Computes a neuron's output and derivatives from its column sum p, one column per cycle: z = p + bias +
+    rshift_round(w * bias_gain, bias_shift), the output code ``y``, the slope ``change`` of the neuron's curve
+    at z times its scale, and ``moved``, how far ``y`` moves on the curve of the next ECRAM state. The last
+    two are ``derivative`` and ``state_change`` of ``ndrite.emulator.golden.learn.errors``.
 
     The low 9 bits of ``read`` are w. The other bits are the code of the neuron's ECRAM, which selects one of
     2^tuned_bits curves, starting at the column's own curve. ``layer`` must not change meanwhile. Latency:
@@ -119,7 +119,8 @@ class Answers(wiring.Component):
         ]
 
         segments = exact_log2(g.segments)
-        # Two neighbouring table entries: the curve's and the next, or for the last entry the one before it.
+        # Two neighbouring curves of the table: the curve that the neuron's ECRAM selects and the next one;
+        # for the last curve, the one before it.
         level_1, level_2 = (register(CODE_SHAPE.width, f"level_{i}") for i in (1, 2))
         curve_3, last_3 = register(len(self.column.curve), "curve_3"), register(1, "last_3")
         next_4 = register(len(self.column.curve), "next_4")
@@ -157,7 +158,8 @@ class Answers(wiring.Component):
         half_line = half(places, 24, "half_line")
 
         def line(of: str, base_17: Any, slope_17: Any) -> tuple[Signal, Value]:
-            """Return the code of a curve at stage 23, and at stage 22 whether the code was clipped."""
+            """Return the code of one curve of the table at stage 23, and, at stage 22, whether the code was
+            clipped."""
             m.submodules[f"{of}_line"] = multiplier = Multiplier(TABLE_SHAPE, unsigned(V_BITS - 1))
             m.d.comb += [multiplier.a.eq(slope_17), multiplier.b.eq(rest_17)]
             base_18, base_19, line_21, line_22 = (
@@ -211,8 +213,8 @@ ENERGY_LATENCY = MULTIPLY_LATENCY + 1
 
 
 class Products(NamedTuple):
-    """Memory of the products of a layer's row codes and its neurons' ``changes``; ``power`` is the power of
-    two of the largest product since ``clear``."""
+    """A memory of products for the errors of a layer: the row codes of the backward read times the neurons'
+    ``change`` or ``moved``. ``power`` is the power of two of the largest product since ``clear``."""
 
     data: Value
     address: Signal
@@ -221,7 +223,8 @@ class Products(NamedTuple):
 
 
 class Errors(wiring.Component):
-    """Errors of a layer's columns, one per cycle on ``error``; ``energy`` is the sum of their squares.
+    """Computes the errors of a layer's columns, one per cycle on ``error``; ``energy`` is the sum of their
+    squares.
 
     - Output layer: each ``answer`` with ``final`` gives the error of its ``column``, the target from
       ``label`` minus the code ``y``.
@@ -309,8 +312,8 @@ class Errors(wiring.Component):
         return m
 
     def _products(self, m: Module, name: str, shape: Shape, change: Value) -> Products:
-        """Build the memories of one factor: store ``change``, computed from ``answer``, for each row, and for
-        each lane the product of ``change`` with the row's code."""
+        """Build two memories: one stores ``change`` (``change`` or ``moved`` of each neuron's answer), the
+        other stores its products with the codes that are read backward."""
         g, answer, code = self.geometry, self.answer, self.code
         lanes = max(g.lanes, 2)
         m.submodules[f"{name}s"] = changes = RegisteredMemory(shape, g.weight_depth)

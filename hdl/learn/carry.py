@@ -86,7 +86,8 @@ class Carry(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         layer, row = self.layer, self.row
-        # Schoolbook division: the update's number by ``every``, then the quotient by the number of rows.
+        # Schoolbook division: first the update's number by ``every``, then that quotient by the number of
+        # rows.
         number, remainder, divisor = Signal(NUMBER_BITS), Signal(INDEX_BITS + 1), Signal(INDEX_BITS + 1)
         step, dividing, fits, shifted_remainder = (
             Signal(range(NUMBER_BITS)),
@@ -122,7 +123,7 @@ class Carry(wiring.Component):
                     m.d.comb += self.address.eq(place)
 
         def again() -> None:
-            """Start anew if ``weigh`` requests another layer meanwhile."""
+            """Start anew if ``weigh`` requests the row of another layer while a request is processed."""
             with m.If(self.weigh):
                 m.next = "DUE"
 
@@ -181,8 +182,8 @@ class Carry(wiring.Component):
         return m
 
     def _pulses(self, m: Module, asked: Any, places: list[Signal]) -> None:
-        """Compute a lane's pulses, and the remainder of its sum, from its three states, which arrive one
-        after the other from ``places``; ``asked`` marks the read of the last of them."""
+        """Compute the number of pulses for a lane's device, and the remainder of its sum, from the lane's
+        three states, which are read one after the other; ``asked`` marks the read of the last of them."""
         layer = self.layer
 
         def register(shape: Any, name: str) -> Signal:
@@ -211,8 +212,8 @@ class Carry(wiring.Component):
             size.eq(Mux(total < 0, -total, total)),
             negative.eq(total < 0),
         ]
-        # The quotient has as many digits as the number of pulses; the remainder can exceed the threshold,
-        # since the number of pulses is limited.
+        # The quotient (the number of pulses) has DIGITS bits. The remainder can exceed the threshold, since
+        # the number of pulses is limited.
         remainder: Any = size
         pulses: list[Any] = []
         for i in reversed(range(DIGITS)):
@@ -226,8 +227,8 @@ class Carry(wiring.Component):
             remainder = smaller
         negative = delayed(m, negative, DIGITS, "negative")
         signed_rest = Mux(negative, -remainder, remainder)
-        # The value read becomes the next reference. It is written in a cycle in which no sum is written: a
-        # lane takes three cycles.
+        # The code just read becomes the next reference. It is written in a cycle in which no sum is written,
+        # since a lane takes three cycles.
         read, next_reference = register(signed(9), "read"), Signal(STATE_SHAPE)
         m.d.sync += read.eq(code_of(fast))
         m.d.comb += next_reference.eq(read << CODE_SHIFT)

@@ -28,8 +28,8 @@ CONVERT_LATENCY = GAUSSIAN_LATENCY + PIPE_LATENCY
 
 
 class Converter(wiring.Component):
-    """Converter of the column sums: code = clip(rshift_round((value + noise) * gain, shift) + offset, B bits)
-    << lshift.
+    """Converts column sums to codes: code = clip(rshift_round((value + noise) * gain, shift) + offset, B
+    bits) << lshift.
 
     Values ``index``, ``index`` + 1 ... of a layer, as many as the geometry has readouts. Their noise is drawn
     under ``key``, its scale worked out after ``start`` from ``variance`` and ``var_cell`` with ``energy``,
@@ -109,7 +109,7 @@ GAIN_BITS = 28
 
 
 class Columns(wiring.Component):
-    """Converts the sums of the columns, and adds the codes of a layer's passes.
+    """Converts the sums of the columns to codes, and adds up the codes of a layer's passes.
 
     Forward: ``turn`` starts the conversion of all columns of a layer one cycle later, as many per cycle as
     the geometry has readouts. ``values`` are taken VALUE_STAGE cycles after a column's turn; ``shift``
@@ -155,8 +155,8 @@ class Columns(wiring.Component):
         m.submodules.converter = converter = Converter(g)
         running, column = Signal(), Signal(INDEX_BITS)
         low, first = Signal(3), Signal()
-        # ``ended``: this turn is the last one. It is computed from the layer's record, which arrives long
-        # before its sums.
+        # ``ended``: this is the last conversion step of the layer. It is computed from the layer's record,
+        # which arrives long before the layer's sums.
         last, ended = Signal(INDEX_BITS), Signal()
         m.d.sync += last.eq(((layer.outputs + (count - 1)) >> bits) - 1)
         m.d.comb += ended.eq(column == last)
@@ -194,7 +194,7 @@ class Columns(wiring.Component):
                 converter.offset[i].eq(Mux(back, 0, gain[16:].as_signed())),
             ]
 
-        # Sums are accumulated in one memory; all readers use a copy of it.
+        # Partial sums are accumulated in one memory; readers other than the accumulation use a copy of it.
         lead = CONVERT_LATENCY - READ_LATENCY
         read_at = delayed(m, column, lead, "read_at")
         wrote, wrote_at = delayed(m, running, ADDED_LATENCY, "wrote"), delayed(m, read_at, 3, "wrote_at")
@@ -223,7 +223,8 @@ class Columns(wiring.Component):
         return m
 
     def _gains(self, m: Module, address: Signal) -> list[Signal]:
-        """Return gain and offset of the columns of one step, READ_LATENCY cycles after ``address``."""
+        """Return the gain and offset of each column of a conversion step, READ_LATENCY cycles after the
+        step's ``address``."""
         g, window, bits = self.geometry, self.readout, exact_log2(self.geometry.readouts)
         part, step = window.address[:bits], window.address[bits:]
         columns = []
@@ -301,8 +302,8 @@ class Outputs(wiring.Component):
         is_last = Signal()
         m.d.sync += is_last.eq(delayed(m, position, ANSWER_LATENCY - 1, "answered_before") == last)
         assert (COLUMN_STAGE, SUM_STAGE) == (READ_LATENCY, SUM_LATENCY)
-        # Address of the next layer's states: after the rows of biases and ECRAMs. With fast devices, each row
-        # of the layer has three more rows.
+        # Address of the next layer's states: after this layer's rows, its row of biases and its row of
+        # ECRAMs. With fast devices, each row of the layer occupies four rows of states.
         following, height, rows = Signal(INDEX_BITS), Signal(INDEX_BITS), Signal(INDEX_BITS)
         m.d.sync += [
             height.eq(layer.inputs + 1),

@@ -46,8 +46,8 @@ REGIONS = ("weights", "readout", "bias", "neuron", "curve_base", "curve_slope", 
 
 
 class LearningCore(wiring.Component):
-    """Core that trains a chain of full layers with converters, none of them wider than the lanes: it does one
-    update per sample.
+    """Core that trains a chain of fully connected layers with converters, none of them wider than the number
+    of lanes. It does one update per sample.
 
     - While ``ready`` is high the bus may access the windows.
     - A sample's codes arrive one per cycle on ``push`` after ``fresh``, into the ``bank`` that no update
@@ -135,7 +135,7 @@ class LearningCore(wiring.Component):
         for name in WINDOWS:
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(outputs, name))
         self.record = layer = Signal(layer_layout())
-        # ``at_record``: number of the layer's record; ``of_ecrams``: the record is that of ECRAMs.
+        # ``at_record``: number of the layer record in use; ``of_ecrams``: that record describes the ECRAMs.
         self.at_record, self.of_ecrams = Signal.like(order.record), Signal()
         fetched = Signal()
         m.d.sync += fetched.eq(order.fetch)
@@ -190,8 +190,8 @@ class LearningCore(wiring.Component):
         return m
 
     def _forward(self, m: Module) -> None:
-        """Connect the rows of a layer to the forward pass: those of a sample's bank, or the answers of the
-        previous layer."""
+        """Connect the inputs of a layer to the forward pass: a sample's bank for the first layer, the outputs
+        of the previous layer for any other."""
         g, layer, forward, number = self.geometry, self.record, self.forward, self.order.number
         banks = [Live(g, g.max_inputs) for _ in range(2)]
         m.submodules.hidden = hidden = self.hidden = Live(g, max(g.lanes, 2))
@@ -222,8 +222,8 @@ class LearningCore(wiring.Component):
                 m.d.comb += [forward.listed.eq(bank.entry), forward.end.eq(bank.end)]
 
     def _outputs(self, m: Module) -> None:
-        """Use the answers of a layer: as inputs of the next layer or, together with the label, for the output
-        errors."""
+        """Connect the outputs of a layer: they are the inputs of the next layer or, together with the label,
+        determine the output errors."""
         lanes, columns, hidden, errors = self.lanes, self.columns, self.hidden, self.errors
         order, outputs = self.order, self.outputs
         m.d.sync += self.right.eq(outputs.largest == self.label)
@@ -251,15 +251,16 @@ class LearningCore(wiring.Component):
         ]
 
     def _columns(self, m: Module) -> None:
-        """Connect the converters for the forward passes and for the backward read of the layer's rows, with
-        their noise keys."""
+        """Connect the converters, with their noise keys, for the forward passes and for the backward read of
+        the layer's rows."""
         g, order, lanes, columns = self.geometry, self.order, self.lanes, self.columns
         forward, errors = self.forward, self.errors
         m.submodules.read_key = cipher = PassKey()
         read_key = Signal(64)
         with m.If(forward.turn):
             m.d.sync += read_key.eq(cipher.key)
-        # If sums arrive later than the values that need their noise, the noise is delayed.
+        # If the sums ``total`` arrive later than VALUE_STAGE, where a value meets its noise, the noise is
+        # delayed by the difference.
         behind = max(0, total_stage(g) - VALUE_STAGE)
         m.d.comb += [
             cipher.seed.eq(self.seed),
@@ -357,7 +358,7 @@ class LearningCore(wiring.Component):
         g, window, pulse, table = self.geometry, self.devices, self.pulse, self.lanes.table
         m.submodules.tables = tables = RegisteredMemory(TABLE_SHAPE, g.layers * LEVELS, parts=len(TABLES))
         bits = table_address_bits(g)
-        # All levels must be ready before the first device needs one.
+        # All levels of the device tables must be loaded before the first device needs one.
         assert LEVELS <= EVENT_STAGE + WORDS_LATENCY + 5
         table_number = window.address[bits:][: bits_for(len(TABLES) - 1)]
         entries = delayed(m, table_number, READ_LATENCY, "table")

@@ -35,13 +35,12 @@ EVENT_LATENCY = EVENT_STAGE + UPDATE_LATENCY + ADDRESS_LATENCY
 
 
 def pulsed_row_layout() -> StructLayout:
-    """Layout of a row with its train, sent to all lanes; ``turned``: the row's chopper reverses its
-    pulses."""
+    """Layout of a row's pulse train, sent to all lanes; ``turned``: the row's chopper reverses its pulses."""
     return StructLayout({"valid": 1, "row": INDEX_BITS, "turned": 1, "train": TRAIN_BITS})
 
 
 def law_layout(g: Geometry) -> StructLayout:
-    """Layout of the settings that all updates of a layer share: address of its states, keys, slopes.
+    """Layout of the settings for pulsing the devices of a layer: address of their states, keys, slopes.
     ``serial``: devices take one pulse at a time; ``passed`` is the number of pulses that they have had in
     this update."""
     return StructLayout(
@@ -132,7 +131,8 @@ class Events(wiring.Component):
             self.room.eq(waiting.level < DEPTH - MARGIN),
         ]
 
-        # ``more``: number of devices that follow the present one; they were counted before they were queued.
+        # ``more``: the row has further devices with pulses after the present device. They were counted before
+        # the row was queued.
         now, busy, more = Signal(entry), Signal(), Signal()
         lowest_hit = Signal(lanes)
         lane = Signal(range(max(lanes, 2)))
@@ -152,8 +152,9 @@ class Events(wiring.Component):
             with m.If(~more):
                 m.d.sync += busy.eq(0)
 
-        # One device's turn: its index, then its address and common pulses (selected in two stages), then
-        # their count. Its state arrives ADDRESS_LATENCY + 2 cycles after the address.
+        # The registers that a device passes through: its index, then its row address and common pulses
+        # (selected in two pipeline stages), then the number of common pulses. Its state arrives
+        # ADDRESS_LATENCY + 2 cycles after the address.
         place = StructLayout({"row": INDEX_BITS, "lane": lane.shape()})
         first, turn = Signal(place, reset_less=True), Signal(place, reset_less=True)
         coincidences = Signal(TRAIN_BITS, reset_less=True)
@@ -189,7 +190,8 @@ class Events(wiring.Component):
         m.d.comb += taken.eq(Mux(law.serial, 1, count))
 
         late = delayed(m, turn, EVENT_STAGE - 2, "turn")
-        # Two stages: the block RAMs are spread over the die, and their data arrives late.
+        # Two pipeline stages: the block RAMs are spread over the die, and their data arrives late in the
+        # cycle.
         chosen = Signal(lane.shape())
         read = delayed(m, turn.lane, ADDRESS_LATENCY + READ_LATENCY, "lane_read")
         m.d.comb += chosen.eq(Mux(self.updating, read, self.peek_lane))
@@ -228,8 +230,8 @@ class Events(wiring.Component):
 
 
 def _fourth(m: Module, values: list[Any], index: Any, name: str) -> Any:
-    """Select one of every four values by the low bits of ``index`` and register them; the caller selects
-    among these in the next step."""
+    """Select one of every four ``values`` by the low two bits of ``index``, and register the selected values.
+    In the next cycle the caller selects among them by the remaining bits."""
     candidates = []
     for i in range(0, len(values), 4):
         four = values[i : i + 4]

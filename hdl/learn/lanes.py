@@ -70,13 +70,13 @@ def tree_levels(g: Geometry) -> int:
 
 
 def total_stage(g: Geometry) -> int:
-    """Return the number of cycles from ``row`` to ``total``."""
+    """Return the number of cycles from a command on ``row`` to the sum over all lanes on ``total``."""
     return PRODUCT_STAGE + tree_levels(g)
 
 
 class Lanes(wiring.Component):
-    """One column of devices per lane: reads, sums and pulses their states. Every read takes row
-    ``row.address`` of all lanes, as 9-bit codes.
+    """Builds one column of devices per lane, and reads, sums and pulses their states. Every read takes the
+    states at row address ``row.address`` in all lanes, rounded to 9-bit codes.
 
     - Forward: ``row.add`` adds x * w[i] to sum[i]. ``row.end`` moves the sums to ``columns`` and restarts
       them at 0. Both take SUM_STAGE cycles. ``columns`` shows the first sums; ``shift`` moves the next ones
@@ -181,7 +181,8 @@ class Lanes(wiring.Component):
         return m
 
     def _written(self, m: Module, events: Events, near: dict[str, Any], first: int) -> Any:
-        """Return address and data of the writes into a group's lanes, one lane at a time."""
+        """Return address and data for a write into the lanes of a lane group, which are written one at a
+        time."""
         states = StructLayout({"address": address_bits(self.geometry), "data": STATE_SHAPE})
         written = Signal(states, name=f"written_{first}", reset_less=True)
         with m.If(near["updating"]):
@@ -191,7 +192,8 @@ class Lanes(wiring.Component):
         return written
 
     def _lane(self, m: Module, events: Events, near: dict[str, Any], i: int, x: Value) -> Value:
-        """Build lane ``i``: the product of its state, which ``events`` changes, and the input ``x``."""
+        """Build lane ``i``, and return the product of its device state (which ``events`` changes) and the
+        input ``x``."""
         m.submodules[f"states_{i}"] = memory = RegisteredMemory(STATE_SHAPE, self.geometry.weight_depth)
         place, poke, updating = events.lanes.index(i), near["poke"], near["updating"]
         write = Signal(name=f"write_{i}")
@@ -205,7 +207,8 @@ class Lanes(wiring.Component):
         ]
         rounded = Signal(signed(11), name=f"rounded_{i}")
         code = Signal(CODE_SHAPE, name=f"code_{i}", reset_less=True)
-        # clip(rshift_round(state, 8), -255, 255) without a comparator, which would be a third of a lane.
+        # This is clip(rshift_round(state, 8), -255, 255) without a comparator, which would be a third of a
+        # lane's LUTs.
         high = rounded[CODE_SHIFT:]
         lowest = high.all() & ~rounded[:CODE_SHIFT].any()
         m.d.comb += rounded.eq((memory.data >> CODE_SHIFT) + memory.data[CODE_SHIFT - 1])
@@ -243,7 +246,7 @@ def _wide() -> Multiplier:
 
 
 def _tree(m: Module, values: list[Value], name: str) -> Value:
-    """Return the sum of all values, one cycle per tree level later."""
+    """Return the sum of all ``values``, computed in an adder tree that takes one cycle per level."""
     level = 0
     while len(values) > 1:
         sums: list[Value] = []

@@ -32,8 +32,8 @@ from ndrite.hdl.parts.pipeline import delayed
 
 
 class Order(wiring.Component):
-    """State machine of one update: decides which layer does what, and when. ``start`` begins an update;
-    ``ready`` is high while none runs. ``number`` is the layer that is worked on.
+    """State machine of one training update: decides which layer does what, and when. ``start`` begins an
+    update; ``ready`` is high while none runs. ``number`` is the layer being processed.
 
     - Record: ``fetch`` reads record ``record``. That is the record of layer ``number``; while ``ecrams`` is
       high, that of its neurons' ECRAMs, ``depth`` records later; while ``carrying`` is high, that of its own
@@ -81,7 +81,7 @@ class Order(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         number, row = self.number, self.row
-        # A register is harmless here: pulses of a layer are requested long after those of the previous layer.
+        # A cycle of delay is harmless: a layer's pulses are requested long after the previous layer's pulses.
         pulsing = Signal()
         m.d.sync += pulsing.eq(self.pulsing)
         wait = Signal(range(64))
@@ -124,7 +124,7 @@ class Order(wiring.Component):
                 with m.If(self.summed):
                     m.next = "ANSWER"
             with m.State("ANSWER"):
-                # The rows of the next layer are the answers of this layer that have arrived.
+                # The next layer starts as soon as the first outputs of this layer, its inputs, have arrived.
                 with m.If(~self.final & (wait == 0)):
                     m.d.sync += [number.eq(number + 1), wait.eq(READ_LATENCY + 1)]
                     m.next = "FETCH"
@@ -149,7 +149,7 @@ class Order(wiring.Component):
                 with m.If(row == self.inputs - 1):
                     m.next = "READ"
             with m.State("READ"):
-                # All rows have been read; the columns' trains were computed in the meantime.
+                # All rows have been read; the columns' pulse trains were computed during the reads.
                 m.d.comb += self.pulse.eq((wait == 0) & ~self.weighing)
                 late = max(0, total_stage(self.geometry) - VALUE_STAGE)
                 remaining_wait = late + CONVERT_LATENCY + LARGEST_LATENCY - MADE_LATENCY - 2
@@ -220,8 +220,8 @@ ENERGY_STAGE = ROW_STAGE + MULTIPLY_LATENCY
 
 
 def row_delay(g: Geometry) -> int:
-    """Return the number of cycles by which rows are delayed: the scale of a pass's noise must be known before
-    its sums, the key of trains before the rows, and the previous update's states must be written before."""
+    """Return the number of cycles by which rows are delayed. Before a row arrives, the previous update's
+    states must be written and the key of pulse trains known; before its sums, the scale of the noise."""
     noise = ENERGY_STAGE + sigma_latency(g) - ROW_STAGE - SUM_STAGE + 1
     key, written = KEY_LATENCY - THRESHOLD_LATENCY, EVENT_LATENCY - SETTLED
     return max(noise, key - 2 * ROW_STAGE + 1, written - 2 * ROW_STAGE + 1)
@@ -353,7 +353,7 @@ class Forward(wiring.Component):
                     m.d.comb += ends_bias.eq(1)
                     m.next = "IDLE"
 
-        # Row signals delayed until the list of live rows has answered with the row and its input.
+        # Row signals, delayed by the time that the list of live rows takes to return a row and its input.
         row_read, of_bias = after(visit, READ_LATENCY, "come"), after(bias, READ_LATENCY, "of_bias")
         of_ecram = after(ecram, READ_LATENCY, "of_ecram")
         ended = after(ends | ends_bias, READ_LATENCY, "ended")

@@ -37,8 +37,8 @@ COPIES = 4
 
 
 class Trains(wiring.Component):
-    """Makes pulse trains: bit t of ``train`` is (number of slot t < threshold), for the first ``slots``
-    slots.
+    """Computes pulse trains: bit t of ``train`` is set if the pseudo-random number of slot t is below
+    ``threshold``, for the first ``slots`` slots.
 
     Latency: TRAIN_LATENCY cycles, a train a cycle. Resources: a ``Words``, 16 mixers, 31 comparators of 17
     bits: about 2,500 LUTs.
@@ -149,7 +149,8 @@ class Pulses(wiring.Component):
             self.train.value.eq(train),
         ]
 
-        # Rows of each layer that have pulses; whether a row has any is known a cycle after its train.
+        # Each layer's number of rows that have pulses. Whether a row has pulses is known a cycle after its
+        # train.
         count, keep, ends = Signal(range(g.weight_depth)), Signal(), Signal()
         counts = Array(Signal(range(g.weight_depth), name=f"count_{i}") for i in range(g.layers))
         m.d.comb += [
@@ -215,7 +216,8 @@ class Pulses(wiring.Component):
                     with m.If(law.serial):
                         m.next = "PASSED"
             with m.State("PASSED"):
-                # The next pass reads the list that this pass has written.
+                # In a serial update, each pass over the rows reads the list that the previous pass has
+                # written back.
                 with m.If(~self.lanes_busy & self.lanes_more):
                     m.d.sync += [
                         law.passed.eq(law.passed + 1),
@@ -241,8 +243,8 @@ class Pulses(wiring.Component):
         return m
 
     def _trains(self, m: Module, trains: Trains) -> tuple[Any, Any, Any, Any]:
-        """Return the trains, the numbers of their rows or columns, and signals that mark trains of rows and
-        trains of columns, all MADE_LATENCY cycles after their row or error."""
+        """Return the pulse trains, the numbers of their rows or columns, and two signals that mark the trains
+        of rows and those of columns. All are MADE_LATENCY cycles later than ``row`` or ``error``."""
         layer, row, error = self.layer, self.row, self.error
         m.submodules.product = product = Multiplier(8, 16)
         down, distance = Signal(6), Signal(signed(12))
@@ -266,7 +268,8 @@ class Pulses(wiring.Component):
             delayed(m, of_row, 2, "row_late"),
             delayed(m, error.valid, THRESHOLD_LATENCY, "column_late"),
         )
-        # Words in the pipeline keep their key; it changes with the first word of the next update.
+        # Words that are in the pipeline keep their key; the key changes with the first word of the next
+        # update.
         rows, of_rows, key = Signal(), Signal(), Signal(64)
         m.d.comb += of_rows.eq(
             delayed(m, of_row, 1, "of_row_late")

@@ -110,7 +110,7 @@ class Updater(wiring.Component):
         def register(shape: Any, name: str) -> Signal:
             return Signal(shape, name=name, reset_less=True)
 
-        # The factor by which a step has shrunk: 256 - rshift_round(slope * s, 24), at stage w.
+        # Stage w: the factor 256 - rshift_round(slope * s, 24) by which a step shrinks at state s.
         multiply(FALL, Mux(event.up, self.slope_up, self.slope_down), event.state)
         fallen = register(signed(13), "fallen")
         m.d.sync += fallen.eq((products[FALL] + (1 << (SLOPE_SHIFT - 1))) >> SLOPE_SHIFT)
@@ -120,7 +120,8 @@ class Updater(wiring.Component):
         m.d.sync += factor_6.eq(Mux(left < 0, 0, Mux(left > FACTOR_MAX, FACTOR_MAX, left)))
         factor = delayed(m, factor_6, w + 2 - (p + 3), "factor")
 
-        # A device's constants: sums of two table entries at w + 1, limited at w + 2.
+        # The constants of a device: sums of two table entries at stage w + 1, limited to their ranges at
+        # stage w + 2.
         read = self._tables(m)
         step, asymmetry = read("step", own.y, 0), read("asymmetry", own.y, 2)
         upper, lower = read("upper", own.x, 0), read("lower", own.x, 2)
@@ -135,12 +136,12 @@ class Updater(wiring.Component):
             low.eq(_cut(lower << BOUND_SHIFT, STATE_MIN, 0)),
         ]
 
-        # The step at the present state, at w + p + 3.
+        # Stage w + p + 3: the size of a step at the present state.
         multiply(NOW, size, factor)
         step_now = register(unsigned(13), "step_now")
         m.d.sync += step_now.eq((products[NOW] + 128) >> 8)
 
-        # Pulses with their deviation in units of 1/64, at the same stage.
+        # Stage w + p + 3 too: the number of pulses including its random deviation, in units of 1/64.
         count = delayed(m, event.count, w + 1, "count")
         roots = Array(Const(int(root), 11) for root in ROOTS)
         multiply(SCATTER, roots[count], deviation)
@@ -149,7 +150,7 @@ class Updater(wiring.Component):
         pulses = register(signed(17), "pulses")
         m.d.sync += pulses.eq((delayed(m, count, p + 1, "count_late") << COUNT_SHIFT) + scattered)
 
-        # Pulses times step, rounded stochastically, at w + 2 p + 5.
+        # Stage w + 2 p + 5: pulses times step, rounded stochastically.
         multiply(MOVED, pulses, step_now)
         fraction = register(16, "fraction")
         unused = Signal(5)
@@ -172,7 +173,8 @@ class Updater(wiring.Component):
         ]
         kept = register(STATE_SHAPE, "kept")
         m.d.sync += [below.eq(new < bounds[0]), above.eq(new > bounds[1]), kept.eq(new)]
-        # Same order as the golden model: lower bound first, then upper.
+        # The bounds are applied in the same order as in the golden model: first the lower bound, then the
+        # upper.
         ends = [
             delayed(m, bound, 1, name) for bound, name in zip(bounds, ("low_end", "high_end"), strict=True)
         ]
@@ -182,8 +184,8 @@ class Updater(wiring.Component):
         return m
 
     def _tables(self, m: Module) -> Any:
-        """Build the readers of the device tables; each returns the sum of two entries, one cycle after the
-        memory's word."""
+        """Build the readers of the device tables; each reader returns the sum of two table entries, one cycle
+        after the pseudo-random word that selects them."""
         write = self.table
         memories = {}
         for i, name in enumerate(TABLES):

@@ -58,29 +58,31 @@ def column_layout() -> StructLayout:
 
 
 def live_layout() -> StructLayout:
-    """Layout of an entry in a layer's list of live rows: a row whose input is not 0, with that input."""
+    """Layout of an entry in a layer's list of live rows: the number of a row whose input is not 0, and that
+    input."""
     return StructLayout({"row": INDEX_BITS, "x": 8})
 
 
 def address_bits(g: Geometry) -> int:
-    """Return the number of address bits of a row of states, over all layers."""
+    """Return the number of address bits that select a row of device states among the rows of all layers."""
     return bits_for(g.weight_depth - 1)
 
 
 def row_layout(g: Geometry) -> StructLayout:
-    """Layout of a command to the lanes: ``add`` x times the row at ``address``, or ``end`` the
+    """Layout of a command to the lanes: ``add`` x times the row at ``address`` to the sums, or ``end`` the
     accumulation."""
     return StructLayout({"add": 1, "end": 1, "x": 8, "address": address_bits(g)})
 
 
 def trained_row_layout(g: Geometry) -> StructLayout:
-    """Layout of a row of a layer that needs a pulse train, with its input."""
+    """Layout of a row, with its input, for which a pulse train must be made."""
     return StructLayout({"valid": 1, "x": 8, "row": address_bits(g)})
 
 
 def answer_layout(g: Geometry) -> StructLayout:
-    """Layout of a column's answer: its code ``y``, which belongs to the ``final`` layer or is stored at
-    ``place``, its derivative with respect to z, and its change per ECRAM state."""
+    """Layout of what a layer's column answers: its output code ``y``, which is that of the ``final`` layer or
+    is stored at address ``place``; the derivative ``change`` of y with respect to z; and how far y has
+    ``moved`` per ECRAM state."""
     index = {"column": INDEX_BITS, "place": address_bits(g)}
     return StructLayout(
         {"valid": 1, "final": 1, **index, "y": 8, "change": CHANGE_SHAPE, "moved": MOVED_SHAPE}
@@ -88,12 +90,12 @@ def answer_layout(g: Geometry) -> StructLayout:
 
 
 def error_layout(g: Geometry) -> StructLayout:
-    """Layout of a stream of errors: the error of one column of a layer per cycle."""
+    """Layout of a stream of errors, one column of a layer per cycle."""
     return StructLayout({"valid": 1, "lane": range(max(g.lanes, 2)), "value": ERROR_SHAPE})
 
 
 def train_layout(g: Geometry) -> StructLayout:
-    """Layout of a stream of pulse trains: the train of one column of a layer per cycle."""
+    """Layout of a stream of pulse trains, one column of a layer per cycle."""
     return StructLayout({"valid": 1, "lane": range(max(g.lanes, 2)), "value": TRAIN_BITS})
 
 
@@ -182,7 +184,7 @@ KEY_LATENCY = 32
 
 
 class Keys(wiring.Component):
-    """Computes COUNT noise keys for each of ``depth`` layers, one after the other, from ``start`` on.
+    """Computes COUNT noise keys for each of ``depth`` layers, one after the other, beginning at ``start``.
     ``keys`` are those of ``layer``, two cycles later. ``ready``: the ROW_KEY of ``layer`` was computed a
     cycle ago. ``whole``: all keys of all layers are computed.
 
@@ -239,7 +241,7 @@ class Keys(wiring.Component):
                 m.d.sync += begun.eq(0)
                 m.next = "WAIT"
             with m.State("WAIT"):
-                # ``done`` of the previous key falls one cycle after ``start``.
+                # The cipher's ``done`` belongs to the previous key until one cycle after ``start``.
                 m.d.sync += [begun.eq(1), ended.eq(begun & cipher.done)]
                 with m.If(ended):
                     m.d.comb += write.en.eq(1 << key_number)

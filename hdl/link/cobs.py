@@ -39,7 +39,8 @@ def crc32_of_byte(byte: Value) -> Value:
 
 
 def _row(bit: int) -> int:
-    """Return the contribution to the CRC of bit ``bit`` of a byte, after eight shifts."""
+    """Return how bit ``bit`` of a byte changes the CRC register after eight shifts (one row of the CRC's
+    matrix)."""
     value = 1 << bit
     for _ in range(8):
         value = (value >> 1) ^ (CRC_POLYNOMIAL if value & 1 else 0)
@@ -75,7 +76,8 @@ class CobsDecoder(wiring.Component):
         left, inside = Signal(8), Signal()  # ``inside`` a block: ``left`` is not 0
         started = Signal()
         zero_due = Signal()
-        # Registered for timing: the byte, whether it is the delimiter, and the code that it would begin.
+        # Registered for timing: the byte, whether it is the delimiter, and the block length if it is a code
+        # byte.
         valid, data, delimits, follows, opens = Signal(), Signal(8), Signal(), Signal(8), Signal()
         m.d.sync += [valid.eq(self.valid), data.eq(self.data), delimits.eq(self.data == 0)]
         m.d.sync += [follows.eq(self.data - 1), opens.eq(self.data != 1)]
@@ -85,7 +87,7 @@ class CobsDecoder(wiring.Component):
                 m.d.sync += [self.end.eq(started), self.bad.eq(inside)]
                 m.d.sync += [left.eq(0), inside.eq(0), started.eq(0), zero_due.eq(0)]
             with m.Elif(~inside):
-                # This is a code byte: another block follows, so the zero that ends the previous block is sent
+                # This is a code byte, so another block follows: send the zero that ends the previous block
                 # now.
                 m.d.sync += [
                     left.eq(follows),
@@ -127,8 +129,8 @@ class CobsSender(wiring.Component):
         pointer, begin, end = (Signal.like(self.length, name=n) for n in ("pointer", "begin", "end"))
         run = Signal(8)
         payload, offered = Signal(8), Signal()
-        # A block ends with the body, at its greatest length, or at a zero; detected a cycle before it takes
-        # effect.
+        # A block ends with the frame's body, at the greatest block length, or at a zero. The end is detected
+        # a cycle before it takes effect.
         full, zero, stop, none_left = (Signal(name=n) for n in ("full", "zero", "stop", "none_left"))
         low_end, high_end = Signal(), Signal()
         m.d.sync += [low_end.eq(pointer[:6] == end[:6]), high_end.eq(pointer[6:] == end[6:])]
@@ -155,7 +157,7 @@ class CobsSender(wiring.Component):
             states.go("fetch", when=self.start)
         states.chain("fetch", "fetching", "fetched")
         with states.at("fetched"):
-            # This byte stays on the read port for a cycle more, while the next one is already addressed.
+            # This byte stays on the read port for one more cycle, while the next byte is already addressed.
             m.d.sync += pointer.eq(pointer + 1)
             states.go("scan")
         with states.at("scan"):

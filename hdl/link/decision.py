@@ -21,7 +21,7 @@ REQUESTS = {"asks": "count", "brings": "fetch", "loads": "load", "unpacks": "unp
 
 
 class Decision(wiring.Component):
-    """Decides in four steps of one cycle each what happens with a request; each step uses the results of the
+    """Decides what is done with a request, in four steps of one cycle each; each step uses the results of the
     previous step.
 
     - Steps: ``compare`` examines the ``header``; ``judge`` determines what the request is; ``weigh`` decides
@@ -52,7 +52,7 @@ class Decision(wiring.Component):
         )
 
     def lead(self, m: Module, states: States, ways: Mapping[str, str]) -> None:
-        """Enter the state of ``ways`` that belongs to the decision."""
+        """Enter the state that ``ways`` names for the decision that was made."""
         for name, to in ways.items():
             with m.If(getattr(self, f"way_{name}")):
                 states.go(to)
@@ -136,13 +136,13 @@ class Decision(wiring.Component):
         accepts = Signal()
         with m.If(self.weigh):
             blocked = self.quiet & refusable & self.campaign
-            # An inference only waits for room, every other request until the core is idle. A campaign has
-            # priority.
+            # An inference request waits only for a free bank; every other request waits until the core is
+            # idle. Neither is executed while a campaign runs.
             joins = is_next & loads & ~self.campaign
             settled = self.quiet & ~blocked & ~joins
             replies = blocked | (settled & kind["answer"])
             executes = (joins & ~self.due & self.room) | (settled & kind["execute"])
-            # A repeated inference is dropped if its answer is still to come.
+            # A repeated inference request is dropped if the answer to the first one is still to come.
             drops = (~self.due & ~self.none & again) | (settled & kind["repeat"])
             m.d.sync += [
                 self.way_result.eq(self.due),
@@ -169,8 +169,8 @@ class Decision(wiring.Component):
 
 
 class Inferences(Sized):
-    """Counts the inferences under way, at most one per bank; they begin, finish and are answered in the order
-    of the banks.
+    """Counts the inferences under way, at most one per bank. They begin, finish and are answered in the
+    cyclic order of the banks.
 
     - ``begun`` counts an inference with its ``number``, ``sparse`` (the format of its codes) and ``wrong``
       (its codes are invalid); ``done`` counts its end and ``answered`` its answer.
@@ -216,8 +216,8 @@ class Inferences(Sized):
         with m.If(self.answered | self.campaign_done):
             m.d.sync += answer_bank.eq(next_bank(answer_bank))
         for i, of_bank in enumerate(requested_codes):
-            # The request is stored in every cycle in which the inference is offered to the core: the core's
-            # acceptance arrives too late to select a single one.
+            # The request is stored in every cycle in which its inference is offered to the core: the signal
+            # that the core accepts it arrives too late to select a single cycle.
             with m.If(self.begin & (bank == i)):
                 m.d.sync += of_bank.eq(Cat(self.number, self.sparse, self.wrong))
         with m.If(self.lost & self.none):

@@ -22,8 +22,8 @@ AFTER_HEAD = ("finish", "read", "stream", "logit", "checked", "answered")
 
 
 class Executor(Sized):
-    """Device side of ``ndrite.emulator.spec.packets``: carries out one request at a time, and has as many
-    inferences under way as there are banks.
+    """Implements the device's side of ``ndrite.emulator.spec.packets``: it carries out one request at a time,
+    but may have as many inferences under way as there are banks.
 
     While a campaign runs it refuses what would meet the running datapath.
 
@@ -71,8 +71,8 @@ class Executor(Sized):
         self.address, self.length = header[32:64], header[64:80]
         self.offset = Signal.like(self.packet_address)
         self.position = Signal(bits_for(max(g.max_inputs, g.map_codes and 65535)))
-        # A byte of the packet takes two cycles: the address advances in the first, and the byte of the
-        # previous address is taken in the second. The memory answers two cycles after the address.
+        # Reading a byte of the packet takes two cycles: in the first the address advances, in the second the
+        # byte at the previous address is taken. The memory answers two cycles after the address.
         phase = Signal()
         moving = states["header"] | states["count"] | states["fetch"]
         m.d.sync += phase.eq(moving & ~phase)
@@ -112,14 +112,14 @@ class Executor(Sized):
         return m
 
     def _around(self, m: Module) -> None:
-        """Connect the executor's signals to the inputs and outputs of the decision."""
+        """Connect the executor's signals to the ports of the decision."""
         states, decision, w, inferences = self.states, self.decision, self.words, self.inferences
         maps = self.geometry.map_codes > 0
-        # Registered for timing. One cycle of delay is harmless: these signals change by this machine's own
-        # earlier actions, or only towards the value that it waits for.
+        # Registered for timing. One cycle of delay is harmless: these signals change only because of what
+        # this state machine did earlier, or towards the value that it waits for.
         m.d.sync += [
             decision.due.eq(inferences.due & ~self.busy),
-            # The bus is not used while a core is in reset either.
+            # While a core is in reset (``busy``), the bus is not used either.
             decision.quiet.eq(inferences.none & ~inferences.lost & ~self.busy),
             decision.room.eq(inferences.room & ~self.master.copying if maps else inferences.room),
             decision.none.eq(inferences.none),
@@ -138,7 +138,8 @@ class Executor(Sized):
         with states.at("idle"):
             states.choose((decision.due, "result"), (self.packet_ready, "open"))
         with states.at("act"):
-            # The answer is sent first; the packet stays in its slot, and the decision on it is made again.
+            # A finished inference is answered first; the new packet stays in its slot and is decided on
+            # again.
             decision.lead(m, states, WAYS)
             m.d.sync += self.status.eq(decision.reply)
         with states.at("execute"):
@@ -146,21 +147,21 @@ class Executor(Sized):
             m.d.sync += [self.status.eq(decision.refusal), self.position.eq(0)]
 
     def _infer(self, m: Module) -> None:
-        """Load the payload into the input bank, then start the inference."""
+        """Load the request's payload into an input bank, then start the inference."""
         g, states, master = self.geometry, self.states, self.master
         inferences = self.inferences
         load_request, loading = Signal(), Signal()
-        # If a hung core is reset while an inference is being started, that inference is lost like those under
-        # way.
+        # If a hung core is reset while an inference is being started, that inference counts as lost, like all
+        # inferences under way.
         begun = Signal()
         m.d.comb += begun.eq(states["start"] & (master.start.ready | inferences.lost))
-        # ``last_load`` is computed a cycle ahead, in the first cycle and in the cycles that count down.
+        # ``last_load`` is computed a cycle ahead, both in the first cycle and while counting down.
         to_load, last_load = Signal.like(self.length), Signal()
         m.d.sync += last_load.eq(~to_load[2:].any() & (to_load[:2] == Mux(states["load"], 2, 1)))
         with states.at("act"):
             m.d.sync += to_load.eq(self.length)
             if g.unpacks_words:
-                # A payload of no bytes is loaded as if it had one byte, and then rejected.
+                # An empty payload is loaded as if it had one byte, and then rejected.
                 with m.If(~self.length.any()):
                     m.d.sync += to_load.eq(1)
         m.d.sync += [load_request.eq(states["load"]), loading.eq(load_request)]
@@ -190,7 +191,7 @@ class Executor(Sized):
             states.go("drop", when=begun)
 
     def _codes(self, m: Module, loading: Value) -> list[Any]:
-        """Load one code per cycle into the bank."""
+        """Load one code of the payload per cycle into the input bank."""
         g, master, unpacker, position = self.geometry, self.master, self.unpacker, self.position
         bank, valid, code = self.inferences.bank, Signal(), Signal(8)
         with m.If(valid):
@@ -210,7 +211,7 @@ class Executor(Sized):
         ]
 
     def _words(self, loading: Value) -> list[Any]:
-        """Load up to eight codes per cycle into the bank and the walker."""
+        """Load up to eight codes of the payload per cycle into the input bank and the walker."""
         g, master, unpacker, bank = self.geometry, self.master, self.unpacker, self.inferences.bank
         word, load, code = unpacker.word, unpacker.load, unpacker.code
         return [
@@ -276,7 +277,8 @@ class Executor(Sized):
         g, states, master = self.geometry, self.states, self.master
         inferences = self.inferences
         lost = inferences.lost
-        # Stored: a reset of the core in the meantime must not change the number of words sent.
+        # The number of words to send is stored, so that a reset of the core during the response cannot change
+        # it.
         beat = Signal(2)
         outputs, sent, all_sent = Signal.like(master.outputs), Signal(bits_for(g.max_outputs)), Signal()
         self.result = Signal(32)
@@ -299,8 +301,9 @@ class Executor(Sized):
             m.d.sync += [self.after["answered"].eq(bare), self.after["logit"].eq(~bare)]
             states.go("verdict")
         with states.at("logit"):
-            # The first byte has been ready for a while. Others arrive while the bytes of the one before are
-            # sent: up to four cycles after their address.
+            # The first word was read while the header was sent. The address of each further word is set when
+            # the first byte of the previous word is sent; a word arrives at most four cycles after its
+            # address.
             m.d.sync += beat.eq(beat + 1)
             states.go("bytes", when=beat == 3)
         with states.at("bytes"):
@@ -309,12 +312,12 @@ class Executor(Sized):
                 m.d.sync += sent.eq(sent + 1)
             with m.If(beat == 3):
                 states.choose((all_sent, "answered"), otherwise="logit")
-        # Wait until the change is visible to the logic that decides on the next packet.
+        # Wait until the decision on the next packet sees that the inference is answered.
         states.chain("answered", "rest", "idle")
 
     def _shift(self, m: Module, taken: Value) -> None:
-        """Build the shift registers: request headers shift in, response headers shift out, and words shift in
-        and out."""
+        """Build three shift registers: request headers shift in, response headers shift out, and memory words
+        shift in and out."""
         states, w, header, response = self.states, self.words, self.header, self.response
         with m.If(states["header"] & taken):
             m.d.sync += header.eq(Cat(header[8:], self.packet_data))

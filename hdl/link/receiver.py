@@ -62,11 +62,11 @@ class Receiver(wiring.Component):
         def after(base: Signal) -> Signal:
             return Mux(base == size - self.slot_bytes, 0, base + self.slot_bytes)
 
-        # Outputs of the decoder, and the byte's contribution to the CRC.
+        # Outputs of the decoder, and the contribution of the decoded byte to the CRC.
         valid, data, part, end, bad = Signal(), Signal(8), Signal(32), Signal(), Signal()
         m.d.sync += [valid.eq(decoder.out_valid), data.eq(decoder.out_data), end.eq(decoder.end)]
         m.d.sync += [part.eq(crc32_of_byte(decoder.out_data)), bad.eq(decoder.bad)]
-        # A line error must stay at its position among the bytes.
+        # A line error is delayed like the bytes, so that it stays at its position among them.
         error, error_late = Signal(), Signal()
         m.d.sync += [error.eq(self.line_error), error_late.eq(error)]
         # A byte is checked in one cycle and stored in the next.
@@ -107,8 +107,8 @@ class Receiver(wiring.Component):
             m.d.sync += [count.eq(0), first.eq(1), brim.eq(0), crc.eq(CRC_INIT)]
             m.d.sync += [too_long.eq(0), no_room.eq(0), damaged.eq(0)]
 
-        # The verdict on a packet comes one cycle after its end, from flags of the last cycle. The length is
-        # known by then, since the bytes after the length field take more cycles than the two stages of
+        # The verdict on a packet comes one cycle after its end, from flags of the previous cycle. The length
+        # is known in time, since the bytes after the length field take more cycles than the two stages of
         # ``whole``.
         expected_length = Signal(range(2**16 + HEADER_BYTES + CRC_BYTES))
         ended, broken, lost, right, is_whole, good = (

@@ -42,8 +42,8 @@ class States:
             self._m.d.sync += [self._bits[self._here].eq(0), self._bits[name].eq(1)]
 
     def choose(self, *ways: tuple[Value, str], otherwise: str = "") -> None:
-        """Enter the state of the first condition that holds; if none holds, enter ``otherwise``, or stay if
-        that is empty."""
+        """Enter the state that belongs to the first true condition; if no condition is true, enter
+        ``otherwise``, or stay in the present state if ``otherwise`` is empty."""
         for i, (condition, name) in enumerate(ways):
             with self._m.Elif(condition) if i else self._m.If(condition):
                 self.go(name)
@@ -52,7 +52,7 @@ class States:
                 self.go(otherwise)
 
     def chain(self, *names: str) -> None:
-        """Make each of the states ``names`` lead to the next one after a cycle."""
+        """Make each of the states ``names`` lead to the next one in the list after one cycle."""
         for name, following in itertools.pairwise(names):
             with self.at(name):
                 self.go(following)

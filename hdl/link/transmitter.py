@@ -42,7 +42,8 @@ class Transmitter(wiring.Component):
         tail = Signal(range(CRC_BYTES))
         closing = Signal()
         wiring.connect(m, sender.o, wiring.flipped(self.o))
-        # Registers after the long selections of the composer; CRC and memory therefore begin a cycle later.
+        # The composer selects these signals from many sources, so they are registered; CRC and memory
+        # therefore begin a cycle later.
         begin, put, finish, repeat = Signal(), Signal(), Signal(), Signal()
         data = Signal(8)
         m.d.sync += [begin.eq(self.begin), put.eq(self.put), finish.eq(self.finish), data.eq(self.data)]

@@ -54,7 +54,7 @@ class UartReceiver(wiring.Component):
                 m.d.sync += idle.eq(1)
                 m.d.sync += [self.valid.eq(level), self.framing.eq(~level)]
             with m.Else():
-                # This shift happens nine times, so that the start bit is shifted out.
+                # The start bit is shifted in too; it leaves the register after nine shifts.
                 m.d.sync += self.data.eq(Cat(self.data[1:], level))
         return m
 
@@ -75,7 +75,7 @@ class UartTransmitter(wiring.Component):
         shifter = Signal(10, init=0x3FF)
         bits_left = Signal(range(11))
         timer = Signal(range(self.divisor))
-        # ``idle`` is a register, since the source of the bytes is elsewhere on the die and depends on it.
+        # ``idle`` is a register, since the source of the bytes depends on it and is far away on the die.
         idle, tick = Signal(init=1), Signal()
         m.d.comb += self.i.ready.eq(idle)
         m.d.comb += self.pin.eq(shifter[0])

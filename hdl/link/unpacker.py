@@ -52,8 +52,8 @@ class Unpacker(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         bits, place, at_bits = Signal(GROUP), Signal(range(GROUP)), Signal()
-        # ``remaining`` is one bit wider than ``length``, since bits and codes may ask for more bytes than
-        # there are.
+        # ``remaining`` is one bit wider than ``length``: bits and codes may ask for more bytes than the
+        # payload has.
         left, remaining = Signal(16), Signal(17)
         moved, moved_before, ended, settled = (
             Signal(name=n) for n in ("moved", "moved_before", "ended", "settled")
@@ -67,7 +67,7 @@ class Unpacker(wiring.Component):
         m.d.sync += [
             moved.eq(self.advance),
             moved_before.eq(moved),
-            # Computed a cycle ahead.
+            # ``one_left`` is computed a cycle ahead.
             one_left.eq(~left[2:].any() & (left[:2] == Mux(emits, 2, 1))),
             self.valid.eq(emits),
             self.code.eq(self.data & bits[0].replicate(8)),
@@ -139,7 +139,7 @@ class WordUnpacker(Sized):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         every = Const(0xFF, GROUP)
-        # The packet's memory is slow and far away on the die.
+        # Registered: the packet's memory is slow and far away on the die.
         valid, data = Signal(), Signal(8)
         m.d.sync += [valid.eq(self.valid), data.eq(self.data)]
         # ``bits``: codes of the group that are still to come, one bit each; ``last``: valid bits of the last

@@ -42,14 +42,14 @@ class Words:
         self.wanted = Signal(16, name="wanted")
         self.empty, self.refused = Signal(name="empty"), Signal(name="refused")
         self.streams, self.arrives, self.putting = (Signal(name=n) for n in ("streams", "arrives", "putting"))
-        # The byte counter ends at 3 in words of both sizes, so a short word starts at 2.
+        # The byte counter ends at 3 for long and short words alike, so a short word starts at 2.
         self.first_byte = Mux(self.short, BYTES_32 - BYTES_16, 0)
 
     def build(
         self, m: Module, states: States, bus: Any, geometry: Geometry, taken: Value, counted: Signal
     ) -> None:
-        """Build all states but ``grant``. ``taken``: the packet's next byte is available; ``counted``: that
-        byte is the packet's last."""
+        """Build all states but ``grant``. ``taken``: the packet's next byte is available; ``counted``: the
+        byte being taken is the packet's last."""
         word, byte, left, cursor, crc = self.word, self.byte, self.left, self.cursor, self.crc
         many_16, many_32 = Signal(), Signal()
         # ``left`` is wide and constant between two words, so it is compared in two stages.
@@ -65,8 +65,8 @@ class Words:
             bus.address.eq(cursor),
             bus.write_data.eq(Mux(self.short, word[16:].as_signed(), word.as_signed())),
         ]
-        # Actions that several states share are written once here, so that fewer actions are needed and their
-        # conditions are shorter.
+        # Actions that several states share are written only once, which keeps the conditions of the actions
+        # short.
         last_byte = byte == BYTES_32 - 1
         with m.If(states["put"] | self.putting | (states["fetch"] & taken)):
             m.d.sync += byte.eq(Mux(last_byte, self.first_byte, byte + 1))
@@ -77,13 +77,13 @@ class Words:
         with states.at("execute"):
             m.d.sync += [cursor.eq(self.address), left.eq(self.amount), byte.eq(self.first_byte)]
             m.d.sync += [astray.eq(0), more.eq(1), pace.eq(0)]
-        # A byte's share of the sum is selected a cycle before it is added.
+        # The contribution of a byte to the CRC is selected a cycle before it is added.
         part, adding = Signal(32), Signal()
         m.d.sync += [part.eq(crc32_of_byte(word[:8])), adding.eq(states["put"] | self.putting)]
         with m.If(adding):
             m.d.sync += crc.eq(crc32_step(crc, Const(0, 8)) ^ part)
 
-        # Accesses by steps, and their results: ``done`` without ``request`` answers a step.
+        # Bus accesses by ``step``, and their results: ``done`` without ``request`` answers a step.
         idle = Signal()
         m.d.comb += self.arrives.eq(bus.done & states["stream"])
         m.d.sync += [
@@ -108,7 +108,7 @@ class Words:
             m.d.sync += [
                 self.wanted.eq(Mux(self.checking, BYTES_32, Mux(self.short, left << 1, left << 2))),
                 self.empty.eq(left == 0),
-                # Whether the words exceed a packet, computed as the carry of an addition.
+                # Whether the requested words exceed a packet: the carry of an addition says so.
                 many_16.eq((left[:16] + (0xFFFF - geometry.packet_bytes // BYTES_16))[16]),
                 many_32.eq((left[:16] + (0xFFFF - geometry.packet_bytes // BYTES_32))[16]),
             ]
@@ -133,7 +133,7 @@ class Words:
                 states.choose((~final, "read"), (self.checking, "sum"), otherwise="finish")
         states.chain("sum", "checked")
         with states.at("checked"):
-            # The checksum is sent like the only word of a READ. A CHECK of no words begins here.
+            # The checksum is sent like the only word of a READ. A CHECK of no words begins in this state.
             m.d.sync += [self.checking.eq(0), final.eq(1)]
             states.go("put")
 
@@ -152,7 +152,7 @@ class Words:
         states.chain("failed", "verdict")
 
     def status(self) -> dict[str, Any]:
-        """Return the status of the response, selected by the state that leads to the response."""
+        """Return the status code of the response for each state that leads to a response."""
         return {
             "grant": Mux(self.refused, Status.BAD_LENGTH, Status.OK),
             "write": Status.OK,

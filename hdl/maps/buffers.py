@@ -37,7 +37,8 @@ class RowBuffer(wiring.Component):
         m = Module()
         m.submodules.memory = memory = RegisteredMemory(unsigned(8), self.words, parts=WORD_ROWS)
         low = exact_log2(WORD_ROWS // self.codes)
-        # A register in front of the memory: the data comes from far away, and is read much later.
+        # A register in front of the memory: the data comes from far away on the die. The delay is harmless,
+        # since the data is read much later.
         m.d.sync += [
             memory.write_address.eq(self.write_address[low:]),
             memory.write_data.eq(self.write_data.replicate(WORD_ROWS // self.codes)),
@@ -48,7 +49,8 @@ class RowBuffer(wiring.Component):
 
 
 class Written(wiring.Component):
-    """Counts the complete words of activations in each bank; the scanner may read up to that count.
+    """Counts the complete words of activations in each bank; the scanner may read only words below that
+    count.
 
     ``count`` codes come at once, never of two words. A word is complete with its eighth code or the layer's
     ``last``. ``clear`` restarts a bank's count.

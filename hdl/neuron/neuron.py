@@ -23,7 +23,7 @@ def logit_layout(g: Geometry) -> StructLayout:
 
 
 def codes_kept(g: Geometry) -> int:
-    """Return the number of codes from one step of neurons that may wait until the next step's codes
+    """Return how many output codes of one step of neurons may still be unwritten when the next step's codes
     arrive."""
     return max(g.neurons - 2, 0)
 
@@ -80,8 +80,8 @@ class Neuron(Sized):
         sum_valid: Value = self.partials.valid
         if g.map_codes:
             sum_valid &= ~layer.second | self.second.valid
-        # ``only``: the word taken is the last of its group; ``lane_last``: the last of its step. Both are
-        # computed a cycle ahead.
+        # ``only``: the word of columns being taken is the last of its column group; ``lane_last``: it is the
+        # last of its step. Both are computed a cycle ahead.
         only, lane_last = Signal(), Signal()
         take = running & sum_valid
         count: Value = Const(1)
@@ -89,7 +89,8 @@ class Neuron(Sized):
             together = Signal()
             count = Mux(together, Mux(left < g.neurons, left[: bits_for(g.neurons)], g.neurons), 1)
         if wide and g.map_codes:
-            # Codes that wait for their reader after this cycle, without and with the codes of one more step.
+            # Counts of output codes that wait to be written after this cycle: without the codes of one more
+            # step (``waiting_after``), and with them (``more``).
             free, codes_accepted = Signal(init=1), Signal()
             waiting, waiting_after, more = (
                 Signal(range(2 * g.neurons), name=n) for n in ("waiting", "rest", "more")
@@ -100,7 +101,8 @@ class Neuron(Sized):
                 waiting_after.eq(self._less_a_turn(waiting)),
                 more.eq(waiting_after + count),
             ]
-            # Whether the codes of one more step fit is known late.
+            # Whether the codes of one more step fit is known late in the cycle, so it is computed for both
+            # cases and selected.
             capacity = codes_kept(g)
             m.d.sync += [
                 waiting.eq(Mux(codes_accepted, more, waiting_after)),
@@ -115,7 +117,7 @@ class Neuron(Sized):
         closing = take & only
         same: Value = ~layer.layer_end
         if g.map_codes:
-            # In a program with feature maps the settings change only when the pipeline is empty.
+            # In a program with feature maps the layer settings change only when the pipeline is empty.
             same |= group.walked
         begin = [
             running.eq(1),
@@ -145,7 +147,7 @@ class Neuron(Sized):
         with m.If(closing):
             m.d.sync += running.eq(0)
         if wide:
-            # The next group follows without a gap.
+            # The next column group follows without a gap.
             with m.If(closing & self.groups.valid & same):
                 m.d.comb += self.groups.ready.eq(1)
                 m.d.sync += begin
@@ -187,8 +189,7 @@ class Neuron(Sized):
         return Mux(codes >= self.turn, codes - self.turn, codes)
 
     def _pipes(self, m: Module, layer: Signal, address: Signal, lane: Signal) -> list[NeuronPipe]:
-        """Build one pipeline per neuron. Each serves the columns whose lowest bits are the neuron's
-        number."""
+        """Build one pipeline per neuron. Neuron i serves the columns whose lowest address bits are i."""
         g, low = self.geometry, exact_log2(self.geometry.neurons)
         pipes = [NeuronPipe(g) for _ in range(g.neurons)]
         for i, pipe in enumerate(pipes):

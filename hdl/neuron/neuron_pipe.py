@@ -25,8 +25,8 @@ TABLE_BITS = 18
 
 
 class NeuronPipe(Sized):
-    """Pipeline of one neuron: z = p + bias + second; v = clip(rshift_round(z * scale, vshift)); y from v's
-    PWL segment.
+    """Pipeline of one neuron: z = p + bias + second operand; voltage v = clip(rshift_round(z * scale,
+    vshift)); output y by the segment of the piecewise-linear (PWL) table in which v lies.
 
     y = clip(rshift_round((base << f) + slope * r, f + h), 0, 255) with segment s = v >> f and remainder r.
     ``entry`` is the column's address in the memories, which hold every ``Geometry.neurons``-th column.
@@ -69,8 +69,8 @@ class NeuronPipe(Sized):
         return m
 
     def _voltage(self, m: Module, platform: object, z_3: Signal, scale_3: Signal, layer: Signal) -> Signal:
-        """Return v + 2048, an unsigned 12-bit value, at stage VOLTAGE_STAGE; the product is ready at stage
-        8."""
+        """Return v + 2048 as an unsigned 12-bit value at pipeline stage VOLTAGE_STAGE; the product of z and
+        scale is ready at stage 8."""
         m.submodules.scaler = scaler = WideMultiplier(32, 16)
         m.d.comb += [scaler.a.eq(z_3), scaler.b.eq(scale_3)]
         rounded_9, coarse_10, fine_11 = (
@@ -99,8 +99,8 @@ class NeuronPipe(Sized):
         return v_12
 
     def _curve(self, m: Module, platform: object, v_12: Signal, curve_12: Signal, layer: Signal) -> Signal:
-        """Return y at stage 24; the table address is valid at stage 13, the table's words at 15 and the line
-        at 18."""
+        """Return the output y at pipeline stage 24. The table address is valid at stage 13, the table's words
+        at stage 15 and the operands of the straight line at stage 18."""
         g = self.geometry
         index_bits = exact_log2(g.segments)
         f = [unmerged(m, platform, layer.segment_bits, f"segment_bits_{i}") for i in range(4)]
@@ -149,8 +149,8 @@ class NeuronPipe(Sized):
 
     @staticmethod
     def _memory(m: Module, name: str, window: Any, address: Signal, shape: ShapeLike, depth: int) -> Signal:
-        """Build a memory that the bus writes. It is read at ``address``, READ_LATENCY cycles later, and by
-        the bus while the neuron is idle."""
+        """Build a memory that the bus writes. It is read at ``address``, with READ_LATENCY; the bus may read
+        it while the neuron is idle."""
         m.submodules[name] = memory = RegisteredMemory(shape, depth)
         share(m, memory, window, address)
         m.d.sync += window.read_data.eq(memory.data)

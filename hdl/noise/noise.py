@@ -78,13 +78,13 @@ LAUNCH_MARGIN = 3
 
 
 def sample_depth(geometry: Geometry) -> int:
-    """Return the number of entries of the sample queue: two passes, plus the samples still in the
-    pipeline."""
+    """Return the number of entries of the noise sample queue: enough for two passes and the samples still in
+    the pipeline."""
     return 2 * (geometry.lanes // geometry.readouts) + 2 * GAUSSIAN_LATENCY + 2
 
 
 class Samples(Sized):
-    """Draws P samples g (Q4.8) for every P columns of each pass that arrives on ``turns``.
+    """Generates P Gaussian samples g (Q4.8) for every P columns of each pass that arrives on ``turns``.
 
     Throughput: P samples a cycle. ``level`` counts the stored ones. Resources: P sample pipes
     (``ndrite.hdl.noise.noise``), their queue, and a register for a turn's key.
@@ -107,11 +107,12 @@ class Samples(Sized):
         steps, left = (Signal(range(g.lanes // g.readouts + 1), name=n) for n in ("steps", "left"))
         column, launched_column = Signal(16), Signal(16)
         busy, room, go = Signal(), Signal(), Signal()
-        # ``only`` is computed a cycle ahead, while the counter counts down.
+        # ``only`` (this launch is the last of its pass) is computed a cycle ahead, while the counter counts
+        # down.
         only = Signal()
         m.d.comb += [
             go.eq(busy & room),
-            # The next turn follows without a gap.
+            # The next pass on ``turns`` follows without a gap.
             self.turns.ready.eq(~busy | (go & only)),
             self.level.eq(stored.level),
             steps.eq((turn.columns + (g.readouts - 1)) >> step_log2),
@@ -132,7 +133,7 @@ class Samples(Sized):
             launched_column.eq(column),
             arrives.eq(Cat(launched, arrives)),
             sample_sent.eq(stored.o.valid & stored.o.ready),
-            # ``free``: entries of the queue that are needed neither by stored samples nor by samples in the
+            # ``free``: entries of the queue that are not reserved for stored samples or for samples in the
             # pipeline.
             free.eq(free - launched + sample_sent),
             room.eq(free > LAUNCH_MARGIN),
@@ -140,8 +141,8 @@ class Samples(Sized):
         m.d.comb += stored.i.valid.eq(arrives[-1])
         for i in range(g.readouts):
             m.submodules[f"gaussian_{i}"] = pipe = Gaussian(follow=True)
-            # Columns of a pass begin at a multiple of the lanes, which P divides; those of a column group may
-            # begin anywhere.
+            # The first column of a pass is a multiple of the number of lanes, which P divides; with feature
+            # maps, the first column of a column group may be any.
             pipe_column: Value = Cat(Const(i, step_log2), launched_column[step_log2:])
             if g.map_codes:
                 pipe_column = Signal(16, name=f"launched_column_{i}")
@@ -160,7 +161,8 @@ ENERGY_IN_FLIGHT = 18
 
 
 class Noise(Sized):
-    """For each pass, computes sigma once and draws P Gaussian samples g (Q4.8) for every P columns.
+    """For each pass, computes the standard deviation sigma once and generates P Gaussian samples g (Q4.8) for
+    every P columns.
 
     A pass without noise yields neither. Keys and roots of the next passes are worked out beside the samples
     of the one before (``ndrite.hdl.noise.pass_schedule``). Throughput: P samples a cycle, and as many passes

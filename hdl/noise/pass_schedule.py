@@ -21,7 +21,7 @@ LOW_BITS = 12
 
 
 def sigma_latency(g: Geometry) -> int:
-    """Return the number of cycles from ``start`` to ``done`` of ``Sigma``."""
+    """Return the number of cycles that ``Sigma`` takes from ``start`` to ``done``."""
     largest = SIGMA_MAX**2 + ((65535 * g.energy_max) >> 8)
     return -(-bits_for(largest) // 2) + 8
 
@@ -71,7 +71,7 @@ class Sigma(wiring.Component):
         trial = Cat(radicand[-2:], remainder)
         candidate = Cat(1, 0, root)
         fits = trial >= candidate
-        # Whether the present step adds or computes a root bit, decoded a cycle ahead.
+        # Whether this step adds or computes a bit of the root; decoded a cycle ahead.
         adding, rooting = Signal(), Signal()
         with m.If(self.start):
             m.d.sync += [self.done.eq(0), count.eq(0), root.eq(0), remainder.eq(0), energy.eq(self.energy)]
@@ -155,15 +155,15 @@ KEY_BITS = 2 * KEY_WORD_BITS
 
 
 def turn_layout(geometry: Geometry) -> StructLayout:
-    """Layout of a pass for the sample generator: its columns and its noise key."""
+    """Layout of a pass as the sample generator gets it: the columns that need samples, and the noise key."""
     passes = noise_layout(geometry).members
     columns = {name: passes[name] for name in ("first_column", "columns")}
     return StructLayout(columns | {"key": KEY_BITS})
 
 
 def schedule_ports(geometry: Geometry) -> dict[str, wiring.Member]:
-    """Ports of a schedule. In: passes, and one energy per pass. Out: sigmas, and the passes with their keys
-    (``turns``)."""
+    """Ports of a pass schedule. Inputs: the passes, and one energy per pass. Outputs: sigma of each noisy
+    pass, and on ``turns`` each noisy pass with its noise key."""
     return {
         "passes": In(stream.Signature(noise_layout(geometry))),
         "energies": In(stream.Signature(energy_shape(geometry))),
@@ -175,8 +175,8 @@ def schedule_ports(geometry: Geometry) -> dict[str, wiring.Member]:
 
 
 def draw_key(m: Module, schedule: wiring.PureInterface, key: PassKey, slice_of: Value) -> None:
-    """Connect ``key`` so that it derives the noise key of the pass now offered; ``slice_of`` is its slice,
-    three bits."""
+    """Connect the block ``key`` so that it derives the noise key of the pass that ``schedule`` offers;
+    ``slice_of`` is the pass's slice number (three bits)."""
     now = schedule.passes.payload
     m.d.comb += [
         key.seed.eq(schedule.seed),
@@ -194,8 +194,8 @@ SCALE_LAYOUT = StructLayout({"noisy": 1, "variance_out": 32, "var_cell": 16})
 
 
 class PassSchedule(wiring.Component):
-    """Sends each noisy pass to a key unit, whose key goes out on ``turns``, and through a queue to a
-    square-root unit.
+    """Sends each noisy pass to one of several key units, which pass it on to ``turns`` with its key, and
+    through a queue to one of several square-root units.
 
     A pass without noise only takes its energy along. Throughput: ``noise_units`` passes in about 36 cycles,
     by as many keys and roots in turn. Resources: a Speck64/128 round and a square root each, about 170
@@ -262,7 +262,7 @@ class PassSchedule(wiring.Component):
         giving = self._turn(m, "root_giving", root_sent)
         _once(m, root_accepted, scales.o.valid & energies.valid & ~rooting.bit_select(taking, 1))
         m.d.comb += [
-            # A pass without noise takes its energy and nothing else, so that both queues stay in step.
+            # A pass without noise takes only its energy from its queue, so that both queues stay in step.
             scales.o.ready.eq(root_accepted),
             energies.ready.eq(root_accepted),
             sigmas.valid.eq((rooting & Cat(root.done for root in roots)).bit_select(giving, 1)),
@@ -284,7 +284,8 @@ class PassSchedule(wiring.Component):
 
 
 def _once(m: Module, late: Signal, condition: Value) -> None:
-    """Pulse ``late`` in the cycle after ``condition``; ``condition`` stays set until then.
+    """Pulse ``late`` in the cycle after ``condition`` becomes true. The caller must keep ``condition`` true
+    until ``late`` is high.
 
     Keys and roots lie far apart on a full chip, and far from the queues that start them.
     """

@@ -37,7 +37,8 @@ OFFSET_BITS = REGION_SHIFT
 
 
 class WindowSignature(wiring.Signature):
-    """Port of one memory region on the bus, from the bus's side; its owner flips it."""
+    """Port through which the bus accesses one memory region, from the bus's side; the block that owns the
+    region flips it."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -52,8 +53,8 @@ class WindowSignature(wiring.Signature):
 
 
 class BusSignature(wiring.Signature):
-    """Port of the bus master: hold ``request`` and its fields until ``done``; ``error`` and the read data are
-    valid together with ``done``.
+    """Port of the bus master: the master holds ``request`` and the other fields until ``done``; ``error`` and
+    the read data are valid together with ``done``.
 
     Or ``step`` with the fields, for a cycle each, as long as nothing is requested: each is answered by its
     own ``done``, in order. Only a platform that is not small heeds it.
@@ -75,7 +76,8 @@ class BusSignature(wiring.Signature):
 
 
 class Decoder(wiring.Component):
-    """Routes accesses to the windows and answers out-of-range addresses with ``error``.
+    """Routes bus accesses to the windows of the memory regions, and answers out-of-range addresses with
+    ``error``.
 
     A write to word 2 of the biases::
 
@@ -121,8 +123,8 @@ class Decoder(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         bus, small = self.bus, is_small(platform)
-        # Accesses are registered once before the windows and once after them: the windows are spread over the
-        # chip.
+        # An access is registered once before the windows and once after them, since the windows are spread
+        # over the chip.
         address = Signal(32)
         data = Signal(32)
         write = Signal()
@@ -140,11 +142,11 @@ class Decoder(wiring.Component):
             m.d.sync += count.eq(count + 1)
 
         self.returned, self.astray = Signal(), Signal()
-        # A stepped address is registered for a cycle before it is used.
+        # The address of a ``step`` is registered for a cycle before it is used.
         stepped = Signal()
         if not small:
             m.d.sync += stepped.eq(bus.step)
-        # One stage per cycle: first region and range together, then the access itself.
+        # One pipeline stage per cycle: region number and range check together, then the access itself.
         inside, strobe, end = [], Signal(), Signal()
         m.d.sync += strobe.eq(active & write & (count == 2))
         answers = []
@@ -152,7 +154,7 @@ class Decoder(wiring.Component):
             window = getattr(self, name)
             chosen, below, hit = (Signal(name=f"{n}_{name}") for n in ("chosen", "below", "hit"))
             answer = Signal(32, name=f"answer_{name}")
-            # A synchronous reset takes the place of one more input to the comparison.
+            # ``chosen`` is cleared by synchronous reset, which saves the comparison an input.
             m.d.sync += chosen.eq(0)
             streamed = name == STREAMED and not small
             with m.If(active | stepped if streamed else active):
@@ -180,8 +182,8 @@ class Decoder(wiring.Component):
                 continue
             m.d.sync += [window.select.eq(active & chosen), window.write.eq(strobe & hit)]
             m.d["comb" if small else "sync"] += answer.eq(window.read_data & chosen.replicate(32))
-            # The windows are spread over the chip: each has its own registers. Their load signals differ,
-            # since the synthesiser would merge equal registers.
+            # The windows are spread over the chip, so each has its own address and data registers. The
+            # registers differ in their load signals, since the synthesiser would merge equal registers.
             if small:
                 m.d.comb += [window.address.eq(address[:REGION_SHIFT]), window.write_data.eq(data)]
             else:
@@ -202,8 +204,8 @@ class Decoder(wiring.Component):
 
 
 def connect_bus(m: Module, master: Any, bus: Any, reset: Value) -> None:
-    """Connect the bus of ``master`` to ``bus``; requests wait while ``reset`` holds the owners of the windows
-    in reset.
+    """Connect the bus port of ``master`` to ``bus``; requests wait while ``reset`` holds the owners of the
+    memory regions in reset.
 
     A link begins no steps meanwhile.
     """
@@ -221,9 +223,9 @@ def _below(address: Value, size: int) -> Value:
 
 
 def load_members(g: Geometry, flow: Flow) -> dict[str, Member]:
-    """Ports through which codes are loaded. ``load`` has one bit per code of the word at ``load_address``:
-    the codes whose bit is set are taken from ``load_data``. A word holds as many codes as the geometry loads
-    per cycle; the upper bits of the address are the bank."""
+    """Ports through which input codes are loaded. ``load`` has one bit for each code of the word at
+    ``load_address``; the codes whose bit is set are taken from ``load_data``. A word has as many codes as the
+    geometry loads per cycle; the upper bits of the address are the bank."""
     return {
         "load": flow(g.load_codes),
         "load_address": flow(bits_for(g.banks * g.max_inputs // g.load_codes - 1)),

@@ -28,7 +28,8 @@ class Sized(wiring.Component):
 
 
 def by_name(to: Any, source: Any, *names: str) -> list[Any]:
-    """Assign to each signal or field of ``to`` that ``names`` lists the one of ``source`` with the same name.
+    """Assign signals or fields between two objects: for each name in ``names``, that of ``to`` gets the value
+    of the one with the same name in ``source``.
 
     For ports of which only some are alike; where all are, ``wiring.connect`` says so.
     """
@@ -58,7 +59,8 @@ LINE_DEPTH = 8
 
 
 def waiting_sums(geometry: Geometry) -> int:
-    """Return the number of passes whose sums may wait, in a memory per lane, while earlier sums are read out.
+    """Return the number of passes whose sums may wait, in one queue per lane, while earlier sums are read
+    out.
 
     Passes differ in length where zeros are skipped; this is what lets short ones follow at once.
     """
@@ -76,8 +78,8 @@ class Line:
 
 
 def in_line(m: Module, ends: Signal, close: Value, name: str) -> tuple[Signal, Line]:
-    """Build the control of the queues of sums; return the signal that moves the next sums to the column
-    registers, and the queues' write and read indices.
+    """Build the control of the lanes' queues of sums. Return the signal that moves the next sums from the
+    queues to the column registers, and the queues' write and read indices.
 
     They get in line as a pass ``ends``, and leave it when the registers are free or, on ``close``, become so:
     one cycle after they got there, at the earliest.
@@ -102,7 +104,7 @@ SECOND_BITS = 25
 
 
 def ends(g: Geometry) -> tuple[str, ...]:
-    """Return the name suffixes of the ports of each row that a lane takes per cycle."""
+    """Return the suffixes in the names of the ports for each row that a lane takes per cycle."""
     return ("", "_other")[: g.lane_rows]
 
 
@@ -131,8 +133,8 @@ def cells_at_once(g: Geometry) -> int:
 
 
 def peek_layout(g: Geometry) -> StructLayout:
-    """Layout of a read from the memories of ``cells_at_once`` lanes: the number of that set of lanes
-    (``slot``), and the address."""
+    """Layout of a read from the memories of ``cells_at_once`` neighbouring lanes: ``slot`` is the number of
+    that set of lanes, ``address`` the address in each of them."""
     return StructLayout(
         {
             "select": 1,
@@ -144,14 +146,14 @@ def peek_layout(g: Geometry) -> StructLayout:
 
 def cell_layout(g: Geometry) -> StructLayout:
     """Layout of one word of a lane's memory: the weight that the array multiplies with and, with virtual
-    chips, the target weight from which that weight is drawn."""
+    chips, the target weight around which that weight is randomly sampled."""
     weight = signed(g.weight_bits)
     return StructLayout({"weight": weight, "target": weight} if g.redraw else {"weight": weight})
 
 
 def poke_layout(g: Geometry) -> StructLayout:
-    """Layout of a write to the lanes of a slot that ``lanes`` selects; with ``target`` set, the value is also
-    stored as the target weight."""
+    """Layout of a write to lanes: ``slot`` is the number of a set of neighbouring lanes, ``lanes`` selects
+    among them. With ``target`` set, the value is also stored as the target weight."""
     count = cells_at_once(g)
     return StructLayout(
         {
@@ -165,8 +167,8 @@ def poke_layout(g: Geometry) -> StructLayout:
 
 
 def unit_rows(g: Geometry, unit: int) -> int:
-    """Return the largest number of rows of a word that one unit of lanes takes, over all groupings in which
-    that unit leads a group."""
+    """Return the largest number of rows of an input word that unit number ``unit`` of the lanes takes, over
+    all groupings in which it leads a group of lanes."""
     groups = g.lane_groups
     while unit and unit % (2 * g.lane_groups // groups) == 0:
         groups //= 2
@@ -194,14 +196,14 @@ def word_layout(g: Geometry, rows: int = WORD_ROWS) -> StructLayout:
 
 
 def start_layout(g: Geometry) -> StructLayout:
-    """Layout of an inference to run: its input ``bank``, the index that selects its noise and, in a program
-    with feature maps, its ``layer``."""
+    """Layout of an inference to run: its input ``bank``, the ``inference`` number that selects its noise and,
+    in a program with feature maps, the ``layer`` at which it begins."""
     layer = {"layer": bits_for(g.layers - 1) or 1} if g.map_codes else {}
     return StructLayout({"bank": bank_bits(g), "inference": INDEX_BITS} | layer)
 
 
 def feed_layout(g: Geometry) -> StructLayout:
-    """Layout of the settings of a pass for the scanner."""
+    """Layout of the settings that a pass gives to the scanner."""
     return StructLayout(
         {
             "from_input": 1,
@@ -220,7 +222,7 @@ def feed_layout(g: Geometry) -> StructLayout:
 
 
 def noise_layout(g: Geometry) -> StructLayout:
-    """Layout of the settings of a pass for the noise generator."""
+    """Layout of the settings that a pass gives to the noise generator."""
     return StructLayout(
         {
             "noisy": 1,
@@ -237,8 +239,8 @@ def noise_layout(g: Geometry) -> StructLayout:
 
 
 def readout_layout(g: Geometry) -> StructLayout:
-    """Layout of the settings of a pass for readout, which passes them to the neurons after a group's last
-    pass."""
+    """Layout of the settings that a pass gives to the readout. After a column group's last pass, the readout
+    passes some of them on to the neurons."""
     return StructLayout(
         {
             "noisy": 1,
@@ -285,12 +287,12 @@ def activation_layout(g: Geometry) -> StructLayout:
 
 
 def second_layout(g: Geometry) -> ArrayLayout:
-    """Layout of the second operands of the columns whose neurons compute in the same cycle."""
+    """Layout of the second operands for the columns that the neurons compute in the same cycle."""
     return ArrayLayout(SECOND_BITS, g.neurons)
 
 
 def pass_layout(g: Geometry) -> StructLayout:
-    """Layout of a pass as the sequencer issues it."""
+    """Layout of a pass as the sequencer issues it: the settings for scanner, noise generator and readout."""
     return StructLayout({"feed": feed_layout(g), "noise": noise_layout(g), "readout": readout_layout(g)})
 
 

@@ -138,14 +138,15 @@ class RegisteredMemory(wiring.Component):
                     m.d.comb += self.data.eq(bank)
 
     def _block_rams(self, m: Module, name: str, depth: int, write: Any, out: Signal) -> None:
-        """Build one bank from as many DP16KD in parallel as the width needs: port A writes (and reads
-        ``also``), port B reads."""
+        """Build one bank from DP16KD block RAMs, as many in parallel as the word width needs: port A writes
+        (and reads ``also``), port B reads."""
         bits = self.shape.width
         shapes = [(words, width) for words, width in _ECP5_SHAPES if words >= depth]
-        # Choose the narrowest shape in which a part fits into one block, or else the widest shape.
+        # Choose the narrowest block RAM shape into which a part fits as a single block; if no shape is wide
+        # enough, the widest.
         _, width = next((s for s in reversed(shapes) if s[1] >= len(self.data)), shapes[0])
         if self.parts > 1 and width > _ENABLED_BITS and bits <= _ENABLED_BITS:
-            # Parts that share a block, each with the write enable of its own nine bits.
+            # Parts that share a block RAM; each part has the write enable of its own nine bits.
             together = width // _ENABLED_BITS
             pad = Const(0, _ENABLED_BITS - bits)
             for first in range(0, self.parts, together):
@@ -171,8 +172,8 @@ class RegisteredMemory(wiring.Component):
 
 
 def share(m: Module, memory: RegisteredMemory, window: Any, address: Any) -> None:
-    """Connect ``memory`` to a bus window: the bus writes it; the word read is at the bus's address when the
-    bus requests it, and otherwise at ``address``.
+    """Connect ``memory`` to a bus window. The bus writes the memory; the memory is read at the bus's address
+    while the bus requests it, and otherwise at ``address``.
 
     ``window.read_data`` is left to the owner.
     """
@@ -187,7 +188,8 @@ def share(m: Module, memory: RegisteredMemory, window: Any, address: Any) -> Non
 def _dp16kd(
     memory: RegisteredMemory, part: Any, width: int, write: Any, enables: Any
 ) -> tuple[Instance, Signal]:
-    # The address is left aligned in 14 bits; in the widest shapes the low bits enable nine bits of data each.
+    # The 14-bit address is left aligned. In the widest shapes its unused low bits enable nine bits of data
+    # each.
     unused = {36: 5, 18: 4, 9: 3, 4: 2, 2: 1, 1: 0}[width]
     out = Signal(36)
     ports: dict[str, Any] = {}
@@ -198,7 +200,7 @@ def _dp16kd(
         ports[f"i_ADA{i}"] = address_a[i] if i < len(address_a) else Const(0, 1)
         ports[f"i_ADB{i}"] = address_b[i] if i < len(address_b) else Const(0, 1)
     for i in range(18):
-        # Words of 36 bits: both ports write and read one half each, the low half on port A.
+        # Words of 36 bits: each port writes and reads one half, port A the low half.
         ports[f"i_DIA{i}"] = part[i] if i < len(part) else Const(0, 1)
         ports[f"i_DIB{i}"] = part[18 + i] if 18 + i < len(part) else Const(0, 1)
         ports[f"o_DOB{i}"] = out[18 + i] if width == 36 else out[i]

@@ -52,7 +52,7 @@ class Multiplier(wiring.Component):
     def _mult18(self, m: Module) -> None:
         a, b, out = (Signal(signed(width)) for width in (WIDEST, WIDEST, 2 * WIDEST))
         m.d.comb += [a.eq(self.a), b.eq(self.b), self.product.eq(out)]
-        # Unused ports keep the primitive's tie-offs; naming them would cost routing.
+        # Unused ports of the primitive keep their default tie-offs; connecting them here would cost routing.
         ports: dict[str, Any] = {}
         for i in range(WIDEST):
             ports |= {f"i_A{i}": a[i], f"i_B{i}": b[i]}
@@ -124,8 +124,8 @@ class WideMultiplier(wiring.Component):
 
 
 def function_of(passes: int) -> int:
-    """Return the truth table of a CCU2C cell that adds A and C, where B gates A and D gates C: A counts if B
-    is ``passes``, C counts if D is 1.
+    """Return the truth table of a CCU2C cell that adds two gated bits, A (gated by B) and C (gated by D): A
+    counts if B equals ``passes``, C counts if D is 1.
 
     Its carry is made of A and B alone (the function at C = D = 0), which is the addend behind its gate, as an
     adder wants it.
@@ -142,8 +142,8 @@ def function_of(passes: int) -> int:
 def carry_chain(
     m: Module, function: int, a: Signal, gate_a: Value, c: Signal, gate_c: Value, name: str = ""
 ) -> Value:
-    """Return a + c, each counted only if its gate is set, with the width of ``a``; ``name`` names the
-    cells."""
+    """Return a + c, with the width of ``a``; each addend counts only if its gate is set. ``name`` names the
+    cells of the carry chain."""
     bits = len(a)
     following = Signal(bits + 1, name=f"{name}following")
     carry: Any = Const(0, 1)
@@ -171,8 +171,8 @@ _GATED = function_of(passes=1)
 
 
 class CarryMultiplier(wiring.Component):
-    """Multiplier made of LUTs for an 8-bit code ``b``: product = a * b, MULTIPLY_LATENCY cycles later; one
-    product per cycle.
+    """Multiplier built from LUTs, for an 8-bit code ``b``: product = a * b, MULTIPLY_LATENCY cycles later;
+    one product per cycle.
 
     Two bits of ``b`` let ``a`` through in one chain; the four sums are added two by two. Operands have no
     registers of their own. Resources: eight LUTs and nine flip-flops for each bit of ``a``, about.

@@ -11,8 +11,7 @@ from amaranth.utils import bits_for
 
 
 def delayed(m: Module, value: Any, cycles: int, name: str) -> Any:
-    """Return ``value`` delayed by ``cycles`` cycles, with its shape; ``name`` names the registers in
-    waveforms.
+    """Return ``value``, with its shape, ``cycles`` cycles later; ``name`` names the registers in waveforms.
 
     They do not reset: the core's reset lasts until they have passed on what they held
     (``ndrite.hdl.device.watchdog``).
@@ -84,7 +83,7 @@ class Queue(wiring.Component):
         m = Module()
         depth, level = self.depth, self.level
         room, valid = Signal(init=1), Signal()
-        # ``waiting``: a payload is in the memory, after the one on ``o`` if that is valid.
+        # ``waiting``: the memory holds at least one payload, besides the payload on ``o`` if that is valid.
         waiting, put, take, pull = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             self.i.ready.eq(room),

@@ -29,8 +29,8 @@ def outer_two(bits: Value) -> tuple[Value, Value]:
 
 
 def inner_two(bits: Value) -> tuple[Value, Value]:
-    """Return two one-hot values: the lowest and the highest set bit that remain after the two of
-    ``outer_two`` are removed."""
+    """Return two one-hot values: the lowest and the highest of the set bits between those that ``outer_two``
+    returns."""
     return _two(second_set, bits)
 
 

@@ -30,7 +30,7 @@ BRIDGE_EVENT_LAYOUT = StructLayout({"bad_posted": 1, "bad_nonposted": 1})
 
 
 class Bridge(Sized):
-    """Answers memory requests from the host one at a time, one double word after another.
+    """Answers the host's memory requests, one request at a time and one double word after another.
 
     Writes: any length and byte enables; a partly enabled double word is read, merged and written. Reads:
     any length; completions end at multiples of 128 bytes. A read of no bytes is answered with one void
@@ -64,12 +64,12 @@ class Bridge(Sized):
         beats, beat = queue.o, queue.o.payload
         low, high = beat.data[:32], beat.data[32:]
 
-        # The request's header.
+        # Fields of the memory request's header.
         head, who = Signal(32), Signal(32)
         left = Signal(11)  # double words still to do, this one included
-        address = Signal(62)  # of the double word under way
+        address = Signal(62)  # address of the double word that is accessed
         enables, last_enables = Signal(4), Signal(4)
-        spare, have_spare = Signal(32), Signal()  # a double word taken with its neighbour
+        spare, have_spare = Signal(32), Signal()  # second double word of a beat, kept for later
         ended = Signal()  # the request's last beat has been taken
         with_data, kind = head[30], head[24:29]
         reads = (kind == tlp.TYPE_MEMORY) & ~with_data
@@ -95,7 +95,7 @@ class Bridge(Sized):
         waited = Signal(range(ENGINE_WAIT + 1))
         m.d.sync += waited.eq(Mux(request & to_engine & ~done, waited + 1, 0))
         m.d.sync += begun.eq(self.bus.request & ~self.bus.done)
-        # If a section of a program was not written completely, the program's tag is withheld.
+        # If a section of a program was not written completely, a write of the program tag stores 0 instead.
         incomplete, withheld = Signal(), Signal()
         m.d.comb += [
             withheld.eq(incomplete & at_tag & data.any()),
@@ -208,7 +208,7 @@ class Bridge(Sized):
                     with m.Elif(enables != 0b1111):
                         m.next = "load"
                 with m.Elif(ended):
-                    drop()  # fewer double words than its header says
+                    drop()  # the request has fewer double words than its header says
             with m.State("load"):
                 m.d.comb += request.eq(1)
                 with m.If(done):
@@ -284,5 +284,5 @@ def _first_offset(enables: Value) -> Value:
 
 
 def _last_offset(enables: Value) -> Value:
-    """Return the number of bytes above the highest enabled one."""
+    """Return the number of bytes above the highest enabled byte."""
     return Mux(enables[3], 0, Mux(enables[2], 1, Mux(enables[1], 2, 3)))

@@ -19,8 +19,8 @@ from ndrite.hdl.pcie.writer import Framer, Writer
 
 
 class Endpoint(wiring.Component):
-    """PCIe card without the hard block: bridge, DMA engine and accelerator behind ``link``, all in the hard
-    block's user clock domain.
+    """PCIe card except for the FPGA's PCIe hard block: bridge, DMA engine and accelerator, connected to the
+    hard block by ``link`` and all in its user clock domain.
 
     The accelerator's inferences overlap, whatever the geometry says.
 
@@ -104,7 +104,7 @@ class Endpoint(wiring.Component):
             m.d.sync += [begun.eq(~rx.payload.last), was_completion.eq(completion)]
 
     def _share(self, m: Module, reader: Reader, writer: Writer, ring: Ring, runner: Runner) -> None:
-        """Give the DMA streams to the runner while a job runs, else to the ring."""
+        """Give the DMA streams to the runner while a job runs, and to the descriptor ring otherwise."""
         running = ring.running
         for name, target in (("fetch", reader.transfer), ("put", writer.transfer), ("words", writer.words)):
             for owner, selected in ((ring, ~running), (runner, running)):

@@ -60,7 +60,7 @@ class Inference(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         g = self.geometry
-        # Every inference takes the next bank, also in a campaign.
+        # Every inference takes the next bank, even during a campaign.
         bank, answer_bank = self.bank, Signal.like(self.bank)
         begun, answered = Signal(), Signal()
         pending, ended = Signal(range(g.banks + 1)), Signal(range(g.banks + 1))
@@ -71,13 +71,13 @@ class Inference(wiring.Component):
             m.d.sync += answer_bank.eq(next_bank(answer_bank))
 
         with m.If(self.hung):
-            # The watchdog has reset the core: nothing is under way, and counting begins with bank 0.
+            # The watchdog has reset the core: no inference is under way, and bank numbers restart at 0.
             m.d.sync += [pending.eq(0), ended.eq(0), bank.eq(0), answer_bank.eq(0)]
 
         index, loading = Signal(32), Signal()
         loaded_count, collected = Signal(24), Signal(24)
-        # ``unread``: samples that are loaded but not read to the end; ``queued``: samples that are loaded but
-        # not started.
+        # ``unread``: number of samples that are loaded and that the core has not read to the end; ``queued``:
+        # number of samples that are loaded and not started.
         ready, unread, queued = Signal(), Signal(range(g.banks + 1)), Signal(range(g.banks + 1))
         load_bank = Signal.like(bank)
         loaded = self._load(m, loading, load_bank)
@@ -159,8 +159,8 @@ class Inference(wiring.Component):
         return m
 
     def _load(self, m: Module, loading: Value, bank: Signal) -> Value:
-        """Load codes into the bank while ``loading``; return a signal that is set together with a sample's
-        last codes.
+        """Load codes into ``bank`` while ``loading``; return a signal that is set when the last codes of a
+        sample are loaded.
 
         A word is taken apart only where it crosses a word of the bank, or two samples meet in it.
         """

@@ -31,8 +31,8 @@ request."""
 
 
 class Completions(wiring.Component):
-    """Parses completions, one beat per cycle, and never stalls. ``word`` holds payload bytes in memory order,
-    byte 0 lowest.
+    """Parses completion packets, one beat per cycle, without ever stalling the stream. ``word`` is a payload
+    word in memory order (byte 0 in the lowest bits).
 
     ``arrival`` comes 2 cycles after the second beat; the words follow in order, the first at least a cycle
     later, the last (its upper half void where the payload is odd) before the next ``arrival``. Resources:
@@ -52,7 +52,7 @@ class Completions(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.d.comb += self.beats.ready.eq(1)
-        position = Signal(2)  # of the beat that comes: 0, 1, then 2
+        position = Signal(2)  # number of the next beat: 0, 1, then 2 for every further beat
         beat, valid, index = Signal(BEAT_LAYOUT), Signal(), Signal(2)
         m.d.sync += [valid.eq(self.beats.valid), beat.eq(self.beats.payload), index.eq(position)]
         with m.If(self.beats.valid):
@@ -94,7 +94,7 @@ READER_EVENT_LAYOUT = StructLayout({"unexpected": 1, "failed": 1, "timeout": 1})
 
 
 class Reader(wiring.Component):
-    """Fetches transfers from host memory and delivers their bytes as 64-bit words in order.
+    """Reads the transfers requested from host memory and delivers their bytes as 64-bit words in order.
 
     Each request takes the next of ``tags`` slots of ``slot_bytes`` in a ring, so up to ``tags`` are under
     way. Completions fill the slots in any order and any split, and slots are emptied oldest first. If the
@@ -162,7 +162,7 @@ class Reader(wiring.Component):
         )
         may = (used != self.tags) & ~stopped & ~self.cancel
         free = may & ~owed.bit_select(tail, 1)
-        # A slot whose tag still has a completion to come is skipped.
+        # A slot is skipped if a completion with its tag, from a cancelled read, is still to come.
         passed, passes = Signal(self.tags), Signal()
         m.d.comb += passes.eq(chunk.valid & ~offered & may & owed.bit_select(tail, 1))
         with m.If(passes):
@@ -195,7 +195,7 @@ class Reader(wiring.Component):
                 waiting.bit_select(tail, 1).eq(1),
             ]
 
-        # Arrival: look the tag up, compare, then write the words that follow.
+        # Arrival of a completion: look its tag up, compare its fields, then write the words that follow.
         arrival = completions.arrival
         slot = arrival.tag[:slot_bits]
         looked = Signal(ARRIVAL_LAYOUT)
@@ -215,14 +215,16 @@ class Reader(wiring.Component):
         ]
         brought = Cat(Const(0, 2), looked.payload)
         final = looked.byte_count <= brought
-        # The last completion brings exactly what is left, those before it whole words.
+        # The last completion of a request must bring exactly the remaining bytes; each completion before it
+        # must bring whole 64-bit words.
         sized = Mux(final, looked.payload == double_words(looked.byte_count), ~looked.payload[0])
         fits = looked.good & sized & (looked.byte_count == looked_remaining)
         fill_address, fill_left = Signal(range(self.tags * slot_words)), Signal(10)
         fill_slot, fill_final = Signal(slot_bits), Signal()
         m.d.comb += [
             self.events.unexpected.eq(looked.valid & ~expected),
-            # Reported once until ``cancel``: after a failed read the remaining completions do not fit either.
+            # A failure is reported once until ``cancel``, since after a failed read the remaining completions
+            # do not fit either.
             self.events.failed.eq(looked.valid & expected & ~fits & ~stopped),
         ]
         word, word_valid = Signal(64), Signal()
@@ -277,10 +279,10 @@ class Reader(wiring.Component):
         return m
 
     def _quarantine(self, m: Module, owed: Signal, current: Value, void: Signal) -> None:
-        """Hold back the tags of cancelled reads: after ``cancel``, wait until no completion of theirs can
-        still arrive. Reads issued since then (``current``) are not affected."""
+        """Block the tags of cancelled reads: after ``cancel``, a tag is released when no completion for a
+        cancelled read can still arrive. Reads issued since then (``current``) are not affected."""
         left, over = Signal(32), Signal()
-        # The timeout of a request starts when the request is sent.
+        # The timeout counts from the latest cycle in which a cancelled request was still to be sent.
         with m.If(self.cancel | void):
             m.d.sync += left.eq(self.timeout_cycles)
         with m.Elif(left != 0):

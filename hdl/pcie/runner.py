@@ -14,7 +14,7 @@ from ndrite.hdl.pcie.signature import JOB_SIGNATURE, TRANSFER_LAYOUT
 
 
 class Packer(wiring.Component):
-    """Packs 32-bit words in pairs into 64-bit words; ``flush`` (hold it until ``empty``) sends a remaining
+    """Packs 32-bit words in pairs into 64-bit words. ``flush``, held until ``empty``, sends a remaining
     single word with an upper half of 0.
 
     Resources: about 70 LUTs and 35 flip-flops.

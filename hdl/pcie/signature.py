@@ -83,12 +83,12 @@ def swapped(word: Value) -> Value:
 
 
 def double_words(length: Value) -> Value:
-    """Return the number of double words that hold ``length`` bytes from an aligned address."""
+    """Return the number of double words that ``length`` bytes from a double-word-aligned address occupy."""
     return (length + 3)[2:]
 
 
 def last_enables(length: Value) -> Value:
-    """Return the byte enables of the last double word of ``length`` bytes."""
+    """Return the byte enables of the last double word of a request for ``length`` bytes."""
     low = length[:2]
     return Cat(Const(1, 1), low != 1, (low == 0) | (low == 3), low == 0)
 
@@ -97,8 +97,8 @@ def memory_request(
     *, write: bool, address: Value, length: Value, requester_id: Value, tag: Value
 ) -> tuple[Value, Value]:
     """Return the header (128 bits) of a memory request for ``length`` bytes from a double-word-aligned
-    address, and whether the header has four double words: it must if the address is 4 GiB or above, and must
-    not otherwise."""
+    address, and whether that header has four double words, as it must if the address is 4 GiB or above and
+    must not otherwise."""
     four = address[32:].any()
     count = double_words(length)
     single = count == 1
@@ -120,8 +120,8 @@ def completion(
     completer_id: Value,
     request: Value,
 ) -> Value:
-    """Return the header (128 bits, three double words) of a completion; a ``payload`` of 0 means without
-    data.
+    """Return the header (128 bits, of which three double words are used) of a completion; ``payload`` 0 means
+    a completion without data.
 
     ``request`` is the first 64 bits of the request's header, of which the answer takes traffic class,
     attributes, tag and requester id.

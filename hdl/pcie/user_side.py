@@ -116,8 +116,7 @@ class Adapter(wiring.Component):
         return m
 
     def _resets(self, m: Module) -> tuple[Value, Value]:
-        """Drive ``held``; return a signal that says that packets are being lost, and one that says that the
-        streams are open.
+        """Drive ``held``. Return two signals: packets from the block are being lost; the streams are open.
 
         Registers here outlive the reset that they make.
         """
@@ -166,7 +165,8 @@ class Adapter(wiring.Component):
             m.d.pcie += [tail.eq(~block.m_axis_rx_tlast), passing.eq(~dropped & ~block.m_axis_rx_tlast)]
 
     def _transmit(self, m: Module, sent: AsyncFIFO, settled: Value) -> Value:
-        """Send beats; return whether part of a packet has been sent to the block and its end has not."""
+        """Send beats to the block; return a signal that says that a packet has been sent in part and its end
+        has not."""
         block = self.block
         item = Signal(_ITEM_LAYOUT)
         cut, stale = Signal(reset_less=True), Signal(reset_less=True)
@@ -202,8 +202,8 @@ class Adapter(wiring.Component):
             sent.w_data.eq(Cat(link.tx.payload, mark)),
             link.tx.ready.eq(sent.w_rdy & ~mark),
             answered.eq(back != seen),
-            # An interrupt that was withdrawn in the meantime does not count: the next one waits for an answer
-            # of its own.
+            # If an interrupt was withdrawn before its answer came, that answer does not count; the next
+            # interrupt waits for its own answer.
             link.interrupt_taken.eq(answered & ~void & link.interrupt),
         ]
         m.d.sync += seen.eq(back)
@@ -215,7 +215,8 @@ class Adapter(wiring.Component):
             m.d.sync += void.eq(1)
 
         pending, raised = Signal(), Signal()
-        # A request stays up until it is accepted; software may disable MSI before.
+        # Once raised, an interrupt request stays up until it is accepted, even if software disables MSI
+        # meanwhile.
         m.d.comb += block.cfg_interrupt.eq(raised | (pending & block.cfg_interrupt_msienable))
         m.d.pcie += raised.eq(block.cfg_interrupt & ~block.cfg_interrupt_rdy)
         with m.If(block.cfg_interrupt & block.cfg_interrupt_rdy):
@@ -224,8 +225,8 @@ class Adapter(wiring.Component):
             m.d.pcie += pending.eq(1)
 
     def _configuration(self, m: Module) -> None:
-        """Copy the block's configuration fields once two samples in a row are equal, so that no field is half
-        changed."""
+        """Copy the block's configuration fields when two samples in a row are equal, so that no copied field
+        is half changed."""
         block = self.block
         fields, sample, earlier = Signal(CONFIG_LAYOUT), Signal(CONFIG_LAYOUT), Signal(CONFIG_LAYOUT)
         stable, config = Signal(CONFIG_LAYOUT), Signal(CONFIG_LAYOUT)

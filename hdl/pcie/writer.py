@@ -23,8 +23,8 @@ CHUNK_LAYOUT = StructLayout({"address": 64, "length": 13, "last": 1})
 
 
 class Splitter(wiring.Component):
-    """Splits a transfer at every multiple of min(128 << ``code``, ``most``), so that no part crosses a 4 KiB
-    boundary.
+    """Splits a transfer at every multiple of min(128 << ``code``, ``most``) bytes, so that no part of the
+    transfer crosses a 4 KiB boundary.
 
     ``cancel`` drops the transfer under way. Throughput: a part every 4 cycles. Resources: about 200 LUTs and
     120 flip-flops.
@@ -47,7 +47,8 @@ class Splitter(wiring.Component):
         m = Module()
         address, left = Signal(64), Signal(32)
         room, length, last = Signal(13), Signal(13), Signal()
-        # Bits that may change within one part: 7 and those the size code and ``most`` add.
+        # Address bits that may change within one part of the transfer: the lowest 7, and as many more as
+        # ``code`` and ``most`` allow.
         wide = [(self.code > i) if self.most > 128 << i else Const(0, 1) for i in range(5)]
         mask = Cat(Const(127, 7), *wide)
         m.d.comb += [
@@ -86,7 +87,7 @@ class Splitter(wiring.Component):
 
 
 class Framer(wiring.Component):
-    """Sends whole TLPs one after another; among waiting senders ``sender_0`` has priority.
+    """Sends whole TLPs one after another; if several senders wait, ``sender_0`` has priority.
 
     Senders other than the first are bus masters: without ``bus_master`` their packets are taken and
     discarded. ``flushed``: no packet waits here.
@@ -159,7 +160,7 @@ class Framer(wiring.Component):
                     with m.Else():
                         m.next = "payload"
             with m.State("payload"):
-                spent = ~packet.four & (left == 1)  # the last double word is the one carried over
+                spent = ~packet.four & (left == 1)  # the last double word was carried over
                 m.d.comb += [
                     beat.valid.eq(spent | word_valid),
                     beat.payload.data.eq(Mux(packet.four, word, Cat(carry, word[:32]))),
@@ -176,7 +177,7 @@ class Framer(wiring.Component):
 
 
 class Writer(wiring.Component):
-    """Writes the bytes of transfers, given as 64-bit words in order, to host memory.
+    """Writes transfers to host memory; the bytes arrive as 64-bit words in order.
 
     A TLP goes out when its words are buffered, so slow data never holds up the link. ``busy`` from the
     transfer's first cycle here until the last TLP of all is with the framer. Bits of the last word beyond

@@ -85,7 +85,7 @@ class Readout(Sized):
         wiring.connect(m, wiring.flipped(self.passes), schedule.passes)
         wiring.connect(m, wiring.flipped(self.sigma), schedule.sigma)
         wiring.connect(m, schedule.groups, groups.i)
-        # If columns are added over groups of lanes, they arrive later.
+        # If column sums are added over groups of lanes, they arrive later.
         late = added_latency(g)
         late_step = delayed(m, schedule.step, late, "step")
         samples = delayed(m, self.samples.payload, late, "samples")
@@ -160,8 +160,8 @@ class Readout(Sized):
         stages: list[Signal],
         partials: Queue,
     ) -> None:
-        """Build the memory of the partial sums p of the lanes in one group; each p is read one cycle before
-        its increment arrives."""
+        """Build the memory of the partial sums p, one for each lane of a column group; each p is read one
+        cycle before the converted sum that is added to it arrives."""
         g = self.geometry
         end = stages[PIPE_LATENCY]
         total = Signal(ArrayLayout(signed(32), g.readouts))
@@ -189,8 +189,8 @@ class Readout(Sized):
         m.d.comb += partials.i.payload.eq(finished)
 
     def _settings(self, m: Module, entry: Signal) -> list[Signal]:
-        """Return gain and offset of P columns, READ_LATENCY cycles after ``entry``; the bus reads them when
-        readout is idle."""
+        """Return gain and offset of the P columns at address ``entry``, READ_LATENCY cycles later; the bus
+        reads them when readout is idle."""
         g = self.geometry
         step_log2 = exact_log2(g.readouts)
         window = self.window

@@ -28,8 +28,8 @@ SETTINGS_LAYOUT = StructLayout({"analog": 1, "adc_bits": 4, "shift": 6, "lshift"
 
 
 class ReadoutPipe(Sized):
-    """Pipeline that adds noise and converts: a' = a + rshift_round(sigma * g, 8); adc: clip(rshift_round(a' *
-    gain, shift) + offset) << lshift.
+    """Pipeline that adds noise to a column sum, a' = a + rshift_round(sigma * g, 8), and converts it as an
+    ADC does: clip(rshift_round(a' * gain, shift) + offset) << lshift.
 
     ``analog`` columns take the same path with gain 1, shift 0, offset 0 and no clipping: the owner gives
     shift 0 and ``half`` 0 for them. ``sigma`` and ``sample`` are taken in the cycle of the step, ``column``
@@ -59,7 +59,7 @@ class ReadoutPipe(Sized):
             return Signal(shape, name=name, reset_less=True)
 
         def setting(stage: int, field: str, name: str) -> Any:
-            """Return a field of the layer's settings, as used in stage ``stage`` + 1."""
+            """Return a field of the layer's settings, for use in pipeline stage ``stage`` + 1."""
             settings = getattr(self, f"settings_{stage}")
             return unmerged(m, platform, getattr(settings, field), f"{name}_{stage + 1}")
 
@@ -69,7 +69,7 @@ class ReadoutPipe(Sized):
             m.submodules.noise = noise = Multiplier(signed(12), signed(17))
             m.d.comb += [noise.a.eq(self.sample), noise.b.eq(self.sigma)]
             term_4 = delayed(m, noise.product, 1, "term")
-            # The rounding constant is inserted into the zero bits of the shifted column.
+            # The rounding constant goes into the low bits of the shifted column sum, which are 0.
             half = 1 << (GAUSS_FRACTION - 1)
             raised = Cat(Const(half, GAUSS_FRACTION), column).as_signed()
             m.d.sync += noisy_5.eq((raised + term_4) >> GAUSS_FRACTION)
@@ -90,7 +90,8 @@ class ReadoutPipe(Sized):
         shifted = register(wide, "rounded_11")
         m.d.sync += shifted.eq(multiplier.product + unmerged(m, platform, self.half, "half_10"))
         for stage, low in ((11, 4), (12, 2), (13, 0)):
-            # Each stage decodes two bits of the distance, with two copies of them.
+            # Each pipeline stage decodes two bits of the shift distance; the bits are registered twice, once
+            # for each half of the value.
             step = register(wide, f"shifted_{stage + 1}")
             halves = (slice(0, wide.width // 2), slice(wide.width // 2, wide.width))
             for n, part in enumerate(halves):
@@ -102,8 +103,8 @@ class ReadoutPipe(Sized):
             shifted = step
         fine_14 = shifted
 
-        # A value of more than 13 bits is outside every range, whatever the offset, so only the low bits need
-        # a comparator. Compare, decide and select take one stage each.
+        # A value of more than 13 bits is outside every output range, whatever the offset, so a comparator of
+        # the low bits is enough. Comparison, decision and selection take one pipeline stage each.
         near = 12
         sum_15, value_16, value_17 = (
             register(signed(g.noisy_bits), n) for n in ("sum_15", "value_16", "value_17")

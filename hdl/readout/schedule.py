@@ -17,18 +17,19 @@ EMITTER_CYCLES = 3
 
 
 def steps_most(geometry: Geometry) -> int:
-    """Return the number of steps of a pass that reads every lane."""
+    """Return the number of readout steps of a pass that reads every lane."""
     return geometry.lanes // geometry.readouts
 
 
 def partial_depth(geometry: Geometry) -> int:
-    """Return the number of steps whose partial sums may wait for the neurons."""
+    """Return the number of readout steps whose partial sums may wait for the neurons."""
     return max(2 * steps_most(geometry), 4)
 
 
 def step_layout(geometry: Geometry) -> StructLayout:
-    """Layout of a step: the columns read out in one cycle, if ``valid``. It has the columns' pass and its
-    sigma, their ``slot`` among the lanes, and their ``entry`` among the network's groups of P columns."""
+    """Layout of a readout step: the P columns that are read out in one cycle, if ``valid``. It has the pass
+    that the columns belong to and its sigma, the columns' ``slot`` among the lanes, and their ``entry`` among
+    the network's sets of P columns."""
     return StructLayout(
         {
             "valid": 1,
@@ -41,8 +42,8 @@ def step_layout(geometry: Geometry) -> StructLayout:
 
 
 def schedule_ports(geometry: Geometry) -> dict[str, wiring.Member]:
-    """Ports of a schedule, named as in ``Readout``. ``given``: the partial sums of a step have gone to the
-    neurons; ``samples_taken``: this step uses its noise samples."""
+    """Ports of a readout schedule, named as in ``Readout``. ``given``: the partial sums of a step have gone
+    to the neurons; ``samples_taken``: this step uses its noise samples."""
     return {
         "passes": In(stream.Signature(readout_layout(geometry))),
         "capture": In(geometry.lane_groups),
@@ -59,14 +60,14 @@ def schedule_ports(geometry: Geometry) -> dict[str, wiring.Member]:
 
 
 def skipped(geometry: Geometry, now: Signal) -> Value:
-    """Return the number of steps to skip before a pass's own columns: the steps of the lanes below the pass's
-    column group."""
+    """Return the number of readout steps to skip before a pass's own columns arrive, since lower lanes belong
+    to other column groups."""
     return now.skip if geometry.map_codes else Const(0)
 
 
 class Passing(Sized):
-    """Sets ``now`` while columns of other groups are skipped: after ``begin``, until ``go`` has been high for
-    ``skip`` steps.
+    """Sets ``now`` while the columns of other column groups are skipped: after ``begin``, until ``go`` has
+    been high for ``skip`` cycles.
 
     Latency: none. Resources: a counter if there are feature maps, otherwise nothing.
     """
@@ -87,8 +88,8 @@ class Passing(Sized):
 
 
 class Credit(Sized):
-    """Reserves room in the queue of partial sums: before a group's last pass begins (``begin``), for all
-    columns of the group.
+    """Reserves room in the queue of partial sums for all columns of a column group, at ``begin``, before the
+    group's last pass starts.
 
     Latency: two cycles from ``begin`` to ``credit``. Resources: a counter.
     """
@@ -113,7 +114,8 @@ class Credit(Sized):
 
 
 class OneByOne(Sized):
-    """Holds the current pass on ``passes``, and its sigma on ``sigma``, until the pass's last step.
+    """Schedule that reads out one pass at a time: it keeps the current pass on ``passes``, and its sigma on
+    ``sigma``, until the pass's last step.
 
     Two passes of two steps, whose sums come while the one before is read out or later::
 
@@ -144,13 +146,13 @@ class OneByOne(Sized):
         count = Signal(range(steps_most(g) + 1))
         steps, skip = now.steps, skipped(g, now)
         total = steps + skip
-        # These conditions may be registered: each stays true from when it becomes true until ``begin``.
+        # ``ready`` may be a register: each of its conditions, once true, stays true until ``begin``.
         ready, begin = Signal(), Signal()
         noise_ready = ~now.noisy | (self.sigma.valid & (self.samples_level >= steps))
         room = ~now.last | ((credit.credit >= steps) & self.groups.ready)
         m.d.sync += ready.eq(self.passes.valid & full & ~running & ~begin & noise_ready & room)
         m.d.comb += begin.eq(ready & ~running)
-        # Computed a cycle ahead, as is the release; ``final`` is high only during a step.
+        # ``final`` and ``releasing`` are computed a cycle ahead; ``final`` is high only during a step.
         final, releasing = Signal(), Signal()
         ending = final
         m.d.comb += [
@@ -166,7 +168,8 @@ class OneByOne(Sized):
             self.step.entry.eq(entry),
             self.step.sigma.eq(self.sigma.payload & now.noisy.replicate(16)),
             self.shift.eq(running),
-            # The emitter's next last row reaches the column registers EMITTER_CYCLES + capture_latency later.
+            # If released now, the emitter's next last row reaches the column registers EMITTER_CYCLES +
+            # capture_latency cycles later.
             self.release.eq(running & releasing),
             self.samples_taken.eq(self.step.valid & now.noisy),
             self.sigma.ready.eq(ending & now.noisy),
@@ -193,7 +196,8 @@ class OneByOne(Sized):
 
 
 class BackToBack(Sized):
-    """Prepares the next pass while the current pass is read out, so that the next follows without a gap.
+    """Schedule that prepares the next pass while the current pass is read out, so that the next pass follows
+    without a gap.
 
     ``capture`` says that a pass's sums are in line. A pass, and its sigma, are taken as it begins. Two passes
     of three steps, whose sums come one behind the other::
@@ -224,7 +228,7 @@ class BackToBack(Sized):
         following = self.passes.payload
         slot, entry = Signal.like(self.step.slot), Signal.like(self.step.entry)
         steps, skip = following.steps, skipped(g, following)
-        # A pass begins at the earliest a cycle after its length was read.
+        # A pass begins at least a cycle after its length was read.
         total, single, short = Signal(range(steps_most(g) + 1)), Signal(), Signal()
         m.d.sync += [
             total.eq(steps + skip),
@@ -234,18 +238,18 @@ class BackToBack(Sized):
         now = Signal(readout_layout(g), reset_less=True)
         sigma = Signal(16, reset_less=True)
         running, ready, begin, begun = Signal(), Signal(), Signal(), Signal()
-        # Computed a cycle ahead, as is the release; ``final`` is high only during a step.
+        # ``final`` and ``releasing`` are computed a cycle ahead; ``final`` is high only during a step.
         final, releasing = Signal(), Signal()
         count, samples_left = Signal(range(steps_most(g) + 1)), Signal(range(steps_most(g) + 1))
-        # Number of queued passes that have not begun, for each unit of lanes; number of samples that the
-        # present pass leaves over.
+        # ``waiting_counts``: for each unit of lanes, the number of queued passes that have not begun.
+        # ``spare``: the number of stored samples that the present pass does not use.
         waiting_counts = [Signal(range(waiting_sums(g) + 2), name=f"there_{u}") for u in range(g.lane_groups)]
         spare = Signal.like(self.samples_level)
         m.d.sync += [
             *(count.eq(count + self.capture[u] - begin) for u, count in enumerate(waiting_counts)),
             spare.eq(self.samples_level - Mux(running & now.noisy, samples_left, 0)),
             begun.eq(begin),
-            # These conditions stay true until ``begin``, so they may be registered; from two cycles after
+            # ``ready`` may be a register: its conditions stay true until ``begin``. From two cycles after
             # ``begin`` they describe the next pass.
             ready.eq(
                 self.passes.valid
@@ -272,7 +276,8 @@ class BackToBack(Sized):
             self.shift.eq(running),
             self.shift_next.eq(begin | (running & ~final)),
             self.close_next.eq(Mux(begin, single, running & (count == 2))),
-            # The emitter's next last row reaches its place EMITTER_CYCLES + capture_latency later.
+            # If released now, the emitter's next last row reaches the queues of sums EMITTER_CYCLES +
+            # capture_latency cycles later.
             self.release.eq(running & releasing),
             self.samples_taken.eq(self.step.valid & now.noisy),
             self.sigma.ready.eq(begin & following.noisy),

@@ -61,8 +61,8 @@ class Weights(Sized):
         return m
 
     def _single_port(self, m: Module) -> None:
-        """Build the memory from single-port blocks used one after the other; the lowest address bit selects
-        half of a word."""
+        """Build the memory from single-port blocks at consecutive addresses; the lowest address bit selects
+        half of a 16-bit word."""
         half, word, number = self.address[0], Signal(14), self.address[15:]
         m.d.comb += word.eq(self.address[1:])
         blocks = []
@@ -93,7 +93,7 @@ PRODUCT_STAGE = 2
 
 
 class Lanes(Sized):
-    """Computes a[m] = sum over the pass's rows of x_j[k] * w[k, m], for all lanes m at once; one row per
+    """Computes a[m] = sum over the pass's rows k of x_j[k] * w[k, m], for all lanes m at once; one row per
     cycle.
 
     ``x`` is the code at ``x_address`` (index | bank above), a cycle later.
@@ -139,7 +139,8 @@ class Lanes(Sized):
         with m.If(issue):
             m.d.sync += [row.eq(row + 1), address.eq(address + 1), left.eq(left - 1)]
             with m.If(last):
-                # The readout takes over these settings with the sums, while the next pass may already run.
+                # The readout takes these settings together with the sums, while the next pass may already
+                # run.
                 m.d.sync += [walking.eq(0), draining.eq(1), self.settings.eq(settings)]
         with m.If(self.passes.valid & self.passes.ready):
             m.d.sync += [
@@ -179,7 +180,8 @@ class Lanes(Sized):
                 self.sums[i].eq(total),
             ]
             m.d.sync += product.eq(sliced * weights.data)
-            # The first row of the next pass is at least two cycles after the last row of this one.
+            # ``total`` may be cleared here: the first row of the next pass is at least two cycles after the
+            # last row of this pass.
             with m.If(self.capture):
                 m.d.sync += total.eq(0)
             with m.Elif(valid):
@@ -193,7 +195,8 @@ class Lanes(Sized):
 
 
 class SmallCore(wiring.Component):
-    """Small variant of ``ndrite.hdl.core.core.Core``, with readout and neurons for one column at a time.
+    """Small variant of ``ndrite.hdl.core.core.Core``; its readout and its neurons process one column at a
+    time.
 
     Without noise, virtual chips, analog readout, skipping and overlap. Latency: about
     the sum of K * J * ceil(M / N) cycles an inference, or where that is longer that of N columns (``Engine``)

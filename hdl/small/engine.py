@@ -36,8 +36,8 @@ NEAR_BITS = 13
 
 
 class Engine(Sized):
-    """Converts and adds the columns of each pass, without noise: p[m] += adc(a[m]). After a group's last pass
-    it computes z, v and y of each column.
+    """Converts and adds up the column sums of each pass, without noise: p[m] += adc(a[m]). After a column
+    group's last pass it computes z, v and y of each column.
 
     adc(a) = clip(rshift_round(a * gain, shift) + offset) << lshift, and z = p + bias. In an output layer z is
     the ``logit``. In other layers v = clip(rshift_round(z * scale, vshift)), and y = clip(rshift_round((base
@@ -73,8 +73,8 @@ class Engine(Sized):
         number = Signal(range(g.lanes))
         self.work, self.dropped = Signal(signed(WORK_BITS)), Signal()
         work, term, count = self.work, Signal(signed(32)), Signal(6)
-        # ``converting``: the present rounding is for the converter; ``scaling``: it is for the neuron's
-        # scale.
+        # ``converting``: the value is being rounded for the converter; ``scaling``: it is being rounded for
+        # the neuron's scale.
         converting, scaling = Signal(), Signal()
         voltage = Signal(V_BITS)
         memories = self._memories(m, number, voltage)
@@ -142,7 +142,7 @@ class Engine(Sized):
                     m.d.sync += [count.eq(count - 1), self.dropped.eq(work[0]), work.eq(work >> 1)]
             with m.State("rounded"):
                 m.d.sync += [work.eq(clipped), term.eq(0)]
-                # The table's address counts voltages from the lowest one.
+                # The curve table's address counts voltage codes from the lowest code.
                 m.d.sync += voltage.eq(Cat(clipped[: V_BITS - 1], ~clipped[V_BITS - 1]))
                 with m.If(converting):
                     m.next = "raise"
@@ -203,19 +203,19 @@ class Engine(Sized):
         low, high = Signal(2 * FACTOR_BITS, name="low"), Signal(2 * FACTOR_BITS, name="high")
         term = self.work[: 2 * FACTOR_BITS]
         m.d.comb += [low.eq(term[:FACTOR_BITS] * factor), high.eq(term[FACTOR_BITS:] * factor)]
-        # In two's complement a negative value is 2^32 below its unsigned reading.
+        # In two's complement, the value of a negative number is 2^32 below its unsigned reading.
         upper = Cat(
             high[:FACTOR_BITS], (high[FACTOR_BITS:] - (factor & term[-1].replicate(FACTOR_BITS)))[:18]
         )
         return Cat(low[:FACTOR_BITS], (upper.as_signed() + low[FACTOR_BITS:])).as_signed()
 
     def _clipped(self, converting: Any, offset: Any) -> Any:
-        """Return ``work`` rounded by the last bit shifted out of it, plus ``offset``, saturated to the range
-        of the converter (if ``converting``) or of v.
+        """Return ``work``, rounded by the last bit that was shifted out of it, plus ``offset``, saturated to
+        the range of the converter (if ``converting``) or of the voltage code v.
 
         A value of more than NEAR_BITS is outside every range, whatever the offset.
         """
-        # ``top`` is the largest value of the range, one bit for each bit below the sign.
+        # ``top`` is the largest value of the output range, written bit by bit; its sign bit is 0.
         top = Cat(~converting | (self.settings.adc_bits > bit + 1) for bit in range(V_BITS - 1))
         top = Cat(top, Const(0, 1)).as_signed()
         negative, low_bits = self.work[-1], self.work[NEAR_BITS - 1 : -1]
@@ -225,13 +225,14 @@ class Engine(Sized):
         return Mux(above, top, Mux(below, ~top, near))[:V_BITS].as_signed()
 
     def _unsigned(self) -> Any:
-        """Return ``work`` rounded by the last bit shifted out of it, saturated to 0..255."""
+        """Return ``work``, rounded by the last bit that was shifted out of it, saturated to 0..255."""
         sum_ = self.work[:8] + self.dropped
         return Mux(self.work[-1], 0, Mux(self.work[8:].any() | sum_[8], INPUT_MAX, sum_[:8]))
 
     def _memories(self, m: Module, number: Signal, voltage: Signal) -> dict[str, Any]:
-        """Return one word of each memory: the current column's, for curve tables that of the voltage's
-        segment, or the word that the bus requests."""
+        """Build the column memories and curve tables, and return the word that each reads: that of the
+        current column, for curve tables that of the segment in which ``voltage`` lies, or the word that the
+        bus requests."""
         g, group = self.geometry, self.settings.group
         column = Signal(bits_for(g.columns - 1))
         m.d.comb += column.eq(self.settings.column + number)

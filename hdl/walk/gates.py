@@ -23,8 +23,8 @@ GATES_LATENCY = MAP_LATENCY + 1 + 2 * (MULTIPLY_LATENCY + FAR) + 5
 
 
 class Gates(Sized):
-    """Computes products of maps, sums and rescales them: y = clip(rshift_round(sum of (a - a_zero) * (b -
-    b_zero) * gain, shift) + zero, 0, 255).
+    """Computes gate steps: sums of products of maps, rescaled to codes: y = clip(rshift_round(sum of (a -
+    a_zero) * (b - b_zero) * gain, shift) + zero, 0, 255).
 
     ``begin`` starts with the elements of ``gate``, which must not change meanwhile. ``done``: the last code
     has been granted. Latency: GATES_LATENCY. Throughput: one code read in two cycles, and one or two codes a
@@ -55,7 +55,7 @@ class Gates(Sized):
             Mux(second, gate[f"b_base_{t}"], gate[f"a_base_{t}"])[:bits] for t in range(GATE_TERMS_MAX)
         )
         alone = Array(gate[f"alone_{t}"] for t in range(GATE_TERMS_MAX))[term]
-        # The address is computed in one cycle and requested in the next.
+        # An operand's address is computed in one cycle and requested in the next.
         ends, last, settled, where = Signal(), Signal(), Signal(), Signal(bits)
         m.d.sync += [
             ends.eq(second | alone),

@@ -21,8 +21,8 @@ MAP_LATENCY = READ_LATENCY + 4
 
 
 def reader_ports(geometry: Geometry, codes: int) -> dict[str, wiring.Member]:
-    """Ports of a reader of the shared map memory: hold ``request`` and ``address`` until ``granted``;
-    ``codes`` codes are on ``data`` MAP_LATENCY cycles later."""
+    """Ports of a reader of the shared map memory: the reader holds ``request`` and ``address`` until
+    ``granted``; ``codes`` codes are on ``data`` MAP_LATENCY cycles later."""
     address = Out(bits_for(geometry.map_codes - 1))
     return {"request": Out(1), "address": address, "granted": In(1), "data": In(8 * codes)}
 
@@ -62,7 +62,7 @@ class MapMemory(Sized):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         low, codes, codes_per_write = exact_log2(WORD_ROWS), self.geometry.map_codes, self.geometry.neurons
-        # The requesters surround the memory: one more register in front of the bank's own.
+        # The requesting blocks surround the memory on the die: one more register in front of the bank's own.
         address, write, write_address, write_data, copy, copy_data = (
             delayed(m, getattr(self, name), 1, name)
             for name in ("address", "write", "write_address", "write_data", "copy", "copy_data")
@@ -80,7 +80,7 @@ class MapMemory(Sized):
                 else write_data
             )
             m.d.sync += [
-                # Banks below that of the first code hold codes of the next word.
+                # Banks numbered below the first code's bank hold codes of the next word.
                 bank.address.eq(word + (first > i)),
                 bank.write.eq(copy | (number < write)),
                 bank.write_address.eq(to_word + (to_first > i)),
@@ -88,7 +88,8 @@ class MapMemory(Sized):
             ]
             data.append(bank.data)
         turn = delayed(m, first, 1 + READ_LATENCY, "turn")
-        # Two steps: first choose the half of the word in which the codes begin, then shift by the rest.
+        # Two pipeline stages: first choose the half of the word in which the codes begin, then shift by the
+        # remaining distance.
         half, low_turn = Signal(8 * WORD_ROWS), delayed(m, turn[: low - 1], 1, "rest")
         m.d.sync += [
             half.eq(Mux(turn[-1], Cat(*data[WORD_ROWS // 2 :], *data[: WORD_ROWS // 2]), Cat(*data))),
@@ -104,13 +105,13 @@ BEHIND = MAP_LATENCY + 1
 
 
 def turns_most(g: Geometry) -> int:
-    """Return the largest number of write cycles (turns) until all waiting codes are written."""
+    """Return the largest number of write cycles that it takes to write all waiting codes."""
     return g.neurons + codes_kept(g)
 
 
 class MapWriter(Sized):
-    """Writes the codes of columns one after another to their addresses in the map; after a pooling window's
-    first code it writes the running maximum.
+    """Writes the output codes of columns one after another to their addresses in the map. In a pooling
+    window, every code after the first is replaced by the maximum of the codes so far.
 
     ``count`` codes of neighbouring columns arrive at once with ``valid``, and are written ``turn`` at a time;
     the next codes may arrive when no more than ``codes_kept`` are left. For pooling, the code stored at an
@@ -141,8 +142,8 @@ class MapWriter(Sized):
         m = Module()
         codes_per_turn = self.geometry.neurons
         m.submodules.places = places = Places(self.geometry)
-        # The codes of the first column are in the lowest bits. A write takes ``turn`` codes; codes that are
-        # fewer wait for the next ones.
+        # The code of the first column is in the lowest bits. A write takes ``turn`` codes; if fewer are left,
+        # they wait for the next codes.
         turn_codes, waits = Signal.like(self.turn), turns_most(self.geometry)
         codes, left, going = Signal(8 * waits), Signal(range(waits + 1)), Signal()
         left_after, waiting = Signal.like(left), Signal.like(codes)
@@ -177,13 +178,14 @@ class MapWriter(Sized):
             now.address.eq(places.address),
             self.address.eq(places.address),
         ]
-        # The request is registered a cycle ahead, since the memory's address depends on it.
+        # The request is decided a cycle ahead and registered, since the memory's address depends on it.
         m.d.sync += self.request.eq(before & places.again)
         soon = Signal(code)
         late = Signal(code)
         m.d.comb += soon.eq(delayed(m, now.as_value(), MAP_LATENCY - 1, "now"))
         m.d.sync += late.eq(soon)
-        # Forwarding: codes written since the read was requested, the latest ones first.
+        # Forwarding: codes that were written after the read was requested replace the word read, the latest
+        # codes first.
         write_layout = StructLayout({"valid": 1, "address": len(self.address), "y": 8 * codes_per_turn})
         last = Signal(write_layout)
         m.d.comb += [

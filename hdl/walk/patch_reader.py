@@ -19,8 +19,8 @@ from ndrite.hdl.walk.records import CHUNK_LAYOUT, STEP_LAYOUT
 
 
 class Packer(Sized):
-    """Packs codes contiguously into words; each group starts a new word. ``loaded`` is set with a patch's
-    last word.
+    """Packs codes contiguously into words; each group of channels starts a new word. ``loaded`` is set with a
+    patch's last word.
 
     Patches go to the banks in turn, ``bank`` is that of the one being packed. No chunk may follow in the
     cycle behind a group's last, unless a group is whole words. Latency: 3 cycles. Resources: about 400 LUTs.
@@ -38,7 +38,7 @@ class Packer(Sized):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         chunk, width = self.chunk, 8 * WORD_ROWS
-        # Stage 1: append the chunk's codes to the codes that are left.
+        # Stage 1: append the chunk's codes to the codes left over from the previous chunk.
         fill = Signal(exact_log2(WORD_ROWS))
         total = fill + chunk.count
         shifted, shifted_total = Signal(2 * width), Signal(5)
@@ -52,7 +52,8 @@ class Packer(Sized):
         ]
         with m.If(chunk.valid):
             m.d.sync += fill.eq(Mux(chunk.group_end, 0, total))
-        # Stage 2: a full word is sent and the rest is kept; at a group's end the rest is sent too.
+        # Stage 2: a full word is sent and the remaining codes are kept; at the end of a group of channels,
+        # the remaining codes are sent too.
         carried_codes, carried_count, flush, flush_end = Signal(width), Signal(4), Signal(), Signal()
         merged, full, word = (
             Signal(2 * width),
@@ -96,9 +97,9 @@ COORDINATE = signed(18)
 
 
 class Run:
-    """Number of channels that a group reads at each position of a kernel (``size``), and whether a single
-    chunk holds them (``short``). ``share`` is that number for each group but the last, ``last_share`` for the
-    last; both are constant during a step.
+    """Number of channels that a group of a grouped convolution reads at each kernel position (``size``), and
+    whether a single chunk holds them (``short``). That number is ``share`` for each group but the last, and
+    ``last_share`` for the last; both are constant during a step.
 
     ``first`` and ``following`` return the assignments for the beginning of a patch and of its next group,
     including those of ``now``, the number of channels left. Resources: about 50 LUTs.
@@ -115,11 +116,11 @@ class Run:
         self._next = Mux(self._next_is_last, *sizes[::-1]), Mux(self._next_is_last, *self._shorts[::-1])
 
     def first(self, now: tuple[Signal, Signal]) -> list[Any]:
-        """Return the assignments that begin a patch with its first group."""
+        """Return the assignments that begin a patch at its first group of channels."""
         return self._to(now, self._head, self._head_short)
 
     def following(self, now: tuple[Signal, Signal]) -> list[Any]:
-        """Return the assignments that begin the next group of a patch."""
+        """Return the assignments that begin the next group of channels of a patch."""
         return self._to(now, *self._next)
 
     def _to(self, now: tuple[Signal, Signal], size: Any, short: Any) -> list[Any]:
@@ -157,8 +158,8 @@ class PatchReader(wiring.Component):
         m = Module()
         step, bits = self.step, len(self.address)
         running, fresh = Signal(), Signal()
-        # Address of the chunk, and of the first channel of its kernel column, kernel row, group, patch and
-        # row of patches.
+        # Address of the present chunk, and address of the first channel of the present kernel column, kernel
+        # row, group of channels, patch and row of patches.
         names = ("spot", "column_at", "row_at", "group_at", "patch_at", "line_at")
         spot, column_at, row_at, group_at, patch_at, line_at = (Signal(bits, name=n) for n in names)
         x, patch_x, y, patch_y = (Signal(COORDINATE, name=n) for n in ("x", "patch_x", "y", "patch_y"))
@@ -169,7 +170,7 @@ class PatchReader(wiring.Component):
         read_layout = StructLayout(
             {"address": bits, "x": COORDINATE, "y": COORDINATE, "count": 4} | {"group_end": 1, "patch_end": 1}
         )
-        # The memory's grant arrives too late to gate these registers: a queue decouples them.
+        # The memory's grant arrives too late in the cycle to gate these registers: a queue decouples them.
         m.submodules.queue = queue = Queue(read_layout, AHEAD)
         now, waiting, move, read_granted = queue.i.payload, queue.o.payload, Signal(), Signal()
         pause, pausing = Signal.like(step.pause), Signal()
@@ -270,12 +271,13 @@ class PatchReader(wiring.Component):
         return [signal.eq(to) for signal in these]
 
     def _chunks(self, m: Module, waiting: Signal, taken: Signal) -> None:
-        """Mark, while the memory reads, which of the eight codes lie on the map and which were requested."""
+        """Mark, while the memory reads, which of the eight codes of a word lie on the map and which of them
+        were requested."""
         step = self.step
         before, ahead = Signal(4), Signal(4)
         columns_right = step.columns - waiting.x
         inside = Signal()
-        # Of the eight codes, those from ``before`` up to ``ahead`` belong to the map.
+        # Of the eight codes of a word, those from index ``before`` up to ``ahead`` - 1 belong to the map.
         with m.If(step.flat):
             m.d.sync += [
                 before.eq(Mux(waiting.x >= 0, 0, Mux(waiting.x > -WORD_ROWS, -waiting.x, WORD_ROWS))),

@@ -13,8 +13,8 @@ from ndrite.hdl.parts.layouts import Ports, Sized
 
 
 class Countdown:
-    """Counts the iterations (``turns``) of a loop down; ``turns`` must not change meanwhile. ``last`` is set
-    in the last iteration.
+    """Counts the iterations (``turns``) of a loop down; ``turns`` must not change while it counts. ``last``
+    is set in the last iteration.
 
     ``again`` restarts the count; ``down`` ends an iteration that is not the last. There is no comparator
     between the count and the logic that depends on ``last``.
@@ -60,8 +60,9 @@ FIELD_LAYOUT = StructLayout(
 
 
 class Places(Sized):
-    """Computes the map address of each column of a product, in this order of columns: grid row, grid column,
-    group of channels, row of the block, column of the block, channel.
+    """Computes, for each column of a matrix product, the address of its output code in the map. The columns
+    come in this nested order, outermost first: grid row, grid column, group of channels, row of the block,
+    column of the block, channel.
 
     ``begin`` starts with ``field``, which must not change meanwhile. ``next`` requests the next column's
     position. ``address`` is that of the pooling window that the position falls into. ``first``: it is the
@@ -87,8 +88,8 @@ class Places(Sized):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         field, bits = self.field, len(self.address)
-        # Position in a pooling window: the window's number and address, the place within it, whether it is
-        # the last.
+        # Position in a pooling window: ``number`` and address (``base``) of the window, the position ``into``
+        # it, and whether that is its last (``ends``).
         shape = StructLayout({"number": 16, "into": 4, "ends": 1, "base": bits})
         column, first_column = Signal(shape), Signal(shape)
         row, first_row = Signal(shape), Signal(shape)
@@ -146,7 +147,8 @@ class Places(Sized):
                 m.d.sync += [counter.number.eq(0), counter.into.eq(0), counter.ends.eq(single["pool_rows"])]
                 m.d.sync += counter.base.eq(field.base)
 
-        # Two stages: the window's first channel, then the channel itself.
+        # Two pipeline stages: the address of the window's first channel, then that of the column's own
+        # channel.
         place, channel_1, first_1, inside_1 = Signal(bits), Signal(bits), Signal(), Signal()
         m.d.sync += [
             place.eq(row.base + column.base),
@@ -162,7 +164,7 @@ class Places(Sized):
 
     @staticmethod
     def _at_edge(column: Any, single: dict[str, Signal]) -> list[Any]:
-        """Return the assignments that move a position to the map's first column; ``single`` says by name
-        whether a pooling window has a single column."""
+        """Return the assignments that move a position to the map's first column. ``single["pool_columns"]``
+        says whether a pooling window has a single column."""
         ends = column.ends.eq(single["pool_columns"])
         return [column.number.eq(0), column.base.eq(0), column.into.eq(0), ends]

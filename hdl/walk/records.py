@@ -33,8 +33,8 @@ CHUNK_LAYOUT = StructLayout(
 
 
 class Records(wiring.Component):
-    """Memory of the program's step records: ``fetch`` reads record ``number`` into ``step``, or into ``gate``
-    for a gate; ``ready`` is set when it has arrived.
+    """Memory of the program's step records. ``fetch`` reads the record with number ``number`` into ``step``,
+    or into ``gate`` for a gate step; ``ready`` is set when it has arrived.
 
     ``header`` is record 0, taken as the bus writes it; no reset forgets it.
     Latency: USED_WORDS + 4 cycles. Resources: the memory and a flip-flop for each bit of a step.
@@ -68,7 +68,7 @@ class Records(wiring.Component):
                 m.d.sync += header[name].eq(window.write_data[low : low + width])
         reading = Signal()
         words = Signal(ArrayLayout(32, USED_WORDS), reset_less=True)
-        # The counter runs past the last word until the last word has arrived.
+        # The word counter runs past the last word until the memory has delivered it.
         last = USED_WORDS + READ_LATENCY
         assert last < RECORD_WORDS, "the count covers a record and the memory's latency"
         with m.If(self.fetch):

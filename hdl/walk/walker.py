@@ -35,15 +35,15 @@ CODE_BITS = bits_for(65535)
 
 
 def drain_cycles(g: Geometry) -> int:
-    """Return the number of cycles from a step's last results to its end. After them the step's record may be
-    overwritten, and the next step may read the results from memory."""
+    """Return the number of cycles from a step's last results to the end of the step, when the step's record
+    may be overwritten and the next step may read the results from memory."""
     turns = turns_most(g)
     return max(PLACES_LATENCY + turns, 1 + WRITE_LATENCY + turns - TO_BEGIN)
 
 
 class Walker(Sized):
-    """Executes a program with feature maps step by step: it sends a product's patches through the core, and
-    writes the product's codes, or the codes of a pool or gate, back into the map memory.
+    """Executes a program with feature maps step by step: it sends the patches of a matrix product through the
+    core, and writes the output codes of a product, pooling or gate step back into the map memory.
 
     If record 0 has no steps, the program is a chain, and the walker is idle. Otherwise a sample of ``inputs``
     codes is loaded through ``sample_*`` into its own memory. ``start`` is taken when no other sample is under
@@ -128,7 +128,8 @@ class Walker(Sized):
         )
         copied = delayed(m, self.copying, READ_LATENCY, "copied")
         copied_word = delayed(m, self.word, READ_LATENCY, "copied_word")
-        # The memory serves the writer first (it cannot wait), then second operands, then patches or gates.
+        # Order of access to the map memory: first the writer (it cannot wait), then the reader of second
+        # operands, then patches or gates.
         free = ~writer.request & ~seconds.request
         asks = Mux(gating, gates.address, reader.address)
         m.d.comb += [
@@ -146,7 +147,8 @@ class Walker(Sized):
             sample.write_address.eq(sample_word),
             sample.write_data.eq(sample_code.replicate(WORD_ROWS)),
             sample.address.eq(self.word),
-            # The last word may overrun the sample; it lands in maps that are computed before they are read.
+            # The last word of the copy may overrun the sample. It overwrites only maps that are computed
+            # before they are read.
             memory.copy.eq(copied),
             memory.copy_data.eq(sample.data),
             memory.write.eq(writer.write),
@@ -179,8 +181,8 @@ class Walker(Sized):
             ),
             "gate": (gates.valid, Const(1), gates.y),
         }
-        # ``turn`` tells the neurons how many of their codes are written per cycle, so that they leave time
-        # for it.
+        # ``turn`` tells the neurons how many of their codes are written per cycle, so that they leave enough
+        # time for the writes.
         m.d.sync += self.turn.eq(step.turn)
         self._write(m, begin, writer, results)
         self._launch(m, reader, packer, is_product)
@@ -190,8 +192,8 @@ class Walker(Sized):
         self, m: Module, records: Records, step: Signal, asked: Value, is_product: Signal, taking: Signal
     ) -> Signal:
         """Build the state machine that goes from step to step; return the signal that begins a step.
-        ``asked``: the step has requested all its codes; ``taking``: ``step`` is loaded with the record
-        read."""
+        ``asked``: the step has requested all its codes; ``taking``: ``step`` is being loaded with the record
+        that was read."""
         header = records.header
         number = Signal(bits_for(records.depth // RECORD_WORDS - 1))
         drain = drain_cycles(self.geometry)
@@ -233,7 +235,7 @@ class Walker(Sized):
                     m.d.sync += index.eq(self.start.payload.inference)
                     m.next = "loaded"
             with m.State("loaded"):
-                # The start may come one cycle before the sample's last code is stored.
+                # The start may come one cycle before the last code of the sample is stored.
                 m.next = "copy"
             with m.State("copy"):
                 m.d.comb += self.copying.eq(1)
@@ -264,7 +266,7 @@ class Walker(Sized):
                 m.d.sync += [base.eq(0), factor.eq(step.positions), bits_left.eq(step.position_bits)]
                 m.next = "multiply"
             with m.State("multiply"):
-                # base = index * positions, and before that index * calls: shift and add, from the highest
+                # base = index * positions, and before that index * calls, by shift and add from the highest
                 # bit.
                 m.d.sync += [
                     base.eq((base << 1) + Mux(factor[-1], index, 0)),
@@ -301,7 +303,7 @@ class Walker(Sized):
     def _scale(
         self, m: Module, begin: Signal, pooling: Pooling, seconds: Seconds, scaler: Scaler, average: Signal
     ) -> None:
-        """Connect the scaler to the averages of a pool or to second operands."""
+        """Connect the scaler to the sums of an average pooling, or to the second operands."""
         step = self.step
         divisor = Signal.like(scaler.index)
         with m.If(pooling.valid & pooling.patch_end):
@@ -309,8 +311,8 @@ class Walker(Sized):
         with m.If(begin):
             m.d.sync += divisor.eq(step.operand_base)
         field = seconds.field
-        # Eight codes are read at once if all outputs of a step are written at once and the channels are a
-        # multiple of eight.
+        # Second operands are read eight codes at once if all outputs of a step are written at once and the
+        # number of channels is a multiple of eight.
         wide = Const(0, 1)
         if self.geometry.neurons == 4:
             wide = (step.turn == 4) & ~step.to_channels[0]
@@ -343,8 +345,8 @@ class Walker(Sized):
     def _write(
         self, m: Module, begin: Signal, writer: MapWriter, results: dict[str, tuple[Value, Value, Value]]
     ) -> None:
-        """Select the source of the map that is written, by kind of step. A source has the signals valid,
-        number of codes, and codes."""
+        """Select by kind of step which block supplies the codes of the map being written. Each block supplies
+        the signals valid, number of codes, and codes."""
         step = self.step
         m.d.sync += writer.valid.eq(0)
         with m.Switch(step.kind):
@@ -359,8 +361,8 @@ class Walker(Sized):
             m.d.comb += field[name].eq(step[name if name in own_fields else f"to_{name}"])
 
     def _launch(self, m: Module, reader: PatchReader, packer: Packer, is_product: Signal) -> None:
-        """Start an inference for each patch in its bank; banks are used one after another and released once
-        read."""
+        """Start an inference for each patch in its input bank. The banks are used one after another, and each
+        is released when the core has read it."""
         g = self.geometry
         banks_in_use, position = Signal(range(g.banks + 1)), Signal(INDEX_BITS)
         began, after = reader.began & is_product, Signal.like(banks_in_use)
