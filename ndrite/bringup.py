@@ -47,7 +47,8 @@ REATTACH_S = 5.0
 
 
 class StageFailed(Exception):
-    """Error: a stage failed on which later stages depend; the message is the observation."""
+    """Error: a stage of bring-up has failed, and later stages depend on it; the message says what was
+    observed."""
 
 
 def attached(port: str, baud: int, within_s: float = REATTACH_S) -> UartLink:
@@ -65,7 +66,8 @@ def attached(port: str, baud: int, within_s: float = REATTACH_S) -> UartLink:
 
 @dataclass(frozen=True)
 class Hardware:
-    """A real board on ``port`` or at a network address; ``folder`` has the board's build, or receives it.
+    """Bring-up of a real board on the serial port ``port`` or at a network address; the board's build is in
+    ``folder``, or is put there.
 
     ``loaded``: it is on the board already.
     """
@@ -120,7 +122,8 @@ class Hardware:
 
 @dataclass(frozen=True)
 class Simulated:
-    """The board's gateware compiled for this machine, without its pins, in place of a real board."""
+    """Bring-up of a simulation in place of a real board: the board's gateware, without its pins, compiled for
+    this machine."""
 
     target: Target
 
@@ -129,7 +132,7 @@ class Simulated:
         return Design(small=True) if self.target.small else None
 
     def bitstream(self) -> tuple[int, str]:
-        """Return the digest of the netlist, in place of a bitstream."""
+        """Return the digest of the simulated netlist, which takes the place of a bitstream's digest."""
         geometry = self.target.geometry
         if self.target.ethernet is None:
             identity = simulated_id(geometry, platform=self._design)
@@ -164,7 +167,7 @@ FAULTS = ("errors_framing", "errors_crc", "errors_overflow", "errors_sequence", 
 
 
 def identity(board: Board, geometry: Geometry, build_id: int) -> Iterator[Check]:
-    """Check that the board has the expected array geometry, and that its build id is that of the
+    """Check that the board has the expected array geometry, and that its build id is the one in the
     bitstream."""
     fields, expected = board.geometry.hardware_fields(), geometry.hardware_fields()
     wrong = [
@@ -177,8 +180,8 @@ def identity(board: Board, geometry: Geometry, build_id: int) -> Iterator[Check]
 
 
 def noise(board: Board, rng: np.random.Generator) -> Check:
-    """Compare mean and deviation of repeated reads of one input on the board with those of independent reads
-    by the golden model."""
+    """Compare repeated reads of one input on the board with independent reads by the golden model: their mean
+    and their standard deviation."""
     g = board.geometry
     widths = (min(16, g.max_inputs), min(4, g.max_outputs))
     program = random_program(g, rng, sizes=widths, noise=True, readout="adc")
@@ -186,7 +189,7 @@ def noise(board: Board, rng: np.random.Generator) -> Check:
     seed = int(rng.integers(0, 1 << 62))
     board.program(program)
     outputs = board.infer(x, seed=seed).astype(np.float64)
-    # A seed other than the board's: distributions are compared, not equal numbers.
+    # Another seed than the board's, since distributions are compared and not the numbers themselves.
     many = np.repeat(x[:1], REFERENCE_READS, axis=0)
     law = Core(program).infer(many, seed=seed + 1).astype(np.float64)
     worst = standard_errors(outputs, law)
@@ -197,8 +200,8 @@ def noise(board: Board, rng: np.random.Generator) -> Check:
 
 
 def standard_errors(got: npt.NDArray[np.float64], law: npt.NDArray[np.float64]) -> float | None:
-    """Return the largest difference in mean or deviation between the reads ``got`` (n, columns) and the reads
-    ``law`` (m, columns), in standard errors.
+    """Return the largest difference, in mean or standard deviation, between the reads ``got`` (n, columns)
+    and the reads ``law`` (m, columns), in standard errors.
 
     In standard errors of the difference; columns without noise are left out, None when that leaves none.
     """
@@ -208,7 +211,8 @@ def standard_errors(got: npt.NDArray[np.float64], law: npt.NDArray[np.float64]) 
         return None
     error = np.sqrt(1 / len(got) + 1 / len(law))
     off = np.abs(got.mean(axis=0) - mean)[loud] / (deviation[loud] * error)
-    # The standard error of a normal deviation; values that a converter clips have a smaller deviation.
+    # Standard error of a standard deviation, for normally distributed values. Values that a converter clips
+    # deviate less.
     spread = np.abs(got.std(axis=0)[loud] / deviation[loud] - 1) / (error / np.sqrt(2))
     return max(float(off.max()), float(spread.max()))
 
@@ -227,19 +231,19 @@ def speed(board: Board, inferences: int, rng: np.random.Generator) -> Check:
     took = time.monotonic() - start
     cycles = board.counters()["inference_cycles"] / inferences
     bound = bound_cycles(program, g.lanes, g.lane_rows)
-    # Rows of zeros are skipped, so fewer cycles than the bound are right; four times as many are a fault.
+    # Rows that are 0 are skipped, so fewer cycles than the bound are normal; four times as many are a fault.
     rate = f"{inferences / took:,.1f} samples/s (measured at the host)"
     return Check("speed", 0 < cycles <= 4 * bound + 200, f"{cycles:,.1f} cycles, bound {bound:,}; {rate}")
 
 
 def heard(board: Board) -> dict[str, int]:
-    """Return the counts of link faults that the host has seen so far."""
+    """Return the counts of link faults that the host has seen in this session so far."""
     statistics = board.session.statistics
     return {name: getattr(statistics, name) for name in ("damaged_frames", "timeouts", "resyncs")}
 
 
 def faults(board: Board, before: dict[str, int]) -> Check:
-    """Check that the link and the core had no fault since the counts ``before``, which were read when the
+    """Check that link and core have had no fault. ``before`` are the host's counts of link faults when the
     board was opened."""
     counters = board.counters()
     bad = {name: counters[name] for name in FAULTS if counters[name]}
@@ -256,7 +260,8 @@ STAGES = ("bitstream", "loading", "connection", "identity", "self test", "noise"
 
 
 def stages_of(way: Way, *, inferences: int = INFERENCES, seed: int = 0) -> Iterator[Check]:
-    """Run all checks on the board that ``way`` opens; return each check with its stage.
+    """Run all bring-up checks on a board and yield each check, with the name of the stage it belongs to.
+    ``way`` opens the board: ``Hardware`` or ``Simulated``.
 
     ``inferences`` random ones, at least, are compared with the golden model. A stage that ends all the
     others is followed by one failed check for each that was not reached. The board is closed at the end.
@@ -275,7 +280,7 @@ def stages_of(way: Way, *, inferences: int = INFERENCES, seed: int = 0) -> Itera
 
 
 def _checks(way: Way, inferences: int, rng: np.random.Generator) -> Iterator[Check | str]:
-    """Yield all checks; the name of each stage is yielded before its checks."""
+    """Yield the results of all checks; before the checks of each stage, yield the name of the stage."""
     yield "bitstream"
     build_id, bitstream_name = way.bitstream()
     yield Check("bitstream", True, bitstream_name)
@@ -295,7 +300,7 @@ def _checks(way: Way, inferences: int, rng: np.random.Generator) -> Iterator[Che
         if board.geometry.noise:
             yield "noise"
             yield noise(board, rng)
-        yield "faults"  # before the counters are cleared to measure speed
+        yield "faults"  # checked before ``speed`` clears the counters
         yield faults(board, before)
         yield "speed"
         yield speed(board, SPEED_INFERENCES, rng)

@@ -19,7 +19,7 @@ from ndrite.url import connect
 
 @dataclass(eq=False, repr=False)
 class Classifier:
-    """Classifier (scikit-learn) that runs a program on a board; it works in a pipeline after any transformer
+    """A scikit-learn classifier that runs a program on a board; it works in a pipeline after any transformer
     of the inputs.
 
     Inputs (n, ...) are in the model's own unit for an imported network, else uint8 codes. ``InputWarning``
@@ -75,7 +75,8 @@ class Classifier:
         return self
 
     def fit(self, x: Any, y: Any = None) -> Self:
-        """Check that inputs ``x`` (n, ...) fit and that labels are known classes; nothing is trained.
+        """Check that the inputs ``x`` (n, ...) fit the program and that the labels are known classes; nothing
+        is trained.
 
         Raises
         ------
@@ -89,7 +90,8 @@ class Classifier:
 
     @property
     def classes_(self) -> npt.NDArray[Any]:
-        """Return the class of every output, (classes,); for a single output the names of its two classes."""
+        """Return the class of every output, (classes,), or, for a program with a single output, the names of
+        its two classes."""
         task = self._task()
         names = self.classes if self.classes is not None else task.names
         if self.classes is None and all(name.lstrip("-").isdecimal() for name in task.names):
@@ -130,8 +132,8 @@ class Classifier:
         return _like(x, self._outputs(x))
 
     def predict(self, x: Any) -> Any:
-        """Return the class of each sample, (n,): the class of the largest output (the first of equal ones),
-        or of a single output compared with its threshold.
+        """Return the class of each sample, (n,): that of the largest output (the first of equal outputs), or,
+        if there is a single output, by its threshold.
 
         A map of classes gives (n, places), several labels truth values (n, labels).
 
@@ -148,8 +150,9 @@ class Classifier:
 
     @property
     def predict_proba(self) -> Any:
-        """Return a method that computes probabilities (n, classes) by the softmax or sigmoid at the model's
-        end. Raises AttributeError for models without one, as scikit-learn expects."""
+        """Return a method that computes probabilities (n, classes) by the softmax or sigmoid at the end of
+        the model. Raises AttributeError if the model ends without a softmax or sigmoid, as scikit-learn
+        expects."""
         meaning = self._program().meaning
         if not meaning.probability:
             raise AttributeError(
@@ -163,15 +166,15 @@ class Classifier:
         return predict_proba
 
     def score(self, x: Any, y: Any) -> float:
-        """Return the share of inputs whose predicted class equals the label. Raises InputError for labels
-        that are not a class."""
+        """Return the fraction of inputs whose predicted class equals the label. Raises InputError for labels
+        that are not classes."""
         task, truth, outputs = self._task(), self._truth(y), self._values(x)
         if len(truth) != len(outputs):
             raise InputError(f"labels have {len(truth)} rows; accepted: {len(outputs)}, one per input")
         return task.score(outputs, truth)
 
     def _values(self, x: Any) -> npt.NDArray[np.float64]:
-        """Return the outputs for inputs ``x`` in the model's unit."""
+        """Return the program's outputs for inputs ``x``, in the model's unit."""
         step = np.float64(self._program().meaning.output_step or 1.0)
         return np.asarray(self._outputs(x) * step, np.float64)
 
@@ -201,8 +204,9 @@ class Classifier:
 
 
 def _like(x: Any, result: npt.NDArray[Any]) -> Any:
-    """Convert ``result`` to a tensor if ``x`` is a tensor; class names stay an array."""
+    """Convert ``result`` to a tensor if the input ``x`` is a tensor; an array of class names stays an
+    array."""
     if not hasattr(x, "detach") or result.dtype.kind in "US":
         return result
-    torch = sys.modules["torch"]  # loaded: x is its tensor
+    torch = sys.modules["torch"]  # torch is loaded, since x is a tensor
     return torch.as_tensor(np.ascontiguousarray(result), device=x.device)

@@ -79,7 +79,7 @@ class Compiled(Result):
         """Write the compiled network to one file, in whole or not at all. Raises OSError if it cannot be
         written. ``program.save`` writes only the program."""
         path = _path(path)
-        # A die that was read from a file may have an older digest, from before its description gained fields.
+        # Computed again: the stored digest of a die may be that of an older form of its description.
         origin = {**self.program.provenance, "die": die_digest(self.die)}
         with tempfile.TemporaryDirectory() as folder:
             parts = [Path(folder) / name for name in MEMBERS]
@@ -88,7 +88,7 @@ class Compiled(Result):
                 save_die(self.die, parts[1])
                 self.network.save(parts[2])
                 np.save(parts[3], self.samples, allow_pickle=False)
-            except OSError as error:  # in place of a file that the user has never heard of
+            except OSError as error:  # name the user's file, not the temporary file
                 where = f"{error.strerror or error}, in {tempfile.gettempdir()}, where its parts are written"
                 raise OSError(error.errno, where, str(path)) from None
             contents = {
@@ -104,12 +104,12 @@ class Compiled(Result):
         return path
 
     def at(self, time_s: float) -> Self:
-        """Return the same die ``time_s`` seconds after programming, with its program; calibrations are
-        kept."""
+        """Return this compiled network on the same die ``time_s`` seconds after programming, with the die's
+        program; calibrations are kept."""
         return self.on(self.die.at(time_s))
 
     def on(self, die: Die, **provenance: Any) -> Self:
-        """Return the same network on a die that has aged or been tuned; ``provenance`` describes the
+        """Return this compiled network on a ``die`` that has aged or been tuned; ``provenance`` describes the
         change."""
         origin = self.program.provenance | {"chip": die.chip.as_dict(), "die": die_digest(die)} | provenance
         program = dataclasses.replace(program_of(die, self.program), provenance=origin)
@@ -144,7 +144,7 @@ class Compiled(Result):
             parts = values.get(f"{kind}s")
             if parts:
                 rows = [(name, *(plain(part[name]) for part in parts)) for name in parts[0]]
-                rows = [row for row in rows if set(row[1:]) != {plain(None)}]  # of what this chip has not
+                rows = [row for row in rows if set(row[1:]) != {plain(None)}]  # not on this chip: left out
                 parts_of = ("quantity", *(f"{kind} {i}" for i in range(len(parts))))
                 yield Table(f"{values['network']} on {values['chip']}, die {self.die.seed}", parts_of, rows)
 
@@ -162,9 +162,9 @@ class Compiled(Result):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LearnedOn(Summary):
-    """The result of training on a board: ``compiled``, the tuned chip, and ``summary``, plain values. The
-    summary of ``ndrite.calibrate`` has accuracies (0..1) before and after with intervals, pulses, and cross
-    entropy."""
+    """The result of tuning a chip on a board: ``compiled``, the tuned chip, and ``summary``, plain values by
+    name. The summary of ``ndrite.calibrate`` has accuracies (0..1) before and after tuning with their
+    intervals, numbers of pulses, and cross entropy."""
 
     compiled: Compiled
     board: str
@@ -218,7 +218,7 @@ def load(path: str | os.PathLike[str] | None = None) -> Compiled:
 
 
 def is_compiled(path: str | os.PathLike[str]) -> bool:
-    """Return whether a file begins as a compiled file does, even if the rest is missing."""
+    """Return whether a file begins as a compiled file does; such a file may still be incomplete."""
     name = CONTENTS.encode()
     try:
         with Path(path).open("rb") as file:
@@ -264,7 +264,7 @@ def _members(path: Path) -> dict[str, bytes]:
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
-    """Create an archive entry with fixed metadata, so that equal contents give equal bytes."""
+    """Create an archive entry with fixed metadata, so that equal contents give byte-identical files."""
     return zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
 
 
@@ -273,8 +273,8 @@ def _digest(content: bytes) -> str:
 
 
 def _block(block: Any) -> tuple[str, str, str]:
-    """Summarise the errors of a block's table in the model's unit and in output steps, and the share of
-    values outside the table."""
+    """Format the errors of a block's lookup table, in the model's unit and in output steps, and the
+    percentage of values outside the table."""
     if not block.table_error:
         return "", "", ""
     beyond = "" if block.beyond is None else f"{100 * block.beyond:.2f} %"
@@ -286,7 +286,7 @@ MODELS = (".onnx", ".pt", ".pth")
 
 
 class Held(NamedTuple):
-    """A program with the compiled network that contains it, or None if the program stands alone."""
+    """A program, and the compiled network that contains it (None if the program stands alone)."""
 
     program: Program
     whole: Compiled | None
@@ -309,8 +309,8 @@ def held(source: Any) -> Held:
 
 
 def compiled_of(source: Any) -> Compiled:
-    """Load a result of ``ndrite.compile``; None loads the network that ships. Raises the errors of ``held``,
-    and rejects a program without its network."""
+    """Return ``source``, a result of ``ndrite.compile``, or load it from its file; None loads the network
+    that ships with the package. Raises the errors of ``held``, and rejects a program without its network."""
     if isinstance(source, Compiled):
         return source
     if source is not None and not _is_path(source):
@@ -342,8 +342,8 @@ def is_model(source: Any) -> bool:
 
 
 def takes_module(program: Any, of_networks: dict[str, Any], of_modules: dict[str, Any]) -> bool:
-    """Return whether the argument ``program`` of a verb is a PyTorch module, or names a function of a file
-    that returns one.
+    """Return whether a verb's argument ``program`` is a PyTorch module, or text FILE.py:FUNCTION that names a
+    function returning one.
 
     Raises InputError if an option is set that applies only to the other kind of program, or if a module is
     given without ``chip``. ``of_networks`` and ``of_modules`` are the options of each kind by name.
@@ -367,7 +367,7 @@ def takes_module(program: Any, of_networks: dict[str, Any], of_modules: dict[str
 
 
 class Taken(NamedTuple):
-    """A network and its origin: a result of `compile`, an imported model, or neither (a float network)."""
+    """A network and the result of `compile` or the imported model that it comes from, if there is one."""
 
     network: Network
     whole: Compiled | None = None
@@ -392,7 +392,7 @@ def network_of(source: Any, samples: Any = None, progress: Progress | None = Non
         return Taken(imported.network, imported=imported)
     if set_options:
         names = ", ".join(set_options).replace("output", "node")
-        raise InputError(f"{names}: options of imported models only; accepted: without")
+        raise InputError(f"{names} applies only to an imported model; leave it out")
     if isinstance(source, Network):
         return Taken(source)
     if isinstance(source, Compiled) or is_compiled(source):

@@ -28,8 +28,7 @@ MODULE = "ndrite.dies"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class OverDies(Result):
-    """The result of a measure over several dies of one chip: with each cause of error alone, or with the
-    program as it is.
+    """The result of scoring several dies of one chip: the program as it is, or each cause of error alone.
 
     Attributes
     ----------
@@ -103,8 +102,8 @@ def evaluated(
     how: dict[str, Any],
     board: BoardApi | None = None,
 ) -> Any:
-    """Evaluate one die, number ``die``, of a compiled network's chip, on a board or on the golden model;
-    return its row."""
+    """Compile a network anew for die number ``die`` of its chip, and score it on a board or on the golden
+    model; return a row of results."""
     compiled_die, judged = _on_die(compiled, inputs, labels, die, how)
     board = GoldenBoard() if board is None else board
     board.program(compiled_die.program)
@@ -116,7 +115,8 @@ def evaluated(
 def explained(
     *, compiled: File, inputs: File | None, labels: File | None, die: int, how: dict[str, Any]
 ) -> Any:
-    """Explain one die, number ``die``, with one cause of error at a time; return its row."""
+    """Compile a network anew for die number ``die`` of its chip, and score it with one cause of error at a
+    time; return a row of results."""
     compiled_die, (x, truth, by, task) = _on_die(compiled, inputs, labels, die, how)
     explanation = explain(
         compiled_die.network,

@@ -39,12 +39,12 @@ class Work(NamedTuple):
 
     @property
     def zeros(self) -> float:
-        """Return the share of the multiplications whose input is 0."""
+        """Return the fraction of the multiplications whose input is 0."""
         return 1 - self.nonzero / self.products
 
     def bound(self, each: int) -> int:
-        """Return the fewest cycles for the multiplications whose input is not 0, at ``each`` multiplications
-        per cycle."""
+        """Return the fewest cycles in which the multiplications whose input is not 0 can be done, at ``each``
+        multiplications per cycle."""
         return -int(-self.nonzero // each)
 
 
@@ -70,8 +70,8 @@ def work(program: Program, x: npt.NDArray[np.uint8], network: Network | None = N
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Evaluation(Result):
-    """The result of ``ndrite.evaluate`` on ``samples``, judged by the labels that ``judged_by`` names: those
-    of a file or data set.
+    """The result of ``ndrite.evaluate`` on ``samples`` samples. Their labels are those of the file or data
+    set that ``judged_by`` names.
 
     ``mismatches`` counts the samples with any output that differs from the golden model's. ``outputs`` is
     int32 (samples, outputs).
@@ -119,17 +119,19 @@ class Evaluation(Result):
 
     @property
     def accuracy(self) -> float | None:
-        """Return the share of right answers on the board, 0..1, or None if another measure was used."""
+        """Return the fraction of right answers on the board, 0..1, or None if another measure was used."""
         return self.score if self.measure == ACCURACY else None
 
     @property
     def accuracy_golden(self) -> float | None:
-        """Return ``accuracy`` on the golden model."""
+        """Return the fraction of right answers on the golden model, 0..1, or None if another measure was
+        used."""
         return self.score_golden if self.measure == ACCURACY else None
 
     @property
     def accuracy_float(self) -> float | None:
-        """Return ``accuracy`` of the float network, or None without a float network."""
+        """Return the fraction of right answers of the float network, 0..1, or None if another measure was
+        used or there is no float network."""
         return self.score_float if self.measure == ACCURACY else None
 
     @property

@@ -49,8 +49,8 @@ def array_of(source: Any) -> npt.NDArray[Any]:
     if (len(data) if standard else path.stat().st_size) > BYTES_MAX:
         raise InputError(f"{name}: larger than {BYTES_MAX} bytes")
     try:
-        # Memory-mapped first: a header that claims more than the file contains is refused before memory is
-        # allocated.
+        # The file is memory-mapped first: a header that claims more data than the file has is then rejected
+        # before memory is allocated.
         file: Any = io.BytesIO(data) if standard else path
         array = np.load(file, mmap_mode=None if standard else "r", allow_pickle=False)
     except DAMAGED as error:

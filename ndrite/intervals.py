@@ -21,8 +21,8 @@ TOGETHER = 200
 
 
 def mean_interval(values: npt.NDArray[np.float64]) -> tuple[float, float | None]:
-    """Return the mean of (n,) values and half its 95 % interval by Student's t; the half interval is None for
-    a single value."""
+    """Return the mean of ``values`` (n,) and half its 95 % interval by Student's t; the half interval is None
+    if there is a single value."""
     mean = float(values.mean())
     if len(values) < 2:
         return mean, None
@@ -32,8 +32,8 @@ def mean_interval(values: npt.NDArray[np.float64]) -> tuple[float, float | None]
 
 
 def spread(measure: str, each: npt.NDArray[np.float64], of: str = "chip") -> dict[str, Any]:
-    """Summarise a measure over several chips (or the individuals that ``of`` names) as plain values by name.
-    The interval of the mean is 95 % by Student's t over the chips."""
+    """Summarise a measure over several chips (or over other individuals, which ``of`` names) as plain values
+    by name. The 95 % interval of the mean is computed by Student's t over the chips."""
     mean, half = mean_interval(each)
     return {
         f"{measure}_mean": mean,
@@ -55,14 +55,14 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
 
 
 def proportion(accuracy: float, n: int) -> list[float] | None:
-    """Return the 95 % interval over samples of an accuracy (0..1) measured on ``n`` samples, or None if there
-    are none."""
+    """Return the 95 % interval, over samples, of an ``accuracy`` (0..1) that was measured on ``n`` samples;
+    None if ``n`` is 0."""
     return list(wilson(round(accuracy * n), n)) if n else None
 
 
 def paired(lost: int, won: int, n: int) -> tuple[float, float]:
-    """Return the 95 % interval of ``(lost - won) / n``, the difference of two accuracies on the same ``n``
-    samples.
+    """Return the 95 % interval of ``(lost - won) / n``, the difference of the accuracies of two networks on
+    the same ``n`` samples.
 
     ``lost`` samples only the first has right, ``won`` only the second. Half a sample is added to each of the
     four cases, so that no difference at all has an interval too (Agresti and Min, Statistics in Medicine 24,
@@ -104,7 +104,8 @@ def percent(accuracy: float, n: int) -> str:
 
 def crossed(values: npt.NDArray[np.float64], *, same_dies: bool = False) -> tuple[float, float]:
     """Return the 95 % interval of the mean of ``values`` (networks, dies, n), over networks, dies and
-    samples. Without ``same_dies`` each network has its own dies; with it all networks share them."""
+    samples. Without ``same_dies`` each network has its own dies; with ``same_dies`` all networks share their
+    dies."""
     return crossed_of(lambda mean: mean, values, same_dies=same_dies)
 
 
@@ -156,9 +157,9 @@ def crossed_of(
 def _left_out(
     statistic: Callable[..., float], values: tuple[Floats, ...], beside: Floats | None, same_dies: bool
 ) -> list[Floats]:
-    """Compute the statistic without each network in turn, without each die (if all networks share dies, or
-    there is one network), and without each row of ``beside``. Return one array for each of these factors that
-    has two or more values."""
+    """Compute the statistic with each network left out in turn, then with each die left out (if all networks
+    share dies, or there is one network), then with each row of ``beside`` left out. Return an array of
+    results for each of these factors that has at least two values."""
     networks, dies, n = values[0].shape
     others = [] if beside is None else [float(beside.mean())]
     axes = [0] if networks > 1 else []
@@ -177,9 +178,9 @@ def _left_out(
 
 
 def _deviation(drawn: float, factors: list[Floats]) -> tuple[float, float | None]:
-    """Return the standard deviation of a statistic whose bootstrap variance is ``drawn``, and Student's
-    factor for its degrees of freedom (None if no factor has few values). ``factors`` is the result of
-    ``_left_out``."""
+    """Return the standard deviation of a statistic whose variance over bootstrap samples is ``drawn``, and
+    Student's factor for its degrees of freedom (None if no factor has few values). ``factors`` is the result
+    of ``_left_out``."""
     from scipy.stats import t
 
     counts = np.array([len(left) for left in factors], np.float64)
@@ -196,12 +197,12 @@ def _deviation(drawn: float, factors: list[Floats]) -> tuple[float, float | None
 def _draws(
     networks: int, dies: int, n: int, others: int, same_dies: bool
 ) -> tuple[Floats, npt.NDArray[np.uint8], Floats]:
-    """Draw ``DRAWS`` bootstrap samples, which many quantities share. Return the share of each row (DRAWS,
-    networks * dies), how often each sample is drawn (DRAWS, n), and the share of each row of ``beside``
-    (DRAWS, others)."""
+    """Generate ``DRAWS`` bootstrap samples, shared by all quantities of a statistic. Return the weight of
+    each row of values (DRAWS, networks * dies), how often each sample is in it (DRAWS, n), and the weight of
+    each row of ``beside`` (DRAWS, others)."""
     rng = np.random.default_rng(0)
     rows, other_counts = np.empty((DRAWS, networks * dies)), np.zeros((DRAWS, others))
-    counts = np.empty((DRAWS, n), np.uint8)  # 256 times the same sample is not drawn
+    counts = np.empty((DRAWS, n), np.uint8)  # uint8: no sample is drawn 256 times
     for draw in range(DRAWS):
         some = rng.integers(0, networks, (networks, 1))
         drawn_dies = rng.integers(0, dies, (1 if same_dies else networks, dies))

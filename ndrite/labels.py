@@ -34,7 +34,8 @@ SHOWN = 8
 
 
 class Read(NamedTuple):
-    """Labels in the form of ``Task.answers``, and the task by which they are judged."""
+    """Labels, converted to the form of ``Task.answers``, and the task by which outputs are judged against
+    them."""
 
     truth: Truth
     task: Task
@@ -43,7 +44,7 @@ class Read(NamedTuple):
 def read_labels(
     labels: npt.NDArray[Any], meaning: Meaning, shape: Shape, what: str, measure: str = ""
 ) -> Read:
-    """Read ``labels`` (n, ...) for outputs of ``shape`` (C, H, W), whose meaning is ``meaning``.
+    """Read ``labels`` (n, ...) for outputs of ``shape`` (C, H, W) that have the meaning ``meaning``.
 
     Where the meaning has no task, the labels decide, and ``measure`` does; ``InputWarning`` says how a single
     output was read. ``what``: the labels' name in errors. Raises InputError, naming every reading that was
@@ -59,7 +60,7 @@ def read_labels(
 
 
 def task_by(meaning: Meaning, shape: Shape, measure: str = "") -> Task | None:
-    """Return the task of a meaning, judged by ``measure``; None while the meaning has no task. Raises
+    """Return the task that ``meaning`` states, judged by ``measure``, or None if it states no task. Raises
     InputError if the task has no such measure."""
     try:
         return meaning.task_of(shape, measure)
@@ -68,7 +69,7 @@ def task_by(meaning: Meaning, shape: Shape, measure: str = "") -> Task | None:
 
 
 def told(meaning: Meaning, shape: Shape, classes: tuple[str, ...] | None, task: str | None) -> Meaning:
-    """Return the meaning of a model's outputs after applying the user's ``classes`` or ``task``.
+    """Return the meaning of a model's outputs after the user's ``classes`` or ``task`` has been applied.
 
     Raises InputError where the user contradicts the model, naming both readings.
     """
@@ -116,7 +117,7 @@ def told(meaning: Meaning, shape: Shape, classes: tuple[str, ...] | None, task: 
 
 
 def decided(network: Network, labels: npt.NDArray[Any], what: str, measure: str | None) -> Network:
-    """Return the network; if it has no task, with the task that the labels imply."""
+    """Return the network unchanged if it has a task, and otherwise with the task that the labels imply."""
     meaning, shape = network.meaning, network.map_shapes[-1]
     if meaning.task or meaning.classes:
         return network
@@ -146,7 +147,7 @@ def numbered(
 
 
 def _decided(labels: npt.NDArray[Any], meaning: Meaning, shape: Shape, what: str, measure: str) -> Task:
-    """Derive the task from the labels, for a network or program that states none."""
+    """Derive the task from the labels, for a network or program that states no task."""
     fields: dict[str, Any] = {"shape": shape, "threshold": meaning.threshold, "measure": measure}
     channels, places = shape[0], shape[1] * shape[2]
     outputs, flat = channels * places, labels.reshape(len(labels), -1)
@@ -189,7 +190,7 @@ def _decided(labels: npt.NDArray[Any], meaning: Meaning, shape: Shape, what: str
 
 
 def _classes(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
-    """Convert labels to class numbers int64 (n,), or (n, H * W) for a map of classes."""
+    """Convert labels to class numbers int64: (n,), or (n, H * W) if the output is a map of classes."""
     names, places = task.names, task.places
     flat = labels.reshape(len(labels), -1)
     if flat.shape[1] == places:
@@ -213,8 +214,8 @@ def _classes(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
 
 
 def _by_name(flat: npt.NDArray[Any], names: tuple[str, ...], task: Task) -> npt.NDArray[np.int64] | None:
-    """Return the class numbers of labels that are class names (or numbers, if the class names are words);
-    None if they are neither."""
+    """Return the class numbers of labels that are class names (or numbers, if the class names are words), or
+    None if the labels are neither."""
     values, inverse = np.unique(_texts(flat), return_inverse=True)
     inverse = inverse.reshape(flat.shape)
     number_of = {name: i for i, name in enumerate(names)}
@@ -235,8 +236,8 @@ def _texts(flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _spellings(texts: list[str], task: Task) -> list[list[str]]:
-    """Return every way to read the labels as class names: as they are; truth values as 0 and 1; 0 and 1 as
-    truth values; and, for two unnamed classes, -1 and 1 as 0 and 1."""
+    """Return the texts of the labels in every form in which they may match class names: unchanged; truth
+    values as 0 and 1; 0 and 1 as truth values; and, for two unnamed classes, -1 and 1 as 0 and 1."""
     tables = [{}, {"False": "0", "True": "1"}, {"0": "False", "1": "True"}]
     if task.kind == TWO_CLASSES and not task.classes:
         tables.append({"-1": "0"})
@@ -244,7 +245,7 @@ def _spellings(texts: list[str], task: Task) -> list[list[str]]:
 
 
 def _several(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
-    """Read several labels per sample as bool (n, M)."""
+    """Convert labels for a task with several labels per sample to bool (n, M)."""
     flat = labels.reshape(len(labels), -1)
     if flat.dtype.kind in "biuf" and flat.shape[1] == task.outputs:
         for no, yes in ((0, 1), SIGNED):
@@ -255,7 +256,7 @@ def _several(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
 
 
 def _values(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
-    """Read targets as float64 (n, M)."""
+    """Convert the target values of a regression to float64 (n, M)."""
     flat = labels.reshape(len(labels), -1)
     if labels.dtype.kind not in "biuf" or flat.shape[1] != task.outputs:
         raise InputError(
@@ -278,8 +279,8 @@ def _within(values: npt.NDArray[Any], count: int) -> bool:
 
 
 def _by_number(task: Task) -> bool:
-    """Return whether labels may be the numbers of outputs. They may not if the class names are numbers
-    themselves, or if only names are accepted."""
+    """Return whether labels may be numbers of outputs. They may not if the class names are themselves
+    numbers, or if only names are accepted."""
     return not (task.named_labels or all(name.lstrip("-").isdecimal() for name in task.names))
 
 

@@ -21,7 +21,8 @@ ALL, DIE = "all causes", "die (golden model)"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ModuleLoss(Result):
-    """The result of ``ndrite.explain`` for a PyTorch module: its metric by cause and by product.
+    """The result of ``ndrite.explain`` for a PyTorch module: the module's metric with each cause of error
+    alone, and with each matrix product alone on the die.
 
     Attributes
     ----------
@@ -59,7 +60,8 @@ class ModuleLoss(Result):
         }
 
     def tables(self) -> Iterable[Table]:
-        """Return a table of changes by cause and one by product, largest change first."""
+        """Return two tables of changes of the metric: one by cause of error, and one by matrix product with
+        the largest change first."""
         title = f"{self.name} on {self.chip}: float {self.reference:.5g}"
         if len(self.seeds) > 1:
             title += f"; {len(self.seeds)} dies, 95 % by Student's t over dies"
@@ -89,7 +91,7 @@ class ModuleLoss(Result):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Placed(Result):
-    """The result of ``ndrite.place``: the products of a module that stay digital.
+    """The result of ``ndrite.place``: which matrix products of a module stay digital, computed in floats.
 
     Attributes
     ----------
@@ -124,7 +126,7 @@ class Placed(Result):
         }
 
     def tables(self) -> Iterable[Table]:
-        """Return the table of the metric against the share of multiplications on tiles."""
+        """Return the table of the metric against the share of multiplications that are done on tiles."""
         rows = [(str(n), f"{100 * share:.1f} %", f"{value:.5g}") for n, share, value in self.curve]
         title = f"float {self.reference:.5g}; digital: {', '.join(self.digital) or 'none'}"
         yield Table(title, ("products in floats", "multiplications on tiles", "metric"), rows)

@@ -76,8 +76,8 @@ class Ndr(torch.nn.Module):
         return f"{self.features}" + ("" if self.axis is None else f", curve of {len(self.values)} points")
 
     def forward(self, x: Tensor, times: int = 1) -> Tensor:
-        """Return the activations of ``x``, between 0 and each height, with the shape of ``x``. Each device
-        serves ``times`` adjacent channels."""
+        """Return the activations of ``x``, between 0 and each device's height, in the shape of ``x``. Each
+        device serves ``times`` adjacent channels."""
         shape = (-1, *[1] * (x.dim() - 2))
         peak, height = (
             torch.exp(v).view(-1, 1).expand(-1, times).reshape(shape)
@@ -93,8 +93,8 @@ class Ndr(torch.nn.Module):
 
 
 class Bases(torch.nn.Module):
-    """Applies ``count`` curves to every channel, side by side: maps (n, C, ..) to (n, count * C, ..), all
-    channels of the first curve first.
+    """Applies ``count`` curves to every channel and concatenates the results: maps (n, C, ..) to (n, count *
+    C, ..), all channels of the first curve first.
 
     Basis k of channel c is an NDR device of ``gain_k * (x_c - low_c) / (high_c - low_c) + shift_k``. A Linear
     layer behind them sums them up: together they are a Kolmogorov-Arnold layer. Peaks begin evenly spread.
@@ -144,7 +144,7 @@ class Bases(torch.nn.Module):
             torch.nn.init.normal_(self.ndr.log_peak, std=APART)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return values (n, count * C, ..) of inputs (n, C, ..)."""
+        """Return the curves' values (n, count * C, ..) of inputs (n, C, ..)."""
         _check_channels(x, self.channels)
         shape = (-1, *[1] * (x.dim() - 2))
         gain, low, span = torch.exp(self.log_gain), self.low.view(shape), self.span.view(shape)
@@ -154,8 +154,8 @@ class Bases(torch.nn.Module):
 
 
 def _check_channels(x: Tensor, channels: int) -> None:
-    """Raise an error if the number of channels of x does not fit the devices; skipped while a graph is
-    traced, since the module has run before."""
+    """Raise an error if the number of channels of ``x`` does not fit the devices. While a graph is traced the
+    check is skipped, since the module has run before."""
     channel_count = x.shape[min(1, x.dim() - 1)]
     if not torch.onnx.is_in_onnx_export() and channel_count != channels:
         accepted = f"{channels}, for compile with input_shape where samples are flat"
@@ -163,8 +163,8 @@ def _check_channels(x: Tensor, channels: int) -> None:
 
 
 def device(x: Tensor, peak: Tensor, height: Tensor, curve: tuple[Tensor, float, float] | None) -> Tensor:
-    """Compute ``height * f(x / peak)``. ``curve`` has the values of f at equidistant points, the first of
-    these points, and their distance."""
+    """Compute ``height * f(x / peak)``. ``curve`` has three parts: the values of f at equidistant points, the
+    first of these points, and their distance."""
     u = x / peak
     if curve is None:
         u = torch.relu(u)
@@ -177,7 +177,7 @@ def device(x: Tensor, peak: Tensor, height: Tensor, curve: tuple[Tensor, float, 
 
 
 class _Exported(torch.autograd.Function):
-    """The function ``device`` as a single node of an exported graph."""
+    """The function ``device`` as an autograd function, so that an exported graph has a single node for it."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, peak: Tensor, height: Tensor, *points: Tensor) -> Tensor:
@@ -187,6 +187,6 @@ class _Exported(torch.autograd.Function):
 
     @staticmethod
     def symbolic(graph: Any, *operands: Any) -> Any:
-        """Emit a node of the ONNX domain ``ndrite``."""
+        """Emit a single node of the ONNX domain ``ndrite``."""
         name = NDR if len(operands) == 3 else NDR_CURVE
         return graph.op(f"{DOMAIN}::{name}", *operands).setType(operands[0].type())

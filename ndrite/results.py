@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ndrite.emulator.spec.brief import brief_repr, titled
 
-if TYPE_CHECKING:  # every command imports this module, few of them a board
+if TYPE_CHECKING:  # every command imports this module; few commands need a board
     from ndrite.boards.selftest import Check
 
 
@@ -30,7 +30,8 @@ class Table(NamedTuple):
 
 
 class Result:
-    """Base class of the results of verbs. A subclass provides its numbers as plain values and as text."""
+    """Base class of the results of verbs (ndrite's commands). A subclass provides its numbers as plain values
+    and as text."""
 
     __repr__ = brief_repr
     values: dict[str, Any]
@@ -64,19 +65,19 @@ class Result:
 
 
 class Summary(Result):
-    """A result whose plain values by name are ``summary``. ``heading``, the table's title, may have fields of
-    the subclass in braces; the table omits the values that ``left_out`` lists."""
+    """A result that consists of plain values by name, in ``summary``. ``heading``, the table's title, may
+    name fields of the subclass in braces; the table omits the values that ``left_out`` lists."""
 
     summary: dict[str, Any]
     heading: str
     left_out: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the values."""
+        """Return the plain values by name."""
         return self.summary
 
     def tables(self) -> Iterable[Table]:
-        """Return a table of the values as text."""
+        """Return one table of the plain values as text."""
         shown_values = {name: value for name, value in self.as_dict().items() if name not in self.left_out}
         rows = [(name, said(name, value)) for name, value in shown_values.items()]
         yield Table(self.heading.format_map(vars(self)), ("quantity", "value"), rows)
@@ -93,15 +94,16 @@ class Found(Result):
 
 
 def share_done(share: tuple[int, int] | None) -> Found:
-    """Return the result of one share of a job array while runs of other shares are missing."""
+    """Return the result of a command that has done its share of a job array while runs of other shares are
+    missing."""
     text = "" if share is None else f"{share[0]}/{share[1]}"
     line = f"share {text} is done; without shard the same command joins all shares"
     return Found({"shard": text}, said=(line,))
 
 
 def plain(value: Any) -> str:
-    """Format a value: numbers with five digits, ranges and intervals by their ends, long lists by their
-    ends."""
+    """Format a value as text: a number with five digits, a range or interval by its two ends, a long list by
+    its first and last value."""
     if isinstance(value, dict):
         return ", ".join(f"{name} {plain(part)}" for name, part in value.items())
     if isinstance(value, list | tuple):
@@ -112,8 +114,8 @@ def plain(value: Any) -> str:
 
 
 def said(name: str, value: Any) -> str:
-    """Format a quantity by its name: a share in percent, a shape as 64-16-10, other lists number by
-    number."""
+    """Format the value of a quantity according to its name: accuracy and yield in percent, a shape as
+    64-16-10, other lists number by number."""
     if value is None:
         return "not known"
     if "accuracy" in name or "yield" in name:
@@ -134,8 +136,8 @@ def percents(value: Any) -> str:
 
 
 def judged(title: str, checks: Iterable[Check], announce: Callable[[str], None], **said: Any) -> Found:
-    """Run all ``checks`` and announce each; return their table and the number of failed checks. ``said`` are
-    further values for the table."""
+    """Run all ``checks`` and announce each; return a table of the checks and the number of failed checks.
+    ``said`` are further values for the table."""
     rows, done = [], []
     for check in checks:
         result = "ok" if check.passed else "FAIL"

@@ -31,16 +31,16 @@ UNDECIDED = "; outputs are taken for values, as the file does not say what they 
 
 
 def both_or_neither(inputs: Any, labels: Any) -> bool:
-    """Return whether the user provides samples of their own. Raises InputError if inputs or labels are
-    missing."""
+    """Return whether the user provides their own samples. Raises InputError if only one of inputs and labels
+    is given."""
     if (inputs is None) != (labels is None):
         raise InputError("inputs and labels belong together; accepted: both or neither")
     return inputs is not None
 
 
 def learning_samples(inputs: Any, labels: Any, data: str | None, folder: Any) -> Labelled:
-    """Return the user's samples with their classes, of which none is held out, or those of a data set;
-    Fashion-MNIST if no data set is named.
+    """Return samples to train on: the user's samples with their classes, of which none is held out, or else
+    those of a data set (Fashion-MNIST if no data set is named).
 
     Raises InputError when own samples are not uint8 (n, inputs), n at least 2, of two classes or more.
     """
@@ -59,7 +59,7 @@ def learning_samples(inputs: Any, labels: Any, data: str | None, folder: Any) ->
 
 def warn_of_order(labels: Labels, what: str) -> None:
     """Warn if the user's samples are sorted by class: the last samples are held out, and would then be of few
-    classes."""
+    classes only."""
     if len(labels) >= 10 and labels[0] < labels[-1] and (labels[1:] >= labels[:-1]).all():
         warning = (
             f"{what}: classes are in order, so the last samples, held out, are of few of them; shuffle all"
@@ -68,8 +68,8 @@ def warn_of_order(labels: Labels, what: str) -> None:
 
 
 def data_set(name: str, folder: str | None = None) -> Labelled:
-    """Load a data set by name (``DATA``). ``folder`` has Fashion-MNIST's training files if Debian's package
-    is missing, or all of MNIST's; without it a small part of MNIST is used.
+    """Load a data set by name (``DATA``). ``folder`` is where Fashion-MNIST's training files are if Debian's
+    package is missing, or where all of MNIST is; without a folder a small part of MNIST is used.
 
     Raises
     ------
@@ -107,7 +107,8 @@ def judging_set(name: str) -> tuple[Codes, Labels]:
 
 
 def apart(name: str) -> tuple[Codes, Codes, Labels]:
-    """Return samples of a data set for converter ranges, and all test samples that are not among these.
+    """Return two disjoint sets of samples of a data set: some to set converter ranges, and all test samples
+    that are not among them.
 
     The former are training samples, except for Fashion-MNIST, whose training images do not ship: its first
     test images. Errors as ``data_set``.
@@ -120,7 +121,7 @@ def apart(name: str) -> tuple[Codes, Codes, Labels]:
 
 
 def chosen_data_set(meaning: Meaning, inputs: int, given: str | None, wanted: str) -> str:
-    """Return the data set ``given`` by the user, or else the one that the network names.
+    """Return the name of the data set that the user has ``given``, or else of the one that the network names.
 
     Raises InputError when neither is there (``wanted``: the options to give instead), its samples have
     another size, or ``given`` ones are in another unit than the network's inputs.
@@ -145,7 +146,8 @@ def _check(name: str) -> None:
 
 
 class Judged(NamedTuple):
-    """Codes uint8 (n, inputs), their labels, the origin of the labels, and the task by which they are judged.
+    """Samples to judge a program by: codes uint8 (n, inputs), their labels, the origin of the labels, and the
+    task by which outputs are judged.
 
     ``labels`` have the form of ``task.answers``: classes, integers (n,), labels bool (n, outputs), or values
     float64 (n, outputs) in the model's unit.
@@ -157,15 +159,15 @@ class Judged(NamedTuple):
     task: Task
 
     def first(self, count: int | None, most: int | None = None) -> Self:
-        """Return the first ``count`` samples; if ``count`` is None, the first ``most``, or all. Raises
-        InputError if there are fewer than ``count``."""
+        """Return the first ``count`` samples; if ``count`` is None, the first ``most`` samples, or all if
+        ``most`` is None too. Raises InputError if there are fewer than ``count``."""
         x = first(self.x, count, most)
         return self._replace(x=x, labels=self.labels[: len(x)])
 
 
 def first(x: Codes, count: int | None, most: int | None = None, what: str = "count") -> Codes:
-    """Return the first ``count`` of ``x`` (n, inputs); if ``count`` is None, the first ``most``, or all.
-    Raises InputError if there are fewer than ``count``."""
+    """Return the first ``count`` rows of ``x`` (n, inputs); if ``count`` is None, the first ``most`` rows, or
+    all if ``most`` is None too. Raises InputError if there are fewer than ``count``."""
     if count is not None and count > len(x):
         raise InputError(f"{what} is {count}; accepted: 1..{len(x)}, as many as there are samples")
     return x[: most if count is None else count]
@@ -191,8 +193,8 @@ def judged_samples(
     seen: bool = True,
     measure: str | None = None,
 ) -> Judged:
-    """Return samples with labels: the user's, a data set's test samples, or the samples of the compiled file
-    with the float network's answers as labels.
+    """Return samples with labels: the user's, or a data set's test samples, or the samples in the compiled
+    file with the float network's answers as labels.
 
     ``seen``: whether samples of a data set that calibrate by default may also be used here. ``measure``: a
     measure of the task. Raises InputError if files do not fit; if no samples are given and none are stored;
@@ -223,19 +225,20 @@ def judged_samples(
 
 
 def _task_by(measure: str, shape: Shape, threshold: float) -> Task:
-    """Return the task that a measure implies: values if there is no measure."""
+    """Return the task that a measure implies; a network without a measure has a task of values."""
     kinds = {ACCURACY: CLASSES if shape[0] > 1 else TWO_CLASSES, LABEL_ACCURACY: LABELS}
     return Task(kind=kinds.get(measure, VALUES), shape=shape, threshold=threshold, measure=measure)
 
 
 def holds(of: Takes, data: str | None) -> bool:
-    """Return whether a compiled file's calibration samples are used in place of test samples, because no data
-    set is known."""
+    """Return whether the calibration samples in the compiled file are to be used as test samples, because no
+    data set is known."""
     return data is None and of.meaning.data_set not in DATA
 
 
 def seen_samples(of: Takes, whole: Compiled | None, inputs: Any, *, data: str | None, codes: bool) -> Codes:
-    """Return codes uint8 (n, inputs) from the user, a data set's test samples, or the calibration samples."""
+    """Return codes uint8 (n, inputs): the user's, or a data set's test samples, or the calibration samples in
+    the compiled file."""
     if inputs is not None:
         if data is not None:
             raise InputError("data and inputs exclude each other; accepted: one of them")
@@ -249,8 +252,8 @@ def seen_samples(of: Takes, whole: Compiled | None, inputs: Any, *, data: str | 
 
 
 def output_step(of: Takes, what: str) -> float:
-    """Return the size of one step of a program's outputs in the model's unit. Raises InputError if the
-    program does not store it."""
+    """Return the value of one step of a program's outputs, in the model's unit. Raises InputError if the
+    program does not store that value."""
     step = of.meaning.output_step
     if step is None:
         raise InputError(
@@ -262,8 +265,8 @@ def output_step(of: Takes, what: str) -> float:
 def typical_samples(
     of: Takes, whole: Compiled | None, samples: Any, *, data: str | None, codes: bool
 ) -> Codes:
-    """Return codes for setting converter ranges: the user's, the calibration samples, or those of a data
-    set."""
+    """Return codes by which to set converter ranges: the user's, or the calibration samples in the compiled
+    file, or those of a data set."""
     if samples is not None:
         return codes_of(samples, of, codes=codes, what="samples")
     if whole is not None and data is None:

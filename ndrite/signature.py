@@ -26,12 +26,12 @@ Announce = Callable[[str], None]
 
 
 def unheard(line: str) -> None:
-    """Discard a line: announces nothing."""
+    """Discard an announced line: the ``announce`` function of a caller that wants no announcements."""
 
 
 @contextmanager
 def silent(what: str) -> Iterator[Callable[..., None]]:
-    """Return a progress function that shows nothing."""
+    """Return a progress function that shows no progress of ``what``."""
     yield lambda *_: None
 
 
@@ -51,7 +51,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Option:
-    """Properties of a parameter that its name and type do not express.
+    """Properties of a verb's parameter that its name and type do not express.
 
     ``metavar`` is the name of the value in the help; ``short`` is another name of the option on the command
     line. ``least`` and ``most`` are limits, in Python too. ``of`` converts the text of the command line;
@@ -72,7 +72,8 @@ class Option:
 
 
 def integers(text: str, most: float = math.inf, refused: str = "") -> tuple[int, ...]:
-    """Parse ``1,28,28`` into its numbers, each at least 1; ``refused`` is the error for other text."""
+    """Parse text such as ``1,28,28`` into whole numbers, each 1..``most``; ``refused`` is the error for other
+    text."""
     try:
         numbers = tuple(int(part) for part in text.split(","))
     except ValueError:
@@ -83,19 +84,19 @@ def integers(text: str, most: float = math.inf, refused: str = "") -> tuple[int,
 
 
 def widths(hidden: str) -> tuple[int, ...]:
-    """Parse the widths of full layers: ``64,32`` as its numbers, ``0`` as none."""
+    """Parse the widths of hidden full layers: ``64,32`` into its numbers, ``0`` into no layers."""
     accepted = f"widths such as 128 or 64,32, each 1..{VECTOR_MAX}; 0 for none"
     none = hidden.strip() == "0"
     return () if none else integers(hidden, VECTOR_MAX, f"hidden is {hidden!r}; accepted: {accepted}")
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Parse ``cat, dog`` into its names."""
+    """Parse text such as ``cat, dog`` into a tuple of names."""
     return tuple(name.strip() for name in text.split(","))
 
 
 def share(text: str) -> tuple[int, int]:
-    """Parse ``2/8`` into (2, 8)."""
+    """Parse a share of a job array, such as ``2/8``, into the pair (2, 8)."""
     try:
         i, n = (int(part) for part in text.split("/"))
     except ValueError:
@@ -156,11 +157,11 @@ Names = Annotated[tuple[str, ...], Option("A,B,...", of=names)]
 
 
 def parted(hint: Any) -> tuple[Any, Option]:
-    """Split a type hint into the type without None and the hint's ``Option``."""
+    """Split a parameter's type hint into its type without None and the ``Option`` that annotates it."""
     option = Option()
     while True:
         if get_origin(hint) is Annotated:
-            hint, *_, option = get_args(hint)  # the last one is the nearest to the parameter
+            hint, *_, option = get_args(hint)  # of several annotations, the last is the parameter's own
         elif get_origin(hint) in (Union, UnionType) and type(None) in get_args(hint):
             kinds = [part for part in get_args(hint) if part is not type(None)]
             hint = kinds[0] if len(kinds) == 1 else Any
@@ -173,7 +174,7 @@ TYPE_NAMES: dict[Any, str] = {bool: "True or False", int: "a whole number", floa
 
 
 def verb(function: Callable[P, R]) -> Callable[P, R]:
-    """Wrap a function so that it rejects arguments outside its signature before it begins.
+    """Wrap the function of a verb so that it rejects unsuitable arguments before it begins its work.
 
     Raises InputError: naming a value outside its range or choices, the folder of an output that does not
     exist, or an output that is another parameter's file. Raises OSError when an output cannot be written.
@@ -191,7 +192,7 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
         for name, value in bound.arguments.items():
             kind, option = hints()[name]
             if isinstance(value, np.generic):
-                value = bound.arguments[name] = value.item()  # files and other widths take Python's own
+                value = bound.arguments[name] = value.item()  # convert NumPy scalars to Python's numbers
             if value is not None or (kind in TYPES and signature.parameters[name].default is not None):
                 _check(name, value, kind, option)
             if isinstance(value, str | os.PathLike):
@@ -234,7 +235,8 @@ def _same(one: Any, other: Any) -> bool:
     try:
         return os.path.samefile(one, other)
     except (OSError, ValueError):
-        # One of the two does not exist yet; "-" is standard input or output.
+        # One of the two files does not exist yet; "-" stands for standard input or output, which are never
+        # the same.
         return os.fspath(one) != "-" and bool(os.path.realpath(one) == os.path.realpath(other))
 
 
@@ -243,7 +245,7 @@ def _check(name: str, value: Any, kind: Any, option: Option) -> None:
         raise InputError(f"{name} is {value!r}; accepted: {TYPE_NAMES[kind]}")
     if kind == PathName and not isinstance(value, str | os.PathLike):
         raise InputError(f"{name} is {value!r}; accepted: text or a path")
-    if option.written and os.fspath(value) != STANDARD:  # before the work is done
+    if option.written and os.fspath(value) != STANDARD:  # check the output folder before the work begins
         if not Path(value).parent.is_dir():
             raise InputError(f"{Path(value).parent}: no such folder")
         check_destination(Path(value))

@@ -20,8 +20,8 @@ DEFAULT_PRESET = "64-lane"
 
 
 def urls(board: Any) -> tuple[str, ...]:
-    """Return the list of URLs in ``board``, which is one URL or several. Raises InputError if they are not
-    URLs."""
+    """Return the URLs in ``board``, which is one URL or several, as a list. Raises InputError if one of them
+    is not a URL."""
     boards = (board,) if isinstance(board, str) else tuple(board) if isinstance(board, list | tuple) else ()
     if not boards or not all(isinstance(url, str) for url in boards):
         raise InputError(f"board is {board!r}; accepted: a URL or several, {FORMS}")
@@ -83,7 +83,8 @@ def connect(url: str) -> BoardApi:
 
 
 def connect_learner(url: str) -> BoardApi | LearningBoard:
-    """Open a board for learning; gateware on Ethernet (``udp:``) either learns or infers."""
+    """Open a board that learns. The gateware of a board on Ethernet (``udp:``) is built either to learn or to
+    infer."""
     scheme, _, address = url.partition(":")
     return LearningBoard(_udp_link(address)) if scheme == "udp" and address else connect(url)
 
@@ -96,7 +97,8 @@ def _udp_link(address: str) -> Link:
 
 
 def preset(name: str) -> Geometry:
-    """Return a geometry preset by name. Raises InputError that lists the presets."""
+    """Return an array geometry preset by name. Raises InputError, which lists the presets, for an unknown
+    name."""
     if name not in PRESETS:
         raise InputError(f"geometry preset is {name!r}; accepted: {', '.join(PRESETS)}")
     return PRESETS[name]

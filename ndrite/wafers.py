@@ -32,9 +32,9 @@ lose."""
 
 
 class Votes(NamedTuple):
-    """Votes int64 (samples, outputs), and right answers int64 (chips,) of each chip. For a task without votes
-    ``votes`` is 0 and ``scores`` is the measure of each chip. ``on_host``: chips were drawn and run on the
-    host."""
+    """Results of a campaign: votes int64 (samples, outputs), and ``scores``, the number of right answers
+    int64 (chips,) of each chip. For a task without votes ``votes`` is 0 and ``scores`` is the measure of each
+    chip. ``on_host``: chips were sampled and run on the host."""
 
     votes: npt.NDArray[np.int64]
     scores: npt.NDArray[Any]
@@ -52,8 +52,8 @@ def judge_wafer(
     stage: Stages,
     say: Callable[[str], None],
 ) -> Votes | None:
-    """Judge the chips of ``plan`` in ranges whose results are stored in ``folder``; return None while ranges
-    of another share are missing.
+    """Judge the chips of ``plan`` in ranges of chips whose results are stored in ``folder``; return None
+    while ranges that belong to another share are missing.
 
     A range has as many chips as ``INFERENCES`` allow, so that a plan of more chips uses the results of a
     smaller plan. Raises CampaignError if samples do not fit; HostError and GeometryError as the board does,
@@ -97,7 +97,7 @@ def judge_chips(
     plan: dict[str, Any],
     board: BoardApi | None = None,
 ) -> dict[str, Any]:
-    """Judge one range of chips on a board, or on the golden model, and return its row.
+    """Judge one range of chips on a board, or on the golden model, and return a row of results.
 
     For tasks that are no vote, chips are drawn on the host and programmed one after another, each with a
     read-noise seed of its own; a score is the mean over trials (an rms error over all of them).
@@ -115,7 +115,7 @@ def judge_chips(
     scores = []
     for chip in range(part.first_chip, part.first_chip + part.chips):
         board.program(virtual_chip(targets, seed=part.seed, chip=chip))
-        # Neighbouring seeds of a campaign must not share their chips' read noise.
+        # Each chip's seed of read noise is hashed, so that campaigns with neighbouring seeds do not share it.
         (seed,) = np.random.SeedSequence([part.seed, chip]).generate_state(1, np.uint64).tolist()
         indices = [inference_index(part.first_sample, trial) for trial in trials]
         outputs = [board.infer(x, seed=seed, first_index=index, noise=part.noise) for index in indices]
@@ -136,7 +136,7 @@ chips."""
 
 
 def _put(board: BoardApi, program: File, progress: Progress | None = None) -> None:
-    """Program a board, unless the board has that program already."""
+    """Program a board, unless it already has that program."""
     if _programmed.get(board) != program.sha256:
         program.read()
         board.program(Program.load(program.path), progress=progress)
@@ -144,12 +144,13 @@ def _put(board: BoardApi, program: File, progress: Progress | None = None) -> No
 
 
 def _packed(votes: npt.NDArray[np.int64]) -> list[Any]:
-    """Encode votes as text, about a quarter as long as their digits; return the text and their shape."""
+    """Return a list of the sizes of ``votes`` and, as its last entry, their values as compressed text, about
+    a quarter as long as their digits."""
     return [*votes.shape, base64.b64encode(zlib.compress(votes.astype("<i8").tobytes())).decode()]
 
 
 def _unpacked(packed: Any) -> npt.NDArray[np.int64]:
-    """Decode the text of ``_packed``; return 0 for tasks without votes."""
+    """Return the votes that ``_packed`` encoded; 0 for tasks without votes."""
     if not packed:
         return np.zeros((), np.int64)
     *shape, text = packed

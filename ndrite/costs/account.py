@@ -24,8 +24,8 @@ UM2_PER_MM2 = 1e6
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Account(Result):
-    """The cost of one inference on one chip, over all time steps of a sequence; ranges are low, typical,
-    high.
+    """The cost of one inference on one chip, over all time steps of a sequence. Each cost has a low, a
+    typical and a high value.
 
     ``works``: of each step; ``samples``: those that the work was counted on.
     """
@@ -38,17 +38,17 @@ class Account(Result):
 
     @cached_property
     def parts(self) -> dict[str, dict[str, Cost]]:
-        """Return the cost by step, and within a step by component."""
+        """Return the cost of each step of the program, divided by component."""
         return {work.name: costs(work, self.constants) for work in self.works}
 
     @property
     def macs(self) -> int:
-        """Return the number of multiplications by weights."""
+        """Return the number of multiplications by weights in one inference."""
         return sum(work.macs for work in self.works)
 
     @property
     def total(self) -> Cost:
-        """Return the sum of all parts."""
+        """Return the cost of the whole inference: the sum over all steps and components."""
         return sum_of(cost for parts in self.parts.values() for cost in parts.values())
 
     def by_component(self) -> dict[str, Cost]:
@@ -61,13 +61,14 @@ class Account(Result):
 
     @property
     def tops_per_W(self) -> Triple:
-        """Return operations per second and watt, 10^12, with two operations per MAC. The low value belongs to
-        the high energy."""
+        """Return operations per second and watt, in 10^12, counting two operations per multiply-accumulate.
+        The low value is computed from the high energy."""
         return _over(OPS_PER_MAC * self.macs, self.total.energy_pJ)
 
     @property
     def tops_per_mm2(self) -> Triple:
-        """Return operations per second and square millimetre, 10^12, if inferences run one after another."""
+        """Return operations per second and square millimetre, in 10^12, if inferences run one after
+        another."""
         total = self.total
         tera_per_s = OPS_PER_MAC * self.macs * 1e-3
         return _over(tera_per_s, total.latency_ns * total.area_um2 / UM2_PER_MM2)
@@ -125,7 +126,7 @@ def account_of(
     network: Network | None = None,
     progress: Progress | None = None,
 ) -> Account:
-    """Compute the cost of one inference of ``program`` on its die, as a mean over samples x uint8 (n,
+    """Compute the cost of one inference of ``program`` on ``die``, as a mean over samples x uint8 (n,
     inputs).
 
     Modelled, not measured. Steps follow one another and every array has its own converters, drivers and
@@ -137,5 +138,6 @@ def account_of(
 
 
 def _over(amount: float, by: Triple) -> Triple:
-    """Return ``amount / by``, in rising order, where ``by`` is low, typical, high; 0 where ``by`` is 0."""
+    """Return the range ``amount / by`` in rising order, where ``by`` is a range low, typical, high; 0 where
+    ``by`` is 0."""
     return np.divide(amount, by[::-1], out=np.zeros(3), where=by[::-1] > 0)

@@ -22,12 +22,13 @@ EXPONENTS = {"pJ": 1.9, "fJ": 1.9, "um2": 2.0}
 
 
 class CostError(EmulatorError):
-    """Error: the constants are wrong, or the cost of a die cannot be computed."""
+    """Error: constants of the cost model are wrong, or the cost of a die cannot be computed."""
 
 
 @dataclass(frozen=True)
 class Constants:
-    """Constants of the cost model; ``constants["dac_pJ"]`` is the range at ``node_nm``, nanometres.
+    """Constants of the cost model; ``constants["dac_pJ"]``, for example, is a range (low, typical, high) at
+    technology node ``node_nm``, in nanometres.
 
     ``given``: low, typical and high of each by name, its ``unit``, and the node it was given at (None: it
     does not scale).
@@ -50,8 +51,8 @@ class Constants:
         return replace(self, node_nm=_number("node", node_nm, *NODES_NM))
 
     def with_values(self, **values: float) -> Self:
-        """Return the constants with some of them replaced by a single value each, which is not scaled to
-        other nodes: values that are known of one chip."""
+        """Return the constants with some of them replaced by single values that are known of one chip. A
+        replaced constant has no range and is not scaled to other technology nodes."""
         single = {
             name: {**self.given[name], **dict.fromkeys(ACCOUNTINGS, float(v)), "node_nm": None}
             for name, v in values.items()
@@ -60,7 +61,7 @@ class Constants:
 
 
 def load_constants(path: Path = CONSTANTS) -> Constants:
-    """Load constants from a YAML file, which must have every field of the built-in file.
+    """Load constants from a YAML file, which must have every field that the built-in file has.
 
     Raises CostError naming file, field, value and what is accepted.
     """
@@ -92,7 +93,7 @@ def _constants(content: Any) -> Constants:
 
 
 def _number(where: str, value: Any, low: float, high: float) -> float:
-    # YAML 1.1 reads 1.3e5 as text.
+    # YAML 1.1 reads 1.3e5 as text, so text that is a number is converted.
     try:
         number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):

@@ -23,7 +23,7 @@ BITS_MIN = 4.0
 
 
 def adc_energy_pJ(bits: float, node_nm: float, rate_Hz: float) -> float:
-    """Return the energy of one conversion with ``bits`` effective bits, picojoules."""
+    """Return the energy of one A/D conversion with ``bits`` effective bits, in picojoules."""
     bits = max(float(bits), BITS_MIN)
     by_rate = 213.7806687348118 - 2.8719030399529957 * math.log(rate_Hz)
     by_bits = 128.3068287398817 + 3.2205115 * math.ceil(bits)
@@ -37,7 +37,7 @@ def adc_energy_pJ(bits: float, node_nm: float, rate_Hz: float) -> float:
 
 
 def adc_area_um2(bits: float, node_nm: float, rate_Hz: float) -> float:
-    """Return the area of one converter, square micrometres."""
+    """Return the area of one A/D converter, in square micrometres."""
     return math.exp(
         1.3461916439910742
         + 0.9932794744745022 * math.log(node_nm)
@@ -65,7 +65,8 @@ NONE = np.zeros(3)
 
 @dataclass(frozen=True, eq=False)
 class Cost:
-    """Energy, latency and area; each is an array of low, typical and high values (3,)."""
+    """Energy, latency and area of a part of the chip; each is an array (3,) of low, typical and high
+    values."""
 
     energy_pJ: Triple
     latency_ns: Triple
@@ -76,7 +77,7 @@ class Cost:
         return Cost(energy, latency, self.area_um2 + other.area_um2)
 
     def as_dict(self, *quantities: str) -> dict[str, Any]:
-        """Return plain values of the fields, marked as modelled."""
+        """Return the fields as plain values, marked as modelled rather than measured."""
         return {"basis": MODELLED} | {name: ranged(getattr(self, name)) for name in quantities}
 
 
@@ -88,7 +89,7 @@ def sum_of(found: Iterable[Cost]) -> Cost:
 
 
 def ranged(value: Triple) -> dict[str, float]:
-    """Return the three values of a range by the names low, typical and high."""
+    """Return the three values of a range as a dictionary with the keys low, typical and high."""
     return dict(zip(ACCOUNTINGS, (float(v) for v in value), strict=True))
 
 
@@ -100,8 +101,8 @@ def words_of(value: Iterable[float]) -> str:
 
 
 def adc(k: Constants, bits: float = CODE_BITS) -> Cost:
-    """Return the cost of one conversion by one converter of ``bits`` bits, from the survey's law multiplied
-    by the constants' factors."""
+    """Return the cost of one conversion by one A/D converter of ``bits`` bits: the law fitted to the ADC
+    survey, times the factors in the constants."""
     rate_Hz = 1e9 / float(k["adc_ns"][1])
     return Cost(
         k["adc_energy_factor"] * adc_energy_pJ(bits, k.node_nm, rate_Hz),
@@ -111,7 +112,8 @@ def adc(k: Constants, bits: float = CODE_BITS) -> Cost:
 
 
 def dac(k: Constants, bits: float = CODE_BITS) -> Cost:
-    """Return the cost of one row voltage from one row driver; its time is part of the read."""
+    """Return the cost of driving one row with its voltage once; the time that it takes is counted in the
+    read."""
     return Cost(k["dac_pJ"] * (bits / CODE_BITS), NONE, k["dac_um2"])
 
 
@@ -134,7 +136,7 @@ def buffer(k: Constants) -> Cost:
 
 
 def cell(k: Constants) -> Cost:
-    """Return the cost of one cell and of its reads; the unit of a read is 1 uS at 1 V squared for one read
+    """Return the cost of one cell and of reading it. The unit of a read is 1 uS at 1 V squared for one read
     time."""
     # 1 uS x 1 V^2 x 1 ns is 1 fJ.
     area = k["cell_F2"] * (k.node_nm * 1e-3) ** 2
@@ -163,7 +165,7 @@ UNITS: dict[str, tuple[str, Callable[..., Cost]]] = {
 
 @dataclass(frozen=True)
 class Use:
-    """The number of uses of one kind of unit by one step, in one inference over all its time steps.
+    """The number of times that one step uses units of one kind, in one inference over all its time steps.
 
     ``times``: operations (of cells uS V^2), ``serially``: how many of them one after the other that nothing
     hides, ``there``: units of hardware (of buses the arrays that they lead to), ``of``: bits of a converter;
@@ -179,20 +181,20 @@ class Use:
 
 @dataclass(frozen=True)
 class Work:
-    """Counts of the operations of one step, before any constant is applied. ``macs``: multiplications by
-    weights, each two operations."""
+    """Counts of the operations of one program step, before any constant of the cost model is applied.
+    ``macs``: multiplications by weights, each counted as two operations."""
 
     name: str
     macs: int = 0
     uses: tuple[Use, ...] = ()
 
     def times(self, factor: float) -> Work:
-        """Return the work of the same hardware if it is used ``factor`` times as often."""
+        """Return the work if the same hardware is used ``factor`` times as often."""
         uses = (replace(u, times=factor * u.times, serially=factor * u.serially) for u in self.uses)
         return replace(self, macs=round(factor * self.macs), uses=tuple(uses))
 
     def and_again(self, other: Work) -> Work:
-        """Return the work of this step and of ``other`` on the same hardware, one after the other."""
+        """Return the work of this step and then of ``other``, both on the same hardware."""
         uses = (
             replace(a, times=a.times + b.times, serially=a.serially + b.serially)
             for a, b in zip(self.uses, other.uses, strict=True)
@@ -201,7 +203,7 @@ class Work:
 
 
 def costs(work: Work, constants: Constants) -> dict[str, Cost]:
-    """Compute the cost of one step's work for each of ``COMPONENTS``."""
+    """Compute the cost of one step's ``work``, for each component in ``COMPONENTS``."""
     cost_of = dict.fromkeys(COMPONENTS, NOTHING)
     for use in work.uses:
         component, of_unit = UNITS[use.unit]

@@ -27,8 +27,8 @@ Maps = Sequence[npt.NDArray[Any]]
 def works(
     program: Program, die: Die, x: Codes, network: Network | None = None, *, progress: Progress | None = None
 ) -> list[Work]:
-    """Count the work of each step, as a mean over samples x uint8 (n, inputs), n at least 1, without read
-    noise. The first entry is the loading of the inputs.
+    """Count the work of each program step, as a mean over samples x uint8 (n, inputs), n at least 1, without
+    read noise. The first entry is the loading of the inputs.
 
     MACs are counted on the ``network`` from which the program was compiled, since empty cells of a board's
     blocks have no MACs.
@@ -58,14 +58,14 @@ def works(
 
 
 def done(program: Program, i: int) -> int:
-    """Return the number of time steps in which program step ``i`` is computed; a step that only the outputs
-    need runs only in the last time step."""
+    """Return in how many time steps program step ``i`` is computed. A step that nothing but the outputs needs
+    is computed only in the last time step."""
     outputs = i == len(program.steps) - 1 and program.first + i not in [s.source for s in program.states]
     return 1 if outputs else program.calls
 
 
 def digital_maps(program: Program) -> set[int]:
-    """Return the numbers of the maps whose codes are needed digitally.
+    """Return the numbers of the maps whose codes must be available in digital form.
 
     A map stays analog where a product with analog readout makes it and only full layers with analog readout
     read it.
@@ -82,12 +82,12 @@ def digital_maps(program: Program) -> set[int]:
 
 
 def _see(step: Product, array: DieArray, chip: Chip, maps: Maps, result: npt.NDArray[Any]) -> Floats:
-    """Measure one time step of a product, summed over samples: the power in all cells (uS V^2), the number of
-    row codes other than 0, and the mean output 0..1."""
+    """Measure one time step of a matrix product, summed over samples: the power in all cells (uS V^2), the
+    number of row codes that are not 0, and the mean output 0..1."""
     layer, groups = step.layer, step.patches.groups
     rows = step.patches.cut(step.source(maps), step.border)
     rows = rows.reshape(-1, groups, layer.inputs)
-    # A group's columns conduct while its inputs are on the rows.
+    # The columns of a group conduct only while the inputs of that group are on the rows.
     pair_uS = array.mapped.cells.effective.sum(axis=0)
     row_uS = pair_uS.reshape(layer.inputs, groups, -1).sum(axis=2).T
     lsb_V = chip.input.read_voltage_V / ((1 << layer.dac_bits) - 1)
@@ -96,7 +96,7 @@ def _see(step: Product, array: DieArray, chip: Chip, maps: Maps, result: npt.NDA
         code = dac_slice(rows, j, layer.dac_bits)
         power += float((np.square(code.astype(np.float64)).sum(axis=0) * row_uS).sum()) * lsb_V**2
         nonzero += int(np.count_nonzero(code))
-    if array.bias is not None:  # rows whose input is always full
+    if array.bias is not None:  # the input of bias rows is always the full voltage
         held_uS = float(array.bias.mapped.cells.effective.sum())
         power += held_uS * chip.input.read_voltage_V**2 * len(rows)
     level = float(result.mean(axis=(1, 2, 3)).sum()) / INPUT_MAX if step.fires else 0.0
@@ -104,8 +104,8 @@ def _see(step: Product, array: DieArray, chip: Chip, maps: Maps, result: npt.NDA
 
 
 def _moved(bits: float, held: float, arrays: int = 0) -> tuple[Use, ...]:
-    """Count ``bits`` read from and written to the memory of maps, and the same number of bits on the
-    wires."""
+    """Count ``bits`` read from and written to the memory of maps (which stores ``held`` bits), and the same
+    number of bits on the wires to ``arrays`` arrays."""
     return Use("memory bit", bits, there=held), Use("bus bit", bits, there=arrays)
 
 
@@ -122,7 +122,8 @@ def _product(
     width = chip.array.weights_across
     bias_rows = 0 if array.bias is None else len(array.bias.mapped.codes)
     held_rows, (tiles, blocks) = k + bias_rows, chip.array.tiles(k, m)
-    # Bias cells are a separate crossbar on the column lines, as compiler and deck solve them.
+    # The cells for biases are a separate crossbar on the same column lines, as in the compiler and in the
+    # SPICE deck.
     tiles += chip.array.tiles(bias_rows, m)[0]
     arrays, steps = tiles * blocks * chip.array.arrays_a_tile, slices(layer.dac_bits)
     reads, outputs = positions * steps * groups, positions * m
@@ -151,7 +152,7 @@ def _product(
     if activates:
         uses.append(Use("table", outputs, there=blocks))
     if adc or activates or skip:
-        # Digital units are shared by an array's columns: one column per cycle.
+        # The columns of an array share its digital units, one column per cycle.
         uses.append(Use("cycle", serially=positions * min(m, width)))
     if array.neurons is not None:
         read_at = (1e3 * chip.neuron.device.peak[1], float(mean[2]) / calls)
@@ -166,7 +167,7 @@ def _product(
 
 
 def _step(program: Program, i: int, step: Pool | Table | Gate) -> Work:
-    """Count the work of a digital step: it has one unit per channel, and all channels of a position are
+    """Count the work of a digital step, which has one unit per channel: all channels of a position are
     computed together."""
     calls, (channels, height, width) = done(program, i), program.map_shapes[program.first + i]
     values, name = calls * channels * height * width, f"step {i}: {step.kind}"

@@ -31,8 +31,8 @@ Row = dict[str, Any]
 
 
 class Dot(NamedTuple):
-    """A device on the atlas: its name, the improvement made to it, its description, and its position on the
-    map."""
+    """A device shown on the atlas: its name, the improvement made to it, its description, and its position on
+    the map."""
 
     name: str
     change: str
@@ -41,8 +41,8 @@ class Dot(NamedTuple):
 
 
 def doublings(a: Place, b: Place) -> float:
-    """Return the distance between two positions on the map: the number of doublings of states, of asymmetry
-    and of noise, added."""
+    """Return the distance between two positions on the map: how often states, asymmetry and noise double
+    between them, summed."""
     logs = [abs(math.log2(max(x, least) / max(y, least))) for x, y, least in zip(a, b, FINEST, strict=True)]
     return sum(logs)
 
@@ -69,43 +69,43 @@ class Atlas(Result):
 
     @cached_property
     def rules(self) -> list[str]:
-        """Return the learning rules, in order."""
+        """Return the names of the learning rules, in order."""
         return list(dict.fromkeys(row["rule"] for row in self.rows))
 
     @cached_property
     def map(self) -> list[Row]:
-        """Return the rows of the map's points."""
+        """Return the rows of results for the map's points."""
         return [row for row in self.rows if "device" not in row]
 
     def of_dot(self, name: str, rule: str, change: str = OWN) -> Row:
-        """Return the row of a device, unchanged or with one improvement."""
+        """Return the row of results for a device, unchanged or with one improvement."""
         key = (name, change, rule)
         return next(r for r in self.rows if (r.get("device"), r.get("change"), r["rule"]) == key)
 
     def best_rule(self, name: str) -> str:
-        """Return the rule with the best held-out accuracy for an unchanged device."""
+        """Return the learning rule with which an unchanged device has the best held-out accuracy."""
         return max(self.rules, key=lambda rule: self.of_dot(name, rule)["accuracy_held_out"])
 
     def nearest(self, place: Place, rule: str, points: float) -> Row | None:
-        """Return the nearest point of the map whose loss against floats is at most ``points`` percentage
-        points, or None."""
+        """Return the point of the map nearest to ``place`` whose loss against float training is at most
+        ``points`` percentage points, or None if there is none."""
         accuracy_min = self.floats["accuracy"] - points / 100
         fit = [row for row in self.map if row["rule"] == rule and row["accuracy"] >= accuracy_min]
         return min(fit, key=lambda row: doublings(place, _place(row)), default=None)
 
     def gain(self, name: str, rule: str, change: str) -> tuple[float, float | None]:
-        """Return the mean gain of accuracy by an improvement, over equal seeds, and half its 95 %
-        interval."""
+        """Return by how much an improvement raises a device's accuracy, as a mean over runs with equal seeds,
+        and half its 95 % interval."""
         before, after = (np.array(self.of_dot(name, rule, c)["accuracy_per_seed"]) for c in (OWN, change))
         return mean_interval(after - before)
 
     def worth_most(self, name: str, rule: str) -> str:
-        """Return the improvement of a device that gains most accuracy."""
+        """Return the improvement of a device that raises its accuracy most."""
         return max(IMPROVEMENTS, key=lambda change: self.gain(name, rule, change)[0])
 
     @property
     def own(self) -> list[Dot]:
-        """Return the devices without improvement."""
+        """Return the unchanged devices, without those that have an improvement."""
         return [dot for dot in self.dots if dot.change == OWN]
 
     def as_dict(self) -> dict[str, Any]:
@@ -168,8 +168,8 @@ class Atlas(Result):
         yield Table(f"nearest places by rule: {axes}", ("device", "rule", *lost), rows)
 
     def _measured(self, dot: Dot, rule: str) -> tuple[str, str]:
-        """Format the accuracy of an unchanged device, in percent, and its loss against floats, in percentage
-        points."""
+        """Format the accuracy of an unchanged device, in percent, and its loss against float training, in
+        percentage points."""
         row = self.of_dot(dot.name, rule)
         return _with_half(row), f"{100 * (self.floats['accuracy'] - row['accuracy']):.1f}"
 
@@ -207,14 +207,14 @@ def _place(row: Row) -> Place:
 
 
 def _said(place: Row | None) -> str:
-    """Describe a position on the map in words."""
+    """Format a position on the map as text: states, asymmetry and noise."""
     if place is None:
         return "none on the map"
     return f"{place['states']:.4g}, {place['asymmetry']:.2g}, {place['noise']:.2g}"
 
 
 def _with_half(row: Row) -> str:
-    """Format an accuracy and half its interval, in percent."""
+    """Format an accuracy and half its 95 % interval, in percent."""
     return _points((row["accuracy"], row["accuracy_half_interval_95"]))
 
 
@@ -224,8 +224,8 @@ def _points(value: tuple[float, float | None]) -> str:
 
 
 def draw(atlas: Atlas) -> Any:
-    """Draw accuracy over states and asymmetry, with a panel for each rule and noise; return the matplotlib
-    figure."""
+    """Draw the atlas as a matplotlib figure: accuracy over states and asymmetry, in one panel for each
+    learning rule and noise."""
     axis = {name: sorted({row[name] for row in atlas.map}) for name in Place._fields}
     states, asymmetry, noise = (axis[name] for name in Place._fields)
     figure = drawing.figure(1.2 + 3.4 * len(noise), 0.6 + 2.1 * len(atlas.rules))
@@ -257,8 +257,8 @@ def draw(atlas: Atlas) -> Any:
 
 
 def _near(atlas: Atlas, value: float, noise: Sequence[float]) -> list[tuple[int, Dot]]:
-    """Select the devices, numbered from 1, whose noise is nearer to ``value`` than to the other values of the
-    axis ``noise``."""
+    """Select the devices for the panel of noise ``value``, each with its number from 1: those whose noise is
+    nearer to ``value`` than to any other value in ``noise``."""
 
     def nearest(noise_of_device: float) -> float:
         noise_of_device = max(noise_of_device, FINEST.noise)
@@ -275,7 +275,7 @@ def _draw_dots(
     axis: tuple[list[float], list[float]],
     top: float,
 ) -> None:
-    """Draw devices on a panel, each with its accuracy; devices within half a cell of each other share a
+    """Draw devices on a panel, each with its accuracy; devices that are closer than half a cell share a
     label."""
     states, asymmetry = axis
     labels: list[tuple[float, float, list[str]]] = []

@@ -23,7 +23,7 @@ def figure(width: float, height: float) -> Any:
 
 
 def written(made: Any, kind: str, salt: str = "ndrite") -> bytes:
-    """Encode the figure as png, svg or pdf; equal figures give equal bytes.
+    """Encode a figure as png, svg or pdf; equal figures give byte-identical files.
 
     ``salt`` names parts of an SVG, which a page keeps apart.
     """
@@ -37,7 +37,7 @@ def written(made: Any, kind: str, salt: str = "ndrite") -> bytes:
 
 
 def save(made: Any, path: str | os.PathLike[str]) -> Path:
-    """Write the figure in the format of the name's suffix, and return its path."""
+    """Write a figure in the format of the file name's suffix, and return the path."""
     return write_whole(path, written(made, picture_format(path)))
 
 

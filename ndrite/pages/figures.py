@@ -37,7 +37,7 @@ class Tiling(NamedTuple):
 
 
 def tilings(whole: Compiled) -> list[Tiling]:
-    """Return a tiling for each product of the program, in order."""
+    """Return the tiling of each matrix product of the program, in order."""
     array, tilings_found = whole.die.chip.array, []
     for layer in whole.program.layers:
         k, m = layer.inputs, layer.outputs
@@ -49,13 +49,13 @@ def tilings(whole: Compiled) -> list[Tiling]:
 
 
 def used_share(found: list[Tiling]) -> float:
-    """Return the share 0..1 of the cells of all arrays that store a weight."""
+    """Return the fraction 0..1 of the cells of all arrays that store a weight."""
     return sum(t.arrays * t.used for t in found) / sum(t.arrays for t in found)
 
 
 def confusion(axes: Any, labels: Any, answers: Any, names: Sequence[Any], size: float = 7) -> None:
-    """Draw the confusion of labels (n,), in rows, and answers (n,), in columns: counts of samples, or only
-    shades if there are many classes."""
+    """Draw the confusion matrix of labels (n,), in rows, and answers (n,), in columns: counts of samples, or
+    only shades if there are many classes."""
     matrix = counted(labels, answers, len(names))
     share = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
@@ -69,14 +69,14 @@ def confusion(axes: Any, labels: Any, answers: Any, names: Sequence[Any], size: 
 
 
 def counted(labels: Any, answers: Any, classes: int) -> npt.NDArray[np.int64]:
-    """Count samples by class (row) and answer (column), (classes, classes)."""
+    """Count samples by true class (row) and answered class (column), (classes, classes)."""
     counts = np.zeros((classes, classes), np.int64)
     np.add.at(counts, (labels, answers), 1)
     return counts
 
 
 def targets(wanted: npt.NDArray[Any], found: npt.NDArray[Any], unit: str) -> Any:
-    """Draw answers against targets, (samples, outputs) each, with the line on which both are equal."""
+    """Draw answers against targets, (samples, outputs) each, with the diagonal on which both are equal."""
     figure = drawing.figure(5.2, 5.0)
     axes = figure.subplots()
     for m, (x, y) in enumerate(zip(wanted.T, found.T, strict=True)):
@@ -90,7 +90,8 @@ def targets(wanted: npt.NDArray[Any], found: npt.NDArray[Any], unit: str) -> Any
 
 
 def curves(whole: Compiled, figure: Any) -> bool:
-    """Draw the curves of neurons in the first layer that has neurons, together with the chip's tables.
+    """Draw the activation curves of some neurons in the first layer that has neurons, together with the
+    tables by which the chip computes them.
 
     Gives whether there is such a layer; ``figure`` is a whole one or a part of one.
     """
@@ -127,14 +128,15 @@ def curves(whole: Compiled, figure: Any) -> bool:
         lower.plot(u, table - target_curve, lw=0.8, color=ACCENT, alpha=0.6)
     caption = f"{len(chosen)} of its {len(first)} curves" if len(first) > 1 else "its one curve"
     upper.set(ylabel="output code (0..255)", title=f"layer {number}, {caption}")
-    figure.legend(**LEGEND, ncols=2)  # below the axes: curves fill them
+    figure.legend(**LEGEND, ncols=2)  # placed below the axes, since the curves fill them
     lower.set(xlabel=unit, ylabel="chip - float")
     lower.axhline(0, color="0.6", lw=0.8)
     return True
 
 
 def cells(die: Die) -> Any:
-    """Draw the differential conductance of every pair of cells, and its errors by programming and time."""
+    """Draw the differential conductance of every pair of cells, and the errors of it that programming and
+    time cause."""
     arrays, cell = die.arrays[:LAYERS_MAX], die.chip.cell
     figure = drawing.figure(9.0, 3.4 * len(arrays))
     grid = figure.subplots(len(arrays), 3, squeeze=False, width_ratios=(1, 1, 0.8))
@@ -155,7 +157,8 @@ def cells(die: Die) -> Any:
 
 
 def chips(summary: dict[str, Any]) -> Any:
-    """Draw a campaign's histogram of accuracies with its threshold, and yield against threshold."""
+    """Draw a campaign's histogram of accuracies with the yield threshold, and the yield against the
+    threshold."""
     (per_chip,) = (name for name in summary if name.endswith("_per_chip"))
     measure, threshold = per_chip.removesuffix("_per_chip").replace("_", " "), summary.get("threshold")
     higher = measure.endswith("accuracy")
@@ -185,8 +188,8 @@ def front(
     score: str,
     shown: tuple[str, float],
 ) -> Any:
-    """Draw all points of a sweep; ``best`` are joined by a line and labelled with their values of ``axes``.
-    ``score`` is the field on the vertical axis, ``shown`` its label and factor."""
+    """Draw all points of a sweep. The points ``best`` are joined by a line and labelled with their values of
+    ``axes``. ``score`` is the field on the vertical axis, ``shown`` its label and factor."""
     label, factor = shown
     figure = drawing.figure(6.4, 4.2)
     ax = figure.subplots()

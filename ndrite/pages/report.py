@@ -33,7 +33,7 @@ CLASSES_MAX = 32
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Report(Result):
-    """The result of ``ndrite.report``: every number of the page, to print or to write.
+    """The result of ``ndrite.report``: every number of the report page, to print or to write.
 
     Attributes
     ----------
@@ -132,7 +132,7 @@ class Report(Result):
 
     @property
     def worst_class(self) -> str:
-        """Describe the class with the smallest share of right answers."""
+        """Describe the class with the smallest fraction of right answers."""
         names = self.task.names
         counts = figures.counted(self.labels, self.task.answers(self.answers), len(names))
         right, total = counts.diagonal(), counts.sum(axis=1)
@@ -141,7 +141,8 @@ class Report(Result):
 
     @property
     def scores(self) -> tuple[str, str]:
-        """Return accuracy with its interval over samples, or rms error, in floats and on the golden model."""
+        """Return the scores of the float network and of the golden model: accuracy with its interval over
+        samples, or rms error."""
         explanation, unit = self.explanation, self.subject.program.meaning.output_unit
         float_does, golden_does = (
             percent(score, self.samples)
@@ -153,26 +154,27 @@ class Report(Result):
 
     @property
     def flips(self) -> str:
-        """Describe the accuracy that the golden model loses against the float network."""
+        """Describe how much accuracy the golden model loses against the float network."""
         program_row = self.explanation.program
         return "-" if program_row.lost is None else loss(program_row.lost, program_row.won or 0, self.samples)
 
     @property
     def bound_cycles(self) -> int | None:
-        """Return the fewest clock cycles of an inference on the board's lanes, or None without a board."""
+        """Return the fewest clock cycles in which the board's lanes can do an inference, or None without a
+        board."""
         if self.board is None:
             return None
-        rows = self.board["geometry"].get("lane_rows", 1)  # reports of before have none
+        rows = self.board["geometry"].get("lane_rows", 1)  # older reports have no lane_rows
         return bound_cycles(self.subject.program, self.board["lanes"], rows)
 
     @cached_property
     def tilings(self) -> list[Tiling]:
-        """Return a tiling for each product of the program, in order."""
+        """Return the tiling of each matrix product of the program, in order."""
         return figures.tilings(self.subject)
 
     @property
     def quantities(self) -> dict[str, str]:
-        """Return the headline quantities as text; ``-`` for an unknown one."""
+        """Return the headline quantities as text, ``-`` for a quantity that is not known."""
         measure, total = self.explanation.measure.replace("_", " "), self.cost.total
         error = causes.relative_error(self.explanation.program.snr_db)
         cycles = "-" if self.bound_cycles is None else f"{self.bound_cycles:,}"
@@ -192,7 +194,8 @@ class Report(Result):
 
     @property
     def provenance(self) -> dict[str, str]:
-        """Return digests of what the page describes, and versions of the software that computed it."""
+        """Return digests of the program, die, network and samples that the page describes, and versions of
+        the software that computed it."""
         subject = self.subject
         return {
             "program": f"SHA-256 of what it computes {subject.program.checksum()}",
@@ -217,7 +220,7 @@ def versions(*packages: str) -> str:
 
 @lru_cache(1)
 def environment() -> Any:
-    """Create the template environment of pages, which escapes all inserted text."""
+    """Create the template environment for pages, which escapes all text inserted into them."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     templates = Environment(

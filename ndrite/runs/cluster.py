@@ -27,8 +27,8 @@ PATIENCE_S = 10.0
 
 
 class Cluster:
-    """The workers of a Dask scheduler at tcp://HOST:PORT, or at tls://HOST:PORT with the TLS settings of
-    Dask's configuration.
+    """Workers of a Dask scheduler at tcp://HOST:PORT, or at tls://HOST:PORT with the TLS settings of Dask's
+    configuration.
 
     Raises RunError when it does not answer, has no worker, or a worker has other code or lacks a package.
     """
@@ -63,7 +63,7 @@ class Cluster:
         expected = _installed(needs)
         try:
             workers = self._client.run(_installed, needs)
-        except Exception as error:  # of whatever a worker met when it imported ndrite
+        except Exception as error:  # any error that importing ndrite raised on a worker
             self.close()
             why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             raise RunError(f"a worker of {self._address} cannot import ndrite ({why})") from None
@@ -93,9 +93,9 @@ class Cluster:
         return future
 
     def _content(self, file: File) -> Any:
-        """Return the key under which Dask holds the content of a file; every worker has received it."""
+        """Return the key under which Dask holds the content of a file; every worker gets the content."""
         sent = self._sent.get(file.sha256)
-        if sent is None or sent.status != "finished":  # a scheduler that was restarted has forgotten it
+        if sent is None or sent.status != "finished":  # a restarted scheduler has lost the content
             sent = self._sent[file.sha256] = self._client.scatter(file.read(), broadcast=True)
         return sent
 
@@ -105,8 +105,8 @@ class Cluster:
 
 
 def _installed(needs: Sequence[str]) -> dict[str, str]:
-    """Return what a worker must have in common with this process: ndrite's version, its code, and
-    packages."""
+    """Return what a worker must have in common with this process: the version of ndrite, digests of its code,
+    and the presence of packages."""
     modules = {"ndrite.emulator.golden.core", *needs}
     own_modules = sorted(name for name in modules if name.partition(".")[0] in OWN)
     return {
@@ -120,7 +120,7 @@ def _installed(needs: Sequence[str]) -> dict[str, str]:
 
 
 def _perform(run: Run, key: str, contents: dict[str, bytes]) -> dict[str, Any]:
-    """Perform a run on a worker; each file that it needs is written once per process."""
+    """Perform a run on a worker, which writes each file that the run needs once per process."""
     local = dict(run.parameters)
     for name, file in run.parameters.items():
         if isinstance(file, File):
@@ -142,7 +142,7 @@ def _perform(run: Run, key: str, contents: dict[str, bytes]) -> dict[str, Any]:
 
 @cache
 def _folder() -> Path:
-    """Return a folder for files that belongs to this process."""
+    """Return a folder for files that is used by this process only."""
     folder = Path(tempfile.mkdtemp(prefix="ndrite-files-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

@@ -94,8 +94,8 @@ def _parsed(source: bytes) -> Parsed:
 
 
 def _is_text(node: ast.stmt) -> bool:
-    """Return whether a statement is only a string: the docstring of a function or class, or the text under a
-    constant."""
+    """Return whether a statement is only a string: the docstring of a function or class, or the description
+    under a constant."""
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)

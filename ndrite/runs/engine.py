@@ -34,14 +34,14 @@ Row = dict[str, Any]
 @dataclass(frozen=True)
 class Outcome:
     """The results of a list of runs: ``rows`` are in the order of the runs, with None for a run that failed
-    or belongs to another share; ``errors`` are the errors of failed runs by number."""
+    or belongs to another share; ``errors`` maps the number of each failed run to its error."""
 
     rows: list[Row | None]
     errors: dict[int, str]
 
     def done(self, what: str, name: Callable[[int], str]) -> list[Row]:
-        """Return the finished rows. Raises RunError if runs failed, with the number of failed ``what`` and
-        the ``name`` of the first."""
+        """Return the rows of all runs. Raises RunError if runs failed; the error says how many ``what``
+        failed and gives the ``name`` of the first."""
         if self.errors:
             first = min(self.errors)
             raise RunError(
@@ -60,7 +60,7 @@ def execute(
     progress: Callable[[int, int], None] = lambda done, total: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
-    """Do all runs whose results are not in ``folder`` yet.
+    """Do all runs whose results are not yet stored in ``folder``.
 
     Raises RunError when another process works on the same share of the folder, StateError naming a result
     that was edited, HostError when the last board is gone. An interrupt leaves what is sealed.
@@ -112,8 +112,8 @@ def execute(
 def _results(
     missing: dict[str, Run], workers: Workers, say: Callable[[str], None]
 ) -> Generator[tuple[str, Row | None, str]]:
-    """Yield results as they arrive: a key, and a row or the text of an error. At most ``workers.places`` runs
-    are under way."""
+    """Yield the results of runs as they arrive: a run's key, and a row or the text of an error. At most
+    ``workers.places`` runs are under way."""
     waiting, tries, under_way = list(reversed(missing)), Counter[str](), dict[Any, str]()
     lost = ""
     while waiting or under_way:
@@ -126,7 +126,7 @@ def _results(
                 yield key, future.result(), ""
             except (WorkerLost, CancelledError) as error:
                 previous, lost = lost, str(error) or "the connection to the workers"
-                if lost != previous:  # which many runs may lose at once
+                if lost != previous:  # many runs may lose the same worker: say so once
                     say(f"lost {lost}; its run is done again")
                 tries[key] += 1
                 if tries[key] < TRIES:
@@ -135,19 +135,19 @@ def _results(
                     yield key, None, f"its worker went away {TRIES} times ({lost})"
             except Exception as error:
                 if isinstance(error, HostError) and not isinstance(error, InputError):
-                    raise  # of the one board that there is
+                    raise  # the only board has failed
                 words = " ".join(str(error).split())
                 yield key, None, f"{type(error).__name__}: {words or 'no more is known'}"
 
 
 def _seal(folder: Path, key: str, row: Row | None, error: str) -> None:
-    """Write a result, with the versions of the software on which floating-point results depend."""
+    """Write the result of a run, with the versions of the software on which floating-point results depend."""
     content = {"row": row, "error": error, "numpy": np.__version__, "numba": _version("numba")}
     save_state(folder / f"{key}.run", {"key": key}, json.dumps(content).encode(), code=key)
 
 
 def _sealed(folder: Path, key: str) -> Row | None:
-    """Return the row of a finished run, or None if it failed."""
+    """Return the row of the finished run ``key``, or None if the run failed."""
     path = folder / f"{key}.run"
     try:
         row: Row | None = json.loads(load_state(path, {"key": key}, code=key))["row"]
@@ -164,7 +164,7 @@ def _version(package: str) -> str:
 
 
 def _brief(run: Run) -> str:
-    """Describe a run in a few words by its numeric and short text parameters."""
+    """Describe a run in a few words: its parameters that are numbers or short texts."""
     words = [
         f"{k} {v}" for k, v in run.parameters.items() if isinstance(v, int | float | str) and len(str(v)) < 30
     ]
@@ -173,8 +173,8 @@ def _brief(run: Run) -> str:
 
 @contextlib.contextmanager
 def folder_beside(output: str | os.PathLike[str] | None, share: Share | None) -> Iterator[Path]:
-    """Provide the folder ``.NAME.runs`` beside the file ``output`` for the results of its runs, or a
-    temporary folder if there is no output."""
+    """Provide, for the results of runs, the folder ``.NAME.runs`` beside the file ``output``, or a temporary
+    folder if there is no output file."""
     if output is not None:
         yield Path(output).with_name(f".{Path(output).name}.runs")
     elif share is not None:
@@ -189,10 +189,11 @@ def folder_beside(output: str | os.PathLike[str] | None, share: Share | None) ->
 
 @contextlib.contextmanager
 def _alone(folder: Path, share: Share | None) -> Iterator[None]:
-    """Lock the folder, or a share of it. Raises RunError if another process holds the lock."""
+    """Lock the folder of results, or a share of it, for this process. Raises RunError if another process
+    holds the lock."""
     try:
         import fcntl
-    except ModuleNotFoundError:  # not on Windows: there two engines would do the same runs twice, no harm
+    except ModuleNotFoundError:  # Windows has no lock: two engines may do the same runs twice, without harm
         yield
         return
     name = "all" if share is None else f"{share[0]}-of-{share[1]}"

@@ -18,7 +18,7 @@ from ndrite.runs.code import code_digest
 
 
 class RunError(EmulatorError):
-    """Error in a run, in a folder of results or in a worker; the message names it."""
+    """Error in a run, in a folder of results or in a worker; the message names which."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class File:
         return data
 
     def array(self) -> npt.NDArray[Any]:
-        """Return the array in an ``.npy`` file. Raises RunError if the file is not one."""
+        """Return the array in this ``.npy`` file. Raises RunError if the file is not an ``.npy`` file."""
         try:
             return read_array(self.read())
         except ArchiveError as error:
@@ -53,8 +53,8 @@ class File:
 
 @dataclass(frozen=True)
 class Run:
-    """A call of ``function`` (``package.module:name``) with ``parameters``, which are plain values and
-    ``File``s.
+    """A call of ``function`` (``package.module:name``) with ``parameters``, each of them a plain value or a
+    ``File``.
 
     ``needs``: modules that the function imports by a name among its parameters.
     """
@@ -65,7 +65,8 @@ class Run:
 
     @cached_property
     def key(self) -> str:
-        """Return a hexadecimal digest of function, parameters (content of files included) and code."""
+        """Return a hexadecimal digest of the function, its code and the parameters (including the content of
+        files)."""
         module, _, _ = self.function.partition(":")
         plain = {k: v.sha256 if isinstance(v, File) else v for k, v in self.parameters.items()}
         code = [code_digest(name) for name in (module, *self.needs)]
@@ -78,7 +79,7 @@ class Run:
         return [value for value in self.parameters.values() if isinstance(value, File)]
 
     def perform(self, board: Any = None) -> dict[str, Any]:
-        """Call the function and return its row, plain values; a worker with a board passes it as
+        """Call the function and return its row of plain values; a worker that has a board passes it as
         ``board``."""
         module, _, name = self.function.partition(":")
         opened = {} if board is None else {"board": board}

@@ -24,18 +24,19 @@ GOLDEN = ("golden:",)
 
 
 class WorkerLost(Exception):
-    """Error: a worker ended before its run was done; the message names the worker."""
+    """Error: a worker ended before its run was done; the message says which worker."""
 
 
 class Workers(Protocol):
-    """Interface of workers that perform runs; they are closed after the last run."""
+    """Interface of a set of workers that perform runs; they are closed after the last run."""
 
     @property
     def places(self) -> int:
         """Return the number of runs that may be under way at the same time."""
 
     def submit(self, run: Run) -> Future[dict[str, Any]]:
-        """Submit a run; its future raises WorkerLost, or is cancelled, if the worker ends first."""
+        """Submit a run and return its future, which raises WorkerLost, or is cancelled, if the worker ends
+        first."""
 
     def close(self) -> None:
         """Release the workers."""
@@ -91,7 +92,7 @@ class Processes:
 
         def finish(inner: Future[dict[str, Any]]) -> None:
             if inner.cancelled():
-                return  # closed
+                return  # cancelled because the workers were closed
             error = inner.exception()
             if isinstance(error, BrokenProcessPool):
                 error = WorkerLost(process.death())
@@ -113,12 +114,12 @@ class Processes:
 
     def close(self) -> None:
         """End the processes, also in the middle of a run."""
-        for process in list(self._all):  # one that ends may be replaced meanwhile
+        for process in list(self._all):  # a copy: an ending process may be replaced meanwhile
             process.end()
 
 
 class _Process:
-    """A local process, and the URL of its board (empty without a board)."""
+    """A local worker process, and the URL of the board that it opens (empty without a board)."""
 
     def __init__(self, board: str = "") -> None:
         self.board = board
@@ -126,8 +127,8 @@ class _Process:
         self._children: list[Any] = []
 
     def call(self, function: Any, *parameters: Any) -> Future[Any]:
-        """Begin a call; the process starts with the first call."""
-        # The process inherits the blocked signal, so Ctrl-C reaches its parent alone.
+        """Begin a call of ``function`` in the process, which is started by the first call."""
+        # The process inherits the blocked signal, so that Ctrl-C reaches only its parent.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             future = self._pool.submit(function, *parameters)
@@ -137,14 +138,16 @@ class _Process:
         return future
 
     def death(self) -> str:
-        """Return the number and exit code of a process that has ended by itself."""
+        """Describe a process that has ended by itself, for an error: its board, process number and exit
+        code."""
         (child,) = self._children
         child.join(1)
         whose = f"board {self.board}" if self.board else "a local process"
         return f"{whose} (process {child.pid}, exit code {child.exitcode})"
 
     def end(self) -> None:
-        # Before the pool notices: a child that the pool ends would leave its board open.
+        # The children are ended before the pool notices: a child that the pool itself ends would leave its
+        # board open.
         for child in self._children:
             child.terminate()
             child.join()
@@ -156,7 +159,7 @@ _opened: dict[str, Any] = {}
 
 
 def _begin() -> None:
-    """Start a worker process of one thread that ends with its parent."""
+    """Set up a worker process: it computes with one thread, and ends when its parent ends."""
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1)
@@ -171,19 +174,21 @@ def _begin() -> None:
 
 
 def _connect(url: str) -> Any:
-    """Open a board. ``ndrite.url`` is imported by its name as text, so that changed code of boards does not
-    make results stale: results are equal on every board."""
+    """Open a board. ``ndrite.url`` is imported through a name in a string, so that the code of boards is not
+    part of the digest that decides whether stored results are stale: results are equal on every board."""
     return pkgutil.resolve_name("ndrite.url:connect")(url)
 
 
 def _open(url: str) -> None:
-    """Open this process's board, if it has one, and close it when the process is told to end."""
+    """Open this worker process's board, if it has one, and close the board when the process is told to
+    end."""
     if not url:
         return
     try:
         _opened.update(board=_connect(url), url=url)
     except HostError as error:
-        # Other errors of the host may need more than one text to be raised again in the parent.
+        # Other host errors may take several constructor arguments, so they could not be re-created in the
+        # parent process.
         raise (InputError if isinstance(error, InputError) else LinkError)(f"{url}: {error}") from None
 
     def leave(*signal_and_frame: Any) -> None:
@@ -195,7 +200,7 @@ def _open(url: str) -> None:
 
 
 def _perform(run: Run) -> dict[str, Any]:
-    """Perform a run in a worker process, on its board if it has one."""
+    """Perform a run in this worker process, on its board if it has one."""
     try:
         return run.perform(_opened.get("board"))
     except InputError:

@@ -38,7 +38,7 @@ VERBOSE = click.Option(
 
 
 class CheckFailed(Exception):
-    """Error for exit code 1: a verb did its work and the result is bad."""
+    """Error for exit code 1: the command did its work, and the result is bad."""
 
 
 def told(docstring: str) -> tuple[str, dict[str, str], list[str]]:
@@ -55,7 +55,7 @@ def told(docstring: str) -> tuple[str, dict[str, str], list[str]]:
 
 
 def command_of(name: str, function: Callable[..., Result]) -> click.Command:
-    """Build the click command of a verb."""
+    """Build the click command for the function of a verb."""
     hints = get_type_hints(function, include_extras=True)
     text, about, commands = told(inspect.getdoc(function) or "")
     parameters = inspect.signature(function).parameters
@@ -75,7 +75,7 @@ def command_of(name: str, function: Callable[..., Result]) -> click.Command:
         given |= {n: told_by for n, told_by in TOLD.items() if n in parameters}
         result = function(*placed, **given)
         written = {n: name for n, name in written.items() if name == STANDARD or Path(name).exists()}
-        _show(result, as_json, written)  # a share of the work writes nothing
+        _show(result, as_json, written)  # a share of a job array writes no output file
 
     lines = "\n".join(commands).replace("\n> ", "\n").splitlines()
     examples = [("Example: " if i == 0 else " " * 9) + line for i, line in enumerate(lines)]
@@ -87,7 +87,7 @@ def command_of(name: str, function: Callable[..., Result]) -> click.Command:
 
 
 def _show(result: Result, as_json: bool, written: dict[str, str]) -> None:
-    """Print the result of a verb on stdout, or on stderr if its file goes to stdout."""
+    """Print the result of a command on stdout, or on stderr if its output file is stdout."""
     if as_json:
         click.echo(json.dumps({**written, **result.as_dict()}, indent=2))
     elif STANDARD in written.values():
@@ -103,8 +103,8 @@ def _show(result: Result, as_json: bool, written: dict[str, str]) -> None:
 
 
 def _parameter(name: str, parameter: inspect.Parameter, hint: Any, text: str) -> click.Parameter | None:
-    """Create the option for a parameter, or the argument for a positional-only one; None for a parameter that
-    only Python can pass."""
+    """Create the command-line option for a function's parameter, the argument for a positional-only
+    parameter, or None for a parameter that only Python can pass."""
     kind, option = parted(hint)
     value = _type(kind, option.of)
     if name in TOLD or value is None:

@@ -27,14 +27,14 @@ Names = Mapping[str, "str | tuple[str, Names]"]
 
 
 def _verbs(module: str, names: str) -> dict[str, str]:
-    """Return the commands of a module's functions. The command ``list`` of ``chip`` is the function
+    """Return the commands for a module's functions. The command ``list`` of ``chip`` is the function
     ``list_chips``, since ``list`` is a name of Python."""
     functions = {"list": f"list_{module.split('.')[-1]}s"}
     return {name: f"{module}:{functions.get(name, name)}" for name in names.split()}
 
 
 def _each(names: str) -> dict[str, str]:
-    """Return commands, each of which has its own module."""
+    """Return the commands that each have a module of their own."""
     return {name: f"ndrite.verbs.{name}:{name}" for name in names.split()}
 
 
@@ -84,8 +84,8 @@ A board that runs programs is named by a URL:
 
 
 class Verbs(click.Group):
-    """Command group that imports a command only when it is called; until then it reads docstrings from source
-    text."""
+    """Command group that imports a command's module only when the command is called; for help it reads
+    docstrings from the source text."""
 
     def __init__(self, name: str, known: Names, **options: Any) -> None:
         super().__init__(name, **options)
@@ -110,7 +110,7 @@ class Verbs(click.Group):
 
 
 def summary(where: str) -> str:
-    """Return the first line of a verb's docstring without importing the verb."""
+    """Return the first line of a command's docstring without importing the command's module."""
     module, _, function = where.partition(":")
     spec = importlib.util.find_spec(module)
     assert spec is not None
@@ -146,10 +146,11 @@ group.params[-1].hidden = True  # type: ignore[attr-defined]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and exit with its code; the entry point."""
+    """Run a command and exit with its exit code; the entry point of the program."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # where a locale lacks a name's letters
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends it as cleanly as Ctrl-C does
+        # For names with letters that the locale cannot encode.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends the command as cleanly as Ctrl-C
     sys.exit(run(arguments))
 
 
@@ -159,14 +160,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _note  # a line like every other note, without the place in our sources
+            warnings.showwarning = _note  # print warnings as notes, without file and line of our sources
             warnings.simplefilter("always", UserWarning)
             code = group.main(args=words, prog_name="ndrite", standalone_mode=False)
         return code if isinstance(code, int) else OK
     except click.exceptions.Exit as error:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt) as error:
-        interruption = error.__cause__ or error  # click makes an Abort without words of a KeyboardInterrupt
+        # Click turns a KeyboardInterrupt into an Abort without its text.
+        interruption = error.__cause__ or error
         print(" ".join(("ndrite: interrupted", *map(str, interruption.args))), file=sys.stderr)
         return INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as error:
@@ -181,10 +183,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except HostError as error:
         return _fail(str(error), DEVICE)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone; nobody is left to tell
+        sys.stderr.close()  # the program that reads our output has ended: stay silent
         return OK
     except OSError as error:
-        # An error without a file name comes from the folder of temporary files.
+        # An OS error without a file name comes from the folder of temporary files.
         where = error.filename or (tempfile.gettempdir() if error.errno in FULL else "")
         where = f"{where}: " if where else ""
         return _fail(f"{where}{error.strerror or error}", BAD_INPUT)

@@ -29,8 +29,8 @@ quiet = verbose = False
 
 
 def printable(text: str) -> str:
-    """Remove control characters from ``text``: names come from other people's files and could command the
-    terminal."""
+    """Remove control characters from ``text``, since names come from other people's files and could control
+    the terminal."""
     return CONTROLS.sub("\ufffd", ESCAPES.sub("", text))
 
 
@@ -84,10 +84,11 @@ def progress_bar(what: str) -> Iterator[Callable[..., None]]:
 
 
 def print_table(shown: Shown) -> None:
-    """Print a table on stdout; columns of numbers are right aligned, other columns and the first left."""
+    """Print a table on stdout. Columns of numbers, except the first column, are right aligned; all others
+    left."""
     title, header, rows = shown
     say(title)
-    # As Text, so that square brackets in a name are not read as markup.
+    # Cells are Text objects, so that square brackets in a name are not read as markup.
     table = Table()
     for i, name in enumerate(header):
         numbers = i > 0 and any(cell[:1].isdigit() or cell[:1] == "-" for cell in (row[i] for row in rows))

@@ -17,22 +17,23 @@ Fields = Mapping[str, tuple[Any, Any, str]]
 
 
 class SweepError(RunError):
-    """Error in a sweep plan."""
+    """Error in a sweep plan; the message names the field, its value and what is accepted."""
 
 
 require_plan = partial(require, error=SweepError)
 
 
 class Point(NamedTuple):
-    """One combination of a plan: the run that computes it, and ``axes``, the varied values, for the table."""
+    """One combination of values in a sweep plan: the run that computes it, and ``axes``, the varied values,
+    for the table."""
 
     run: Run
     axes: dict[str, Any]
 
 
 def checked(content: Any, known: Fields, what: str = "") -> dict[str, Any]:
-    """Check the fields of a plan, or of its section ``what``, and fill in defaults. SweepError names the
-    field, its value and what is accepted."""
+    """Check the fields of a sweep plan, or of its section ``what``, and fill in defaults. SweepError names
+    the field, its value and what is accepted."""
     require_plan(isinstance(content, dict), what or "plan", shown(content), "a mapping of fields")
     inside = f"{what}." if what else ""
     for name in content:
@@ -53,11 +54,11 @@ def axis_value(value: Any) -> Any:
 
 
 def changed(chip: Chip, varied: Mapping[str, Any]) -> Chip:
-    """Return ``chip`` with dotted fields set to the values in ``varied``. Raises ChipError for a field that
-    does not exist."""
+    """Return ``chip`` with the dotted fields (``section.field``) in ``varied`` set to their values. Raises
+    ChipError for a field that does not exist."""
     content = chip.as_dict()
     if content["cell"]["on_off_ratio"] is not None:
-        content["cell"]["g_min_uS"] = 0.0  # it follows at every point
+        content["cell"]["g_min_uS"] = 0.0  # each point derives g_min_uS from its on_off_ratio
     for field, value in varied.items():
         section, _, name = field.partition(".")
         content[section][name] = value

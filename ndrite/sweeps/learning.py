@@ -79,14 +79,14 @@ the ``held_out`` samples after the ``samples`` that are learned from counts."""
 
 
 def seeds_of(fields: dict[str, Any]) -> list[int]:
-    """Return the seeds of a plan, each once."""
+    """Return the seeds that a sweep plan lists, without duplicates."""
     seeds = fields["seeds"]
     return list(range(seeds)) if isinstance(seeds, int) else list(dict.fromkeys(seeds))
 
 
 def learning_points(content: dict[str, Any], path: Path) -> tuple[str, tuple[Point, ...], tuple[str, ...]]:
-    """Return name, points and axes of a plan whose points train in situ. SweepError names field, value and
-    what is accepted."""
+    """Return name, points and axes of a sweep plan whose points train a network in situ. SweepError names
+    field, value and what is accepted."""
     kinds = {"chip": (str | dict[str, Any], None, COMMON["chip"][2]), "learn": (Any, None, "")}
     fields = checked(content, {**COMMON, **kinds})
     require_plan(fields["chip"] is not None, "chip", "missing", COMMON["chip"][2])
@@ -124,7 +124,8 @@ def _check_axis(axis: str, values: Any) -> None:
 
 
 def sample_files(fields: dict[str, Any], folder: Path) -> dict[str, File]:
-    """Return the files of the user's samples and classes by parameter; empty if the plan names none."""
+    """Return the files of the user's samples and classes by parameter name; empty if the plan names no
+    files."""
     names = {name: fields[name] for name in ("inputs", "labels") if fields[name] is not None}
     require_plan(len(names) != 1, "fields", f"{', '.join(names)} alone", "inputs and labels, or neither")
     for name, file in names.items():
@@ -133,8 +134,8 @@ def sample_files(fields: dict[str, Any], folder: Path) -> dict[str, File]:
 
 
 def _loaded(name: str | dict[str, Any], base: str, folder: Path) -> Chip:
-    """Load a description by name, with a file beside the plan preferred, or from its content, and complete it
-    from ``base``."""
+    """Load a chip description from its content, or by its name, completed from ``base``; a file beside the
+    plan takes precedence over a preset of that name."""
     if isinstance(name, dict):
         return parse_chip(name)
     parts = [str(folder / part) if (folder / part).is_file() else part for part in name.split("+")]
@@ -142,7 +143,8 @@ def _loaded(name: str | dict[str, Any], base: str, folder: Path) -> Chip:
 
 
 def _run(chip: Chip, common: dict[str, Any], varied: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the parameters of a point's run: chip and device as plain values, and the training options."""
+    """Return the parameters of the run that computes a point: chip and device as plain values, and the
+    training options."""
     of_section: dict[str, dict[str, Any]] = {"learn": {}, "device": {}}
     for axis, value in varied.items():
         section, _, field = axis.partition(".")
@@ -163,8 +165,8 @@ def _run(chip: Chip, common: dict[str, Any], varied: dict[str, Any], folder: Pat
 
 
 def _device(device: Chip, varied: dict[str, Any]) -> Chip:
-    """Return the weights' device after changing it: first the fields of its description, then its position on
-    the map (states, asymmetry, noise)."""
+    """Return the weights' ``device`` with the ``varied`` values applied: first the fields of its description,
+    then its position on the atlas map (states, asymmetry, noise)."""
     place = {field: varied[field] for field in insitu.Place._fields if field in varied}
     device = changed(device, {f"ecram.{field}": v for field, v in varied.items() if field not in place})
     law = insitu.law_of_weights(device, device.name)

@@ -13,8 +13,8 @@ from ndrite.tiles.source import read_source
 
 
 def module_point(*, source: File, function: str, chip: dict[str, Any], seed: int) -> dict[str, Any]:
-    """Map a module onto die ``seed`` of a chip; return its row: the user's metric in floats and on the die,
-    the difference between both, and the modelled cost of one sample.
+    """Map a module onto die ``seed`` of a chip; return a row of results: the user's metric in floats and on
+    the die, the difference between the two, and the modelled cost of one sample.
 
     ``source``, ``function``: as for ``read_source``. Raises InputError and EmulatorError as ``source_of``,
     ``analog`` and ``measure`` do, and RunError when the file is no longer the plan's.

@@ -41,8 +41,8 @@ MODULE = re.compile(r"(.+\.py):(\w+)")
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A sweep: its points, the axes in order, whether points train in situ, and whether they are PyTorch
-    modules, judged by the metric of their file."""
+    """A sweep: its points, the names of its axes in order, whether its points train in situ (``learns``), and
+    whether they are PyTorch modules, judged by the metric in their file (``modules``)."""
 
     name: str
     points: tuple[Point, ...]
@@ -63,7 +63,7 @@ class Plan:
 
 
 def load_plan(path: Path) -> Plan:
-    """Read and check a plan.
+    """Read a sweep plan from a file and check it.
 
     Its fields:
 
@@ -87,7 +87,7 @@ def load_plan(path: Path) -> Plan:
 
 
 def plan_of(content: Mapping[str, Any]) -> Plan:
-    """Create a plan from fields with the form that ``load_plan`` reads; paths are relative to the working
+    """Create a sweep plan from fields in the form that ``load_plan`` reads; paths are relative to the working
     folder."""
     return _plan(dict(content), Path("sweep"))
 
@@ -149,8 +149,9 @@ def _plan(content: Any, path: Path) -> Plan:
 
 
 def _networks(names: Iterable[str], folder: Path) -> tuple[dict[str, dict[str, Any]], bool]:
-    """Return, for every network by its name in the table, the parameters of its runs, and whether the
-    networks are modules. Without names the network that ships is used."""
+    """Return the parameters of the runs for each network, by the network's name in the table, and whether the
+    networks are PyTorch modules. If no networks are named, the network that ships with the package is
+    used."""
     functions = {name: module_match for name in names if (module_match := MODULE.fullmatch(name))}
     files = {name: folder / (functions[name][1] if name in functions else name) for name in names}
     files = files or {"": Path(zoo.float_network())}
@@ -167,8 +168,8 @@ def _networks(names: Iterable[str], folder: Path) -> tuple[dict[str, dict[str, A
 
 
 def _samples(content: dict[str, Any], folder: Path, wanted: int) -> tuple[File | None, File | None]:
-    """Return the files of the user's samples and classes after checking their number; (None, None) if the
-    plan names none."""
+    """Return the files of the user's samples and classes, after checking that they have equally many samples;
+    (None, None) if the plan names none."""
     files = sample_files(content, folder)
     if not files:
         return None, None

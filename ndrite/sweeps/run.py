@@ -47,7 +47,7 @@ def run_point(
     samples: int,
     board: BoardApi | None = None,
 ) -> dict[str, Any]:
-    """Compile and judge one point; return its row of results, plain values.
+    """Compile and judge one point of a sweep; return its row of results as plain values.
 
     The first ``samples`` samples calibrate; accuracy is measured on the ``count`` samples after them. The
     samples are those of the plan, or else test samples of the data set that the network names. ``board``:
@@ -106,8 +106,8 @@ def quantities(cost: Cost) -> dict[str, float]:
 
 
 def _loaded(network: File, inputs: File | None, labels: File | None, samples: int) -> tuple[Network, Judged]:
-    """Load the network and the samples; check before and after that their files are the same as when the plan
-    was read."""
+    """Load the network and the samples; check before and after loading that their files have not changed
+    since the plan was read."""
     files = [file for file in (network, inputs, labels) if file is not None]
     for file in files:
         file.read()
@@ -130,7 +130,8 @@ def run_sweep(
     progress: Callable[[int, int], None] = lambda done, total: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[dict[str, Any]]:
-    """Compute the missing rows in ``folder``, then join all rows in the plan's order.
+    """Compute the rows of a sweep that are missing in ``folder``, then return all rows in the order of the
+    plan.
 
     The table of all is ``results.parquet``, written when no row is missing; of a share the rows so far are
     returned. Raises RunError when points failed, once all others are done, and as ``execute``;

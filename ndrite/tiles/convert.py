@@ -30,7 +30,7 @@ class Hook:
 
     @property
     def __name__(self) -> str:
-        """Raise EmulatorError, since only ``torch.jit.script`` asks for this name, and it would compile the
+        """Raise EmulatorError: only ``torch.jit.script`` asks for this name, and it would compile the
         hook."""
         raise EmulatorError(TRACED)
 
@@ -38,8 +38,9 @@ class Hook:
         self.placement, self.path = placement, path
 
     def __call__(self, module: Any, arguments: Any, *result: Any) -> None:
-        """Enter or leave a pass. Threads take turns, since they share the board. PyTorch passes ``result``
-        after the pass, even if the pass failed."""
+        """Called before and after a module's ``forward``: enter or leave a pass through it. Threads take
+        turns, since they share the board. PyTorch calls the hook with a ``result`` after the pass, even if
+        the pass failed."""
         place = self.placement
         if not result:
             place.lock.acquire()
@@ -62,16 +63,16 @@ class Hook:
 
 
 def _compiled() -> bool:
-    """Return whether ``torch.compile`` runs the module: acquiring the lock has left its graph, so the pass
-    runs as plain Python."""
+    """Return whether the module is run by ``torch.compile``. The hook's lock has broken its graph, so the
+    pass itself runs as plain Python."""
     frames = getattr(torch._C._dynamo, "eval_frame", None)
-    ask = getattr(frames, "get_eval_frame_callback", None)  # from PyTorch 2.6 on
+    ask = getattr(frames, "get_eval_frame_callback", None)  # exists from PyTorch 2.6 on
     return ask is not None and callable(ask())
 
 
 def prepare(placement: Placement, path: str) -> None:
-    """Calibrate and map the products that have changed, before a pass of the module at ``path`` that reads
-    the die."""
+    """Calibrate and map the matrix products that have changed, before a pass of the module at ``path`` that
+    reads the die."""
     root, watch = placement.root, placement.watch
     is_current = watch is not None and watch.is_current
     if not is_current:
@@ -106,22 +107,22 @@ def calibrate(root: Any, placement: Placement) -> None:
     )
     if not 1 <= len(mapped) <= PRODUCTS_MAX:
         raise EmulatorError(
-            f"{type(root).__name__} has {len(mapped)} products by parameters; accepted: 1..{PRODUCTS_MAX}, "
-            "in Linear, convolutions, recurrent layers, attention, matmul or einsum"
+            f"{type(root).__name__} has {len(mapped)} matrix products by parameters; accepted: "
+            f"1..{PRODUCTS_MAX}, in Linear, convolutions, recurrent layers, attention, matmul or einsum"
         )
     placement.products = dict(mapped)
     for number, product in enumerate(placement.products.values()):
         product.number = number
     _run(root, placement, "rows")
     for product in placement.products.values():
-        product.rows()  # raises where there are too few
+        product.rows()  # raises an error if the samples provide too few
     placement.state, placement.placed, placement.watch = state_of(root), "", Watch(root)
     placement.what = _table(root, placement, operators)
 
 
 def map_products(root: Any, placement: Placement, progress: Progress | None = None) -> None:
-    """Map every product of ``root`` in the order of the pass. Each is calibrated on the samples as the die
-    computes them up to that product.
+    """Map every matrix product of ``root``, in the order of a pass through it. Each product is calibrated on
+    inputs as the die computes them, by the products already mapped.
 
     Products that are read more than once a sample are mapped on what floats give them.
     """
@@ -135,8 +136,8 @@ def map_products(root: Any, placement: Placement, progress: Progress | None = No
 
 
 def _run(root: Any, placement: Placement, watching: str, *, count: bool = False) -> dict[str, float]:
-    """Run all samples in evaluation mode; with ``count``, return the number of multiplications that PyTorch's
-    operators do."""
+    """Run all samples through ``root`` in evaluation mode. With ``count``, return the number of
+    multiplications that PyTorch's operators do, by operator."""
     from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
     def attention(query: Any, key: Any, value: Any, *rest: Any, **named: Any) -> int:
@@ -145,16 +146,16 @@ def _run(root: Any, placement: Placement, watching: str, *, count: bool = False)
     kind = next((p.dtype for p in root.parameters() if p.is_floating_point()), None)
 
     def like(value: Any) -> Any:
-        """Cast a sample to the precision that the module has now."""
+        """Cast a sample to the floating-point type of the module's parameters."""
         return value.to(kind) if isinstance(value, torch.Tensor) and value.is_floating_point() else value
 
-    # PyTorch's own counter has the fused operators of its other devices only.
+    # PyTorch's own counter lacks the fused attention operator of the CPU; it only has those of other devices.
     fused = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention}
     counter = FlopCounterMode(display=False, custom_mapping=fused)
     placement.watching = watching
     try:
         with evaluating(root), torch.no_grad(), counter if count else contextlib.nullcontext():
-            # The die calibrates on the first call alone.
+            # In the pass that maps products ("given"), the die calibrates on the first call alone.
             for arguments, keywords in placement.samples[: 1 if watching == "given" else None]:
                 root(*map(like, arguments), **{key: like(v) for key, v in keywords.items()})
     finally:
@@ -164,8 +165,8 @@ def _run(root: Any, placement: Placement, watching: str, *, count: bool = False)
 
 
 def _table(root: Any, placement: Placement, left: dict[str, float]) -> Table:
-    """Return the table of what runs where; ``left`` is the number of multiplications that PyTorch's operators
-    do for all samples."""
+    """Return the table of what runs where. ``left`` is the number of multiplications that PyTorch's operators
+    do for all samples, by operator."""
     tensors = [
         [v for v in (*arguments, *keywords.values()) if isinstance(v, torch.Tensor)]
         for arguments, keywords in placement.samples
@@ -178,7 +179,7 @@ def _table(root: Any, placement: Placement, left: dict[str, float]) -> Table:
         where = "host" if patches.groups > 1 and not placement.url.startswith("golden:") else "die"
         size = (patches.inputs, product.outputs, product.tiles)
         rows.append(Row(product.name, where, macs / count, *size))
-        for operator in ("convolution", "addmm", "mm", "bmm"):  # what a product in floats was counted as
+        for operator in ("convolution", "addmm", "mm", "bmm"):  # operators that may have counted the product
             macs_here = min(macs, left.get(operator, 0.0))
             left[operator] = left.get(operator, 0.0) - macs_here
             macs -= macs_here
@@ -262,7 +263,7 @@ def analog(
         if isinstance(module, nn.modules.lazy.LazyModuleMixin):
             raise EmulatorError(f"{name}: its sizes are not known yet; run the model once on a sample first")
         if isinstance(module, torch.jit.ScriptModule):
-            continue  # compiled: its functions are not called one by one
+            continue  # compiled modules do not call functions one by one
         hook = Hook(placement, name)
         module.register_forward_pre_hook(hook)
         module.register_forward_hook(hook, always_call=True)
@@ -274,7 +275,7 @@ def analog(
 
 
 def _calls(samples: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
-    """Return each call's positional and named arguments."""
+    """Return the positional and named arguments for each call of the module, from the user's ``samples``."""
     calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
     for sample in samples if isinstance(samples, list) else [samples]:
         if isinstance(sample, dict):
@@ -289,15 +290,15 @@ def _calls(samples: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
                 "arguments, or a list of these"
             )
     if not calls:
-        raise EmulatorError("samples are empty; accepted: at least one call's")
+        raise EmulatorError("samples are empty; accepted: the arguments of at least one call")
     return _joined(calls)
 
 
 def _joined(
     calls: list[tuple[tuple[Any, ...], dict[str, Any]]],
 ) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
-    """Join batches of a single tensor into one if their samples have one shape, so that the die calibrates on
-    all of them."""
+    """Join batches of a single tensor into one batch if their samples have one shape, so that the die
+    calibrates on all of them."""
     alone = [args[0] for args, keywords in calls if len(args) == 1 and not keywords]
     if len(alone) < len(calls) or not all(isinstance(x, torch.Tensor) and x.dim() for x in alone):
         return calls

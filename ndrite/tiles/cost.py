@@ -30,8 +30,8 @@ def cost_of_module(
 
 
 def cost_on(tiled: Any, count: int, constants: Constants | None = None) -> Account:
-    """Compute the cost of one sample through ``tiled``, a module that ``analog`` returned, as mean over the
-    first ``count`` of the samples that it was calibrated on."""
+    """Compute the cost of one sample through ``tiled``, a module that ``analog`` returned, as a mean over the
+    first ``count`` of its calibration samples."""
     arguments, keywords = tiled.ndrite.samples[0]
     first = next(v for v in (*arguments, *keywords.values()) if isinstance(v, torch.Tensor))
 
@@ -44,7 +44,7 @@ def cost_on(tiled: Any, count: int, constants: Constants | None = None) -> Accou
 
 
 def cost_of(chip: Any, x: Any, constants: Constants | None = None) -> Account:
-    """Compute the cost of one sample through ``chip``, a module that ``analog`` returned, as mean over
+    """Compute the cost of one sample through ``chip``, a module that ``analog`` returned, as a mean over
     samples ``x``.
 
     Products alone: converters, drivers, cells, and the memory their inputs and sums pass through. PyTorch's

@@ -19,7 +19,8 @@ MEASURING = 0.5
 
 
 class Trial:
-    """Measures the metric of a module on tiles with any set of products in floats; each set is measured once.
+    """Measures the metric of a module on tiles while any set of its matrix products is computed in floats;
+    each set is measured only once.
 
     ``steps``: how many measures are expected, for ``progress``.
     """
@@ -35,18 +36,20 @@ class Trial:
         self._step()
 
     def alone(self, name: str) -> float:
-        """Return the loss when only product ``name`` is on the die."""
+        """Return the loss of the metric if only product ``name`` is on the die."""
         return abs(self._measured((name,)) - self.reference)
 
     def loss(self, digital: Digital) -> float:
-        """Return the loss when the products in ``digital`` are in floats and all others on the die."""
+        """Return the loss of the metric if the products in ``digital`` are computed in floats and all others
+        on the die."""
         if digital not in self.values:
             left = frozenset(self.names) - digital
             self.values[digital] = self._measured(left) if left else self.reference
         return abs(self.values[digital] - self.reference)
 
     def row(self, digital: Digital) -> tuple[int, float, float]:
-        """Return one row of the curve: digital products, share of multiplications on tiles, metric."""
+        """Return one row of the table: number of digital products, share of the multiplications on tiles,
+        metric."""
         share = sum(self.macs.get(name, 0.0) for name in self.names if name not in digital)
         return len(digital), share / max(self.placement.what.macs, 1.0), self.values[digital]
 
@@ -72,7 +75,7 @@ def place_products(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Placed:
-    """Find the products that stay digital; implements ``ndrite.place``.
+    """Find the matrix products that must stay digital; implements ``ndrite.place``.
 
     Each product's own loss is measured once. Products leave the tiles in the order of their loss per
     multiplication, until the metric of the whole is within ``loss`` of the float module's; the number of them
@@ -100,7 +103,7 @@ def place_products(
     if trial.loss(frozenset()) <= loss:
         best = frozenset()
     else:
-        # Largest first: these decide the share on tiles.
+        # Products with most multiplications come first: they decide what share of the work is done on tiles.
         for name in sorted(trial.names, key=lambda name: -trial.macs.get(name, 0.0)):
             if has_time(MEASURING):
                 harm[name] = trial.alone(name)
@@ -113,21 +116,22 @@ def place_products(
 
 
 def _order(trial: Trial, harm: dict[str, float]) -> list[str]:
-    """Sort products by their loss per multiplication, largest first."""
+    """Sort products by their loss of the metric per multiplication, largest first."""
     per_mac = {name: harm[name] / max(trial.macs.get(name, 0.0), 1.0) for name in harm}
     usual = statistics.median(per_mac.values()) if per_mac else 0.0
     return sorted(trial.names, key=lambda name: -per_mac.get(name, usual))
 
 
 def _searched(trial: Trial, order: list[str], loss: float, has_time: Any) -> Digital:
-    """Find the smallest number of products, from the beginning of ``order``, that must be digital; return
-    them without those of them that need not be."""
+    """Find the fewest products from the beginning of ``order`` that must be digital to keep the loss within
+    ``loss``; return them without those that turn out not to be needed."""
     low, high = 0, len(order)
     while high - low > 1 and has_time():
         middle = (low + high) // 2
         low, high = (low, middle) if trial.loss(frozenset(order[:middle])) <= loss else (middle, high)
     digital = frozenset(order[:high])
-    for name in sorted(digital, key=lambda name: -trial.macs.get(name, 0.0)):  # largest first
+    # Products with most multiplications first.
+    for name in sorted(digital, key=lambda name: -trial.macs.get(name, 0.0)):
         if has_time() and trial.loss(digital - {name}) <= loss:
             digital -= {name}
     return digital

@@ -15,7 +15,8 @@ from ndrite.tiles.watch import tensors_of
 
 
 class Executor(torch.overrides.TorchFunctionMode):
-    """A single pass through a module, from the outermost ``forward`` to its return.
+    """Runs a single pass through a module on tiles, from the beginning of the outermost ``forward`` to its
+    return.
 
     ``placement``: die and board; ``stack``: modules whose ``forward`` runs, the outermost first, each with
     its path in the whole module and what it held as it began; ``calls``: how often each product was read;
@@ -34,13 +35,13 @@ class Executor(torch.overrides.TorchFunctionMode):
         self.samples: int | None = None
 
     def enter(self, path: str, module: Any) -> None:
-        """Note that a module's ``forward`` begins; tensors that are computed from the data after this are not
-        weights."""
+        """Record that the ``forward`` of a module begins. Only the module's tensors at this moment are
+        weights; tensors computed later from the data are not."""
         self.stack.append((path, module, list(tensors_of(module))))
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run a function that FORMS lists on the die if its weight is a parameter; run any other
-        unchanged."""
+        """Run a PyTorch function on the die if it is in FORMS and its weight is a parameter; run any other
+        function unchanged."""
         form, keywords = FORMS.get(func), kwargs or {}
         if form is not None:
             result = form(self, *args, **{name: value for name, value in keywords.items() if name != "out"})
@@ -49,7 +50,8 @@ class Executor(torch.overrides.TorchFunctionMode):
         return func(*args, **keywords)
 
     def find(self, tensor: Any) -> tuple[str, str, int] | None:
-        """Return path, attribute and offset of the parameter of which ``tensor`` is a view, or None."""
+        """Return module path, attribute name and offset of the parameter of which ``tensor`` is a view; None
+        if it is not a view of a parameter."""
         if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
             return None
         path, _, begun = self.stack[-1]
@@ -63,8 +65,8 @@ class Executor(torch.overrides.TorchFunctionMode):
     def product(
         self, weight: Tensor, matrix: Tensor, patches: Patches, *, whole: bool = False
     ) -> Product | None:
-        """Return the product for ``matrix`` (K, M), derived from ``weight``, or None if ``weight`` is not a
-        parameter.
+        """Return the matrix product for ``matrix`` (K, M), which is derived from ``weight``; None if
+        ``weight`` is not a parameter.
 
         ``patches``: of a map just large enough for the kernel; ``whole``: it takes vectors.
         """
@@ -84,8 +86,8 @@ class Executor(torch.overrides.TorchFunctionMode):
 
 
 def _name(held: tuple[str, str, int], weight: Tensor) -> str:
-    """Return the name of a product for tables and errors: the module, and the number of its matrix if it has
-    several."""
+    """Return the name of a matrix product for tables and errors: its module, and its number if the module has
+    several products."""
     path, attribute, offset = held
     if attribute == "weight":
         return path or attribute

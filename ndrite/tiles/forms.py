@@ -25,8 +25,8 @@ F = torch.nn.functional
 
 
 def linear(run: Executor, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
-    """Multiply (..., K) to (..., M). The first dimension is samples, except in attention, where it is
-    time."""
+    """Multiply inputs (..., K) by a weight to outputs (..., M). The first dimension of the inputs is samples,
+    except in attention, where it is time."""
     x = input.reshape(-1, run.samples, input.shape[-1]).transpose(0, 1) if run.samples else input
     rows = string.ascii_uppercase[: x.dim() - 1]
     y = contract(run, x, weight, rows + "k", "mk"[-weight.dim() :], rows + "m", bias)
@@ -38,8 +38,8 @@ def linear(run: Executor, input: Tensor, weight: Tensor, bias: Tensor | None = N
 def contract(
     run: Executor, x: Tensor, weight: Tensor, of_x: str, of_weight: str, out: str, bias: Tensor | None = None
 ) -> Any:
-    """Compute ``einsum("of_x,of_weight->out")``. Dimensions of both operands that the result keeps become
-    groups.
+    """Compute ``einsum("of_x,of_weight->out")`` on the die. A dimension that both operands and the result
+    have becomes groups of a grouped product.
 
     Along one that the weight is expanded over, as over a batch, all see the same cells: it is no group.
     """
@@ -75,7 +75,7 @@ def contract(
 
 
 def einsum(run: Executor, equation: Any, *operands: Any) -> Any:
-    """Run a product of two operands, of which one is a parameter; a product of two parameters is left to
+    """Compute ``torch.einsum`` of two operands of which exactly one is a parameter; other cases are left to
     PyTorch."""
     tensors = operands[0] if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
     if not isinstance(equation, str) or len(tensors) != 2:
@@ -92,7 +92,7 @@ def einsum(run: Executor, equation: Any, *operands: Any) -> Any:
         out = "..." + "".join(sorted(c for c in set(inputs) - set(".,") if inputs.count(c) == 1))
     (a, of_a), (b, of_b) = sorted(pairs, key=lambda pair: bool(run.find(pair[0])))
     if run.find(a) or any(a.shape[of_a.index(c)] != b.shape[of_b.index(c)] for c in of_b if c in of_a):
-        return NotImplemented  # sizes of 1 may be spread
+        return NotImplemented  # a size of 1 is broadcast: left to PyTorch
     return contract(run, a, b, of_a, of_b, out.replace("...", widest))
 
 
@@ -105,11 +105,11 @@ def matmul(run: Executor, input: Tensor, other: Tensor) -> Any:
 
 
 def addmm(run: Executor, input: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Any:
-    """Compute ``beta * input + alpha * a @ b`` of matrices or batches of matrices."""
+    """Compute ``beta * input + alpha * a @ b``, where a and b are matrices or batches of matrices."""
     y = matmul(run, a, b)
     if y is NotImplemented:
         return y
-    return alpha * y if beta == 0 else beta * input + alpha * y  # what is left out may be anything
+    return alpha * y if beta == 0 else beta * input + alpha * y  # with beta 0, even NaN in input is ignored
 
 
 def _each(value: Any, dimensions: int) -> tuple[int, ...]:
@@ -127,7 +127,8 @@ def convolution(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Any:
-    """Convolve maps of any size; depth counts as channels."""
+    """Convolve maps of one, two or three dimensions; in three dimensions, the depth of the kernel counts as
+    channels."""
     dimensions = weight.dim() - 2
     flat = (1,) * (3 - dimensions)
     sizes, stride, dilation = (
@@ -142,7 +143,7 @@ def convolution(
     product = run.product(weight, matrix, patches)
     if product is None:
         return NotImplemented
-    alone = input.dim() == dimensions + 1  # without a dimension of samples
+    alone = input.dim() == dimensions + 1  # a single map, without a dimension of samples
     x = input[None] if alone else input
     if x.dim() != dimensions + 2 or x.shape[1] != channels:
         accepted = ", ".join(("n", str(channels), *"DHW"[-dimensions:]))
@@ -159,7 +160,8 @@ def convolution(
             f"{product.name} is given maps of {tuple(input.shape)}, smaller than its kernel; accepted: "
             "larger maps, or more padding"
         )
-    # One map for every place in depth, with the planes of the kernel as channels: from (n, C, D, H, W, k).
+    # A three-dimensional convolution reads one map for every position in depth, with the planes of the kernel
+    # as channels. Here ``cut`` has shape (n, C, D, H, W, k).
     cut = x.unfold(2, reach[0], stride[0])[..., :: dilation[0]]
     n, rows = len(x), cut.shape[2]
     maps = cut.permute(0, 2, 1, 5, 3, 4).reshape(n * rows, shape[0], *x.shape[3:])
@@ -180,8 +182,8 @@ def transposed(
     groups: int = 1,
     dilation: Any = 1,
 ) -> Any:
-    """Run a transposed convolution: multiply the channels of every position by all weights of the kernel;
-    overlaps and bias are added digitally."""
+    """Run a transposed convolution: multiply the channels of every position by all weights of the kernel on
+    the die, then add overlaps and bias digitally."""
     dimensions = weight.dim() - 2
     alone, flat = input.dim() == dimensions + 1, 2 - dimensions
     maps = input[None] if alone else input
@@ -209,7 +211,8 @@ def transposed(
 
 
 def _lstm(x: Tensor, h: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Compute the next state of an LSTM from the sums of both matrices; the output comes first."""
+    """Compute the next state of an LSTM cell, output first, from the sums that the input matrix (``x``) and
+    the recurrent matrix (``h``) yield."""
     i, f, g, o = (x + h).chunk(4, dim=-1)
     c = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
     return torch.sigmoid(o) * torch.tanh(c), c
@@ -231,7 +234,7 @@ CELLS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
 
 
 def cell(run: Executor, x: Tensor, hx: Any, *weights: Tensor | None, kind: str) -> Any:
-    """Run one step of a recurrent cell as a sequence of length 1."""
+    """Run one step of a recurrent cell, as a sequence of length 1."""
     state = [hx[None]] if isinstance(hx, torch.Tensor) else [part[None] for part in hx]
     options = (len(weights) > 2, 1, 0.0, False, False, True)
     result = recurrent(run, x[:, None], state, weights, *options, kind=kind)
@@ -242,7 +245,8 @@ def cell(run: Executor, x: Tensor, hx: Any, *weights: Tensor | None, kind: str) 
 
 
 def recurrent(run: Executor, input: Tensor, hx: Any, weights: Any, *rest: Any, kind: str) -> Any:
-    """Run layers and directions one after another; gates and memory are computed in PyTorch."""
+    """Run the layers and directions of a recurrent module one after another; gates and cell state are
+    computed in PyTorch."""
     if isinstance(weights, torch.Tensor) or isinstance(rest[0], list | tuple):
         path, module, _ = run.stack[-1]
         raise InputError(
@@ -288,8 +292,8 @@ _UNSEEN = types.FunctionType(
 
 
 def attention(run: Executor, *args: Any, **named: Any) -> Any:
-    """Run attention, whose projections are three products. PyTorch's first dimension is time, the die's is
-    samples."""
+    """Run attention, whose projections are three matrix products. The first dimension is time in PyTorch, and
+    samples on the die."""
     arguments = inspect.signature(_ATTENTION).bind(*args, **named).arguments
     if not arguments.get("use_separate_proj_weight"):
         weights = zip("qkv", arguments["in_proj_weight"].chunk(3), strict=True)

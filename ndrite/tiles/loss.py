@@ -39,9 +39,9 @@ them are mapped for every cause."""
 
 @dataclass
 class ReadAs:
-    """Says how products are read while a loss is explained. ``causes`` are the errors to apply, in floats, to
-    the products in ``names`` (None: to all). If ``causes`` is None, the products in ``names`` are read on the
-    die, and all others are exact floats.
+    """Says how matrix products are computed while a loss is explained. ``causes`` are the errors to apply, in
+    floats, to the products in ``names`` (None: to all products). If ``causes`` is None, the products in
+    ``names`` are read on the die. All other products are exact floats.
 
     ``seen``: names of the products that were read.
     """
@@ -55,8 +55,8 @@ class ReadAs:
     def read(
         self, product: Product, x: Tensor, weight: Tensor, bias: Tensor | None, call: int
     ) -> Tensor | None:
-        """Compute the product's sums for ``x``, without bias if the die adds the bias. None means that the
-        caller must read the product on the die.
+        """Compute the product's sums for ``x``, without the bias if the die adds it. The result None means
+        that the caller must read the product on the die.
 
         ``call``: which read of the product in this pass.
         """
@@ -88,7 +88,8 @@ class ReadAs:
         if INPUTS in self.causes:
             u = np.rint(np.clip(u, 0.0, 1.0) * INPUT_MAX) / INPUT_MAX
         causes = [cause for cause in self.causes if cause != INPUTS]
-        # Each product is the first of its own network: separate seeds keep their read noise independent.
+        # Each product is the first product of a network of its own; separate seeds keep the read noise of
+        # different products independent.
         (seed,) = np.random.SeedSequence((self.seed, product.number, call)).generate_state(1, np.uint64)
         model = Forward(network, mapped.program, mapped.die, built, causes, int(seed))
         model.correct(product.rows())
@@ -104,8 +105,8 @@ class ReadAs:
 
 
 def _codes(u: Floats) -> Codes:
-    """Scale values 0..1 to the unit of codes, without rounding, since ``Forward`` divides its inputs by
-    255."""
+    """Scale values 0..1 by 255 to the unit of codes, without rounding, since ``Forward`` divides its inputs
+    by 255."""
     return u * INPUT_MAX  # type: ignore[return-value]
 
 
@@ -124,7 +125,7 @@ def explain_module(
     progress: Progress | None = None,
     announce: Callable[[str], None] = lambda line: None,
 ) -> ModuleLoss:
-    """Explain what a module loses on tiles, by cause and by product, in any metric; implements
+    """Explain how a module's metric changes on tiles, by cause of error and by matrix product; implements
     ``ndrite.explain``.
 
     Every cause of error is applied alone, with column gains and biases corrected as on the die. Then all
@@ -171,20 +172,20 @@ def explain_module(
 
 
 def _from(progress: Progress, number: int, dies: int) -> Progress:
-    """Convert the progress of one die into the progress over all dies."""
+    """Return a progress function for die ``number`` that reports progress over all ``dies``."""
     return lambda done, total: progress(number * total + done, dies * total)
 
 
 def losses(*, source: File, function: str, chip: dict[str, Any], die: int, products: bool) -> dict[str, Any]:
-    """Compute the losses of a module on one die, as a run of the engine."""
+    """Compute the metric of a module on one die, by cause and by product, as a run of the engine."""
     return _losses(read_source(source, function), parse_chip(chip), die, products=products)
 
 
 def _losses(
     source: Source, chip: Chip, die: int, *, products: bool, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Compute the metric on one die: the float ``reference``, the metric by ``causes`` and by ``products``,
-    and the products' ``shares``."""
+    """Compute the metric on one die: the float ``reference``, the metric by cause of error (``causes``) and
+    by matrix product (``products``), and the products' ``shares`` of the multiplications."""
     tiled = analog(source.module, chip, samples=source.samples, seed=die)
     placement: Placement = tiled.ndrite
     names = [product.name for product in placement.products.values()]
@@ -212,7 +213,8 @@ def _losses(
 
 
 def in_floats(tiled: Any, placement: Placement, metric: Any) -> float:
-    """Return the metric with exact products. Raises EmulatorError if the samples never reach a product."""
+    """Return the metric with exact matrix products. Raises EmulatorError if the samples never reach a
+    product."""
     floats = ReadAs(())
     value = measure(tiled, placement, metric, floats)
     missed = [p.name for p in placement.products.values() if p.name not in floats.seen]
@@ -226,7 +228,7 @@ def in_floats(tiled: Any, placement: Placement, metric: Any) -> float:
 
 
 def measure(tiled: Any, placement: Placement, metric: Any, reading: ReadAs) -> float:
-    """Return the metric of a module on tiles while its products are read as ``reading`` says."""
+    """Return the metric of a module on tiles while its matrix products are computed as ``reading`` says."""
     placement.reading = reading
     try:
         with evaluating(tiled), torch.no_grad():

@@ -27,7 +27,7 @@ CALLS_MAX = 1 << (64 - SEED_BITS)
 
 @dataclass(frozen=True)
 class Row:
-    """One product of a matrix with vectors or patches, as a row of the table.
+    """One row of the table of what runs where: a product of a matrix with vectors or patches.
 
     ``name`` is that of the module, or of PyTorch's operator; ``where`` is "die", "host" or "torch";
     ``inputs``, ``outputs`` and ``tiles`` are K, M and the number of row tiles, 0 if the product is not on the
@@ -44,7 +44,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Table of what runs where: the products, and what PyTorch computes (``others`` counts modules by
+    """Table of what runs where: the matrix products, and what PyTorch computes (``others`` counts modules by
     class)."""
 
     rows: tuple[Row, ...]
@@ -52,12 +52,12 @@ class Table:
 
     @property
     def macs(self) -> float:
-        """Return the number of multiplications of all products per sample."""
+        """Return the number of multiplications that all products do per sample."""
         return sum(row.macs for row in self.rows)
 
     @property
     def share(self) -> float:
-        """Return the share of the multiplications that tiles do, 0..1."""
+        """Return the fraction 0..1 of the multiplications that is done on tiles."""
         return sum(row.macs for row in self.rows if row.where == "die") / max(self.macs, 1)
 
     @property
@@ -87,7 +87,7 @@ class Table:
 
 @dataclass(eq=False, repr=False)
 class Placement:
-    """State that all products of one module share, available as ``model.ndrite``.
+    """State that all matrix products of one module on tiles share, available as ``model.ndrite``.
 
     Sample i of a batch is inference ``first_index + i``. A product that is read several times in one forward
     pass (a recurrent layer, tied weights) reads call c with seed ``seed + c * 2^48``. So the same call gives
@@ -161,7 +161,7 @@ class Placement:
         return self.what
 
     def close(self) -> None:
-        """Release the boards; the next read opens them again."""
+        """Close the boards; the next read opens them again."""
         for board, _ in self._boards.values():
             board.close()
         self._boards.clear()
@@ -169,14 +169,16 @@ class Placement:
     def run(self, name: str, program: Program, codes: npt.NDArray[np.uint8], first: int, call: int) -> Any:
         """Return the sums int32 (n, outputs) of product ``name`` for codes uint8 (n, inputs); ``first`` is
         the number of the first sample."""
-        # A golden board costs no more than the product's weights, so each product keeps its own.
+        # A golden board takes no more memory than the weights of a product, so each product gets a golden
+        # board of its own.
         key = name if self.url.startswith("golden:") else ""
         board, programmed = self._boards.get(key, (None, None))
         if board is None:
             board = connect(self.url)
         if programmed is not program:
-            self._boards[key] = board, None  # to be closed, whatever comes of it
-            # The codes are computed here, so the board's warning about codes and values does not apply.
+            self._boards[key] = board, None  # recorded first, so that it is closed even after an error
+            # The codes are computed here, so the program is sent without its input range; otherwise the board
+            # would warn that codes are not values.
             board.program(replace(program, meaning=Meaning()))
             self._boards[key] = board, program
         return board.infer(codes, seed=self.seed + (call << SEED_BITS), first_index=first, noise=self.noise)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 class Watched:
-    """Statistics of a product's inputs on the samples: first the range of values, then patches as codes of
-    that range.
+    """Statistics of a matrix product's inputs over the samples: first the range of the values, then input
+    patches as codes of that range.
 
     ``calls`` is the number of reads and ``seen`` the number of patches in all of them. ``codes`` uint8 (n, C
     * kh * kw) are patches, evenly picked from the ``shown`` ones so far. ``given`` are the patches as the die
@@ -46,7 +46,8 @@ class Watched:
 
     @property
     def input_range(self) -> InputRange:
-        """Return the range of values that codes 0 and 255 stand for; if 0 lies in it, 0 is exactly a code."""
+        """Return the values that codes 0 and 255 stand for. If 0 lies between them, a code stands for exactly
+        0."""
         span = code_span(self.low, self.high, (0.0,) if self.low < 0 < self.high else ())
         return InputRange(np.array([span.low]), np.array([span.low + span.width]))
 
@@ -94,8 +95,8 @@ SPAN_MIN = 1e-12
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OnDie:
-    """A mapped product: its program for a single patch, the value of one step of each column's sums float64
-    (M,), and the bias that the sums include."""
+    """A matrix product mapped onto the die: its program for a single patch, the value of one step of each
+    column's sum float64 (M,), and the bias that is included in the sums."""
 
     program: Program
     step: npt.NDArray[np.float64]
@@ -103,7 +104,8 @@ class OnDie:
 
 
 class Product(torch.nn.Module):
-    """A matrix (K, M) applied to vectors (n, K), or to the patches of maps (n, C, H, W).
+    """A matrix product on tiles: a matrix (K, M), applied to vectors (n, K) or to the patches of maps (n, C,
+    H, W).
 
     It holds no weights: they are handed to ``read``.
 
@@ -136,7 +138,7 @@ class Product(torch.nn.Module):
         self.on_die: OnDie | None = None
         self._programs: dict[Shape, Program] = {}
         view = view_of(placement.chip, clip_rms=placement.clip_rms)
-        # A map as large as the kernel would be taken for a vector.
+        # Twice the kernel's height and width: a map of exactly the kernel's size would be taken for a vector.
         channels, height, width = patches.shape
         wide = dataclasses.replace(patches, shape=(channels, 2 * height, 2 * width))
         self.reading = Reading(outputs, view, None if whole else wide, kept=False)
@@ -146,20 +148,20 @@ class Product(torch.nn.Module):
 
     @property
     def tiles(self) -> int:
-        """Return the number of row tiles."""
+        """Return the number of row tiles that the matrix takes."""
         chip = self.placement.chip
         rows = chip.array.rows if chip.readout.kind == "adc" else self.patches.inputs
         return -(-self.patches.inputs // rows) * self.patches.groups
 
     @property
     def rows_wanted(self) -> int:
-        """Return the number of patches to calibrate on."""
+        """Return the number of input patches to calibrate the product on."""
         sums = self.tiles // self.patches.groups * slices(self.placement.chip.input.dac_bits) * self.outputs
         return int(np.clip(SUMS_MAX // sums, 4 * ROWS_MIN, ROWS_MAX))
 
     def settle(self, codes: npt.NDArray[np.uint8], weight: Tensor) -> None:
-        """Set the ranges and the mean input with which training starts, from ``codes`` and ``weight`` (K,
-        M)."""
+        """Set the initial input range, mean input and converter ranges for training, from input ``codes`` and
+        ``weight`` (K, M)."""
         range_given, p = self.watched.input_range, self.patches
         inputs_seen = torch.from_numpy(codes).to(self.low) / INPUT_MAX
         inputs_seen = inputs_seen.view(len(inputs_seen), p.shape[0], *p.kernel)
@@ -172,13 +174,14 @@ class Product(torch.nn.Module):
         self.reading.settle(maps.flatten(1) if self.whole else maps, limited, self._constant())
 
     def _constant(self) -> Tensor:
-        """Return the mean over the samples of each input, by group (groups, K)."""
+        """Return the mean of each input over the samples, for each group of a grouped convolution (groups,
+        K)."""
         kernel = self.patches.kernel[0] * self.patches.kernel[1]
         return self.centre.view(self.patches.groups, -1).repeat(1, kernel)
 
     def rows(self) -> npt.NDArray[np.uint8]:
-        """Return the codes (n, C * kh * kw) on which the mapping is calibrated. Raises EmulatorError if the
-        samples provide too few."""
+        """Return the input codes (n, C * kh * kw) on which the mapping is calibrated. Raises EmulatorError if
+        the samples provide too few inputs."""
         count = len(self.watched.codes)
         if count < ROWS_MIN:
             raise EmulatorError(
@@ -187,7 +190,7 @@ class Product(torch.nn.Module):
         return self.watched.codes
 
     def ready(self, weight: Tensor, bias: Tensor | None) -> OnDie:
-        """Return the product on the die, mapping it first if necessary.
+        """Return the product as mapped onto the die, mapping it first if necessary.
 
         Raises EmulatorError naming the product, when it cannot be mapped.
         """
@@ -198,18 +201,21 @@ class Product(torch.nn.Module):
         return self.on_die
 
     def die(self, weight: Tensor, bias: Tensor | None) -> Die:
-        """Draw the cells of this product's part of the die again; they are the same each time."""
+        """Sample the cells of this product's part of the die again; the same seed makes them the same each
+        time."""
         return self.mapped(weight, bias)[1].die
 
     def mapped(self, weight: Tensor, bias: Tensor | None) -> tuple[Network, Mapped]:
-        """Map the limited weights and the bias; return the network of this product alone, and its mapping."""
+        """Map the limited weights and the bias; return a network that consists of this product alone, and its
+        mapping."""
         limited = self.reading.limit(weight.detach())[0]
         bias_values = torch.zeros(self.outputs) if bias is None else bias.detach()
         w, b = (t.to("cpu", torch.float64).numpy() for t in (limited, bias_values))
         place, watched, p = self.placement, self.watched, self.patches
         codes, exact = self.rows(), None
         inputs = watched.input_range
-        # x = low + span * u: the span goes into the weights, the rest into the bias.
+        # An input is x = low + span * u with u in 0..1: span is multiplied into the weights, low * weights is
+        # added to the bias.
         dense = Dense(
             (w * inputs.span).astype(np.float32),
             (b + inputs.low * w.sum(axis=0)).astype(np.float32),
@@ -220,7 +226,8 @@ class Product(torch.nn.Module):
         network = Network(
             (Node(dense, (0,), single_patch),), single_patch.shape, self.name, meaning=Meaning(inputs=inputs)
         )
-        with warnings.catch_warnings(action="ignore", category=CompileWarning):  # the report has it
+        # The report repeats these warnings.
+        with warnings.catch_warnings(action="ignore", category=CompileWarning):
             try:
                 mapped = map_network(
                     network,
@@ -235,13 +242,13 @@ class Product(torch.nn.Module):
         return network, mapped
 
     def network_on(self, network: Network, shape: Shape) -> Network:
-        """Return the ``network`` of this product for maps of ``shape``."""
+        """Return ``network``, which consists of this product alone, changed to maps of ``shape``."""
         (node,) = network.products
         patches = dataclasses.replace(self.patches, shape=shape)
         return dataclasses.replace(network, nodes=(dataclasses.replace(node, patches=patches),), shape=shape)
 
     def program_on(self, program: Program, shape: Shape) -> Program:
-        """Return the mapped ``program`` for maps of ``shape``."""
+        """Return ``program``, the mapped product, changed to maps of ``shape``."""
         if shape not in self._programs:
             (step,) = program.products
             patches = dataclasses.replace(self.patches, shape=shape)
@@ -252,12 +259,13 @@ class Product(torch.nn.Module):
         return self._programs[shape]
 
     def read(self, run: Executor, x: Tensor, weight: Tensor, bias: Tensor | None, each: int = 1) -> Tensor:
-        """Compute the product of vectors (n, K), or of maps (n, C, H, W) that include their border.
+        """Compute the matrix product of vectors (n, K), or of maps (n, C, H, W) that already include their
+        border.
 
         ``each``: vectors or maps of one sample, one behind the other; gives (n, M) or (n, M, rows, columns).
         """
         place, watched = self.placement, self.watched
-        if x.is_meta:  # before the product itself moves there
+        if x.is_meta:  # checked before this module moves to that device
             raise EmulatorError(f"{self.name}: {NO_VALUES.format('device meta')}")
         if self.low.dtype != x.dtype or self.low.device != x.device:
             self.to(x.device, x.dtype)
@@ -293,19 +301,19 @@ class Product(torch.nn.Module):
             mapped = self.ready(weight, bias)
             y = self._read(mapped, x.detach(), weight, bias, each, call)
         if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
-            # Forward pass on the die, backward pass through the float weights.
+            # The forward pass runs on the die; the backward pass uses the float weights.
             float_output = self._float(x, weight, bias)
             y = float_output + (y - float_output).detach()
         return y
 
     def _show(self, x: Tensor) -> None:
-        """Hand the inputs of one read, (n, K) or (n, C, H, W), to ``Watched`` as maps."""
+        """Record the inputs of one read, (n, K) or (n, C, H, W), in the product's ``Watched`` statistics."""
         maps = x.detach().reshape(*x.shape[:2], *(x.shape[2:] or (1, 1))).to("cpu", torch.float32).numpy()
         patches = dataclasses.replace(self.patches, shape=maps.shape[1:])
         self.watched.show(self.placement.watching, maps, patches, self.rows_wanted)
 
     def exact(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """Compute the product in floats, with unlimited weights."""
+        """Compute the matrix product in floats, with weights that are not limited."""
         return _with(bias, self.reading.sums(x, weight))
 
     def _float(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -314,33 +322,33 @@ class Product(torch.nn.Module):
     def _read(
         self, mapped: OnDie, x: Tensor, weight: Tensor, bias: Tensor | None, each: int, call: int
     ) -> Tensor:
-        """Compute the product on the board: send codes, and scale the sums that return."""
+        """Compute the matrix product on the board: send codes, and scale the sums that the board returns."""
         place = self.placement
         shape: Shape = (*x.shape[1:], 1, 1)[:3] if self.whole else tuple(x.shape[1:])
         program = self.program_on(mapped.program, shape)
         assert program.meaning.inputs is not None
         try:
             values = x.reshape(len(x), -1).to("cpu", torch.float64).numpy()
-        except RuntimeError as error:  # of vmap and other transforms of functions
+        except RuntimeError as error:  # raised under vmap and other function transforms
             first = str(error).partition("\n")[0]
             raise EmulatorError(f"{self.name}: {NO_VALUES.format(first)}") from None
         codes = program.meaning.inputs.encode(values)
         if place.read is not None and not place.watching:
             place.read.setdefault(self, []).append((weight, bias, program, codes))
         sums = place.run(self.name, program, codes, place.first_index * each, call)
-        wide = torch.promote_types(x.dtype, torch.float32)  # sums go beyond half precision
+        wide = torch.promote_types(x.dtype, torch.float32)  # sums exceed the range of half precision
         y = torch.from_numpy(sums).to(x.device, wide)
         step = torch.from_numpy(mapped.step).to(x.device, wide)
         if not self.whole:
             y = y.view(len(x), *program.map_shapes[-1])
-        # The same weights may be read elsewhere with another bias than the mapped one.
+        # Another read of the same weights may have another bias than the mapped one.
         none = torch.zeros_like(step)
         bias_change = (none if bias is None else bias) - (none if mapped.bias is None else mapped.bias.to(y))
         return (y * along(step, y) + along(bias_change, y)).to(x.dtype)
 
     def _seen(self, run: Executor, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """Compute the product through the chip's errors, as training sees it; the constant part of the inputs
-        is removed first.
+        """Compute the matrix product with the errors of the chip, for training. The mean of the inputs is
+        removed before errors are applied.
 
         The die does the same: its converters' offsets and its bias correction take the mean.
         """
@@ -372,7 +380,8 @@ class Product(torch.nn.Module):
                     run.bias_errors[self] = reading.bias_error(offset, full[None])
             y, centre_sums = y + noise, centre_sums + run.bias_errors.get(self, 0.0)
         if view.read_noise:
-            # Read noise is not constant: the cells' part grows with the whole input.
+            # Read noise depends on the inputs: the part that the cells cause grows with the whole input, mean
+            # included.
             sigma = view.noise_scale * view.read_noise * span * centre.norm(dim=1)
             sigma = (limit.view(groups, share) * sigma.view(-1, 1)).reshape(-1)
             y = y + torch.randn_like(y) * along(sigma, y)

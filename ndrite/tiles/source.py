@@ -17,7 +17,7 @@ Metric = Callable[[Any], Any]
 
 
 class Source(NamedTuple):
-    """A module with its ``samples`` (as for ``ndrite.analog``) and its metric."""
+    """A PyTorch module, samples for it (as for ``ndrite.analog``) and the metric that judges it."""
 
     module: Any
     samples: Any
@@ -27,8 +27,8 @@ class Source(NamedTuple):
 def source_of(
     module: Any, samples: Any = None, metric: Metric | None = None, *, judged: bool = True
 ) -> Source:
-    """Return a module with its samples and metric: check the given ones, and load missing ones from
-    ``FILE.py:FUNCTION``.
+    """Return a module with its samples and metric: check those that are passed, and load missing ones from
+    the user's file, if ``module`` is the text ``FILE.py:FUNCTION``.
 
     The function returns the module; of the same file, ``samples()`` returns typical inputs and
     ``metric(module)`` a number. Arguments come before those of the file. ``judged``: a metric is needed.
@@ -55,8 +55,9 @@ def source_of(
 
 def source_file(module: Any, source: Source, chosen: tuple[Any, Any], folder: Path) -> tuple[File, str]:
     """Provide a file and a function name from which other processes load ``source``: the user's own file if
-    ``module`` names one and provides samples and metric too, else a pickle in ``folder``. ``chosen``: samples
-    and metric that the caller passes instead, None each where it does not.
+    ``module`` names one that also provides samples and metric, else a pickle in ``folder``. ``chosen`` are
+    the samples and the metric that the caller passes in place of the file's, None for each that is not
+    passed.
 
     Raises InputError where Python cannot pickle a part.
     """
@@ -69,7 +70,7 @@ def source_file(module: Any, source: Source, chosen: tuple[Any, Any], folder: Pa
         except Exception as error:
             raise InputError(
                 f"{part} cannot be sent to other processes ({' '.join(str(error).split())}); accepted: "
-                "classes and functions of a file, or workers 1 without scheduler and folder"
+                "classes and functions defined in a .py file, or workers=1 with neither scheduler nor folder"
             ) from None
     pickled = folder / "source.pickle"
     pickled.write_bytes(pickle.dumps(tuple(source)))
@@ -77,14 +78,14 @@ def source_file(module: Any, source: Source, chosen: tuple[Any, Any], folder: Pa
 
 
 def read_source(file: File, function: str) -> Source:
-    """Load the source from a file that ``source_file`` returned."""
+    """Load the module, samples and metric from a file that ``source_file`` returned."""
     content = file.read()
     return source_of(f"{file.path}:{function}") if function else Source(*pickle.loads(content))
 
 
 def _run(path: Path) -> dict[str, Any]:
-    """Run a user's Python file and return its names. The imports of the file are also searched in its own
-    folder."""
+    """Run a user's Python file and return its global names. Its imports are searched in the file's own folder
+    too."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     name = f"{path.stem}_of_user"
@@ -101,7 +102,7 @@ def _run(path: Path) -> dict[str, Any]:
 
 
 def _called(path: str, names: dict[str, Any], name: str) -> Any:
-    """Return the result of a function in a user's file."""
+    """Call the function ``name`` of a user's file and return its result."""
     if not callable(names.get(name)):
         raise InputError(f"{path} has no function {name}; accepted: a file with {name}()")
     try:

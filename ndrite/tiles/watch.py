@@ -26,7 +26,7 @@ Place = tuple[str, str, int]
 
 
 class Watch:
-    """A record of the tensors and plain attributes of ``root`` at the time when it was made.
+    """A record of the tensors and plain attributes of ``root`` at the time when the record was made.
 
     ``key`` differs once one of them has changed. ``find`` tells which tensor holds an address.
     """
@@ -47,7 +47,7 @@ class Watch:
             for number, (_, _, tensor) in enumerate(self._tensors)
             if tensor.numel() and not tensor.is_meta
         )
-        # Of tensors that share an address (tied weights), the first in the module's order is used.
+        # If several tensors share an address (tied weights), the first of them in the module's order is used.
         first_at: dict[int, int] = {}
         for address, number in spans:
             first_at.setdefault(address, number)
@@ -55,7 +55,7 @@ class Watch:
         self.key = self.now()
 
     def now(self) -> list[Any]:
-        """Return the state that is compared: identity, version and address of every tensor, and plain
+        """Return the present state, for comparison: identity, version and address of every tensor, and plain
         attributes."""
         key: list[Any] = []
         for module in self.modules.values():
@@ -74,11 +74,11 @@ class Watch:
 
     @property
     def is_current(self) -> bool:
-        """Return whether nothing has changed."""
+        """Return whether no tensor or attribute has changed since the record was made."""
         return self.key == self.now()
 
     def find(self, address: int) -> Place | None:
-        """Return the tensor that contains the value at ``address``."""
+        """Return the recorded tensor that contains the value at memory ``address``."""
         index = bisect.bisect_right(self._starts, address) - 1
         if index < 0:
             return None
@@ -89,14 +89,14 @@ class Watch:
 
 def tensors_of(module: Any) -> Iterator[tuple[str, Tensor]]:
     """Return a module's own parameters by name, and the tensors among its attributes, which hooks may have
-    created."""
+    put there."""
     yield from ((name, value) for name, value in module._parameters.items() if value is not None)
     yield from ((name, value) for name, value in vars(module).items() if isinstance(value, torch.Tensor))
 
 
 def state_of(root: Any) -> str:
-    """Return the SHA-256 over all that a module's forward pass may depend on: parameters, buffers, and plain
-    attributes."""
+    """Return the SHA-256 over everything that a module's forward pass may depend on: parameters, buffers, and
+    plain attributes."""
     check_values(root)
     digest = hashlib.sha256()
     for where, module in root.named_modules():
@@ -115,7 +115,8 @@ def state_of(root: Any) -> str:
 
 
 def check_values(root: Any) -> None:
-    """Raise EmulatorError if a parameter or buffer has a shape but no values (device meta)."""
+    """Raise EmulatorError if a parameter or buffer of ``root`` has a shape but no values (PyTorch's device
+    meta)."""
     for name, value in (*root.named_parameters(), *root.named_buffers()):
         if value.is_meta:
             raise EmulatorError(f"{name} is on the device meta, without values; accepted: cpu or a GPU")
@@ -130,6 +131,6 @@ def _is_plain(name: str, value: Any) -> bool:
 
 
 def _version(tensor: Tensor) -> int:
-    """Return PyTorch's count of in-place changes of a tensor; -1 for tensors of ``torch.inference_mode``,
-    which have no count."""
+    """Return PyTorch's count of in-place changes of a tensor; -1 for a tensor made under
+    ``torch.inference_mode``, which has no count."""
     return -1 if tensor.is_inference() else tensor._version

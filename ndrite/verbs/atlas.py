@@ -34,7 +34,7 @@ FULL: dict[str, list[float]] = {
 
 
 def numbers(text: str) -> tuple[float, ...]:
-    """Parse ``0,0.25,0.5`` into its numbers."""
+    """Parse text such as ``0,0.25,0.5`` into its numbers."""
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
@@ -185,12 +185,12 @@ def atlas(
     if output is not None:
         result.save(output)
         write_whole(Path(output).with_suffix(".json"), json.dumps(result.as_dict(), indent=1))
-        shutil.rmtree(results_folder, ignore_errors=True)  # two calls may end at once
+        shutil.rmtree(results_folder, ignore_errors=True)  # ignore_errors: another call may remove it too
     return result
 
 
 def _dots(device: Chip) -> list[Dot]:
-    """Return a device on the map unchanged, and with each of the improvements."""
+    """Return the entries of a device on the map: unchanged, and with each of the improvements."""
     law = insitu.law_of_weights(device, device.name)
     name = device.name.removeprefix("ideal+")
     changed = {improvement: insitu.improved(device, law, improvement) for improvement in insitu.IMPROVEMENTS}

@@ -62,7 +62,7 @@ def _text(name: str, row: dict[str, Any]) -> str:
     value = row[name]
     if name == "board":
         return f"{value}{'*' * bool(row['earlier'])}{' !' * (row['timing_met'] is False)}"
-    # nextpnr does not time Gowin's multipliers: its figure is not a speed.
+    # nextpnr does not time Gowin's multipliers, so its frequency for Gowin boards is not a speed.
     if value is None or (name == "fmax_mhz" and row.get("family") == "gowin"):
         return "-"
     return str(value)

@@ -67,7 +67,7 @@ class Wafer(Summary):
 
     @property
     def accuracy_per_chip(self) -> npt.NDArray[np.float64]:
-        """Return the accuracy of every chip, float64 (chips,), 0..1; only if samples have classes."""
+        """Return the accuracy (0..1) of every chip, float64 (chips,). Only for samples that have classes."""
         return np.array(self.summary["accuracy_per_chip"])
 
     def as_dict(self) -> dict[str, Any]:
@@ -78,7 +78,8 @@ class Wafer(Summary):
         return write_whole(path, json.dumps(self.as_dict(), indent=1))
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
-        """Draw the distribution over chips, and yield against threshold; the suffix is the format."""
+        """Draw the distribution of scores over chips, and the yield against its threshold; the file's suffix
+        is the format."""
         return drawing.save(figures.chips(self.summary), path)
 
 
@@ -129,7 +130,7 @@ def campaign(
     threshold:
         Lowest accuracy, 0..1, of a good chip (default: 0.85), or its largest rms error.
     chip:
-        Chip whose spread of cells is drawn, if the program was not compiled with ``nominal``; default: the
+        Chip whose cell variation is sampled, if the program was not compiled with ``nominal``; default: the
         chip that the program was compiled for.
 
     Examples
@@ -180,17 +181,17 @@ def campaign(
         wafer.plot(picture)
     if output is not None:
         wafer.save(output)
-        shutil.rmtree(folder, ignore_errors=True)  # two calls may end at once
+        shutil.rmtree(folder, ignore_errors=True)  # ignore_errors: another call may remove it too
     return wafer
 
 
 class CampaignWarning(UserWarning):
-    """Warning of a property of a campaign that a user may not expect."""
+    """Warning: the campaign has a property that a user may not expect."""
 
 
 def with_variation(program: Program, chip: Chip | str | os.PathLike[str] | None) -> Program:
-    """Return ``program`` with the spread of the cells of ``chip``. Without ``chip``, the program's own spread
-    is kept, or else taken from the chip that it was compiled for.
+    """Return ``program`` with the random cell variation that ``chip`` describes. Without ``chip``, the
+    program keeps its own variation; if it has none, the chip that it was compiled for provides it.
 
     Raises InputError when the program names no chip and none is given. Raises ChipError when there is no
     such chip.
@@ -208,11 +209,11 @@ def with_variation(program: Program, chip: Chip | str | os.PathLike[str] | None)
             stacklevel=3,
         )
     else:
-        raise InputError("the program names no chip; give chip, the chip whose spread of cells is drawn")
+        raise InputError("the program names no chip; give chip, whose cell variation is sampled")
     return replace(program, variation=variation_of(chosen))
 
 
 def chip_yield(passed: npt.NDArray[np.bool_], threshold: float) -> dict[str, Any]:
-    """Return the share of the chips that ``passed``, with its 95 % interval by Wilson's score."""
+    """Return the fraction of the chips that ``passed``, with its 95 % interval by Wilson's score."""
     n, good = len(passed), int(passed.sum())
     return {"threshold": threshold, "yield": good / n, "yield_interval_95": proportion(good / n, n)}

@@ -79,7 +79,7 @@ def check(name: Name, /) -> Found:
     stated = _stated(single)
     unsourced = [field for field in stated if not chip.sources.get(field)]
     idle = {field: why for field, why in idle_fields(chip).items() if field in stated}
-    if is_part:  # the chip that it will be laid over decides what conditions do
+    if is_part:  # a partial chip's conditions take effect in another chip
         idle = {field: why for field, why in idle.items() if not field.startswith("conditions.")}
     lists = {"without_source": unsourced, "without_effect": idle}
     lines = (
@@ -142,8 +142,8 @@ def _stated(content: dict[str, Any]) -> list[str]:
 
 
 def _stability(neuron: Neuron) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the stability limits of the nominal neuron's circuit, as values and as text; empty for a neuron
-    driven by an ideal source."""
+    """Return the limits within which the nominal neuron's circuit is stable, as values and as text; empty for
+    a neuron driven by an ideal source."""
     circuit = neuron.in_circuit(neuron.device)
     if circuit is None:
         return {}, ()

@@ -161,13 +161,13 @@ def compile(
         )
     done = None if imported is None else imported.report
     compiled = Compiled(floats, mapped.program, mapped.die, typical, mapped.report, done)
-    if not nominal:  # a nominal program is of no die, but of the targets of many
+    if not nominal:  # a nominal program has target values, but no die to score
         with progress("test samples"):
             answer = judged_answer(
                 compiled, test, labels, data=data, codes=codes or test is typical, measure=measure
             )
         compiled = dataclasses.replace(compiled, answer=answer)
-    if output is not None:  # after judging: labels that do not fit leave no file
+    if output is not None:  # saved after judging, so that unsuitable labels leave no file
         (compiled.program if program_only else compiled).save(output)
     return compiled
 
@@ -175,8 +175,8 @@ def compile(
 def judged_answer(
     compiled: Compiled, inputs: Any, labels: Any, *, data: str | None, codes: bool, measure: str | None
 ) -> Answer | None:
-    """Score the die on at most ``samples_within`` test samples. Return None, with a warning, if the data set
-    that the network names is not on this machine. The options are those of ``judged_samples``."""
+    """Score the compiled die on at most ``samples_within`` test samples. Return None, with a warning, if the
+    data set that the network names is not on this machine. The options are those of ``judged_samples``."""
     program = compiled.program
     try:
         judged = judged_samples(
@@ -191,5 +191,5 @@ def judged_answer(
 
 
 def samples_within(program: Program) -> int:
-    """Return the number of test samples that the golden model answers in a few seconds: 100..2000."""
+    """Return the number of test samples that the golden model can answer in a few seconds: 100..2000."""
     return int(min(2000, max(100, WORK // max(1, work_of(program)))))

@@ -22,7 +22,7 @@ from ndrite.samples import judged_samples
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Loss(Result):
-    """The result of ``ndrite.explain`` for a compiled network.
+    """The result of ``ndrite.explain`` for a compiled network: its score with one cause of error at a time.
 
     Attributes
     ----------
@@ -40,7 +40,8 @@ class Loss(Result):
 
     @property
     def causes(self) -> tuple[Row, ...]:
-        """Return one entry for each cause, then all causes together, then the program itself."""
+        """Return one entry for each cause of error, then one for all causes together, then one for the
+        program itself."""
         return self.explanation.rows
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
@@ -66,7 +67,8 @@ class Loss(Result):
         by = f"{explanation.samples} samples ({self.judged_by})"
         title = f"{explanation.network} on {explanation.chip}: float {floats_do} over {by}"
         header, rows = causes.table(explanation)
-        yield Table(title, header[:-1], [row[:-1] for row in rows])  # what a cause covers is in the JSON
+        # Without the column "covers", which the JSON has.
+        yield Table(title, header[:-1], [row[:-1] for row in rows])
         if self.mitigation:
             measures = [(o.name, explanation.said(o.score), _decibels(o.snr_db)) for o in self.mitigation]
             yield Table("measures, on the golden model", ("compiled with", header[1], "SNR"), measures)

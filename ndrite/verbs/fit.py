@@ -43,7 +43,8 @@ class Fit(Result):
     model: fitting.Fitted
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the description, each value with its source, to be used as in ``chip="wan2022+mine.yaml"``.
+        """Write the description, each value with its source. The file can be named in a chip, as in
+        ``chip="wan2022+mine.yaml"``.
 
         Conditions and licence of the data are to be added to its device card by hand. OSError when the file
         cannot be written.

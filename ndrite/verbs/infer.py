@@ -23,7 +23,7 @@ from ndrite.url import connect
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Answers(Summary):
-    """The result of ``ndrite.infer``: the outputs of all inputs.
+    """The result of ``ndrite.infer``: the program's outputs for all inputs.
 
     ``outputs`` (n, outputs) is int32, the chip's sums, or float64 in the model's unit; ``summary`` says where
     they are from. ``task``: what they mean; None where the program does not say. ``step``: what 1 of
@@ -98,7 +98,8 @@ def infer(
     >>> found.outputs.shape
     (3, 10)
     """
-    # Before the board is opened: a wrong file should not cost the compilation of a simulated board.
+    # The program is loaded before the board is opened: a wrong file should not cost the compilation of a
+    # simulated board.
     loaded, compiled = held(program)
     x = seen_samples(loaded, compiled, inputs, data=data, codes=codes)
     x = check_inputs(x, loaded, seed=seed, first_index=first_index)

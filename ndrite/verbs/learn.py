@@ -38,8 +38,8 @@ OWN_HELD = 12
 
 
 class LearnedInSitu(LearnedOn):
-    """The result of ``ndrite.learn``: the chip that learned, ``compiled``, and ``summary``: accuracy (0..1)
-    with its interval, right answers of each epoch, pulses of each device."""
+    """The result of ``ndrite.learn``: the chip that learned, ``compiled``, and ``summary``: its accuracy
+    (0..1) with interval, the right answers of each epoch, and the mean number of pulses of a device."""
 
     left_out = ("right_by_epoch",)
 
@@ -51,8 +51,8 @@ class LearnedInSitu(LearnedOn):
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class LearnedDies(Summary):
-    """The result of ``ndrite.learn`` over dies: ``summary`` has the accuracy (0..1) of each, its mean and
-    their 95 % interval over dies, and means over dies of right answers by epoch and of pulses."""
+    """The result of ``ndrite.learn`` over several dies. ``summary`` has the accuracy (0..1) of each die, its
+    mean and 95 % interval over dies, and the mean right answers of each epoch and pulses of a device."""
 
     name: str
     summary: dict[str, Any]
@@ -261,7 +261,7 @@ def learn(
             learned_dies = LearnedDies(name, _over_dies(rows) | {"device": _name(device)})
             if output is not None:
                 write_whole(output, json.dumps(learned_dies.as_dict(), indent=1))
-                shutil.rmtree(kept, ignore_errors=True)  # two calls may end at once
+                shutil.rmtree(kept, ignore_errors=True)  # ignore_errors: another call may remove it too
             return learned_dies
     left = None if output is None else Path(f"{output}.course")
     mark = _mark(ready, labelled, learning_seed, noise)
@@ -280,12 +280,12 @@ def learn(
         chosen.program_learning(ready.learning, seed=learning_seed, states=states, noise=noise)
         try:
             for epoch in _epochs(chosen, course, labelled, epochs, learning_seed, progress):
-                # If the link fails later, the device cannot be asked for its states: save these.
+                # Save the states now: if the link fails later, the device cannot be asked for them.
                 if left is not None and epoch < epochs:
                     insitu.save_course(left, course, chosen.states(), mark)
         except (KeyboardInterrupt, HostError) as stopped:
             if left is not None:
-                with suppress(HostError):  # where the device cannot be asked, the last whole epoch stays
+                with suppress(HostError):  # if the device cannot be asked, the file keeps the last epoch
                     course.add(chosen.unfinished(), len(labelled.x))
                     insitu.save_course(left, course, chosen.states(), mark)
                     if isinstance(stopped, KeyboardInterrupt):
@@ -306,13 +306,13 @@ def learn(
     if output is not None and left is not None:
         compiled.save(output)
         left.unlink(missing_ok=True)
-    # Rows of fast devices replace the layer's own, which get few pulses; sums and references get none.
+    # Fast devices, if any, are counted alone: other devices get few pulses or, for references, none.
     learning = ready.learning
     widths = (layer.inputs for layer in learning.program.layers)
     sizes = [of.fast_row(k) * of.columns for of, k in zip(learning.layers, widths, strict=True)]
     pulses = [sum(c.pulses[i] for c in course.counts) / size for i, size in enumerate(sizes)]
     lasts = None
-    if endurance is not None and course.counts and max(pulses):  # of the busiest layer's devices, on average
+    if endurance is not None and course.counts and max(pulses):  # means over a layer; the largest counts
         lasts = math.floor(endurance * len(course.counts) / max(pulses))
     summary: dict[str, Any] = {
         "shape": list(plan.widths),
@@ -339,16 +339,16 @@ def learn_die(
     die: int,
     how: dict[str, Any],
 ) -> dict[str, Any]:
-    """Train one die on the golden model; return its row, the summary of ``learn`` with the die's seed."""
+    """Train one die on the golden model; return the summary of ``learn`` and the die's seed as a row."""
     x, y = (None if file is None else file.array() for file in (inputs, labels))
-    with warnings.catch_warnings(action="ignore"):  # whoever plans the dies has been told
+    with warnings.catch_warnings(action="ignore"):  # the caller that planned the dies has already warned
         learned_die = learn(x, y, chip=parse_chip(chip), device=parse_chip(device), seed=die, **how)
     assert isinstance(learned_die, LearnedInSitu)
     return {"die": die, **learned_die.summary}
 
 
 def _over_dies(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Combine the rows of trained dies: values that all dies share, and the spread of accuracies."""
+    """Combine the rows of several trained dies: values that all share, and statistics over the dies."""
     first_row = rows[0]
     alike = ("shape", "measured_on", "learned_from", "updates", "endurance_pulses")
     means = ("right_by_epoch", "pulses_a_device")
@@ -363,8 +363,8 @@ def _over_dies(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def _epochs(
     board: LearningApi, course: insitu.Course, given: Labelled, epochs: int, seed: int, stage: sig.Stages
 ) -> Iterator[int]:
-    """Train epoch by epoch; the accuracy of each epoch is reported at the end of the next. Return the number
-    of updates done."""
+    """Train epoch by epoch, and yield the number of finished epochs after each. An epoch's accuracy is shown
+    with the progress of the next epoch."""
     size = len(given.x)
     while course.done < epochs * size:
         epoch = course.done // size
@@ -384,8 +384,8 @@ def _epochs(
 
 
 def _law(device: Any) -> tuple[LinearStep | StepTable, Any, float | None]:
-    """Return the law and the spread of the weights' devices, and the number of pulses that a device survives,
-    if known."""
+    """Return the update law of the weights' devices, their variation, and the number of pulses that a device
+    survives (None if not known)."""
     described = device if isinstance(device, Chip) else load_chip(f"ideal+{device}")
     law = insitu.law_of_weights(described, _name(device))
     return law, described.ecram.spread, described.ecram.endurance_pulses
@@ -396,7 +396,7 @@ def _name(device: Any) -> str:
 
 
 def _mark(ready: insitu.Prepared, given: Labelled, seed: int, noise: bool) -> dict[str, Any]:
-    """Return all values on which the result of a training run depends, plain values by name."""
+    """Return all values that determine a training run: only a run with equal values can be resumed."""
     learning = ready.learning
     return {
         "program": learning.program.checksum(),

@@ -94,12 +94,12 @@ class Grid(Result):
 
     @property
     def measures(self) -> dict[str, tuple[str, float]]:
-        """Return the names in ``MEASURES`` that the rows have."""
+        """Return those names in ``MEASURES`` that the rows have as a field."""
         return {name: measure for name, measure in MEASURES.items() if name in self.rows[0]}
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """Return the axes of the grid other than seeds."""
+        """Return the names of the sweep's axes other than seeds."""
         return tuple(axis for axis in self.plan.axes if axis != "seed")
 
     def _setting(self, row: dict[str, Any]) -> tuple[Any, ...]:
@@ -107,13 +107,13 @@ class Grid(Result):
 
     @property
     def score(self) -> str:
-        """Return the name of the field by which rows are judged: ``accuracy``, or the ``metric`` of a
+        """Return the name of the field by which rows are compared: ``accuracy``, or the ``metric`` of a
         module."""
         return "metric" if self.plan.modules else "accuracy"
 
     def along(self, axis: str) -> list[tuple[Any, float, float, float]]:
-        """Return (value, mean, smallest, largest score) for each value of an axis, over all values of the
-        other axes."""
+        """Return, for each value of an axis, (value, mean score, smallest score, largest score) over all
+        values of the other axes."""
         groups: dict[Any, list[float]] = {}
         for row in self.rows:
             groups.setdefault(row[axis], []).append(row[self.score])

@@ -390,7 +390,7 @@ def test_models_take_their_options(here: Path, said: Any, prints: Any, fails: An
         (f"{line} --input-shape a", "'a' is no shape"),
         (f"{line} --target mine", "board is 'mine'; accepted: ulx3s"),
         ("compile model.pt --chip ideal --program-only", "program_only is given without"),
-        (f"compile '{zoo.lenet5()}' --chip ideal --node a", "options of imported models only"),
+        (f"compile '{zoo.lenet5()}' --chip ideal --node a", "node applies only to an imported model"),
     ):
         fails(words, told)
         assert not Path("mine").exists()

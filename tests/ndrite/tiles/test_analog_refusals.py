@@ -28,8 +28,8 @@ X = torch.rand(20, 6)
     ("model", "options", "said"),
     [
         ("resnet", {}, "model is a str; accepted: a torch.nn.Module"),
-        (nn.ReLU(), {}, r"ReLU has 0 products by parameters; accepted: 1\.\.256, in Linear"),
-        (nn.Sequential(*[nn.Linear(6, 6) for _ in range(257)]), {}, "Sequential has 257 products"),
+        (nn.ReLU(), {}, r"ReLU has 0 matrix products by parameters; accepted: 1\.\.256, in Linear"),
+        (nn.Sequential(*[nn.Linear(6, 6) for _ in range(257)]), {}, "Sequential has 257 matrix products"),
         (nn.Linear(6, 3), {"chip": "nothing"}, "nothing"),
         (nn.Linear(6, 3), {"seed": -1}, r"seed is -1; accepted: 0\.\.2\^48-1"),
         (nn.Linear(6, 3), {"samples": "x"}, "samples hold a str; accepted: tensors"),
