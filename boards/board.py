@@ -12,17 +12,17 @@ from ndrite.host.memory import Upset
 
 
 class Board(Device):
-    """A board with gateware, as ``BoardApi``: a device, together with the back end that lays programs out for
-    the device's geometry."""
+    """A board with gateware, with the interface ``BoardApi``: a device, together with the back end that lays
+    programs out for the device's geometry."""
 
     @property
     def device(self) -> Self:
-        """The board itself."""
+        """The opened host device that runs programs: this board itself, since it wraps no other board."""
         return self
 
     @property
     def abilities(self) -> Abilities:
-        """The board's limits, which follow from its memories."""
+        """The limits on the programs that the board can hold, which follow from the sizes of its memories."""
         return Abilities.of(self.geometry)
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:

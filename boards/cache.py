@@ -17,7 +17,7 @@ from ndrite.emulator.spec.files import whole_file
 
 try:
     import fcntl
-except ImportError:  # Windows, where nothing is compiled
+except ImportError:  # Windows has no fcntl; nothing is compiled there
     fcntl = None  # type: ignore[assignment]
 
 SUM, LOCK = ".sha256", ".lock"
@@ -34,23 +34,23 @@ def folder(name: str) -> Path:
 
 
 def digest(data: bytes) -> str:
-    """Return the name of a cache entry that is derived from ``data``: 32 hexadecimal digits."""
+    """Return 32 hexadecimal digits, derived from ``data``, that serve as the name of a cache entry."""
     return hashlib.sha256(data).hexdigest()[:32]
 
 
 def seal(finished: Path, path: Path) -> None:
-    """Move the file ``finished`` to ``path``, which must be on the same file system, and write its checksum
-    beside it."""
+    """Move the file ``finished`` to ``path``, which must be on the same file system, and write a file with
+    its checksum beside it."""
     with whole_file(path.with_name(path.name + SUM)) as file:
         file.write(_sum(finished))
-    # A process killed between the two moves leaves a checksum that does not match: the entry then counts as
-    # missing.
+    # If the process is killed between the two moves, the checksum does not match the old file, and the cache
+    # entry counts as missing.
     os.replace(finished, path)
 
 
 def is_whole(path: Path) -> bool:
-    """Return whether ``path`` exists and matches its checksum. Loading a library that is cut off would end
-    the process."""
+    """Return whether the file ``path`` exists and matches its checksum. (Loading a truncated library would
+    end the process.)"""
     try:
         return path.with_name(path.name + SUM).read_bytes() == _sum(path)
     except OSError:
@@ -64,8 +64,8 @@ def _sum(path: Path) -> bytes:
 
 @contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold a lock file, created if necessary, during the block. Raises BlockingIOError if another process
-    holds it and ``wait`` is False."""
+    """Hold the lock on the file ``path`` during the block; the file is created if necessary. Raises
+    BlockingIOError if another process holds the lock and ``wait`` is False."""
     while True:
         with path.open("w", encoding="utf-8") as file:
             if fcntl is not None:
@@ -76,8 +76,8 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
 
 
 def _is(file: IO[str], path: Path) -> bool:
-    """Return whether ``file`` is still the file at ``path``: another process may have deleted the lock file
-    together with its cache entry."""
+    """Return whether the open ``file`` is still the file at ``path``; another process may have deleted the
+    lock file together with its cache entry."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
@@ -86,8 +86,8 @@ def _is(file: IO[str], path: Path) -> bool:
 
 @contextmanager
 def workshop(root: Path, entry: str) -> Iterator[Path]:
-    """Yield an empty folder in ``root`` in which to make cache entry ``entry``; the caller holds the lock
-    ENTRY.lock.
+    """Yield an empty folder in ``root`` in which to make the cache entry ``entry``. The caller holds the lock
+    file ENTRY.lock.
 
     Beside its destination, so that a rename puts the result there whole. Leftovers of killed processes, of
     any entry, are removed.
@@ -111,21 +111,22 @@ def workshop(root: Path, entry: str) -> Iterator[Path]:
 
 
 def used(path: Path) -> None:
-    """Mark an entry as recently used."""
+    """Mark a cache entry as recently used."""
     with contextlib.suppress(FileNotFoundError):
         os.utime(path)
 
 
 def prune(root: Path, pattern: str, keep: int, newest: Path) -> None:
-    """Delete all but the ``keep`` most recently used entries; never delete ``newest``, nor an entry that is
-    being made."""
+    """Delete all but the ``keep`` most recently used cache entries. The entry ``newest`` and entries that are
+    being made are never deleted."""
     now = time.time()
     times: dict[Path, float] = {}
     for path in root.glob(pattern):
         with contextlib.suppress(FileNotFoundError):
             times[path] = path.stat().st_mtime
             if times[path] > now:
-                # Stamped in the future by a wrong clock: from now on it ages like any other entry.
+                # A wrong clock has stamped this entry in the future: stamp it now, so that it ages like any
+                # other entry.
                 os.utime(path, (now, now))
                 times[path] = now
     times.pop(newest, None)
@@ -136,5 +137,5 @@ def prune(root: Path, pattern: str, keep: int, newest: Path) -> None:
                 shutil.rmtree(old, ignore_errors=True)
             else:
                 old.with_name(old.name + SUM).unlink(missing_ok=True)
-                old.unlink(missing_ok=True)  # a process that has it loaded keeps its copy
+                old.unlink(missing_ok=True)  # a process that has loaded the file keeps its copy
             lock.unlink(missing_ok=True)

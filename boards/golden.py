@@ -27,7 +27,7 @@ BATCH = 512
 
 
 class GoldenBoard:
-    """The golden model as a board, with the interface ``BoardApi``; it needs no device.
+    """A board without hardware, with the interface ``BoardApi``: the golden model computes its results.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class GoldenBoard:
 
     @property
     def geometry(self) -> Geometry | None:
-        """The geometry that programs are checked against, or None."""
+        """The geometry that programs must fit, or None if any program is accepted."""
         return self._geometry
 
     def identity(self) -> dict[str, Any]:
@@ -62,12 +62,12 @@ class GoldenBoard:
 
     @property
     def device(self) -> Self:
-        """The board itself."""
+        """The board that runs programs: this board itself, since it wraps no other board."""
         return self
 
     @property
     def abilities(self) -> Abilities:
-        """Limits of the geometry; without a geometry there are no limits."""
+        """The limits of the board's geometry; a board without a geometry has no limits."""
         return Abilities(None, lambda _: None) if self._geometry is None else Abilities.of(self._geometry)
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
@@ -104,7 +104,8 @@ class GoldenBoard:
         return counts
 
     def unfinished(self) -> Counts:
-        """Return counts of 0: ``learn`` does all updates, or raises before the first."""
+        """Return counts of 0, since ``learn`` never stops halfway: it does all updates, or raises before the
+        first."""
         return Counts(0, 0, (0,) * len(self._learning().learning.layers))
 
     def states(self) -> list[npt.NDArray[np.int64]]:
@@ -112,8 +113,8 @@ class GoldenBoard:
         return [s.copy() for s in self._learning().states]
 
     def _programmed(self) -> Core:
-        """Return the core of the current program; for a learning program, with the devices in their present
-        states."""
+        """Return the golden model of the current program; for a learning program, with the devices in their
+        present states."""
         self._open()
         if self._core is None and self._learner is not None:
             self._core = Core(self._learner.program())
@@ -168,23 +169,23 @@ class GoldenBoard:
         return result
 
     def scrub(self, program: Program) -> list[Upset]:
-        """Return an empty list, since no word of this memory changes. Raises NotProgrammedError if the board
-        holds another program, or none."""
+        """Return an empty list, since this board's memory never changes by itself. Raises NotProgrammedError
+        if the board holds another program than ``program``, or none."""
         self._open()
         if self._core is None or self._core.program.tag != program.tag:
             raise NotProgrammedError(f"the board does not hold program {program.name!r}; program it first")
         return []
 
     def counters(self) -> dict[str, int]:
-        """Return the counter ``inferences``, the only one: the golden model has no clock."""
+        """Return the only counter, ``inferences``; the golden model has no clock to count."""
         return {"inferences": self._inferences}
 
     def clear_counters(self) -> None:
-        """Set the counter to 0."""
+        """Set the counter of inferences to 0."""
         self._inferences = 0
 
     def close(self) -> None:
-        """Forget the program."""
+        """Close the board and forget its program."""
         self._closed = True
         self._core = self._learner = None
 

@@ -14,13 +14,13 @@ from ndrite.host.learning import LearningDevice
 
 
 def learner_of(board: object) -> LearningApi | None:
-    """Return the layer of a board that learns: the board itself, or a board that it wraps; None if none of
-    them learns."""
+    """Return the board that can learn: the given board itself, or one that it wraps; None if none of them
+    learns."""
     return next((layer for layer in behind(board) if isinstance(layer, LearningApi)), None)
 
 
 class LearningBoard(LearningDevice):
-    """Gateware that learns, with the interface ``LearningApi``."""
+    """A board whose gateware learns, with the interface ``LearningApi``."""
 
     _learning: Learning | None = None
 

@@ -28,7 +28,7 @@ Make = Callable[[int], Any]
 
 
 def netlist(make: Make, *, key: str, platform: object = None) -> str:
-    """Return the SHA-256, hexadecimal, of a design's RTLIL for ``platform`` with build id 0.
+    """Return the SHA-256, hexadecimal, of the RTLIL of a design for ``platform``, made with build id 0.
 
     ``key`` names the design and all that ``make`` makes it of, sources left out.
     """
@@ -49,8 +49,8 @@ def netlist(make: Make, *, key: str, platform: object = None) -> str:
 
 
 def build_id(netlist: str) -> int:
-    """Return the 64-bit build id of a design: the first digits of its netlist's digest, never 0. The build id
-    is part of the design, so the digest is that of the design with build id 0."""
+    """Return the 64-bit build id of a design: the first digits of its netlist digest, never 0. Since the
+    build id is part of the design, the digest is computed with build id 0."""
     return int(netlist[:16], 16) or 1
 
 

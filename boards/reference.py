@@ -21,7 +21,7 @@ from ndrite.emulator.spec.registers import (
 
 
 def reference() -> str:
-    """Return the whole reference page, Markdown text that ends in a newline."""
+    """Return the whole page of the register and packet reference, as Markdown text that ends in a newline."""
     presets = [
         [name, g.lanes, g.readouts, g.rows, g.weight_bits, g.accumulator_bits, sum(region_words(g).values())]
         for name, g in PRESETS.items()
@@ -73,7 +73,7 @@ def reference() -> str:
 
 
 def _member_text(member: Opcode | Kind | pcie.EngineError) -> str:
-    """Return the docstring under an enumeration member in its class body, on one line; empty if there is
+    """Return the docstring below an enumeration member in its class body, on one line; empty if there is
     none."""
     source = inspect.getsource(type(member))
     after = source.split(f"    {member.name} = ", 1)[1].split("\n", 1)[1].lstrip()

@@ -27,8 +27,8 @@ INDEX_MASK = (1 << 32) - 1
 
 
 class Segmented:
-    """A program that is too large for a board and is therefore cut into segments: the board holds one segment
-    after another, and the host computes the steps that no segment contains.
+    """A program that is too large for a board and is therefore cut into segments of consecutive steps. The
+    board holds one segment after another, and the host computes the steps that no segment contains.
 
     ``on_array`` is the segment that is there; ``swapped_words`` counts memory words of sections in which one
     differed from what those before it had left.
@@ -48,7 +48,7 @@ class Segmented:
 
     @property
     def pieces(self) -> int:
-        """The number of programs that take turns on the array."""
+        """The number of segments that run on the board and so take turns on the array."""
         return sum(segment.piece is not None for segment in self._segments)
 
     @property
@@ -60,7 +60,7 @@ class Segmented:
 
     @property
     def on_host(self) -> tuple[str, ...]:
-        """Steps that run on the host, one line each."""
+        """The steps of the program that run on the host, described in one line each."""
         return tuple(line for segment in self._segments for line in self._here(segment))
 
     def _here(self, segment: Segment) -> list[str]:
@@ -83,8 +83,8 @@ class Segmented:
         noise: bool,
         done: Callable[[int], None],
     ) -> npt.NDArray[Any]:
-        """Return the outputs (n, outputs) for one batch of codes x (n, inputs); the options are those of
-        ``Core.infer``.
+        """Return the outputs (n, outputs) for one batch of input codes x (n, inputs); the other arguments are
+        those of ``Core.infer``.
 
         ``done`` is called after each segment with the share of the work that is done, in samples.
         """
@@ -100,8 +100,8 @@ class Segmented:
         return np.asarray(maps[-1].reshape(len(x), -1))
 
     def _call(self, call: int, maps: list[Any], draw: Draw) -> list[Any]:
-        """Compute one time step of the program; return the maps that are needed later, and None for the
-        others."""
+        """Compute one time step of the program for a batch. Return the list of its maps, with None for each
+        map that is not needed later."""
         n = len(draw.index)
         maps = maps + [None] * len(self.program.steps)
         for segment in self._segments:
@@ -120,7 +120,7 @@ class Segmented:
         return maps
 
     def _made(self, segment: Segment, call: int, maps: dict[int, Any], draw: Draw) -> list[npt.NDArray[Any]]:
-        """Return the maps that a segment computes from ``maps``."""
+        """Return the maps that a segment computes from the earlier ``maps``."""
         n, shapes = len(draw.index), self.program.map_shapes
         number = self.program.products_before(segment.stop - 1)
         last = self.program.steps[segment.stop - 1]
@@ -144,23 +144,24 @@ class Segmented:
         ]
 
     def _ended(self, segment: Segment) -> Product:
-        """Return the product whose sums a segment ends with."""
+        """Return the matrix product at the end of a segment whose results are that product's sums."""
         return of_kind(Product, self.program.steps[: segment.stop])[-1]
 
     def _sums(
         self, number: int, step: Product, x: npt.NDArray[np.uint8], draw: Draw
     ) -> npt.NDArray[np.int64]:
-        """Return the sums of a product that the board computes patch by patch."""
+        """Return the sums of a matrix product that the board computes patch by patch."""
         return self._on_board(self._by_patch[number], x, draw).astype(np.int64)
 
     def _on_board(self, piece: Program, x: npt.NDArray[np.uint8], draw: Draw) -> npt.NDArray[np.int32]:
-        """Load ``piece`` on the board, run it on x (n, inputs), and return its results (n, outputs)."""
+        """Load the program ``piece`` of a segment on the board, run it on inputs x (n, inputs), and return
+        its results (n, outputs)."""
         self._swap(piece)
         index = draw.index & INDEX_MASK
         starts = [0, len(index)]
         if draw.noise:
-            # Where inference numbers are not consecutive: between calls of a sequence, and at the end of 32
-            # bits.
+            # Split the batch where inference numbers are not consecutive: between the time steps of a
+            # sequence, and where they wrap after 32 bits.
             starts[1:1] = (np.flatnonzero(np.diff(index) != 1) + 1).tolist()
         y = np.empty((len(x), piece.outputs), np.int32)
         for low, high in itertools.pairwise(starts):
@@ -184,5 +185,6 @@ class Segmented:
 
 
 def _adds_none(piece: Program) -> bool:
-    """Return whether ``piece`` leaves its last product's second operand out, so that the host must add it."""
+    """Return whether ``piece``, the program of a segment, does not add the second operand of its last matrix
+    product, so that the host must add it."""
     return of_kind(Product, piece.steps)[-1].skip is None

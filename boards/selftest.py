@@ -27,8 +27,8 @@ ROUND_TRIPS = 200
 
 @dataclass(frozen=True)
 class Check:
-    """A check of the self test: its name, whether it passed, the observation, and the stage of the bring-up
-    that it belongs to."""
+    """The result of one check of the self test: its name, whether it passed, the observation, and the stage
+    of the bring-up that it belongs to."""
 
     name: str
     passed: bool
@@ -55,7 +55,8 @@ def checks_of(board: BoardApi, *, seed: int = 0, inferences: int = INFERENCES) -
 
 
 def _scratch(board: Board, rng: np.random.Generator) -> Check:
-    """Write random words to the scratch register and read them back; measure the time that each takes."""
+    """Write random words to the board's scratch register and read them back; measure the time that a word
+    takes."""
     words = [*PATTERNS, *(1 << i for i in range(32)), *rng.integers(0, 1 << 32, ROUND_TRIPS).tolist()]
     wrong, start = [], time.monotonic()
     for word in words:
@@ -72,8 +73,8 @@ Draw = Callable[[np.random.Generator, int], npt.NDArray[np.int64]]
 
 
 def _memories(geometry: Geometry) -> dict[str, Draw]:
-    """Return for each memory a function that draws random words in the memory's own format: fields narrower
-    than 32 bits do not keep 32 bits."""
+    """Return, for each memory, a function that generates random words in the format of that memory, whose
+    fields may be narrower than 32 bits and would not keep other words."""
     w = geometry.weight_max
     return {
         "weights": lambda rng, n: rng.integers(-w, w + 1, n),
@@ -90,7 +91,8 @@ def _memory(board: Board, region: str, draw: Draw, rng: np.random.Generator) -> 
     start = address(region)
     board.write_words(start, words)
     name = f"memory {region}"
-    # The CRC covers all words. A few are also read back, which reveals a wrong CRC unit.
+    # The CRC check below covers all words. A few words are also read back here, since that reveals a faulty
+    # CRC unit.
     for first in (0, len(words) - min(READ_BACK_WORDS, len(words))):
         part = words[first : first + READ_BACK_WORDS]
         words_back = board.read_words(start + first, len(part))
@@ -103,14 +105,15 @@ def _memory(board: Board, region: str, draw: Draw, rng: np.random.Generator) -> 
 
 
 def networks_of(geometry: Geometry) -> int:
-    """Return the number of random networks with which a board of ``geometry`` is tested."""
+    """Return the number of random networks with which the self test tries a board of ``geometry``."""
     return len(DAC_BITS) * (1 + geometry.analog) * (1 + geometry.noise)
 
 
 def _networks(
     board: BoardApi, geometry: Geometry, rng: np.random.Generator, inferences: int
 ) -> Iterator[Check]:
-    # Two tiles and, with few lanes, two column groups, of which the last is not full.
+    # The network has two row tiles and, on a board with few lanes, two column groups, of which the last is
+    # not full.
     hidden = min(geometry.lanes + 3, geometry.max_outputs, geometry.columns // 4, 80)
     widths = (min(geometry.rows + 5, geometry.max_inputs), hidden, min(10, geometry.max_outputs))
     kinds = (("adc", "analog")[: 1 + geometry.analog], DAC_BITS, (False, True)[: 1 + geometry.noise])
@@ -132,6 +135,6 @@ def _networks(
 
 
 def describe_mismatch(y: npt.NDArray[np.int32], expected: npt.NDArray[np.int32]) -> str:
-    """Describe the first differing element in words."""
+    """Describe in words the first element in which ``y`` differs from ``expected``."""
     i, m = (int(v) for v in np.argwhere(y != expected)[0])
     return f"inference {i}, output {m}: board {int(y[i, m])}, golden {int(expected[i, m])}"

@@ -22,8 +22,8 @@ from ndrite.host.memory import Upset
 
 
 def device_of(board: BoardApi) -> Board | None:
-    """Return the device inside a board, for what only devices have (registers, memories); None for a golden
-    board."""
+    """Return the device with gateware inside a board, which alone has registers and memories; None for a
+    golden board."""
     *_, inmost = behind(board)
     return inmost if isinstance(inmost, Board) else None
 
@@ -32,8 +32,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _alone(method: F) -> F:
-    """Decorator: only one thread at a time runs the method, since seed, segment and link of a board cannot be
-    shared."""
+    """Decorator of a board's methods: only one thread at a time runs them, since threads cannot share the
+    board's seed, segment and link."""
 
     @functools.wraps(method)
     def waits(self: Any, *given: Any, **how: Any) -> Any:
@@ -44,8 +44,8 @@ def _alone(method: F) -> F:
 
 
 class SteppedBoard:
-    """A board that runs every program, with the interface ``BoardApi``, on a ``board`` that states which
-    programs it can hold.
+    """A board that runs every program, with the interface ``BoardApi``, by means of a ``board`` that states
+    which programs it can hold.
 
     A program that fits runs on the board alone. Any other program is cut into segments
     (``ndrite.emulator.backend.segments``): a batch of samples goes through one segment, then the next segment
@@ -66,14 +66,14 @@ class SteppedBoard:
 
     @property
     def device(self) -> Holder:
-        """The board that runs programs that fit."""
+        """The board that this board wraps; it runs the programs that fit."""
         return self._board
 
     @property
     @_alone
     def geometry(self) -> Geometry | None:
-        """The geometry of the board itself. This method and the next three put a waiting program on the board
-        first; they are described in ``BoardApi``."""
+        """The geometry of the wrapped board's array. This property and the methods ``identity``, ``counters``
+        and ``clear_counters``, all described in ``BoardApi``, first put a waiting program on the board."""
         self._put()
         return self._board.device.geometry
 
@@ -94,24 +94,25 @@ class SteppedBoard:
 
     @property
     def on_host(self) -> tuple[str, ...]:
-        """Steps of the program that run on the host, one line each; empty if the program fits."""
+        """The steps of the program that run on the host, described in one line each; empty if the program
+        fits on the board."""
         return () if self._segmented is None else self._segmented.on_host
 
     @property
     def segments(self) -> int:
-        """The number of programs that take turns on the array; 1: the program fits as a whole; 0: all of it
-        runs on the host."""
+        """The number of segments of the program that take turns on the array. 1: the program fits as a whole;
+        0: all of it runs on the host."""
         return 1 if self._segmented is None else self._segmented.pieces
 
     @property
     def swapped_words(self) -> int:
-        """The number of memory words that were sent to the board for segments since ``program`` was
+        """The number of memory words that were sent to the board to exchange segments since ``program`` was
         called."""
         return 0 if self._segmented is None else self._segmented.swapped_words
 
     @property
     def campaigns_on_host(self) -> bool:
-        """Whether virtual chips of the program are drawn and run on the host."""
+        """Whether the host samples and runs the virtual chips of the program."""
         return self._program is not None and not (self._program.is_chain and self._segmented is None)
 
     @_alone
@@ -141,7 +142,7 @@ class SteppedBoard:
         self._program = program
 
     def _put(self) -> None:
-        """Put the waiting program on the board, since the board itself is needed now."""
+        """Put the waiting program on the board, because the board itself is needed now."""
         if self._waiting:
             assert self._program is not None
             self._board.program(self._program)
@@ -187,8 +188,8 @@ class SteppedBoard:
         *,
         progress: Progress | None = None,
     ) -> CampaignResult:
-        """Run samples on virtual chips and return the votes, as ``BoardApi.campaign`` does. Virtual chips of
-        a program that is no chain, or does not fit, run on the host."""
+        """Run samples on virtual chips and return the votes, as ``BoardApi.campaign`` does. If the program is
+        not a chain of full layers, or does not fit on the board, its virtual chips run on the host."""
         if self._program is None or not self.campaigns_on_host:
             return self._board.device.campaign(x, labels, plan, progress=progress)
         check_variation(self._program, None)
@@ -196,8 +197,8 @@ class SteppedBoard:
 
     @_alone
     def scrub(self, program: Program) -> list[Upset]:
-        """List the words of the chip's memories that changed; for a program in segments, those of the segment
-        that is loaded."""
+        """List the words of the chip's memories that have changed; for a program in segments, those of the
+        segment that is loaded now."""
         if self._program is not None and self._program.tag != program.tag:
             raise NotProgrammedError(f"the board does not hold program {program.name!r}; program it first")
         if self._segmented is None:
@@ -207,7 +208,7 @@ class SteppedBoard:
         return [] if piece is None else self._board.device.scrub(piece)
 
     def close(self) -> None:
-        """Close the board."""
+        """Close the wrapped board."""
         self._board.close()
 
     def __enter__(self) -> Self:

@@ -37,7 +37,8 @@ PARAMETERS = ("CFG_VEND_ID", "CFG_DEV_ID", "CLASS_CODE", "BAR0", "BAR1")
 
 
 class Artix7Top(wiring.Component):
-    """Top of a PCIe card: the endpoint, ``Adapter`` and the wrapper of the hard block; one port per pin.
+    """Top component of a PCIe card, with one port per pin: the endpoint, ``Adapter`` and the wrapper of the
+    hard block.
 
     The array's clock comes from the block's through a PLL. While that is not locked, the link counts as down.
     """
@@ -65,7 +66,7 @@ class Artix7Top(wiring.Component):
         )
         locked = self._pll(m, user_clock, array_clock)
         block, link_up = adapter.block, Signal()
-        # BAR0 is one of 64 bits, not prefetchable.
+        # BAR0 is a 64-bit BAR that is not prefetchable.
         size = bar_bytes(board.geometry)
         parameters = (VENDOR_ID, DEVICE_ID, CLASS_CODE, (1 << 32) - size | 0b100, (1 << 32) - 1)
         widths = (16, 16, 24, 32, 32)
@@ -98,7 +99,8 @@ class Artix7Top(wiring.Component):
         return m
 
     def _pll(self, m: Module, user_clock: Signal, array_clock: Signal) -> Signal:
-        """Generate the array's clock; return a signal in domain ``pcie`` that says whether the clock runs."""
+        """Generate the array's clock from the hard block's user clock; return a signal in domain ``pcie``
+        that says whether the array's clock runs."""
         board = self.board
         feedback, made, locked, late = Signal(), Signal(), Signal(), Signal()
         m.submodules.pll = Instance(
@@ -122,7 +124,8 @@ class Artix7Top(wiring.Component):
 
 
 def stub() -> str:
-    """Return the Verilog of the wrapper's interface, for synthesis without the wrapper."""
+    """Return a Verilog module with the ports of the hard block's wrapper and no contents, for synthesis
+    without the wrapper."""
     lines = ["(* blackbox *)", f"module {WRAPPER} #("]
     lines.append(",\n".join(f"  parameter {name} = 0" for name in PARAMETERS))
     lines.append(") (")

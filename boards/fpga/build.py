@@ -33,7 +33,7 @@ def build(
     announce: Announce = lambda _: None,
     progress: Announce = lambda _: None,
 ) -> dict[str, Any]:
-    """Build ``board`` into ``folder``, which is replaced as a whole, and return its report.
+    """Build ``board`` into ``folder``, which is replaced as a whole, and return the report of the build.
 
     Raises BuildError when a tool is missing or fails; ``folder`` is then unchanged, and the logs are in
     FOLDER.failed. Raises TimingError when no seed reaches the board's clock; ``folder`` then has the report
@@ -133,7 +133,7 @@ def _report(board: Target, program: Program, result: timing.Timing, seed: int) -
         **available,
         "link": "uart" if board.ethernet is None else "udp",
         "baud": board.baud if board.ethernet is None else None,
-        # A board that misses its timing is rated at the clock that it reaches.
+        # For a board that misses its timing, rates are computed at the clock frequency that it reaches.
         **performance(board, program, board.clock_mhz if result.met else result.fmax_mhz),
         "seed": seed,
         "critical_paths": list(result.paths),

@@ -59,7 +59,8 @@ def stages(
     announce: Callable[[str], None],
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Build ``board`` in ``work`` and return its report. Only the first of ``seeds`` is tried.
+    """Build the PCIe card ``board`` in folder ``work`` and return its report. Only the first of ``seeds`` is
+    tried.
 
     Without openXC7 it ends after synthesis and says what is missing. Raises BuildError as
     ``ndrite.boards.fpga.build.build``.
@@ -109,8 +110,8 @@ def _report(board: PcieTarget, program: Program, used: dict[str, int], seed: int
 
 
 def counts(statistics: dict[str, Any]) -> dict[str, int]:
-    """Return the numbers of used LUTs, flip-flops, DSPs and block RAMs from the output of Yosys' ``stat
-    -json``."""
+    """Return the numbers of LUTs, flip-flops, DSPs and block RAMs that a design uses, from the output of
+    Yosys' ``stat -json``."""
     cells: dict[str, int] = statistics["design"]["num_cells_by_type"]
     used = {
         name: sum(cells.get(cell, 0) * each for cell, each in kind.items()) for name, kind in CELLS.items()
@@ -119,8 +120,8 @@ def counts(statistics: dict[str, Any]) -> dict[str, int]:
 
 
 def missing(environment: Mapping[str, str]) -> list[str]:
-    """List the programs and folders that a bitstream needs after synthesis and that are not on this
-    machine."""
+    """List the programs and folders that are missing on this machine and that making a bitstream needs after
+    synthesis."""
     path = environment.get("PATH", "")
     lacking = [name for name in PROGRAMS if shutil.which(name, path=path) is None]
     return lacking + [

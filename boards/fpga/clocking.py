@@ -11,7 +11,8 @@ HOLD_CYCLES = 1 << 10
 
 
 def clocking(board: Target, clk: Value, reset: Value) -> Module:
-    """Return a module that defines domain ``sync`` at ``board.clock_mhz`` from the pin ``clk``.
+    """Return a module that defines clock domain ``sync`` at ``board.clock_mhz``, made from the clock pin
+    ``clk``.
 
     ``reset`` (active high, asynchronous) resets every register. On ECP5 the domain is reset-less and the
     global set/reset net does it, which costs no routing; elsewhere it is an ordinary synchronous reset.
@@ -68,7 +69,7 @@ def _ecp5(board: Target, clk: Value, reset: Value) -> Module:
 def _ice40(board: Target, clk: Value, reset: Value) -> Module:
     s = board.pll_setting
     assert s is not None
-    # FILTER_RANGE as icepll chooses it from the comparator's frequency.
+    # FILTER_RANGE of the PLL, chosen from the comparator's frequency as icepll chooses it.
     compare = board.input_mhz / s.reference
     filter_range = next(i for i, top in enumerate((17, 26, 44, 66, 101, 134), start=1) if compare < top)
     out, locked = Signal(), Signal()
@@ -96,7 +97,8 @@ def _gowin(board: Target, clk: Value, reset: Value) -> Module:
 
 
 def _held(instance: Instance | None, out: Signal, locked: Value, reset: Value) -> Module:
-    """Return a module with a synchronous reset that is held for ``HOLD_CYCLES`` after the PLL has locked."""
+    """Return a module with the PLL ``instance`` and a synchronous reset that is held for ``HOLD_CYCLES``
+    after the PLL has locked."""
     m = Module()
     if instance is not None:
         m.submodules.pll = instance

@@ -5,7 +5,8 @@ from typing import Any
 from ndrite.boards.fpga.ecp5_arrays import ECP5_45F_LEARNING, ECP5_45F_UDP
 from ndrite.boards.fpga.target import Pin, RgmiiPins, Target
 
-# The i9 7.2 has two Broadcom B50612D PHYs, which share their reset. This is U29, PHY 0 in the wuxx documents.
+# The i9 7.2 has two Broadcom B50612D Ethernet PHYs with a common reset. These are the pins of U29, which the
+# wuxx documents call PHY 0.
 _ETHERNET = RgmiiPins(
     rx_clk=Pin("L19"),
     rx_ctl=Pin("M20"),
@@ -15,7 +16,7 @@ _ETHERNET = RgmiiPins(
     tx_data=(Pin("U20"), Pin("T19"), Pin("T20"), Pin("R20")),
     reset=Pin("P4", active_low=True),
     receive_delay_ps=2000,
-    transmit_delay_ps=0,  # the PHY adds its own
+    transmit_delay_ps=0,  # the PHY itself delays the clock that it receives
 )
 _COMMON: dict[str, Any] = {
     "package": "CABGA381",
@@ -26,16 +27,16 @@ _COMMON: dict[str, Any] = {
     "uart_tx": Pin("J17"),
     "baud": 1_000_000,
     "link_led": Pin("L2", active_low=True),
-    "activity_led": Pin("D1"),  # PMOD-F, first pin: the module has a single LED
+    "activity_led": Pin("D1"),  # first pin of PMOD-F, since the module has a single LED
     "loader": "colorlight-i9",
     "ethernet": _ETHERNET,
-    "aim": 1.1,  # of both clocks: the receive clock would not reach more
+    "aim": 1.1,  # applies to both clocks; the receive clock reaches no more
     "pins_from": "litex_boards.platforms.colorlight_i5 (clock, UART); the i9's published pinout (LED); "
     "wuxx/Colorlight-FPGA-Projects, i9 v7.2 (Ethernet)",
 }
 TARGETS = (
     Target(name="colorlight-i9-udp", clock_mhz=100, **_COMMON, **ECP5_45F_UDP),
-    # A learning core, on the cheapest board with gigabit Ethernet.
+    # A board with a learning core: the cheapest one with gigabit Ethernet.
     Target(
         name="colorlight-i9-learn-udp",
         clock_mhz=80,

@@ -22,9 +22,10 @@ AREA = ("luts", "ffs", "dsps", "brams")
 
 
 def differences(fresh: dict[str, Any], baseline: dict[str, Any]) -> list[str]:
-    """Describe the figures that got worse by more than the limits; empty if none did."""
+    """Describe the figures of a fresh report that are worse than the baseline's by more than the limits;
+    empty if none is."""
     worse = []
-    before, now = baseline.get("fmax_mhz"), fresh.get("fmax_mhz")  # none of a card that was not placed
+    before, now = baseline.get("fmax_mhz"), fresh.get("fmax_mhz")  # None for a card that was not placed
     if before is not None and now is not None and now < before * (1 - FMAX_LOSS):
         worse.append(f"Fmax {before:.1f} -> {now:.1f} MHz ({100 * (now / before - 1):+.1f} %, limit -5 %)")
     for name in AREA:
@@ -38,7 +39,7 @@ def differences(fresh: dict[str, Any], baseline: dict[str, Any]) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Copy or check the reports; return 1 if a report was refused."""
+    """Copy or check the build reports of boards; return exit code 1 if a report was refused."""
     parser = argparse.ArgumentParser(prog="python -m ndrite.boards.fpga.commit")
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
     parser.add_argument("--accept", metavar="WHY", help="take a slower or larger build, for this reason")

@@ -18,10 +18,10 @@ LARGE = Geometry(
     campaign_samples=128,
     campaign_votes=2048,
 )
-# Campaigns load samples on the chip, fast enough for inferences to overlap.
+# An array for campaigns, which load samples on the chip, fast enough for inferences to overlap.
 CAMPAIGN = dataclasses.replace(LARGE, overlap=True)
 LEAN = dataclasses.replace(LARGE, name="ecp5-85f-lean", redraw=0)
-# With feature maps: samples of 3 x 32 x 32, networks of up to 32 layers.
+# An array with feature maps, for samples of 3 x 32 x 32 and networks of up to 32 layers.
 WIDE = dataclasses.replace(
     LEAN,
     name="ecp5-85f-128",
@@ -33,9 +33,9 @@ WIDE = dataclasses.replace(
     columns=2048,
     packet_bytes=4096,
 )
-# The same array on Ethernet, whose buffers take block RAMs too: half the curves.
+# The same array as WIDE, for a board on Ethernet: its buffers take block RAMs, so only half the curves fit.
 WIDE_UDP = dataclasses.replace(WIDE, name="ecp5-85f-128-udp", curves=32, lane_rows=2)
-# On Ethernet, without feature maps.
+# An array without feature maps, for a board on Ethernet.
 MEDIUM = dataclasses.replace(LARGE, name="ecp5-45f-udp", readouts=2, redraw=0, window=16)
 SMALL = Geometry(
     name="ecp5-25f",
@@ -49,13 +49,14 @@ SMALL = Geometry(
     noise=False,
     window=1,
 )
-# With feature maps, which get the block RAMs of ten lanes: networks of curves on the smallest part.
+# An array with feature maps on the smallest part. Maps take the block RAMs of ten lanes; more curves suit
+# networks of learned curves.
 SMALL_MAPS = dataclasses.replace(
     SMALL, name="ecp5-25f-maps", lanes=16, overlap=True, map_codes=4096, layers=16, curves=32
 )
 
-# 784-64-10 and similar networks. 128 lanes fit (84 % of the LUTs) at 69 to 86 MHz, estimated before routing:
-# as many device updates per second as 64 lanes at 120 MHz.
+# A learning array for 784-64-10 and similar networks. 128 lanes would fit (84 % of the LUTs), but at 69 to 86
+# MHz, estimated before routing: as many device updates per second as 64 lanes at 120 MHz.
 LEARNING = Geometry(
     name="ecp5-85f-learning",
     lanes=64,
@@ -67,7 +68,8 @@ LEARNING = Geometry(
     analog=False,
     window=16,
 )
-# 784-32-10 and similar networks: no layer may be wider than the lanes, and 64 lanes take 136 block RAMs.
+# A learning array for 784-32-10 and similar networks: no layer may be wider than the lanes, and 64 lanes
+# would take 136 block RAMs.
 SMALL_LEARNING = dataclasses.replace(LEARNING, name="ecp5-45f-learning", lanes=32, readouts=2)
 
 PARTIALS = ("distributed", "core.readout.partials*/m:*")
@@ -78,8 +80,8 @@ ECP5_85F: dict[str, Any] = {"family": "ecp5", "device": "85k", "geometry": CAMPA
 ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
     "geometry": WIDE,
     "memory_styles": (PARTIALS, ("distributed", "walker.seconds.values*/m:*")),
-    # All 156 multipliers are used. Two of the squares (eight bits only) and the multipliers of all neurons
-    # but one are built from LUTs.
+    # All 156 multipliers of the part are used. Two of the squarers (which multiply only eight bits) and the
+    # multipliers of all neurons but one are built from LUTs.
     "soft_multipliers": (
         "core.scanner.square_6",
         "core.scanner.square_7",
@@ -95,7 +97,7 @@ ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
 ECP5_85F_WIDE_UDP: dict[str, Any] = ECP5_85F_WIDE | {
     "device": "um5g-85k",
     "geometry": WIDE_UDP,
-    # The faster speed grade reads second operands from block RAM in time.
+    # With the faster speed grade, second operands arrive in time from block RAM.
     "memory_styles": (PARTIALS,),
     "block_memory_words": 256,
 }
@@ -107,8 +109,8 @@ ECP5_85F_LEARNING: dict[str, Any] = {
     "dsp_inference": False,
 }
 ECP5_45F_LEARNING: dict[str, Any] = ECP5_85F_LEARNING | {"device": "45k", "geometry": SMALL_LEARNING}
-# 72 multipliers, of which readouts, noise and neurons take eleven: three lanes and the squares of the inputs
-# use LUTs.
+# The part has 72 multipliers, of which readouts, noise and neurons take eleven. Three lanes and the squarers
+# of the inputs therefore use LUTs.
 ECP5_45F_UDP: dict[str, Any] = {
     "family": "ecp5",
     "device": "45k",
@@ -120,9 +122,9 @@ ECP5_45F_UDP: dict[str, Any] = {
     ),
     "dsp_inference": False,
 }
-# 26 lanes of 4096 words take 52 of the 56 block RAMs. Everything but curves and packets is in LUT memory,
-# which leaves no room for the noise generator. Readout and neurons need five of the 28 multipliers, so three
-# lanes use LUTs.
+# 26 lanes of 4096 words take 52 of the part's 56 block RAMs. All other memories except curves and packets are
+# in LUTs, which leaves no room for the noise generator. Readout and neurons need five of the 28 multipliers,
+# so three lanes use LUTs.
 ECP5_25F: dict[str, Any] = {
     "family": "ecp5",
     "device": "25k",
@@ -142,7 +144,7 @@ ECP5_25F: dict[str, Any] = {
 }
 ECP5_25F_MAPS: dict[str, Any] = ECP5_25F | {
     "geometry": SMALL_MAPS,
-    # A sample of 128 words of eight codes would take two block RAMs, and only one is left.
+    # A sample buffer of 128 words of eight codes would take two block RAMs, but only one is left.
     "block_memory_words": 129,
     "memory_styles": (PARTIALS, ("distributed", "walker.sample*/m:*")),
     "soft_multipliers": (),

@@ -10,7 +10,8 @@ def _led(site: str) -> Pin:
     return Pin(site, active_low=True, pull="up")
 
 
-# Its PHY (Micrel KSZ9031RNX) delays the clock that it sends, and expects a delayed clock.
+# The board's Ethernet PHY (Micrel KSZ9031RNX) delays the clock that it sends to the FPGA, and expects a
+# delayed clock from it.
 _ETHERNET = RgmiiPins(
     rx_clk=Pin("E11"),
     rx_ctl=Pin("A11"),
@@ -30,7 +31,7 @@ _COMMON: dict[str, Any] = {
     "uart_rx": Pin("R26", pull="up"),
     "uart_tx": Pin("R24", pull="up"),
     "baud": 1_000_000,
-    "link_led": _led("R21"),  # green of the first two
+    "link_led": _led("R21"),  # this and the next are green LEDs of the first two RGB LEDs
     "activity_led": _led("W21"),
     "reset": Pin("AB1", active_low=True),
     "loader": "ecpix5",
@@ -39,7 +40,7 @@ _COMMON: dict[str, Any] = {
     "pins_from": "amaranth_boards.ecpix5; litex_boards.targets.lambdaconcept_ecpix5 (delays of its PHY)",
 }
 TARGETS = (
-    # 128 lanes with feature maps: the fastest at inference.
+    # A board for inference with feature maps: with 128 lanes it is the fastest.
     Target(
         name="ecpix5-85f-maps-udp",
         clock_mhz=140,
@@ -47,7 +48,7 @@ TARGETS = (
         **_COMMON | {"aim": 1.02},
         **ECP5_85F_WIDE_UDP,
     ),
-    # The array that learns.
+    # A board with the learning array.
     Target(
         name="ecpix5-85f-udp",
         clock_mhz=120,

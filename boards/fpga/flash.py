@@ -19,7 +19,7 @@ LIBRARIES = ("libftdi1", "libusb-1.0")
 
 
 def flash(board: Target, folder: Path, *, permanent: bool = False) -> None:
-    """Load the bitstream in ``folder`` into the board.
+    """Load the bitstream in ``folder`` into the board's FPGA.
 
     Raises BuildError when there is no good build, no loader, or the loader fails (its own words stand on
     stderr).
@@ -41,7 +41,7 @@ def flash(board: Target, folder: Path, *, permanent: bool = False) -> None:
 
 
 def loader_version() -> str | None:
-    """Return the version that the loader prints; None if there is no loader."""
+    """Return the version that the bitstream loader prints, or None if no loader is installed."""
     try:
         lines = _said(_loader()).splitlines()
     except BuildError:
@@ -50,8 +50,8 @@ def loader_version() -> str | None:
 
 
 def _said(loader: str) -> str:
-    """Return the version line that the loader prints. Raises BuildError if a library is missing on this
-    machine."""
+    """Return the version line that the bitstream loader prints. Raises BuildError if the loader lacks a
+    library on this machine."""
     try:
         tried = subprocess.run([loader, "--Version"], capture_output=True, text=True, check=False)
     except OSError as error:

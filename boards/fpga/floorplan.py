@@ -26,16 +26,16 @@ _MEMORY_OFFSETS = (0, 2, 4, 6)
 
 @dataclass(frozen=True)
 class Sites:
-    """Sites of one die: each row has ``sites`` multipliers and as many block RAMs. From site ``gap`` on,
-    columns are shifted by two. ``rows`` are the (multiplier, block RAM) rows used, beginning with the row
-    beside the pins."""
+    """The multiplier and block RAM sites of one FPGA die: each row of multipliers has ``sites`` sites, and so
+    has each row of block RAMs. From site ``gap`` on, columns are shifted by two. ``rows`` are the rows used,
+    as (multiplier row, block RAM row), beginning beside the pins."""
 
     sites: int
     gap: int
     rows: tuple[tuple[int, int], ...]
 
     def column(self, site: int) -> int:
-        """Return the first column of the block of four sites that contains ``site``."""
+        """Return the first column of the group of four sites that contains ``site``."""
         block = site // _SITES_A_BLOCK
         return _FIRST_COLUMN + _BLOCK_COLUMNS * block + (2 if site >= self.gap else 0)
 
@@ -49,8 +49,8 @@ SITES = {
 
 
 def places(board: Buildable) -> dict[str, str]:
-    """Return the site of each placed cell of the flattened netlist (or pattern of cells); empty for a board
-    without a floorplan.
+    """Return the site for each cell that the floorplan places, by the cell's name (or pattern) in the
+    flattened netlist; empty for a board without a floorplan.
 
     A lane's memory is one block RAM, a neuron's curve table two side by side: other geometries have no plan,
     which the synthesis script finds out by counting.
@@ -92,14 +92,14 @@ def places(board: Buildable) -> dict[str, str]:
 
 
 def _lanes(g: Geometry) -> list[tuple[str, str]]:
-    """Return the multiplier and the memory of each lane, in the order in which rows pass through the
-    lanes."""
+    """Return the names of the multiplier and the memory of each lane, in the order in which rows pass through
+    the lanes."""
     return [(f"array.lane_{i}.multiplier", f"array.lane_{i}.memory") for i in range(g.lanes)]
 
 
 def _learning_lanes(g: Geometry) -> list[tuple[str, str]]:
-    """Return the multiplier and the memory of each lane that learns; lanes that share an updater are
-    neighbours."""
+    """Return the names of the multiplier and the memory of each lane of a learning core, ordered so that
+    lanes that share an updater are neighbours."""
     from ndrite.hdl.learn.lanes import group_count
 
     groups = group_count(g)
@@ -118,7 +118,8 @@ def _memory(die: Sites, row: tuple[int, int], site: int) -> str:
 
 
 def _rest_multipliers(g: Geometry) -> list[str]:
-    """Return the other multipliers of the core; those that belong next to the first lane come first."""
+    """Return the names of the core's multipliers outside the lanes; those that belong next to the first lane
+    come first."""
     cells = [f"scanner.square_{i}.multiplier" for i in range(WORD_ROWS) if g.noise]
     for i in range(g.readouts):
         cells += [f"readout.pipe_{i}.gain*.{half}.multiplier" for half in ("high", "low")]
@@ -130,7 +131,8 @@ def _rest_multipliers(g: Geometry) -> list[str]:
 
 
 def _rest_memories(g: Geometry) -> list[str]:
-    """Return the other block RAMs of the core; those that belong next to the first lane come first."""
+    """Return the names of the core's block RAMs outside the lanes; those that belong next to the first lane
+    come first."""
     cells = [f"{buffer}.memory.block_0_{low}" for buffer in ("inputs*", "activations") for low in (0, 4)]
     cells += [f"readout.gains_{i}.block_0_0_0" for i in range(g.readouts)]
     cells += [f"noise.samples.gaussian_{i}.table.block" for i in range(g.readouts) if g.noise]

@@ -20,7 +20,7 @@ ORANGECRAB_25F_MAPS = Target(
     link_led=Pin("M3", active_low=True),
     activity_led=Pin("J3", active_low=True),
     reset=Pin("J17", standard="SSTL135_I", active_low=True),
-    loader="orangeCrab",  # as openFPGALoader spells it
+    loader="orangeCrab",  # openFPGALoader's name of the board
     pins_from="amaranth_boards.orangecrab_r0_2",
     **ECP5_25F_MAPS,
 )

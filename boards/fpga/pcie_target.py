@@ -9,7 +9,8 @@ from ndrite.emulator.spec import PRESETS, Geometry
 
 @dataclass(frozen=True, kw_only=True)
 class PcieTarget:
-    """Description of a card with a 7-series hard block, as ``Target`` describes boards on UART and Ethernet.
+    """Description of a PCIe card with a 7-series hard block, the counterpart of ``Target`` for boards on UART
+    and Ethernet.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ class PcieTarget:
     pins_from: str
 
     family: Literal["xc7"] = "xc7"
-    # Fields that the common build flow reads.
+    # Constant fields that the build flow for all boards reads.
     same_die: tuple[str, ...] = ()
     ethernet: None = None
     memory_styles: tuple[()] = ()
@@ -53,7 +54,7 @@ class PcieTarget:
 
     @property
     def part(self) -> str:
-        """The part's name in prjxray's database."""
+        """The name of the FPGA in prjxray's database."""
         return f"{self.device}{self.package}-{self.speed}"
 
 

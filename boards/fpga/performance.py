@@ -24,8 +24,8 @@ FULL_FRAME = MTU + 14 + 4 + 8 + 12
 
 
 def frame_bytes(payload: int) -> int:
-    """Return the number of bytes that a packet takes on the wire: header, payload, CRC, the largest COBS
-    overhead, delimiter."""
+    """Return the number of bytes on the wire for a packet with ``payload`` bytes: header, payload, CRC, the
+    largest COBS overhead, delimiter."""
     body = HEADER_BYTES + payload + CRC_BYTES
     return body + 1 + body // 254 + 1
 
@@ -52,8 +52,8 @@ def fits(program: Program, geometry: Geometry) -> str | None:
 def of_array(
     geometry: Geometry, program: Program, clock_mhz: float, problem: str | None
 ) -> dict[str, int | str | None]:
-    """Return the rate of the array for ``program``, without the link; ``problem`` says why the program does
-    not fit, or is None."""
+    """Return the inference rate of the array for ``program``, regardless of the link; ``problem`` says why
+    the program does not fit, or is None."""
     cycles = bound_cycles(program, geometry.lanes, geometry.lane_rows)
     return {
         "network": program.name,
@@ -65,8 +65,8 @@ def of_array(
 
 
 def performance(board: Target, program: Program, clock_mhz: float) -> dict[str, float | int | str | None]:
-    """Return the rates of a board for ``program`` at ``clock_mhz``; None for rates of a program that does not
-    fit.
+    """Return the inference rates of a board for ``program`` at ``clock_mhz``; the rates are None if the
+    program does not fit.
 
     ``samples_per_s_compute`` is the clock / schedule bound, nothing skipped; ``samples_per_s_link`` is one
     request frame a sample at the UART's bit rate, or in full datagrams on gigabit Ethernet, requests and

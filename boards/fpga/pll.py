@@ -12,8 +12,8 @@ TOLERANCE = 0.002
 
 @dataclass(frozen=True)
 class Part:
-    """A PLL's limits: the frequencies in MHz that it accepts (phase comparator, oscillator, output), and its
-    dividers.
+    """The limits of a type of PLL: the frequencies in MHz that its phase comparator, oscillator and output
+    accept, and its dividers.
 
     ``output_feedback``: it compares what comes out, the oscillator divided; else the oscillator itself.
     """
@@ -39,7 +39,8 @@ that of the reference. SB_PLL40 in SIMPLE feedback: Lattice FPGA-DS-02008, sysCL
 
 @dataclass(frozen=True)
 class Setting:
-    """A PLL's dividers: its output clock is input * feedback / reference, on iCE40 divided by output, too.
+    """The divider settings of a PLL. The output clock is input * feedback / reference, on iCE40 also divided
+    by ``output``.
 
     ``mhz`` is the clock that comes out, ``oscillator`` what it is divided from.
     """
@@ -52,9 +53,9 @@ class Setting:
 
 
 def setting(family: str, input_mhz: float, mhz: float) -> Setting:
-    """Choose the dividers of a PLL: the closest clock, among these the fastest comparator (least jitter),
-    then the oscillator nearest the middle of its range. Raises BuildError when no setting makes ``mhz``
-    within ``TOLERANCE``."""
+    """Choose the dividers of a PLL: those with the clock closest to ``mhz``; among these, those with the
+    fastest comparator (least jitter), then with the oscillator nearest the middle of its range. Raises
+    BuildError when no setting makes ``mhz`` within ``TOLERANCE``."""
     part = PARTS[family]
     middle = sum(part.oscillator) / 2
 

@@ -24,12 +24,12 @@ KEYS = (
 
 
 def path(board: str) -> Path:
-    """Return the file of a board's committed report."""
+    """Return the path of a board's committed build report."""
     return FOLDER / f"{board}.json"
 
 
 def load(board: str) -> dict[str, Any] | None:
-    """Return a board's committed report; None if the board was never built."""
+    """Return a board's committed build report, or None if the board was never built."""
     file = path(board)
     if not file.is_file():
         return None
@@ -38,25 +38,25 @@ def load(board: str) -> dict[str, Any] | None:
 
 
 def known_seed(board: str) -> int:
-    """Return the placement seed of a board's committed report; 1 if there is no report."""
+    """Return the placement seed in a board's committed build report, or 1 if there is no report."""
     committed = load(board)
     return 1 if committed is None else int(committed["seed"])
 
 
 def board_netlist(board: Buildable) -> str:
-    """Return the digest of the board's RTL, without its build id."""
+    """Return the digest of a board's RTL, with the build id left out."""
     return netlist(lambda identity: board_top(board, identity), key="board top", platform=board)
 
 
 def made_from(board: Buildable) -> dict[str, Any]:
-    """Return the fields of a report that decide its figures: the design that was placed and routed, and its
-    settings."""
+    """Return the fields of a report on which its figures depend: the design that is placed and routed, and
+    the settings for that."""
     of = board_netlist(board)
     return {"build_id": f"{build_id(of):016x}", "netlist": of[:DIGITS]} | _how(board)
 
 
 def of_board(board: Buildable) -> dict[str, Any]:
-    """Return the fields of a report that follow from the board's description alone, not from the tools'
+    """Return the fields of a report that follow from the board's description alone and not from the tools'
     results."""
     g = board.geometry
     return {
@@ -82,15 +82,15 @@ def _how(board: Buildable) -> dict[str, Any]:
 
 
 def is_current(report: dict[str, Any], board: Buildable) -> bool:
-    """Return whether building ``board`` today would place and route the netlist of ``report`` with the same
-    settings."""
+    """Return whether building ``board`` today would place and route the same netlist with the same settings
+    as in ``report``."""
     if any(report[field] != value for field, value in _how(board).items()):
         return False
     return bool(report["netlist"] == board_netlist(board)[:DIGITS])
 
 
 def summaries() -> list[dict[str, Any]]:
-    """Return one record per board; its figures are None if the board has no committed report."""
+    """Return one record per board; the figures in it are None if the board has no committed build report."""
     rows = []
     for name, board in BUILDABLE.items():
         g = board.geometry
@@ -117,8 +117,8 @@ COLUMNS = (
 
 
 def table() -> str:
-    """Return the table of boards: a row for each board with a report, and for some the reason why the network
-    that the rates are computed for does not fit."""
+    """Return the documentation's table of boards, a row for each board with a report, and below it, for some
+    boards, why the network by which rates are computed does not fit."""
     rows = [_row(_cells(row)) for row in summaries() if row["reported"]]
     reports = {name: report for name in BUILDABLE if (report := load(name))}
     networks = ", ".join(sorted({report["network"] for report in reports.values()}))
@@ -129,7 +129,7 @@ def table() -> str:
 
 
 def _design(board: Buildable) -> str:
-    """Name the differences of a board's design from the usual gateware."""
+    """Name the ways in which a board's design differs from the usual gateware."""
     g = board.geometry
     marks = {"small": board.small, "overlap": g.overlap, "maps": g.map_codes, "learns": board.learns}
     return ", ".join(mark for mark, is_so in marks.items() if is_so)
@@ -153,10 +153,10 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
 
 def _speed(row: dict[str, Any]) -> tuple[str, str]:
-    """Return Fmax and whether timing is met, as text."""
+    """Format a board's Fmax and whether its timing is met."""
     if row["fmax_mhz"] is None:
         return "not routed", "-"
-    # nextpnr does not time Gowin's multipliers.
+    # nextpnr does not time Gowin's multipliers, so its frequency for Gowin boards is not a speed.
     fmax = "not a speed" if row["family"] == "gowin" else f"{row['fmax_mhz']:.1f}"
     return fmax, "yes" if row["timing_met"] else "**no**"
 

@@ -14,15 +14,16 @@ TAPS = 127
 
 
 def eth_domain(m: Module, clock: Value, reset: Value) -> None:
-    """Make ``clock`` the clock of domain ``eth``, which is in reset while ``reset`` is high and for two edges
-    after that."""
+    """Define clock domain ``eth`` with clock ``clock``. The domain is in reset while ``reset`` is high and
+    for two clock edges after that."""
     m.domains += ClockDomain("eth")
     m.d.comb += ClockSignal("eth").eq(clock)
     m.submodules.eth_reset = ResetSynchronizer(reset, domain="eth")
 
 
 class PhyStart(wiring.Component):
-    """Resets the PHY for ``cycles`` after power-on or the button, and domain ``eth`` for twice as long.
+    """Holds the Ethernet PHY in reset for ``cycles`` after power-on or the reset button, and clock domain
+    ``eth`` for twice as long.
 
     A PHY in reset stops its clock, and starts it with edges that are no clock: what these have done to the
     domain's registers, after the global reset, is undone once the clock runs.
@@ -42,8 +43,8 @@ class PhyStart(wiring.Component):
 
 
 class Rgmii(wiring.Component):
-    """Converts RGMII pins to GMII in domain ``eth``, whose clock is the PHY's receive clock; data is sent
-    with that clock too.
+    """Converts between RGMII pins and GMII signals in domain ``eth``, whose clock is the PHY's receive clock;
+    data is sent with that clock too.
 
     Raises ValueError: a delay is longer than the pins have.
 
@@ -73,7 +74,7 @@ class Rgmii(wiring.Component):
         clock = ClockSignal("eth")
 
         def comes(name: str, pin: Any) -> tuple[Signal, Signal]:
-            """Return the levels of an input pin on the rising edge and on the falling edge after it."""
+            """Return the levels of an input pin on a rising clock edge and on the falling edge after it."""
             late, rise, fall = (Signal(name=f"{name}_{n}") for n in ("late", "rise", "fall"))
             _delay(m, f"{name}_delay", self.receive_taps, pin, late)
             m.submodules[name] = Instance(
@@ -93,7 +94,7 @@ class Rgmii(wiring.Component):
         nibbles = [comes(f"rx_data_pin_{i}", self.rx_data[i]) for i in range(4)]
         m.d.eth += [
             self.gmii_rx_valid.eq(rise),
-            # The falling edge has the exclusive or of valid and error.
+            # On the falling edge the control pin carries valid xor error.
             self.gmii_rx_error.eq(rise ^ fall),
             self.gmii_rx.eq(Cat(*(low for low, _ in nibbles), *(high for _, high in nibbles))),
         ]

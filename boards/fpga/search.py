@@ -63,8 +63,8 @@ def search(
 
 
 def under_way(said: str) -> str:
-    """Describe the progress that the last recognised line of nextpnr's log shows; empty if no line is
-    recognised."""
+    """Describe the progress of place and route, from the last recognised line in nextpnr's log; empty if no
+    line is recognised."""
     for line in reversed(said.splitlines()):
         for pattern, words in _STEPS:
             if match := pattern.search(line):

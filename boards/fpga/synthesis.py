@@ -38,8 +38,8 @@ def board_top(board: Buildable, build_id: int) -> object:
 
 
 def recipe(board: Buildable) -> str:
-    """Return the inputs of Yosys other than the netlist: its commands, and the multiplier made of LUTs if the
-    board has one."""
+    """Return the inputs of Yosys other than the netlist: its commands, and the source of the LUT multiplier
+    if the board has one."""
     return script(board) + (SOFT.read_text() if board.soft_multipliers else "")
 
 

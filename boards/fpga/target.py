@@ -35,7 +35,8 @@ class Pin:
 
 @dataclass(frozen=True, kw_only=True)
 class RgmiiPins:
-    """Pins of a gigabit PHY, and the delays between its clock and data (``ndrite.boards.fpga.rgmii``).
+    """The pins of a gigabit Ethernet PHY, and the delays between its clock and data
+    (``ndrite.boards.fpga.rgmii``).
 
     ``reset`` is the PHY's, low for the first ``PHY_RESET_S``. Delays are of data received and of the clock
     sent, ps.
@@ -53,7 +54,7 @@ class RgmiiPins:
 
     @property
     def pins(self) -> dict[str, Pin]:
-        """The pin of each Ethernet port of the board's top, by the port's name."""
+        """The package pin of each Ethernet port of the board's top component, by the port's name."""
         ports = {f"eth_{name}": getattr(self, name) for name in ("rx_clk", "rx_ctl", "tx_clk", "tx_ctl")}
         ports |= {f"eth_rx_data_{i}": pin for i, pin in enumerate(self.rx_data)}
         ports |= {f"eth_tx_data_{i}": pin for i, pin in enumerate(self.tx_data)}
@@ -62,7 +63,7 @@ class RgmiiPins:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """Description of a board: the geometry that it holds, its clock, its pins and its build options.
+    """Description of an FPGA board: its array geometry, its clock, its pins and its build options.
 
     Raises ValueError when no UART divisor is within ``BAUD_TOLERANCE`` of ``baud``, or the options exclude
     each other. Raises BuildError when the part's PLL cannot make ``clock_mhz`` from ``input_mhz`` within its
@@ -167,17 +168,17 @@ class Target:
                 f"board {self.name!r}: {self.baud} baud is off by {100 * error:.1f} % at "
                 f"{self.clock_mhz} MHz; accepted: at most {100 * BAUD_TOLERANCE:.0f} %"
             )
-        _ = self.pll_setting  # raises
+        _ = self.pll_setting  # raises an error if no PLL setting makes the clock
 
     @cached_property
     def pll_setting(self) -> pll.Setting | None:
-        """The PLL setting that makes the board's clock; None on Gowin, where the clock is the crystal's
-        own."""
+        """The PLL setting that makes the board's clock; None on Gowin, where the crystal itself is the
+        clock."""
         return None if self.family == "gowin" else pll.setting(self.family, self.input_mhz, self.clock_mhz)
 
     @property
     def asked(self) -> float:
-        """The frequency that place and route aims at, in multiples of ``clock_mhz``."""
+        """The clock frequency that place and route aims at, as a multiple of ``clock_mhz``."""
         return AIM[self.family] if self.aim is None else self.aim
 
     @property
@@ -187,7 +188,7 @@ class Target:
 
     @property
     def pins(self) -> dict[str, Pin]:
-        """The pin of each port of the board's top, by the port's name."""
+        """The package pin of each port of the board's top component, by the port's name."""
         link = {"rx": self.uart_rx, "tx": self.uart_tx} if self.ethernet is None else self.ethernet.pins
         link |= {f"high_{name}": pin for name, pin in self.held_high}
         ports = {"clk": self.clock, **link, "link_led": self.link_led, "activity_led": self.activity_led}

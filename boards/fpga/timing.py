@@ -37,7 +37,7 @@ TOLERANCE = 0.02
 
 @dataclass(frozen=True)
 class Timing:
-    """Figures of a routed design: clocks, cells and critical paths."""
+    """Figures of a routed design from nextpnr's report: clocks, used cells and critical paths."""
 
     clocks: dict[str, tuple[float, float]]
     """Clock net -> (achieved, wanted) MHz."""
@@ -48,8 +48,8 @@ class Timing:
 
     @property
     def fmax_mhz(self) -> float:
-        """The slowest of the reported clocks, except Ethernet's, whose frequency is fixed by the line and
-        either met or not."""
+        """The frequency of the slowest reported clock, except Ethernet's: its frequency is fixed by the line
+        and either met or not."""
         speeds = (achieved for name, (achieved, _) in self.clocks.items() if GMII not in name)
         return min(speeds, default=0.0)
 
@@ -62,8 +62,8 @@ class Timing:
 
 
 def read(report: Path, family: Family, asked: float, clock_mhz: float) -> Timing:
-    """Read the figures of a nextpnr ``--report`` file; nextpnr was set to aim at ``asked`` times the wanted
-    clock.
+    """Read the figures in a nextpnr ``--report`` file. nextpnr was told to aim at ``asked`` times
+    ``clock_mhz``.
 
     Raises BuildError when nextpnr did not aim at ``asked`` times ``clock_mhz``: its verdict would be on
     another clock.
@@ -86,7 +86,8 @@ def read(report: Path, family: Family, asked: float, clock_mhz: float) -> Timing
 
 
 def _path(steps: list[dict[str, Any]]) -> dict[str, Any]:
-    """Summarise one critical path, in nanoseconds, from the clock edge to the setup of the end register."""
+    """Summarise one critical path by its delays in nanoseconds, from the clock edge to the setup of the end
+    register."""
 
     def total(kinds: Iterable[str]) -> float:
         return float(sum(step["delay"] for step in steps if step["type"] in kinds))

@@ -16,11 +16,11 @@ from ndrite.host.errors import HostError
 
 
 class BuildError(HostError):
-    """A tool is missing or a stage failed; the message says which."""
+    """Error: a tool is missing or a stage of the build failed; the message says which."""
 
 
 class TimingError(BuildError):
-    """The build is complete, but the design is slower than the board's clock."""
+    """Error: the build is complete, but the design is slower than the board's clock."""
 
 
 LAST_LINES = 6
@@ -40,8 +40,8 @@ is called as the package, with dashes."""
 
 
 def stopwatch(announce: Callable[[str], None]) -> tuple[dict[str, float], Callable[[str], None]]:
-    """Return a dictionary of each stage's seconds, and a function that ends a stage by its name: it stores
-    the stage's time and announces it."""
+    """Return a dictionary of the seconds that each stage took, and a function to call with the name of a
+    stage when it ends: it stores the stage's time and announces it."""
     wall: dict[str, float] = {}
     begun = time.monotonic()
 
@@ -57,14 +57,15 @@ def stopwatch(announce: Callable[[str], None]) -> tuple[dict[str, float], Callab
 
 @dataclass(frozen=True)
 class Command:
-    """The command that starts a tool, and the tool's version for reports."""
+    """The command that starts a tool, and the tool's version, for reports."""
 
     arguments: tuple[str, ...]
     version: str
 
 
 def find(name: str) -> Command:
-    """Return the command of the packaged tool if it is installed, otherwise that of the native one.
+    """Return the command of tool ``name``: of the packaged tool if it is installed, otherwise of the native
+    one.
 
     Raises BuildError when there is neither.
     """
@@ -86,8 +87,8 @@ def find(name: str) -> Command:
 
 
 class Job:
-    """A tool that runs in ``cwd`` and writes its output to ``log``; at the end of the ``with`` block a
-    running tool is killed.
+    """A running tool in folder ``cwd`` that writes its output to ``log``; at the end of the ``with`` block
+    the tool is killed if it still runs.
 
     YoWASP tools see only the working folder under its own name, so paths must be relative to it.
     """
@@ -138,7 +139,7 @@ class Job:
 
 
 def run(command: Command, arguments: list[str], *, cwd: Path, log: Path) -> None:
-    """Run a tool to its end.
+    """Run a tool and wait for its end.
 
     Raises BuildError when it fails, with the last lines it said.
     """

@@ -12,20 +12,21 @@ _COMMON: dict[str, Any] = {
     "clock": Pin("G2"),
     "uart_rx": Pin("M1"),
     "uart_tx": Pin("L4"),
-    "baud": 3_000_000,  # the FT231X's fastest
+    "baud": 3_000_000,  # the fastest rate of the FT231X
     "link_led": Pin("B2"),
     "activity_led": Pin("C2"),
-    # The ESP32's boot pin: low, or left alone, it may take the JTAG pins and configure the part anew.
+    # The ESP32's boot pin must be held high: if it is low or floating, the ESP32 may take over the JTAG pins
+    # and reconfigure the FPGA.
     "held_high": (("wifi_gpio0", Pin("L2")),),
     "reset": Pin("R1", pull="down"),
     "loader": "ulx3s",
     "pins_from": "amaranth_boards.ulx3s",
 }
 TARGETS = (
-    # The 12F is a 25F die under another id.
+    # The LFE5U-12F is a 25F die with another device id.
     Target(name="ulx3s-25f", clock_mhz=110, same_die=("12k",), **_COMMON, **ECP5_25F),
-    # With virtual chips and campaigns, which take half of the block RAMs.
+    # A board with virtual chips and campaigns, whose memories take half of the block RAMs.
     Target(name="ulx3s-85f", clock_mhz=90, **_COMMON, **ECP5_85F),
-    # With feature maps instead of virtual chips.
+    # A board with feature maps instead of virtual chips.
     Target(name="ulx3s-85f-128", clock_mhz=90, lane_sites_from=28, **_COMMON, **ECP5_85F_WIDE),
 )

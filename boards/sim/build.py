@@ -43,14 +43,14 @@ def build(
 
 
 def simulated_id(geometry: Geometry, *, platform: object = None) -> int:
-    """Return the build id of the simulated board that ``build`` would compile from the present source
+    """Return the build id that the simulated board has if ``build`` compiles it from the present source
     files."""
     top = design(TOP_OF_PINS, geometry, divisor=DEFAULT_DIVISOR, learns=False)
     return build_id(netlist(**top, platform=platform))
 
 
 def design(top: str, geometry: Geometry, **options: Any) -> dict[str, Any]:
-    """Return the arguments of ``netlist`` for a simulated device; ``top`` is its top component, as
+    """Return the arguments of ``netlist`` for a simulated device, whose top component ``top`` is named as
     ``module:class``."""
 
     def make(identity: int) -> object:
@@ -79,7 +79,7 @@ def cached_library(
         design, root = netlist(make, key=key, platform=platform), folder("sim")
         entry = digest(f"{design}\n{tools}".encode() + harness.read_bytes())
         library, runtime = root / f"{entry}.so", root / f"runtime-{digest(tools.encode())}"
-        with locked(root / f"{entry}{LOCK}"):  # another process may be building it
+        with locked(root / f"{entry}{LOCK}"):  # wait if another process is building this library
             if not is_whole(library):
                 begin = time.monotonic()
                 _say(f"compiling the simulated board, {what}; once per version ...")

@@ -13,7 +13,7 @@ several times the longest answer of any preset geometry."""
 
 @dataclass(frozen=True)
 class Design:
-    """Takes the place of a board's platform in a simulation: it selects the gateware design to simulate
+    """Stands for a board's platform in a simulation: its attributes select the gateware design to simulate
     (``ndrite.hdl.parts.target``)."""
 
     small: bool = False
@@ -50,13 +50,13 @@ class SimLink:
         learns: bool = False,
     ) -> None:
         library = build(geometry, divisor=divisor, platform=platform, learns=learns)
-        # The UART pins are slower than the core, so fewer bytes are faster. On the byte stream a byte takes
-        # one clock and unpacking a code three, so the bytes are not the limit.
+        # Through the UART pins bytes are slower than the core, so fewer bytes make it faster. On the byte
+        # stream a byte takes one clock and unpacking a code three, so the number of bytes does not matter.
         self.narrow = pins
         self.model = Model(library, pins=pins, divisor=divisor)
 
     def write(self, data: bytes) -> None:
-        """Queue bytes; the device takes them while ``read`` runs the clock."""
+        """Queue bytes for the device, which takes them while ``read`` runs the clock."""
         self.model.feed(data)
 
     def read(self, timeout_s: float) -> bytes:
@@ -70,5 +70,5 @@ class SimLink:
         self.model.run(round(seconds * CYCLES_PER_SECOND))
 
     def close(self) -> None:
-        """Power off."""
+        """Power off the simulated board."""
         self.model.close()

@@ -68,17 +68,17 @@ class SimCard(Running):
     name = "simulated card"
 
     def read(self, offset: int) -> int:
-        """Read a word of BAR0; all ones if the card refuses or does not answer."""
+        """Read a word of BAR0; the result is all ones if the card refuses or does not answer."""
         value = ctypes.c_uint32()
         self.call("read", offset, READ_CYCLES, ctypes.byref(value))
         return value.value
 
     def write(self, offset: int, value: int) -> None:
-        """Write a word of BAR0; it arrives while the clock runs, before any later read."""
+        """Write a word of BAR0; the write reaches the card while the clock runs, before any later read."""
         self.call("write", offset, value)
 
     def memory(self, size: int) -> DmaMemory:
-        """Allocate part of the simulated host memory."""
+        """Allocate ``size`` bytes of the simulated host memory."""
         first = self._taken
         if first + size > MEMORY_BYTES:
             raise LinkError(f"simulated host memory is full ({MEMORY_BYTES} bytes)")
@@ -99,47 +99,47 @@ class SimCard(Running):
         """Return the simulated seconds since power-on."""
         return self.counters()["cycles"] / CYCLES_PER_SECOND
 
-    # -- set by a test or a benchmark
+    # -- settings for tests and benchmarks
 
     def configure(
         self, *, max_payload: int = 0, max_read: int = 2, bus_master: bool = True, msi: bool = True
     ) -> None:
-        """Set the configuration space: the size codes (a code means 128 << code bytes), and whether bus
-        mastering and MSI are enabled."""
+        """Set the card's configuration space: the largest payload and read as size codes (a code means 128 <<
+        code bytes), and whether bus mastering and MSI are enabled."""
         self.call("config", max_payload, max_read, int(bus_master), int(msi))
 
     def link(self, *, rate: float, latency: float, every_boundary: bool = False) -> None:
-        """Set the link: ``rate`` bytes per clock in each direction (0: unlimited); reads are answered after
-        ``latency`` clocks."""
+        """Set the speed of the PCIe link: ``rate`` bytes per clock in each direction (0: unlimited); memory
+        reads are answered after ``latency`` clocks."""
         self.call("link", rate, latency, int(every_boundary))
 
     def fault(self, *, refuse: int = -1, lose: int = -1, gone: int = -1) -> None:
-        """Plan faults: one read of memory is refused after ``refuse`` more reads, one is lost after ``lose``
-        more reads, and the card is gone after ``gone`` clocks.
+        """Plan faults: a memory read is refused after ``refuse`` more reads, one gets no answer after
+        ``lose`` more reads, and the card disappears after ``gone`` clocks.
 
         -1: never; the card comes back when ``gone`` is.
         """
         self.call("fault", refuse, lose, gone)
 
     def reset(self, *, after: int, cycles: int, kind: Loss = "reset") -> None:
-        """Reset the card, or cut its link, for ``cycles`` clocks, starting ``after`` clocks from now; both at
-        least 1.
+        """Reset the card, or cut its link, for ``cycles`` clocks, starting ``after`` clocks from now; both
+        numbers are at least 1.
 
         Packets on the link are lost.
         """
         self.call("reset", after, cycles, LOSSES.index(kind))
 
     def counters(self) -> dict[str, int]:
-        """Return the numbers of clocks, MSIs, payload bytes and beats in each direction, reads of memory, and
-        writes outside the memory."""
+        """Return counts since power-on: clocks, MSIs, payload bytes and beats in each direction, memory
+        reads, and writes outside the memory."""
         values = (ctypes.c_uint64 * len(COUNTERS))()
         self.call("counters", values)
         return dict(zip(COUNTERS, values, strict=True))
 
 
 class BlockCard(SimCard):
-    """A simulated card with a model of a 7-series hard block between link and design; the array has its own
-    clock.
+    """A simulated card with a model of a 7-series hard block between the PCIe link and the design; the array
+    has a clock of its own.
 
     Clocks that it counts are the block's. Raises SimulationBuildError when it cannot be built.
 
@@ -158,5 +158,5 @@ class BlockCard(SimCard):
         self._power_on(cached_library(**top, what=title, harness=HARNESS))
 
     def clocks(self, ratio: float) -> None:
-        """Set the array's clock: it ticks ``ratio`` times per clock of the block."""
+        """Set the speed of the array's clock: it ticks ``ratio`` times per tick of the hard block's clock."""
         self.call("clocks", ratio)

@@ -37,9 +37,9 @@ RULES = ("handshake", "keep", "length", "discontinue", "completions", "interrupt
 
 
 class Block(wiring.Component):
-    """Model of a hard block. On one side it has the packets, configuration and interrupts of a root complex
-    (ports as those of ``PcieSimTop``, directions reversed), on the other side the ports of ``USER_SIDE``; all
-    in domain ``block``.
+    """Model of a 7-series PCIe hard block, in clock domain ``block``. On one side it connects to packets,
+    configuration and interrupts of a root complex (with the ports of ``PcieSimTop`` in reversed direction),
+    on the other side it has the ports ``USER_SIDE``.
 
     Packets are stored and forwarded in both directions. With ``throttle``, ``tready`` and ``tvalid`` pause at
     random, between packets and within them. ``hot_reset`` and ``link_down`` lose every packet stored here;
@@ -87,11 +87,12 @@ class Block(wiring.Component):
         return m
 
     def _sometimes(self, bit: int) -> Value:
-        """Return a signal that is high in three of four cycles at random, or always without ``throttle``."""
+        """Return a signal that is high in about three of four cycles at random, or always if ``throttle`` is
+        off."""
         return self._noise[bit] | self._noise[bit + 3] if self.throttle else Const(1)
 
     def _store(self, m: Module, name: str, lost: Value) -> tuple[SyncFIFOBuffered, Signal]:
-        """Build a memory of packets; return it with the number of complete packets in it."""
+        """Build a memory of packets; return the memory and the number of complete packets that it stores."""
         fifo = SyncFIFOBuffered(width=BEAT_LAYOUT.size, depth=BEATS)
         m.submodules[name] = DomainRenamer("block")(ResetInserter(lost)(fifo))
         whole = Signal(range(BEATS + 1), name=f"{name}_whole")
@@ -125,7 +126,7 @@ class Block(wiring.Component):
         with m.Elif(user.m_axis_rx_tvalid & user.m_axis_rx_tready):
             m.d.block += [inside.eq(~user.m_axis_rx_tlast & ~ends), ends.eq(0)]
 
-        # Buffered completions.
+        # Completions in the receive buffer: the number of headers, and of data units of 16 bytes.
         headers, data = Signal(range(BEATS + 1)), Signal(range(4 * BEATS))
         written = Signal()
         arrival, departure = fifo.w_en & ~written, fifo.r_en & ~inside
@@ -176,7 +177,8 @@ class Block(wiring.Component):
         offered, earlier, told = Signal(), Signal(64 + 8 + 1), Signal(12)
         wires = Cat(user.s_axis_tx_tdata, user.s_axis_tx_tkeep, last)
         m.d.block += [offered.eq(up & user.s_axis_tx_tvalid & ~user.s_axis_tx_tready), earlier.eq(wires)]
-        # Double words that the packet still has to send, by its header, including the present beat.
+        # How many double words the packet still has to send according to its header, including the present
+        # beat.
         head = user.s_axis_tx_tdata
         length = Mux(head[:10] == 0, 1024, head[:10])
         left = Signal(12)
@@ -194,7 +196,7 @@ class Block(wiring.Component):
         self._interrupt(m, fifo, whole, up, broken["interrupt"])
 
     def _interrupt(self, m: Module, fifo: SyncFIFOBuffered, whole: Value, up: Value, broken: Signal) -> None:
-        """Send an MSI after the packets that were stored before the MSI was requested."""
+        """Send an MSI after all packets that were stored before the MSI was requested."""
         user = self.user
         ahead, asked, earlier = Signal.like(whole), Signal(), Signal()
         gone = fifo.r_en & fifo.r_data[-1]
@@ -213,8 +215,8 @@ class Block(wiring.Component):
 
 
 class BehindBlock(wiring.Component):
-    """The component ``inner`` (ports as those of ``PcieSimTop``) connected to the root complex through
-    ``Adapter`` and the model ``Block``.
+    """The design ``inner`` (with the ports of ``PcieSimTop``), connected to the root complex through
+    ``Adapter`` and the model ``Block`` of the hard block.
 
     Its other ports stay ports. ``clk`` is the block's clock and ``array_clk`` that of ``inner``; without
     ``own_clock`` both are ``clk``.
@@ -269,6 +271,6 @@ class BehindBlock(wiring.Component):
 
 
 def behind_block(geometry: Geometry, *, build_id: int, throttle: bool, **how: int) -> BehindBlock:
-    """Return the endpoint connected through adapter and hard-block model, with the array in its own clock;
-    ``how`` are further arguments of ``PcieSimTop``."""
+    """Return the endpoint, connected through ``Adapter`` and the model of the hard block, with the array in
+    its own clock domain. ``how`` are further arguments of ``PcieSimTop``."""
     return BehindBlock(PcieSimTop(geometry, build_id=build_id, **how), throttle=throttle, own_clock=True)

@@ -16,7 +16,7 @@ Function = tuple[Any, list[Any]]
 
 
 class Running:
-    """A compiled device, powered on, whose C functions are called in this process.
+    """A compiled simulation of a device, powered on; its C functions are called in this process.
 
     Raises LinkError when the library cannot be loaded or lacks a function.
 
@@ -51,7 +51,8 @@ class Running:
         self._handle: int | None = self._functions["new"](*arguments)
 
     def call(self, name: str, *arguments: Any) -> Any:
-        """Call a C function of the library by name. Raises LinkError once the device is closed."""
+        """Call a C function of the simulation by its name without prefix. Raises LinkError once the device is
+        closed."""
         if self._handle is None:
             raise LinkError("simulated board is closed")
         return self._functions[name](self._handle, *arguments)
@@ -62,28 +63,29 @@ class Running:
         return self._handle is not None
 
     def clock(self, cycles: int) -> bool:
-        """Run the clock until something comes out (True) or ``cycles`` clocks have passed (False)."""
+        """Run the clock until the device sends something (return True) or ``cycles`` clocks have passed
+        (return False)."""
         chunks = range(0, cycles, CHUNK_CYCLES)
         return any(self.call("run", min(CHUNK_CYCLES, cycles - start)) for start in chunks)
 
     def close(self) -> None:
-        """Power off. Closing twice is allowed."""
+        """Power off the device. Closing twice is allowed."""
         if self._handle is not None:
             self._functions["delete"](self._handle)
             self._handle = None
 
 
 class Fed(Running):
-    """A compiled device that takes bytes or datagrams from a queue while its clock runs."""
+    """A compiled simulation of a device that takes bytes or datagrams from a queue while its clock runs."""
 
     def run(self, cycles: int) -> bool:
-        """Run the clock until a frame or a datagram comes out (True) or ``cycles`` clocks have passed
-        (False)."""
+        """Run the clock until the device has sent a frame or datagram (return True) or ``cycles`` clocks have
+        passed (return False)."""
         return self.clock(cycles)
 
     @property
     def cycles(self) -> int:
-        """Clock cycles since power-on."""
+        """The number of clock cycles since power-on."""
         return int(self.call("cycles"))
 
     @property

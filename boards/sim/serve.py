@@ -21,7 +21,7 @@ IDLE_S = 0.25
 
 
 def serve(geometry: Geometry, *, link: Path | None = None, announce: Callable[[str], None]) -> None:
-    """Connect a fresh simulated board to a pseudo-terminal, and run it until interrupted.
+    """Serve a freshly powered-on simulated board on a pseudo-terminal, until interrupted.
 
     Raises LinkError when ``link`` is not free, or the board cannot be built. Raises KeyboardInterrupt: how it
     ends.
@@ -40,7 +40,7 @@ def serve(geometry: Geometry, *, link: Path | None = None, announce: Callable[[s
     except ImportError:
         raise LinkError("this system has no pseudo-terminals; serve on UDP instead") from None
     model = Model(build(geometry), pins=True, divisor=DEFAULT_DIVISOR)
-    # Holding the slave side open keeps the terminal alive between clients.
+    # The server keeps the slave side open, so that the terminal survives when a client closes it.
     master, slave = os.openpty()
     try:
         tty.setraw(slave)
@@ -83,7 +83,7 @@ def _point(link: Path, target: str) -> None:
     if link.is_symlink():
         if link.exists():
             raise LinkError(f"{link}: another board is served there ({link.readlink()})")
-        link.unlink()  # left by a server that was killed
+        link.unlink()  # the link was left by a server that was killed
     try:
         link.symlink_to(target)
     except OSError as error:

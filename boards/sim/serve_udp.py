@@ -19,7 +19,7 @@ WAITING = 256
 def serve_udp(
     geometry: Geometry, *, host: str, port: int, announce: Callable[[str], None], learns: bool = False
 ) -> None:
-    """Connect a fresh simulated board to a UDP socket, and run it until interrupted.
+    """Serve a freshly powered-on simulated board on a UDP socket, until interrupted.
 
     Raises LinkError: the address is not free or not this machine's, or the board cannot be built. Raises
     KeyboardInterrupt: how it ends.
@@ -38,7 +38,7 @@ def serve_udp(
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
         try:
             link.bind((host, port))
-        except (OSError, TypeError) as error:  # a name that cannot be one is a TypeError
+        except (OSError, TypeError) as error:  # an impossible host name raises TypeError
             reason = getattr(error, "strerror", None) or error
             raise LinkError(f"udp:{host}:{port}: cannot listen there ({reason})") from None
         link.setblocking(False)
@@ -54,7 +54,7 @@ def _bridge(model: UdpModel, link: socket.socket) -> None:
             select.select([link], [], [], IDLE_S)
         if _receive(model, link):
             quiet = 0
-        # The lease is in real time, whatever the simulated clock does.
+        # The session's lease counts real seconds, even while the simulated clock is stopped.
         while time.monotonic() - told_at >= 1:
             told_at += 1
             model.second()
@@ -66,15 +66,15 @@ def _bridge(model: UdpModel, link: socket.socket) -> None:
 
 
 def _receive(model: UdpModel, link: socket.socket) -> bool:
-    """Feed the device with received datagrams until none is left or ``WAITING`` are queued; return whether
-    there was any."""
+    """Queue received datagrams for the device, until none is left or ``WAITING`` are queued; return whether
+    any was received."""
     fed = False
     while model.unsent < WAITING:
         try:
             datagram, (host, port) = link.recvfrom(MTU)
         except BlockingIOError:
             break
-        except ConnectionError:  # a host that is gone said so of an earlier answer
+        except ConnectionError:  # report of an earlier answer: that host has closed its port
             continue
         model.feed(datagram, (int.from_bytes(socket.inet_aton(host), "big"), port))
         fed = True
@@ -88,5 +88,5 @@ def _send(model: UdpModel, link: socket.socket) -> bool:
         if not datagram:
             return sent
         sent = True
-        with contextlib.suppress(OSError):  # lost, as on any network
+        with contextlib.suppress(OSError):  # a datagram may get lost, as on any network
             link.sendto(datagram, (socket.inet_ntoa(address.to_bytes(4, "big")), port))

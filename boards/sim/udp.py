@@ -31,8 +31,8 @@ FUNCTIONS: dict[str, Function] = FED | {
 
 
 class UdpModel(Fed):
-    """A compiled board on UDP, powered on; it is compiled if it is not in the cache. ``learns``: the board
-    has a learning core.
+    """A compiled simulation of a board on UDP, powered on; it is compiled if it is not in the cache.
+    ``learns``: the board has a learning core.
 
     Raises SimulationBuildError when it cannot be built.
     """
@@ -55,14 +55,14 @@ class UdpModel(Fed):
         return self._buffer.raw[:size], (address.value, port.value)
 
     def second(self) -> None:
-        """Tell the device that a second has passed: its session counts the lease in seconds."""
+        """Tell the device that a second has passed; it counts the lease of its session in seconds."""
         self.call("second")
         self.clock(2)
 
 
 class SimDatagrams:
-    """Datagrams to and from a simulated board, as ``ndrite.host.links.udp.Datagrams``. A second is
-    ``CYCLES_PER_SECOND`` clocks."""
+    """Transport of datagrams to and from a simulated board, with the interface
+    ``ndrite.host.links.udp.Datagrams``. A second is ``CYCLES_PER_SECOND`` clocks."""
 
     live = False
 
@@ -92,7 +92,7 @@ class SimDatagrams:
         self.model.run(round(seconds * CYCLES_PER_SECOND))
 
     def close(self) -> None:
-        """Power off."""
+        """Power off the simulated board."""
         self.model.close()
 
 
@@ -102,5 +102,6 @@ def sim_udp_link(geometry: Geometry, *, learns: bool = False) -> UdpLink:
 
 
 def udp_id(geometry: Geometry) -> int:
-    """Return the build id of the simulated UDP board that would be compiled from the present source files."""
+    """Return the build id that the simulated UDP board has if it is compiled from the present source
+    files."""
     return build_id(netlist(**design(TOP, geometry, learns=False)))
