@@ -17,7 +17,7 @@ Progress = Callable[[int, int], None]
 
 @runtime_checkable
 class LearningApi(Protocol):
-    """Interface of a board that learns (``ndrite.emulator.spec.learning``)."""
+    """Interface of a board that learns, as ``ndrite.emulator.spec.learning`` defines it."""
 
     def program_learning(
         self,
@@ -27,8 +27,8 @@ class LearningApi(Protocol):
         states: list[npt.NDArray[Any]] | None = None,
         noise: bool = True,
     ) -> None:
-        """Load a learning program, with its devices at ``states`` (K + 1, M) per layer, or at the program's
-        own states if None.
+        """Load a learning program. The states of its devices are ``states``, (K + 1, M) per layer, or the
+        program's own states if ``states`` is None.
 
         ``seed`` is of read noise, trains and pulses; ``noise`` turns read noise off.
 
@@ -40,7 +40,8 @@ class LearningApi(Protocol):
         ...
 
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
-        """Do one update per sample uint8 (n, inputs) with class (n,); the first is number ``first_update``.
+        """Do one training update per sample uint8 (n, inputs) with its class (n,). The first update has the
+        number ``first_update``.
 
         Raises
         ------
@@ -55,7 +56,8 @@ class LearningApi(Protocol):
         ...
 
     def unfinished(self) -> Counts:
-        """Return the counts of the updates that the latest call of ``learn`` did before it failed.
+        """Return how many updates the latest call of ``learn`` did before it failed, and the counts of these
+        updates.
 
         The device says how many; ``states`` are those after them. 0 updates where that call did not fail.
 
@@ -67,7 +69,7 @@ class LearningApi(Protocol):
         ...
 
     def states(self) -> list[npt.NDArray[np.int64]]:
-        """Return the states of the devices after all pulses so far, int64 (K + 1, M) per layer.
+        """Return the states of the learning devices after all pulses so far, int64 (K + 1, M) per layer.
 
         Raises
         ------
@@ -79,7 +81,7 @@ class LearningApi(Protocol):
 
 @runtime_checkable
 class BoardApi(Protocol):
-    """Interface of the board that ``ndrite.connect`` returns."""
+    """Interface of every board that ``ndrite.connect`` returns."""
 
     @property
     def geometry(self) -> Geometry | None:
@@ -87,7 +89,7 @@ class BoardApi(Protocol):
         ...
 
     def identity(self) -> dict[str, Any]:
-        """Return the board's identity as plain numbers and strings, fit for JSON."""
+        """Return what identifies the board, as numbers and strings that fit JSON."""
         ...
 
     def program(self, program: Program, *, progress: Progress | None = None) -> None:
@@ -169,7 +171,8 @@ class BoardApi(Protocol):
         ...
 
     def counters(self) -> dict[str, int]:
-        """Return the counters by register name; a golden board has only ``inferences``."""
+        """Return the values of the board's counters by register name; a golden board has only
+        ``inferences``."""
         ...
 
     def clear_counters(self) -> None:
@@ -186,6 +189,7 @@ class BoardApi(Protocol):
 
 
 def told(board: object, where: str, program: Program | None) -> str:
-    """Return the text of a board's ``repr``: its URL and its program, without asking the board."""
+    """Return the text for the ``repr`` of a board: its URL and its program, without communicating with the
+    board."""
     held_program = "nothing" if program is None else f"{program.name!r}"
     return f"{type(board).__name__}({where}, holds {held_program})"

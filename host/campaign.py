@@ -24,7 +24,7 @@ STATUS = ("campaign_busy", "campaign_chips_done", "counter_clear", "inferences")
 
 
 class Device(Protocol):
-    """Interface of ``host.Device`` that a campaign needs."""
+    """The part of the interface of ``host.Device`` that a campaign needs."""
 
     @property
     def geometry(self) -> Geometry: ...
@@ -41,8 +41,8 @@ class Device(Protocol):
 
 
 def samples_at_once(geometry: Geometry, inputs: int, outputs: int) -> int:
-    """Return the number of samples that the device's buffers can hold at once. Raises ``VerifyError`` if they
-    cannot hold even one."""
+    """Return the number of samples that fit in the device's campaign buffers at once. Raises ``VerifyError``
+    if not even one fits."""
     batch = min(
         geometry.campaign_samples,
         geometry.campaign_words // -(-inputs // 4),
@@ -65,7 +65,7 @@ def run_campaign(
     progress: Callable[[int, int], None] | None,
 ) -> CampaignResult:
     """Run ``plan.chips`` virtual chips on all samples and return the votes. On any error the device is told
-    to stop; raises HostError."""
+    to stop. Raises HostError."""
     variation = program.variation
     assert variation is not None
     chips = plan.chips
@@ -107,7 +107,7 @@ def run_campaign(
                     )
                 done += count
     except BaseException:
-        # On Ctrl-C too: the device must stop, and run the nominal chip at the next command.
+        # On any error, Ctrl-C included: the device must stop, and run the nominal chip at the next command.
         with contextlib.suppress(HostError):
             stop_campaign(device)
         raise
@@ -115,7 +115,8 @@ def run_campaign(
 
 
 def stop_campaign(device: Device) -> None:
-    """End a campaign that an earlier process left running, and wait until the nominal chip is back."""
+    """End a campaign that an earlier process may have left running, and wait until the nominal chip is in the
+    array again."""
     if device.geometry.redraw and device.read_register("campaign_busy"):
         device.write_register("campaign_control", ABORT)
         _watch(device, 0, lambda _: None)
@@ -139,8 +140,8 @@ def _sections(x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> list[Sectio
 
 
 def _watch(device: Device, chips: int, report: Callable[[int], object]) -> None:
-    """Wait until the campaign has ended. Raises VerifyError if it ended before ``chips`` virtual chips were
-    done (0: any number is accepted)."""
+    """Wait until the campaign has ended, and report its progress. Raises VerifyError if it ended before
+    ``chips`` virtual chips were done (0: after any number)."""
     pause, last_counts, idle = POLL_S[0], (-1, -1), 0
     first = BY_NAME[STATUS[0]].address
     assert [BY_NAME[name].address - first for name in STATUS] == [0, 1, 2, 3]

@@ -25,8 +25,8 @@ WRITE_ROUNDS = 3
 
 
 class Device:
-    """A device behind ``link``, which ``close`` closes too. It holds programs that a back end has laid out
-    for its geometry.
+    """The device at the other end of ``link``, which ``close`` closes too. It holds programs that a back end
+    has laid out for its geometry.
 
     Parameters
     ----------
@@ -63,7 +63,8 @@ class Device:
         self._channel = channel
         self._program: Program | None = None
         self._order: npt.NDArray[np.int64] | None = None
-        # Tells a board that lost power, or was opened by another host, from the one opened here.
+        # A random mark that is written to the device: it tells this device from one that has lost power or
+        # was opened by another host since.
         self._mark = secrets.randbits(31) + 1
         try:
             self._identity = read_identity(
@@ -82,7 +83,7 @@ class Device:
 
     @property
     def geometry(self) -> Geometry:
-        """The device's geometry, as the device reported it."""
+        """The geometry of the device's array, as the device reported it."""
         return self._identity.geometry
 
     @property
@@ -92,22 +93,23 @@ class Device:
 
     @property
     def channel(self) -> Channel:
-        """The channel to the device."""
+        """The channel through which the device is driven."""
         return self._channel
 
     @property
     def session(self) -> Session:
-        """The packet session, which counts faults. Raises TypeError if the channel carries no packets."""
+        """The packet session with the device, which counts faults. Raises TypeError if the channel does not
+        carry packets."""
         if not isinstance(self._channel, PacketChannel):
             raise TypeError("this board has no packet channel")
         return self._channel.session
 
     def wait(self, seconds: float) -> None:
-        """Let the device work for ``seconds``; on a simulated device these are simulated seconds."""
+        """Let the device work for ``seconds``, which are simulated seconds on a simulated device."""
         self._channel.wait(seconds)
 
     def identity(self) -> dict[str, Any]:
-        """Return the protocol, build id, geometry and programming state of the device."""
+        """Return the device's protocol version, build id, geometry and programming state."""
         return {
             "board": "gateware",
             "protocol": "{}.{}".format(*self._identity.protocol),
@@ -124,23 +126,23 @@ class Device:
         return self._channel.read(first, count)
 
     def write_words(self, first: int, words: npt.NDArray[np.int32]) -> None:
-        """Write int32 (n,) words from word address ``first`` up. Afterwards the chip counts as not
+        """Write ``words`` int32 (n,) from word address ``first`` up. Afterwards the chip counts as not
         programmed."""
         if self.read_register("program_tag"):
             self.write_register("program_tag", 0)
         self._channel.write([Section("words", first, words)], lambda _: None)
 
     def check_words(self, first: int, words: npt.NDArray[np.int32]) -> bool:
-        """Return whether the device's CRC over its words from address ``first`` up equals the host's CRC over
-        ``words``."""
+        """Return whether the CRC that the device computes over its words from address ``first`` up equals the
+        CRC of ``words``."""
         return not self._channel.differing([Section("words", first, words)])
 
     def read_register(self, name: str) -> int:
-        """Return the value of a register, u32. Raises KeyError for an unknown name."""
+        """Return the value of the register called ``name``, u32. Raises KeyError for an unknown name."""
         return int(self.read_words(BY_NAME[name].address, 1)[0]) & 0xFFFFFFFF
 
     def write_register(self, name: str, value: int) -> None:
-        """Set a register to a u32 value.
+        """Set the register called ``name`` to a u32 value.
 
         Raises
         ------
@@ -155,7 +157,8 @@ class Device:
         self._channel.write_register(register.address, value)
 
     def counters(self) -> dict[str, int]:
-        """Return every counter by name, u32. They are read one packet at a time while the device is idle."""
+        """Return the value of every counter by name, u32. The counters are read one packet at a time, while
+        the device is idle."""
         words = self.read_words(BY_NAME[COUNTERS[0]].address, len(COUNTERS))
         return {name: int(w) & 0xFFFFFFFF for name, w in zip(COUNTERS, words, strict=True)}
 
@@ -173,8 +176,8 @@ class Device:
         order: npt.NDArray[np.int64] | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Load ``program``, laid out in ``sections``: only differing words are written, and all words are
-        verified.
+        """Load ``program``, which is laid out in ``sections`` of memory words: only sections that differ are
+        written, and all words are verified.
 
         ``order``: which code of a sample is sent when, where not one after the other.
 
@@ -187,11 +190,13 @@ class Device:
         """
         self._program = None
         stop_campaign(self)
-        # Comparing costs a CRC, half of the time of writing: not worth it if the chip is empty.
+        # Comparing takes the device a CRC of each section, about half of the time of writing: not worth it if
+        # the chip is empty.
         blank = self.read_register("program_tag") == 0
         wrong = sections if blank else self._channel.differing(sections)
         if wrong or not self._holds(program):
-            # From here to the end the chip holds parts of two programs: tag 0 makes it refuse inference.
+            # From here until all sections are written, the chip holds parts of two programs; tag 0 makes it
+            # refuse inference.
             self.write_register("program_tag", 0)
             self._write_until_equal(sections, wrong, progress)
             self.write_register("program_tag", program.tag)
@@ -244,7 +249,7 @@ class Device:
         *,
         progress: Progress | None = None,
     ) -> CampaignResult:
-        """Run samples on virtual chips that the device itself draws, and return the votes, as
+        """Run samples on virtual chips, which the device itself samples, and return the votes, as
         ``BoardApi.campaign`` does.
 
         Images that the device's buffer cannot hold at once are run in several batches, each on every chip.
@@ -265,8 +270,8 @@ class Device:
         return result
 
     def compare(self, program: Program, sections: list[Section]) -> list[Upset]:
-        """Compare the chip's memories with ``sections``, by CRCs that the device computes; return what has
-        changed, and write the right words again.
+        """Compare the chip's memories with ``sections``, by CRCs that the device computes. Return what has
+        changed in the chip, and write the right words again.
 
         Raises
         ------
@@ -320,7 +325,7 @@ class Device:
         return self.read_register("program_tag") == program.tag
 
     def write_sections(self, sections: list[Section]) -> None:
-        """Write the sections whose words the device does not hold already. Raises the same errors as
+        """Write those sections whose words the device does not already hold. Raises the same errors as
         ``load``."""
         self._write_until_equal(sections, self._channel.differing(sections), None)
 

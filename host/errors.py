@@ -7,27 +7,28 @@ MEANINGS = {Status.HUNG: "hung; the watchdog has reset the core, program the pro
 
 
 class HostError(Exception):
-    """Base class: the host could not get a certain answer from the device."""
+    """Base class of errors of the host: it could not get a certain answer from the device."""
 
 
 class LinkError(HostError):
-    """The byte stream itself failed: no such port, port busy, cable pulled, simulation not built."""
+    """Error: the link to the device failed, for example no such port, port busy, cable pulled, simulation not
+    built."""
 
 
 class LinkTimeout(LinkError):
-    """The device did not answer in time, after all retries."""
+    """Error: the device did not answer in time, even after all retries."""
 
 
 class ProtocolError(HostError):
-    """Answers were damaged or out of order until no retries were left."""
+    """Error: answers were damaged or out of order until no retries were left."""
 
 
 class IdentityError(HostError):
-    """The device is not one that this host can drive; the message says what to rebuild."""
+    """Error: the device is not one that this host can drive; the message says what to rebuild."""
 
 
 class DeviceError(HostError):
-    """The device refused a request.
+    """Error: the device refused a request.
 
     ``status`` is the status code it gave, ``request`` names the request in words.
     """
@@ -40,12 +41,12 @@ class DeviceError(HostError):
 
 
 class NotProgrammedError(HostError):
-    """The chip does not hold the program that this board object put on it: it was never programmed, or was
-    reset or overwritten."""
+    """Error: the chip does not hold the program that this board object put on it. It was never programmed, or
+    has been reset or overwritten."""
 
 
 class VerifyError(HostError):
-    """A memory section still reads back other words than were written, after all retries."""
+    """Error: even after all retries, a memory section reads back other words than were written."""
 
 
 class InputWarning(UserWarning):
@@ -53,4 +54,4 @@ class InputWarning(UserWarning):
 
 
 class InputError(HostError, ValueError):
-    """Inputs of a wrong type, shape or range; nothing was sent."""
+    """Error: an argument has a wrong type, shape or range; nothing was sent to the device."""

@@ -26,7 +26,8 @@ GEOMETRY_PREFIX = "geometry_"
 
 @dataclass(frozen=True)
 class Identity:
-    """A device's identity: protocol version, build id, register map and geometry."""
+    """A device's identity as read from its registers: protocol version, build id, register map and
+    geometry."""
 
     protocol: tuple[int, int]
     build_id: int
@@ -37,8 +38,8 @@ class Identity:
 def read_identity(
     read: Callable[[int, int], list[int]], expected: int = MAGIC, known: tuple[int, int] = REGISTER_MAPS
 ) -> Identity:
-    """Read and check the identity of the device behind ``read(address, count) -> words``. Its magic must be
-    ``expected``; its register map must be the first of ``known``, or the second if the device has feature
+    """Read and check a device's identity by ``read(address, count) -> words``. The magic number must be
+    ``expected``. The register map must be the first of ``known``, or the second if the device has feature
     maps.
 
     Raises
@@ -59,7 +60,7 @@ def read_identity(
             f"device speaks protocol {major}.{minor}, this host {PROTOCOL_MAJOR}.{PROTOCOL_MINOR}: "
             f"rebuild {older}"
         )
-    # All known register maps have the geometry registers at the same addresses.
+    # The geometry registers have the same addresses in all known register maps.
     geometry = _geometry(read) if register_map in known else None
     features = known[geometry is not None and geometry.map_codes > 0]
     if geometry is None or register_map != features:
@@ -77,7 +78,8 @@ def _geometry(read: Callable[[int, int], list[int]]) -> Geometry:
     more, words["lane_groups"] = divmod(words["lane_groups"], 1 << LANE_ROWS_BIT)
     words["lane_rows"] = more + 1
     fields = {k: bool(v) if k in FEATURES else v for k, v in words.items()}
-    # No register says this: a device with feature maps or groups of lanes overlaps inferences.
+    # No register says whether inferences overlap; they do on every device with feature maps or groups of
+    # lanes.
     overlap = fields["map_codes"] > 0 or fields["lane_groups"] > 1
     try:
         geometry = Geometry(name="device", overlap=overlap, **fields)  # type: ignore[arg-type]

@@ -46,14 +46,15 @@ def check_inputs(x: Any, program: Program, *, seed: int, first_index: int, noise
     if not isinstance(noise, bool | np.bool_):
         raise InputError(f"noise is {noise!r}; accepted: True or False")
     meaning = program.meaning
-    # No note for pieces of programs and single products, whose codes no user passes.
+    # Only for programs that state what their inputs or outputs are: the codes for segments of programs and
+    # for single matrix products come from this package, not from the user.
     if len(x) >= FEW and (meaning.inputs is not None or meaning.classes or meaning.data_set is not None):
         _warn_of_values(x, program)
     return np.ascontiguousarray(x)
 
 
 def _warn_of_values(x: Codes, program: Program) -> None:
-    """Warn once per program if the codes span only a small part of 0..255, such as grey values 0..16."""
+    """Warn, once per program, if the codes use only a small part of 0..255, as grey values 0..16 would."""
     stored, top = program.meaning.inputs, int(x.max())
     end = 0.0 if stored is None else float(stored.high.max())
     if not 0 < top <= max(LOW, end if end <= VALUES_MAX else 0) or program.tag in _warned:
@@ -77,7 +78,8 @@ def check_program(program: Any) -> None:
 
 
 def check_variation(program: Program, geometry: Geometry | None) -> None:
-    """Raise InputError if virtual chips of ``program`` cannot be drawn on a board of ``geometry``."""
+    """Raise InputError if a board of ``geometry`` cannot simulate randomly sampled virtual chips of
+    ``program``."""
     if program.variation is None:
         raise InputError(
             f"program {program.name!r} was compiled for one individual chip; accepted: a program compiled "

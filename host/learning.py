@@ -16,8 +16,8 @@ from ndrite.host.errors import InputError, ProtocolError
 
 @dataclass(eq=False)
 class Portion:
-    """The updates of one call of ``update``: ``payload`` (n, codes) from update number ``first`` on. The
-    first ``answered`` rows of ``answers`` (n, 1 + layers) are filled."""
+    """The updates of one call of ``update``. ``payload`` (n, codes) are their samples; the first has update
+    number ``first``. The first ``answered`` rows of ``answers`` (n, 1 + layers) are filled."""
 
     first: int
     payload: npt.NDArray[np.uint8]
@@ -25,8 +25,8 @@ class Portion:
     answered: int = 0
 
     def counts(self, updates: int) -> Counts:
-        """Add up the first ``updates`` answers. Raises ProtocolError if the device refused one of these
-        updates."""
+        """Add up the answers to the first ``updates`` updates. Raises ProtocolError if the device refused one
+        of these updates."""
         answers = self.answers[:updates]
         if (answers[:, 0] < 0).any():
             refused = self.first + int(np.argmax(answers[:, 0] < 0))
@@ -39,7 +39,7 @@ class Portion:
 
 
 class LearningDevice(Device):
-    """A device with a learning core. Raises the same errors as ``Device``.
+    """A device with a learning core, driven by the host. Raises the same errors as ``Device``.
 
     A call of ``update`` that fails leaves its portion here. The device counts its updates itself and answers
     the latest ones again without repeating them; there are more of these than a window holds. So the updates
@@ -56,8 +56,8 @@ class LearningDevice(Device):
     def load_learning(
         self, sections: list[Section], tag: int, layers: int, *, seed: int, noise: bool
     ) -> None:
-        """Write a learning program of ``layers`` layers, laid out in ``sections``, and verify it by CRCs that
-        the device computes.
+        """Write a learning program of ``layers`` layers, which is laid out in ``sections`` of memory words,
+        and verify it by CRCs that the device computes.
 
         Raises
         ------
@@ -72,7 +72,8 @@ class LearningDevice(Device):
         self._tag, self._layers = tag, layers
 
     def update(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], first_update: int) -> Counts:
-        """Do one update per sample uint8 (n, inputs) with class (n,), from number ``first_update`` on.
+        """Do one training update per sample uint8 (n, inputs) with its class (n,), numbered from
+        ``first_update`` on.
 
         After a call that failed: the same call, which goes on, or one that begins with the device's next
         update.
@@ -102,8 +103,8 @@ class LearningDevice(Device):
         return portion.counts(len(x))
 
     def updates_done(self) -> Counts:
-        """Return the counts of the updates that the last call of ``update`` did before it failed; the device
-        says how many.
+        """Return how many updates the last call of ``update`` did before it failed, as the device reports,
+        and the counts of these updates.
 
         Raises
         ------
@@ -125,8 +126,8 @@ class LearningDevice(Device):
         return self._ask(done).counts(done)
 
     def read_lanes(self, places: Sequence[Sequence[tuple[int, int]]]) -> list[npt.NDArray[np.int64]]:
-        """Read the states (rows, lanes) of every layer. ``places`` has for each layer the (address, number of
-        words) of each lane.
+        """Read the device states (rows, lanes) of every layer. ``places`` has, for each lane of each layer,
+        the address and the number of words.
 
         Raises
         ------
@@ -137,11 +138,11 @@ class LearningDevice(Device):
             np.stack([self.read_words(first, count) for first, count in layer], axis=1).astype(np.int64)
             for layer in places
         ]
-        self._require_learning()  # after reading: a device that lost power meanwhile holds zeros
+        self._require_learning()  # checked after reading: a device that lost power reads as zeros
         return states
 
     def _ask(self, updates: int) -> Portion:
-        """Request the updates that have no answer yet, among the portion's first ``updates``."""
+        """Request those of the portion's first ``updates`` updates that have not been answered yet."""
         portion = self._portion
         assert portion is not None
         begin = portion.answered
@@ -165,5 +166,5 @@ class LearningDevice(Device):
         return Section("next", where, np.array([update], np.uint32).view(np.int32))
 
     def _next(self) -> int:
-        """Return the number of the device's next update."""
+        """Return the number of the update that the device will do next."""
         return int(self.read_words(self._next_section(0).address, 1)[0]) & 0xFFFFFFFF

@@ -16,8 +16,8 @@ CRC_BYTES = 4
 
 
 def write_commands(section: Section, packet_bytes: int) -> Iterator[Command]:
-    """Yield commands that write a section, with two bytes per word if every word of the section fits in
-    two."""
+    """Yield the commands that write a section, with two bytes per word if every word of the section fits in
+    two bytes."""
     short = section.short
     opcode, word = (Opcode.WRITE_SHORT, 2) if short else (Opcode.WRITE, 4)
     data = section.words.astype("<i2" if short else "<i4").tobytes()
@@ -26,7 +26,7 @@ def write_commands(section: Section, packet_bytes: int) -> Iterator[Command]:
 
 
 def read_commands(address: int, count: int, packet_bytes: int) -> Iterator[Command]:
-    """Yield commands that read ``count`` words from ``address`` up."""
+    """Yield the commands that read ``count`` words from ``address`` up."""
     word_count = packet_bytes // 4
     for start in range(0, count, word_count):
         n = min(word_count, count - start)
@@ -34,14 +34,15 @@ def read_commands(address: int, count: int, packet_bytes: int) -> Iterator[Comma
 
 
 def check_command(section: Section) -> Command:
-    """Return a command that requests the CRC of a section's words in the device's memory."""
+    """Return the command that requests the CRC over the words of a section in the device's memory."""
     return Command(
         Opcode.CHECK, section.address, section.words.size.to_bytes(4, "little"), answer_bytes=CRC_BYTES
     )
 
 
 def section_crc(section: Section) -> int:
-    """Return the CRC-32 that the device must report: over the section's words, 32 bit little endian."""
+    """Return the CRC-32 that the device must report for a section: over the section's words, 32 bits each,
+    little endian."""
     return zlib.crc32(section.words.astype("<i4").tobytes())
 
 
@@ -55,8 +56,8 @@ def read_words(session: Session, address: int, count: int, packet_bytes: int) ->
 
 
 def differing(session: Session, sections: list[Section]) -> list[Section]:
-    """Return the sections whose words on the device differ from theirs, by CRC. Raises the errors of
-    ``Session.run``."""
+    """Return those sections whose words on the device differ from the words in the section, found by CRC.
+    Raises the errors of ``Session.run``."""
     crcs: list[int] = []
     session.run(
         (check_command(s) for s in sections),
@@ -67,8 +68,8 @@ def differing(session: Session, sections: list[Section]) -> list[Section]:
 
 @dataclass(frozen=True)
 class Upset:
-    """A changed memory section: the numbers of changed words and bits, and the address, expected and actual
-    value of the first changed word."""
+    """What has changed in a memory section: how many words and bits, and the address, expected value and
+    actual value of the first changed word."""
 
     section: str
     words: int
@@ -85,7 +86,7 @@ class Upset:
 
 
 def examine(section: Section, read: Callable[[int, int], Words]) -> Upset:
-    """Find the words that changed in a section whose CRC differs; ``read(address, count)`` returns words of
+    """Find which words have changed in a section whose CRC differs; ``read(address, count)`` reads words of
     the device."""
     words = read(section.address, section.words.size)
     changed = (words ^ section.words).view(np.uint32)

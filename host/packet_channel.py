@@ -19,11 +19,11 @@ Count = Callable[[int], None]
 
 
 class Channel(Protocol):
-    """Interface to one device: it reads and writes words and sections, and runs inferences. Every method
-    raises ``HostError``."""
+    """Interface for driving one device: a channel reads and writes words and sections, and runs inferences.
+    Every method raises ``HostError``."""
 
     def fit(self, geometry: Geometry, protocol: tuple[int, int]) -> None:
-        """Set the channel up for the device's geometry and protocol version (major, minor); before this call
+        """Adapt the channel to the device's geometry and protocol version (major, minor). Before this call
         only registers may be read."""
         ...
 
@@ -36,11 +36,11 @@ class Channel(Protocol):
         ...
 
     def write(self, sections: Sequence[Section], counted: Count) -> None:
-        """Write every section. Only when the call returns have all words arrived."""
+        """Write every section. All words have arrived when the call returns, and not before."""
         ...
 
     def differing(self, sections: Sequence[Section]) -> list[Section]:
-        """Return the sections whose words on the device differ from theirs."""
+        """Return those sections whose words on the device differ from the words in the section."""
         ...
 
     def infer(
@@ -57,7 +57,7 @@ class Channel(Protocol):
         ...
 
     def close(self) -> None:
-        """Release the device."""
+        """Close the connection to the device."""
         ...
 
 
@@ -70,8 +70,8 @@ OPENING_ATTEMPTS = 3
 
 
 class PacketChannel:
-    """Channel over a link, in packets, as ``ndrite.host.packet_channel.Channel``; closing it closes the link.
-    Raises the errors of ``ndrite.host.session.Session``."""
+    """Channel that sends packets over a link, with the interface ``ndrite.host.packet_channel.Channel``;
+    closing it closes the link. Raises the errors of ``ndrite.host.session.Session``."""
 
     def __init__(self, link: Link, *, timeout_s: float, attempts: int) -> None:
         self.link = link
@@ -82,7 +82,8 @@ class PacketChannel:
 
     def fit(self, geometry: Geometry, protocol: tuple[int, int]) -> None:
         """Use the largest packets and window that the device accepts."""
-        # If the device takes one byte per cycle either way, fewer bytes are faster on any link.
+        # Payloads without zeros are shorter. They are faster if the link is slower than the array, or if the
+        # device unpacks codes as fast as it receives them.
         shorter = self.link.narrow or geometry.unpacks_words
         self._sparse = shorter and protocol >= SPARSE_PROTOCOL
         self.session.attempts = self._attempts
@@ -94,11 +95,12 @@ class PacketChannel:
         return read_words(self.session, address, count, self._packet_bytes)
 
     def write_register(self, address: int, value: int) -> None:
-        """Set one register."""
+        """Set one register to a u32 value."""
         self.session.call(Command(Opcode.WRITE, address, value.to_bytes(4, "little")))
 
     def write(self, sections: Sequence[Section], counted: Count) -> None:
-        """Write all sections in one batch, so that the window never runs empty between two sections."""
+        """Write all sections in one batch, so that there are always requests under way, even between two
+        sections."""
         commands = [c for s in sections for c in write_commands(s, self._packet_bytes)]
 
         def answered(i: int, _: bytes) -> None:
@@ -109,14 +111,14 @@ class PacketChannel:
         self.session.run(commands, answered=answered)
 
     def differing(self, sections: Sequence[Section]) -> list[Section]:
-        """Return the sections whose CRC on the device differs from their own."""
+        """Return those sections whose CRC on the device differs from the CRC of the section's words."""
         return differing(self.session, list(sections))
 
     def infer(
         self, x: npt.NDArray[np.uint8], first_index: int, y: npt.NDArray[np.int32], counted: Count
     ) -> None:
-        """Run one inference per packet; zeros in the inputs are left out of the packet if that makes it
-        shorter and faster."""
+        """Run one inference per packet; codes that are 0 are left out of a packet if that makes it shorter
+        and faster."""
 
         size = 4 * y.shape[1]
         answers = bytearray(y.nbytes)
@@ -131,7 +133,7 @@ class PacketChannel:
         )
         try:
             self.session.run(commands, answered=answered)
-        finally:  # answers before a failure count: a device that learns does not repeat old updates
+        finally:  # keep answers from before an error: a learning device does not repeat them
             y[...] = np.frombuffer(answers, "<i4").reshape(y.shape)
 
     def _payloads(self, x: npt.NDArray[np.uint8]) -> Iterator[tuple[Opcode, bytes]]:

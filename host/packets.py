@@ -23,15 +23,16 @@ OVERHEAD_BYTES = HEADER_BYTES + CRC_BYTES
 
 
 class FrameError(ValueError):
-    """A frame that is not a well-formed packet: bad COBS, length, version or CRC."""
+    """Error: a frame is not a well-formed packet, because of its COBS encoding, length, version or CRC."""
 
 
 class VersionError(FrameError):
-    """A frame that is an undamaged packet of another protocol version."""
+    """Error: a frame is an undamaged packet of another protocol version."""
 
 
 class Request(NamedTuple):
-    """A request: ``sequence`` 0..65535; ``address`` is a word address or inference index (u32)."""
+    """A request from host to device: ``sequence`` 0..65535; ``address`` is a word address or the number of an
+    inference (u32)."""
 
     sequence: int
     opcode: int
@@ -40,8 +41,8 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """A response: ``opcode`` without the response flag; ``expected`` is the sequence number that the device
-    expects next."""
+    """A response from device to host: ``opcode`` without the response flag; ``expected`` is the sequence
+    number that the device expects next."""
 
     sequence: int
     opcode: int

@@ -56,7 +56,8 @@ FRAME_MAX = PAYLOAD_MAX + OVERHEAD_BYTES + (PAYLOAD_MAX + OVERHEAD_BYTES) // 254
 
 
 class Command(NamedTuple):
-    """A request without its sequence number, and the number of payload bytes in its answer."""
+    """A request that has no sequence number yet, and the number of payload bytes that its answer must
+    have."""
 
     opcode: Opcode
     address: int = 0
@@ -69,7 +70,7 @@ class Command(NamedTuple):
 
 @dataclass
 class SessionStatistics:
-    """Counts of the faults that the session has seen since it began."""
+    """Counts of requests, bytes and faults since the session began."""
 
     requests: int = 0
     resyncs: int = 0
@@ -82,7 +83,7 @@ class SessionStatistics:
 
 
 class _Anomaly(Exception):
-    """Internal: the expected answer did not arrive; ``silence``: nothing arrived at all.
+    """Internal error: the expected answer to a request did not arrive; ``silence``: nothing arrived at all.
 
     ``counts``: as a failed attempt.
     """
@@ -94,8 +95,8 @@ class _Anomaly(Exception):
 
 
 class Session:
-    """A session of requests and answers over one link: it handles sequence numbers, window, timeouts and
-    retries.
+    """A session of requests and answers over one link. It handles sequence numbers, the window of unanswered
+    requests, timeouts and retries.
 
     Parameters
     ----------
@@ -128,7 +129,7 @@ class Session:
     def run(
         self, commands: Iterable[Command], *, answered: Callable[[int, bytes], None] | None = None
     ) -> None:
-        """Carry out every command; ``answered(i, payload)`` is called for each in order.
+        """Carry out all commands; ``answered(i, payload)`` is called for each command in order.
 
         Raises
         ------
@@ -166,7 +167,8 @@ class Session:
                     answered(index, response.payload)
                 index += 1
         except BaseException:
-            # On Ctrl-C too: answers may still be on their way, so the next batch begins with a sync.
+            # On any error, Ctrl-C included: answers may still be on their way, so the next batch begins with
+            # a sync.
             self._synced = False
             raise
 
@@ -177,7 +179,8 @@ class Session:
         return answers[0]
 
     def _fill(self, flight: deque[tuple[int, Command]], pending: Iterator[Command]) -> bool:
-        """Send commands until the window is full; return False when no commands are left.
+        """Send commands until the window of unanswered requests is full; return False when no commands are
+        left.
 
         A wide window is filled again when half of it is answered: several requests then share a datagram, and
         the device has the other half to work on meanwhile.
@@ -192,7 +195,8 @@ class Session:
         return len(fresh) == room
 
     def _send(self, commands: list[Command]) -> Iterator[tuple[int, Command]]:
-        """Send requests in one write to the link; return each command with its sequence number."""
+        """Send the requests for ``commands`` in one write to the link; return each command with its sequence
+        number."""
         sequences = [(self._next + i) % SEQUENCES for i in range(len(commands))]
         self._next = (self._next + len(commands)) % SEQUENCES
         self._write(
@@ -208,7 +212,8 @@ class Session:
         self.link.write(frames)
 
     def _accept(self, sequence: int, command: Command) -> Response:
-        """Return the answer to exactly this request. Raises _Anomaly for anything else."""
+        """Return the answer to the request ``sequence``. Raises _Anomaly if anything else arrives, or
+        nothing."""
         try:
             response = decode_response(self._frame(command.opcode, time.monotonic()))
         except VersionError as error:
@@ -227,14 +232,16 @@ class Session:
         return response
 
     def _resync(self, failures: int, cause: _Anomaly) -> int:
-        """Agree with the device on a new sequence number, and discard all answers to earlier requests. Return
-        the number of failed attempts so far."""
+        """Agree with the device on a new sequence number, and discard all answers to earlier requests.
+        ``failures`` attempts have failed before; return how many have failed now."""
         self._synced = False
         while failures <= self.attempts:
             self.statistics.resyncs += 1
-            # Random, so that no stale answer matches, whatever this or an earlier process has sent.
+            # The number is random, so that no stale answer matches it, whatever this or an earlier process
+            # has sent.
             sequence = secrets.randbelow(SEQUENCES)
-            # A leading delimiter ends a torn frame that the device may have half received.
+            # The leading delimiter ends a frame that was interrupted and that the device may have received in
+            # part.
             self._write(DELIMITER + encode_request(Request(sequence, Opcode.SYNC, 0)))
             try:
                 late = self._await_sync(sequence)
@@ -258,10 +265,10 @@ class Session:
         raise ProtocolError(f"gave up after {failures} attempts: {cause}")
 
     def _await_sync(self, sequence: int) -> int:
-        """Discard everything that arrives before the answer to a sync; return how many complete answers were
-        discarded."""
+        """Discard everything that arrives before the answer to a sync request; return how many complete
+        answers were discarded."""
         expected = (sequence, Opcode.SYNC, Status.OK, (sequence + 1) % SEQUENCES, b"")
-        # At most two windows of stale answers and some debris arrive before the answer to the sync.
+        # At most two windows of stale answers, and some damaged frames, arrive before the answer to the sync.
         begun, late = time.monotonic(), 0
         for _ in range(256):
             try:
@@ -279,17 +286,18 @@ class Session:
         raise _Anomaly("no answer to a sync, only other answers and debris")
 
     def _silence(self, opcode: int) -> float:
-        """Return the silence in seconds after which a request with ``opcode`` counts as lost."""
+        """Return after how many seconds without a byte a request with ``opcode`` counts as lost."""
         waits = self._waits
         if not self.link.live or opcode not in waits:
             return self.timeout_s
-        # Before it answers a sync, the device may still be working on everything it was sent.
+        # Before it answers a sync, the device may still be working on all requests that it was sent.
         longest = max(waits.values()) if opcode == Opcode.SYNC else waits[opcode]
         return min(self.timeout_s, self._quick * max(SILENCE_S, SILENCES * longest))
 
     def _frame(self, opcode: int, begun: float) -> bytes:
-        """Return the next frame without its delimiter; empty frames are skipped. ``opcode`` is the request
-        that it should answer, and ``begun`` the time at which the wait for it began: they set the timeout.
+        """Return the next non-empty frame without its delimiter. The timeout depends on ``opcode``, the kind
+        of the request that the frame should answer, and on ``begun``, the time at which the wait for it
+        began.
 
         Anomaly when none comes in time. The whole of an answer has a deadline on this machine's clock; a
         simulated device is no exception: it answers in one piece, or was silent long before.

@@ -5,7 +5,8 @@ from typing import Protocol, runtime_checkable
 
 @runtime_checkable
 class Link(Protocol):
-    """A byte stream in both directions. Bytes may be lost or damaged; the session above handles that.
+    """A byte stream in both directions. Bytes may be lost or damaged; the session that uses the link handles
+    that.
 
     ``narrow``: a byte takes longer than the device needs for it, so that fewer bytes are faster.
     ``live``: its seconds are this machine's; those of a simulated link are clock cycles.
@@ -13,12 +14,12 @@ class Link(Protocol):
 
     @property
     def narrow(self) -> bool:
-        """Whether the line rate, and not the array, limits samples per second."""
+        """Whether the data rate of the link, and not the speed of the array, limits samples per second."""
         ...
 
     @property
     def live(self) -> bool:
-        """Whether the link's seconds are wall-clock seconds."""
+        """Whether a second on the link is a real second (not a simulated one)."""
         ...
 
     def write(self, data: bytes, /) -> None:

@@ -38,10 +38,10 @@ class UartLink:
         self.port = port
         options: dict[str, Any] = {"baudrate": baud, "timeout": 1.0, "write_timeout": WRITE_TIMEOUT_S}
         if "://" not in port:
-            options["exclusive"] = True  # two processes on one port would share one sequence counter
+            options["exclusive"] = True  # two processes would disturb each other's sequence numbers
         try:
             self._serial: Any = serial.serial_for_url(port, **options)
-        except Exception as error:  # pyserial's URL handlers raise what they like: KeyError, AssertionError
+        except Exception as error:  # pyserial's URL handlers raise any kind of error
             raise LinkError(_explain(port, error)) from None
         self._serial.reset_input_buffer()
 
@@ -57,13 +57,13 @@ class UartLink:
         port = self._open()
         try:
             if port.timeout != timeout_s:
-                port.timeout = timeout_s  # on a tty this costs a system call, so only on change
+                port.timeout = timeout_s  # setting it costs a system call on a tty
             first: bytes = port.read(1)
-            # sockets report at most one byte waiting; reading what is there keeps each call short
+            # A socket reports at most one waiting byte. Reading only what has arrived keeps each call short.
             waiting = port.in_waiting if first else 0
             return first + (port.read(min(waiting, READ_CHUNK)) if waiting else b"")
         except (serial.SerialException, OSError, TypeError) as error:
-            # pyserial raises TypeError when the port is closed under a read
+            # pyserial raises TypeError if the port is closed during a read.
             raise LinkError(f"{self.port}: read failed, device gone? ({error})") from None
 
     def wait(self, seconds: float) -> None:
@@ -71,7 +71,7 @@ class UartLink:
         time.sleep(seconds)
 
     def close(self) -> None:
-        """Release the port."""
+        """Close the serial port."""
         if self._serial is not None:
             self._serial.close()
             self._serial = None

@@ -41,7 +41,7 @@ NO_SEGMENTS = {errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP}
 
 
 class UdpSocket:
-    """A UDP socket to one device, as ``ndrite.host.links.udp.Datagrams``.
+    """A UDP socket to one device, with the interface ``ndrite.host.links.udp.Datagrams``.
 
     Parameters
     ----------
@@ -64,9 +64,9 @@ class UdpSocket:
         link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
-            link.connect((host, port))  # the kernel then drops what others send
+            link.connect((host, port))  # the kernel then drops datagrams from other senders
             link.setblocking(False)
-        except (OSError, TypeError) as error:  # a name that cannot be one is a TypeError
+        except (OSError, TypeError) as error:  # an impossible host name raises TypeError
             link.close()
             reason = getattr(error, "strerror", None) or error
             raise LinkError(f"udp:{self.name}: cannot be reached ({reason})") from None
@@ -130,7 +130,7 @@ class UdpSocket:
         time.sleep(seconds)
 
     def close(self) -> None:
-        """Release the socket."""
+        """Close the socket."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -147,8 +147,8 @@ class UdpSocket:
 
 
 def udp_address(text: str, *, least: int = 1) -> tuple[str, int]:
-    """Parse ``HOST[:PORT]`` into host and port; the port must be at least ``least``. Raises InputError naming
-    what is accepted."""
+    """Parse ``HOST[:PORT]`` into host and port; the port must be at least ``least``. Raises InputError, which
+    says what is accepted, for other text."""
     host, colon, port = text.rpartition(":")
     if not colon:
         host, port = text, str(PORT)
@@ -161,13 +161,13 @@ def udp_address(text: str, *, least: int = 1) -> tuple[str, int]:
 
 
 class Datagrams(Protocol):
-    """Transport of datagrams to one device and back. Datagrams may be lost, duplicated, damaged or
-    reordered."""
+    """Interface of a transport of datagrams to one device and back. Datagrams may be lost, duplicated,
+    damaged or reordered."""
 
     @property
     def live(self) -> bool:
-        """Whether the seconds of this transport are wall-clock seconds, as in
-        ``ndrite.host.links.link.Link.live``."""
+        """Whether a second of this transport is a real second, as ``ndrite.host.links.link.Link.live`` says
+        of a link."""
         ...
 
     def send(self, *datagrams: bytes) -> None:
@@ -197,8 +197,8 @@ CLOSINGS = 2
 
 
 class UdpLink:
-    """A session with a device that no other host can use in the meantime: a byte stream in order, in which
-    bytes may be missing.
+    """A link over datagrams: a byte stream in order, in which bytes may be missing. Its session keeps other
+    hosts from using the device.
 
     Written bytes are buffered until they fill a datagram, or until a read finds no datagram. If nothing
     arrives during the whole timeout of a read, a new session is opened, since the device may have been
@@ -241,19 +241,20 @@ class UdpLink:
             raise
 
     def write(self, data: bytes) -> None:
-        """Buffer ``data``, and send as much as fills whole datagrams."""
+        """Buffer ``data``, and send the buffered bytes that fill whole datagrams."""
         self._check_open()
         self._out += data
         self._send(len(self._out) // PIECE_MAX)
 
     def read(self, timeout_s: float) -> bytes:
-        """Return the next bytes of the stream, or none if nothing arrives in time; buffered bytes are sent
-        before it waits."""
+        """Return the next bytes of the stream, or none if nothing arrives in time. Bytes that wait to be sent
+        are sent before this waits."""
         self._check_open()
         deadline: float | None = None
         left = timeout_s
         while True:
-            # Arrived datagrams are read first: in the meantime more bytes may fill the next datagram to send.
+            # Datagrams that have arrived are read before more are sent: the caller may add bytes meanwhile,
+            # which fill the next datagram to send.
             datagram = self.datagrams.receive(0.0) if self._out and self._token is not None else b""
             if not datagram:
                 self._flush()
@@ -266,7 +267,8 @@ class UdpLink:
                 return piece
             if self._token is None:
                 return b""
-            # Datagrams that carry no part of the stream must not block a reader for ever.
+            # Datagrams without a part of the stream must not keep a reader waiting for ever: there is a
+            # deadline.
             now = time.monotonic()
             deadline = deadline or now + timeout_s
             left = max(0.0, min(left, deadline - now))
@@ -286,7 +288,7 @@ class UdpLink:
                 for _ in range(CLOSINGS):
                     self.datagrams.send(HEADER.pack(Kind.CLOSE, VERSION, 0, 0, self._token))
         except LinkError:
-            pass  # nobody there to be told
+            pass  # the device cannot be reached to be told
         finally:
             self.datagrams.close()
 
@@ -303,7 +305,7 @@ class UdpLink:
         if not count:
             return
         if self._token is None and not self._offered():
-            self._out.clear()  # lost, as on any link that is cut
+            self._out.clear()  # the bytes are lost, as on any link that is cut
             return
         pieces = []
         for start in range(0, count * PIECE_MAX, PIECE_MAX):
@@ -314,7 +316,7 @@ class UdpLink:
         self.datagrams.send(*pieces)
 
     def _piece(self, datagram: bytes) -> bytes:
-        """Return the bytes that a datagram adds to the stream: none if the datagram is not the next data of
+        """Return the bytes that a received datagram adds to the stream: none if it is not the next data of
         this session."""
         if len(datagram) < HEADER_BYTES:
             return b""
@@ -334,7 +336,7 @@ class UdpLink:
         return b"\0" + datagram[HEADER_BYTES:] if gap else datagram[HEADER_BYTES:]
 
     def _refused(self, datagram: bytes) -> None:
-        """Raise LinkError if another host is using the device, as a refusal datagram says."""
+        """Raise LinkError if ``datagram`` is a refusal, which says that another host is using the device."""
         address, port, silent = HOLDER.unpack_from(datagram, HEADER_BYTES)
         if port:
             self._token = None
@@ -344,7 +346,7 @@ class UdpLink:
             )
 
     def _offered(self) -> bool:
-        """Open a session; return whether the device offered one in time."""
+        """Open a session with the device; return whether the device offered one in time."""
         token = secrets.randbits(64)
         request = HEADER.pack(Kind.OPEN, VERSION, 0, 0, token).ljust(OPEN_BYTES, b"\0")
         step = self._opening_s / OPENINGS

@@ -23,9 +23,9 @@ BATCH = 1024
 
 
 class PcieChannel:
-    """Channel to a PCIe card, as ``ndrite.host.packet_channel.Channel``; closing it closes the card. Raises
-    the errors of ``ndrite.host.links.pcie.engine.Engine``, and DeviceError if the card refuses words: because
-    their addresses do not exist, or because a campaign runs."""
+    """Channel to a PCIe card, with the interface ``ndrite.host.packet_channel.Channel``; closing it closes
+    the card. Raises the errors of ``ndrite.host.links.pcie.engine.Engine``, and DeviceError if the card
+    refuses words because their addresses do not exist or a campaign runs."""
 
     def __init__(self, device: PciDevice, *, timeout_s: float = TIMEOUT_S) -> None:
         self.device = device
@@ -37,7 +37,8 @@ class PcieChannel:
             raise
 
     def fit(self, geometry: Geometry, protocol: tuple[int, int]) -> None:
-        """Set the positions of memories in BAR0 for ``geometry``; registers come first in every geometry."""
+        """Set the positions of the memories in BAR0 for ``geometry``; registers are at the beginning of BAR0
+        in every geometry."""
         self._region_bytes = region_bytes(geometry)
 
     def read(self, address: int, count: int) -> npt.NDArray[np.int32]:
@@ -48,14 +49,14 @@ class PcieChannel:
         return np.array(words, np.uint32).view(np.int32)
 
     def write_register(self, address: int, value: int) -> None:
-        """Write a register. The card does not confirm writes; the read that follows makes sure that the write
-        has arrived."""
+        """Write a register. The card does not confirm writes, so a read follows, which returns only after the
+        write has arrived."""
         self.device.write(self._place(address), value)
         self.engine.check_present()
 
     def write(self, sections: Sequence[Section], counted: Callable[[int], None]) -> None:
-        """Write sections word by word, in blocks; after each block the card is asked how many words it
-        dropped."""
+        """Write sections word by word in blocks. After each block the card is asked whether it dropped
+        words."""
         for section in sections:
             first = self._place(section.address)
             for start in range(0, section.words.size, CHUNK_WORDS):
@@ -66,7 +67,7 @@ class PcieChannel:
                 counted(len(part))
 
     def differing(self, sections: Sequence[Section]) -> list[Section]:
-        """Return the sections whose words on the card differ from theirs."""
+        """Return those sections whose words on the card differ from the words in the section."""
         return [s for s in sections if not np.array_equal(self.read(s.address, s.words.size), s.words)]
 
     def infer(
@@ -76,8 +77,8 @@ class PcieChannel:
         y: npt.NDArray[np.int32],
         counted: Callable[[int], None],
     ) -> None:
-        """Run samples, many per descriptor, and keep one more descriptor ready while the card works on
-        another."""
+        """Run samples in jobs of many samples each; while the card works on a job, the next one is already
+        queued."""
         inputs, outputs = x.shape[1], y.shape[1]
         batch = max(1, min(BATCH, STAGE_BYTES // inputs, STAGE_BYTES // (4 * outputs)))
         starts = range(0, len(x), batch)
@@ -95,7 +96,7 @@ class PcieChannel:
         self.engine.run(jobs(), answered)
 
     def wait(self, seconds: float) -> None:
-        """Let the card work."""
+        """Let the card work for ``seconds``."""
         self.device.wait(seconds)
 
     def close(self) -> None:
@@ -104,8 +105,8 @@ class PcieChannel:
         self.device.close()
 
     def _place(self, address: int) -> int:
-        """Return the byte offset in BAR0 of a word of the memory map. For a memory word, first end all jobs,
-        since memories are closed meanwhile."""
+        """Return the byte offset in BAR0 of a word of the memory map. If the word is in a memory and not a
+        register, first end all jobs, since memories cannot be accessed during a job."""
         region, word = divmod(address, 1 << REGION_SHIFT)
         if region:
             self.engine.rest()
@@ -113,7 +114,8 @@ class PcieChannel:
 
     @contextlib.contextmanager
     def _accepted(self, counter: str, request: str) -> Iterator[None]:
-        """Raise DeviceError if the card refuses part of the request that the block makes."""
+        """Raise DeviceError if the card refuses part of the request that is made inside the ``with``
+        block."""
         before = self.engine.get(counter)
         yield
         if self.engine.get(counter) != before:

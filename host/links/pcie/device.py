@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class DmaMemory:
-    """Memory shared by card and host: bytes uint8 (n,), and the bus address of the first byte."""
+    """Memory that card and host share: its bytes uint8 (n,), and the bus address of the first byte."""
 
     data: npt.NDArray[np.uint8]
     address: int
@@ -19,11 +19,12 @@ class DmaMemory:
 
 @runtime_checkable
 class PciDevice(Protocol):
-    """A card with BAR0 mapped, bus mastering enabled, and at least one MSI if the system supports them."""
+    """Interface of a PCI card with BAR0 mapped, bus mastering enabled, and at least one MSI if the system
+    supports MSIs."""
 
     @property
     def name(self) -> str:
-        """The card's name in messages."""
+        """The name by which messages call the card."""
         ...
 
     def read(self, offset: int, /) -> int:
@@ -40,7 +41,7 @@ class PciDevice(Protocol):
         ...
 
     def wait(self, seconds: float, /) -> None:
-        """Wait for an MSI, at most ``seconds`` (simulated seconds on a simulated card)."""
+        """Wait until an MSI arrives, at most ``seconds`` (simulated seconds on a simulated card)."""
         ...
 
     def now(self) -> float:

@@ -36,8 +36,8 @@ GONE = 0xFFFFFFFF
 
 @dataclass(frozen=True)
 class Job:
-    """A job of the card, one descriptor: ``data`` are the samples; the other fields are those of the
-    descriptor."""
+    """A job for the card, described by one descriptor: ``data`` are the samples' codes; the other fields are
+    those of the descriptor."""
 
     count: int
     first_index: int
@@ -58,7 +58,7 @@ Answered = Callable[[int, bytes], None]
 
 
 class Engine:
-    """Driver of a card's DMA engine: hands jobs over and collects their results.
+    """Driver of a card's DMA engine: it passes jobs to the card and collects their results.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class Engine:
         self._targets = [device.memory(STAGE_BYTES) for _ in range(STAGES)]
 
     def run(self, jobs: Iterable[Job], answered: Answered) -> None:
-        """Carry out every job; ``answered(i, result)`` is called for each in order.
+        """Carry out all jobs; ``answered(i, result)`` is called for each job in order.
 
         Raises
         ------
@@ -112,13 +112,13 @@ class Engine:
             while flight:
                 done = self._finish(flight, done, answered)
         except BaseException:
-            # On Ctrl-C too: transfers of this job must not reach the memory of the next job.
+            # On any error, Ctrl-C included: transfers of this job must not reach the memory of the next job.
             self._ready = False
             raise
 
     def rest(self) -> None:
-        """Reset the engine if a fault has left work under way; memories cannot be accessed before. Raises the
-        errors of ``reset``."""
+        """Make sure that the engine has no work left from before a fault, by a reset if necessary; until then
+        memories cannot be accessed. Raises the errors of ``reset``."""
         if not self._ready:
             self.reset()
 
@@ -143,16 +143,17 @@ class Engine:
         self._ready = True
 
     def check_present(self) -> None:
-        """Raise ``LinkError`` if the card is gone. All earlier writes have arrived when this returns."""
+        """Raise ``LinkError`` if the card is gone. When this returns, all earlier writes have arrived at the
+        card."""
         if self._word(engine_offset("engine_magic")) != ENGINE_MAGIC:
             raise LinkError(f"{self.device.name}: card lost (its engine no longer answers)")
 
     def close(self) -> None:
-        """Stop the engine if it runs."""
+        """Stop the engine if it is running."""
         if self._ready:
             self._ready = False
             self._set("control", CONTROL_RESET)
-            self._word(engine_offset("state"))  # after it the reset has arrived
+            self._word(engine_offset("state"))  # this read returns after the reset has arrived
 
     def _post(self, job: Job) -> int:
         index = self._produced
@@ -179,7 +180,8 @@ class Engine:
         return done + 1
 
     def _await(self, index: int, job: Job) -> int:
-        """Wait until the card has written the job's completion record, and return the status in it."""
+        """Wait until the card has written the completion record of ``job``, and return the status in the
+        record."""
         last_consumer = -1
         limit = self.device.now() + self.timeout_s
         while True:
@@ -191,7 +193,7 @@ class Engine:
             if record is not None:
                 return record
             self._check_state(job)
-            # The count of inferences shows that a job makes progress.
+            # As long as the card's counter of inferences changes, the job makes progress.
             progress = self._word(4 * BY_NAME["inferences"].address)
             if progress != last_consumer:
                 last_consumer, limit = progress, self.device.now() + self.timeout_s
@@ -221,7 +223,7 @@ class Engine:
         return int(status) if first == last == index else None
 
     def get(self, name: str) -> int:
-        """Return an engine register. Raises LinkError if the card is gone."""
+        """Return the value of an engine register. Raises LinkError if the card is gone."""
         value = self._word(engine_offset(name))
         if value == GONE and name != "engine_magic" and self._word(engine_offset("engine_magic")) == GONE:
             raise LinkError(f"{self.device.name}: card lost (every read gives all ones)")
@@ -235,7 +237,7 @@ class Engine:
 
 
 def words_of(raw: bytes) -> npt.NDArray[np.int32]:
-    """Convert the bytes of results to int32 (n,)."""
+    """Convert the bytes of a result to words int32 (n,)."""
     return np.frombuffer(raw, "<i4").astype(np.int32)
 
 

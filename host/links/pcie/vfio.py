@@ -20,7 +20,7 @@ from ndrite.host.links.pcie.device import DmaMemory
 DEVICES = Path("/sys/bus/pci/devices")
 ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-1][0-9a-f]\.[0-7]")
 COMMAND, MEMORY_SPACE, BUS_MASTER = 4, 2, 4
-# Numbers and layouts of <linux/vfio.h>; every request is _IO(';', 100 + n).
+# Numbers and structure layouts from <linux/vfio.h>; every request number is _IO(';', 100 + n).
 _BASE = ord(";") << 8 | 100
 SET_IOMMU, GROUP_STATUS, GROUP_CONTAINER, GROUP_DEVICE = _BASE + 2, _BASE + 3, _BASE + 4, _BASE + 6
 REGION_INFO, SET_IRQS, MAP_DMA = _BASE + 8, _BASE + 10, _BASE + 13
@@ -41,7 +41,7 @@ NO_IOMMU = (
 
 
 def check_card(address: str, devices: Path | None = None) -> Path:
-    """Return the sysfs folder of an ndrite card that is bound to vfio-pci.
+    """Return the sysfs folder of the ndrite card at PCI ``address``, which must be bound to vfio-pci.
 
     Raises LinkError, which says what is wrong and what to do.
     """
@@ -66,7 +66,7 @@ def check_card(address: str, devices: Path | None = None) -> Path:
 
 
 class VfioDevice:
-    """A card bound to ``vfio-pci``, as ``PciDevice``. Never used with hardware.
+    """A card bound to ``vfio-pci``, with the interface ``PciDevice``. It has never been used with hardware.
 
     Raises
     ------
@@ -100,7 +100,8 @@ class VfioDevice:
             )
         fcntl.ioctl(group, GROUP_CONTAINER, struct.pack("<i", container))
         fcntl.ioctl(container, SET_IOMMU, TYPE1V2_IOMMU)
-        # With a mutable buffer, ioctl returns the kernel's result, here the card's descriptor.
+        # With a mutable buffer, ioctl returns the kernel's return value, which is here the file descriptor of
+        # the card.
         card = fcntl.ioctl(group, GROUP_DEVICE, bytearray(self.name.encode() + b"\0"), True)
         self._open.append(card)
         size, offset = self._region(card, BAR0_INDEX)
@@ -123,7 +124,7 @@ class VfioDevice:
         self._live()[offset // 4] = value
 
     def memory(self, size: int) -> DmaMemory:
-        """Allocate pages and map them for the card at a bus address that no other memory has."""
+        """Allocate pages, and map them for the card at a bus address that is not yet in use."""
         size = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
         pages = mmap.mmap(-1, size)
         virtual = ctypes.addressof(ctypes.c_char.from_buffer(pages))
@@ -139,7 +140,7 @@ class VfioDevice:
         return DmaMemory(np.frombuffer(pages, np.uint8), address, pages)
 
     def wait(self, seconds: float) -> None:
-        """Wait until the eventfd counts an MSI, at most ``seconds``."""
+        """Wait until the kernel's eventfd counts an MSI, at most ``seconds``."""
         if select.select([self._event], [], [], seconds)[0]:
             with contextlib.suppress(BlockingIOError):
                 os.eventfd_read(self._event)
@@ -149,7 +150,7 @@ class VfioDevice:
         return time.monotonic()
 
     def close(self) -> None:
-        """Close every file; the kernel resets the card and drops the mappings."""
+        """Close every file of the card; the kernel then resets the card and drops its memory mappings."""
         self._map = None
         for fd in reversed(self._open):
             os.close(fd)
