@@ -69,8 +69,8 @@ def command(
 
 
 def _stale(output: Path) -> list[str]:
-    """Print a table of the studies whose results were not computed with the present code, with their core
-    hours; return their names."""
+    """Print a table of the studies whose results were computed with other code than the present code, with
+    their core hours; return the names of these studies."""
     stale_studies = stale(output)
     hours_known = [hours for _, hours in stale_studies if hours is not None]
     rows = [(name, "not known" if hours is None else f"{hours:.2g}") for name, hours in stale_studies]
@@ -88,7 +88,7 @@ def _run(
     scheduler: str | None,
     shard: str | None,
 ) -> None:
-    """Run studies one after the other, continuing after one that fails, and exit with the highest exit
+    """Run several studies one after the other, even if one of them fails, and exit with the highest exit
     code."""
     try:
         part = None if shard is None else share(shard)
@@ -101,7 +101,8 @@ def _run(
 
 
 def _study(name: str, output: Path, again: bool, smoke: bool, workers: Workers, part: Share | None) -> int:
-    """Run a study, or redraw it from its file, print its tables and return the exit code."""
+    """Run a study, or redraw its figure and tables from its file; print the tables and return the exit
+    code."""
     try:
         result = (
             redraw(name, output)
@@ -139,7 +140,7 @@ def _fill(alone: bool) -> None:
 
 
 def title(name: str) -> str:
-    """Return the title of a study's tables."""
+    """Return the title of a study's tables by the study's name."""
     of = publication(name)
     return str(of["title"]) if of else " ".join((module(name).__doc__ or "").split("\n\n")[0].split())
 

@@ -15,7 +15,7 @@ KINDS = ("relu", "ndr-fixed", "ndr-shared", "ndr")
 
 
 def run(data: str, neuron: str, normalise: bool, seed: int, epochs: int) -> dict[str, Any]:
-    """Train one network and return its test accuracy."""
+    """Train one network with the activation ``neuron`` and return its test accuracy."""
     labelled, large = data_of(data), data == "fashion-mnist"
     width, held_out, batch, average = (128, 5000, 256, 0.995) if large else (32, 108, 64, 0.97)
     rate = 8e-3 if normalise else 3e-3
@@ -26,8 +26,8 @@ def run(data: str, neuron: str, normalise: bool, seed: int, epochs: int) -> dict
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Return a table of accuracies, and one of the gain from training the curve, over pairs of equal
-    seeds."""
+    """Return a table of accuracies, and a table of the accuracy gained by training the curve, over pairs of
+    runs with equal seeds."""
     groups = {
         (data, "yes" if normalise else "no", kind): mine
         for data, normalise in runs.by(

@@ -51,8 +51,8 @@ def changed(images: npt.NDArray[np.uint8], task: str, seed: int) -> npt.NDArray[
 
 
 def run(task: str, seed: int, die: int, samples: int, epochs: int) -> dict[str, Any]:
-    """Adapt one die of one network to one task by every method, and record which test samples each gets
-    right."""
+    """Adapt one die of one network to one task by every method. Record for each method which test samples the
+    die gets right."""
     net, _ = trained(CONVERTERS, seed, epochs)
     number = dies.number_of(seed, die)
     x, labels, test_x, test_labels = learning_data(samples)
@@ -87,8 +87,8 @@ def run(task: str, seed: int, die: int, samples: int, epochs: int) -> dict[str, 
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Return tables of the accuracy of every method, and of its gain over the die without adaptation, by
-    task."""
+    """Return two tables by task: the accuracy of every method, and its gain over the die without
+    adaptation."""
     groups = runs.by(found, "task")
     states = {"float, not adapted": FLOAT} | {way_name: way_name for way_name in (AS_IT_IS, *WAYS)}
     accuracies = {

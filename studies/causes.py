@@ -30,8 +30,8 @@ ADDED = {
 
 
 def run(chip: str, seed: int, samples: int) -> dict[str, Any]:
-    """Return the percentage points of accuracy that one die loses by each cause alone, without correction and
-    with corrected columns."""
+    """Return how many percentage points of accuracy one die loses by each cause of error alone, without
+    correction and with corrected columns."""
     network = load_network(float_network().with_name(NETWORKS[chip]))
     typical, _, x, labels = learning_data(samples)
     fields = dict(ADDED)
@@ -48,7 +48,7 @@ def run(chip: str, seed: int, samples: int) -> dict[str, Any]:
 
 
 def tables(of: Runs) -> list[table.Table]:
-    """Return tables with a row per cause, largest loss first, and a column per chip."""
+    """Return tables with one row per cause of error, largest loss first, and one column per chip."""
     chips = {key[0]: runs for key, runs in by(of, "chip").items()}
     causes = sorted(
         CAUSES, key=lambda cause: -max(np.mean([r["lost"][cause] for r in runs]) for runs in chips.values())

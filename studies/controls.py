@@ -35,13 +35,13 @@ AT_ONCE = 2000
 
 
 class Seen(NamedTuple):
-    """Samples as seen after the frozen hidden crossbar: partial sums int64 (n, M), and labels (n,)."""
+    """Samples as they leave the frozen hidden crossbar: partial sums ``p`` int64 (n, M), and labels (n,)."""
 
     p: Sums
     labels: npt.NDArray[Any]
 
     def part(self, first: int, end: int | None) -> Seen:
-        """Return the samples from ``first`` up to ``end``."""
+        """Return the samples with numbers from ``first`` up to, but not including, ``end``."""
         return Seen(self.p[first:end], self.labels[first:end])
 
 
@@ -57,7 +57,8 @@ def seen(program: Program, rows: int, x: npt.NDArray[np.uint8], labels: npt.NDAr
 
 
 class Control:
-    """A method to adapt one die without ECRAM pulses; ``kind`` is one of ``KINDS``."""
+    """A method to adapt one die without ECRAM pulses, for comparison with pulses; ``kind`` is one of
+    ``KINDS``."""
 
     def __init__(self, made: Mapped, chip: Chip, kind: str) -> None:
         self.made, self.chip, self.kind = made, chip, kind
@@ -77,8 +78,8 @@ class Control:
         self.weights, self.gain = last.weights.astype(np.float64), last.gain / 2.0**last.shift
 
     def hidden(self, p: Sums) -> tuple[Floats, Floats, Floats]:
-        """Return outputs 0..255, their slopes per voltage code, and voltage codes before gain and shift, each
-        (n, M)."""
+        """Return, for partial sums ``p``, the hidden neurons' outputs 0..255, the slopes of the outputs per
+        voltage code, and the voltage codes before gain and shift, each (n, M)."""
         v = (p + self.first.bias) * (self.first.scale / 2.0**self.first.vshift)
         code = np.clip(v * np.exp(self.log_gain) + self.shift * self.per_peak, V_MIN, V_MAX - 1) - V_MIN
         low, columns = code.astype(np.int64), np.arange(self.first.outputs)
@@ -86,12 +87,12 @@ class Control:
         return left + (code - low) * (right - left), right - left, v
 
     def logits(self, y: Floats) -> Floats:
-        """Return the network's outputs (n, outputs), in its own unit."""
+        """Return the network's outputs (n, outputs) for hidden outputs ``y``, in the network's own unit."""
         sums = (y @ self.weights) * self.gain + self.last.offset + self.last.bias
         return np.asarray(sums * (self.made.program.meaning.output_step or 1.0), np.float64)
 
     def learn(self, data: Seen, plan: Plan, rate: float) -> None:
-        """Do ``plan.steps`` updates, each from a batch of ``plan.batch`` samples."""
+        """Adapt by ``plan.steps`` gradient steps, each from a batch of ``plan.batch`` samples."""
         rng = np.random.default_rng([plan.seed, 1])
         gains, shifts, weights = (Rule(v.size) for v in (self.log_gain, self.shift, self.weights))
         unit = float(np.abs(self.last.weights).max())
@@ -110,7 +111,7 @@ class Control:
             self.shift += shifts.change((back * self.per_peak).sum(axis=0), now)
 
     def accuracy(self, data: Seen) -> float:
-        """Return the accuracy on held-out samples, by the control's own model of the die."""
+        """Return the accuracy on samples ``data``, computed by the method's own model of the die."""
         return float((self.logits(self.hidden(data.p)[0]).argmax(axis=1) == data.labels).mean())
 
     def program(self, data: Seen, seed: int) -> Program:
@@ -135,8 +136,8 @@ class Control:
 def adapted(
     made: Mapped, chip: Chip, kind: str, data: Seen, held_out: Seen, plan: Plan
 ) -> tuple[Program, float, float]:
-    """Adapt a die on ``data`` at each of ``RATES``; return the program with the best accuracy on
-    ``held_out``, its rate, and that accuracy."""
+    """Adapt a die on ``data`` with each learning rate in ``RATES``; return the program with the best accuracy
+    on ``held_out``, its rate, and that accuracy."""
     controls = {rate: Control(made, chip, kind) for rate in RATES}
     for rate, control in controls.items():
         control.learn(data, plan, rate)

@@ -19,10 +19,11 @@ CORES: dict[str, Any] = described("cores")
 
 
 def work_of(core: dict[str, Any], point: dict[str, Any]) -> Work:
-    """Return the work of one product of a whole core (an array with its converters). A point's ``level`` is
-    the mean square of a row's drive, relative to full scale."""
+    """Return the work of one matrix product by a whole core (an array with its converters). A design point's
+    ``level`` is the mean square of a row's input voltage, relative to full scale."""
     rows, columns, planes = core["rows"], core["columns"], point["planes"]
-    # The planes are added before the converter, unless the point states conversions per column.
+    # The input's bit planes are added before the converter, unless the design point states conversions per
+    # column.
     per_column = point.get("conversions_per_column", 1)
     conversions = columns * per_column * (planes if "conversions_per_column" in point else 1)
     power = rows * columns * planes * core["mean_uS"] * point["level"] * core["read_V"] ** 2
@@ -39,7 +40,7 @@ def work_of(core: dict[str, Any], point: dict[str, Any]) -> Work:
 
 
 def account_of_point(core: dict[str, Any], point: dict[str, Any], constants: Constants) -> Account:
-    """Return the modelled cost of one published point, at the chip's node and read time."""
+    """Return the modelled cost of one published design point, at the chip's technology node and read time."""
     of_core = constants.on(core["node_nm"]).with_values(read_ns=core["read_ns"])
     all_work = [work_of(core, point)]
     if "second_adc_bits" in point:
@@ -49,8 +50,8 @@ def account_of_point(core: dict[str, Any], point: dict[str, Any], constants: Con
 
 
 def compare(core: dict[str, Any], point: dict[str, Any], constants: Constants) -> dict[str, Any]:
-    """Compare a published point's TOPS/W and core area with the modelled ones; also return the share of each
-    component in the energy."""
+    """Compare the published TOPS/W and core area of a design point with the modelled ones; also return the
+    share of each component in the energy."""
     account = account_of_point(core, point, constants)
     modelled, total = account.tops_per_W, account.total
     shares = {
@@ -72,23 +73,23 @@ def compare(core: dict[str, Any], point: dict[str, Any], constants: Constants) -
 
 
 def run(name: str, point: int, seed: int) -> dict[str, Any]:
-    """Return the comparison of one published point."""
+    """Return the comparison of one published design point with the cost model."""
     return compare(CORES[name], CORES[name]["points"][point], load_constants())
 
 
 def found(of: Runs) -> dict[str, Found]:
-    """Return the modelled range of TOPS/W, by point."""
+    """Return the modelled range of TOPS/W for each design point."""
     return {r["point"]: Found(*(r["tops_per_W"][a] for a in ("typical", "low", "high"))) for r in of}
 
 
 def said(value: dict[str, float], unit: float = 1.0) -> str:
-    """Format a range as ``typical (low .. high)``."""
+    """Format the range of a modelled value as ``typical (low .. high)``."""
     low, typical, high = (f"{unit * value[a]:.3g}" for a in ACCOUNTINGS)
     return f"{typical} ({low} .. {high})"
 
 
 def tables(of: Runs) -> list[table.Table]:
-    """Return a table of published against modelled figures, and one of the components with at least half a
+    """Return a table of published and modelled figures, and a table of the components with at least half a
     percent of the energy."""
     columns = {
         "TOPS/W published": lambda r: f"{r['published_tops_per_W']:.3g}",

@@ -19,13 +19,13 @@ MOONS, MOONS_NOISE = 2000, 0.2
 
 
 def whole_mnist() -> tuple[Any, Any, Any, Any]:
-    """Return all 70,000 images of MNIST with their labels."""
+    """Return the 70,000 images of MNIST: training images, their labels, test images, their labels."""
     return mnist(MNIST_FOLDER)
 
 
 @cache
 def data(name: str) -> Labelled:
-    """Load a data set by name: one that ``ndrite train`` knows, or mnist-70000, mnist-14 (means of 2 x 2
+    """Load a data set by name: a name that ``ndrite train`` knows, or mnist-70000, mnist-14 (means of 2 x 2
     pixels), wine, moons.
 
     Raises DatasetError when training files are missing, MissingExtraError when scikit-learn is.

@@ -36,7 +36,7 @@ def convolutional(chip: str | None) -> Any:
 
 
 def run(data: str, hidden: str, on: str, seed: int, epochs: int, dies: int) -> dict[str, Any]:
-    """Train one network, and record which test samples it gets right in float and on every die."""
+    """Train one network, and record which test samples it gets right in floats and on every die."""
     labelled, chip = data_of(data), None if on == "software" else on
     layers: dict[str, Any] = (
         {"build": partial(convolutional, chip)} if "conv" in hidden else {"hidden": widths(hidden)}
@@ -52,8 +52,8 @@ def run(data: str, hidden: str, on: str, seed: int, epochs: int, dies: int) -> d
 
 
 def correct(found: Runs) -> dict[tuple[str, str], tuple[Floats, Floats, Floats]]:
-    """Return right answers by data set and hidden layers: of the chip's networks in float (networks, 1, n)
-    and on dies (networks, dies, n), and of the software networks (networks, n)."""
+    """Return right answers by data set and hidden layers: of networks trained for the chip, in floats
+    (networks, 1, n) and on dies (networks, dies, n), and of the software networks (networks, n)."""
     groups = {}
     for (data, hidden), group in runs.by(found, "data", "hidden").items():
         chip, software = runs.where(group, on=ANALOG), runs.where(group, on="software")
@@ -62,7 +62,7 @@ def correct(found: Runs) -> dict[tuple[str, str], tuple[Floats, Floats, Floats]]
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Return a table with a row per data set and shape of the network."""
+    """Return a table with one row per data set and shape of network."""
     columns = {
         "networks x dies": lambda g: runs.shape(g[1]),
         "ReLU in software, %": lambda g: points(g[2][:, None]),

@@ -27,7 +27,8 @@ RAW = Mitigation(bias_correction=False, gain_calibration=False, fault_aware=Fals
 
 
 def changed(chip: str, **fields: Any) -> Chip:
-    """Return a chip by name with some fields of its sections replaced, such as ``cell__error_scale=2``."""
+    """Return the chip called ``chip`` with some fields replaced; ``cell__error_scale=2`` sets field
+    ``error_scale`` of section ``cell``."""
     result = load_chip(chip)
     for name, value in fields.items():
         section, field = name.split("__")
@@ -37,23 +38,24 @@ def changed(chip: str, **fields: Any) -> Chip:
 
 
 def number_of(seed: int, die: int) -> int:
-    """Return the seed of a network's die and of its read noise."""
+    """Return the seed of die number ``die`` of the network with seed ``seed``; the seed also determines the
+    die's read noise."""
     return 1000 * seed + die
 
 
 def make(
     net: Network, chip: Chip, seed: int, samples: Any, *, corrected: bool = True, **options: Any
 ) -> Mapped:
-    """Map a network onto the die of ``seed``, with or without column corrections; ``options`` are those of
-    ``MapOptions``."""
+    """Map a network onto the die of ``seed``, with or without corrections of columns; ``options`` are those
+    of ``MapOptions``."""
     with warnings.catch_warnings(action="ignore", category=CompileWarning):
         map_options = MapOptions(mitigation=Mitigation() if corrected else RAW, **options)
         return map_network(net, chip, samples, seed=seed, options=map_options)
 
 
 def aged(net: Network, chip: Chip, seed: int, samples: Any, time_s: float) -> Mapped:
-    """Map a network onto the die of ``seed``, correct it right after programming, and age its cells to
-    ``time_s``."""
+    """Map a network onto the die of ``seed``, correct its columns right after programming, and age its cells
+    to ``time_s``."""
     fresh = dataclasses.replace(chip.conditions, time_since_programming_s=1.0)
     early = make(net, dataclasses.replace(chip, conditions=fresh), seed, samples)
     die = early.die.at(time_s)
@@ -63,7 +65,7 @@ def aged(net: Network, chip: Chip, seed: int, samples: Any, time_s: float) -> Ma
 def tuned(
     made: Mapped, net: Network, x: Any, labels: Any, plan: Plan, seed: int, *, cells: bool = False
 ) -> Program:
-    """Tune the neurons of a die on the golden board and return the program; ``cells`` as in
+    """Tune the neurons of a die on the golden board and return the tuned program; ``cells`` as for
     ``calibrate_board``."""
     plan = dataclasses.replace(plan, seed=seed)
     board = GoldenBoard()
@@ -72,12 +74,12 @@ def tuned(
 
 
 def in_float(net: Network, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> Bools:
-    """Return for each sample whether the float network is right, (n,)."""
+    """Return, for each sample, whether the float network's answer is right, (n,)."""
     return np.asarray(net.forward(x / np.float32(255)).argmax(axis=1) == labels)
 
 
 def on_die(program: Program, number: int, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> Bools:
-    """Return for each sample whether die ``number`` is right, (n,), with read noise."""
+    """Return, for each sample, whether the answer of die ``number`` with read noise is right, (n,)."""
     return np.asarray(Core(program).infer(x, seed=number).argmax(axis=1) == labels)
 
 

@@ -22,7 +22,7 @@ CELL = re.compile(r"(-?[\d.]+)%? \((-?[\d.]+)%? \.\. (-?[\d.]+)%?\)")
 
 
 def fill(root: Path) -> list[Path]:
-    """Write the runs' values into the marks of every page below ``root``; return the pages that changed.
+    """Write current values into the marks of every page below ``root``; return the pages that changed.
 
     Raises EmulatorError, naming page and mark, where a mark names nothing.
     """
@@ -63,7 +63,8 @@ def _text(root: Path, name: str) -> str:
 
 def _cell(table: dict[str, Any], row: str, column: str) -> str:
     rows = [cells for cells in table["rows"] if f"{', '.join(cells)}, ".startswith(f"{row}, ")]
-    # Cells may contain commas: prefer rows whose leading cells as a whole are the name.
+    # Cells of a table may contain commas: prefer rows whose first cells, joined by commas, are exactly the
+    # row's name.
     rows = [c for c in rows if any(", ".join(c[:k]) == row for k in range(1, len(c)))] or rows
     if len(rows) != 1:
         raise LookupError(f"{len(rows)} rows begin with {row!r}; accepted: one")
@@ -71,8 +72,8 @@ def _cell(table: dict[str, Any], row: str, column: str) -> str:
 
 
 def part_of(cell: str, part: str) -> str:
-    """Return a cell, or one part of a cell ``value (low .. high)``: the value, the interval, or the whole
-    with the other sign."""
+    """Return a table cell, or one part of a cell of the form ``value (low .. high)``: the value, the
+    interval, or the whole with the opposite sign."""
     if not part:
         return cell
     numbers = CELL.fullmatch(cell)

@@ -21,8 +21,8 @@ SAMPLES = 10_000
 
 
 def run(data: str, case: str, seed: int, epochs: int) -> dict[str, Any]:
-    """Train in situ from one random start; return which test samples are right afterwards, and the pulses per
-    device."""
+    """Train in situ from one set of random initial weights; return which test samples are right afterwards,
+    and the number of pulses per device."""
     name: Any
     name, _, kind = data.partition(", ")
     recipe = HELD["data"][data] | HELD["cases"][case]
@@ -41,7 +41,7 @@ def run(data: str, case: str, seed: int, epochs: int) -> dict[str, Any]:
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Return a table of test accuracy by data set and case."""
+    """Return a table of test accuracies by data set and case."""
     groups = runs.by(sorted(found, key=lambda r: list(HELD["data"]).index(r["data"])), "data", "case")
     columns = {
         "starts": lambda g: str(len(g)),

@@ -22,7 +22,8 @@ DIES, ENERGY_CHIP, ENERGY_SAMPLES = 2, "wan2022", 100
 
 
 def run(task: str, kind: str, seed: int, epochs: int) -> dict[str, Any]:
-    """Train one network at the rate of its kind, and record which test samples it and its dies get right."""
+    """Train one network at the learning rate of its kind, and record which test samples it gets right in
+    floats and on its dies."""
     rate, swept = rate_of(task, kind, epochs)
     network, held_out = trained(task, kind, rate, seed, epochs)
     labelled = data(TASKS[task]["data"])
@@ -38,21 +39,22 @@ def run(task: str, kind: str, seed: int, epochs: int) -> dict[str, Any]:
 
 
 def applies(kind: str, cause: str) -> bool:
-    """Return whether a cause of error exists in networks of a kind: ReLU networks have no errors of NDR
+    """Return whether networks of this kind can have this cause of error: ReLU networks have no errors of NDR
     curves."""
     return not kind.startswith(RELU) or not cause.startswith("NDR")
 
 
 def energy_pj(network: Network, found: Labelled) -> float:
-    """Return the modelled energy of one sample on ``ENERGY_CHIP``, pJ, typical, as a mean over the first test
-    samples."""
+    """Return the modelled energy of one sample on ``ENERGY_CHIP`` in pJ, the typical value, as a mean over
+    the first test samples."""
     mapped = dies.make(network, dies.changed(ENERGY_CHIP), 0, found.x[:512])
     account = account_of(mapped.program, mapped.die, found.test_x[:ENERGY_SAMPLES], load_constants())
     return float(account.total.energy_pJ[1])
 
 
 def on_dies(network: Network, found: Labelled, cause: str) -> list[Bools]:
-    """Return which samples each die gets right that has one cause of error; the seed of die d is d."""
+    """Return, for each die, which samples it gets right if it has only one cause of error; die d has seed
+    d."""
     of, fit, right = CAUSES[cause], found.x[:512], []
     chip = dies.changed(of["chip"], **of["fields"])
     for die in range(DIES):
@@ -63,7 +65,8 @@ def on_dies(network: Network, found: Labelled, cause: str) -> list[Bools]:
 
 
 def verdict(task: str, right: Floats) -> str:
-    """Say whether the interval of an accuracy contains, or lies above or below, the published figure."""
+    """Say whether the published accuracy lies inside, below or above the interval of the accuracy that was
+    found."""
     published = TASKS[task]["published"]
     if published is None:
         return "no figure quoted"
@@ -74,7 +77,7 @@ def verdict(task: str, right: Floats) -> str:
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Return tables of accuracies next to published ones and next to those of MLPs, and of losses on
+    """Return tables of accuracies beside published ones, of accuracies beside those of MLPs, and of losses on
     chips."""
     order = sorted(found, key=lambda r: (list(TASKS).index(r["task"]), KINDS.index(r["kind"]), r["seed"]))
     groups = runs.by(order, "task", "kind")

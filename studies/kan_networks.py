@@ -24,7 +24,8 @@ SWEPT = 100
 
 @cache
 def rate_of(task: str, kind: str, epochs: int) -> tuple[float, dict[str, float]]:
-    """Return the rate with the best accuracy on held-out training samples, and the accuracy of every rate."""
+    """Return the learning rate with the best accuracy on held-out training samples, and the accuracy with
+    every rate."""
     fewer, of = max(1, epochs // 2), TASKS[task]
     seeds = range(SWEPT, SWEPT + of["sweeps"])
     held_out = {
@@ -35,7 +36,7 @@ def rate_of(task: str, kind: str, epochs: int) -> tuple[float, dict[str, float]]
 
 
 def kan(task: str, kind: str) -> Any:
-    """Build a module of learned curves with random weights."""
+    """Build a PyTorch module of learned curves, with random weights, for a task."""
     from torch import nn
 
     from ndrite.nn import Bases
@@ -51,7 +52,7 @@ def kan(task: str, kind: str) -> Any:
 
 
 def trained(task: str, kind: str, rate: float, seed: int, epochs: int) -> tuple[Network, float]:
-    """Train a network; return it with the held-out accuracy of its best epoch."""
+    """Train a network; return it as it was after its best epoch, with its held-out accuracy in that epoch."""
     of, labelled = TASKS[task], data(TASKS[task]["data"])
     steps = epochs * ((len(labelled.x) - of["held_out"]) // of["batch"])
     average = min(0.995, max(0.0, 1 - 20 / steps))

@@ -22,7 +22,7 @@ PLAN = Plan(steps=15, batch=2000, rate=0.01)
 def run(
     on: str, seed: int, dies: int, worse: int, tuned: int, samples: int, epochs: int, rate: float = CHIP_RATE
 ) -> dict[str, Any]:
-    """Train one network, and record which test samples it gets right in float and on every die in every
+    """Train one network, and record which test samples it gets right in floats and on every die in every
     state."""
     data, chip = learning_data(samples), None if on == "software" else on
     net, held_out = trained(chip, seed, epochs, rate=rate)
@@ -41,8 +41,8 @@ def run(
 
 
 def correct(found: Runs, suffix: str = "") -> dict[tuple[str, str], tuple[Floats, Floats]]:
-    """Return right answers by chip and state: of networks in float (networks, 1, n), and on dies (networks,
-    dies, n); ``suffix`` selects states before or after tuning."""
+    """Return right answers by chip and state: of networks in floats (networks, 1, n) and on dies (networks,
+    dies, n). ``suffix`` selects the states before or after tuning."""
     return {
         (chip, state): (runs.right(mine), runs.right(mine, state + suffix))
         for chip in (ANALOG, CONVERTERS)
@@ -52,8 +52,8 @@ def correct(found: Runs, suffix: str = "") -> dict[tuple[str, str], tuple[Floats
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Return tables of losses against the same network in float, of differences to the best software network,
-    and of gains by pulses."""
+    """Return tables of the loss against the same network in floats, of the difference to the best software
+    network, and of the gain by tuning pulses."""
     measured, tuned = correct(found), correct(found, TUNED)
     losses = {
         "networks x dies": lambda pair: runs.shape(pair[1]),

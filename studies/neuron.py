@@ -30,15 +30,15 @@ NDR = ("ndr", "ndr with converters")
 
 
 def shared_by(constants: Constants) -> Triple:
-    """Return how many columns one table can serve: one per cycle within an activation's time, at most those
-    of an array."""
+    """Return how many columns can share one lookup table: as many as cycles fit in an activation's time, at
+    most the columns of an array."""
     done = np.floor(constants["activation_ns"] / constants["cycle_ns"])
     return np.asarray(np.clip(done, 1, GROUP), np.float64)
 
 
 def paths(constants: Constants) -> dict[str, dict[str, Cost]]:
-    """Return the circuits that can compute one activation, with their parts. Times are those of the whole
-    activation; energies and areas of parts add up."""
+    """Return the circuits that can compute one activation, with the cost of their parts. A time in them is
+    that of the whole activation; energies and areas of the parts add up."""
     k = constants
     converter, row, driver = adc(k), dac(k), buffer(k)
     table = Cost(k["table_pJ"], NONE, k["table_um2"] / shared_by(k))
@@ -55,13 +55,14 @@ def paths(constants: Constants) -> dict[str, dict[str, Cost]]:
 
 
 def run(node_nm: float, seed: int) -> dict[str, Any]:
-    """Return area, energy and latency of all circuits at one technology node, and their ratios."""
+    """Return the area, energy and latency of all circuits at one technology node, and the ratios between
+    circuits."""
     return report(load_constants().on(node_nm))
 
 
 def report(constants: Constants) -> dict[str, Any]:
-    """Return the parts of all circuits, and the ratio of each reference's latency x area x energy to the NDR
-    neuron's.
+    """Return the parts of all circuits, and for each reference circuit the ratio of its latency x area x
+    energy to that of the NDR neuron.
 
     ``typical`` is of the typical accounting; ``least`` and ``greatest`` pair one's low with the other's high,
     but for parts that both have, which are the same in both; ``verdict`` follows from them alone. ``quoted``
@@ -126,7 +127,8 @@ def _ratio(
 
 
 def tables(of: Runs) -> list[Table]:
-    """Return, node by node, tables of the parts of every circuit and of the ratios between circuits."""
+    """Return, for each technology node, tables of the parts of every circuit and of the ratios between
+    circuits."""
     return [table for result in of for table in _words(result)]
 
 

@@ -18,7 +18,7 @@ FITTED, COSTED = 512, 32
 
 
 def run(seed: int, train: int, epochs: int, dies: int, samples: int) -> dict[str, Any]:
-    """Train one network; record which test samples are right in float and on each die, and the modelled cost
+    """Train one network. Record which test samples are right in floats and on each die, and the modelled cost
     on the chip."""
     from ndrite.emulator.learning.training.view import torch
     from ndrite.tiles import analog, cost_of
@@ -41,13 +41,14 @@ def run(seed: int, train: int, epochs: int, dies: int, samples: int) -> dict[str
 
 
 def found(of: Runs) -> dict[str, Found]:
-    """Return mean accuracies in percent, and losses in percentage points, with their intervals."""
+    """Return mean accuracies in percent, and losses of accuracy in percentage points, with their
+    intervals."""
     values = {"chip": runs.right(of, "on_dies"), "software": runs.right(of), "loss": runs.lost(of, "on_dies")}
     return {key: percent(v) for key, v in values.items()}
 
 
 def tables(of: Runs) -> list[table.Table]:
-    """Return a table with a row per network, and one of the cost of an inference."""
+    """Return a table with one row per network, and a table of the cost of an inference."""
     columns: dict[str, Any] = {
         "float, %": lambda r: f"{100 * runs.right([r]).mean():.2f}",
         f"{of[0]['dies']} dies, %": lambda r: points(runs.right([r], "on_dies")),

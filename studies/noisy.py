@@ -22,8 +22,8 @@ TEST_BATCH = 500
 
 
 class FewBits(torch.nn.Module):
-    """ReLU with 2^bits output values up to a learned maximum (PACT, arXiv 1805.06085; straight-through
-    gradient)."""
+    """A ReLU whose outputs are quantised to 2^bits values up to a learned maximum (PACT, arXiv 1805.06085),
+    with a straight-through gradient."""
 
     def __init__(self, bits: int, top: float = 3.0) -> None:
         super().__init__()
@@ -31,10 +31,10 @@ class FewBits(torch.nn.Module):
         self.top = torch.nn.Parameter(torch.tensor(top))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Quantise each value; the gradient is that of the clipping alone."""
+        """Clip and quantise each value; the gradient is that of the clipping alone."""
         step = self.top.detach() / self.steps
         clipped = x.clamp(min=0).minimum(self.top)
-        # The added term is 0 and carries the gradient.
+        # The term ``clipped - clipped.detach()`` has the value 0 and carries the gradient.
         return (clipped.detach() / step).round_().mul_(step) + (clipped - clipped.detach())
 
 
@@ -56,8 +56,8 @@ def few_bits(x: npt.NDArray[np.uint8], bits: int) -> Tensor:
 
 
 def noisy_weights(model: Any, level: float) -> dict[str, Tensor]:
-    """Return weights and biases by name, with noise whose deviation is ``level`` times each layer's largest
-    weight."""
+    """Return weights and biases by name with added noise. The standard deviation of the noise is ``level``
+    times each layer's largest weight."""
     noisy: dict[str, Tensor] = {}
     for path, module in model.named_modules():
         parameters = dict(module.named_parameters(path, recurse=False))
@@ -71,8 +71,8 @@ def noisy_weights(model: Any, level: float) -> dict[str, Tensor]:
 def train(
     model: Any, x: Tensor, labels: Tensor, *, epochs: int, rate: float, noise: float, batch: int = 128
 ) -> None:
-    """Train with Adam and a one-cycle schedule whose largest rate is ``rate``; PyTorch's generator draws
-    sample order and noise."""
+    """Train with Adam and a one-cycle schedule whose largest learning rate is ``rate``. PyTorch's random
+    generator determines sample order and noise."""
     optimiser = torch.optim.Adam(model.parameters(), rate)
     steps = epochs * -(-len(x) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
@@ -89,7 +89,7 @@ def train(
 
 
 def right(model: Any, x: Tensor, labels: Tensor) -> Bools:
-    """Return for each sample whether a network, in float or on a die, is right, (n,)."""
+    """Return, for each sample, whether the answer of a network, in floats or on a die, is right, (n,)."""
     right_parts = []
     with torch.no_grad():
         for start in range(0, len(x), TEST_BATCH):

@@ -31,7 +31,7 @@ COLUMNS = ("number", "published", "accepted", "here (95 %)", "verdict")
 
 
 class Found(NamedTuple):
-    """The value that a study measured for a published quantity, with its interval."""
+    """The value that a study found for a published quantity, with its interval."""
 
     value: float
     low: float
@@ -39,20 +39,21 @@ class Found(NamedTuple):
 
 
 def percent(values: Floats) -> Found:
-    """Return the mean of (networks, dies or draws, n) in percent, with its interval by ``crossed``."""
+    """Return the mean of ``values`` (networks, dies or noise samples, n) in percent, with its interval by
+    ``crossed``."""
     low, high = crossed(values)
     return Found(100 * float(values.mean()), 100 * low, 100 * high)
 
 
 def over_seeds(values: Floats) -> Found:
-    """Return the mean of (n,) values and its interval by Student's t."""
+    """Return the mean of ``values`` (n,), one per seed, and its interval by Student's t."""
     mean, half = mean_interval(values)
     return Found(mean, mean - (half or 0.0), mean + (half or 0.0))
 
 
 @cache
 def publication(name: str) -> Publication | None:
-    """Return the publication that a study is compared with, or None.
+    """Return the publication that the study called ``name`` is compared with, or None.
 
     Fields that many numbers share stand once, with the list of those numbers. ``computed_on`` says what ours
     is of, where that is no die; ``missed`` what we take for the reason of a number that is not reproduced.
@@ -70,16 +71,17 @@ def publication(name: str) -> Publication | None:
 
 
 def verdict(number: dict[str, Any], found: Found) -> str:
-    """Say whether the study's interval and the accepted range overlap."""
+    """Say whether the interval that a study found overlaps the range that is accepted for the published
+    number."""
     return WITHIN if found.low <= number["high"] and number["low"] <= found.high else MISSED
 
 
 def judged(of: Publication, found: dict[str, Found]) -> tuple[list[dict[str, Any]], list[Table]]:
-    """Compare a study's values with the published numbers; return numbers, values and verdicts as plain
-    values and as a table."""
+    """Compare the values that a study found with the published numbers. Return numbers, values and verdicts
+    as plain values and as a table."""
     numbers = []
     for key, number in of["numbers"].items():
-        if key in found:  # a smoke run may have fewer
+        if key in found:  # a smoke run may lack some values
             computed = {name: None if np.isnan(v) else float(v) for name, v in found[key]._asdict().items()}
             judgement = verdict(number, found[key])
             numbers.append({"key": key, "what": number["what"], "ours": computed, "verdict": judgement})
@@ -101,7 +103,8 @@ def _row(of: Publication, number: dict[str, Any]) -> tuple[str, ...]:
 
 
 def page(studies: dict[str, dict[str, Any]]) -> str:
-    """Write the page of all studies that have published numbers, from their JSON files."""
+    """Return the Markdown text of the page of published numbers, from the JSON files of all studies that have
+    such numbers."""
     lines = [HEAD]
     for name, value in studies.items():
         of = publication(name)

@@ -18,8 +18,8 @@ RECIPES = runs.described("published_rules")
 
 
 def run(data: str, case: str, seed: int, epochs: int, images: int) -> dict[str, Any]:
-    """Learn in situ from one random start and the first ``images`` images; return which test images are right
-    afterwards."""
+    """Learn in situ from random initial weights and the first ``images`` images; return which test images are
+    right afterwards."""
     of = RECIPES[data]
     right = trained(data, of["device"], of["common"] | of["cases"][case], seed, epochs, images)
     return {"after": runs.packed(right), "samples": len(right)}
@@ -28,11 +28,11 @@ def run(data: str, case: str, seed: int, epochs: int, images: int) -> dict[str, 
 def trained(
     data: str, device: Any, recipe: dict[str, Any], seed: int, epochs: int, images: int, held_out: int = 0
 ) -> Bools:
-    """Learn from the first ``images`` images; return which test samples the die then gets right, or which of
-    the last ``held_out`` training samples."""
+    """Learn in situ from the first ``images`` images. Return which test samples the die then gets right, or,
+    with ``held_out``, which of the last ``held_out`` training samples."""
     of = classes_of(data)
     learned: Any = ndrite.learn(
-        of.x[: images + 1],  # the last one is held out, as `learn` asks for
+        of.x[: images + 1],  # one more image: `learn` must hold one out
         of.labels[: images + 1],
         held_out=1,
         device=described_device(device),
@@ -46,7 +46,7 @@ def trained(
 
 
 def classes_of(data: str) -> Labelled:
-    """Return the data of a recipe: Fashion-MNIST, or MNIST; for the name "mnist 0 and 1" only its classes 0
+    """Return the data for a recipe: Fashion-MNIST or MNIST; "mnist 0 and 1" is MNIST with only its classes 0
     and 1."""
     if data == "fashion-mnist":
         return data_of(data)
@@ -70,15 +70,15 @@ def described_device(device: Any) -> Chip:
 
 
 def found(of: Runs) -> dict[str, Found]:
-    """Return accuracies by data and case in percent, and the differences that publications state, in
-    percentage points."""
+    """Return accuracies by data and case in percent, and those differences of accuracies, in percentage
+    points, that publications state."""
     cases = {", ".join(key): runs.right(g, "after") for key, g in runs.by(of, "data", "case").items()}
     return {key: percent(values) for key, values in (cases | differences(of)).items()}
 
 
 def differences(of: Runs) -> dict[str, Floats]:
-    """Return, by key, the right answers of one case minus those of another case from the same starts,
-    (starts, 1, n)."""
+    """Return, by key, the right answers of one case minus those of another case from the same initial
+    weights, (starts, 1, n)."""
     right = {key: runs.right(g, "after") for key, g in runs.by(of, "data", "case").items()}
     return {
         key: right[data, case] - right[data, other]
@@ -88,7 +88,7 @@ def differences(of: Runs) -> dict[str, Floats]:
 
 
 def tables(of: Runs) -> list[table.Table]:
-    """Return tables of test accuracy by data and case, and of differences."""
+    """Return a table of test accuracies by data and case, and a table of differences."""
     columns: dict[str, Any] = {
         "starts": lambda g: str(len(g)),
         "test accuracy, %": lambda g: points(runs.right(g, "after")),

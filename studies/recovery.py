@@ -25,12 +25,13 @@ PLANS = (Plan(steps=30, batch=1000, rate=0.02), Plan(steps=20, batch=1000, rate=
 
 
 def study_of(axis: str) -> str:
-    """Return the name of the study that varies an axis."""
+    """Return the name of the study in which an axis is varied."""
     return next(name for name, of in CASES.items() if axis in of["axes"])
 
 
 def run(axis: str, value: float, seed: int, die: int, samples: int, epochs: int) -> dict[str, Any]:
-    """Record which test samples one network gets right in float and on one die in each of its states."""
+    """Record which test samples one network gets right in floats, and on one die in each of the die's
+    states."""
     name = study_of(axis)
     net, _ = trained(dies.ANALOG, seed, epochs)
     data, number, states = learning_data(samples), dies.number_of(seed, die), []
@@ -43,7 +44,8 @@ def run(axis: str, value: float, seed: int, die: int, samples: int, epochs: int)
 
 
 def along(found: Runs, name: str) -> dict[tuple[str, float], Runs]:
-    """Group runs by axis and value. The unchanged case belongs to every axis, at that axis' usual value."""
+    """Group runs by axis and value. The unchanged case belongs to every axis, at the usual value of that
+    axis."""
     groups: dict[tuple[str, float], Runs] = {}
     plain = runs.where(found, **CASES[name]["plain"])
     for axis, of in CASES[name]["axes"].items():
@@ -57,20 +59,20 @@ def along(found: Runs, name: str) -> dict[tuple[str, float], Runs]:
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Return tables of the loss against float in every state of the die, and of the part that tuning
-    recovers."""
+    """Return tables of the loss against floats in every state of the die, and of the part of the loss that
+    tuning recovers."""
     return [of_ecrams(found) if study_of(found[0]["axis"]) == "ecram" else of_chips(found)]
 
 
 def of_chips(found: Runs) -> table.Table:
-    """Return losses in percentage points, and the part of the loss without correction that pulses alone, and
-    pulses with corrections, recover."""
+    """Return a table of losses in percentage points, and of the part of the loss without correction that is
+    recovered by pulses alone, and by pulses with corrections."""
     states, axes = STATES["recovery"], CASES["recovery"]["axes"]
 
     columns: dict[str, Any] = {f"{s}, points lost": lambda g, s=s: points(runs.lost(g, s)) for s in states}
     for column, state in (("recovered by pulses", states[1]), ("by both", states[3])):
         columns[column] = lambda g, s=state: table.recovered(runs.lost(g, states[0]), runs.lost(g, s))
-    # With few networks a bootstrap is too narrow.
+    # Student's t is used here, since bootstrap intervals over few networks are too narrow.
     columns["both, by Student's t over networks"] = lambda g: in_points(
         *over_seeds(runs.lost(g, states[3]).mean(axis=(1, 2)))
     )
@@ -79,8 +81,8 @@ def of_chips(found: Runs) -> table.Table:
 
 
 def of_ecrams(found: Runs) -> table.Table:
-    """Return losses before and after tuning, the gain, and how much smaller the gain is than with the
-    unchanged device."""
+    """Return a table of losses before and after tuning, of the gain, and of how much smaller the gain is than
+    with the unchanged device."""
     of, plain = CASES["ecram"], runs.where(found, **CASES["ecram"]["plain"])
     groups = {(of["axes"][a]["label"], f"{v:g}"): group for (a, v), group in along(found, "ecram").items()}
 

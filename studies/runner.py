@@ -30,23 +30,23 @@ TRAINING = "ndrite.emulator.learning.training.view"
 
 
 def module(name: str) -> Any:
-    """Import the module of a study. It has ``run(**parameters)``, which returns a run's results as plain
-    values; ``tables(runs)``; and, if numbers are published, ``found(runs)``, which returns the study's values
-    by their key."""
+    """Import the module of a study. The module has the functions ``run(**parameters)``, which returns a run's
+    results as plain values; ``tables(runs)``; and, if numbers are published, ``found(runs)``, which returns
+    the study's values by the keys of the published numbers."""
     return importlib.import_module(f"studies.{STUDIES[name]['module']}")
 
 
 def grid(name: str, smoke: bool) -> Runs:
-    """Return the parameters of every run, seed by seed, so that an interrupted study has a few runs of each
-    case."""
+    """Return the parameters of every run of a study, seed by seed, so that an interrupted study has a few
+    runs of each case."""
     blocks = STUDIES[name]["smoke" if smoke else "grid"]
     axes = [{k: v if isinstance(v, list) else [v] for k, v in block.items()} for block in blocks]
     return sorted((run for block in axes for run in product(**block)), key=lambda run: int(run["seed"]))
 
 
 class Result(NamedTuple):
-    """The result of executing a study: its JSON file, its tables, and the published numbers that it
-    misses."""
+    """The result of a study: the contents of its JSON file, its tables, and the published numbers that it
+    does not reproduce."""
 
     value: dict[str, Any]
     tables: list[Table]
@@ -62,7 +62,8 @@ def execute(
     share: Share | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Result | None:
-    """Do the runs of a study; when all are done, write its JSON file, figure and page into ``output``.
+    """Do the runs of a study. When all are done, write the study's JSON file, figure and page into
+    ``output``.
 
     Finished runs are kept in ``.NAME.runs`` there until then, and are not done again. None: runs of other
     shares are missing. Raises EmulatorError when the folder does not exist or runs failed. Raises StateError
@@ -88,19 +89,19 @@ def execute(
         "core_seconds": round(sum(r["seconds"] for r in rows), 1),
     }
     result = _written(name, output, json.loads(json.dumps(done)), smoke, origin)
-    shutil.rmtree(folder, ignore_errors=True)  # two shares may end at once
+    shutil.rmtree(folder, ignore_errors=True)  # ignore_errors: another share may remove it too
     return result
 
 
 def timed(*, module: str, run: dict[str, Any]) -> dict[str, Any]:
-    """Do one run of a study's module, and add the seconds that it took."""
+    """Do one run of a study, and add to its results the seconds that it took."""
     began = time.monotonic()
     result = importlib.import_module(module).run(**run)
     return {"result": result, "seconds": time.monotonic() - began}
 
 
 def needs(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the modules that workers must have for the runs of studies."""
+    """Return the Python modules that workers must have for the runs of these studies."""
     modules = [module(name).__name__ for name in names]
     trains = any(TRAINING in modules_of(name) for name in modules)
     return ("studies.runner", *modules, *("torch",) * trains)
@@ -121,7 +122,8 @@ def stale(output: Path) -> list[tuple[str, float | None]]:
 
 
 def redraw(name: str, output: Path) -> Result:
-    """Redraw tables, verdicts and figure from the runs in ``NAME.json`` of ``output``, without any run.
+    """Draw tables, verdicts and figure of a study anew from the runs in ``NAME.json`` in ``output``, without
+    doing any run.
 
     Raises EmulatorError when there is no such file, or its runs are not of that study.
     """
@@ -161,7 +163,8 @@ def _written(name: str, output: Path, runs: Runs, smoke: bool, made: dict[str, A
 
 
 def _write_page(output: Path) -> None:
-    """Write the page of published numbers from all studies in ``output`` that have some."""
+    """Write the page of published numbers, from all studies with results in ``output`` that have published
+    numbers."""
     paths = {name: output / f"{name}.json" for name in STUDIES if publication(name) is not None}
     read = {name: _read(path, "delete it") for name, path in paths.items() if path.is_file()}
     with whole_file(output / PAGE) as file:

@@ -22,27 +22,27 @@ FLOAT = "float"
 
 
 def described(name: str) -> Any:
-    """Return the contents of ``NAME.yaml`` beside the studies."""
+    """Return the contents of the file ``NAME.yaml`` beside the studies' modules."""
     return read_yaml(Path(__file__).parent / f"{name}.yaml", EmulatorError)
 
 
 def packed(right: Bools, like: Bools | None = None) -> str:
-    """Encode ``right`` (n,) as text; if ``like`` is given, encode only the difference from it, which is
-    shorter."""
+    """Encode ``right`` (n,) as compressed text; if ``like`` is given, encode only where the two differ, which
+    is shorter."""
     bits = right if like is None else right ^ like
     return base64.b64encode(zlib.compress(np.packbits(bits).tobytes(), 9)).decode()
 
 
 def unpacked(text: str, n: int, like: Bools | None = None) -> Bools:
-    """Decode the text of ``packed`` into an array (n,)."""
+    """Return the array (n,) that ``packed`` encoded as ``text``, with the same ``like``."""
     packed_bits = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
     bits = np.unpackbits(packed_bits, count=n).astype(bool)
     return bits if like is None else bits ^ like
 
 
 def kept(own: Bools, others: Mapping[str, Bools | list[Bools]]) -> dict[str, Any]:
-    """Return the record of a run: right answers of the network in float, and of one or several dies in each
-    state."""
+    """Return the record of a run: which samples the float network gets right (``own``), and which one or
+    several dies get right in each state."""
     texts = {
         state: [packed(r, own) for r in right] if isinstance(right, list) else packed(right, own)
         for state, right in others.items()
@@ -51,7 +51,8 @@ def kept(own: Bools, others: Mapping[str, Bools | list[Bools]]) -> dict[str, Any
 
 
 def right(runs: Iterable[dict[str, Any]], what: str = FLOAT) -> Floats:
-    """Return right answers (networks, dies, n) of runs; runs with the same ``seed`` are of the same network.
+    """Return which answers are right (networks, dies, n), from the records of runs; runs with equal ``seed``
+    are of the same network.
 
     Parameters
     ----------
@@ -74,19 +75,19 @@ def right(runs: Iterable[dict[str, Any]], what: str = FLOAT) -> Floats:
 
 
 def lost(runs: Iterable[dict[str, Any]], what: str) -> Floats:
-    """Compare samples on dies with the float network: return (networks, dies, n) with 1 where only the float
-    network is right, -1 where only the die is right, else 0."""
+    """Compare dies with the float network, sample by sample: return (networks, dies, n) with 1 if only the
+    float network is right, -1 if only the die is right, and 0 otherwise."""
     runs = list(runs)
     return right(runs) - right(runs, what)
 
 
 def where(runs: Runs, **fields: Any) -> Runs:
-    """Select the runs that have the given parameters."""
+    """Select the runs that have the parameter values ``fields``."""
     return [r for r in runs if all(r.get(key) == value for key, value in fields.items())]
 
 
 def by(runs: Runs, *fields: str) -> dict[tuple[Any, ...], Runs]:
-    """Group runs by the values of the given parameters, in the order of each group's first run."""
+    """Group runs by their values of the parameters ``fields``, in the order of each group's first run."""
     groups: dict[tuple[Any, ...], Runs] = {}
     for r in runs:
         groups.setdefault(tuple(r[field] for field in fields), []).append(r)
@@ -94,13 +95,13 @@ def by(runs: Runs, *fields: str) -> dict[tuple[Any, ...], Runs]:
 
 
 def held_out(found: Runs) -> float:
-    """Return the mean accuracy on held-out training samples."""
+    """Return the mean over runs of the accuracy on held-out training samples."""
     return float(np.mean([r["held_out"] for r in found]))
 
 
 def best_held_out(found: Runs, field: str) -> tuple[Any, Runs]:
-    """Return the value of a parameter that is best on held-out samples, and its runs. Compared are only the
-    values with the largest number of runs."""
+    """Return the value of parameter ``field`` with the best accuracy on held-out samples, and the runs with
+    that value. Only values with the largest number of runs are compared."""
     groups = by(found, field)
     largest = max(len(group) for group in groups.values())
     (value,), group = max((g for g in groups.items() if len(g[1]) == largest), key=lambda g: held_out(g[1]))
@@ -108,16 +109,17 @@ def best_held_out(found: Runs, field: str) -> tuple[Any, Runs]:
 
 
 def product(**axes: Iterable[Any]) -> Runs:
-    """Return the parameters of every combination; the last parameter changes fastest."""
+    """Return the parameters of every combination of values of the ``axes``; the last parameter changes
+    fastest."""
     return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
 
 def shape(right: Floats) -> str:
-    """Format the numbers of networks and dies of ``right``."""
+    """Format how many networks and dies the array ``right`` (networks, dies, n) covers."""
     return f"{right.shape[0]} x {right.shape[1]}"
 
 
 def size(runs: Runs) -> str:
-    """Format the numbers of networks, dies and samples of runs."""
+    """Format how many networks, dies and samples the runs cover."""
     dies = {r["die"] for r in runs} if "die" in runs[0] else range(max(r.get("dies", 0) for r in runs))
     return f"{len({r['seed'] for r in runs})} networks x {len(dies)} dies x {runs[0]['samples']} samples"

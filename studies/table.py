@@ -16,9 +16,9 @@ from studies.runs import Floats
 
 @dataclass(frozen=True)
 class Figure:
-    """How to draw columns of a table as error bars: one panel for each value of column ``panel``, one
-    position on the x axis for each value of ``place``. ``series`` are columns whose cells have a mean and its
-    interval; ``line`` is the value and label of a horizontal line."""
+    """How to draw columns of a table as error bars: one panel for each value of column ``panel``, and one
+    position on the x axis for each combination of values of the columns ``place``. ``series`` are columns
+    whose cells have a mean and its interval; ``line`` is the value and label of a horizontal line."""
 
     place: tuple[str, ...]
     series: tuple[str, ...]
@@ -33,20 +33,20 @@ def table(
     groups: Mapping[Any, Any],
     columns: Mapping[str, Callable[[Any], str]],
 ) -> Table:
-    """Build a table with a row for each group of runs: the parts of its key, named by ``keys``, then what
-    each function of ``columns`` returns for the group."""
+    """Build a table with one row for each group of runs. A row has the parts of the group's key, named by
+    ``keys``, then the result of each function in ``columns`` for the group."""
     rows = [(*key, *(column(group) for column in columns.values())) for key, group in groups.items()]
     return Table(title, (*keys, *columns), rows)
 
 
 def over_seeds(values: Any, digits: int = 2) -> str:
-    """Format ``mean ± half interval`` of (n,) values by Student's t."""
+    """Format the mean of ``values`` (n,) as ``mean ± half interval``, by Student's t."""
     mean, half = mean_interval(np.asarray(values, np.float64))
     return f"{mean:.{digits}f}" + ("" if half is None else f" ± {half:.{digits}f}")
 
 
 def points(values: Floats, *, same_dies: bool = False) -> str:
-    """Format the mean of (networks, dies, n) and its interval by ``crossed``, in percent."""
+    """Format the mean of ``values`` (networks, dies, n) and its interval by ``crossed``, in percent."""
     return in_points(float(values.mean()), *crossed(values, same_dies=same_dies))
 
 
@@ -56,15 +56,15 @@ def in_points(mean: float, low: float, high: float) -> str:
 
 
 def behind(on_dies: Floats, beside: Floats) -> tuple[float, float, float]:
-    """Return by how much networks on dies (networks, dies, n) are less accurate than other networks (others,
-    n) on the same samples, with the interval by ``crossed_of``."""
+    """Return how much less accurate networks on dies (networks, dies, n) are than other networks (others, n)
+    on the same samples, with the interval by ``crossed_of``."""
     low, high = crossed_of(lambda ours, others: others - ours, on_dies, beside=beside)
     return float(beside.mean() - on_dies.mean()), low, high
 
 
 def recovered(before: Floats, after: Floats) -> str:
-    """Format the recovered part of a loss with its interval by ``crossed_of``, or ``-`` if the loss may be
-    zero."""
+    """Format which part of a loss is recovered, with its interval by ``crossed_of``, or ``-`` if the loss may
+    be zero."""
     if crossed(before)[0] <= 0:
         return "-"
     low, high = crossed_of(lambda b, a: 1.0 - a / b if b > 0 else np.nan, before, after)
@@ -84,7 +84,7 @@ def interval(cell: str) -> tuple[float, float, float] | None:
 
 
 def draw(figure: Any, wanted: Figure, tables: Sequence[Table]) -> None:
-    """Draw the last of ``tables`` that has all the columns which ``wanted`` names."""
+    """Draw ``figure`` from the last table that has all the columns that ``wanted`` names."""
     needed = {*wanted.place, *wanted.series}
     drawn = next(table for table in reversed(tables) if needed <= set(table.header))
     rows = [dict(zip(drawn.header, row, strict=True)) for row in drawn.rows]

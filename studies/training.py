@@ -27,7 +27,8 @@ def train(
     build: Build | None = None,
     **fields: Any,
 ) -> tuple[Network, float]:
-    """Train a network; return the network with the best held-out accuracy of all epochs, and that accuracy.
+    """Train a network; return it as it was after the epoch with the best held-out accuracy, and that
+    accuracy.
 
     ``build`` makes a PyTorch module in place of full layers; ``fields`` are of ``Job``.
     """
@@ -55,7 +56,7 @@ def trained(
     data: str = "fashion-mnist",
 ) -> tuple[Network, float]:
     """Train with the recipe that all studies share: an NDR network for a chip, or a ReLU network in software
-    (``chip`` None). ``build`` is that of ``train``.
+    if ``chip`` is None. ``build`` is passed to ``train``.
 
     With no epochs (smoke runs) it trains one on test samples, as training files do not ship.
     """

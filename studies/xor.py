@@ -27,8 +27,8 @@ CURVES: dict[str, Callable[[Floats], Floats]] = {
 
 
 def run(curve: str, seed: int, starts: int) -> dict[str, Any]:
-    """Train one neuron from every start at once; return the number of right patterns (0..4) of each start,
-    and the weights of the best."""
+    """Train one neuron from all initial weights at once; return the number of right patterns (0..4) for each
+    start, and the weights of the best."""
     f = CURVES[curve]
     parameters = np.stack([np.random.default_rng(seed + i).uniform(-1.5, 1.5, 3) for i in range(starts)])
     design = np.column_stack([INPUTS, np.ones(4)])
@@ -44,7 +44,7 @@ def run(curve: str, seed: int, starts: int) -> dict[str, Any]:
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Return, by curve, a table of the starts that solve XOR, and of the best start."""
+    """Return a table, by curve, of how many starts solve XOR and of the best start."""
 
     def part(right: list[int]) -> str:
         low, high = wilson(right.count(4), len(right))
