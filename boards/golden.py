@@ -98,7 +98,7 @@ class GoldenBoard:
         self._core = None
 
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
-        """Do one update per sample, as ``LearningApi.learn`` does."""
+        """Do one training update per sample, as ``LearningApi.learn`` does."""
         counts = self._learning().learn(x, labels, first_update=first_update)
         self._core = None
         return counts

@@ -40,13 +40,14 @@ class LearningBoard(LearningDevice):
         self._learning = learning
 
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
-        """Do one update per sample, as ``LearningApi.learn`` does."""
+        """Do one training update per sample, as ``LearningApi.learn`` does."""
         learning = self._held()
         check_samples(learning, x, labels)
         return self.update(x, labels, first_update)
 
     def unfinished(self) -> Counts:
-        """Return the counts of the updates that the latest call of ``learn`` did before it failed."""
+        """Return how many updates the latest call of ``learn`` did before it failed, and the counts of these
+        updates."""
         self._held()
         return self.updates_done()
 

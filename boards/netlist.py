@@ -91,8 +91,8 @@ def sources() -> str:
 
 
 def renumbered(text: str) -> str:
-    """Renumber names in RTLIL, so that equal designs give equal text: Amaranth numbers some names in the
-    order in which objects were made, including unused ones."""
+    """Renumber the names in RTLIL text, so that equal designs give equal text: Amaranth numbers some names in
+    the order in which objects were made, including unused objects."""
     numbers: dict[str, int] = {}
 
     def renumber(name: re.Match[str]) -> str:
@@ -110,8 +110,8 @@ def _folder(package: str) -> Path:
 
 @contextmanager
 def _no_collections() -> Iterator[None]:
-    """Disable Python's garbage collector during the block: Amaranth makes millions of objects that all stay,
-    and searching them for garbage again and again takes a third of the time."""
+    """Disable Python's garbage collector during the ``with`` block. Amaranth makes millions of objects that
+    stay alive, and searching them for garbage again and again takes a third of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -37,7 +37,8 @@ class Check:
 
 
 def checks_of(board: BoardApi, *, seed: int = 0, inferences: int = INFERENCES) -> Iterator[Check]:
-    """Run every check that the board supports and yield its result; later checks run even if one fails.
+    """Run every check of the self test that the board supports, and yield each result; later checks run even
+    if one fails.
 
     ``inferences`` go through each of the random networks. The chip is left unprogrammed. Link failures end
     the test with their HostError.

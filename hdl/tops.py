@@ -76,7 +76,7 @@ class UdpTop(wiring.Component):
 
 
 class SimTop(wiring.Component):
-    """Simulated ``Top`` with a byte-wide bypass of the UART, selected by ``direct``."""
+    """``Top`` for simulation: if ``direct`` is high, bytes bypass the UART."""
 
     def __init__(
         self, geometry: Geometry, *, build_id: int = 0, divisor: int = 4, learns: bool = False

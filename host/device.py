@@ -53,8 +53,8 @@ class Device:
 
     @classmethod
     def over(cls, channel: Channel) -> Self:
-        """Open a device over a channel that does not carry packets. Raises the same errors as the
-        constructor."""
+        """Open a device through ``channel``, such as a PCIe channel, which does not carry packets. Raises the
+        same errors as the constructor."""
         device = cls.__new__(cls)
         device._open(channel)
         return device
@@ -294,7 +294,7 @@ class Device:
         return upsets
 
     def close(self) -> None:
-        """Close the link. The program stays on the device."""
+        """Close the link to the device. The program stays on the device."""
         self._channel.close()
 
     def __enter__(self) -> Self:

@@ -46,7 +46,8 @@ class Channel(Protocol):
     def infer(
         self, x: npt.NDArray[np.uint8], first_index: int, y: npt.NDArray[np.int32], counted: Count
     ) -> None:
-        """Fill ``y`` (n, outputs) with the outputs of ``x`` (n, inputs), in order.
+        """Run samples ``x`` (n, inputs) on the device and put their outputs into ``y`` (n, outputs), in
+        order.
 
         After a HostError the rows that were ``counted`` are filled.
         """
@@ -81,7 +82,7 @@ class PacketChannel:
         self._sparse = False
 
     def fit(self, geometry: Geometry, protocol: tuple[int, int]) -> None:
-        """Use the largest packets and window that the device accepts."""
+        """Use the largest packets and the largest window of requests that the device accepts."""
         # Payloads without zeros are shorter. They are faster if the link is slower than the array, or if the
         # device unpacks codes as fast as it receives them.
         shorter = self.link.narrow or geometry.unpacks_words

@@ -34,7 +34,7 @@ class Answer:
     unit: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
+        """Return the score as plain values by name, for JSON."""
         plain: dict[str, Any] = {"samples": self.samples, "judged_by": self.judged_by}
         for who, score in (("_float", self.float_score), ("", self.score)):
             plain[self.measure + who] = score

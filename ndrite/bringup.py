@@ -52,8 +52,8 @@ class StageFailed(Exception):
 
 
 def attached(port: str, baud: int, within_s: float = REATTACH_S) -> UartLink:
-    """Wait for the serial port of a board, at most ``within_s`` seconds: a board that was just loaded may
-    detach and attach again."""
+    """Open the serial port of a board, waiting at most ``within_s`` seconds for it: after loading a
+    bitstream, the port may disappear for a while."""
     end = time.monotonic() + within_s
     while True:
         try:

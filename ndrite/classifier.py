@@ -67,7 +67,7 @@ class Classifier:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def set_params(self, **parameters: Any) -> Self:
-        """Change constructor arguments."""
+        """Change arguments of the constructor, as scikit-learn expects."""
         for name, value in parameters.items():
             if name not in self.get_params():
                 raise InputError(f"parameter is {name!r}; accepted: {', '.join(self.get_params())}")
@@ -102,7 +102,8 @@ class Classifier:
         return classes
 
     def _task(self) -> Task:
-        """Return the program's task. Raises InputError if its outputs are not classes."""
+        """Return the task that the program states. Raises InputError if the program's outputs are not
+        classes."""
         program = self._program()
         shape, meaning = program.map_shapes[-1], program.meaning
         task = task_by(meaning, shape)

@@ -293,8 +293,8 @@ class Held(NamedTuple):
 
 
 def held(source: Any) -> Held:
-    """Load a program from ``source``, which is a program or a compiled network, and the compiled network if
-    ``source`` is one.
+    """Load a program from ``source``, which is a program or a compiled network; in the second case return the
+    compiled network too.
 
     Raises FileNotFoundError, ProgramError, CompileError when a file is missing or is none of what is
     accepted. Raises InputError when it is another kind of object.

@@ -177,8 +177,8 @@ def over_dies(
     boards: tuple[str, ...] = GOLDEN,
     **how: Any,
 ) -> OverDies:
-    """Run ``evaluated`` or ``explained`` on the dies 0 .. dies - 1 of the chip for which ``source`` was
-    compiled.
+    """Run ``evaluated`` or ``explained`` on the dies number 0 .. dies - 1 of the chip for which ``source``
+    was compiled, and join the results.
 
     Raises RunError naming the first die that failed.
     """

@@ -27,8 +27,8 @@ LOOKED_AT = 16
 
 
 class Work(NamedTuple):
-    """The number of multiplications by weights in one inference, counted for each slice of the inputs'
-    converters, as a mean over samples.
+    """How many multiplications by weights one inference takes, as a mean over samples. A multiplication
+    counts once for each slice into which the row converters divide its input.
 
     They are the network's, whatever blocks and groups a program lays them out in; ``nonzero`` have an input
     other than 0.
@@ -136,12 +136,14 @@ class Evaluation(Result):
 
     @property
     def rms_error(self) -> float | None:
-        """Return the rms error on the board in the model's unit, or None if another measure was used."""
+        """Return the rms error of the board's outputs in the model's unit, or None if another measure was
+        used."""
         return self.score if self.measure == RMS_ERROR else None
 
     @property
     def failure(self) -> str | None:
-        """Say how many samples differ from the golden model, and which sample is the first."""
+        """Say in how many samples the board differs from the golden model, and which sample is the first;
+        None if it never does."""
         if not self.mismatches:
             return None
         return f"{self.mismatches} of {self.samples} samples differ from golden; {self.first_mismatch}"

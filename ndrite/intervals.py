@@ -47,7 +47,8 @@ def spread(measure: str, each: npt.NDArray[np.float64], of: str = "chip") -> dic
 
 
 def wilson(successes: int, n: int) -> tuple[float, float]:
-    """Return the 95 % interval of a proportion (Wilson 1927, doi 10.1080/01621459.1927.10502953)."""
+    """Return the 95 % interval of the proportion ``successes / n`` by Wilson's score (1927, doi
+    10.1080/01621459.1927.10502953)."""
     z2 = NORMAL_95**2
     centre = (successes + z2 / 2) / (n + z2)
     half = NORMAL_95 / (n + z2) * math.sqrt(successes * (n - successes) / n + z2 / 4)
@@ -112,8 +113,8 @@ def crossed(values: npt.NDArray[np.float64], *, same_dies: bool = False) -> tupl
 def crossed_of(
     statistic: Callable[..., float], *values: Floats, beside: Floats | None = None, same_dies: bool = False
 ) -> tuple[float, float]:
-    """Return the 95 % interval of ``statistic(mean, mean, ...)``, where each argument is the mean of one of
-    several quantities measured on the same networks, dies and samples.
+    """Return the 95 % interval of ``statistic(mean, mean, ...)``. Each argument of ``statistic`` is the mean
+    of one of several quantities, measured on the same networks, dies and samples.
 
     A bootstrap (seed 0) draws networks, dies and, for all of them, samples again. A bootstrap of few is too
     narrow: it misses a part 1/k of the variance of k, and Student's law. So its ends are moved away from the

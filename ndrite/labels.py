@@ -228,7 +228,7 @@ def _by_name(flat: npt.NDArray[Any], names: tuple[str, ...], task: Task) -> npt.
 
 
 def _texts(flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return every label as text: whole numbers without a point, truth values as True and False."""
+    """Return every label as text: whole numbers without a decimal point, truth values as True and False."""
     if flat.dtype.kind == "f" and _whole(flat):
         flat = flat.astype(np.int64)
     texts = [v.decode() if isinstance(v, bytes) else str(v) for v in flat.reshape(-1).tolist()]

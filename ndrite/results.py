@@ -40,19 +40,19 @@ class Result:
     failed: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
+        """Return the result's plain values by name, for JSON."""
         return self.values
 
     def tables(self) -> Iterable[Table]:
-        """Return tables for people."""
+        """Return the tables to show to people."""
         return self.shown
 
     def details(self) -> Iterable[Table]:
-        """Return further tables, for ``-v``."""
+        """Return further tables, shown with ``-v``."""
         return ()
 
     def lines(self) -> Iterable[str]:
-        """Return the lines below the tables."""
+        """Return the lines to show below the tables."""
         return self.said
 
     @property
@@ -85,7 +85,7 @@ class Summary(Result):
 
 @dataclass(frozen=True)
 class Found(Result):
-    """Result of a verb that consists of plain values and their tables."""
+    """A result of a verb that has its plain values, tables and lines as fields."""
 
     values: dict[str, Any]
     shown: tuple[Table, ...] = ()

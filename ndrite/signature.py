@@ -222,8 +222,8 @@ def _plain(known: inspect.Signature) -> inspect.Signature:
 
 
 def _check_apart(files: list[tuple[str, Any, bool]]) -> None:
-    """Raise InputError if an output file is also an input or another output. ``files``: (name, path,
-    written)."""
+    """Raise InputError if an output file is also an input file or another output file. ``files`` are
+    (parameter name, path, whether it is written)."""
     for i, (name, path, written) in enumerate(files):
         for other_name, its, its_written in files[:i]:
             if (written or its_written) and _same(path, its):

@@ -35,7 +35,7 @@ LATER_S, MORE_ERROR = 172_800.0, 3.0
 
 
 def changed(images: npt.NDArray[np.uint8], task: str, seed: int) -> npt.NDArray[np.uint8]:
-    """Return the images uint8 (n, 784) with the change that ``task`` makes after training: darker, moved,
+    """Return ``images`` uint8 (n, 784) as they look after the change that ``task`` is about: darker, moved,
     turned or noisy."""
     square = images.reshape(-1, 28, 28)
     if task == DARK:

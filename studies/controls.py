@@ -46,8 +46,8 @@ class Seen(NamedTuple):
 
 
 def seen(program: Program, rows: int, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> Seen:
-    """Compute the partial sums of ``x`` uint8 (n, inputs) in the first layer of ``program``, on arrays of
-    ``rows`` rows."""
+    """Compute the partial sums of samples ``x`` uint8 (n, inputs) in the first layer of ``program``, for
+    arrays of ``rows`` rows."""
     layer = program.layers[0]
     parts = [
         partial_sums(column_sums(x[i : i + AT_ONCE], layer.weights, rows, layer.dac_bits), layer)
@@ -115,9 +115,9 @@ class Control:
         return float((self.logits(self.hidden(data.p)[0]).argmax(axis=1) == data.labels).mean())
 
     def program(self, data: Seen, seed: int) -> Program:
-        """Return the die's program after adaptation. The control "gain and bias" changes registers; "output
-        weights" programs the output cells anew, with new errors, and corrects their columns' biases on
-        ``data``."""
+        """Return the die's program after adaptation. The method "gain and bias" changes registers. The method
+        "output weights" programs the cells of the output layer anew, with new errors, and corrects their
+        columns' biases on ``data``."""
         first, last = self.first, self.last
         if self.kind == "gain and bias":
             target_gain = first.scale / 2.0**first.vshift * np.exp(self.log_gain)

@@ -93,8 +93,8 @@ def before_and_after(
     corrected: bool = True,
     cells: bool = False,
 ) -> list[Bools]:
-    """Return which samples die ``number`` gets right before tuning and, if a ``plan`` is given, after tuning
-    with that plan.
+    """Return which samples die ``number`` gets right before tuning and, if a tuning ``plan`` is given, also
+    after tuning with it.
 
     ``data`` are samples and labels to learn from, the last of which calibrate, then those of the test.
     """

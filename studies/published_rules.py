@@ -56,9 +56,9 @@ def classes_of(data: str) -> Labelled:
 
 
 def described_device(device: Any) -> Chip:
-    """Return a device by the name of a file beside the studies, or, for a number of states, a device with
-    soft bounds (aihwkit's ``SoftBoundsDevice``) whose steps vary by 30 % between devices and by 30 % as
-    noise."""
+    """Return a device by the name of a file beside the studies' modules. If ``device`` is a number of states,
+    return a device with soft bounds (aihwkit's ``SoftBoundsDevice``) whose steps vary by 30 % between devices
+    and by 30 % from pulse to pulse."""
     if isinstance(device, str):
         return load_chip(f"ideal+{Path(__file__).parent / device}.yaml")
     return changed(

@@ -51,7 +51,7 @@ def points(values: Floats, *, same_dies: bool = False) -> str:
 
 
 def in_points(mean: float, low: float, high: float) -> str:
-    """Format a mean and its interval, in percent."""
+    """Format a mean and the ends of its interval, all given as fractions, in percent."""
     return f"{100 * mean:.2f} ({100 * low:.2f} .. {100 * high:.2f})"
 
 
@@ -72,8 +72,8 @@ def recovered(before: Floats, after: Floats) -> str:
 
 
 def interval(cell: str) -> tuple[float, float, float] | None:
-    """Parse ``1.0 (0.5 .. 1.5)``, ``1.0 ± 0.5`` or ``1.0`` into mean, low and high; return None for other
-    cells."""
+    """Parse a cell such as ``1.0 (0.5 .. 1.5)``, ``1.0 ± 0.5`` or ``1.0`` into mean, low and high; return
+    None for any other cell."""
     try:
         numbers = [float(word) for word in re.split(r" \(| \.\. | ± ", cell.rstrip(")"))]
     except ValueError:

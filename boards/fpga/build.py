@@ -147,7 +147,8 @@ def _fmax_words(board: Target) -> str:
 
 
 def _keep(board: Target, work: Path, seed: int) -> None:
-    """Delete large intermediate files; name the remaining files after the board."""
+    """Delete the large intermediate files of a build in ``work``, and name the remaining files after the
+    board."""
     for path in work.iterdir():
         if path.name in (f"top.{route.BITSTREAM[board.family]}", f"top.{SUFFIX[board.family]}"):
             path.rename(path.with_stem(board.name))

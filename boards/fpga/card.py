@@ -132,8 +132,8 @@ def missing(environment: Mapping[str, str]) -> list[str]:
 
 
 def clocks(log: str) -> dict[str, Any]:
-    """Return the achieved and wanted frequency of each clock in nextpnr's log, and that of the slowest clock.
-    Raises BuildError if the log reports no clock."""
+    """Return the achieved and the wanted frequency of each clock in nextpnr's log, and those of the slowest
+    clock. Raises BuildError if the log reports no clock."""
     reported = {name: (float(mhz), float(aim), word) for name, mhz, word, aim in _CLOCK.findall(log)}
     if not reported:
         raise tools.BuildError("nextpnr-xilinx reported no clock; accepted: at least one in openxc7.log")

@@ -31,7 +31,8 @@ def frame_bytes(payload: int) -> int:
 
 
 def fits(program: Program, geometry: Geometry) -> str | None:
-    """Return the reason why a network of ``program``'s shape does not fit, or None if it fits.
+    """Return why a network of the same shape as ``program`` does not fit an array of ``geometry``, or None if
+    it fits.
 
     The shape counts: where a geometry has 8-bit codes or no noise generator the network would be compiled
     for 8-bit codes, or run without noise.

@@ -35,8 +35,8 @@ def search(
     found: Callable[[int, timing.Timing], None],
     progress: Callable[[str], None],
 ) -> dict[int, timing.Timing]:
-    """Place and route ``work/top.json`` from every seed, ``jobs`` at a time; return the timing of each seed,
-    in the order of the seeds.
+    """Place and route ``work/top.json`` with every seed, ``jobs`` seeds at a time; return the timing with
+    each seed, in the order of the seeds.
 
     ``found`` is called as a seed ends, ``progress`` about once a second with a few words. Raises BuildError
     when nextpnr fails; none of the other seeds goes on then, nor when the search is left otherwise.

@@ -113,8 +113,8 @@ class Job:
             self._process.wait()
 
     def ended(self, seconds: float | None) -> bool:
-        """Wait up to ``seconds`` for the tool (None: without limit); return True if it has succeeded, False
-        while it runs.
+        """Wait up to ``seconds`` for the tool to end (None: without limit). Return True if it has ended with
+        success, False if it is still running.
 
         Raises BuildError when it failed, with the last lines it said.
         """

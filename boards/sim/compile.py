@@ -37,8 +37,8 @@ def compile_verilog(
     kept: Path,
     harness: Path = HARNESS,
 ) -> None:
-    """Compile Verilog to ``library``, a shared library with the harness's C functions around module
-    ``sim_top``.
+    """Compile Verilog with top module ``sim_top`` to ``library``, a shared library with the C functions of
+    the harness.
 
     Raises SimulationBuildError when a tool fails.
 

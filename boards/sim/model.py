@@ -33,7 +33,7 @@ class Model(Fed):
         super().__init__(library, "ndrite_", FUNCTIONS, int(not pins), divisor)
 
     def feed(self, data: bytes) -> None:
-        """Queue bytes for the device."""
+        """Queue bytes to be sent to the device."""
         self.call("feed", data, len(data))
 
     def go(self, *, pins: bool) -> None:

@@ -99,11 +99,12 @@ class SizedBoard:
         self._learning[1].program_learning(learning, **options)
 
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
-        """Do one update per sample, as ``LearningApi.learn`` does."""
+        """Do one training update per sample, as ``LearningApi.learn`` does."""
         return self._learner.learn(x, labels, first_update=first_update)
 
     def unfinished(self) -> Counts:
-        """Return the counts of the updates that the latest call of ``learn`` did before it failed."""
+        """Return how many updates the latest call of ``learn`` did before it failed, and the counts of these
+        updates."""
         return self._learner.unfinished()
 
     def states(self) -> list[npt.NDArray[np.int64]]:

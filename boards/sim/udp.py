@@ -44,12 +44,12 @@ class UdpModel(Fed):
         self._buffer = ctypes.create_string_buffer(MTU)
 
     def feed(self, datagram: bytes, sender: Address) -> None:
-        """Queue a datagram for the device."""
+        """Queue a datagram to be sent to the device."""
         self.call("feed", datagram, len(datagram), *sender)
 
     def take(self) -> tuple[bytes, Address]:
-        """Return the oldest datagram that the device has sent, and its receiver; an empty datagram if there
-        is none."""
+        """Return the oldest datagram from the device that has not been taken yet, and its receiver; the
+        datagram is empty if there is none."""
         address, port = ctypes.c_uint32(), ctypes.c_uint16()
         size = self.call("take", self._buffer, MTU, ctypes.byref(address), ctypes.byref(port))
         return self._buffer.raw[:size], (address.value, port.value)

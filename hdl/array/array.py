@@ -110,8 +110,8 @@ def hop_groups(geometry: Geometry) -> int:
 @dataclass
 class _Moves:
     """One copy of the signals that shift the column registers: ``capture``; ``any``, which is high when sums
-    are captured or columns are shifted; and ``line``, the queue between sums and column registers, if sums
-    may wait."""
+    are captured or columns are shifted; and ``line``, the queue between sums and column registers (None if
+    sums never wait)."""
 
     capture: Signal
     any: Signal
@@ -120,7 +120,8 @@ class _Moves:
 
 @dataclass
 class _Group:
-    """The lanes of one lane group, with the group's own registered copies of the broadcast signals."""
+    """The lanes of one lane group, with the registered copies of the broadcast signals that belong to this
+    group alone."""
 
     lanes: list[Lane]
     moves: list[_Moves]
@@ -128,7 +129,7 @@ class _Group:
 
 
 class Array(wiring.Component):
-    """Computes a[m] = sum over the pass's rows of x[k] * w[k, m], for all lanes m at once.
+    """Computes a[m] = sum over the rows k of a pass of x[k] * w[k, m], for all lanes m at once.
 
     One row per cycle, or two (``lane_rows``), is passed on from lane group to lane group, so that no wire
     spans the chip. ``capture`` is high when the last group's column registers take their sums. Each cycle
@@ -214,7 +215,7 @@ class Array(wiring.Component):
         return m
 
     def _broadcast(self, m: Module, first: int) -> Broadcast:
-        """Return the copy of the ports for the lane group that begins at lane ``first``."""
+        """Return a registered copy of the array's ports, for the lane groups from lane ``first`` up."""
         m.submodules[f"broadcast_{first}"] = heard = Broadcast(self.geometry)
         m.d.comb += [heard.peek.eq(self.peek), heard.poke.eq(self.poke)]
         if waiting_sums(self.geometry):

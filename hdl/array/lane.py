@@ -22,7 +22,8 @@ _SUM = function_of(passes=0)
 
 
 class GatedAccumulator(wiring.Component):
-    """Accumulator: every cycle ``sum`` <= (``load`` ? 0 : ``sum``) + (``gate`` ? ``addend`` : 0).
+    """An accumulator with gates: in every cycle ``sum`` <= (``load`` ? 0 : ``sum``) + (``gate`` ? ``addend``
+    : 0).
 
     Latency: one cycle. Resources: on ECP5 one LUT and one flip-flop a bit (the synthesiser alone would need
     three LUTs); on other parts what the synthesiser makes of it.

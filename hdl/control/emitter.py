@@ -14,7 +14,8 @@ from ndrite.hdl.parts.set_bits import at_most_set, inner_two, second_set
 
 
 class Emitter(wiring.Component):
-    """Emits the rows marked ``visit`` in ascending order, without a bubble between words or passes.
+    """Emits the rows that the scanned words mark with ``visit``, in ascending order and without an idle cycle
+    between words or passes.
 
     With two ``lane_rows``, a cycle takes the lowest and the highest remaining row of a word. A word's last
     row is emitted together with the highest row of the next word, if that word has a second row. The input of

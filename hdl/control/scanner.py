@@ -24,8 +24,8 @@ HOPS = 24
 
 
 class Scanner(wiring.Component):
-    """Reads the inputs of a pass, eight rows per cycle: the slices x_j[k] = (x[k] >> j*d) & (2^d - 1), and
-    the sum S of x_j[k]^2 over the pass.
+    """Reads the inputs of a pass, eight rows per cycle. It computes the input slices x_j[k] = (x[k] >> j*d) &
+    (2^d - 1), and the sum S of x_j[k]^2 over the pass.
 
     Reads the input buffer or the previous layer's activations, the latter no further than
     ``written[bank]`` words have been completed, so a layer starts while the one before still finishes.

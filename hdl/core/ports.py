@@ -103,8 +103,8 @@ def core_ports(geometry: Geometry) -> dict[str, wiring.Member]:
 
 
 class Starts(Sized):
-    """Pulses ``started`` when the first pass of an inference is ``issued``; ``feed`` describes what that pass
-    reads.
+    """Pulses ``started`` when the first pass of an inference is ``issued``; ``feed`` has the settings of the
+    issued pass.
 
     One by one an inference's first pass is the next one after its ``start`` was taken. Where inferences
     overlap passes say so themselves: ``opened`` with a layer's first, ``input_layer`` if of a sample's codes.

@@ -25,8 +25,8 @@ from ndrite.hdl.parts.pipeline import Queue
 
 
 class LearningMachine(wiring.Component):
-    """Accelerator of a board that learns, in place of ``Accelerator``: the host loads samples, starts updates
-    and reads their results.
+    """Takes the place of ``Accelerator`` on a board that learns: the host loads samples, starts training
+    updates and reads their results.
 
     A sample's first two codes are its label. While one update runs the next sample is loaded. The answer is
     whether the answer before the update was right, then the pulses of every layer. An update is done once,

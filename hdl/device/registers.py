@@ -135,7 +135,7 @@ class Registers(wiring.Component):
                         m.d.comb += word.eq(self.constants[register.name])
 
     def _counters(self, m: Module, clear: Signal) -> dict[str, Signal]:
-        """Build the performance and link counters, which are cleared together."""
+        """Build the performance counters and the link counters, which are cleared together."""
         counters = {name: Signal(32, name=name) for name in COUNTERS}
         # Events come from all over the chip, some over long combinational paths: they are registered first.
         link = self.link

@@ -51,7 +51,8 @@ def watchdog_cycles(geometry: Geometry) -> int:
 
 
 class Watchdog(Sized):
-    """Pulses ``hung``, followed by ``reset``, when no inference has ended for ``watchdog_cycles`` cycles.
+    """Pulses ``hung``, and then holds ``reset``, when an inference or campaign is under way and no inference
+    has ended for ``watchdog_cycles`` cycles.
 
     ``reset`` also follows the domain's own reset (``ndrite.hdl.device.watchdog``).
 

@@ -36,8 +36,8 @@ SOURCES: dict[str, tuple[int, int, dict[int, tuple[int, int]]]] = {
 
 
 class FramesIn(wiring.Component):
-    """Receives frames as GMII bytes, one per cycle while ``valid``; ``error`` marks a byte that the PHY
-    received badly.
+    """Receives frames as GMII bytes, one per cycle while ``valid`` is high; ``error`` marks a byte that the
+    PHY received with an error.
 
     A UDP datagram or ICMP echo request for this device goes to the slots (``put``, ``data``, then ``keep``
     with ``kept``, or ``drop``) if preamble, FCS, lengths and every checksum are right. Dropped are: UDP
@@ -260,5 +260,6 @@ class FramesIn(wiring.Component):
 
 
 def _bytes(first: int, wanted: bytes) -> dict[int, tuple[int, int]]:
-    """Return the expected bytes by byte number, from ``first`` up, with every bit to be compared."""
+    """Return the pattern for received bytes from number ``first`` up: the expected byte and the mask 0xFF
+    (all bits are compared) by byte number."""
     return {first + i: (byte, 0xFF) for i, byte in enumerate(wanted)}

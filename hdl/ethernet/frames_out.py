@@ -27,7 +27,7 @@ TIME_TO_LIVE = 64
 
 
 class FramesOut(wiring.Component):
-    """Sends frames as GMII bytes, one per cycle while ``valid``.
+    """Sends frames as GMII bytes, one per cycle while ``valid`` is high.
 
     ``datagrams`` is the next datagram, which does not pause; its ``descriptor`` is valid together with its
     bytes. ``arp`` is a pulse with the addresses of the host to answer. Answers to ARP are sent first.

@@ -19,8 +19,8 @@ it is the body of an ICMP echo rather than a UDP payload, and the one's compleme
 
 
 class Slots(wiring.Component):
-    """Memories for whole datagrams: ``slots`` memories of SLOT_BYTES each, written one after the other in
-    clock domain ``write`` and read in the same order in clock domain ``read``.
+    """A queue of whole datagrams: ``slots`` memories of SLOT_BYTES each, written one after the other in clock
+    domain ``write`` and read in the same order in clock domain ``read``.
 
     While ``room`` is high a byte may be ``put`` in every cycle, at most SLOT_BYTES of them. ``keep`` hands
     the bytes over together with the present descriptor; ``drop`` discards them. While a datagram is read,
@@ -118,6 +118,6 @@ class Slots(wiring.Component):
 
 
 def slots_between(slots: int, *, write: str, read: str) -> DomainRenamer:
-    """Return ``slots`` ``Slots`` that are written in clock domain ``write`` and read in clock domain
-    ``read``."""
+    """Return a ``Slots`` with ``slots`` memories that is written in clock domain ``write`` and read in clock
+    domain ``read``."""
     return DomainRenamer({"write": write, "read": read})(Slots(slots))

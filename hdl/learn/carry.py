@@ -36,11 +36,11 @@ CARRY_LATENCY = PEEK_LATENCY + DIGITS + 5
 
 class Carry(wiring.Component):
     """Transfers one row of fast devices to the layer's own devices, as
-    ``ndrite.emulator.golden.learn.learner`` does: after every ``layer.every`` updates it reads the next row
-    of fast devices, subtracts the references, and adds the differences to the row's sums. For every whole
-    ``layer.threshold`` in a sum it requests one pulse of the layer's own device, at most SLOTS_MAX. If the
-    layer is ``chopped``, the difference is added or subtracted depending on how often the row was read
-    before, and the read value becomes the new reference.
+    ``ndrite.emulator.golden.learn.learner`` does. After every ``layer.every`` updates it reads the next row
+    of fast devices, subtracts their reference codes, and adds the differences to one sum per device. For
+    every whole ``layer.threshold`` in a sum it requests one pulse of the layer's own device, at most
+    SLOTS_MAX pulses at once. If the layer is ``chopped``, the difference is added or subtracted depending on
+    how often the row was read before, and the code just read becomes the new reference.
 
     - ``start`` starts the transfer of the layer whose record is ``layer``, which must not change meanwhile;
       ``update`` is the number of the update.

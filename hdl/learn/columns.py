@@ -247,7 +247,8 @@ WINDOWS = ("bias", "neuron", "curve_base", "curve_slope")
 
 class Outputs(wiring.Component):
     """Computes the outputs of a layer's columns, one per cycle, after ``begin`` and while ``answering`` is
-    high. It keeps its own copy of ``layer``, since the next layer may start before all outputs have arrived.
+    high. It copies ``layer`` at the beginning, since the next layer may start before all outputs have
+    arrived.
 
     ``columns`` are the first sums of the row of biases; ``shift`` requests the next ones a cycle before the
     last of them is used. ``address`` is the column; its partial sum is on ``partial`` SUM_LATENCY cycles

@@ -286,8 +286,8 @@ class LearningCore(wiring.Component):
         ]
 
     def _rows(self, m: Module) -> None:
-        """Select the row that the lanes read: for the bus, for the transfer of fast devices, for the backward
-        read (early, so that the sums arrive with their noise), or for the forward pass."""
+        """Select which row the lanes read: a row for the bus, for the transfer of fast devices, for the
+        backward read (early, so that the sums arrive together with their noise), or for the forward pass."""
         g, lanes, window, carry = self.geometry, self.lanes, self.weights, self.carry
         row_bits = bits_for(g.weight_depth - 1)
         lead = max(0, VALUE_STAGE - total_stage(g))

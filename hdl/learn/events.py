@@ -60,8 +60,8 @@ def law_layout(g: Geometry) -> StructLayout:
 
 
 class Events(wiring.Component):
-    """Finds devices whose row and lane pulse in the same slot, and reads, changes and writes back their
-    states.
+    """Finds the devices whose row and lane have a pulse in the same time slot; reads, changes and writes back
+    their states.
 
     Rows come one per cycle. Pairs without a pulse take no cycle: few devices have pulses in an update, so the
     lanes share an updater. ``trains`` and ``up`` are those of the lanes and must not change meanwhile.

@@ -59,8 +59,8 @@ PORTS = (
 
 
 def group_count(g: Geometry) -> int:
-    """Return the number of lane groups that share an updater, a power of two. Lane i is in group i modulo
-    this number, so that a layer of few columns uses all groups."""
+    """Return the number of lane groups, a power of two; the lanes of a group share an updater. Lane i is in
+    group i modulo this number, so that even a layer of few columns uses all updaters."""
     return 1 << ceil_log2(-(-g.lanes // SHARE))
 
 

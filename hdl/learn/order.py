@@ -228,8 +228,8 @@ def row_delay(g: Geometry) -> int:
 
 
 class Forward(wiring.Component):
-    """Issues the passes of a layer back to back, one per tile and slice: the next pass's rows are added while
-    the sums of the previous pass are converted. An empty row between two passes ends the first of them.
+    """Issues the passes of a layer back to back, one per row tile and input slice: while a pass's sums are
+    converted, the next pass's rows are added. An empty row between two passes ends the first of them.
 
     ``start`` begins; ``layer`` must not change from then until ``answer``.
 

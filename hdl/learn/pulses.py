@@ -79,7 +79,7 @@ MADE_LATENCY = THRESHOLD_LATENCY + TRAIN_LATENCY
 
 
 class Pulses(wiring.Component):
-    """Makes the pulse trains of rows and columns, and pulses the devices of a layer with them.
+    """Makes the pulse trains of a layer's rows and columns, and pulses the devices of the layer with them.
 
     - ``row``: one row of the layer, from ``begin`` on, the row of biases last. Its train is stored here
       unless it has no pulse.

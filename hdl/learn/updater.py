@@ -38,8 +38,8 @@ PRODUCTS = FALL, NOW, SCATTER, MOVED = range(4)
 
 
 def event_layout() -> StructLayout:
-    """Layout of a device that gets pulses: its row and column, the number of pulses, their direction, and the
-    device's state."""
+    """Layout of a request to pulse a device: its row and column, the number of pulses, their direction, and
+    the device's state."""
     return StructLayout(
         {
             "row": INDEX_BITS,
@@ -52,7 +52,7 @@ def event_layout() -> StructLayout:
 
 
 def table_write_layout() -> StructLayout:
-    """Layout of an entry that is written into every copy of a layer's device tables."""
+    """Layout of a write of one entry into every copy of a layer's device tables."""
     entries = ArrayLayout(TABLE_SHAPE, len(TABLES))
     return StructLayout({"write": 1, "level": range(LEVELS), "entries": entries})
 

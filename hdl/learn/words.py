@@ -106,7 +106,8 @@ def poke_layout(g: Geometry) -> StructLayout:
 
 
 def table_address_bits(g: Geometry) -> int:
-    """Return the number of address bits of a device table's entry: layer, then level."""
+    """Return the number of address bits of an entry in the device tables: the bits of the layer, then those
+    of the level."""
     return bits_for(g.layers * LEVELS - 1)
 
 
@@ -264,8 +265,8 @@ SLOTS_LATENCY = MIX_ROUNDS // ROUNDS_A_STAGE
 
 
 class Words(wiring.Component):
-    """Pseudo-random words x, y: the cipher text of (column, row ^ key[3]) after the sample rounds of
-    ``ndrite.emulator.spec.noise``.
+    """Generates a pair of pseudo-random words x, y: the cipher text of (column, row ^ key[3]) after the
+    sample rounds of ``ndrite.emulator.spec.noise``.
 
     ``key`` must not change while a word is in the pipeline. Latency: WORDS_LATENCY cycles, a word a cycle.
     Resources: seven 16-bit adders (about 48 LUTs and 32 flip-flops each).
@@ -292,7 +293,8 @@ class Words(wiring.Component):
 
 
 def slot_numbers(m: Module, x: Value, y: Value) -> list[Value]:
-    """Return the pseudo-random numbers of all slots of a train, SLOTS_LATENCY cycles after the train's word.
+    """Return the pseudo-random numbers of all time slots of a pulse train, SLOTS_LATENCY cycles after the
+    pseudo-random word x, y of the train.
 
     Six rounds of Simon32 without key for every two slots: 96 LUTs and 96 flip-flops a pair.
     """

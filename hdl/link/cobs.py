@@ -17,7 +17,8 @@ CRC_INIT = 0xFFFFFFFF
 
 
 def crc32_step(state: Value, byte: Value) -> Value:
-    """Return the CRC register after one more byte (reflected; start from ``CRC_INIT``, invert at the end).
+    """Return the CRC register after one more byte (bit-reflected CRC-32: start from ``CRC_INIT``, invert the
+    register at the end).
 
     Combinational, an XOR of at most 15 bits in each of 32 outputs: about 90 LUTs.
     """

@@ -30,7 +30,7 @@ class States:
 
     @contextmanager
     def at(self, name: str) -> Iterator[None]:
-        """Open the body of state ``name``; ``go`` inside it selects the next state."""
+        """Context in which statements apply in state ``name``; ``go`` inside it selects the next state."""
         self._here = name
         with self._m.If(self._bits[name]):
             yield

@@ -7,8 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 
 class UartReceiver(wiring.Component):
-    """Receives bytes from ``pin``, sampled in the middle of each bit; ``framing`` pulses on a missing stop
-    bit.
+    """Receives bytes from ``pin``, which is sampled in the middle of each bit; ``framing`` pulses if a stop
+    bit is missing.
 
     A level that lasts a single cycle is filtered out. A start bit counts once the line has stayed low until
     its middle; a shorter pulse is ignored, and a start bit right after it is recognised.
@@ -106,8 +106,8 @@ port pauses within one."""
 
 
 class QuietLine(wiring.Component):
-    """Passes bytes on, and inserts a frame delimiter after the line has been quiet for ``cycles`` within a
-    frame.
+    """Passes bytes on. If the line is quiet for ``cycles`` cycles within a frame, it inserts a frame
+    delimiter.
 
     So what was half received before a pause is no part of the frame behind it. Latency: none.
     Resources: a counter, about 40 LUTs.

@@ -24,8 +24,8 @@ STREAM_MOST = 1 + STEP_LATENCY // 4
 
 
 class Words:
-    """Part of the executor's state machine, for memory requests: READ, READ_SHORT and CHECK begin at state
-    ``count``, WRITE and WRITE_SHORT at ``fetch``.
+    """The part of the executor's state machine that handles memory requests: READ, READ_SHORT and CHECK begin
+    in state ``count``, WRITE and WRITE_SHORT in state ``fetch``.
 
     ``short``, ``checking``, ``address`` and, for a write, ``amount`` (the number of words) describe the
     request; they are valid in state ``execute``. ``word`` is a shift register: bytes leave at its low end and

@@ -12,8 +12,8 @@ from ndrite.hdl.parts.memory import RegisteredMemory
 
 
 class RowBuffer(wiring.Component):
-    """Memory of the input banks, ``max_inputs`` codes each, written ``codes`` (1, 2, 4 or 8) per cycle and
-    read eight per cycle.
+    """Memory of the input banks, ``max_inputs`` codes each. It is written ``codes`` (1, 2, 4 or 8) codes per
+    cycle and read eight codes per cycle.
 
     ``write`` marks the codes that are written. ``read_data`` is two cycles behind ``read_address``. Addresses
     have the bank above the word, that of one code its index in the word below. Resources: a memory of 8 *

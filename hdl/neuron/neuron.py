@@ -29,8 +29,8 @@ def codes_kept(g: Geometry) -> int:
 
 
 class Neuron(Sized):
-    """Runs the columns of each group through ``ndrite.hdl.neuron.neuron_pipe``, ``Geometry.neurons`` of them
-    per cycle.
+    """Passes the columns of each column group through ``ndrite.hdl.neuron.neuron_pipe``, ``Geometry.neurons``
+    columns per cycle.
 
     Output layers stop at z: ``logit`` streams one column per cycle in order, with ``final`` at the network's
     last. Hidden layers compute y: ``activation`` streams one column per cycle or, with several neurons, a

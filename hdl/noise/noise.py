@@ -20,8 +20,8 @@ GAUSSIAN_LATENCY = spec.SAMPLE_ROUNDS + 5
 
 
 class Gaussian(wiring.Component):
-    """Generates Gaussian samples g = +-A[u1] +- A[u2], with u1, u2 and the signs taken from the low 20 bits
-    of the cipher text (Speck32 rounds) of the column.
+    """Generates Gaussian samples g = +-A[u1] +- A[u2] from a table A. The indices u1, u2 and the signs are
+    the low 20 bits of the column number after Speck32 encryption.
 
     ``uniform`` has the remaining 12 bits, above four zeros (``ndrite.emulator.spec.variation``).
 

@@ -97,8 +97,8 @@ class Sigma(wiring.Component):
 
 
 class PassKey(wiring.Component):
-    """Derives a noise key: Speck64/128 of (counter, inference) under (stream, domain, seed); the word y is
-    the low half, x the high half.
+    """Derives a noise key by encryption: Speck64/128 of (counter, inference) under the key (stream, domain,
+    seed); word y of the result is the low half, x the high half.
 
     ``start`` for one cycle; ``done`` is up from the result on until the next start. Latency: 28 cycles.
     Resources: two 32-bit adders, 192 flip-flops, no multiplier.
@@ -215,7 +215,7 @@ class PassSchedule(wiring.Component):
         return m
 
     def _turn(self, m: Module, name: str, moves: Value) -> Signal:
-        """Return a round-robin counter over the units, advanced by ``moves``."""
+        """Return a round-robin counter over the key or root units, which ``moves`` advances."""
         turn = Signal(range(self.units), name=name)
         if self.units > 1:
             m.d.sync += turn.eq(turn + moves)

@@ -217,8 +217,8 @@ def connect_bus(m: Module, master: Any, bus: Any, reset: Value) -> None:
 
 
 def _below(address: Value, size: int) -> Value:
-    """Return whether an address is in a region of ``size`` words; this needs no adder if ``size`` is a power
-    of two."""
+    """Return whether an address is inside a region of ``size`` words; no adder is needed if ``size`` is a
+    power of two."""
     return address < size if size & (size - 1) else ~address[exact_log2(size) :].any()
 
 
@@ -236,7 +236,7 @@ def load_members(g: Geometry, flow: Flow) -> dict[str, Member]:
 def load_one(
     g: Geometry, *, valid: Value, index: Value, bank: Value, code: Value
 ) -> tuple[Value, Value, Value]:
-    """Return the values of ``load``, ``load_address`` and ``load_data`` that load a single code, input
+    """Return the values of ``load``, ``load_address`` and ``load_data`` that load a single ``code`` as input
     ``index`` of ``bank``."""
     low = exact_log2(g.load_codes)
     where = Cat(index[low : exact_log2(g.max_inputs)], bank)
@@ -246,8 +246,8 @@ def load_one(
 
 
 def host_interface(geometry: Geometry) -> wiring.Signature:
-    """Interface between a link and the accelerator (flip on the accelerator's side), named ``master`` on both
-    sides.
+    """Interface between a link and the accelerator, from the link's side (the accelerator flips it); both
+    sides call it ``master``.
 
     - The link is the master of ``bus``, loads input codes, starts inferences, and reads results as from any
       core.

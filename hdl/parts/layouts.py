@@ -16,14 +16,14 @@ Ports: TypeAlias = dict[str, wiring.Member]
 
 
 class Sized(wiring.Component):
-    """A component whose subclass lists its ``ports`` for its ``geometry``."""
+    """A component whose ports depend on its ``geometry``; the subclass lists them in ``ports``."""
 
     def __init__(self, geometry: Geometry) -> None:
         self.geometry = geometry
         super().__init__(self.ports(geometry))
 
     def ports(self, g: Geometry) -> Ports:
-        """Return each port's name and direction."""
+        """Return the direction of each port, by the port's name, for geometry ``g``."""
         raise NotImplementedError
 
 
@@ -37,12 +37,12 @@ def by_name(to: Any, source: Any, *names: str) -> list[Any]:
 
 
 def bank_bits(g: Geometry) -> int:
-    """Return the number of bits of a bank's number."""
+    """Return how many bits the number of a bank has."""
     return exact_log2(g.banks)
 
 
 def next_bank(bank: Signal) -> Value:
-    """Return the number of the next bank; the first one follows the last."""
+    """Return the number of the bank after ``bank``; after the last bank comes the first."""
     return ~bank if len(bank) == 1 else bank + 1
 
 
@@ -109,8 +109,8 @@ def ends(g: Geometry) -> tuple[str, ...]:
 
 
 def row_layout(g: Geometry) -> StructLayout:
-    """Layout of one row for all lanes: input slice ``x``, weight ``address``, and ``first``/``last`` of the
-    row's pass.
+    """Layout of one row as it is sent to all lanes: input slice ``x``, weight ``address``, and marks for the
+    ``first`` and the ``last`` row of a pass.
 
     With two ``lane_rows`` the second row of the cycle is ``x_other`` at ``address_other``; 0 if there is
     none.
@@ -127,8 +127,8 @@ GROUP_LANES = 8
 
 
 def cells_at_once(g: Geometry) -> int:
-    """Return the number of neighbouring lanes whose weights are read or written together; a virtual chip
-    draws as many weights per cycle."""
+    """Return the number of neighbouring lanes whose weights are read or written together. While a virtual
+    chip is sampled, as many weights are sampled per cycle."""
     return max(1, g.redraw)
 
 
@@ -259,7 +259,8 @@ def readout_layout(g: Geometry) -> StructLayout:
 
 
 def group_layout(g: Geometry) -> StructLayout:
-    """Layout of a finished column group that is sent to the neurons."""
+    """Layout of what the readout tells the neurons of a finished column group: its columns and the settings
+    of its layer."""
     return StructLayout(
         {
             "output": 1,

@@ -111,8 +111,8 @@ class RegisteredMemory(wiring.Component):
         return m
 
     def _banks(self, m: Module) -> None:
-        """Build the memory from block RAMs: in parallel for the width, and in several banks if one is not
-        deep enough."""
+        """Build the memory from block RAMs: several in parallel if one is not wide enough, and several banks
+        if one is not deep enough."""
         deepest = _ECP5_SHAPES[-1][0]
         if self.second and self.depth > deepest:
             raise ValueError(f"a memory of two readers has {self.depth} words; accepted: {deepest}")

@@ -18,7 +18,7 @@ FAR = 1
 
 
 class Multiplier(wiring.Component):
-    """Multiplier: product = a * b, MULTIPLY_LATENCY cycles later; one product per cycle.
+    """A multiplier: product = a * b, MULTIPLY_LATENCY cycles later; one product per cycle.
 
     Operand, product and output registers; on ECP5 those of one MULT18X18D, else flip-flops that do not
     reset, so that a synthesiser may move them into its own multiplier. Resources: one multiplier.

@@ -39,7 +39,7 @@ def delayed_in_memory(m: Module, value: Any, cycles: int, name: str) -> Any:
 
 
 class Queue(wiring.Component):
-    """A FIFO of ``depth`` (2 or more) payloads; ``level`` is the number stored.
+    """A FIFO of ``depth`` (2 or more) payloads; ``level`` is the number of stored payloads.
 
     ``i.ready`` and ``o.valid`` are registers, and so is ``o.payload``: no path leads through from one end to
     the other, and what the ends themselves decide on has been worked out a cycle before.

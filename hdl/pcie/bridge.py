@@ -279,7 +279,7 @@ class Bridge(Sized):
 
 
 def _first_offset(enables: Value) -> Value:
-    """Return the number of the lowest enabled byte, or 0 if none is enabled."""
+    """Return the number of the lowest byte that ``enables`` marks, or 0 if it marks none."""
     return Mux(enables[0], 0, Mux(enables[1], 1, Mux(enables[2], 2, Mux(enables[3], 3, 0))))
 
 

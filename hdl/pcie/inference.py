@@ -17,8 +17,8 @@ HEARD = ("input_done", "done", "hung", "result_data", "campaign_started", "campa
 
 
 class Inference(wiring.Component):
-    """Runs ``count`` inferences of ``inputs`` codes each, which arrive eight in each word of ``words``, and
-    sends their ``results``.
+    """Runs ``count`` inferences of ``inputs`` codes each, and sends their ``results``. The codes arrive on
+    ``words``, eight in each word.
 
     Samples follow each other without a gap, and may begin anywhere in a word. As many inferences are under
     way as there are banks; the next sample is loaded as soon as the inputs of an inference have been read.

@@ -312,8 +312,8 @@ class Reader(wiring.Component):
         stopped: Signal,
         emptied: Signal,
     ) -> None:
-        """Send the data of the oldest slot word by word once the slot is filled; a skipped slot sends
-        nothing."""
+        """Send the data of the oldest read's slot word by word, once the slot is filled; for a skipped slot
+        nothing is sent."""
         m.submodules.out = out = ResetInserter(self.cancel)(Queue(64, OUT_DEPTH))
         wiring.connect(m, out.o, wiring.flipped(self.words))
         read = buffer.read_port()

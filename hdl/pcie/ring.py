@@ -21,8 +21,8 @@ COUNTED_LAYOUT = StructLayout({name: 1 for name in COUNTED if name != "interrupt
 
 
 class Ring(wiring.Component):
-    """Processes the descriptors of ``ndrite.emulator.spec.pcie`` one at a time: fetches one, runs its job,
-    writes its completion record, and interrupts the host.
+    """Processes descriptors as in ``ndrite.emulator.spec.pcie``, one at a time: it fetches a descriptor, runs
+    its job, writes its completion record, and interrupts the host.
 
     Before each descriptor it checks that ``producer`` is within the ring, and halts if it is not.
 

@@ -189,8 +189,8 @@ class Adapter(wiring.Component):
         return cut
 
     def _interrupt(self, m: Module, sent: AsyncFIFO) -> None:
-        """Put beats and interrupt marks into the transmit FIFO; pass the marks to ``cfg_interrupt``, and the
-        block's answer back."""
+        """Put beats and interrupt marks into the transmit FIFO in order. Pass the marks on to
+        ``cfg_interrupt``, and the hard block's answers back."""
         block, link = self.block, self.link
         asked, void, seen, answer = Signal(), Signal(), Signal(), Signal()
         answered, back = Signal(), Signal()

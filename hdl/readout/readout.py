@@ -41,8 +41,8 @@ SETTINGS_BITS = 28
 
 
 class Readout(Sized):
-    """Adds each pass's converted sums: p[m] += readout(a'[m]); after a group's last pass p goes to the
-    neuron.
+    """Converts the column sums of each pass and adds them up: p[m] += readout(a'[m]). After the last pass of
+    a column group, p goes to the neuron.
 
     A pass takes ceil(columns / P) cycles, with 3 cycles between passes (``one_by_one``) or none
     (``back_to_back``); ``partials`` come PIPE_LATENCY + 1 cycles later. ``release`` tells the emitter that a

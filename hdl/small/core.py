@@ -30,7 +30,7 @@ BLOCK_CODES = 1 << 15
 
 
 class Weights(Sized):
-    """Weight memory: ``data`` is the code at ``address`` one cycle later; writes use the same address.
+    """Weight memory: ``data`` is the code at ``address`` one cycle later. A write goes to ``address`` too.
 
     A code read in the cycle of a ``write`` is undefined. On iCE40 made of SB_SPRAM256KA where the codes
     have 8 bits. Resources: weight_depth codes of memory.

@@ -99,7 +99,7 @@ class Gates(Sized):
         return m
 
     def _sum(self, m: Module, came: Signal, zero: Signal) -> None:
-        """Compute an element's result from the codes of its operands as they arrive."""
+        """Compute the result for one element of the map, from the codes of its operands as they arrive."""
         gate = self.gate
         a, b = Signal(signed(9)), Signal(signed(9))
         first_factor = Signal(signed(9))

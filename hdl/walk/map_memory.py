@@ -28,8 +28,8 @@ def reader_ports(geometry: Geometry, codes: int) -> dict[str, wiring.Member]:
 
 
 class MapMemory(Sized):
-    """Memory of ``map_codes`` codes in eight banks; ``data`` holds the codes from ``address`` up, the first
-    one in the lowest bits.
+    """Memory for maps of ``map_codes`` codes in eight banks. ``data`` is the eight codes from ``address`` up,
+    the first of them in the lowest bits.
 
     ``write`` codes a cycle, at most one per neuron, go to consecutive places from ``write_address`` on; a
     ``copy`` writes the eight places of a word. A read that is requested a cycle later sees the new codes.

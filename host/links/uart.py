@@ -53,7 +53,7 @@ class UartLink:
             raise LinkError(f"{self.port}: write failed, device gone? ({error})") from None
 
     def read(self, timeout_s: float) -> bytes:
-        """Return at least one byte, or none after ``timeout_s`` seconds."""
+        """Return received bytes: at least one, or none if nothing arrived within ``timeout_s`` seconds."""
         port = self._open()
         try:
             if port.timeout != timeout_s:

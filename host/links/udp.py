@@ -301,7 +301,7 @@ class UdpLink:
         self._send(-(-len(self._out) // PIECE_MAX))
 
     def _send(self, count: int) -> None:
-        """Send the first ``count`` * PIECE_MAX buffered bytes, PIECE_MAX in each datagram."""
+        """Send the first ``count`` * PIECE_MAX bytes that are buffered, PIECE_MAX bytes in each datagram."""
         if not count:
             return
         if self._token is None and not self._offered():

@@ -43,8 +43,8 @@ def save(made: Any, path: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def fitted(path: Path, below: dict[str, str], **above: str) -> Iterator[tuple[Any, Any]]:
-    """Provide two axes, one for data with their model and one below for the residuals, and write the picture
-    at the end of the block."""
+    """Provide two axes, an upper one for data with their model and a lower one for the residuals; at the end
+    of the ``with`` block, write the picture."""
     drawn = figure(7, 6)
     upper, lower = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     yield upper, lower

@@ -21,7 +21,7 @@ LEGEND = {"frameon": False, "fontsize": 8, "loc": "outside lower center"}
 
 
 class Tiling(NamedTuple):
-    """The placement of one layer's weights on arrays of the chip.
+    """How one layer's weight matrix is placed on arrays of the chip.
 
     ``rows`` and ``columns`` are weights (K, M), and ``down`` by ``across`` the tiles that they take.
     ``arrays`` counts those of G+ and G- where they are separate. ``used`` is the share of cells 0..1 that

@@ -127,7 +127,7 @@ class Report(Result):
 
     @property
     def classes(self) -> bool:
-        """Return whether every sample has one class."""
+        """Return whether every sample has exactly one class."""
         return self.task.kind in (CLASSES, TWO_CLASSES) and self.task.places == 1
 
     @property

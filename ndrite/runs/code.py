@@ -75,7 +75,7 @@ def _source(module: str) -> bytes | None:
 
 @cache
 def _roots(top: str) -> tuple[Path, ...]:
-    """Return the folders of a top-level package without importing it."""
+    """Return the folders in which a top-level package lies, without importing the package."""
     spec = importlib.util.find_spec(top)
     return () if spec is None else tuple(map(Path, spec.submodule_search_locations or ()))
 

@@ -23,7 +23,8 @@ class RunError(EmulatorError):
 
 @dataclass(frozen=True)
 class File:
-    """A file as it was when the plan was read: path and SHA-256. Remote workers receive its content."""
+    """A file as it was when the sweep plan was read: path and SHA-256. Remote workers are sent its
+    content."""
 
     path: str
     sha256: str

@@ -43,7 +43,7 @@ class Workers(Protocol):
 
 
 class Here:
-    """This process as a worker, with or without a ``board``. Runs are performed one by one; ``submit``
+    """This process as the only worker, with or without a ``board``. It performs runs one by one; ``submit``
     returns when the run is done."""
 
     places = 1
@@ -113,7 +113,7 @@ class Processes:
         return outer
 
     def close(self) -> None:
-        """End the processes, also in the middle of a run."""
+        """End the processes, even in the middle of a run."""
         for process in list(self._all):  # a copy: an ending process may be replaced meanwhile
             process.end()
 
@@ -217,8 +217,8 @@ def open_workers(
     boards: Sequence[str] = GOLDEN,
     needs: Sequence[str] = (),
 ) -> Iterator[Workers]:
-    """Provide workers during the block: this process (``count`` 1), several local processes, one process for
-    each of several boards, or the workers of a Dask scheduler.
+    """Provide workers during the ``with`` block: this process (``count`` 1), several local processes, one
+    process for each of several boards, or the workers of a Dask scheduler.
 
     ``needs``: modules that the runs import: of ours the same code, of other packages any version. Raises
     RunError where boards and other workers are asked for at once.

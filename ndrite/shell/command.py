@@ -135,8 +135,8 @@ def _parameter(name: str, parameter: inspect.Parameter, hint: Any, text: str) ->
 
 
 class _Read(click.types.FuncParamType):  # type: ignore[type-arg]
-    """Parameter type that converts a word by a function, and keeps the function's error text, which click 8.3
-    drops."""
+    """A parameter type for click that converts a word by a function, and reports the text of the function's
+    error, which click 8.3 would drop."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:

@@ -40,7 +40,7 @@ def say(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Print a line for a person on stderr, unless ``--quiet`` is set."""
+    """Print a note for a person on stderr, unless ``--quiet`` is set."""
     if not quiet:
         click.echo(printable(text), err=True)
 

@@ -49,7 +49,8 @@ def checked(content: Any, known: Fields, what: str = "") -> dict[str, Any]:
 
 
 def axis_value(value: Any) -> Any:
-    """Convert the value of an axis for the table: a number, True, False, None or text."""
+    """Convert the value of an axis for the table of results: numbers, True, False and None stay as they are,
+    all other values become text."""
     return value if isinstance(value, bool | int | float | None) else str(value)
 
 

@@ -52,7 +52,8 @@ class Plan:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Return the modules that every worker must be able to import to compute the plan's points."""
+        """Return the names of the modules that every worker must be able to import to compute the points of
+        the sweep."""
         if self.learns:
             return ("ndrite.sweeps.trained",)
         if self.modules:

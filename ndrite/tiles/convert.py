@@ -26,7 +26,7 @@ TRACED = "products on tiles are not traced; trace, script or compile the plain m
 
 
 class Hook:
-    """A hook that runs before and after a module's ``forward``."""
+    """A hook for PyTorch that runs before and after a module's ``forward``."""
 
     @property
     def __name__(self) -> str:
@@ -92,7 +92,8 @@ def prepare(placement: Placement, path: str) -> None:
 
 
 def calibrate(root: Any, placement: Placement) -> None:
-    """Run the samples through ``root`` in evaluation mode, in floats, and discard all mappings.
+    """Run the samples through ``root`` in evaluation mode, in floats, to record the inputs of every matrix
+    product; discard all mappings.
 
     Products are numbered in the order of ``root.named_modules()`` and of each module's parameters. Raises
     EmulatorError when there is no product, or too many, or one is given too few values, or some that are not
@@ -208,7 +209,8 @@ def analog(
     check: bool = False,
     progress: Progress | None = None,
 ) -> M:
-    """Return a copy of ``model`` with every static product on the tiles of one die.
+    """Return a copy of ``model`` in which every matrix product with a constant weight is computed on the
+    tiles of one die.
 
     Every multiplication by a parameter (full layers, convolutions, recurrent layers, projections of
     attention, ``matmul``, ``einsum``) runs on the board, bit for bit as the golden model computes it,

@@ -97,7 +97,7 @@ def einsum(run: Executor, equation: Any, *operands: Any) -> Any:
 
 
 def matmul(run: Executor, input: Tensor, other: Tensor) -> Any:
-    """Multiply vectors, matrices and batches of matrices, where one operand is a parameter."""
+    """Compute ``torch.matmul`` of vectors, matrices and batches of matrices, one of which is a parameter."""
     if not (input.dim() and other.dim()):
         return NotImplemented
     left, right = "rk"[-input.dim() :], "kc"[: other.dim()]

@@ -62,7 +62,7 @@ class Table:
 
     @property
     def weights(self) -> int:
-        """Return the number of weights on tiles."""
+        """Return the number of weights that are stored on tiles."""
         return sum(row.inputs * row.outputs for row in self.rows)
 
     def __str__(self) -> str:
@@ -157,7 +157,8 @@ class Placement:
         )
 
     def table(self) -> Table:
-        """Return the printable table of what runs where, with the share of multiplications."""
+        """Return the table of what runs where in printable form, with the share of multiplications on
+        tiles."""
         return self.what
 
     def close(self) -> None:
@@ -167,8 +168,8 @@ class Placement:
         self._boards.clear()
 
     def run(self, name: str, program: Program, codes: npt.NDArray[np.uint8], first: int, call: int) -> Any:
-        """Return the sums int32 (n, outputs) of product ``name`` for codes uint8 (n, inputs); ``first`` is
-        the number of the first sample."""
+        """Return the column sums int32 (n, outputs) of product ``name`` for input codes uint8 (n, inputs).
+        ``first`` is the number of the first sample, which selects its noise."""
         # A golden board takes no more memory than the weights of a product, so each product gets a golden
         # board of its own.
         key = name if self.url.startswith("golden:") else ""

@@ -52,10 +52,10 @@ class Watched:
         return InputRange(np.array([span.low]), np.array([span.low + span.width]))
 
     def show(self, watching: str, x: npt.NDArray[Any], patches: Patches, wanted: int) -> None:
-        """Record the input maps (n, C, H, W) of one read of the product. The samples pass through the module
-        up to three times, and ``watching`` names the pass: "range" extends the range of values; "rows" adds
-        patches as codes, at most ``wanted`` in all; "given", used if there is a single read, replaces the
-        patches by those that the die itself computes."""
+        """Record the input maps ``x`` (n, C, H, W) of one read of the product. Samples pass through the
+        module up to three times, and ``watching`` names the pass. In "range", the range of values is
+        extended. In "rows", patches are added as codes, at most ``wanted`` in all. In "given", which is used
+        if the product is read once, these patches are replaced by those that the die itself computes."""
         count = len(x) * patches.positions
         if watching == "range":
             if x.size:

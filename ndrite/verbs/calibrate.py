@@ -177,7 +177,7 @@ def calibrate_board(
     cells: bool = False,
     progress: Progress | None = None,
 ) -> tuning.CalibrationResult:
-    """Tune the neurons of ``die`` on ``board``, which holds its program at the end.
+    """Tune the neurons of ``die`` on ``board``; at the end the board holds the tuned program.
 
     Raises CompileError when the program's chip has no ECRAM, or the network is no chain. Raises HostError as
     ``BoardApi.program`` and ``infer``.

@@ -74,7 +74,7 @@ class Wafer(Summary):
         return {"program": self.name, "board": self.board, "on_host": self.on_host, **self.summary}
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the result as JSON."""
+        """Write the result of the campaign as JSON."""
         return write_whole(path, json.dumps(self.as_dict(), indent=1))
 
     def plot(self, path: str | os.PathLike[str]) -> Path:

@@ -69,10 +69,10 @@ class Grid(Result):
         return self.folder / "results.parquet"
 
     def front(self) -> list[dict[str, Any]]:
-        """Return the settings that no other setting beats, cheapest first: a setting is beaten if another is
-        at least as accurate and needs at most as much energy. A module counts as more accurate if the die
-        changes its metric less. For points that train, only the most accurate setting is returned. Of equal
-        settings the first is kept."""
+        """Return the Pareto front: the settings that no other setting beats, cheapest first. A setting is
+        beaten if another is at least as accurate and needs at most as much energy; of equal settings the
+        first is kept. A module counts as more accurate if the die changes its metric less. For points that
+        train, only the most accurate setting is returned."""
         groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
         for row in self.rows:
             groups.setdefault(self._setting(row), []).append(row)

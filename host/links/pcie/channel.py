@@ -42,7 +42,7 @@ class PcieChannel:
         self._region_bytes = region_bytes(geometry)
 
     def read(self, address: int, count: int) -> npt.NDArray[np.int32]:
-        """Read ``count`` words, int32 (count,)."""
+        """Read ``count`` words from ``address`` up, int32 (count,)."""
         first = self._place(address)
         with self._accepted("bad_nonposted", f"read of {count} at {address:#010x}"):
             words = [self.device.read(first + 4 * i) for i in range(count)]

@@ -47,7 +47,7 @@ class Job:
 
     @property
     def result_bytes(self) -> int:
-        """The number of bytes that the card returns."""
+        """The number of bytes of results that the card returns for this job."""
         return 4 * self.count * self.outputs
 
     def __str__(self) -> str:
@@ -123,7 +123,8 @@ class Engine:
             self.reset()
 
     def reset(self) -> None:
-        """Drop all work and start with empty rings. Raises ``LinkError`` if the engine does not stop."""
+        """Drop all jobs and start the engine again with empty rings. Raises ``LinkError`` if the engine does
+        not stop."""
         self._ready = False
         self._set("control", CONTROL_RESET)
         limit = self.device.now() + RESET_S
