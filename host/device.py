@@ -119,7 +119,7 @@ class Device:
             "program_tag": f"{self.read_register('program_tag'):08x}",
         }
 
-    # -- words and registers
+    # -- methods that read and write words and registers
 
     def read_words(self, first: int, count: int) -> npt.NDArray[np.int32]:
         """Read ``count`` words from word address ``first`` up, int32 (count,)."""
@@ -166,7 +166,7 @@ class Device:
         """Set every counter to 0."""
         self.write_register("counter_clear", 1)
 
-    # -- programming and inference
+    # -- methods that load programs and run inferences
 
     def load(
         self,

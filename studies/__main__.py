@@ -54,7 +54,7 @@ def command(
     if again and smoke:
         raise click.UsageError("--redraw runs nothing, so it does not take --smoke")
     if (listed or every) and name is not None:
-        raise click.UsageError("--stale and --all are of all studies, so they take no NAME")
+        raise click.UsageError("--stale and --all apply to all studies, so they take no NAME")
     if listed or every:
         names = _stale(output)
         _run(names if every else [], output, again, smoke, workers, scheduler, shard)
@@ -129,7 +129,7 @@ def _failed(error: Exception) -> int:
 
 def _fill(alone: bool) -> None:
     if not alone:
-        raise click.UsageError("--fill is of all pages, so it takes no NAME")
+        raise click.UsageError("--fill applies to all pages, so it takes no NAME")
     try:
         changed = fill(Path())
     except EmulatorError as error:

@@ -84,7 +84,7 @@ def setting(family: str, input_mhz: float, mhz: float) -> Setting:
         low, high = part.oscillator
         raise BuildError(
             f"no PLL setting makes {mhz:g} MHz from {input_mhz:g} MHz within {TOLERANCE:.1%}; accepted: "
-            f"what an oscillator of {low:g}..{high:g} MHz and an output of {part.output[0]:g}.."
+            f"a clock that an oscillator of {low:g}..{high:g} MHz and an output of {part.output[0]:g}.."
             f"{part.output[1]:g} MHz allow"
         )
     return min(usable, key=lambda s: (round(abs(s.mhz - mhz), 9), s.reference, abs(s.oscillator - middle)))

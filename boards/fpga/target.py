@@ -153,9 +153,9 @@ class Target:
 
     def __post_init__(self) -> None:
         if self.ethernet is not None and self.family != "ecp5":
-            raise ValueError(f"board {self.name!r}: ethernet on {self.family}; accepted: on ecp5")
+            raise ValueError(f"board {self.name!r}: ethernet is set on family {self.family}; accepted: ecp5")
         if self.learns and self.ethernet is None:
-            raise ValueError(f"board {self.name!r}: learns without ethernet; accepted: on ethernet")
+            raise ValueError(f"board {self.name!r}: learns is set without ethernet; accepted: with ethernet")
         if self.asked != 1 and self.family != "ecp5":
             raise ValueError(f"board {self.name!r}: aim is {self.asked:g}; accepted on {self.family}: 1")
         if self.family == "gowin" and self.clock_mhz != self.input_mhz:

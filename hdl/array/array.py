@@ -200,7 +200,7 @@ class Array(wiring.Component):
         lanes = [lane for group in groups for lane in group.lanes]
         self._columns(m, platform, groups, lanes)
         if waiting_sums(g):
-            # The cells of groups that are not read are 0, so an OR over all groups selects the group that is
+            # Lane groups that are not read drive 0 for their cells, so an OR over all groups yields the cells
             # read.
             for out, cells in zip(
                 self.peeked, zip(*(group.near for group in groups), strict=True), strict=True
@@ -256,7 +256,7 @@ class Array(wiring.Component):
         x = delayed(m, x, X_STAGE - 1, f"x_{first}")
         write_address = poke.address
         if g.lane_rows > 1:
-            # The lanes read the second row through the write port.
+            # A lane reads the weight of its second row through the write port of its memory.
             write_address = Signal(row.address.shape(), name=f"address_other_{first}", reset_less=True)
             m.d.sync += write_address.eq(Mux(poke.lanes.any(), poke.address, row.address_other))
             poke = delayed(m, poke, 1, f"poke_{first}")

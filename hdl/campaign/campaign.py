@@ -161,7 +161,8 @@ class Campaign(Sized):
             place.eq(sample + (trial << TRIAL_SHIFT)),
             self.start.payload.inference.eq(self.first_index + place),
         ]
-        # With overlap, one word of the buffer is loaded per cycle, BUFFER_LATENCY cycles after its request.
+        # With overlap, one word of the sample buffer is loaded per cycle, BUFFER_LATENCY cycles after its
+        # request.
         read_word = Signal()
         if g.overlap:
             arrived = delayed(m, read_word, BUFFER_LATENCY, "arrived")
@@ -187,7 +188,7 @@ class Campaign(Sized):
                     m.d.sync += [bank.eq(self.bank), launched_all.eq(0)]
                     m.next = "wait"
             with m.State("wait"):
-                # The buffer's word for ``pointer`` arrives BUFFER_LATENCY cycles later.
+                # The sample buffer's word at ``pointer`` arrives BUFFER_LATENCY cycles later.
                 m.d.sync += [wait.eq(wait + (wait != BUFFER_LATENCY + 1)), left.eq(self.inputs)]
                 m.d.sync += position.eq(0)
                 m.d.sync += byte.eq(0)

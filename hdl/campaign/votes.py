@@ -26,7 +26,7 @@ VOTE_LATENCY = BUFFER_LATENCY + 2
 def windowed(m: Module, memory: RegisteredMemory, window: Any, address: Signal) -> None:
     """Connect ``memory`` to a bus window: the bus writes the memory and reads it on request; in all other
     cycles the word at ``address`` is read."""
-    # The memory's block RAMs are spread over the chip: one register in front of them.
+    # The memory's block RAMs are spread over the chip: a register in front of them shortens the wires.
     m.d.sync += [
         memory.address.eq(Mux(window.select, window.address, address)),
         memory.write.eq(window.write),

@@ -117,8 +117,8 @@ class Sequencer(wiring.Component):
         if g.overlap:
             current = Signal(start_layout(g))
             bank, sink = Signal(bank_bits(g)), Signal(bank_bits(g))
-            # Activations of layer 0 are in bank 0 or 1, alternating between inferences. Those of deeper
-            # layers are in bank 2 or 3, since only one inference at a time has deeper layers.
+            # Activations of layer 0 are in bank 0 or 1, alternating between inferences. Activations of deeper
+            # layers are in bank 2 or 3, since only one inference at a time is in deeper layers.
             input_bank = Cat(current.bank[0], Const(0, 1))
             m.d.comb += [
                 sink.eq(Mux(opening, input_bank, Cat(layer[0], Const(1, 1)))),

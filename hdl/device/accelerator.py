@@ -51,7 +51,8 @@ class Accelerator(wiring.Component):
         m.submodules.decoder = decoder = Decoder(g)
         m.submodules.registers = registers = Registers(g, self.build_id)
         m.submodules.watchdog = watchdog = Watchdog(g)
-        # A program with feature maps queues one inference per bank without asking for room.
+        # The walker of a program with feature maps starts an inference in every bank without checking for
+        # room, so this queue has an entry for each bank.
         starts = Queue(start_layout(g), g.banks if g.map_codes else 2)
         core = SmallCore(g) if is_small(platform) else Core(g)
         restart = ResetInserter(watchdog.reset)

@@ -65,7 +65,7 @@ class LearningMachine(wiring.Component):
             wiring.connect(m, getattr(decoder, name), getattr(core, name))
         wiring.connect(m, wiring.flipped(master.start), starts.i)
 
-        # Codes from a packet's memory: the label, then the sample.
+        # Codes that arrive from a packet's memory: first those of the label, then those of the sample.
         index_bits = exact_log2(g.max_inputs)
         loads, address, code = Signal(), Signal.like(master.load_address), Signal(8)
         m.d.sync += [loads.eq(master.load[0]), address.eq(master.load_address), code.eq(master.load_data)]

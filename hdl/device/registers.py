@@ -69,7 +69,7 @@ class Registers(wiring.Component):
         if self.small:
             left_out += () if self.geometry.redraw else CAMPAIGN
             left_out += () if self.geometry.noise else SEED
-        # The decoder passes no address above the last register.
+        # The decoder rejects addresses above the last register, so the upper address bits can be ignored.
         address = window.address[: bits_for(len(REGISTERS) - 1)]
         # The address is decoded once, for reads and writes: one flip-flop for each register.
         write = Signal()

@@ -33,9 +33,7 @@ class Addresses:
             except ValueError:
                 raise ValueError(f"address is {address!r}; accepted: IPv4, such as 192.168.1.77") from None
             if parsed.is_multicast or parsed.is_unspecified or parsed == IPv4Address("255.255.255.255"):
-                raise ValueError(
-                    f"address is {address}; accepted: the address of one host, not of broadcast or a group"
-                )
+                raise ValueError(f"address is {address}; accepted: a single host, not broadcast or multicast")
             number = int(parsed)
         if mac is not None:
             if not re.fullmatch("[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}", mac):

@@ -111,7 +111,7 @@ class Datagrams(wiring.Component):
                 begins.eq(0),
                 refuses.eq(is_kind[Kind.OPEN] & opens & ~free),
             ]
-            # A token is computed only for a datagram that asks for one, or that must present one.
+            # A session token is computed only for a datagram that asks for a token or must present one.
             mixes = (is_kind[Kind.OPEN] & opens & free) | (is_kind[Kind.DATA] & ~mine)
             states.choose((mixes, "mix"), otherwise="act")
         with states.at("mix"):

@@ -155,7 +155,7 @@ class FramesOut(wiring.Component):
         step, phase = Signal(4), Signal(2)
         addend, word_now, total = Signal(16), Signal(16), Signal(17)
         ip_sum, udp_sum = Signal(16), Signal(16)
-        # Type and code of an ICMP answer are 0, so its checksum covers only the rest.
+        # Type and code of an ICMP echo reply are 0, so only the other words contribute to its checksum.
         with m.Switch(step):
             for i, word in enumerate(
                 (
@@ -213,7 +213,7 @@ class FramesOut(wiring.Component):
         protocol = Mux(echo, PROTOCOLS["icmp"], PROTOCOLS["udp"])
         ip = [*ethernet, 8, 0, 0x45, 0, *big(Cat(self.ip_length, Const(0, 4)), 2), 0, 0, 0x40, 0]
         ip += [TIME_TO_LIVE, protocol, *big(ip_sum, 2), *big(own_address, 4), *big(address, 4)]
-        # A UDP checksum of 0 would mean that there is none: it is sent as all ones.
+        # In a UDP header, 0 means that there is no checksum, so a checksum of 0 is sent as all ones.
         fixed = Signal(16)
         m.d.sync += fixed.eq(Mux(udp_sum == 0, 0xFFFF, udp_sum))
         icmp = [*ip, 0, 0, *big(udp_sum, 2)]

@@ -114,7 +114,7 @@ class Order(wiring.Component):
                 m.d.comb += self.fetch.eq(wait == 0)
                 waited("BEGIN")
             with m.State("BEGIN"):
-                # The first layer need not wait for its noise key, which is ready before the first train.
+                # The first layer need not wait for its noise key: it is ready before the first pulse train.
                 m.d.comb += self.forward.eq(self.known | (number == 0))
                 with m.If(self.forward):
                     m.next = "FORWARD"
@@ -313,7 +313,7 @@ class Forward(wiring.Component):
                     m.d.sync += hold.eq(SHORTEST)
                     m.next = "END"
             with m.State("END"):
-                # SHORTEST cycles are enough to look up the end of the first tile.
+                # SHORTEST cycles are enough to look up where the first tile ends among the live rows.
                 m.d.comb += self.next_tile.eq(0)
                 m.d.sync += end.eq(self.end)
                 with m.If(hold == SHORTEST - READ_LATENCY - 1):

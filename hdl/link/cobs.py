@@ -176,7 +176,8 @@ class CobsSender(wiring.Component):
         with states.at("next"):
             states.choose((~none_left, "copy"), (last, "delimiter"), otherwise="block")
         with states.at("block"):
-            # The next block's code byte implies this zero, even if that block is empty.
+            # The code byte of the next block stands for this zero too, even if that block is empty: skip the
+            # zero.
             m.d.sync += [pointer.eq(pointer + closed_by_zero), begin.eq(pointer + closed_by_zero)]
             states.go("fetch")
         with states.at("copy"):

@@ -160,7 +160,8 @@ class Decision(wiring.Component):
                 self.repeats.eq(settled & kind["repeat"]),
                 self.wrong.eq(settled & kind["sequence"]),
             ]
-        # The answer to a rejected request takes the place of the cached answer.
+        # The answer to a rejected request overwrites the stored answer to the latest accepted request, which
+        # can then no longer be repeated.
         with m.If(self.act & (self.way_reply | self.way_execute)):
             m.d.sync += cached.eq(accepts)
             with m.If(accepts):

@@ -28,7 +28,7 @@ class UartReceiver(wiring.Component):
         m = Module()
         sample, level = Signal(init=1), Signal(init=1)
         m.submodules.synchroniser = FFSynchronizer(self.pin, sample, init=1)
-        # The level is the majority of three samples.
+        # The level of the line is the majority of three samples.
         before, earlier = Signal(init=1), Signal(init=1)
         m.d.sync += [before.eq(sample), earlier.eq(before)]
         m.d.sync += level.eq((sample & before) | (sample & earlier) | (before & earlier))

@@ -99,7 +99,7 @@ class Words:
             m.d.sync += self.putting.eq(0)
 
         with states.at("count"):
-            # The payload is the number of words, 2 or 4 bytes, low byte first.
+            # The payload of a READ or CHECK is only the number of words, in 2 or 4 bytes, low byte first.
             states.go("counted", when=taken & counted)
         with states.at("counted"):
             m.d.sync += [left.eq(Mux(self.checking, word, word[16:])), crc.eq(CRC_INIT)]

@@ -77,7 +77,7 @@ class NeuronPipe(Sized):
             Signal(signed(50), name=n, reset_less=True) for n in ("rounded_9", "coarse_10", "fine_11")
         )
         half = Signal(48, reset_less=True)
-        # One copy per reader: a single register would drive several hundred loads.
+        # A copy of the shift for each reader: a single register would drive several hundred loads.
         vshift = [unmerged(m, platform, layer.vshift, f"vshift_{i}") for i in range(4)]
         m.d.sync += half.eq((Const(1, 1) << vshift[0]) >> 1)
         m.d.sync += rounded_9.eq(scaler.product + half)
@@ -129,7 +129,7 @@ class NeuronPipe(Sized):
         half = Signal(24, reset_less=True)
         high, low, y_24 = (Signal(n, reset_less=True) for n in (1, 1, 8))
         y_23 = Signal(8, reset_less=True)
-        # The layer's settings are constant, so these values may be registered.
+        # The layer's settings are constant, so registers for values that depend only on them do no harm.
         m.d.sync += [shift.eq(f[2] + layer.table_bits), half.eq((Const(1, 1) << shift) >> 1)]
         m.d.sync += shifted_17.eq(base << f[3])
         m.d.sync += base_18.eq(shifted_17 + half)

@@ -132,7 +132,8 @@ class Decoder(wiring.Component):
         count = Signal(range(max(READ_WAIT, WRITE_WAIT) + 2))
         active = Signal()
         if small:
-            # The master keeps address and data constant, so they need no register.
+            # On a small platform the master itself keeps address and data constant, so no registers are
+            # needed here.
             m.d.comb += [address.eq(bus.address), data.eq(bus.write_data)]
         with m.If(~active):
             bus_registers = [] if small else [address.eq(bus.address), data.eq(bus.write_data)]
@@ -166,8 +167,8 @@ class Decoder(wiring.Component):
             inside.append(hit)
             answers.append(answer)
             if streamed:
-                # Select and strobe of the streamed window are formed as for the other windows, one cycle
-                # later and at the stepped address.
+                # Select and write strobe of the streamed window are derived as for the other windows, but one
+                # cycle later and from the address of the step.
                 at_hit = delayed(m, stepped, 2, "stepped")
                 steps = delayed(m, Cat(address[:REGION_SHIFT], data, stepped & write), 2, "step")
                 m.d.sync += [

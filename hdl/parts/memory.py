@@ -58,9 +58,11 @@ class RegisteredMemory(wiring.Component):
         self.parts = parts
         word = self.shape if parts == 1 else unsigned(parts * self.shape.width)
         if reader is not None and word.width > 2 * _ENABLED_BITS:
-            raise ValueError(f"a memory between clocks has {word.width} bits; accepted: at most 18")
+            raise ValueError(
+                f"a memory in two clock domains has {word.width}-bit words; accepted: at most 18"
+            )
         if second and not (parts == 1 and word.width <= 18):
-            raise ValueError(f"a memory of two readers has {word.width} bits; accepted: at most 18")
+            raise ValueError(f"a memory with two readers has {word.width}-bit words; accepted: at most 18")
         super().__init__(
             {
                 "address": In(bits_for(depth - 1)),
@@ -75,7 +77,7 @@ class RegisteredMemory(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # A board with few block RAMs keeps them for the deepest memories.
+        # A board with few block RAMs uses them only for its deepest memories.
         shallow = self.depth < getattr(platform, "block_memory_words", 0)
         if is_ecp5(platform) and not shallow and self.depth * len(self.data) >= _SMALLEST_BLOCK:
             self._banks(m)
@@ -115,7 +117,7 @@ class RegisteredMemory(wiring.Component):
         if one is not deep enough."""
         deepest = _ECP5_SHAPES[-1][0]
         if self.second and self.depth > deepest:
-            raise ValueError(f"a memory of two readers has {self.depth} words; accepted: {deepest}")
+            raise ValueError(f"a memory with two readers has {self.depth} words; accepted: {deepest}")
         banks = []
         for first in range(0, self.depth, deepest):
             bank = Signal(len(self.data), name=f"bank_{first}")
@@ -217,7 +219,7 @@ def _dp16kd(
         ports |= {
             f"i_CLK{port}": ClockSignal(domain),
             f"i_CE{port}": enable,
-            # The output register has its own enable, independent of the memory's.
+            # The block RAM's output register has its own enable, independent of the enable of the memory.
             f"i_OCE{port}": enable,
             f"i_WE{port}": we,
             f"i_RST{port}": Const(0, 1),

@@ -213,7 +213,7 @@ class Bridge(Sized):
                 m.d.comb += request.eq(1)
                 with m.If(done):
                     with m.If(writes):
-                        # Merge: bytes that are not enabled keep their value.
+                        # Merge with the word that was read: bytes that are not enabled keep their value.
                         for i in range(4):
                             with m.If(~enables[i]):
                                 m.d.sync += data.word_select(i, 8).eq(read_data.word_select(i, 8))

@@ -33,7 +33,7 @@ class Endpoint(wiring.Component):
     def __init__(
         self, geometry: Geometry, *, build_id: int = 0, tags: int = 16, slot_bytes: int = 512
     ) -> None:
-        # PCIe is fast enough that overlapping inferences raises the rate.
+        # A PCIe link is so fast that the inference rate rises if inferences overlap.
         self.geometry = dataclasses.replace(geometry, overlap=True)
         self.build_id = build_id
         self.tags = tags

@@ -138,7 +138,7 @@ class Inference(wiring.Component):
                 with m.If(ended != 0):
                     m.next = "fetch"
             with m.State("fetch"):
-                # The buffer's data arrives two cycles after its address.
+                # The word from the result buffer arrives two cycles after its address.
                 m.d.sync += [waited.eq(waited + 1), word.eq(self.result_data)]
                 with m.If(waited == 2):
                     m.d.sync += waited.eq(0)

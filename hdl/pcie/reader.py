@@ -185,7 +185,8 @@ class Reader(wiring.Component):
         with m.If(offered & packet.ready):
             m.d.sync += [offered.eq(0), void.eq(0)]
         with m.Elif(offered & self.cancel):
-            # The framer may have started this request; its completion will be dropped.
+            # The framer may already have begun to send this request, so it is not withdrawn; its completion
+            # will be dropped.
             m.d.sync += void.eq(1)
         with m.If(issued):
             m.d.sync += [

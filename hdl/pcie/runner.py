@@ -82,7 +82,8 @@ class Runner(Sized):
             inference.results.ready.eq(drops | (sends & packer.elements.ready)),
         ]
         wiring.connect(m, inference.start, wiring.flipped(master.start))
-        # Lengths in bytes: the number of samples times the bytes of each, by shift and add.
+        # Lengths of the transfers in bytes: the number of samples times the bytes per sample, by shift and
+        # add.
         source_each, result_each = Signal.like(job.inputs), Signal(len(job.outputs) + 2)
         source_bytes, result_bytes, shifted = Signal(40), Signal(42), Signal(42)
         m.d.comb += [

@@ -113,7 +113,7 @@ class Walker(Sized):
         ]
         self.patch_began = reader.began
         beginning = self._control(m, records, step, reader.done & gates.done, is_product, taking)
-        # High fan-out: one register for each block that begins.
+        # High fan-out: each block that a step starts gets the begin signal from a register of its own.
         begin = Signal()
         m.d.sync += [
             begin.eq(beginning),
@@ -155,7 +155,8 @@ class Walker(Sized):
             memory.write_address.eq(Mux(copied, copied_word << exact_log2(WORD_ROWS), writer.write_address)),
             memory.write_data.eq(writer.write_data),
         ]
-        # Patches go to the core's banks or, in a pooling step, to the pool.
+        # In a step with a matrix product, patches go to the core's banks; in a pooling step, they go to the
+        # pool.
         start = Signal.like(step.start)
         m.d.sync += start.eq(step.start + Mux(step.of_sample, self.offset, 0))
         m.d.comb += [
@@ -199,7 +200,8 @@ class Walker(Sized):
         drain = drain_cycles(self.geometry)
         beginning, quiet, outstanding = Signal(), Signal(range(TO_RESULTS + drain + 1)), Signal(8)
         index, base = Signal(INDEX_BITS), Signal(INDEX_BITS)
-        # ``body_done``: all steps of the last call are done; ``all_done``: only the answer is left.
+        # ``body_done``: all steps of the last time step (``call``) are done; ``all_done``: the program's last
+        # step is done, and only the answer is left.
         call, self.offset, body_done, all_done = Signal(16), Signal(24), Signal(), Signal()
         self.base = base
         words = self.geometry.packet_bytes // WORD_ROWS
@@ -211,7 +213,8 @@ class Walker(Sized):
             body_done.eq((number == header.body) & (call + 1 == header.calls)),
             all_done.eq(number == header.steps - 1),
         ]
-        # The record of the next step is read while this one runs, unless the next step begins another call.
+        # The record of the next step is read while this step runs, unless the next step begins another time
+        # step (``call``).
         ahead = Signal()
         m.d.comb += [self.inputs.eq(header.inputs), records.number.eq(number)]
         ended = self.activation.valid & self.activation.last
