@@ -65,8 +65,8 @@ class Control:
         self.first, self.last = first, last = made.program.layers
         if last.readout != "adc" or last.inputs > chip.array.rows:
             raise CompileError(
-                f"the output layer has {last.inputs} inputs and {last.readout} readout; accepted by a "
-                f"control: converters, at most {chip.array.rows} inputs"
+                f"the output layer has {last.inputs} inputs and {last.readout} readout; accepted: readout "
+                f"by converters, at most {chip.array.rows} inputs"
             )
         v = np.repeat(np.arange(V_MIN, V_MAX + 1)[:, None], first.outputs, axis=1)
         curves = made.program.curve_base, made.program.curve_slope

@@ -70,5 +70,5 @@ def test_a_control_without_converters_is_refused(die):
     made = die[0]
     last = dataclasses.replace(made.program.layers[1], readout="analog", dac_bits=8)
     program = made.program.with_layers([made.program.layers[0], last])
-    with pytest.raises(CompileError, match="accepted by a control: converters, at most 128 inputs"):
+    with pytest.raises(CompileError, match="accepted: readout by converters, at most 128 inputs"):
         controls.Control(made._replace(program=program), CHIP, "output weights")
