@@ -22,7 +22,8 @@ except ImportError:  # Windows has no fcntl; nothing is compiled there
 
 SUM, LOCK = ".sha256", ".lock"
 WORK = "build-"
-"""Folders of work under way begin with this; the rest of the name is the entry's, as in its lock."""
+"""Prefix of the names of folders of unfinished cache entries; the rest of the name is that of the entry, as
+in its lock file."""
 
 
 def folder(name: str) -> Path:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ndrite.emulator.golden.learn.fast import FastLearner
 
 BATCH = 512
-"""Inferences between two progress reports."""
+"""Number of inferences between two progress reports."""
 
 
 class GoldenBoard:

@@ -20,11 +20,12 @@ from ndrite.boards.cache import digest, folder, prune, used
 from ndrite.emulator.spec.files import whole_file
 
 SOURCES = ("ndrite.hdl", "ndrite.emulator.spec", "ndrite.boards")
-"""Packages whose source shapes any netlist."""
+"""Packages whose source code may change a netlist."""
 KEEP = 512
-"""Remembered netlists, least recently used dropped first; each is a line."""
+"""Number of netlist digests that are remembered; the least recently used is dropped first. Each is a line of
+text."""
 Make = Callable[[int], Any]
-"""Makes the design, an Amaranth component, with a build id."""
+"""A function that makes a design, an Amaranth component, with the given build id."""
 
 
 def netlist(make: Make, *, key: str, platform: object = None) -> str:

@@ -20,9 +20,9 @@ from ndrite.emulator.spec.flow import of_kind
 from ndrite.emulator.spec.steps import Product
 
 HELD_CODES = 1 << 25
-"""Codes of maps that are held here from one segment to the next: so many samples go through a segment before
-the next one takes its place. All of them go over the link, to and fro; the weights of the largest board are
-half a million bytes."""
+"""Number of codes of maps that the host keeps between two segments; it limits how many samples go through a
+segment before the next segment takes its place. All of these codes go over the link in both directions; the
+weights of the largest board are half a million bytes."""
 INDEX_MASK = (1 << 32) - 1
 
 

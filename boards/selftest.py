@@ -19,10 +19,10 @@ from ndrite.host import BoardApi
 
 PATTERNS = (0x00000000, 0xFFFFFFFF, 0xAAAAAAAA, 0x55555555, 0x01234567, 0x80000001)
 INFERENCES = 8
-"""Inferences of each random network."""
+"""Number of inferences with each random network."""
 READ_BACK_WORDS = 64
 ROUND_TRIPS = 200
-"""Random words that are written and read, in addition to ``PATTERNS``."""
+"""Number of random words that are written and read back, in addition to ``PATTERNS``."""
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,8 @@ class SimTop(wiring.Component):
 
 
 AGE_CYCLES = 128
-"""Shorter than on a board: a simulated cycle takes a microsecond."""
+"""Cycles for which data waits to fill a datagram: fewer than on a board, since a simulated cycle takes a
+microsecond."""
 
 
 class SimUdp(wiring.Component):

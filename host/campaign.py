@@ -19,7 +19,7 @@ RUN, ABORT = 1, 2
 POLL_S = (0.001, 0.05)
 """Shortest and longest pause between two polls of a running campaign, seconds."""
 IDLE_POLLS = 200
-"""Polls in a row without any change after which the campaign is given up: at least ten seconds."""
+"""Number of polls in a row without any change after which the campaign is given up: at least ten seconds."""
 STATUS = ("campaign_busy", "campaign_chips_done", "counter_clear", "inferences")
 
 

@@ -3,7 +3,7 @@
 from ndrite.emulator.spec.packets import Status
 
 MEANINGS = {Status.HUNG: "hung; the watchdog has reset the core, program the program again"}
-"""Texts for statuses whose names say less than the user needs."""
+"""Texts for those status codes whose names say less than the user needs."""
 
 
 class HostError(Exception):

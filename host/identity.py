@@ -20,7 +20,8 @@ from ndrite.host.errors import IdentityError
 
 REGISTER_MAPS = REGISTER_MAP, WALKING_MAP
 FIXED = ("magic", "protocol", "build_id_low", "build_id_high", "register_map")
-"""Registers whose addresses never change between versions, so they can be read before trusting the rest."""
+"""Registers whose addresses are the same in all versions, so that they can be read before the rest is
+trusted."""
 GEOMETRY_PREFIX = "geometry_"
 
 

@@ -13,10 +13,10 @@ SEED_LIMIT = 1 << 64
 INDEX_LIMIT = 1 << 32
 WHOLE = int, np.integer
 FEW = 16
-"""Batches of fewer samples say nothing about the range of a data set."""
+"""Smallest batch whose values say something about the range of a data set."""
 LOW, VALUES_MAX = 63, 200
-"""Largest code of a batch that is taken for values in another unit: LOW, or the end of the program's own
-input range, where that is at most VALUES_MAX."""
+"""A batch whose largest code is at most LOW is taken for values in another unit; so is a batch whose codes do
+not exceed the program's own input range, if that range ends at VALUES_MAX or below."""
 _warned: set[int] = set()
 """Tags of programs whose user has been warned."""
 

@@ -15,7 +15,8 @@ from ndrite.host.memory import differing, read_words, write_commands
 from ndrite.host.session import Command, Session
 
 Count = Callable[[int], None]
-"""Called with the number of words or inferences that are done in addition."""
+"""A function that is called with the number of words or inferences that have been done since its last
+call."""
 
 
 class Channel(Protocol):
@@ -63,11 +64,12 @@ class Channel(Protocol):
 
 
 SAFE_PACKET_BYTES = 64
-"""Payload that every geometry accepts; used until the device has reported its own."""
+"""Payload size that every geometry accepts; used until the device has reported its own limit."""
 SPARSE_AT_ONCE = 256
-"""Samples written sparsely at once: arrays that stay in the processor's cache."""
+"""Number of samples whose sparse payloads are made at once: few enough for the processor's cache."""
 OPENING_ATTEMPTS = 3
-"""Attempts while opening, fewer than later: if nothing answers at all, there is most likely no device."""
+"""Number of attempts while a device is opened, fewer than later: if nothing answers at all, there is most
+likely no device."""
 
 
 class PacketChannel:

@@ -42,13 +42,13 @@ SEQUENCES = 1 << 16
 TIMEOUT_S = 2.0
 ATTEMPTS = 8
 SILENCE_S = 0.03
-"""Shortest silence that counts as a loss, seconds: a serial adapter may hold bytes for 16 ms."""
+"""Shortest silence, in seconds, that counts as a loss: a serial adapter may hold bytes back for 16 ms."""
 SILENCES = 4
 PATIENCE = 4
-"""Timeouts within which a whole answer must arrive, even if single bytes keep arriving."""
+"""Number of timeouts within which an answer must be complete, even if single bytes keep arriving."""
 WIDE = 8
-"""Window, in requests, from which on it is refilled only when half of it is answered; narrower windows are
-refilled after every answer."""
+"""Size of the window of requests from which it is refilled only when half of it has been answered; a smaller
+window is refilled after every answer."""
 PAYLOAD_MAX = 4096
 """Longest payload any geometry has."""
 REBUILD = "rebuild the gateware, or use the host it was built with"
@@ -76,7 +76,8 @@ class SessionStatistics:
     resyncs: int = 0
     timeouts: int = 0
     hasty: int = 0
-    """Silences that were none: the answer was late. They count neither as timeouts nor as resyncs."""
+    """Number of silences that were taken for losses although the answer was only late. They count neither as
+    timeouts nor as resyncs."""
     damaged_frames: int = 0
     bytes_sent: int = 0
     bytes_received: int = 0

@@ -41,9 +41,10 @@ from ndrite.host.links.udp import UdpLink, UdpSocket, udp_address
 from ndrite.results import Table
 
 SIMULATED_TIMEOUT_S = 4.0
-"""A simulated second is a million cycles: a checksum over a small board's weights takes two of them."""
+"""Timeout in simulated seconds. A simulated second is a million cycles; a checksum over a small board's
+weights takes two million."""
 REATTACH_S = 5.0
-"""Time for which a serial port may be away after its board was loaded, seconds."""
+"""Time in seconds for which a board's serial port may be absent after its bitstream was loaded."""
 
 
 class StageFailed(Exception):
@@ -153,15 +154,15 @@ class Simulated:
 
 
 Way = Hardware | Simulated
-"""``bitstream`` gives the build id of what is to be loaded, and what to say of it; ``load`` puts it on the
-board, and says what it did; ``open`` gives the board behind its link. Each raises ``StageFailed`` or
+"""How to bring up a board. ``bitstream`` returns the build id of what is loaded, and a text about it;
+``load`` loads it into the board, and returns a text; ``open`` opens the board. Each raises ``StageFailed`` or
 ``HostError``."""
 
 REPEATS = 1000
-"""Reads of one input that the noise is judged on."""
+"""Number of reads of one input by which the noise is judged."""
 STANDARD_ERRORS = 5.0
-"""Largest accepted difference of mean and deviation from the law's, in standard errors: five of them happen
-once in two million boards."""
+"""Largest accepted difference from the golden model's mean and standard deviation, in standard errors; by
+chance, five are exceeded once in two million boards."""
 REFERENCE_READS = 5_000
 FAULTS = ("errors_framing", "errors_crc", "errors_overflow", "errors_sequence", "watchdog_resets")
 

@@ -41,7 +41,7 @@ CONTENTS_BYTES_MAX = 1 << 16
 MEMBERS = ("program.npz", "die.npz", "network.npz", "samples.npy")
 BYTES_MAX = 4 << 30
 LOCAL_HEADER_BYTES = 30
-"""Bytes of a zip archive's local header before the member's name."""
+"""Size of the local header before the name of a member in a zip archive, in bytes."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -282,7 +282,7 @@ def _block(block: Any) -> tuple[str, str, str]:
 
 
 MODELS = (".onnx", ".pt", ".pth")
-"""Suffixes of files that are imported; other files are read as ours."""
+"""Suffixes of files that are imported as models; other files are read in this package's formats."""
 
 
 class Held(NamedTuple):

@@ -23,7 +23,7 @@ from ndrite.labels import read_labels
 from ndrite.results import Result, Table, plain
 
 LOOKED_AT = 16
-"""Samples whose inputs are counted: of more, as many spread over them."""
+"""Largest number of samples whose inputs are counted; of more samples, so many are picked evenly."""
 
 
 class Work(NamedTuple):

@@ -20,7 +20,7 @@ from ndrite.host import InputError, InputWarning
 
 BYTES_MAX = 8 << 30
 STANDARD = "-"
-"""Name of standard input or output."""
+"""File name that stands for standard input or output."""
 PICTURES = (".png", ".svg", ".pdf")
 DAMAGED = (
     *(ValueError, OSError, EOFError, TypeError, SyntaxError, OverflowError),
@@ -28,7 +28,7 @@ DAMAGED = (
 )
 """Errors that NumPy raises for a damaged header."""
 Takes = Network | Program
-"""A network or program: it states what its inputs and outputs are."""
+"""A network or a program: both state what their inputs and outputs are."""
 
 
 def array_of(source: Any) -> npt.NDArray[Any]:

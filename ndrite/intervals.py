@@ -13,11 +13,12 @@ from ndrite.emulator.spec.arithmetic import Floats
 LEVEL = 0.95
 NORMAL_95 = 1.959963984540054
 DRAWS = 2000
-"""Draws of a bootstrap."""
+"""Number of bootstrap samples."""
 STUDENT_FEW = 2.2281388519649385
-"""Student's factor of 10 degrees of freedom: above it, an interval is over too few to be skewed."""
+"""Student's factor for 10 degrees of freedom. Above it, the interval is symmetric, since too few values say
+nothing about skewness."""
 TOGETHER = 200
-"""Draws that are computed at once."""
+"""Number of bootstrap samples that are computed at once."""
 
 
 def mean_interval(values: npt.NDArray[np.float64]) -> tuple[float, float | None]:

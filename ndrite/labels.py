@@ -27,10 +27,10 @@ from ndrite.emulator.spec.task import (
 from ndrite.host import InputError, InputWarning
 
 SIGNED = (-1, 1)
-"""Labels of two classes as support vector machines have them."""
+"""Labels of two classes in the form that support vector machines use."""
 CLASSES_MAX = 1 << 16
 SHOWN = 8
-"""Different labels that an error lists."""
+"""Largest number of different labels that an error lists."""
 
 
 class Read(NamedTuple):

@@ -15,7 +15,7 @@ INPUTS = "input codes"
 ON_TILES: dict[str, str] = {INPUTS: "inputs outside the samples' range, and their rounding to 8 bits"} | {
     cause: covers for cause, covers in CAUSES.items() if cause not in OF_NEURONS
 }
-"""Causes of errors of a product on tiles, and what each covers."""
+"""Causes of errors of a matrix product on tiles -> what each covers."""
 ALL, DIE = "all causes", "die (golden model)"
 
 

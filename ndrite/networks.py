@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 NETWORKS = {"fashion-mnist": zoo.float_network, "lenet5": zoo.lenet5, "lstm": zoo.lstm, "resnet": zoo.resnet}
-"""Name -> where its file is."""
+"""Name of a network that ships with the package -> function that returns its file."""
 
 
 def shipped_program() -> Program:

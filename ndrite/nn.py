@@ -15,9 +15,10 @@ from ndrite.emulator.learning.training.view import Tensor, torch
 from ndrite.emulator.network.importing.composite import DOMAIN, NDR, NDR_CURVE
 
 HEIGHT = 0.9
-"""Height that neurons begin with: room for the ECRAM to move it both ways."""
+"""Initial height of neurons, from which the ECRAM can move it up and down."""
 APART = 0.01
-"""Deviation of the first peaks of devices that are each a channel's own: what is alike is trained as one."""
+"""Standard deviation of the logarithms of initial peaks, if each channel has a device of its own: equal
+devices would be trained as one."""
 
 
 class Ndr(torch.nn.Module):

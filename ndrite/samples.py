@@ -22,10 +22,10 @@ from ndrite.labels import numbered, read_labels, task_by
 Labels = npt.NDArray[Any]
 
 DATA = {"fashion-mnist": 784, "digits": 64, "digits-32": 1024, "mnist": 784}
-"""Name -> inputs of a sample."""
+"""Name of a data set -> number of inputs of a sample."""
 DIGITS = tuple("0123456789")
 CALIBRATION_SAMPLES = 512
-"""Samples that set converter ranges where the user gives none."""
+"""Number of samples that set converter ranges if the user gives none."""
 OWN_ANSWERS = "the float network's answers on the samples that calibrated the die"
 UNDECIDED = "; outputs are taken for values, as the file does not say what they mean (compile: classes, task)"
 

@@ -19,10 +19,10 @@ from ndrite.files import STANDARD, picture_format
 from ndrite.host import InputError
 
 Stages = Callable[[str], AbstractContextManager[Callable[..., None]]]
-"""Called with the name of each stage; a context that gives ``report`` while the stage lasts, to be told
-``(done, total)``, or in words."""
+"""A function that is called with the name of each stage of a verb. It returns a context; while the stage
+lasts, the context's value is called with ``(done, total)``, or with a text, to report progress."""
 Announce = Callable[[str], None]
-"""Called with a line for a person."""
+"""A function that is called with a line of text for a person."""
 
 
 def unheard(line: str) -> None:
@@ -110,9 +110,9 @@ PathName = str | os.PathLike[str]
 Source = Annotated[Any, Option("FILE", text="A result of `compile` or its file.")]
 Module = Annotated[Any, Option("FILE.py:FUNCTION")]
 SamplesOf = Annotated[object, Option(text="Typical inputs of a module, as for `ndrite.analog`.")]
-"""Only Python can pass these."""
+"""Parameter that has no command-line option: only Python can pass it."""
 MetricOf = Annotated[Callable[[Any], Any], Option(text="Function of a module that returns a number.")]
-"""Only Python can pass this, too."""
+"""Parameter that has no command-line option: only Python can pass it."""
 Runs = Annotated[Any, Option("FILE", text="A result of `compile` or its file, or a program alone.")]
 Array = Annotated[Any, Option("FILE.npy")]
 """An array, a tensor, or the path of an ``.npy`` file."""

@@ -27,8 +27,8 @@ from ndrite.samples import Judged
 from ndrite.signature import Stages
 
 INFERENCES = 1 << 16
-"""Inferences of a range of chips: less than a second on the golden model, which is what an interruption can
-lose."""
+"""Number of inferences in a range of chips: less than a second on the golden model, and all that an
+interruption can lose."""
 
 
 class Votes(NamedTuple):
@@ -131,8 +131,8 @@ def judge_chips(
 
 
 _programmed: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
-"""Board -> digest of the program that was last put on it here; programming takes longer than a range of
-chips."""
+"""Board -> digest of the program that this process put on it last. Programming a board again takes longer
+than a range of chips."""
 
 
 def _put(board: BoardApi, program: File, progress: Progress | None = None) -> None:

@@ -30,7 +30,8 @@ PULSES, AS_IT_IS = "ECRAMs of the neurons", "die as it is"
 WAYS = (PULSES, *controls.KINDS)
 PLAN = Plan(steps=20, batch=2000)
 LEARN, HELD = 20_000, 2_000
-"""Training samples that are adapted on, the last ones; those before them choose the rates."""
+"""Number of training samples that a die is adapted on (the last ones), and number of samples before them that
+choose the rates."""
 LATER_S, MORE_ERROR = 172_800.0, 3.0
 
 

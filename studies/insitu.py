@@ -17,7 +17,7 @@ from studies.table import points
 
 HELD = runs.described("insitu")
 SAMPLES = 10_000
-"""Training samples, the first of the set, where it has as many."""
+"""Largest number of training samples, the first ones of the data set."""
 
 
 def run(data: str, case: str, seed: int, epochs: int) -> dict[str, Any]:

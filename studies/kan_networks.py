@@ -16,10 +16,11 @@ TASKS: dict[str, dict[str, Any]] = HELD["tasks"]
 CAUSES: dict[str, dict[str, Any]] = HELD["causes"]
 RELU, WIDE = "mlp relu", "mlp relu, as much energy"
 KINDS = ("kan", "kan each", RELU, "mlp ndr", WIDE)
-"""``kan``: the devices of a basis are alike; ``kan each``: every input has its own. The MLPs have as many
-weights, and neurons of that kind; the last one has more of both."""
+"""Kinds of networks. ``kan``: the devices of a basis are alike; ``kan each``: every input has devices of its
+own. The MLPs have as many weights, with neurons of the kind named; the last MLP has more weights and
+neurons."""
 SWEPT = 100
-"""The first seed that chooses the rate."""
+"""The first of the seeds with which the learning rate is chosen."""
 
 
 @cache

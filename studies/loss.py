@@ -15,7 +15,7 @@ from studies.training import CHIP_RATE, trained
 
 FIRST, LAST, TUNED = "as compiled", "2 x error, 1 % stuck, as programmed", ", tuned"
 STATES = {FIRST: (False, True), "2 x error, 1 % stuck, as compiled": (True, True), LAST: (True, False)}
-"""Whether cells are worse, and whether columns are corrected."""
+"""Name of a state of a die -> whether its cells are worse, and whether its columns are corrected."""
 PLAN = Plan(steps=15, batch=2000, rate=0.01)
 
 

@@ -16,9 +16,10 @@ from studies.runs import Runs
 from studies.table import Table
 
 QUOTED = {"digital": 516.0, "analog": 1.3e5}
-"""Ratio by which the neuron is better, by reference, as the abstract of 10.1002/adfm.202405618 says."""
+"""Reference circuit -> by which factor the NDR neuron is better, according to the abstract of
+10.1002/adfm.202405618."""
 GROUP = 128
-"""Columns of an array, the most that one digital table serves."""
+"""Number of columns of an array, which is the most that one digital lookup table serves."""
 NAMES = {
     "digital": "digital CMOS: column ADC, shared table, row DAC",
     "analog": "analog CMOS: column buffer, circuit, row driver",

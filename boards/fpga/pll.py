@@ -33,8 +33,9 @@ PARTS = {
         (10, 133), (533, 1066), (16, 275), range(1, 17), range(1, 129), (2, 4, 8, 16, 32, 64), False
     ),
 }
-"""EHXPLLL with CLKOP as feedback: Lattice FPGA-DS-02012, sysCLOCK PLL timing; the comparator's lower limit is
-that of the reference. SB_PLL40 in SIMPLE feedback: Lattice FPGA-DS-02008, sysCLOCK PLL timing."""
+"""Family -> limits of its PLL. ECP5: EHXPLLL with CLKOP as feedback (Lattice FPGA-DS-02012, sysCLOCK PLL
+timing); the comparator's lower limit is that of the reference clock. iCE40: SB_PLL40 in SIMPLE feedback
+(Lattice FPGA-DS-02008, sysCLOCK PLL timing)."""
 
 
 @dataclass(frozen=True)

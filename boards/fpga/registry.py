@@ -17,7 +17,8 @@ TARGETS: dict[str, Target] = {
 }
 
 CARDS: dict[str, PcieTarget] = {card.name: card for card in artix7.TARGETS}
-"""PCIe cards by name, of which no bitstream was made: they can be built, and nothing else."""
+"""PCIe cards by name. They can be built but not flashed or opened, since no bitstream was made for them
+yet."""
 
 BUILDABLE: dict[str, Buildable] = {**TARGETS, **CARDS}
 

@@ -15,7 +15,7 @@ from ndrite.boards.netlist import build_id, netlist
 
 FOLDER = Path(__file__).with_name("reports")
 DIGITS = 16
-"""Hexadecimal digits that a report keeps of its netlist's digest, and of what Yosys does with it."""
+"""Number of hexadecimal digits that a report keeps of the digests of its netlist and of Yosys' recipe."""
 DROPPED = ("critical_paths",)
 KEYS = (
     "board device lanes readouts clock_mhz fmax_mhz timing_met luts ffs dsps brams weights_capacity "

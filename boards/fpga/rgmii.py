@@ -9,7 +9,7 @@ from amaranth.lib.cdc import ResetSynchronizer
 from amaranth.lib.wiring import In, Out
 
 TAP_PS = 25
-"""Delay of one tap of DELAYG, about (Lattice FPGA-DS-02012), picoseconds."""
+"""Approximate delay of one tap of DELAYG in picoseconds (Lattice FPGA-DS-02012)."""
 TAPS = 127
 
 

@@ -11,7 +11,7 @@ from ndrite.boards.fpga.target import Target
 
 POLL_S = 1.0
 ENOUGH = 4096
-"""Bytes at the end of a log that contain its last progress line."""
+"""Number of bytes at the end of a log that contain its last progress line."""
 
 _STEPS = (
     (re.compile(r"^Info:\s+\d+ \|.*\|\s*(\d+)\|[^|]*\|\s*$"), "routing, {:,} arcs left"),

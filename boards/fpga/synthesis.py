@@ -7,7 +7,8 @@ from ndrite.boards.fpga.floorplan import places
 from ndrite.boards.fpga.pcie_target import Buildable
 
 SOFT = Path(__file__).with_name("soft_multiplier.v")
-"""Copied beside the RTLIL: the packaged Yosys sees its working folder only."""
+"""Source of the LUT multiplier. It is copied beside the RTLIL, since the packaged Yosys sees only its working
+folder."""
 MACHINE = f"top.{MACHINE_CELL}"
 """Hierarchical name of the accelerator in the board's top."""
 SYNTH = {
@@ -18,12 +19,15 @@ SYNTH = {
 }
 
 WRAPPER_STUB = "pcie_7x_stub.v"
-"""Interface of the module that a card's user brings, beside the RTLIL."""
+"""File with the interface of the hard block's wrapper, beside the RTLIL; the user of a card provides the
+wrapper itself."""
 COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2"
-"""For the small core: nothing reads a word in the cycle it is written in, or minds what comes of it."""
+"""Yosys command for the small core: the result of reading a word in the cycle in which it is written is
+don't-care."""
 
 ELEMENTS = "rename -hide */w:*[[]*"
-"""ABC9 takes element i of an array, which Amaranth calls NAME[i], for bit i of the array, and gives up."""
+"""Yosys command that hides names such as NAME[i]. Amaranth gives this name to element i of an array; ABC9
+would take it for bit i of the array, and give up."""
 
 
 def board_top(board: Buildable, build_id: int) -> object:

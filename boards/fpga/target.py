@@ -11,13 +11,13 @@ from ndrite.hdl.ethernet.addresses import USUAL, Addresses
 Family = Literal["ecp5", "ice40", "gowin"]
 MemoryStyle = Literal["distributed", "block", "logic"]
 AIM: dict[Family, float] = {"ecp5": 1.3, "ice40": 1.0, "gowin": 1.0}
-"""Frequency at which place and route aims, in multiples of the board's clock: its effort ends near its
-aim."""
+"""Family -> frequency at which place and route aims, as a multiple of the board's clock; the tool stops
+improving once it reaches its aim."""
 SMALL: dict[str, Any] = {"readouts": 1, "weight_bits": 8, "columns": 256, "layers": 4, "curves": 16}
 SMALL |= {"noise": False, "analog": False, "window": 1}
 """Geometry fields of a board whose core is that of ``ndrite.hdl.small``."""
 BAUD_TOLERANCE = 0.02
-"""Largest deviation of the real bit rate that the far end's UART still samples safely."""
+"""Largest relative deviation of the real bit rate at which the UART at the other end still samples safely."""
 
 
 @dataclass(frozen=True)

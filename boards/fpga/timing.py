@@ -26,13 +26,14 @@ CELLS: dict[Family, dict[str, str]] = {
         "brams": "BSRAM",
     },
 }
-"""Resource -> nextpnr's cell types; iCE40 packs a LUT and a flip-flop in one cell and counts cells only."""
+"""Resource -> nextpnr's types of cells. iCE40 packs a LUT and a flip-flop in one cell, and only the cells are
+counted."""
 
 
 GMII = "eth_rx_clk"
-"""Part of the name of the net of a PHY's clock, whose frequency is fixed by the line."""
+"""Part of the name of the net of an Ethernet PHY's clock, whose frequency is fixed by the line."""
 TOLERANCE = 0.02
-"""Relative tolerance of a constraint: periods are whole picoseconds."""
+"""Relative tolerance when comparing a constraint: periods are whole picoseconds."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Timing:
     """Figures of a routed design from nextpnr's report: clocks, used cells and critical paths."""
 
     clocks: dict[str, tuple[float, float]]
-    """Clock net -> (achieved, wanted) MHz."""
+    """Clock net -> (achieved, wanted) frequency in MHz."""
     used: dict[str, tuple[int, int]]
     """Resource -> (used, available)."""
     paths: tuple[dict[str, Any], ...]

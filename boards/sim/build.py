@@ -15,12 +15,15 @@ from ndrite.emulator.spec import Geometry
 
 TOP_OF_PINS = "ndrite.hdl.tops:SimTop"
 DEFAULT_DIVISOR = 4
-"""UART clocks per bit in simulation: the fastest at which the receiver still samples mid-bit."""
+"""Clocks per UART bit in simulation: the fewest with which the receiver still samples in the middle of a
+bit."""
 KEEP = 48
-"""Libraries kept in the cache, least recently used dropped first; each is a few megabytes."""
+"""Number of libraries kept in the cache; the least recently used is dropped first. Each is a few
+megabytes."""
 
 KEEP_RUNTIMES = 6
-"""Folders kept in the cache with Verilator's own objects, one for all designs of the same tools and flags."""
+"""Number of folders kept in the cache with Verilator's own object files; all designs with the same tools and
+flags share a folder."""
 
 
 def build(

@@ -9,7 +9,7 @@ from ndrite.boards.sim.toolchain import run, verilator_root
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 TOP = "sim_top"
-"""Module name of the component's Verilog."""
+"""Name of the top module in the Verilog of the component."""
 PREFIX = "Vsim"
 VERILATOR_FLAGS = (
     "--cc -O3 --x-assign fast --x-initial fast --noassert -Wno-fatal -Wno-lint -Wno-style --quiet"
@@ -20,12 +20,13 @@ CXX_FLAGS = (
     "-DVL_IGNORE_UNKNOWN_ARCH"
 ).split()
 FAST, SLOW = "-O1", "-O0"
-"""-O2 takes half as long again to build and gains nothing. Verilator marks code that runs once as slow."""
+"""Compiler flags for fast and slow sources: -O2 takes half as long again and gains nothing. Verilator marks
+code that runs only once as slow."""
 RARE, SHORT = "rare.cpp", "short.cpp"
-"""All of the slow code in one source, and the short sources in another: what costs there is reading the same
-headers for each."""
+"""Names of joined sources: all slow sources in one, and all short sources in another. This saves time, since
+each source reads the same headers."""
 LONG_FROM = 1 << 18
-"""Bytes of C++ from which on a source is worth a compiler of its own."""
+"""Size in bytes from which a C++ source is compiled on its own."""
 
 
 def compile_verilog(

@@ -20,7 +20,7 @@ TAGS, SLOT_BYTES = 16, 512
 MEMORY_BYTES = 4 << 20
 MEMORY_BASE = 0x8_0000_0000
 READ_CYCLES = 100_000
-"""Cycles for which a processor's read waits: the completion timeout of the root complex."""
+"""Cycles for which a processor's read waits for an answer: the completion timeout of the root complex."""
 Loss = Literal["reset", "hot reset", "link down"]
 """Kinds of loss of a card or its link; the last two need the model of a hard block."""
 LOSSES: tuple[Loss, ...] = get_args(Loss)

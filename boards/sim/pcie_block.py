@@ -27,12 +27,12 @@ from ndrite.hdl.pcie.signature import BEAT_LAYOUT, TYPE_COMPLETION
 from ndrite.hdl.pcie.user_side import START, USER_SIDE, Adapter, clocked
 
 BUFFERS = 32
-"""Transmit buffers, one a packet; a packet may begin while two are free."""
+"""Number of transmit buffers, one for each packet; a packet may begin while two are free."""
 HEADERS, DATA = 36, 461
-"""Completions that the receive buffer holds, and units of 16 bytes of their data."""
+"""Size of the receive buffer: number of completions, and of units of 16 bytes of their data."""
 BEATS = 1024
 UP_CYCLES = 12
-"""From the end of a link's failure to ``user_lnk_up``."""
+"""Cycles from the end of a link failure until ``user_lnk_up`` rises."""
 RULES = ("handshake", "keep", "length", "discontinue", "completions", "interrupt")
 
 

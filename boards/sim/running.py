@@ -10,7 +10,7 @@ CHUNK_CYCLES = 100_000
 """Cycles per call into C, so that Ctrl-C takes effect within a fraction of a second."""
 U64, SIZE, NUMBER = ctypes.c_uint64, ctypes.c_size_t, ctypes.c_int
 FED: dict[str, Any] = {"unsent": (SIZE, []), "cycles": (U64, [])}
-"""Functions of a ``Fed``."""
+"""C functions of the simulation of a ``Fed`` device."""
 Function = tuple[Any, list[Any]]
 """Result type of a C function, and the types of its arguments after the handle (``new`` has no handle)."""
 

@@ -11,13 +11,14 @@ from ndrite.emulator.spec import Geometry
 from ndrite.host.errors import LinkError
 
 BURST_CYCLES = 20_000
-"""Cycles between two polls of the terminal: about 10 ms."""
+"""Simulated cycles between two polls of the terminal: about 10 ms."""
 QUIET_CYCLES = 2_000_000
-"""The clock stops after this long without traffic, so that an idle board costs no CPU; longer than any
-request takes, and nothing on the device happens without one."""
+"""Cycles without traffic after which the simulated clock stops, so that an idle board costs no CPU time. This
+is longer than any request takes, and nothing happens on the device without a request."""
 READ_CHUNK = 65536
 IDLE_S = 0.25
-"""Longest wait for traffic in one go: a signal that arrives just before the wait is noticed after it."""
+"""Longest single wait for traffic, in seconds: a signal that arrives just before a wait is noticed only after
+it."""
 
 
 def serve(geometry: Geometry, *, link: Path | None = None, announce: Callable[[str], None]) -> None:

@@ -13,7 +13,8 @@ from ndrite.emulator.spec.datagrams import MTU
 from ndrite.host.errors import LinkError
 
 WAITING = 256
-"""Most datagrams that wait for the device; the kernel may hold more, but the device gets time to run."""
+"""Largest number of datagrams that wait for the device; more wait in the kernel, so that the device gets time
+to run."""
 
 
 def serve_udp(

@@ -26,12 +26,12 @@ MEMORIES = (
     "packet_bytes",
 )
 WALKS = dataclasses.replace(USUAL, overlap=True, map_codes=16384, columns=1024, layers=16, weight_depth=4096)
-"""Geometry from which sizing starts for programs with feature maps, so that those of about the same size
-share one board."""
+"""Geometry with which sizing begins for a program with feature maps, so that programs of similar size share
+one board."""
 LANES = 16
 """Fewest lanes of a device that learns, so that small programs share a compiled board."""
 READOUTS = 2
-"""Readouts, the same number as on boards that learn."""
+"""Readouts of a device that learns, as many as on FPGA boards."""
 
 
 def sized(program: Program, base: Geometry = USUAL) -> Geometry:

@@ -14,7 +14,7 @@ from ndrite.host.links.udp import UdpLink
 HARNESS = Path(__file__).with_name("udp_harness.cpp")
 TOP = "ndrite.hdl.tops:SimUdp"
 HOST = (0x7F000001, 4711)
-"""Sender of this process' datagrams: IPv4 address and port."""
+"""IPv4 address and port that this process uses as the sender of datagrams."""
 
 Address = tuple[int, int]
 """IPv4 address and UDP port."""

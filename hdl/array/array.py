@@ -34,7 +34,7 @@ from ndrite.hdl.parts.pipeline import delayed
 from ndrite.hdl.parts.target import unmerged
 
 REGION_GROUPS = 4
-"""Lane groups that share a copy of the ports, if sums may wait."""
+"""Lane groups that share a copy of the array's ports, if sums may wait."""
 
 
 class Broadcast(wiring.Component):

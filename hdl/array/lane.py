@@ -57,7 +57,7 @@ class GatedAccumulator(wiring.Component):
 
 
 X_STAGE = READ_LATENCY + 1
-"""Cycles after ``address`` at which ``x`` is taken."""
+"""Cycles from ``address`` until the lane takes its input ``x``."""
 
 
 def flag_stage(geometry: Geometry) -> int:

@@ -19,7 +19,7 @@ from ndrite.hdl.parts.pipeline import delayed
 RUN, ABORT = 1, 2
 """Bits of register ``campaign_control``."""
 BYTES = 4
-"""Input codes in a word of the buffer."""
+"""Input codes in a word of the sample buffer."""
 assert BUFFER_LATENCY < BYTES, "the next word is asked for when the one before is taken"
 
 

@@ -22,13 +22,13 @@ from ndrite.hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
 from ndrite.hdl.parts.pipeline import delayed
 
 TABLE_STAGE = PEEK_LATENCY + 1
-"""Cycles after a row's issue at which its target code addresses the table."""
+"""Cycles from a row's issue until the row's target codes address the table."""
 SCALE_STAGE = TABLE_STAGE + READ_LATENCY + 1
-"""Cycles after a row's issue at which sigma and sample meet in the multiplier."""
+"""Cycles from a row's issue until sigma and the random sample meet in the multiplier."""
 SAMPLE_STAGE = SCALE_STAGE - GAUSSIAN_LATENCY
-"""Cycles after a row's issue at which the row number enters the sample pipe."""
+"""Cycles from a row's issue until the row number enters the sample generator."""
 CODE_STAGE = SCALE_STAGE + MULTIPLY_LATENCY + 2
-"""Cycles after a row's issue at which both codes of a pair are valid."""
+"""Cycles from a row's issue until the codes of both cells of a differential pair are valid."""
 DRAIN = SAMPLE_STAGE + SAMPLE_ROUNDS
 """Cycles for which the keys are still needed after a column's last row."""
 assert SAMPLE_STAGE >= 1

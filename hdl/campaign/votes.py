@@ -16,11 +16,11 @@ from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from ndrite.hdl.parts.pipeline import Queue, delayed
 
 BUFFER_LATENCY = READ_LATENCY + 1
-"""Cycles from an address to the word of the sample buffer or a label."""
+"""Cycles from an address to the word of the sample buffer, or to the label, at that address."""
 WINNERS = 4
-"""Votes that may wait."""
+"""Number of votes that may wait to be counted."""
 VOTE_LATENCY = BUFFER_LATENCY + 2
-"""Cycles a vote takes: address, counter and label read, compared and counted up."""
+"""Cycles that counting a vote takes: the counter and the label are read, compared and counted up."""
 
 
 def windowed(m: Module, memory: RegisteredMemory, window: Any, address: Signal) -> None:

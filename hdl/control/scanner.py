@@ -16,11 +16,11 @@ from ndrite.hdl.parts.pipeline import Queue, delayed
 from ndrite.hdl.parts.set_bits import at_most_set, first_set, outer_two, second_last_set
 
 WORD_DEPTH = 32
-"""Words the scanner may be ahead of the array: two tiles of 128 rows."""
+"""Number of words that the scanner may be ahead of the array: two tiles of 128 rows."""
 ISSUE_MARGIN = 8
-"""Words that may be in the pipeline when the queue's level is read."""
+"""Number of words that may be in the pipeline, and not yet in the queue, when the queue's level is read."""
 HOPS = 24
-"""Cycles in which a word that was read, and a row that was emitted, are through the last unit of lanes."""
+"""Cycles after which a word that was read, or a row that was emitted, has passed the last unit of lanes."""
 
 
 class Scanner(wiring.Component):

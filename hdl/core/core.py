@@ -31,7 +31,7 @@ from ndrite.hdl.parts.pipeline import Queue, delayed
 from ndrite.hdl.readout.readout import Readout
 
 PASS_DEPTH = 4
-"""Passes that may wait for each block, twice as many with overlap."""
+"""Number of passes that may wait for each block; twice as many if inferences overlap."""
 
 
 class Core(Sized):

@@ -29,7 +29,7 @@ RUN = ("first_chip", "chips", "samples", "trials", "first_index")
 """Settings of a campaign, in registers called ``campaign_*``."""
 CAMPAIGN = (*STUCK, *(f"campaign_{name}" for name in RUN))
 BUSINESS = ("busy_cycles", "stall_cycles", "passes", "last_cycles")
-"""Counters of how busy the array is."""
+"""Counters that measure how busy the array is; the smallest boards leave them out."""
 CONTROL = ("program_tag", "host_mark", "noise_enable", *SEED, *CAMPAIGN)
 
 

@@ -8,9 +8,10 @@ from ndrite.emulator.spec.geometry import Geometry
 from ndrite.hdl.parts.layouts import Ports, Sized
 
 RESET_CYCLES = 64
-"""How long ``reset`` is up at least. It reaches what keeps a state; the pipelines between, which would cost
-the chip its longest wires, have run empty by then. ``tests/hdl/bench_restart.py`` and
-``tests/hdl/learn/bench_restart.py`` measure how many cycles they need."""
+"""Fewest cycles for which ``reset`` is high. It resets only registers that keep a state; the pipelines
+between them, whose reset would need the longest wires of the chip, run empty in this time.
+``tests/hdl/bench_restart.py`` and ``tests/hdl/learn/bench_restart.py`` measure how many cycles the pipelines
+need."""
 
 
 class Restart(wiring.Component):

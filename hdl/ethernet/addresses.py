@@ -47,4 +47,4 @@ class Addresses:
 
 
 USUAL = Addresses()
-"""Addresses of a board that is built without others."""
+"""Default addresses, of a board that is built without other addresses."""

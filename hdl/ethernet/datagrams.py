@@ -13,7 +13,8 @@ from ndrite.hdl.noise.pass_schedule import PassKey
 AGE_CYCLES = 1024
 """Time for which data waits to fill a datagram: about 10 us, a fraction of a round trip through a host."""
 NUMBER_BITS = 24
-"""Bits of a 64-bit token that count offers; the other bits authenticate the token."""
+"""Number of bits of a 64-bit session token that are the number of the offer; the other bits authenticate the
+token."""
 ANSWER_BYTES = spec.OFFER_BYTES
 assert ANSWER_BYTES == spec.REFUSED_BYTES
 

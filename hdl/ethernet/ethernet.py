@@ -97,7 +97,8 @@ class Echo(wiring.Component):
 
 
 RECEIVE_SLOTS, SEND_SLOTS = 4, 2
-"""A host fills its window at once; at 100 MHz bytes are taken out a fifth more slowly than they come."""
+"""Numbers of slots for received datagrams and for those to send. A host fills its window of requests at once;
+at 100 MHz received bytes are taken from the slots a fifth more slowly than they arrive."""
 
 GMII = {
     "gmii_rx_valid": In(1),

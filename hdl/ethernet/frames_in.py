@@ -22,17 +22,19 @@ UDP_BYTES, ECHO_BYTES = 8, 4
 """Header bytes before the data that is kept: a UDP payload, or the part of an ICMP echo that its answer
 repeats."""
 HEADERS_END = 63
-"""Position after the last byte of any header."""
+"""Number of the byte after the last byte of the longest header."""
 BROADCAST = b"\xff" * 6
 ARP_HEAD = bytes([8, 6, 0, 1, 8, 0, 6, 4, 0, 1])
-"""EtherType; Ethernet, IPv4, the lengths of their addresses; a request."""
+"""First bytes of an ARP request: EtherType, hardware type (Ethernet), protocol (IPv4), lengths of their
+addresses, and the code of a request."""
 PROTOCOLS = {"icmp": 1, "udp": 17}
 SOURCES: dict[str, tuple[int, int, dict[int, tuple[int, int]]]] = {
     "source": (6, 6, {6: (0, 0x01)}),
     "inquirer": (22, 6, {22: (0, 0x01)}),
     "sender": (ADDRESSES, 4, {}),
 }
-"""Who sends a frame, asks by ARP, sends a datagram: where, bytes, and what speaks for one host."""
+"""Address fields that name the sender of a frame, of an ARP request and of a datagram -> (first byte, number
+of bytes, pattern of the address of a single host)."""
 
 
 class FramesIn(wiring.Component):
@@ -73,9 +75,10 @@ class FramesIn(wiring.Component):
         self.valid_late, self.taken = Signal(), Signal(8)
         self.at = Signal(range(LONGEST + 2))
         self.number = Signal(range(HEADERS_END + 1))
-        """The same within the headers, and their end from there on: few bits to compare."""
+        """The number of the byte in ``taken``, counted only up to the end of the headers: few bits to
+        compare."""
         self.late = Signal(8)
-        """The byte before ``taken``: what its number means is known by then."""
+        """The byte before ``taken``; by then its number has been decoded."""
         inside, hunting, valid_before, ended, doubted = (
             Signal(name=n) for n in ("inside", "hunting", "seen", "ended", "doubted")
         )

@@ -22,7 +22,8 @@ from ndrite.hdl.parts.pipeline import delayed
 
 PREAMBLE_BYTES = 8
 GAP_BYTES = 13
-"""Cycles: with three more to the next preamble, the FCS's four bytes and twelve of silence."""
+"""Cycles from the last data byte to the next frame: with three more until its preamble, they cover the four
+FCS bytes and the gap of twelve bytes."""
 TIME_TO_LIVE = 64
 
 

@@ -14,8 +14,9 @@ LENGTH_BITS = exact_log2(SLOT_BYTES)
 DESCRIPTOR_LAYOUT = StructLayout(
     {"mac": 48, "address": 32, "port": 16, "length": LENGTH_BITS, "echo": 1, "sum": 16}
 )
-"""Description of a datagram: the far end's MAC address, IPv4 address and port, the number of bytes, whether
-it is the body of an ICMP echo rather than a UDP payload, and the one's complement sum of its 16-bit words."""
+"""Description of a datagram: the peer's MAC address, IPv4 address and port, the number of bytes, whether the
+datagram is the body of an ICMP echo and not a UDP payload, and the one's complement sum of its 16-bit
+words."""
 
 
 class Slots(wiring.Component):

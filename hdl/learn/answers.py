@@ -205,11 +205,11 @@ class Answers(wiring.Component):
 
 
 LARGEST_LATENCY = READ_LATENCY + MULTIPLY_LATENCY + 3
-"""Cycles from a row's converted sum until the power of the largest product knows of it."""
+"""Cycles from a row's converted sum until ``power`` takes its products into account."""
 NORMAL_LATENCY = READ_LATENCY + 3
-"""Cycles from a neuron's turn to its error."""
+"""Cycles from the read of a neuron's product to its error."""
 ENERGY_LATENCY = MULTIPLY_LATENCY + 1
-"""Cycles from an error until ``energy`` has it."""
+"""Cycles from an error until ``energy`` includes it."""
 
 
 class Products(NamedTuple):

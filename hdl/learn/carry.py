@@ -27,11 +27,11 @@ NUMBER_BITS = 32
 STATES = FAST, REFERENCE, SUM = range(3)
 """Indices of the three states of a lane, in the order in which they are read."""
 SUM_BITS = 19
-"""Bits of a sum with one more value added."""
+"""Bits of an accumulated sum after one more value has been added."""
 DIGITS = SLOTS_MAX.bit_length()
 """Bits of the number of pulses that a lane can get at once."""
 CARRY_LATENCY = PEEK_LATENCY + DIGITS + 5
-"""Cycles from the read of a lane's sum until its pulses are out and the remaining sum is written."""
+"""Cycles from the read of a lane's sum until its pulses are sent and the remaining sum is written."""
 
 
 class Carry(wiring.Component):

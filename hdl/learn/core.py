@@ -42,7 +42,7 @@ from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from ndrite.hdl.parts.pipeline import delayed
 
 REGIONS = ("weights", "readout", "bias", "neuron", "curve_base", "curve_slope", "layers", "devices")
-"""Memory regions that lie in the core (``ndrite.emulator.spec.learning_map``)."""
+"""Names of the memory regions whose memories are in the core (``ndrite.emulator.spec.learning_map``)."""
 
 
 class LearningCore(wiring.Component):

@@ -21,15 +21,15 @@ from ndrite.hdl.parts.memory import READ_LATENCY
 from ndrite.hdl.parts.pipeline import Queue, delayed, delayed_in_memory
 
 ADDRESS_LATENCY = 1
-"""Cycles from ``address`` and ``write`` to the memories, whose lanes have registers for them."""
+"""Cycles from ``address`` and ``write`` to the memories of the lanes, which have registers for them."""
 DEPTH = 64
-"""Rows that wait, in block RAM: fewer would go into LUTs."""
+"""Number of rows that may wait in the queue: so many that the queue is made of block RAM and not of LUTs."""
 MARGIN = 12
-"""Rows that may come after ``room`` has fallen."""
+"""Number of rows that may still come after ``room`` has fallen."""
 EVENT_STAGE = ADDRESS_LATENCY + READ_LATENCY + 4
-"""Cycles from a device's turn to its state's arrival at the updater."""
+"""Cycles from a device's turn until its state arrives at the updater."""
 COUNT_LATENCY = 5
-"""Cycles from a device's turn until its pulses are counted, less one."""
+"""Cycles from a device's turn until its pulses are counted, minus one."""
 EVENT_LATENCY = EVENT_STAGE + UPDATE_LATENCY + ADDRESS_LATENCY
 """Cycles from a device's turn to the write of its new state."""
 

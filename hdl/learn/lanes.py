@@ -31,14 +31,15 @@ from ndrite.hdl.parts.pipeline import delayed
 from ndrite.hdl.parts.target import unmerged
 
 SHARE = 16
-"""Lanes that share an updater, at most."""
+"""Largest number of lanes that share an updater."""
 NEAR = 1
-"""Cycles from a port to the registers of a group of SHARE lanes, which lie all over the chip."""
+"""Cycles from a port to the registers of a group of up to SHARE lanes, since the groups are spread over the
+chip."""
 CODE_STAGE = NEAR + READ_LATENCY + 1
 PRODUCT_STAGE = CODE_STAGE + FAR + MULTIPLY_LATENCY
-"""Cycles from ``row`` to products."""
+"""Cycles from ``row`` to the products of its states."""
 SUM_STAGE = PRODUCT_STAGE + 1
-"""Cycles from ``row`` until the accumulators have its products."""
+"""Cycles from ``row`` until the accumulators include the products of its states."""
 PEEK_LATENCY = NEAR + READ_LATENCY + 3
 """Cycles from ``row`` and ``peek_lane`` to ``peeked``."""
 PORTS = (
@@ -55,7 +56,7 @@ PORTS = (
     "poke",
     "law",
 )
-"""Ports for which every group has its own registers."""
+"""Ports for which every lane group has registers of its own."""
 
 
 def group_count(g: Geometry) -> int:

@@ -208,13 +208,13 @@ class Order(wiring.Component):
 
 
 SHORTEST = 32
-"""Fewest cycles of a pass: a root (``Sigma``) and a key (``PassKey``) take less."""
+"""Fewest cycles of a pass: the square root (``Sigma``) and the key (``PassKey``) of a pass take less."""
 SHORTEST_LAST = ADDED_LATENCY - VALUE_STAGE
 """Fewest cycles of a layer's last pass: its sums are written before the outputs are computed."""
 ECRAM_INPUT, ECRAM_TIMES = 128, 4
-"""Input and number of additions of the row of neurons' ECRAMs: together 512 times the row of biases."""
+"""Input of the row of neurons' ECRAMs, and how often it is added: 512 times the row in all."""
 ROW_STAGE = READ_LATENCY + 1
-"""Cycles from a row's turn to its input."""
+"""Cycles from the issue of a row until its input is known."""
 ENERGY_STAGE = ROW_STAGE + MULTIPLY_LATENCY
 """Cycles from the end of a pass to ``passed``, at which ``energy`` is that of the pass."""
 

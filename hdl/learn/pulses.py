@@ -33,7 +33,7 @@ from ndrite.hdl.parts.target import unmerged
 TRAIN_LATENCY = WORDS_LATENCY + SLOTS_LATENCY + 1
 """Cycles from ``number`` and ``threshold`` to ``train``."""
 COPIES = 4
-"""Copies of a threshold, with which the numbers of all slots are compared."""
+"""Number of copies of a threshold, so that the comparators of all slots do not load a single register."""
 
 
 class Trains(wiring.Component):
@@ -73,7 +73,8 @@ class Trains(wiring.Component):
 THRESHOLD_LATENCY = MULTIPLY_LATENCY + 3
 """Cycles from a row or an error to its train's threshold."""
 SETTLED = READ_LATENCY + COUNT_LATENCY + 2
-"""Cycles from the last row's turn until lanes have it ``waiting``, or from then until pulses are counted."""
+"""Cycles from the last row until the lanes show that it is ``waiting``; also the cycles from there until its
+pulses are counted."""
 MADE_LATENCY = THRESHOLD_LATENCY + TRAIN_LATENCY
 """Cycles from a row or an error to its train."""
 

@@ -30,7 +30,7 @@ from ndrite.hdl.parts.pipeline import delayed, delayed_in_memory
 LENT_LATENCY = FAR + MULTIPLY_LATENCY
 """Cycles from ``factors`` to ``products``."""
 PRODUCT_LATENCY = LENT_LATENCY + FAR
-"""Cycles from operands to products: lanes that lend multipliers lie all over the chip."""
+"""Cycles from operands to products; the lanes that lend their multipliers are spread over the chip."""
 UPDATE_LATENCY = WORDS_LATENCY + 2 * PRODUCT_LATENCY + 8
 """Cycles from an event to ``state``."""
 PRODUCTS = FALL, NOW, SCATTER, MOVED = range(4)

@@ -261,7 +261,7 @@ WORDS_LATENCY = SAMPLE_ROUNDS
 """Cycles from ``row`` and ``column`` to ``x`` and ``y``."""
 ROUNDS_A_STAGE = 2
 SLOTS_LATENCY = MIX_ROUNDS // ROUNDS_A_STAGE
-"""Cycles from a word to its slots' numbers."""
+"""Cycles from a pseudo-random word to the numbers of its time slots."""
 
 
 class Words(wiring.Component):
@@ -314,7 +314,7 @@ def slot_numbers(m: Module, x: Value, y: Value) -> list[Value]:
 
 
 TILES = 16
-"""Most tiles of a layer."""
+"""Largest number of row tiles of a layer."""
 
 
 class Live(wiring.Component):

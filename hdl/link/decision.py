@@ -15,7 +15,7 @@ from ndrite.hdl.parts.bus import STREAMED
 from ndrite.hdl.parts.layouts import Ports, Sized, bank_bits, next_bank
 
 WAYS = {"result": "result", "execute": "execute", "drop": "drop", "reply": "verdict", "wait": "weigh"}
-"""Decision about a packet -> state of the executor."""
+"""Decision about a request -> state of the executor that carries the decision out."""
 REQUESTS = {"asks": "count", "brings": "fetch", "loads": "load", "unpacks": "unpack", "refuses": "verdict"}
 """Kind of request -> the executor's state with which its execution begins."""
 

@@ -18,7 +18,7 @@ from ndrite.hdl.parts.layouts import Ports, Sized, by_name
 from ndrite.hdl.parts.target import is_small
 
 AFTER_HEAD = ("finish", "read", "stream", "logit", "checked", "answered")
-"""States that may follow the composition of a header."""
+"""States that may follow when the header of a response has been sent."""
 
 
 class Executor(Sized):

@@ -101,8 +101,8 @@ class UartTransmitter(wiring.Component):
 
 
 QUIET_BITS = 1 << 15
-"""Bits' time without a byte after which a frame under way is given up: 11 ms at 3 Mbaud, more than a serial
-port pauses within one."""
+"""Time without a byte, in bits, after which an unfinished frame is given up: 11 ms at 3 Mbaud, longer than a
+serial port pauses within a frame."""
 
 
 class QuietLine(wiring.Component):

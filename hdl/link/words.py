@@ -17,10 +17,10 @@ STATES = (
     *("fetch", "write", "drain", "failed"),
 )
 PACE_BITS = 2
-"""A streamed word is requested every 4 cycles, since its bytes are sent, or added to the sum, one per
-cycle."""
+"""log2 of the cycles between two requests of streamed words: the four bytes of a word are sent, or added to
+the checksum, one per cycle."""
 STREAM_MOST = 1 + STEP_LATENCY // 4
-"""Streamed words under way at once."""
+"""Largest number of streamed words under way at once."""
 
 
 class Words:

@@ -19,7 +19,7 @@ from ndrite.hdl.parts.target import unmerged
 NEURON_LATENCY = 24
 """Cycles from a column's partial sum to its activation."""
 OUTPUT_STAGE = 3
-"""Cycles from a column's partial sum to its z."""
+"""Cycles from a column's partial sum to its sum z, the output of an output layer."""
 VOLTAGE_STAGE = 12
 TABLE_BITS = 18
 

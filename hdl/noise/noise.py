@@ -74,7 +74,7 @@ class Gaussian(wiring.Component):
 
 
 LAUNCH_MARGIN = 3
-"""Samples launched, at most, before the first of them shows in ``room``."""
+"""Largest number of samples that are launched before ``room`` takes the first of them into account."""
 
 
 def sample_depth(geometry: Geometry) -> int:
@@ -157,7 +157,7 @@ class Samples(Sized):
 
 ENERGY_DEPTH = 32
 ENERGY_IN_FLIGHT = 18
-"""Passes the scanner may have begun between reading ``energy_room`` and delivering their energy."""
+"""Number of passes that the scanner may begin between reading ``energy_room`` and delivering their energy."""
 
 
 class Noise(Sized):

@@ -17,7 +17,7 @@ from ndrite.hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
 from ndrite.hdl.parts.pipeline import Queue, delayed
 
 LOW_BITS = 12
-"""Energy bits multiplied in the first of two narrow products."""
+"""Number of energy bits in the first of the two narrow products that are added."""
 
 
 def sigma_latency(g: Geometry) -> int:
@@ -190,7 +190,8 @@ def draw_key(m: Module, schedule: wiring.PureInterface, key: PassKey, slice_of: 
 
 
 SCALE_LAYOUT = StructLayout({"noisy": 1, "variance_out": 32, "var_cell": 16})
-"""Operands of a pass's square root other than its energy."""
+"""What the square root of a pass needs besides the energy: whether the pass is noisy, and its two
+variances."""
 
 
 class PassSchedule(wiring.Component):

@@ -28,9 +28,9 @@ from ndrite.hdl.parts.target import is_small
 READ_WAIT = 14
 WRITE_WAIT = 7
 STREAMED = "weights"
-"""The region that takes an access in every cycle: nearly all words of a program are its."""
+"""The memory region that accepts an access in every cycle: nearly all words of a program are in it."""
 STREAM_LATENCY = 10
-"""Cycles from an address at the streamed window to its data; ``ndrite.hdl.array.array`` keeps to it."""
+"""Cycles from an address at the streamed window to its data, as ``ndrite.hdl.array.array`` provides it."""
 STEP_LATENCY = STREAM_LATENCY + 7
 """Cycles from ``step`` to ``done``."""
 OFFSET_BITS = REGION_SHIFT

@@ -55,7 +55,8 @@ def bank_address(index: Value, bank: Value, size: int) -> Value:
 
 
 LINE_DEPTH = 8
-"""Passes whose sums a lane's queue holds: LUT memory is 16 deep in any case."""
+"""Number of passes whose sums fit in a lane's queue. LUT memory is at least 16 deep, so a smaller queue would
+save nothing."""
 
 
 def waiting_sums(geometry: Geometry) -> int:
@@ -123,7 +124,8 @@ def row_layout(g: Geometry) -> StructLayout:
 
 
 GROUP_LANES = 8
-"""Lanes that share one copy of the row registers; rows hop from group to group, one a cycle."""
+"""Number of lanes in a lane group, which shares one copy of the row registers; a row moves on by one group
+per cycle."""
 
 
 def cells_at_once(g: Geometry) -> int:

@@ -16,10 +16,11 @@ from ndrite.hdl.parts.target import is_ecp5, is_small
 READ_LATENCY = 2
 """Cycles from ``address`` to ``data``."""
 _ECP5_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
-"""DP16KD: (depth, data bits) with a write enable for every nine bits of the widest two."""
+"""Shapes of a DP16KD block RAM: (depth, data bits). The two widest shapes have a write enable for every nine
+bits."""
 _ENABLED_BITS = 9
 _SMALLEST_BLOCK = 1024
-"""Bits below which a memory is left to the synthesiser, which may make it of LUTs."""
+"""Number of bits below which a memory is left to the synthesiser, which may build it from LUTs."""
 
 
 class RegisteredMemory(wiring.Component):
@@ -244,7 +245,7 @@ def _dp16kd(
 
 BLOCK_WORDS, BLOCK_BITS = 1024, 18
 _WORDS_A_LINE, _STRIDE = 16, 20
-"""A DP16KD's initial content: lines of sixteen 18-bit words, 20 bits apart."""
+"""Format of a DP16KD's initial content: lines of sixteen 18-bit words, at intervals of 20 bits."""
 
 
 class Table(wiring.Component):

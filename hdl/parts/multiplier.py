@@ -14,7 +14,7 @@ MULTIPLY_LATENCY = 3
 """Cycles from ``a`` and ``b`` to ``product``."""
 WIDEST = 18
 FAR = 1
-"""Registers on the way to a multiplier and on that from it, where it stands far from all else."""
+"""Number of registers before and after a multiplier that is far away on the die."""
 
 
 class Multiplier(wiring.Component):

@@ -20,11 +20,11 @@ from ndrite.hdl.pcie import signature as tlp
 from ndrite.hdl.pcie.signature import completion
 
 BOUNDARY_WORDS = 32
-"""Read completion boundary of an endpoint, 128 bytes; no max payload is smaller."""
+"""Read completion boundary of an endpoint in double words: 128 bytes; no maximum payload is smaller."""
 REQUEST_BEATS = 512
-"""Requests wait in a queue of 4 KiB: several of the largest that processors make."""
+"""Depth of the queue of requests: 4 KiB, several of the largest requests that processors make."""
 ENGINE_WAIT = 3
-"""Cycles from an address at the engine's window to its data."""
+"""Cycles from an address at the window of the DMA engine's registers to its data."""
 BRIDGE_EVENT_LAYOUT = StructLayout({"bad_posted": 1, "bad_nonposted": 1})
 """One-cycle pulses: a posted request dropped, a request answered with an error."""
 

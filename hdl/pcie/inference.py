@@ -13,7 +13,7 @@ from ndrite.hdl.parts.layouts import next_bank
 
 GIVEN = ("load", "load_address", "load_data", "bank", "result_address")
 HEARD = ("input_done", "done", "hung", "result_data", "campaign_started", "campaign_done")
-"""Members of the accelerator's interface that are used, other than ``start``."""
+"""Members of the accelerator's interface, other than ``start``, that this block uses."""
 
 
 class Inference(wiring.Component):

@@ -25,9 +25,9 @@ from ndrite.hdl.pcie.writer import Splitter
 ARRIVAL_LAYOUT = StructLayout(
     {"valid": 1, "requester": 16, "tag": 8, "byte_count": 13, "payload": 11} | {"good": 1, "locked": 1}
 )
-"""Header of a completion: the read that it answers, the bytes still to come including its own (1..4096), and
-its own double words. ``good``: successful, with data, and not poisoned. ``locked``: the answer to a locked
-request."""
+"""Header of a completion: the read that it answers, the number of bytes still to come including its own
+(1..4096), and the number of its own double words. ``good``: successful, with data, and not poisoned.
+``locked``: the answer to a locked request."""
 
 
 class Completions(wiring.Component):

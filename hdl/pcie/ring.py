@@ -17,7 +17,8 @@ from ndrite.hdl.pcie.signature import CONFIG_LAYOUT, JOB_SIGNATURE, TRANSFER_LAY
 COUNTED = ("bad_posted", "bad_nonposted", "bad_completions", "failed_reads", "timeouts", "interrupts")
 HELD = ("ring_low", "ring_high", "records_low", "records_high", "ring_log2", "producer", "read_timeout")
 COUNTED_LAYOUT = StructLayout({name: 1 for name in COUNTED if name != "interrupts"})
-"""One-cycle pulses that the registers of the same names count, but for the ring's own interrupts."""
+"""One-cycle pulses that the registers of these names count, except for the pulses that the ring makes
+itself."""
 
 
 class Ring(wiring.Component):

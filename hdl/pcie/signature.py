@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 TYPE_MEMORY, TYPE_MEMORY_LOCKED, TYPE_IO = 0b00000, 0b00001, 0b00010
 TYPE_COMPLETION = 0b01010
-"""Bit 0 marks the answer to a locked request."""
+"""TLP type of a completion; bit 0 marks the answer to a locked request."""
 STATUS_SUCCESS, STATUS_UNSUPPORTED, STATUS_ABORT = 0b000, 0b001, 0b100
 BEAT_LAYOUT = StructLayout({"data": 64, "half": 1, "last": 1})
 """Two double words of a TLP, the first in the low half; ``half``: the last one is alone.
@@ -20,11 +20,13 @@ words are ordered the same way, so that byte 0 of memory is in bits 31..24.
 CONFIG_LAYOUT = StructLayout(
     {"requester_id": 16, "max_payload": 3, "max_read": 3, "bus_master": 1, "msi_enable": 1}
 )
-"""From configuration space: own id, size codes (128 << code bytes), and what software has enabled."""
+"""Fields of the configuration space: the card's own id, size codes (128 << code bytes), and what software has
+enabled."""
 PACKET_LAYOUT = StructLayout({"header": 128, "four": 1, "payload": 11})
-"""A TLP to send: header double words, whether the fourth counts, payload double words (0: none)."""
+"""A TLP to send: its header, whether the header has a fourth double word, and the number of payload double
+words (0: none)."""
 TRANSFER_LAYOUT = StructLayout({"address": 64, "length": 32})
-"""A DMA transfer: bus address (a multiple of 8) and bytes, at least 1."""
+"""A DMA transfer: bus address (a multiple of 8) and number of bytes, at least 1."""
 TLP_SIGNATURE = wiring.Signature(
     {
         "rx": In(stream.Signature(BEAT_LAYOUT)),

@@ -19,13 +19,14 @@ from overflowing. A read of 512 bytes that ends at no boundary of 64 is answered
 33 units of 16 bytes: 4 reads need 36 headers and 132 units, of 36 and 461 that the block has by default
 (``VC0_TOTAL_CREDITS_CH``, ``_CD``)."""
 HOLD_CYCLES, SETTLE_CYCLES = 64, 16
-"""Clocks of the block that a reset lasts in both domains, and until the streams open after it: the FIFOs' own
-resets cross both ways meanwhile, as long as the array's clock is above a quarter of the block's."""
+"""Cycles of the block's clock that a reset lasts in both domains, and cycles after it until the streams open.
+Meanwhile the FIFOs' own resets cross to both sides, provided that the array's clock is above a quarter of the
+block's."""
 FIFO_BEATS = 32
 DISCONTINUE = 3
-"""Bit of ``s_axis_tx_tuser``: the packet is to be dropped."""
+"""Bit of ``s_axis_tx_tuser`` that says that the packet is to be dropped."""
 START = 14
-"""Bit of ``m_axis_rx_tuser`` with a packet's first beat; wrappers may leave it 0 at 64 bits."""
+"""Bit of ``m_axis_rx_tuser`` that marks a packet's first beat; wrappers with 64 bits may leave it 0."""
 USER_SIDE = wiring.Signature(
     {
         "user_reset_out": In(1),

@@ -22,9 +22,11 @@ TOP_STAGE = 14
 PIPE_LATENCY = 19
 """Cycles from a step to ``increment``."""
 SETTINGS_STAGES = (3, 10, 11, 12, 15, 17)
-"""Each acts a cycle later, from a register of the pipe's own."""
+"""Stages at which the pipeline takes settings; each setting acts a cycle later, from a register of the
+pipeline."""
 SETTINGS_LAYOUT = StructLayout({"analog": 1, "adc_bits": 4, "shift": 6, "lshift": 3})
-"""Per-layer settings, delayed by the owner so that each stage sees those of its own column."""
+"""Settings of a layer. The owner of the pipeline delays them, so that each stage sees the settings of its own
+column."""
 
 
 class ReadoutPipe(Sized):

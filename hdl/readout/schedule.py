@@ -13,7 +13,7 @@ from ndrite.hdl.noise.noise import sample_depth
 from ndrite.hdl.parts.layouts import Ports, Sized, group_layout, readout_layout, waiting_sums
 
 EMITTER_CYCLES = 3
-"""Cycles from ``release`` until a last row that waits for it is on the array's ``row``."""
+"""Cycles from ``release`` until a pass's last row that waits for it is on the array's ``row``."""
 
 
 def steps_most(geometry: Geometry) -> int:

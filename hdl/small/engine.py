@@ -19,7 +19,7 @@ from ndrite.hdl.parts.memory import RegisteredMemory, share
 from ndrite.hdl.readout.readout import SETTINGS_BITS
 
 FACTOR_BITS = 16
-"""Bits of a product's second factor, and of each half of the first."""
+"""Bits of a product's second factor, and of each half of its first factor."""
 WORK_BITS = 34 + FACTOR_BITS
 WINDOWS = {
     "readout": SETTINGS_BITS,
@@ -28,11 +28,11 @@ WINDOWS = {
     "curve_base": TABLE_BITS,
     "curve_slope": TABLE_BITS,
 }
-"""Memory region -> bits of a word."""
+"""Memory region -> number of bits of a word in it."""
 STRIDE = 4
-"""Bits that the shifter drops per cycle while as many are left to drop."""
+"""Number of bits that the shifter drops per cycle as long as so many are left to drop."""
 NEAR_BITS = 13
-"""Low bits of a rounded value that decide where it lies relative to a range of at most 12 bits."""
+"""Number of low bits of a rounded value that are compared with the ends of a range of at most 12 bits."""
 
 
 class Engine(Sized):

@@ -15,9 +15,9 @@ from ndrite.hdl.walk.places import Countdown
 from ndrite.hdl.walk.records import GATE_LAYOUT
 
 AHEAD = 4
-"""Codes that may wait for the memory."""
+"""Number of codes that may wait for the memory."""
 WIDE = signed(49)
-"""Shape that holds a sum and its rounding constant at the largest shift."""
+"""Shape of a signal that holds a sum and, at the largest shift, its rounding constant."""
 GATES_LATENCY = MAP_LATENCY + 1 + 2 * (MULTIPLY_LATENCY + FAR) + 5
 """Cycles from the last code of an element to its result."""
 

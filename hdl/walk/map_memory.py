@@ -99,9 +99,9 @@ class MapMemory(Sized):
 
 
 WRITE_LATENCY = PLACES_LATENCY + MAP_LATENCY + 2
-"""Cycles from a code to its write, where it is the first of its turns."""
+"""Cycles from the arrival of a code until it is written, if it is in the first write of its step."""
 BEHIND = MAP_LATENCY + 1
-"""Cycles from a write until a read that is asked for finds it, and the read itself."""
+"""Cycles from a write until a read request returns the written code, including the read itself."""
 
 
 def turns_most(g: Geometry) -> int:

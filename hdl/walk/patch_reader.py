@@ -90,7 +90,7 @@ class Packer(Sized):
 
 
 AHEAD = 4
-"""Chunks that may wait for the memory."""
+"""Number of chunks that may wait for the memory."""
 CHUNK_LATENCY = MAP_LATENCY + 1
 """Cycles from a request that is ``granted`` to its ``chunk``."""
 COORDINATE = signed(18)

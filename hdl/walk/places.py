@@ -37,7 +37,7 @@ class Countdown:
 
 
 PLACES_LATENCY = 2
-"""Cycles from ``next`` to the place of the column that it passes."""
+"""Cycles from ``next`` to the map address of the column that it requests."""
 FIELD_LAYOUT = StructLayout(
     {
         "base": 24,
@@ -56,7 +56,8 @@ FIELD_LAYOUT = StructLayout(
         "pool_columns": 4,
     }
 )
-"""A map and how results reach it: by blocks, and windows of a pool around each place."""
+"""A map to be written, and how columns are placed in it: by blocks of positions, and by the pooling window
+around each position."""
 
 
 class Places(Sized):

@@ -17,9 +17,10 @@ from ndrite.hdl.parts.pipeline import delayed
 HEADER_LAYOUT = StructLayout({name: width for name, (_, _, width) in HEADER.items()})
 """The fields of record 0."""
 STEP_LAYOUT = StructLayout({name: width for name, (_, _, width) in STEP.items()})
-"""The fields of a step's record (``ndrite.emulator.backend.walk``); negative ones in two's complement."""
+"""The fields of a step's record (``ndrite.emulator.backend.walk``); negative numbers are in two's
+complement."""
 GATE_LAYOUT = StructLayout({name: width for name, (_, _, width) in GATE.items()})
-"""The fields that only a gate's record has."""
+"""The fields that only the record of a gate step has."""
 CHUNK_LAYOUT = StructLayout(
     {
         "valid": 1,
@@ -29,7 +30,8 @@ CHUNK_LAYOUT = StructLayout(
         "patch_end": 1,
     }
 )
-"""``count`` codes of a patch that lie beside each other, the rest 0; which of its ends they are."""
+"""A chunk of a patch: ``count`` adjacent codes, with 0 for the rest, and whether it ends a group of channels
+or the patch."""
 
 
 class Records(wiring.Component):

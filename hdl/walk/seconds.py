@@ -24,7 +24,7 @@ OPERAND_BITS = 17
 SCALER_LATENCY = 1 + READ_LATENCY + MULTIPLY_LATENCY + 2 * FAR + 3
 """Cycles from ``a`` to ``value``."""
 WIDE = 37
-"""Bits that hold a product and its rounding constant; a larger shift leaves 0."""
+"""Number of bits for a product and its rounding constant; a shift larger than this leaves 0."""
 
 
 class Scaler(Sized):
@@ -154,9 +154,10 @@ class Pooling(wiring.Component):
 
 
 AHEAD = 32, 96
-"""Operands that may wait for their sums, those on their way among them: of one neuron, and of several."""
+"""Number of operands that may wait for their sums, including operands still in the pipeline: with one neuron,
+and with several."""
 ADDRESSES = 8
-"""Requests whose addresses may wait for the memory."""
+"""Number of requests whose addresses may wait for the memory."""
 
 
 class Seconds(wiring.Component):

@@ -28,9 +28,9 @@ from ndrite.hdl.walk.records import GATE_LAYOUT, STEP_LAYOUT, Records
 from ndrite.hdl.walk.seconds import POOLING_LATENCY, SCALER_LATENCY, Pooling, Scaler, Seconds
 
 TO_BEGIN = 4 + POSITION_BITS_MIN
-"""Cycles from a step's end to the first read of the one behind it, at least."""
+"""Fewest cycles from the end of a step to the first read of the next step."""
 TO_RESULTS = max(CHUNK_LATENCY + POOLING_LATENCY + SCALER_LATENCY + 1, GATES_LATENCY)
-"""Cycles from a pool's or a gate's last code to its results."""
+"""Cycles from the last code that a pooling or gate step reads to its last results."""
 CODE_BITS = bits_for(65535)
 
 

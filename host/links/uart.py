@@ -12,7 +12,8 @@ DEFAULT_BAUD = 1_000_000
 """Bits per second; irrelevant on a pseudo-terminal or socket."""
 READ_CHUNK = 65536
 WRITE_TIMEOUT_S = 10.0
-"""A pseudo-terminal nobody reads fills up; without a limit the write would hang for ever."""
+"""Longest time in seconds that a write may take: a pseudo-terminal that nobody reads fills up, and without a
+limit the write would never return."""
 
 
 class UartLink:

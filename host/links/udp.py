@@ -32,12 +32,13 @@ from ndrite.host.errors import InputError, LinkError, LinkTimeout
 BUFFER_BYTES = 4 << 20
 """Size of the receive buffer that is requested from the kernel, which may give less."""
 UDP_SEGMENT = 103
-"""Linux' option UDP_SEGMENT, which Python does not name: the kernel cuts what it is given into datagrams of
-this size (udp(7))."""
+"""Linux' socket option UDP_SEGMENT, which Python does not name: the kernel cuts a long write into datagrams
+of this size (udp(7))."""
 SEGMENTS = 40
-"""Datagrams of one such call; they stay within the 64 KiB of an IPv4 packet."""
+"""Number of datagrams in one write that the kernel cuts; together they stay within the 64 KiB of an IPv4
+packet."""
 NO_SEGMENTS = {errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP}
-"""Errors of a kernel or a network card that cannot cut datagrams apart."""
+"""Error numbers of a kernel or network card that cannot cut a write into datagrams."""
 
 
 class UdpSocket:
@@ -191,9 +192,10 @@ class Datagrams(Protocol):
 OPENING_S = 3.0
 """Time for which a new link waits for a device to offer a session, seconds."""
 OPENINGS = 12
-"""Number of ``open`` datagrams sent within that time."""
+"""Number of ``open`` datagrams that are sent within OPENING_S."""
 CLOSINGS = 2
-"""Number of ``close`` datagrams sent: they have no answer. If all are lost, the lease runs out."""
+"""Number of ``close`` datagrams that are sent, since the device does not answer them. If all are lost, the
+session's lease runs out."""
 
 
 class UdpLink:
@@ -226,7 +228,7 @@ class UdpLink:
         self.live = datagrams.live
         self.name = name
         self.lost = 0
-        """Datagrams that did not come, or came late, of the sessions so far."""
+        """Number of datagrams of this and earlier sessions that did not arrive, or arrived late."""
         self._opening_s = opening_s
         self._out = bytearray()
         self._token: int | None = None

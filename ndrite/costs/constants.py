@@ -12,13 +12,13 @@ from ndrite.emulator.errors import EmulatorError, require
 from ndrite.emulator.yaml_file import read_yaml
 
 Triple = npt.NDArray[np.float64]
-"""Low, typical and high, float64 (3,)."""
+"""A range: low, typical and high value, float64 (3,)."""
 ACCOUNTINGS = ("low", "typical", "high")
 CONSTANTS = Path(__file__).parent / "constants.yaml"
 NODES_NM = (5.0, 500.0)
 LARGEST = 1e15
 EXPONENTS = {"pJ": 1.9, "fJ": 1.9, "um2": 2.0}
-"""Unit -> power of the technology node it goes with, where the constant names a node."""
+"""Unit of a constant -> the power of the technology node by which the constant scales, if it names a node."""
 
 
 class CostError(EmulatorError):

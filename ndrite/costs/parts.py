@@ -19,7 +19,7 @@ import numpy as np
 from ndrite.costs.constants import ACCOUNTINGS, Constants, Triple
 
 BITS_MIN = 4.0
-"""The law ends here; converters of fewer bits cost as much."""
+"""Fewest bits for which the ADC law holds; converters of fewer bits are counted as having this number."""
 
 
 def adc_energy_pJ(bits: float, node_nm: float, rate_Hz: float) -> float:
@@ -160,7 +160,8 @@ UNITS: dict[str, tuple[str, Callable[..., Cost]]] = {
     "memory bit": ("memory", lambda k: Cost(k["memory_pJ_per_bit"], NONE, k["memory_um2_per_bit"])),
     "bus bit": ("wires", lambda k: Cost(k["wire_pJ_per_bit"], NONE, k["wire_um2_per_array"])),
 }
-"""Name -> component, and what one operation takes one after the other, and one unit of hardware."""
+"""Kind of unit -> component that it belongs to, and cost: energy and time of an operation, area of a unit of
+hardware."""
 
 
 @dataclass(frozen=True)

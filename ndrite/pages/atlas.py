@@ -21,12 +21,13 @@ from ndrite.pages import drawing
 from ndrite.results import Result, Table, percents
 
 OWN = ""
-"""Name of the improvement of an unchanged device."""
+"""Name of the improvement that leaves a device unchanged."""
 LOSSES = (3, 1)
-"""Losses against floats, in percentage points, for which the nearest point of the map is searched."""
+"""Losses against float training, in percentage points; for each, the nearest point of the map with at most
+this loss is named."""
 FINEST = Place(states=1.0, asymmetry=1 / 16, noise=0.1)
-"""Smallest asymmetry and noise that count for distances: below them, a smaller one is neither nearer nor
-farther."""
+"""Smallest states, asymmetry and noise that count in distances between positions on the map; smaller values
+count as these."""
 Row = dict[str, Any]
 
 

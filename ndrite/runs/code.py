@@ -16,9 +16,11 @@ from ndrite.boards.cache import folder
 from ndrite.emulator.spec.files import whole_file
 
 OWN = ("ndrite", "studies", "benchmarks", "tests")
-"""Top-level packages whose modules count; versions of others are noted beside results."""
+"""Top-level packages whose modules are part of a code digest; of other packages only the versions are noted
+beside results."""
 PUBLIC = "ndrite"
-"""The public face loads its verbs by name when they are asked for: importing it needs none of them."""
+"""The package's public module. It loads its verbs by name when they are used, so importing it does not import
+them."""
 Parsed = list[str]
 """Digest of a module's tree, and the modules that it names in imports."""
 

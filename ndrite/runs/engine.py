@@ -25,9 +25,10 @@ from ndrite.runs.run import Run, RunError
 from ndrite.runs.workers import WorkerLost, Workers
 
 TRIES = 3
-"""Times that a run may lose its worker before it counts as failed: it may be what kills it."""
+"""How often a run may lose its worker before it counts as failed, since the run itself may be what kills the
+worker."""
 Share = tuple[int, int]
-"""(i, n): the i-th of n disjoint shares, from 1."""
+"""A share (i, n) of a job array: the i-th of n disjoint shares, counted from 1."""
 Row = dict[str, Any]
 
 

@@ -20,7 +20,7 @@ from ndrite.host.errors import HostError, InputError, LinkError
 from ndrite.runs.run import Run, RunError
 
 GOLDEN = ("golden:",)
-"""Boards of workers that open no board: their runs use the golden model."""
+"""The boards of workers that open no board, because their runs use the golden model."""
 
 
 class WorkerLost(Exception):
@@ -155,7 +155,7 @@ class _Process:
 
 
 _opened: dict[str, Any] = {}
-"""In a process that has a board: the open one, as ``board``, and its ``url``."""
+"""Set in a worker process that has a board: the opened ``board``, and its ``url``."""
 
 
 def _begin() -> None:

@@ -19,7 +19,7 @@ SECTION = re.compile(r"^(\w+)\n-+\n", re.M)
 TYPES = {kind: kind for kind in (bool, int, float, str)} | {Any: str}
 """Type of a value -> click's type that parses its text."""
 TOLD = {"progress": terminal.progress_bar, "announce": terminal.note}
-"""Parameters that report to a person at a terminal."""
+"""Parameters through which a verb reports to a person at a terminal -> the function that is passed."""
 FILES = ("output", "picture")
 """Parameters that name an output file; ``--json`` then goes to stdout or stderr accordingly."""
 

@@ -56,7 +56,8 @@ COMMANDS: Names = {
         | _verbs("ndrite.verbs.board", "selftest scrub serve info"),
     ),
 }
-"""Name of a command -> module and function of the verb, or what a group is about and its commands."""
+"""Name of a command -> module and function of its verb; name of a group of commands -> what the group is
+about, and its commands."""
 START = """\
 Neural networks on emulated memristive chips.
 

@@ -19,10 +19,10 @@ from ndrite.results import Table as Shown
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\\\)?")
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 WIDE = 10_000
-"""Columns of a table that no terminal shows: lines of a pipe or file are not broken."""
+"""Width in columns of tables on an output that is not a terminal: so large that lines are not broken."""
 
 EVERY_S = 10.0
-"""Between two lines on a stderr that is no terminal."""
+"""Seconds between two progress lines if stderr is not a terminal."""
 
 quiet = verbose = False
 """Set by ``ndrite --quiet``: nothing on stderr but errors; by ``--verbose``: where they are from."""

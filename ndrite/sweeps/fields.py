@@ -13,7 +13,7 @@ from ndrite.runs import Run
 from ndrite.runs.run import RunError
 
 Fields = Mapping[str, tuple[Any, Any, str]]
-"""Field -> what it takes, its default, and the first in words."""
+"""Field of a plan -> its type, its default, and its accepted values in words."""
 
 
 class SweepError(RunError):

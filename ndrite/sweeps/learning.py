@@ -38,7 +38,7 @@ COMMON: Fields = {
         "a count, or a list of integers 0..2^63-1",
     ),
 }
-"""Fields of every plan."""
+"""Fields that every sweep plan may have."""
 
 
 def _number(low: float, high: float) -> Any:
@@ -74,8 +74,9 @@ LEARN: Fields = {
     "samples": (Annotated[int, Field(ge=16, le=1_000_000)], 600, "an integer, 16..1000000"),
     "held_out": (Annotated[int, Field(ge=1, le=1_000_000)], 200, "an integer, 1..1000000"),
 }
-"""Fields of ``learn``, as the parameters of ``ndrite learn`` of the same names; of ``rates`` the best one on
-the ``held_out`` samples after the ``samples`` that are learned from counts."""
+"""Fields of the plan's section ``learn``; they mean the same as the parameters of ``ndrite learn`` of these
+names. Of the ``rates`` the best one counts, judged on the ``held_out`` samples that follow the ``samples``
+learned from."""
 
 
 def seeds_of(fields: dict[str, Any]) -> list[int]:

@@ -31,7 +31,7 @@ from ndrite.sweeps.fields import SweepError
 from ndrite.sweeps.plan import Plan
 
 COST_SAMPLES = 32
-"""Samples that a point's cost is counted on."""
+"""Number of samples over which the cost of a point is averaged."""
 
 
 def run_point(

@@ -30,7 +30,7 @@ Row = dict[str, Any]
 Right = Callable[[Codes, Labels], float]
 """Function that computes the accuracy (0..1) of a trained network on samples and their classes."""
 STARTS_MAX = 256
-"""Most mapped start networks that a process keeps."""
+"""Largest number of mapped start networks that a process keeps in memory."""
 
 
 class Parts(NamedTuple):

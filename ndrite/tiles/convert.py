@@ -19,7 +19,7 @@ from ndrite.tiles.placement import Placement, Row, Table
 from ndrite.tiles.watch import Watch, check_values, state_of, tensors_of
 
 SHAPES = ("Sequential", "ModuleList", "ModuleDict")
-"""Classes that compute nothing themselves."""
+"""Names of module classes that compute nothing themselves."""
 
 
 TRACED = "products on tiles are not traced; trace, script or compile the plain module"

@@ -15,7 +15,7 @@ from ndrite.tiles.source import Metric, source_of
 
 Digital = frozenset[str]
 MEASURING = 0.5
-"""Share of the time for measuring products one by one; the rest is for the search."""
+"""Share of the time limit for measuring the products one by one; the rest is for the search."""
 
 
 class Trial:

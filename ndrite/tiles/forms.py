@@ -288,7 +288,7 @@ _UNSEEN = types.FunctionType(
     {**_ATTENTION.__globals__, "has_torch_function": lambda tensors: False},
     argdefs=_ATTENTION.__defaults__,
 )
-"""PyTorch's own attention, which does not ask the executor again for itself."""
+"""A copy of PyTorch's attention function that the executor does not intercept again."""
 
 
 def attention(run: Executor, *args: Any, **named: Any) -> Any:

@@ -33,8 +33,8 @@ from ndrite.tiles.source import Metric, Source, read_source, source_file, source
 
 MODULE = "ndrite.tiles.loss"
 WEIGHTS_KEPT = 1 << 24
-"""Weights whose models in floats are kept from one cause to the next, at some 140 B each; products beyond
-them are mapped for every cause."""
+"""Number of weights whose float models are kept in memory for all causes, at some 140 B per weight; products
+beyond it are mapped again for every cause."""
 
 
 @dataclass

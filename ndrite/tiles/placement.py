@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from ndrite.tiles.product import Product
 
 SEED_BITS = 48
-"""Bits of a seed; the bits above them in the read noise's key count the reads of a product."""
+"""Number of bits of a die's seed; in the key of the read noise, the bits above them count the reads of a
+product."""
 CALLS_MAX = 1 << (64 - SEED_BITS)
 
 

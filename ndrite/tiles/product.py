@@ -85,11 +85,11 @@ class Watched:
 
 NO_VALUES = "its inputs have no values to read ({}); accepted: plain tensors, a batch at a time, without vmap"
 ROWS_MIN = 16
-"""Fewest patches that samples must give a product."""
+"""Fewest input patches that the samples must provide for a product."""
 ROWS_MAX = 2048
 SUMS_MAX = 1 << 23
-"""Sums of tiles and slices at once while converters are calibrated: of large products fewer patches are
-taken, which keeps mapping within a gibibyte."""
+"""Largest number of partial sums (of tiles and input slices) that converters are calibrated on. For large
+products fewer patches are used, so that mapping stays within a gibibyte of memory."""
 SPAN_MIN = 1e-12
 
 

@@ -13,7 +13,7 @@ from ndrite.host import InputError
 from ndrite.runs import File
 
 Metric = Callable[[Any], Any]
-"""Measure of a module, which it calls as the user does: accuracy, perplexity, mean error."""
+"""A function that measures a module by calling it as the user does: accuracy, perplexity, mean error."""
 
 
 class Source(NamedTuple):

@@ -18,11 +18,11 @@ from ndrite.emulator.errors import EmulatorError
 from ndrite.emulator.learning.training.view import Tensor, torch
 
 PLAIN = (bool, int, float, complex, str, tuple)
-"""Kinds of attributes that count as a module's state, beside tensors."""
+"""Types of attributes that count as a module's state, besides tensors."""
 NOT_STATE = ("num_batches_tracked", "training")
 """Names of attributes that do not affect a module's result in evaluation mode."""
 Place = tuple[str, str, int]
-"""Path of a module, its attribute, and an offset in that."""
+"""Path of a module, name of one of its tensors, and an offset in that tensor."""
 
 
 class Watch:

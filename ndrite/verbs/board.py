@@ -28,7 +28,8 @@ COLUMNS = {
     "samples_per_s_compute": "array/s",
     "samples_per_s_link": "link/s",
 }
-"""Shown in the table -> header; a terminal of 80 columns holds them. The JSON has all."""
+"""Field of a record -> header of its column; these fit a terminal of 80 columns. The JSON output has all
+fields."""
 
 
 @verb

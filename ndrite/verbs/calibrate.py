@@ -22,11 +22,12 @@ from ndrite.intervals import proportion
 from ndrite.url import connect
 
 HELD, MEASURED = 4, 1000
-"""Default of ``measure`` for a user's own samples: one sample in HELD, at most MEASURED samples."""
+"""Default of ``measure`` for a user's own samples: one of HELD samples is measured on, at most MEASURED
+samples in all."""
 LEARNING_SEED = 1 << 32
 """Added to the read-noise seed while learning, so that tuning never sees the noise of the measurement."""
 CORRECTED_ON = 2000
-"""Number of samples, the last ones, on which the model's columns are corrected."""
+"""Number of samples, the last ones, on which the columns of the model of the die are corrected."""
 
 
 @sig.verb

@@ -29,9 +29,9 @@ from ndrite.url import urls
 from ndrite.wafers import judge_wafer
 
 SAMPLES = 1000
-"""Samples of a data set, if the caller does not give ``count``."""
+"""Number of samples of a data set that are used if the caller does not give ``count``."""
 GOOD = 0.85
-"""Lowest accuracy of a good chip."""
+"""Default of the lowest accuracy of a good chip."""
 ON_HOST = (
     "virtual chips are drawn and run on the host, not in gateware: the program is not a chain of full layers "
     "that fits"

@@ -12,7 +12,7 @@ from ndrite.results import Found, Table, plain
 from ndrite.signature import Option, verb
 
 SUMMARY = 120
-"""Characters of a description in the list."""
+"""Number of characters of a description that the list shows."""
 Name = Annotated[str, Option("NAME")]
 
 

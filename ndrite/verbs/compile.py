@@ -20,7 +20,7 @@ from ndrite.labels import decided, told
 from ndrite.samples import both_or_neither, judged_samples, typical_samples
 
 WORK = 20_000_000_000
-"""Most multiplications for judging a die: a few seconds of the golden model."""
+"""Largest number of multiplications for judging a die: a few seconds of the golden model."""
 
 
 @sig.verb

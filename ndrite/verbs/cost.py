@@ -23,7 +23,7 @@ from ndrite.signature import (
 )
 
 SAMPLES = 100
-"""Most samples on which the work is counted by default."""
+"""Default of the largest number of samples over which the cost is averaged."""
 
 
 @verb

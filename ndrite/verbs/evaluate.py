@@ -14,7 +14,8 @@ from ndrite.samples import judged_samples
 from ndrite.url import connect, urls
 
 RTL_SAMPLES = 500
-"""Samples if the caller does not give ``count``, on anything slower than the golden model."""
+"""Number of samples that are used, on any board slower than the golden model, if the caller does not give
+``count``."""
 
 
 @sig.verb

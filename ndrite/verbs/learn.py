@@ -34,7 +34,7 @@ from ndrite.samples import CALIBRATION_SAMPLES, first, learning_samples
 from ndrite.url import connect_learner
 
 OWN_HELD = 12
-"""Default of ``held_out``: one of a user's samples in OWN_HELD is measured on."""
+"""Default of ``held_out`` for a user's own samples: one of OWN_HELD is held out to measure accuracy."""
 
 
 class LearnedInSitu(LearnedOn):

@@ -39,7 +39,7 @@ MEASURES: dict[str, tuple[str, float]] = {
     "metric": ("metric", 1),
     "change": ("change by the die", 1),
 }
-"""Field of a row -> name, factor."""
+"""Field of a row -> its name in pictures, and the factor to its unit there."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

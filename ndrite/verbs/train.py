@@ -22,7 +22,8 @@ from ndrite.results import Summary
 from ndrite.samples import CALIBRATION_SAMPLES, learning_samples
 
 SHIFTED_SIDE = 28
-"""Smaller pictures lose too much at their edges when they are shifted."""
+"""Side of the pictures of a data set that are shifted by default; smaller pictures would lose too much at
+their edges."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

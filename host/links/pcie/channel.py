@@ -17,9 +17,9 @@ from ndrite.host.links.pcie.engine import STAGE_BYTES, Engine, Job, words_of
 
 TIMEOUT_S = 2.0
 CHUNK_WORDS = 16384
-"""Words written between two checks of how many the card has refused."""
+"""Number of words that are written between two checks of how many words the card has refused."""
 BATCH = 1024
-"""Most inferences of one job."""
+"""Largest number of inferences in one job."""
 
 
 class PcieChannel:

@@ -14,7 +14,7 @@ class DmaMemory:
     data: npt.NDArray[np.uint8]
     address: int
     owner: Any = None
-    """Keeps what the bytes lie in alive."""
+    """The object that owns the memory of ``bytes``, kept so that the memory is not freed."""
 
 
 @runtime_checkable

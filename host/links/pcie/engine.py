@@ -26,11 +26,13 @@ from ndrite.host.links.pcie.device import PciDevice
 
 RING_LOG2 = 2
 STAGES = 2
-"""Jobs handed over at a time, each with its own staging memory: one is prepared while another runs."""
+"""Number of jobs that the card has at a time, each with its own staging memory: one is prepared while another
+runs."""
 STAGE_BYTES = 1 << 18
 RESET_S = 1.0
 WAIT_S = 0.01
-"""Longest wait for an interrupt, seconds; then the completion records are checked anyway."""
+"""Longest wait for an interrupt in seconds; after it the completion records are checked even without an
+interrupt."""
 GONE = 0xFFFFFFFF
 
 
