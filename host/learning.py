@@ -31,8 +31,8 @@ class Portion:
         if (answers[:, 0] < 0).any():
             refused = self.first + int(np.argmax(answers[:, 0] < 0))
             raise ProtocolError(
-                f"the device refused update {refused}, which is not its next one; load the learning program "
-                "again with program_learning() and repeat the updates"
+                f"the device refused update {refused}, which is not the next one to do; load the learning "
+                "program again with program_learning() and repeat the updates"
             )
         pulses = tuple(int(v) for v in answers[:, 1:].sum(axis=0, dtype=np.int64))
         return Counts(updates, int(answers[:, 0].sum()), pulses)

@@ -77,7 +77,7 @@ def decode_request(frame: bytes) -> Request:
     version, sequence, opcode, address, length = HEADER.unpack_from(body)
     payload = _payload(body, version, length)
     if opcode & RESPONSE_FLAG:
-        raise FrameError("a response where a request was expected")
+        raise FrameError("the frame is a response; accepted: a request")
     return Request(sequence, opcode, address, payload)
 
 
@@ -87,7 +87,7 @@ def decode_response(frame: bytes) -> Response:
     version, sequence, opcode, status, _, expected, length = RESPONSE_HEADER.unpack_from(body)
     payload = _payload(body, version, length)
     if not opcode & RESPONSE_FLAG:
-        raise FrameError("a request where a response was expected")
+        raise FrameError("the frame is a request; accepted: a response")
     return Response(sequence, opcode & ~RESPONSE_FLAG, status, expected, payload)
 
 

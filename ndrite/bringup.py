@@ -114,7 +114,7 @@ class Hardware:
         return "loaded with openFPGALoader"
 
     def open(self) -> Board:
-        """Open the board at its serial port, with its bit rate, or at its network address."""
+        """Open the board at its serial port (at the bit rate of its gateware) or at its network address."""
         if self.target.ethernet is None:
             return Board(attached(self.port, self.target.baud))
         socket = UdpSocket(*udp_address(self.port))

@@ -107,7 +107,7 @@ class Scanner(wiring.Component):
         m.d.sync += self.clear.eq((begin & coming.layer_first).replicate(g.banks) & sinks)
         m.d.sync += [begun.eq(0), settling.eq(begun)]
         with m.If(settling):
-            # One cycle later ``written`` and ``present`` refer to the bank and word of this pass.
+            # From the next cycle on, ``written`` and ``present`` refer to the bank and word of this pass.
             m.d.sync += scanning.eq(1)
         with m.If(issue):
             m.d.sync += [

@@ -71,7 +71,8 @@ class Sigma(wiring.Component):
         trial = Cat(radicand[-2:], remainder)
         candidate = Cat(1, 0, root)
         fits = trial >= candidate
-        # Whether this step adds or computes a bit of the root; decoded a cycle ahead.
+        # ``adding``: this step adds up the variance; ``rooting``: it computes a bit of the root. Both are
+        # decoded a cycle ahead.
         adding, rooting = Signal(), Signal()
         with m.If(self.start):
             m.d.sync += [self.done.eq(0), count.eq(0), root.eq(0), remainder.eq(0), energy.eq(self.energy)]

@@ -77,7 +77,7 @@ class Bridge(Sized):
         unsupported = (kind == tlp.TYPE_MEMORY_LOCKED) | (kind == tlp.TYPE_IO)
         unsupported = unsupported | (kind[1:] == 0b0010) | (kind[2:] == 0b011)
 
-        # Address of the double word within its region.
+        # Number of the memory region, and offset of the double word in it.
         slot = exact_log2(region_slot_words(self.geometry))
         region, offset = address[slot : slot + exact_log2(REGION_SLOTS)], address[:slot]
         low_bits = exact_log2(ENGINE_OFFSET // 4)

@@ -84,6 +84,8 @@ def cost_of(chip: Any, x: Any, constants: Constants | None = None) -> Account:
             work = functools.reduce(Work.and_again, same)
             all_work.append(dataclasses.replace(work, name=f"{product.name}: {work.name}"))
     if not all_work:
-        raise EmulatorError("no product was read; accepted: a module whose forward pass uses its products")
+        raise EmulatorError(
+            "no matrix product ran on the die; accepted: a module whose forward pass uses its weights"
+        )
     known_constants = constants or load_constants()
     return Account(tuple(all_work), known_constants, count, type(chip).__name__, placement.chip.name)

@@ -65,7 +65,7 @@ def contract(
         return NotImplemented
     if any(size.setdefault(label, n) != n for label, n in zip(of_x, x.shape, strict=True)):
         accepted = ", ".join("..." if label in rows else str(size[label]) for label in of_x[-len(k) - 1 :])
-        raise InputError(f"{product.name} is given {tuple(x.shape)}; accepted: ({accepted})")
+        raise InputError(f"{product.name} is given inputs of shape {tuple(x.shape)}; accepted: ({accepted})")
     row_sizes = [size[label] for label in rows]
     x = x.permute([of_x.index(label) for label in rows + groups + k]).reshape(-1, count * inputs)
     x = x if count == 1 else x.view(*x.shape, 1, 1)
@@ -147,7 +147,9 @@ def convolution(
     x = input[None] if alone else input
     if x.dim() != dimensions + 2 or x.shape[1] != channels:
         accepted = ", ".join(("n", str(channels), *"DHW"[-dimensions:]))
-        raise InputError(f"{product.name} is given {tuple(input.shape)}; accepted: ({accepted})")
+        raise InputError(
+            f"{product.name} is given inputs of shape {tuple(input.shape)}; accepted: ({accepted})"
+        )
     if padding == "same":
         ends = [((r - 1) // 2, r - 1 - (r - 1) // 2) for r in reach[3 - dimensions :]]
     else:

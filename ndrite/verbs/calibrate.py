@@ -99,7 +99,7 @@ def calibrate(
     """
     if read_cells and method == "perturb":
         raise InputError(
-            "read_cells needs gradients, which perturb does not compute; accepted: gradient or sign"
+            "read_cells needs gradients, which method perturb does not compute; accepted: gradient or sign"
         )
     compiled = compiled_of(program)
     labelled = _data(compiled, inputs, labels, data=data, folder=folder, codes=codes, count=measure)

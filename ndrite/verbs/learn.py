@@ -217,7 +217,7 @@ def learn(
     ready = insitu.prepare(plan, described, law, spread, labelled.x[:CALIBRATION_SAMPLES], labelled.meaning)
     if dies is not None:
         if board != "golden:":
-            raise InputError(f"board is {board}, with dies; accepted: golden:")
+            raise InputError(f"board is {board}, but dies are trained on golden: alone; accepted: golden:")
         if resume:
             raise InputError("resume is given with dies; leave it out: the same command continues")
         last = (1 << 63) - dies

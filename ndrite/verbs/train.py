@@ -141,7 +141,9 @@ def train(
     from ndrite.emulator.learning.training.view import torch
 
     if isinstance(chip, Chip):
-        raise InputError("chip is a Chip; accepted: a preset or a file, which the network's file can name")
+        raise InputError(
+            "chip is a Chip object; accepted: the name of a preset or file, for the network's file to state"
+        )
     if start is not None and (hidden or neuron or height or not normalise):
         raise InputError(
             "start keeps the network's own layers; leave out hidden, neuron, height and no-normalise"

@@ -224,7 +224,7 @@ def test_dies_that_learn_are_each_learned_alone(here: Path, said: Any, prints: A
         prints(f"{DIES} -o shares --shard {part}")
     assert json.loads(Path("two").read_text()) == told == json.loads(Path("shares").read_text())
     assert {path.name for path in Path().iterdir()} == {"two", "shares"}
-    fails(f"{DIES} --board sim:", "board is sim:, with dies; accepted: golden:")
+    fails(f"{DIES} --board sim:", "board is sim:, but dies are trained on golden: alone; accepted: golden:")
     fails(f"{DIES} -o dies --resume", "resume is given with dies; leave it out: the same command")
     fails(f"{DIES} --chip dendritic-analog", "readout.kind is 'analog'; accepted to learn on: adc")
 

@@ -64,9 +64,19 @@ PACKED = nn.utils.rnn.pack_sequence([torch.rand(4, 6)])
 @pytest.mark.parametrize(
     ("model", "samples", "x", "said"),
     [
-        (nn.Linear(6, 3), X, torch.rand(2, 7), r"weight is given \(2, 7\); accepted: \(\.\.\., 6\)"),
+        (
+            nn.Linear(6, 3),
+            X,
+            torch.rand(2, 7),
+            r"weight is given inputs of shape \(2, 7\); accepted: \(\.\.\., 6\)",
+        ),
         (nn.Linear(6, 3), X, X * torch.inf, "x holds a value that is not finite"),
-        (CONV2D, MAPS, torch.rand(4, 3, 6, 6), r"0 is given \(4, 3, 6, 6\); accepted: \(n, 2, H, W\)"),
+        (
+            CONV2D,
+            MAPS,
+            torch.rand(4, 3, 6, 6),
+            r"0 is given inputs of shape \(4, 3, 6, 6\); accepted: \(n, 2, H, W\)",
+        ),
         (CONV1D, LINES, LINES[..., :2], r"0 is given maps of \(9, 2, 2\), smaller than its kernel"),
         (nn.LSTM(6, 3), torch.rand(5, 9, 6), PACKED, "LSTM is given a PackedSequence; accepted: a tensor"),
     ],
