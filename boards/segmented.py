@@ -30,8 +30,8 @@ class Segmented:
     """A program that is too large for a board and is therefore cut into segments of consecutive steps. The
     board holds one segment after another, and the host computes the steps that no segment contains.
 
-    ``on_array`` is the segment that is there; ``swapped_words`` counts memory words of sections in which one
-    differed from what those before it had left.
+    ``on_array`` is the segment that is loaded. ``swapped_words`` counts the words of all memory sections that
+    were written because a word in them differed from what the segments before had left there.
     """
 
     def __init__(self, program: Program, board: Holder) -> None:

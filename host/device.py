@@ -42,7 +42,7 @@ class Device:
     LinkTimeout
         Nothing answers.
     IdentityError
-        What answers is no device this host can drive.
+        What answers is not a device that this host can drive.
     """
 
     magic = MAGIC

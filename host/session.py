@@ -8,8 +8,8 @@ before its answer discarded, then every unanswered request again, in order.
 
 Silence is judged by what requests of the same kind have taken so far: ``SILENCES`` times the longest wait,
 and ``SILENCE_S`` at least. Each silence in a row doubles it, up to the timeout; only those of the whole
-timeout count as failed attempts. Where the answer then comes behind the resynchronisation, the host was hasty
-and the link is not blamed. A simulated device has no such clock, and always gets the timeout.
+timeout count as failed attempts. If the answer arrives after the resynchronisation has begun, the host was
+hasty, and no fault of the link is counted. A simulated device has no such clock, and always gets the timeout.
 
 A request may therefore be executed twice, the second time after later requests of the same batch. A repeat is
 harmless because requests are idempotent and a batch holds requests that do not depend on one another;

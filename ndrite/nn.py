@@ -98,7 +98,7 @@ class Bases(torch.nn.Module):
     C, ..), all channels of the first curve first.
 
     Basis k of channel c is an NDR device of ``gain_k * (x_c - low_c) / (high_c - low_c) + shift_k``. A Linear
-    layer behind them sums them up: together they are a Kolmogorov-Arnold layer. Peaks begin evenly spread.
+    layer after them sums them up: together they are a Kolmogorov-Arnold layer. Peaks begin evenly spread.
 
     Parameters
     ----------

@@ -99,8 +99,8 @@ def judge_chips(
 ) -> dict[str, Any]:
     """Judge one range of chips on a board, or on the golden model, and return a row of results.
 
-    For tasks that are no vote, chips are drawn on the host and programmed one after another, each with a
-    read-noise seed of its own; a score is the mean over trials (an rms error over all of them).
+    For tasks without votes, chips are sampled on the host and programmed one after another, each with its own
+    read-noise seed; a score is the mean over trials (an rms error over all of them).
     """
     part, scoring = Campaign(**plan), Task(**task)
     x, truth, board = inputs.array(), labels.array(), GoldenBoard() if board is None else board

@@ -21,7 +21,7 @@ LIBRARIES = ("libftdi1", "libusb-1.0")
 def flash(board: Target, folder: Path, *, permanent: bool = False) -> None:
     """Load the bitstream in ``folder`` into the board's FPGA.
 
-    Raises BuildError when there is no good build, no loader, or the loader fails (its own words stand on
+    Raises BuildError when there is no good build, no loader, or the loader fails (its own messages are on
     stderr).
     """
     bitstream = folder / f"{board.name}.{BITSTREAM[board.family]}"

@@ -43,7 +43,7 @@ class Setting:
     """The divider settings of a PLL. The output clock is input * feedback / reference, on iCE40 also divided
     by ``output``.
 
-    ``mhz`` is the clock that comes out, ``oscillator`` what it is divided from.
+    ``mhz`` is the output clock, ``oscillator`` the frequency that it is divided from.
     """
 
     reference: int

@@ -25,8 +25,8 @@ class PhyStart(wiring.Component):
     """Holds the Ethernet PHY in reset for ``cycles`` after power-on or the reset button, and clock domain
     ``eth`` for twice as long.
 
-    A PHY in reset stops its clock, and starts it with edges that are no clock: what these have done to the
-    domain's registers, after the global reset, is undone once the clock runs.
+    A PHY in reset stops its clock, and starts it with irregular edges, which may change the domain's
+    registers after the global reset. The second reset restores them when the clock runs.
     """
 
     def __init__(self, cycles: int) -> None:

@@ -30,7 +30,7 @@ class SimLink:
     geometry:
         Shape of the array.
     pins:
-        Go through the UART pins (slower) instead of the byte stream behind them.
+        Use the UART pins (slower) instead of the byte stream inside the device.
     platform:
         Properties that ``ndrite.hdl.parts.target`` reads: a ``ndrite.boards.sim.Design``, say, to have the
         gateware of a small part.

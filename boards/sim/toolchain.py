@@ -67,7 +67,8 @@ def tool_versions() -> str:
 def run(command: list[str], *, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
     """Run a command to its end and return its standard output.
 
-    Raises SimulationBuildError when it cannot start or fails; the message holds the end of what it said.
+    Raises SimulationBuildError when it cannot start or fails; the message has the end of the command's
+    output.
     """
     try:
         done = subprocess.run(

@@ -37,10 +37,10 @@ class Registers(wiring.Component):
     """Implements every register that ``ndrite.emulator.spec.registers.REGISTERS`` lists; counters wrap at
     2^32.
 
-    Latency: reads READ_LATENCY cycles behind ``address``; a write shows 2 cycles after it, a clearing of the
-    counters 3; an event is counted 3 cycles after it, a link's 2.
-    Resources: 48 flip-flops for each counter and control register. Beside the small core the read
-    multiplexer has no registers of its own, and those of campaigns, noise and BUSINESS read as 0.
+    Latency: a read takes READ_LATENCY cycles from ``address``; a write shows 2 cycles after it, a clearing of
+    the counters 3; an event is counted 3 cycles after it, a link's 2. Resources: 48 flip-flops for each
+    counter and control register. Beside the small core the read multiplexer has no registers of its own, and
+    those of campaigns, noise and BUSINESS read as 0.
     """
 
     def __init__(self, geometry: Geometry, build_id: int) -> None:

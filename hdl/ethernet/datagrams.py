@@ -166,8 +166,8 @@ class Datagrams(wiring.Component):
         """Offer a session token to ``sender``. Return the offered token, and whether the received ``token``
         was once offered to this sender and no later session has begun since.
 
-        Nothing is kept of an offer, so that no number of others makes it void: a token is its number, and
-        what a cipher under a secret of this device's makes of number and receiver.
+        The device stores nothing about an offer, so that no number of later offers makes it void: a token
+        consists of its number and of the encryption of number and receiver under a secret of this device.
         """
         m.submodules.cipher = cipher = PassKey()
         secret, next_number, used = Signal(64), Signal(NUMBER_BITS, init=1), Signal(NUMBER_BITS)

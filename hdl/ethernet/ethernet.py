@@ -16,8 +16,8 @@ class Echo(wiring.Component):
     """Connects a receiving and a sending ``Slots``: it passes received UDP payload to ``rx``, and copies the
     body of a received echo request (ping) into the slot to be sent.
 
-    ``tx`` and ``commit`` are the owner's datagrams, whose way ``receiver`` says, as ``sender`` does of what
-    was received. While an echo is copied the owner's side is not ready; one that finds the owner in the
+    ``tx`` and ``commit`` are the datagrams that the owner sends, to ``receiver``; ``sender`` is that of a
+    received datagram. While an echo is copied the owner's side is not ready; one that finds the owner in the
     middle of a datagram waits. Latency: one cycle. Resources: about 150 LUTs.
     """
 

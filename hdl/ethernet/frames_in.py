@@ -130,7 +130,8 @@ class FramesIn(wiring.Component):
         """Clear ``fact`` if a received byte differs from ``wanted``, which maps a byte's number to (expected
         byte, mask of the compared bits).
 
-        The expected byte is looked up while the byte stands in ``taken``, and compared in the next cycle.
+        The expected byte is looked up while the received byte is in ``taken``, and compared in the next
+        cycle.
         """
         expected_byte, care = (Signal(8, name=f"{name}_{part}") for part in ("wanted", "care"))
         m.d.sync += care.eq(0)

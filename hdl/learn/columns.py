@@ -34,8 +34,8 @@ class Converter(wiring.Component):
     Values ``index``, ``index`` + 1 ... of a layer, as many as the geometry has readouts. Their noise is drawn
     under ``key``, its scale worked out after ``start`` from ``variance`` and ``var_cell`` with ``energy``,
     and 0 unless ``noisy``; it must be there when values are taken. ``key`` and ``lshift`` go with ``index``;
-    what is not named here holds still. Latency: CONVERT_LATENCY, a cycle for each ``index``. Resources: a
-    ``Sigma``, and a ``Gaussian`` and a ``ReadoutPipe`` for each readout.
+    all other inputs must not change meanwhile. Latency: CONVERT_LATENCY, a cycle for each ``index``.
+    Resources: a ``Sigma``, and a ``Gaussian`` and a ``ReadoutPipe`` for each readout.
     """
 
     def __init__(self, geometry: Geometry) -> None:

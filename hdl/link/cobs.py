@@ -57,7 +57,8 @@ class CobsDecoder(wiring.Component):
     """Decodes frames: it outputs the body bytes of each frame, then ``end``, with ``bad`` set if the frame
     stopped inside a block.
 
-    Always ready. A lone delimiter gives no ``end``. Latency: two cycles. Resources: about 40 LUTs.
+    Always ready. A delimiter without a frame causes no ``end``. Latency: two cycles. Resources: about 40
+    LUTs.
     """
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ class Executor(Sized):
     """Implements the device's side of ``ndrite.emulator.spec.packets``: it carries out one request at a time,
     but may have as many inferences under way as there are banks.
 
-    While a campaign runs it refuses what would meet the running datapath.
+    While a campaign runs, the executor refuses requests that would disturb the running datapath.
 
     Requests other than an inference wait until none is under way, so responses keep request order and the
     bus never meets a running datapath. Latency: about 2 cycles a byte plus the bus's

@@ -109,7 +109,7 @@ class QuietLine(wiring.Component):
     """Passes bytes on. If the line is quiet for ``cycles`` cycles within a frame, it inserts a frame
     delimiter.
 
-    So what was half received before a pause is no part of the frame behind it. Latency: none.
+    The bytes received before a long pause are then not taken for a part of the next frame. Latency: none.
     Resources: a counter, about 40 LUTs.
     """
 

@@ -14,10 +14,10 @@ class Unpacker(wiring.Component):
     """Unpacks the ``inputs`` codes of a payload of ``length`` bytes in the format of
     ``ndrite.emulator.spec.packets``.
 
-    While ``run``, it takes ``data``, the payload's next byte, with ``advance``; the next one stands
-    there three cycles later. Each code is on ``code`` with ``valid``. ``done`` once all are: ``wrong`` then
-    says that the payload was longer, shorter or had bits set behind the last code.
-    The codes 7, 0, 9, 0::
+    While ``run``, it takes ``data``, the payload's next byte, with ``advance``; the next one stands there
+    three cycles later. Each code is on ``code`` with ``valid``. ``done`` once all are: ``wrong`` then says
+    that the payload was longer or shorter than necessary, or had bits set after the last code. The codes 7,
+    0, 9, 0::
 
         { "signal": [
           {"name": "run",     "wave": "01............0"},

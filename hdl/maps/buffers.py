@@ -86,7 +86,7 @@ class Written(wiring.Component):
 class ResultBuffer(wiring.Component):
     """Memory of the result banks, ``max_outputs`` logits each.
 
-    ``read_data`` is two cycles behind ``read_address``, in the small core one.
+    ``read_data`` is the word at ``read_address`` two cycles later, in the small core one cycle later.
     """
 
     def __init__(self, geometry: Geometry) -> None:

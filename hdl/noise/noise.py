@@ -166,8 +166,8 @@ class Noise(Sized):
 
     A pass without noise yields neither. Keys and roots of the next passes are worked out beside the samples
     of the one before (``ndrite.hdl.noise.pass_schedule``). Throughput: P samples a cycle, and as many passes
-    as the schedule gives. Resources: those of the schedule and of ``ndrite.hdl.noise.noise``, and a queue
-    of energies.
+    as the schedule sends. Resources: those of the schedule and of ``ndrite.hdl.noise.noise``, and a queue of
+    energies.
     """
 
     def ports(self, g: Geometry) -> Ports:

@@ -94,7 +94,7 @@ class Decoder(wiring.Component):
           {"name": "bus.error",       "wave": "xxxxxxxxxxx0xxxx"}
         ] }
 
-    Two weights read in steps, ``done`` STEP_LATENCY cycles behind each::
+    Two weights are read in steps; ``done`` comes STEP_LATENCY cycles after each::
 
         { "signal": [
           {"name": "bus.step",          "wave": "01.0...................."},

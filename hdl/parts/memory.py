@@ -29,8 +29,8 @@ class RegisteredMemory(wiring.Component):
 
     A word may have several ``parts`` of ``shape``, low one first, each with its own ``write``. A word that is
     read in the cycle it is written in is undefined. On ECP5 the output register is the block RAM's own
-    (DP16KD, OUTREG), which the synthesiser does not use by itself and which decides the speed of everything
-    behind a memory. Resources: width * depth bits of block RAM (on ECP5 up to four parts of 9 bits share
+    (DP16KD, OUTREG), which the synthesiser does not use by itself and which decides the speed of all logic
+    after a memory. Resources: width * depth bits of block RAM (on ECP5 up to four parts of 9 bits share
     blocks of 512 words, two those of 1024), elsewhere also width flip-flops. In the small core, where the
     owner can do without them, as ``early`` says, ``data`` comes a cycle sooner.
 

@@ -127,8 +127,8 @@ def function_of(passes: int) -> int:
     """Return the truth table of a CCU2C cell that adds two gated bits, A (gated by B) and C (gated by D): A
     counts if B equals ``passes``, C counts if D is 1.
 
-    Its carry is made of A and B alone (the function at C = D = 0), which is the addend behind its gate, as an
-    adder wants it.
+    Its carry is made of A and B alone (the function at C = D = 0), which is the gated addend, as an adder
+    requires.
     """
     return sum(
         ((a & (b == passes)) ^ (c & d)) << (a | b << 1 | c << 2 | d << 3)

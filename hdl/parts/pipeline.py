@@ -41,9 +41,9 @@ def delayed_in_memory(m: Module, value: Any, cycles: int, name: str) -> Any:
 class Queue(wiring.Component):
     """A FIFO of ``depth`` (2 or more) payloads; ``level`` is the number of stored payloads.
 
-    ``i.ready`` and ``o.valid`` are registers, and so is ``o.payload``: no path leads through from one end to
-    the other, and what the ends themselves decide on has been worked out a cycle before.
-    Four bytes into a queue of four::
+    ``i.ready`` and ``o.valid`` are registers, and so is ``o.payload``: no combinational path leads from one
+    end to the other, and the signals by which each end decides are computed a cycle ahead. Four bytes into a
+    queue of four::
 
         { "signal": [
           {"name": "i.valid",   "wave": "01...0......"},

@@ -184,7 +184,7 @@ class Writer(wiring.Component):
     the transfer's length are not written. ``cancel`` drops transfer and words; a TLP already offered still
     goes out whole, and until then ``busy`` stays up and nothing new is taken.
 
-    Throughput: one word a cycle less 5 cycles a TLP. Resources: a memory of 2 * ``most_bytes``, about 400
+    Throughput: one word a cycle, minus 5 cycles a TLP. Resources: a memory of 2 * ``most_bytes``, about 400
     LUTs and 350 flip-flops.
     """
 

@@ -200,7 +200,7 @@ class BackToBack(Sized):
     without a gap.
 
     ``capture`` says that a pass's sums are in line. A pass, and its sigma, are taken as it begins. Two passes
-    of three steps, whose sums come one behind the other::
+    of three steps, whose sums come one after the other::
 
         { "signal": [
           {"name": "passes.valid", "wave": "01............."},

@@ -203,7 +203,7 @@ class SmallCore(wiring.Component):
     a pass.
     Resources: about 1,800 LUTs for two lanes, N multipliers for them and two, and the memories.
 
-    Raises ``ValueError`` for a geometry with what it lacks, or more than one readout.
+    Raises ``ValueError`` for a geometry with a feature that this core lacks, or with more than one readout.
     """
 
     def __init__(self, geometry: Geometry) -> None:

@@ -121,7 +121,7 @@ def device(k: Constants, peak_mA: Triple | float, level: float = 1.0) -> Cost:
     """Return the cost of one read of one NDR device at ``level`` of its peak current, and of the ECRAM that
     stores its state.
 
-    Its current comes from the chip's supply: whatever stands between supply and device burns the rest.
+    Its current comes from the chip's supply: the circuit between supply and device dissipates the rest.
     """
     ns = k["activation_ns"]
     # 1 V x 1 mA x 1 ns is 1 pJ.

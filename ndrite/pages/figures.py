@@ -93,7 +93,7 @@ def curves(whole: Compiled, figure: Any) -> bool:
     """Draw the activation curves of some neurons in the first layer that has neurons, together with the
     tables by which the chip computes them.
 
-    Gives whether there is such a layer; ``figure`` is a whole one or a part of one.
+    Returns whether there is such a layer; ``figure`` is a whole one or a part of one.
     """
     products = zip(whole.network.products, whole.program.products, whole.die.arrays, strict=True)
     fires = [

@@ -20,12 +20,12 @@ from ndrite.pages.report import environment, versions
 from ndrite.results import Result, Table
 
 PRODUCTS_DRAWN = 30
-"""Largest number of products in a picture."""
+"""Largest number of matrix products that a picture shows."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ModuleReport(Result):
-    """The result of ``ndrite.report`` for a PyTorch module.
+    """The result of ``ndrite.report`` for a PyTorch module: every number of the page about the module.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class ModuleReport(Result):
 
     @property
     def provenance(self) -> dict[str, str]:
-        """Return where the module is from, the seeds of the dies, and versions of the software."""
+        """Return where the module is from, the seeds of its dies, and the versions of the software."""
         seeds = ", ".join(map(str, self.loss.seeds))
         return {"module": self.source, "chip seeds": seeds, "versions": versions("numpy", "scipy", "torch")}
 
@@ -99,8 +99,8 @@ class ModuleReport(Result):
 
 
 def draw(loss: ModuleLoss) -> Any:
-    """Draw the change of the metric by cause (left) and by product (right, at most 30, the largest);
-    return the matplotlib figure."""
+    """Draw the change of the metric by cause of error (left panel) and by matrix product (right panel, at
+    most PRODUCTS_DRAWN, the largest changes); return the matplotlib figure."""
     causes = list(loss.causes)
     products = sorted(loss.products, key=lambda name: -abs(np.mean(loss.products[name]) - loss.reference))
     products = products[:PRODUCTS_DRAWN]

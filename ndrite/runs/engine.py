@@ -64,7 +64,8 @@ def execute(
     """Do all runs whose results are not yet stored in ``folder``.
 
     Raises RunError when another process works on the same share of the folder, StateError naming a result
-    that was edited, HostError when the last board is gone. An interrupt leaves what is sealed.
+    that was edited, HostError when the last board is gone. Results that are stored when an interrupt comes
+    are kept.
 
     Parameters
     ----------

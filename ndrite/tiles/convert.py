@@ -125,7 +125,7 @@ def map_products(root: Any, placement: Placement, progress: Progress | None = No
     """Map every matrix product of ``root``, in the order of a pass through it. Each product is calibrated on
     inputs as the die computes them, by the products already mapped.
 
-    Products that are read more than once a sample are mapped on what floats give them.
+    Products that are read more than once per sample are calibrated on inputs computed in floats.
     """
     placement.progress = progress
     noise, placement.noise = placement.noise, False

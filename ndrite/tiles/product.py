@@ -262,7 +262,8 @@ class Product(torch.nn.Module):
         """Compute the matrix product of vectors (n, K), or of maps (n, C, H, W) that already include their
         border.
 
-        ``each``: vectors or maps of one sample, one behind the other; gives (n, M) or (n, M, rows, columns).
+        ``each``: number of vectors or maps of one sample, one after the other. Returns (n, M) or (n, M, rows,
+        columns).
         """
         place, watched = self.placement, self.watched
         if x.is_meta:  # checked before this module moves to that device

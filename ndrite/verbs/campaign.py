@@ -54,7 +54,7 @@ class Wafer(Summary):
         interval over chips, yield at ``threshold`` with its own, and the float network's (``accuracy_float``,
         ..), None where it is not known.
     on_host:
-        Whether chips were drawn and run on the host, since the program is no chain that fits the board.
+        Whether chips were sampled and run on the host, since the program is not a chain that fits the board.
     """
 
     name: str

@@ -72,7 +72,7 @@ class Engine:
     Raises
     ------
     LinkError, IdentityError
-        The card is gone, or what is there is no such engine.
+        The card is gone, or it does not have such an engine.
     """
 
     def __init__(self, device: PciDevice, *, timeout_s: float) -> None:
