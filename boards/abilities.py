@@ -1,4 +1,4 @@
-"""Limits of a board, in one object."""
+"""Limits of a board: which programs it can hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Board: a device that takes programs."""
+"""Board: a device with gateware to which programs can be given."""
 
 from typing import Self
 

@@ -1,4 +1,5 @@
-"""Netlists: what simulated boards, reports and build ids go by, so that a comment changes none of them.
+"""Netlists: simulated boards, reports and build ids depend on a digest of the netlist, so that a changed
+comment changes none of them.
 
 Elaborating a design takes seconds. The digest of its netlist is remembered in the user's cache by the digest
 of the sources, so that only a change of sources elaborates again, and only one of the netlist compiles.

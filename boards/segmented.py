@@ -1,4 +1,4 @@
-"""Segments of a program in turn on a board, maps between them held here."""
+"""A program in segments that take turns on a board; the host keeps the maps between segments."""
 
 import dataclasses
 import itertools

@@ -1,5 +1,5 @@
-"""Any program on any board: as a whole if it fits, else segment by segment, with the host computing the
-rest."""
+"""Any program on any board: as a whole if it fits, otherwise segment by segment, with the host computing the
+remaining steps."""
 
 import functools
 from collections.abc import Callable

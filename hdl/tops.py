@@ -1,4 +1,4 @@
-"""tops: a device on UART pins, on the bytes of gigabit Ethernet, and as simulated boards drive it."""
+"""tops: the device with UART pins, with the bytes of gigabit Ethernet, and as simulations drive it."""
 
 from amaranth import Module, Mux
 from amaranth.lib import wiring

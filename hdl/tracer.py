@@ -1,5 +1,5 @@
-"""tracer: finds the names of signals that are assigned together, which Amaranth 0.5 does not from Python 3.13
-on.
+"""tracer: finds the names of signals that one statement assigns together, which Amaranth 0.5 cannot do from
+Python 3.13 on.
 
 Python 3.13 stores two local variables in one instruction, which Amaranth does not decode. Names are part of a
 netlist: place and route depend on them, and so does every committed report.

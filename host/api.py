@@ -1,4 +1,4 @@
-"""The one API of every board: gateware over any link, and the golden model."""
+"""The interface that all boards share: gateware over any link, and the golden model."""
 
 from collections.abc import Callable
 from typing import Any, Protocol, Self, runtime_checkable

@@ -1,4 +1,4 @@
-"""Reading and judging a device's identity block."""
+"""Reads and checks the registers that identify a device."""
 
 import dataclasses
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""``python -m ndrite``: the command line, where the script is not on the PATH."""
+"""``python -m ndrite``: runs the command line if the script ``ndrite`` is not on the PATH."""
 
 from ndrite.shell.main import main
 

@@ -1,4 +1,4 @@
-"""Answer: the loss from compiling a network onto a die, in the measure of its task."""
+"""Answer: how much a network loses by being compiled onto a die, in the measure of its task."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,5 +1,5 @@
-"""Compiled: a network on a chip with everything that compiling made, in memory and in one file; and loading
-it.
+"""Compiled: a network on a chip with everything that compiling made, in memory and in one file; loads such
+files.
 
 The file is a zip archive: ``program.npz``, ``die.npz``, ``network.npz`` and ``samples.npy``, each a file that
 its own reader takes, and ``contents.json`` with the digest of each. Boards and ``Program.load`` take the

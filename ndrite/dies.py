@@ -1,4 +1,4 @@
-"""dies: one network on many dies of its chip, each compiled anew and judged, on the engine of runs."""
+"""dies: compiles one network anew for many dies of its chip, and scores each, by the engine of runs."""
 
 import dataclasses
 import tempfile

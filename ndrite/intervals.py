@@ -1,4 +1,5 @@
-"""95 % intervals; each function says over which individuals its interval is."""
+"""95 % intervals. The docstring of each function says over which individuals the interval is: samples, dies,
+networks or seeds."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Data of the studies: the product's own sets, and those that a study draws or reads by itself."""
+"""Data sets of the studies: those of ndrite, and those that a study generates or reads itself."""
 
 from functools import cache
 from typing import Any

@@ -1,4 +1,5 @@
-"""Dies of the studies: drawn, corrected or not, aged, tuned on the golden board; and what they get right."""
+"""Dies of the studies: sampled, corrected or not, aged, tuned on the golden board; and which samples they get
+right."""
 
 import dataclasses
 import warnings

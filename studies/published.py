@@ -1,4 +1,4 @@
-"""Published numbers, what was found here, and whether the two agree; the page that says so.
+"""Published numbers, what the studies find for them, and whether the two agree; writes the page that says so.
 
 ``publications/NAME.yaml`` has the published numbers, the accepted ranges and the reasons.
 """

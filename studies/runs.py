@@ -1,4 +1,5 @@
-"""Runs of a study: their parameters, and right and wrong sample by sample, small enough for a JSON file."""
+"""Records of a study's runs: their parameters, and which answers are right sample by sample, small enough for
+a JSON file."""
 
 import base64
 import itertools

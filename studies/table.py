@@ -1,4 +1,4 @@
-"""Tables and figures of a study: tables of text, and the figure that is drawn of one."""
+"""Tables and figures of a study: tables of text, and the figure drawn from one of them."""
 
 import re
 import textwrap

@@ -1,4 +1,4 @@
-"""Networks that studies train for themselves, a seed each; the epoch is chosen on held-out samples."""
+"""Networks that studies train for themselves, one per seed; the epoch is chosen on held-out samples."""
 
 import dataclasses
 import tempfile

@@ -1,4 +1,5 @@
-"""From a board to a bitstream: RTLIL, Yosys, nextpnr over the seeds, packer, report; whole or not at all."""
+"""Build of a board's bitstream: RTLIL, Yosys, nextpnr with several seeds, packer, report; stored as a whole
+or not at all."""
 
 import json
 import shutil

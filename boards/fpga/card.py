@@ -1,4 +1,5 @@
-"""A PCIe card from RTL to counts, and on to a bitstream where openXC7 and the user's wrapper are there."""
+"""Build of a PCIe card: from RTL to counts of resources, and on to a bitstream if openXC7 and the user's
+wrapper are installed."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The largest arrays that hold 784-128-10 on each size of ECP5, as fields of a Target."""
+"""The largest arrays that fit each size of ECP5 and hold 784-128-10 networks, as fields of a Target."""
 
 import dataclasses
 from typing import Any

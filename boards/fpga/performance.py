@@ -1,4 +1,5 @@
-"""Performance of a geometry at a clock for a program: estimated from the schedule and the wire's bytes."""
+"""Inference rates of a geometry at a clock for a program, estimated from the schedule and the bytes on the
+wire."""
 
 import dataclasses
 from typing import Any

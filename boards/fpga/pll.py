@@ -1,4 +1,4 @@
-"""PLL settings: exact integer dividers for a wanted clock, inside each device's published limits."""
+"""PLL settings: integer dividers for a wanted clock, within the published limits of each device."""
 
 import itertools
 from collections.abc import Sequence

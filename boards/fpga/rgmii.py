@@ -1,4 +1,5 @@
-"""RGMII pins of an ECP5, a byte a clock each way; the resets of the PHY and of its clock's domain."""
+"""RGMII pins of an ECP5, one byte per clock in each direction; resets of the PHY and of the domain of its
+clock."""
 
 from typing import Any
 

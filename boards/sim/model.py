@@ -1,4 +1,4 @@
-"""The compiled board on its byte stream or UART pins."""
+"""A compiled simulation of a board, driven by its byte stream or UART pins."""
 
 import ctypes
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A simulated card: the compiled endpoint behind a root complex, in this process."""
+"""A simulated PCIe card: the compiled endpoint connected to a simulated root complex, in this process."""
 
 import ctypes
 from pathlib import Path

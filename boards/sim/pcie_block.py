@@ -1,4 +1,5 @@
-"""pcie_block: a model of the user side of a 7-series PCIe hard block, and tops that stand behind it.
+"""pcie_block: a model of the user side of a 7-series PCIe hard block, and top components that connect a
+design through it.
 
 Ports and rules are those of Xilinx PG054 (64-bit interface) as open cores use them (litepcie, pcie_7x). A
 rule that the design breaks silences the model for good, so that every test notices; ``broken`` says which

@@ -1,4 +1,4 @@
-"""The size of the simulated device that a program needs, also for one that learns."""
+"""Sizes of simulated devices: the geometry that a program, or a learning program, needs."""
 
 import dataclasses
 from typing import Any

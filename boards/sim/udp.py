@@ -1,4 +1,5 @@
-"""A simulated board behind datagrams, in this process: compiled gateware, its session's rules included."""
+"""A simulated board on UDP datagrams, in this process: compiled gateware, including the rules of its
+session."""
 
 import ctypes
 from pathlib import Path

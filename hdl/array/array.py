@@ -1,4 +1,4 @@
-"""array: lanes in groups, the copies of the ports that feed them, and the bus access to single cells."""
+"""array: the lanes of the crossbar in groups, copies of the ports that feed them, and bus access to cells."""
 
 import functools
 import operator

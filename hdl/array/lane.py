@@ -1,4 +1,4 @@
-"""lane: one crossbar column at a time, made of a weight memory, a multiplier and an accumulator."""
+"""lane: one column of the crossbar, made of a weight memory, a multiplier and an accumulator."""
 
 from amaranth import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring

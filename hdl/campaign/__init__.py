@@ -1,2 +1,2 @@
-"""Campaigns: virtual chips one after the other, whose cells are drawn, whose samples are run and whose votes
-are counted."""
+"""Measurement campaigns: virtual chips one after the other; the cells of each are sampled, its samples are
+run and its votes are counted."""

@@ -1,5 +1,5 @@
-"""campaign: chips x trials x samples without the host: each chip is drawn, its samples are run, its votes
-counted."""
+"""campaign: runs chips x trials x samples without the host: each virtual chip is sampled, its inferences are
+run, and their votes are counted."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring

@@ -1,4 +1,5 @@
-"""redraw: a virtual chip's effective weights, drawn from the targets (``ndrite.emulator.spec.variation``)."""
+"""redraw: randomly samples the effective weights of a virtual chip around the target weights
+(``ndrite.emulator.spec.variation``)."""
 
 from typing import Any
 

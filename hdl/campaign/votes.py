@@ -1,4 +1,4 @@
-"""votes: counts the winners of a campaign's inferences by sample and class, and each chip's correct
+"""votes: counts the winning classes of a campaign's inferences by sample and class, and each chip's correct
 answers."""
 
 from typing import Any

@@ -1,4 +1,5 @@
-"""core: sequencer, array, noise, readout, neuron and their buffers; no link, no registers."""
+"""core: one emulated chip without link and registers: sequencer, array, noise, readout, neurons and their
+buffers."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring

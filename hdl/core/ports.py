@@ -1,4 +1,4 @@
-"""ports: the ports that every core has, whatever its architecture, and the signal that an inference
+"""ports: the ports that every core has, whatever its architecture, and the signal that says that an inference
 starts."""
 
 from amaranth import Module, Signal, signed

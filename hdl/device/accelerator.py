@@ -1,4 +1,4 @@
-"""accelerator: bus, registers, core and campaigns; everything except the link, which is their master."""
+"""accelerator: bus, registers, core and campaigns: everything except the link, which is the bus master."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
-"""learning_machine: bus, registers and learning core behind the host's interface; an INFER request is an
-update."""
+"""learning_machine: bus, registers and learning core, driven through the host's interface; an INFER request
+does a training update."""
 
 from amaranth import Cat, Const, Module, Mux, ResetInserter, Signal, signed
 from amaranth.lib import wiring

@@ -1,4 +1,4 @@
-"""registers: identity, control and counters, decoded from the register table."""
+"""registers: registers for identity, control and counters, built from the register table."""
 
 import functools
 import operator

@@ -1,4 +1,5 @@
-"""watchdog: resets a core that makes no progress, for as long as its pipelines need."""
+"""watchdog: resets a core that makes no progress, and holds the reset for as long as its pipelines need to
+run empty."""
 
 from amaranth import Module, Signal
 from amaranth.lib import wiring

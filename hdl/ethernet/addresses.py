@@ -1,4 +1,4 @@
-"""addresses: a board's own MAC and IPv4 address, and UDP port."""
+"""addresses: a board's own MAC address, IPv4 address and UDP port."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""core: complete updates, sample by sample: forward pass, backward pass, and pulses for every device of every
-layer."""
+"""core: does complete training updates, sample by sample: forward pass, backward pass, and pulses for every
+device of every layer."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring

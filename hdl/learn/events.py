@@ -1,4 +1,5 @@
-"""events: applies the pulses of some lanes, one device per cycle, from rows that wait in a queue."""
+"""events: applies pulses to the devices of some lanes, one device per cycle, for rows that wait in a
+queue."""
 
 from typing import Any
 

@@ -1,4 +1,5 @@
-"""lanes: memories of device states, read for the products of both directions and changed by pulses."""
+"""lanes: memories of device states, which are read for the products of the forward and backward pass and
+changed by pulses."""
 
 from typing import Any
 

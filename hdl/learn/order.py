@@ -1,4 +1,4 @@
-"""order: the order of an update's work over the layers, and the forward passes over the lanes."""
+"""order: the order in which a training update works on the layers, and the forward passes over the lanes."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
-"""pulses: makes the pulse trains of a layer's rows and columns, and sends the rows to the lanes to pulse
-devices."""
+"""pulses: makes the pulse trains of a layer's rows and columns, and sends the rows to the lanes, which pulse
+their devices."""
 
 from typing import Any
 

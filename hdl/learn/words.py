@@ -1,4 +1,5 @@
-"""words: layouts, settings, keys and random words of the learning core, and the rows whose input is not 0."""
+"""words: layouts, settings, keys and random words of the learning core, and the list of rows whose input is
+not 0."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
-"""cobs: consistent-overhead byte stuffing, after which 0x00 occurs only at the end of a frame; and the
-frame's CRC-32.
+"""cobs: consistent-overhead byte stuffing, by which 0x00 occurs only at the end of a frame; and the frame's
+CRC-32.
 
 Cheshire and Baker, IEEE/ACM Transactions on Networking 7(2), 1999, doi 10.1109/90.769765.
 """

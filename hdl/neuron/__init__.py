@@ -1,1 +1,2 @@
-"""Neurons: bias, second operand, scale and curve, for one column per cycle or a whole step of readout."""
+"""Neurons: they add bias and second operand, scale, and apply the curve, for one column per cycle or for a
+whole readout step."""

@@ -1,4 +1,4 @@
-"""neuron: passes column groups through the neurons, one column per cycle or a whole step of readout."""
+"""neuron: passes column groups through the neurons, one column per cycle or a whole readout step."""
 
 import itertools
 from typing import Any

@@ -1,4 +1,4 @@
-"""neuron_pipe: bias, scale and the piecewise-linear NDR curve of one column a cycle."""
+"""neuron_pipe: computes bias, scale and the piecewise-linear NDR curve of one column per cycle."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""noise: Gaussian samples of the read noise for every column of a pass."""
+"""noise: generates Gaussian samples of the read noise for every column of a pass."""
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.hdl import Value

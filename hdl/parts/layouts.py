@@ -1,5 +1,5 @@
-"""layouts: layouts of the streams between blocks, components with ports by geometry, banks, and queues of
-sums."""
+"""layouts: layouts of the streams between blocks, a base class of components whose ports depend on the
+geometry, bank numbers, and queues of sums."""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias

@@ -1,4 +1,4 @@
-"""memory: memories with an output register, and tables of functions."""
+"""memory: memories with an output register, and constant tables."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""multiplier: multipliers with their own registers, and carry chains that add."""
+"""multiplier: multipliers with registers of their own, and carry chains that add."""
 
 from typing import Any
 

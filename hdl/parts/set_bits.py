@@ -1,5 +1,5 @@
-"""set_bits: finds and counts the set bits of eight, from either end; in groups of four, since a LUT has four
-inputs."""
+"""set_bits: finds and counts the set bits among eight bits, from either end. It works on groups of four bits,
+since a LUT has four inputs."""
 
 import functools
 import operator

@@ -1,4 +1,5 @@
-"""target: the FPGA family for which a block is built, and registers that its synthesiser must not merge."""
+"""target: finds the FPGA family for which a block is built, and builds registers that its synthesiser must
+not merge."""
 
 from typing import Any
 

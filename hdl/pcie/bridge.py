@@ -1,4 +1,4 @@
-"""bridge: turns requests to BAR0 into accesses of the bus or of the engine's registers, and completes
+"""bridge: converts requests to BAR0 into accesses to the bus or to the DMA engine's registers, and completes
 them."""
 
 from amaranth import Cat, Const, Module, Mux, Signal

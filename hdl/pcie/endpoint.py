@@ -1,4 +1,5 @@
-"""endpoint: the accelerator behind raw TLPs, and with a plain port for each signal, as benches drive it."""
+"""endpoint: the accelerator with an interface of raw TLPs; also with a plain port for each signal, for
+simulation."""
 
 import dataclasses
 

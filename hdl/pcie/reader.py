@@ -1,4 +1,4 @@
-"""reader: DMA reads, many at a time, whose data is delivered in order even if completions arrive out of
+"""reader: many DMA reads at a time, whose data is delivered in order even if completions arrive out of
 order."""
 
 from amaranth import Array, Cat, Const, Module, Mux, ResetInserter, Signal

@@ -1,4 +1,4 @@
-"""ring: the engine's registers, the descriptors fetched and completion records written in order, errors,
+"""ring: the DMA engine's registers, descriptors fetched and completion records written in order, errors,
 interrupts."""
 
 from typing import Any

@@ -1,4 +1,5 @@
-"""runner: carries out one descriptor at a time on the accelerator, samples and results by DMA."""
+"""runner: carries out one descriptor at a time on the accelerator; samples and results are transferred by
+DMA."""
 
 from amaranth import Cat, Module, Signal
 from amaranth.lib import stream, wiring

@@ -1,5 +1,5 @@
-"""signature: the signals between a PCIe hard block and the endpoint and within the endpoint, and packet
-headers."""
+"""signature: the signals between a PCIe hard block and the endpoint, the signals within the endpoint, and
+packet headers."""
 
 from amaranth import Cat, Const, Mux
 from amaranth.hdl import Value

@@ -1,4 +1,4 @@
-"""writer: packets of requests and data, split at boundaries, framed and written."""
+"""writer: splits transfers at boundaries, and sends packets of requests and data."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring

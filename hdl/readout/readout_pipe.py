@@ -1,4 +1,5 @@
-"""readout_pipe: one column a cycle from accumulator to partial-sum increment."""
+"""readout_pipe: converts one column per cycle from the accumulator's sum to an increment of the partial
+sum."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""schedule: the order in which columns are read out: one pass after the other, or back to back."""
+"""schedule: the order in which columns are read out: either one pass at a time, or passes back to back."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value

@@ -1,4 +1,5 @@
-"""The core for the smallest parts: one multiplier and one shifter do readout and neurons, step by step.
+"""The core for the smallest FPGAs: one multiplier and one shifter do the work of readout and neurons, step by
+step.
 
 Same ports, memory map and arithmetic as ``ndrite.hdl.core``.
 """

@@ -1,4 +1,5 @@
-"""core: sequencer, lanes and engine for parts too small for the pipelines of ``ndrite.hdl.core.core``."""
+"""core: sequencer, lanes and engine for FPGAs that are too small for the pipelines of
+``ndrite.hdl.core.core``."""
 
 from amaranth import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring

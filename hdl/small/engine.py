@@ -1,4 +1,4 @@
-"""engine: readout and neuron for one column after the other, with one multiplier and one shifter."""
+"""engine: readout and neuron for one column after the other, by one multiplier and one shifter."""
 
 import itertools
 from typing import Any

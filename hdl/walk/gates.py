@@ -1,4 +1,4 @@
-"""gates: sums of one to four terms, each a map or the product of two maps, element by element."""
+"""gates: sums of one to four terms, element by element; each term is a map or the product of two maps."""
 
 from amaranth import Array, Const, Module, Mux, Signal, signed
 from amaranth.lib.data import StructLayout

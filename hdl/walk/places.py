@@ -1,4 +1,5 @@
-"""places: addresses at which the codes of a map are written, by counters that need no comparison."""
+"""places: computes the addresses at which the codes of a map are written, by counters that need no
+comparator."""
 
 from typing import Any
 

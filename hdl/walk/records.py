@@ -1,5 +1,4 @@
-"""records: reads the step records of a program one at a time from their memory, and the layouts of
-records."""
+"""records: reads the step records of a program one at a time from their memory; layouts of the records."""
 
 from amaranth import Cat, Module, Signal, unsigned
 from amaranth.lib import wiring

@@ -1,4 +1,4 @@
-"""seconds: second operands of sums, read ahead and scaled; and pooling."""
+"""seconds: reads the second operands of sums ahead and scales them; also pooling."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The account: costs by step and component, their sums, and derived quantities."""
+"""The account of costs: by step and component, with their sums and derived quantities."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Units of a chip: the cost of one unit, and the number of uses by a step.
+"""The units of a chip: the cost of one unit of each kind, and how often a step uses it.
 
 A converter follows the law of hwcomponents-adc, from Andrulis et al., arXiv 2404.06553: energy from
 Schreier's figure of merit, bounded by resolution and rate, with a correction by technology node; area from a

@@ -1,4 +1,4 @@
-"""The work of every step of a program on its die, counted on samples."""
+"""The work of every step of a program on its die, counted while samples run."""
 
 import math
 from collections.abc import Sequence

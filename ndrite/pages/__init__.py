@@ -1,1 +1,1 @@
-"""Pictures and pages: figures, and one self-contained page about one program."""
+"""Pictures and pages: figures, and self-contained HTML pages about one program or module."""

@@ -1,4 +1,4 @@
-"""Pictures of fits: data, model and residuals."""
+"""Pictures of fits: measured data, fitted model and residuals."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""One engine for every grid: independent runs on local processes or a cluster, sealed one by one, resumable.
+"""One engine for every grid of runs: independent runs on local processes or a cluster, whose results are
+stored one by one, so that a grid can be resumed.
 
 Imports ndrite.emulator.{errors,spec} and errors of the host; Dask only where a scheduler is named.
 """

@@ -1,4 +1,5 @@
-"""The command line: verbs become commands, results tables, errors a line. Imports click and rich."""
+"""The command line: verbs become commands, results become tables, and errors become a single line. Imports
+click and rich."""
 
 from ndrite.shell.main import main
 

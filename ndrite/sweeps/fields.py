@@ -1,4 +1,4 @@
-"""fields: the fields of a plan, their checks, and a point of a plan."""
+"""fields: the fields of a sweep plan, their checks, and the points of a plan."""
 
 from collections.abc import Mapping
 from functools import partial

@@ -1,4 +1,5 @@
-"""learning: plans whose points train in situ: which rule, which device, at the best of several rates.
+"""learning: sweep plans whose points train in situ: with which rule and device, each at the best of several
+learning rates.
 
 A plan has ``learn``, a mapping of ``LEARN``'s fields, beside ``chip`` (converters, read noise and neurons),
 ``seeds`` and ``grid``. An axis of the grid is ``learn.FIELD``; ``device.FIELD``, a field of the weights'

@@ -1,5 +1,5 @@
-"""trained: a point of a plan that trains in situ: training runs at every rate and seed, of which the best
-rate is judged."""
+"""trained: computes a sweep point that trains in situ: training runs with every learning rate and seed, of
+which the best rate is judged."""
 
 import dataclasses
 import hashlib

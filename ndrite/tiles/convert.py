@@ -1,4 +1,5 @@
-"""analog: puts the static products of a PyTorch module on the tiles of a die, calibrated on samples."""
+"""analog: puts the matrix products with constant weights of a PyTorch module on the tiles of a die,
+calibrated on samples."""
 
 import collections
 import contextlib

@@ -1,4 +1,4 @@
-"""Cost of the products of a module on tiles: energy, latency and area of one sample, modelled."""
+"""Modelled cost of the matrix products of a module on tiles: energy, latency and area of one sample."""
 
 import dataclasses
 import functools

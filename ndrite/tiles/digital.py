@@ -1,4 +1,4 @@
-"""Digital: finds the products of a module that must stay off the tiles to limit its loss."""
+"""Digital: finds which matrix products of a module must stay off the tiles so that its loss is limited."""
 
 import math
 import statistics

@@ -1,4 +1,4 @@
-"""Executor: a forward pass in which every product of a parameter is read on the die.
+"""Executor: runs a forward pass in which every matrix product with a parameter is read on the die.
 
 PyTorch's functions are caught, not its modules: whatever class calls ``linear``, ``conv2d``, ``lstm``,
 ``einsum`` and so on with a parameter, or a view of one, its product is on tiles.

@@ -1,4 +1,4 @@
-"""Loss of a module on tiles, by cause and by product, in any metric of the user's.
+"""Loss of a module on tiles, by cause of error and by matrix product, in any metric that the user provides.
 
 A product's error is computed in floating point by ``ndrite.emulator.mapping.explain.forward``, as for a
 network that was imported; what lies between products is PyTorch's. Causes and products do not add up.

@@ -1,4 +1,4 @@
-"""Product: one static matrix of a module on the tiles of a die, and the statistics of its inputs."""
+"""Product: one constant matrix of a module on the tiles of a die, and the statistics of its inputs."""
 
 from __future__ import annotations
 

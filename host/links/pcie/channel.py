@@ -1,4 +1,4 @@
-"""channel: a card as a channel of ``host.Device``: words through BAR0, samples by DMA."""
+"""channel: drives a PCIe card as a channel of ``host.Device``: words through BAR0, samples by DMA."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The driver's side of the DMA engine: rings, jobs, deadlines, and recovery after a fault."""
+"""The host's driver of the DMA engine: rings, jobs, deadlines, and recovery after a fault."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
