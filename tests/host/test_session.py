@@ -60,9 +60,9 @@ def test_a_flipped_bit_and_a_torn_frame_are_refused(response: Response, data: st
 def test_directions_are_not_confused() -> None:
     request = packets.encode_request(Request(1, Opcode.SYNC, 0))[:-1]
     response = encode_response(Response(1, Opcode.SYNC, Status.OK, 2))[:-1]
-    with pytest.raises(FrameError, match="request where"):
+    with pytest.raises(FrameError, match="the frame is a request; accepted: a response"):
         decode_response(request)
-    with pytest.raises(FrameError, match="response where"):
+    with pytest.raises(FrameError, match="the frame is a response; accepted: a request"):
         decode_request(response)
 
 

@@ -136,5 +136,5 @@ def test_figure_and_table(varied: Program, said: Any, prints: Any, fails: Any) -
 
 def test_a_program_of_one_chip_needs_to_know_whose_spread(varied: Program, prints: Any, fails: Any) -> None:
     dataclasses.replace(varied, variation=None).save("program.npz")
-    fails(f"{CAMPAIGN} 2", "give chip, the chip whose spread")
+    fails(f"{CAMPAIGN} 2", "the program names no chip; give chip, whose cell variation is sampled")
     prints(f"{CAMPAIGN} 2 --chip wan2022")

@@ -187,7 +187,11 @@ def test_the_table_fits_80_columns_and_quotes_no_speed_that_leaves_the_multiplie
         ("build ulx3s-25f --part 45k", "accepted for ulx3s-25f: 12k", BAD_INPUT),
         ("build ulx3s-85f --address 10.0.0.2", "ulx3s-85f is not", BAD_INPUT),
         ("build colorlight-i9-udp --address 10.0.0", "'10.0.0'; accepted: IPv4", BAD_INPUT),
-        ("build colorlight-i9-udp --address 239.0.0.1", "accepted: the address of one host", BAD_INPUT),
+        (
+            "build colorlight-i9-udp --address 239.0.0.1",
+            "accepted: a single host, not broadcast or multicast",
+            BAD_INPUT,
+        ),
         ("build colorlight-i9-udp --mac 02:00:00", "accepted: six bytes", BAD_INPUT),
         ("build colorlight-i9-udp --mac 03:00:00:00:00:01", "first byte even", BAD_INPUT),
         ("build ulx3s-25f -o .", ". would be replaced and is not a build", BAD_INPUT),

@@ -144,7 +144,8 @@ def test_each_fault_by_itself_is_mended(kind: str, counted: list[str]) -> None:
     assert faulty.injected[kind] > 0
 
 
-@pytest.mark.parametrize("name", long_where("kernel".__eq__, ["terminal", "kernel"]))
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["terminal", "kernel"])
 def test_no_wrong_number_from_another_process(
     name: str, scale: int, counted: list[str], tmp_path: Path
 ) -> None:

@@ -155,7 +155,7 @@ LIMIT = 5.0
 """Standard errors; the largest of 1,024 pairs is beyond with a probability of 6e-4."""
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_words_of_neighbours_are_uncorrelated() -> None:
     """Rows, columns, updates and seeds, and rectangles of devices: every bit against every other."""
     side = 1 << 7

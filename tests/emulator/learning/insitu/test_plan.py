@@ -285,6 +285,7 @@ def test_symmetry_points_of_even_steps_are_bounds() -> None:
     np.testing.assert_array_equal(symmetry_points(what, own)[own.up != own.down], wanted)
 
 
+@pytest.mark.long
 def test_fast_devices_mend_what_steps_that_fall_toward_the_bounds_do() -> None:
     """Soft bounds, 30 % of spread, 20 % of asymmetry: Tiki-Taka is right more often on digits, unless its
     references are off, and so is AGAD, which has none; each at a rate that was good over five seeds."""

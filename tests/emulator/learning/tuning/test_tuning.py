@@ -17,6 +17,7 @@ from ndrite.emulator.mapping.curves import States, heights_at
 from ndrite.emulator.network import Dense, Named, Ndr, Network
 from tests.chips import changed
 from tests.emulator.mapping.test_circuits import shaped_chip, shaped_network
+from tests.marks import long_where
 from tests.refusals import refused
 
 PAIR = "dendritic-ndr+ecram-pair"
@@ -233,7 +234,10 @@ def test_perturbation_goes_the_way_the_loss_falls(samples):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("method", "least"), [("gradient", 0.03), ("sign", 0.02), ("perturb", 0.0)])
+@pytest.mark.parametrize(
+    ("method", "least"),
+    long_where(lambda case: case[0] == "perturb", [("gradient", 0.03), ("sign", 0.02), ("perturb", 0.0)]),
+)
 def test_learning_recovers_accuracy_with_pulses_alone(samples, method, least):
     x, y = samples
     form = chip_form(samples)
