@@ -46,7 +46,8 @@ INSTEAD = {
     "DepthToSpace": LARGER,
     "Attention": ATTENTION,
     "MultiHeadAttention": ATTENTION,
-    "MatMul": "one of its operands has to be a constant; run products of two signals on the host",
+    "MatMul": "its second operand has to be a constant: transpose a product with the constant in front; run "
+    "products of two signals on the host",
     "Gather": "take channels by constant numbers; for an embedding use a one-hot input and a full layer",
     "NonZero": "its result's shape depends on the data; use operators of fixed shapes",
     "TopK": "it picks by the data; take it of the outputs on the host",

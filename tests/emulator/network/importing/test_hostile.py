@@ -202,7 +202,10 @@ REFUSED: dict[str, tuple[str, str]] = {
     ),
     "a softmax over the samples": ("g = Gemm(x, w) y = Softmax <axis = 0> (g)", "normalises axis 0"),
     "a foreign operator named like ONNX's": ("g = Gemm(x, w) y = mine.Relu(g)", "domain is 'mine'"),
-    "a constant in front": ("y = MatMul(w, x)", "only constants"),
+    "a constant in front": (
+        "y = MatMul(w, x)",
+        "its second operand has to be a constant: transpose a product",
+    ),
     # The specification has its sigmoid, onnxruntime leaves it out: no model is imported on such a doubt.
     "a regressor with a sigmoid": (
         """y = ai.onnx.ml.LinearRegressor <post_transform = "LOGISTIC", intercepts = [0.1],
