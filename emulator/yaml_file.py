@@ -33,8 +33,8 @@ class _Loader(_Parser):  # type: ignore[misc]
                 continue
             if key.value in lines:
                 raise _Refused(
-                    f"line {line} has {key.value!r} again (line {lines[key.value]} has it); "
-                    f"accepted: a key once"
+                    f"line {line} repeats the key {key.value!r} of line {lines[key.value]}; "
+                    "accepted: each key once"
                 )
             lines[key.value] = line
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
@@ -84,7 +84,8 @@ def read_yaml(path: Path, error: type[EmulatorError]) -> Any:
         content = yaml.load(text, _Loader)
     except _Refused as fault:
         raise error(f"{path}: {fault}") from None
-    # An impossible date or an integer of thousands of digits raises ValueError.
+    # Besides its own errors, yaml raises ValueError for an impossible date or an integer of thousands of
+    # digits.
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
         raise error(f"{path}: not YAML ({' '.join(str(fault).split())})") from None
     _check(content, "", path, error)

@@ -37,8 +37,8 @@ from ndrite.emulator.spec.walk_record import record
 
 
 class Fitting(NamedTuple):
-    """A program that fits a geometry: its ``lowered`` form, and ``walk``, the int32 step records by which the
-    device executes it."""
+    """A program that fits a geometry: ``lowered``, the program as the steps that the device executes, and
+    ``walk``, those steps as int32 records."""
 
     lowered: Lowered
     walk: npt.NDArray[np.int32]
@@ -105,10 +105,11 @@ def _words(p: Product, geometry: Geometry) -> int:
 
 
 def divided(program: Program, geometry: Geometry) -> Geometry:
-    """Return ``geometry`` as it applies to ``program``: in a chain of fully connected layers the lanes are
-    never divided into lane groups.
+    """Return ``geometry``, with a single lane group if ``program`` is a chain of fully connected layers: for
+    these the device never divides its lanes into groups.
 
-    They follow each other at once, and lanes change their groups only when the array has run empty.
+    The layers of a chain follow each other without a pause, and lanes change their groups only when the array
+    has run empty.
     """
     return dataclasses.replace(geometry, lane_groups=1) if program.is_chain else geometry
 
@@ -119,8 +120,9 @@ def column_words(lowered: Lowered, geometry: Geometry) -> int:
 
 
 def _step_bases(lowered: Lowered, geometry: Geometry) -> list[int]:
-    """Return the first word of each step in the column parameter memories, and last the end of the last step.
-    The columns of every group of a grouped product are padded to a multiple of ``readouts``."""
+    """Return the word address at which each step begins in the column parameter memories; one more entry is
+    the end of the last step. The columns of every group of a grouped product are padded to a multiple of
+    ``readouts``."""
     bases = [0]
     for step in lowered.steps:
         spans = [p.patches.groups * whole_readouts(p.share, geometry) for p in of_kind(Product, [step])]
@@ -204,8 +206,9 @@ def lay_out(program: Program, geometry: Geometry) -> list[Section]:
         spread = lane_groups(share, geometry)
         run = words_of(layer.inputs, spread)
         of_row, place = places_of_rows(layer.inputs, spread)
-        # Number of columns that are computed together (those of a group, or one per lane), and number of such
-        # sets of columns that fit side by side in the lanes.
+        # ``together`` is the number of columns that are computed at the same time (the columns of a group or,
+        # without groups, one column per lane); ``at_once`` is the number of such sets of columns that fit
+        # side by side in the lanes.
         together, at_once = (n, 1) if groups == 1 else (share, beside(share, geometry))
         apart = whole_readouts(share, geometry)
         for k, first in enumerate(range(0, layer.outputs, together)):

@@ -56,7 +56,7 @@ def lay_out_learning(
             sections += _law(depth + i, f"ECRAMs {i}", of, learned, tuned.devices, of_ecrams, geometry)
             of = dataclasses.replace(of, curve=tuned.first)
         devices, fast = learned.devices, learned.transfer
-        if isinstance(fast, Transfer):  # ``check_learning_fits`` rejects ``Tiles``
+        if isinstance(fast, Transfer):  # not ``Tiles``: ``check_learning_fits`` rejects these
             places |= {"pulse_row": learned.fast_row(of.inputs), "chopped": fast.chopped}
             places |= {"every": fast.every, "threshold": fast.threshold}
             devices = fast.devices
@@ -64,7 +64,8 @@ def lay_out_learning(
         if learning.carries:
             record = learning.carries + i
             sections += _law(record, f"own devices {i}", of, learned, learned.devices, places, geometry)
-        # The columns of each layer begin at a multiple of ``readouts``.
+        # The device reads ``readouts`` columns at once, so the columns of each layer begin at a multiple of
+        # it.
         padding = -of.outputs % geometry.readouts
         for name, words in (parameters(of) | {"bias": learned.bias}).items():
             columns[name].append(np.pad(words, (0, padding)).astype(np.int32))
@@ -78,7 +79,7 @@ def lay_out_learning(
     for name, table in (("curve_base", program.curve_base), ("curve_slope", program.curve_slope)):
         sections.append(Section(name, address(name), table.reshape(-1).astype(np.int32)))
     seed = learning.die_seed
-    # The update counter is not part of the image: the host writes it before updates, and the device
+    # The update counter has no word here: the host writes it before a run of updates, and the device then
     # increments it.
     run = [seed & 0xFFFFFFFF, seed >> 32, learning.slots, len(learning.layers), learning.carries]
     sections.append(Section("run", address("layers", geometry.layers * LAYER_WORDS), _int32(run)))
@@ -109,8 +110,9 @@ def _law(
     known: dict[str, int],
     geometry: Geometry,
 ) -> list[Section]:
-    """Return the memory sections of record number ``record`` and of the tables of its devices' law; ``what``
-    names the record in errors. Fields that are not in ``known`` are read from the layer and its devices."""
+    """Return the memory sections of one record of device settings, number ``record``, and of the law tables
+    of these devices. ``what`` names the record in errors. Fields that are not in ``known`` are read from the
+    layer and its devices."""
     tables = [
         Section(
             f"{name} of {what}",

@@ -95,11 +95,12 @@ class Lowered(PerKind):
         self.shapes = dict(enumerate(program.map_shapes[: self._next]))
         self.kept = tuple(states)
         if self.calls > 1:
-            # All time steps of a sample are loaded at once: map SAMPLE has the inputs of all of them.
+            # The device loads all time steps of a sample at once, so map SAMPLE has the inputs of all of
+            # them.
             self.shapes[SAMPLE] = program.shape
             self.kept = (*states, SAMPLE)
-        # Two tables: for each map of the program its number in the lowered program; and for each set of
-        # joined maps the numbers of their copies.
+        # ``_moved`` has the number in the lowered program for each map of the program; ``_joined`` has, for
+        # each set of maps that steps read joined, the numbers of their copies.
         self._moved = {i: i for i in range(self._next)}
         self._joined: dict[tuple[int, ...], tuple[int, ...]] = {}
         for number, state in zip(states, program.states, strict=True):
@@ -108,8 +109,8 @@ class Lowered(PerKind):
         last, at_once = program.steps[-1], _at_once(program)
         for i, step in enumerate(program.steps if last.fires else program.steps[:-1]):
             self._take(step, program.first + i, at_once.get(i))
-        # Preparing the last product may append copies of the maps that it reads. The copies must be made
-        # before the states change.
+        # Preparing the last product may append steps that copy the maps it reads. These copies must be made
+        # before ``_end_call`` appends the steps that overwrite the recurrent states with their next values.
         (answer,) = (self._codes(),) if last.fires else of_kind(Product, [self._here(last)])
         self.body = len(self.steps) - self.begins
         if self.calls > 1:
@@ -131,7 +132,8 @@ class Lowered(PerKind):
         new number."""
         if to is None:
             to, self._next = self._next, self._next + 1
-            # A step looks up shapes by map number only, so a dictionary works as well as a list.
+            # ``shape`` is declared for a list, but only looks up shapes by map number, so a dictionary works
+            # as well.
             self.shapes[to] = step.shape(self.shapes)  # type: ignore[arg-type]
         self.steps.append(step)
         self.targets.append(to)
@@ -198,7 +200,7 @@ class Lowered(PerKind):
         return step.moved(lambda maps: self._side_by_side(tuple(self._moved[m] for m in maps)), alone)
 
     def _number_of(self, step: Step) -> int:
-        """Return the number of a matrix product that selects its read noise; 0 for other steps."""
+        """Return the number by which the read noise of a matrix product is selected; 0 for other steps."""
         numbers = (i for i, product in enumerate(self.program.products) if product is step)
         return next((self.program.first_product + i for i in numbers), 0)
 
@@ -220,8 +222,9 @@ class Lowered(PerKind):
             self._copy(saved.get(source, source), to=number)
 
     def _alone(self, source: int) -> int:
-        """Return the number of a map that has the values of map ``source`` of this time step alone:
-        ``source`` itself or, if that holds the inputs of several time steps, a copy of the present ones."""
+        """Return the number of a map that has only the values of map ``source`` of this time step: ``source``
+        itself or, if that map holds the inputs of several time steps, a copy of the inputs of the present
+        one."""
         return self._copy(source) if source == SAMPLE and self.program.calls > 1 else source
 
     def _side_by_side(self, sources: tuple[int, ...]) -> tuple[int, ...]:
@@ -236,8 +239,9 @@ class Lowered(PerKind):
         if sources in self._joined:
             return self._joined[sources]
         shapes = [self.shapes[source] for source in sources]
-        # Maps that exist before a time step keep their location. Among them, only a state of a single pixel
-        # may be part of a joined run, and of one only.
+        # The maps that exist before a time step (sample and states) keep their location, so they normally
+        # cannot be moved into a run of maps that lie side by side. The exception is a state of a single
+        # pixel, which may be part of one such run.
         lone = {m for m in range(1, self.program.first) if self.shapes[m][1:] == (1, 1)}
         available = set(range(self.program.first)) - lone
         placed = available.union(*self.areas)
@@ -263,8 +267,8 @@ def lower(program: Program) -> Lowered:
 
 
 def _at_once(program: Program) -> dict[int, int]:
-    """Return the gates that may overwrite a state with its next value, since no later step reads the present
-    value: index of the gate's step to number of the state.
+    """Return the gates that may overwrite a state with its next value, because no later step reads the
+    present value. The dictionary maps the index of the gate's step to the number of the state.
 
     A gate may itself: it reads each place before it writes there.
     """

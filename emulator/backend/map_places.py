@@ -37,8 +37,8 @@ class Place:
         return self.shape[2] * self.pixel * self.spread
 
     def of_block(self, block: Pair, which: int) -> Place:
-        """Return the location of one position of every block (g, h) of the map, as a map of its own.
-        ``which`` numbers the positions of a block row by row."""
+        """Return the location of the pixels at one position of every block (g, h) of the map, as the location
+        of a smaller map. ``which`` numbers the positions of a block row by row."""
         (g, h), (channels, rows, columns) = block, self.shape
         row, column = divmod(which, h)
         base = self.base + row * self.line + column * self.pixel
@@ -68,7 +68,8 @@ def places_of(
         last |= dict.fromkeys(step.reads, i)
         if i in pooled or not step.fires:
             continue
-        # The map of a pool that is fused with the product before it is written while that product runs.
+        # A pool may be fused with the preceding product. It then writes its map while that product runs, so
+        # the map's memory is in use from the product's step (i - 1) on.
         first.setdefault(target, i - 1 if i - 1 in pooled else i)
     for number in ours.kept:
         first[number], last[number] = -1, never
@@ -101,8 +102,8 @@ def places_of(
 def _in_place(
     ours: Lowered, pooled: Container[int], last: dict[int, int], beside: Container[int]
 ) -> dict[int, int]:
-    """Return which result maps may overwrite a map that their step reads: number of the result to number of
-    the overwritten map."""
+    """Return which result maps may overwrite a map that their step reads, as a dictionary from the number of
+    the result map to the number of the overwritten map."""
     place_of = {}
     for i, (step, target) in enumerate(zip(ours.steps, ours.targets, strict=True)):
         if i in pooled or target in ours.kept or target in beside:

@@ -101,8 +101,8 @@ def _asked_after(program: Program, stop: int) -> frozenset[int]:
 
 
 def _segment(program: Program, first: int, stop: int, kept: frozenset[int], check: Check) -> Segment | None:
-    """Return a segment of the steps ``first`` to ``stop`` - 1. If the device does not accept it, return a
-    segment for the host if it is a single step, else None."""
+    """Return a segment of the steps ``first`` to ``stop`` - 1. If the device does not accept these steps,
+    return a segment for the host in the case of a single step, else None."""
     refused, targets = "", range(program.first + first, program.first + stop)
     makes = tuple(m for m in targets if m in kept) or (targets[-1],)
     run = Segment(first=first, stop=stop, makes=makes, kept=kept)
@@ -149,12 +149,13 @@ def _piece(program: Program, run: Segment, steps: tuple[Step, ...]) -> Iterator[
     if max(math.prod(sample), results) > CODES_MAX:
         return
     base, slope = program.curve_base, program.curve_slope
-    # A step that reads a single map, and not the join of all maps of the sample, needs that map extracted
-    # from the sample first.
+    # The sample consists of several maps. A step that reads only one of them, instead of the whole sample,
+    # needs that map extracted from the sample first.
     apart = {m for step in steps for m in _alone(step, reads) if m < before}
     numbers, parts = dict.fromkeys(reads, 0), []
     if len(reads) > 1 and apart:
-        # A map is extracted by a table step, whose number of segments must be that of the program's tables.
+        # A map is extracted by a lookup-table step with an identity curve. All curves of a program have
+        # equally many segments, and the identity curve exists only if their number is a power of two.
         if not (2 <= base.shape[1] < 1 << V_BITS and base.shape[1].bit_count() == 1):
             return
         first_channel, plane = 0, sample[1] * sample[2]
@@ -186,8 +187,9 @@ def _piece(program: Program, run: Segment, steps: tuple[Step, ...]) -> Iterator[
 
 
 def _alone(step: Step, reads: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the maps that a step reads by themselves. The maps ``reads`` do not count if the step reads them
-    joined."""
+    """Return the maps that a step needs separately. If the step joins exactly the maps ``reads``, which
+    together form the sample of its segment, it reads the whole sample, and needs only those maps separately
+    that it does not join."""
     return step.alone if step.sources == reads else step.reads
 
 
@@ -200,8 +202,8 @@ def _moved(step: Step, reads: tuple[int, ...], numbers: dict[int, int]) -> Step:
 
 
 def _with_line(base: IntArray, slope: IntArray) -> tuple[IntArray, IntArray]:
-    """Return the curve tables ``base`` and ``slope`` with one curve appended, an identity. It returns every
-    code unchanged if ``table_bits`` is 0."""
+    """Return the curve tables ``base`` and ``slope`` with one curve appended, an identity. In a step with
+    ``table_bits`` 0, this curve returns every code unchanged."""
     segments = base.shape[1]
     width = (1 << V_BITS) // segments
     line = V_MIN + width * np.arange(segments, dtype=np.int32)
@@ -209,8 +211,8 @@ def _with_line(base: IntArray, slope: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def _picked(first: int, count: int, *, curve: int, segments: int) -> Table:
-    """Return a table step that returns ``count`` channels of the sample unchanged, from channel ``first``
-    on."""
+    """Return a lookup-table step that copies channels ``first`` .. ``first + count - 1`` of the sample
+    unchanged."""
     return Table(
         sources=(0,),
         channel=np.arange(first, first + count, dtype=np.int32),

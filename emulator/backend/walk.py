@@ -126,8 +126,8 @@ class _Records(PerLoweredKind):
     accept: Callable[[bool, str, str], None]
 
     def gate(self, i: int, step: Gate) -> dict[str, int]:
-        """Return the record of a gate step, which processes the codes of its maps one after another, in the
-        order in which all these maps store them."""
+        """Return the record of a gate step. The device processes the codes of the gate's maps one after
+        another, in the order in which they are stored, which is the same for all these maps."""
         place = self._elements(i)
         fields = {
             "kind": KINDS["gate"],
@@ -173,8 +173,8 @@ class _Records(PerLoweredKind):
         return fields | place_fields(_written(to, step))
 
     def product(self, i: int, step: Product) -> dict[str, int]:
-        """Return the record of a matrix product: its patches, a pool that directly follows it, and its second
-        operand."""
+        """Return the record of a matrix product: its patches, a pool that directly follows it, and the map
+        that is added as its second operand."""
         ours, places, patches, ungrouped = self.ours, self.places, step.patches, step.patches.groups == 1
         fields = self._patches(i, step) | {"kind": KINDS["product"], "last": int(not step.fires)}
         fields |= {"layer": len(of_kind(Product, ours.steps[:i])), "group_columns": step.share}
@@ -197,7 +197,8 @@ class _Records(PerLoweredKind):
             groups = 1 if step.block == (1, 1) else patches.groups
             self.accept(groups <= 255, f"a matrix product with a block has {groups} groups", "at most 255")
             fields |= place_fields(place, block=step.block, window=window, turn=turn, groups=groups)
-        # Sums are not stored in map memory; the second operand is read as for a map of one pixel.
+        # A product without neurons returns sums, which are not stored in map memory. Its second operand is
+        # still read from there, with the addressing of a map of one pixel.
         elif step.skip is not None:
             fields |= place_fields(Place.alone(0, ours.shapes[target]), block=step.block)
         if step.skip is not None:
@@ -220,8 +221,8 @@ class _Records(PerLoweredKind):
 
 
 def _pooled(ours: Lowered) -> dict[int, Pool]:
-    """Return the matrix products whose codes are pooled before they are stored: index of the product's step
-    to the pool that follows it.
+    """Return the matrix products whose codes are pooled before they are stored, as a dictionary from the
+    index of the product's step to the pool that follows it.
 
     Not where a call's end lies between them and the pool is a copy into a state that the answer still reads.
     """
@@ -294,8 +295,8 @@ def patch_fields(step: Product | Pool, places: dict[int, Place]) -> dict[str, in
     if not step.layers:
         word_channels = min(channels, WORD_ROWS)
         return fields | _by_words(channels) | {"pause": max(0, word_channels - kernel_rows * kernel_columns)}
-    # After the last word of a group of a grouped product, a second word may follow, which takes one more
-    # cycle.
+    # In a grouped product, a second word may follow after the last word of a group whose number of inputs is
+    # no multiple of WORD_ROWS. One cycle of pause makes time for it.
     fields["pause"] = int(patches.inputs % WORD_ROWS != 0)
     contiguous = patches.groups == 1 and pixel == channels and patches.dilation[1] == 1 and kernel_columns > 1
     if contiguous and width * channels < FLAT_MAX and (left + kernel_columns) * channels < FLAT_MAX:
@@ -336,7 +337,8 @@ def _turn(step: Product, place: Place, geometry: Geometry, window: Pair) -> int:
 
 def _numbered(fields: dict[str, int]) -> dict[str, int]:
     """Return ``fields`` with ``positions`` shifted to the top of its bit field, and with ``position_bits``
-    added. For the read noise, inferences are numbered by position."""
+    added. The device uses both to compute the number that selects the read noise at each position of the
+    map."""
     positions = fields.get("positions", 0)
     bits = max(positions.bit_length(), POSITION_BITS_MIN)
     return fields | {"positions": positions << (STEP["positions"][2] - bits), "position_bits": bits}
@@ -366,7 +368,7 @@ def place_fields(
 
 
 def _written(place: Place, pool: Pool) -> Place:
-    """Return the location ``place`` as ``pool`` writes it: a map of a single pixel is written channel by
-    channel."""
+    """Return the location ``place`` in the form in which ``pool`` writes to it. For a map that is flattened
+    to a single pixel, the pool writes the results of one channel after another."""
     shape = (pool.patches.shape[0], *pool.patches.grid)
     return place if place.shape == shape else Place(place.base, shape, 1, plane=shape[1] * shape[2])

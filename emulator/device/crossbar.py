@@ -71,8 +71,9 @@ def effective_matrix(
     with one_blas_thread():  # for small blocks, BLAS threads would only wait for each other
         if g.shape[1] <= g.shape[0]:
             return _eliminate(g, wire)
-        # By reciprocity, driving the columns at their sensed ends and sensing the rows at their driven ends
-        # gives the same matrix. The blocks can therefore have the size of the smaller side.
+        # The size of the blocks is the number of columns. If there are fewer rows than columns, rows and
+        # columns are exchanged: by reciprocity, driving the columns at their sensed ends and sensing the rows
+        # at their driven ends gives the same matrix.
         return _eliminate(g[::-1, ::-1].T, wire).T[::-1, ::-1]
 
 
@@ -94,7 +95,7 @@ def _eliminate(g: Floats, wire: float) -> Floats:
     link = np.full(columns - 1, -wire)
     above = None
     for k in range(rows):
-        # LAPACK's wrapper does not accept an empty off-diagonal, which a single column would have.
+        # With a single column, the off-diagonal is empty, which LAPACK's wrapper does not accept.
         inverse = lapack.dptsv(chain + g[k], link, eye)[2] if columns > 1 else 1.0 / (chain + g[k])[:, None]
         block = -(g[k][:, None] * inverse) * g[k]
         block[diagonal, diagonal] += g[k] + (wire if k == 0 else 2.0 * wire)
@@ -104,9 +105,9 @@ def _eliminate(g: Floats, wire: float) -> Floats:
         above = np.triu(lapack.dpotri(upper, lower=0)[0])
         above += np.triu(above, 1).T
         responses.append(above)
-        sources.append(wire * inverse[0] * g[k])  # current into the column nodes per volt on the row
+        sources.append(wire * inverse[0] * g[k])  # column node currents per volt at the row driver
     effective = np.empty_like(g)
-    to_output = wire * eye  # column currents per volt of the bottom row's nodes
+    to_output = wire * eye  # column currents per volt at the nodes of the bottom row
     for k in range(rows - 1, -1, -1):
         to_output = to_output @ responses[k]
         effective[k] = to_output @ sources[k]
@@ -149,7 +150,8 @@ def operating_point(
     for _ in range(PASSES_MAX):
         branch = series(secant, access_resistance_ohm)
         across, currents = _solve(branch, v, wire_resistance_ohm)
-        # The access transistor takes part of the voltage across the branch, and the cell takes the rest.
+        # A branch is a cell in series with its access transistor; ``law`` needs the cell's part of the
+        # voltage.
         after = law.secant(g, across * np.divide(branch, secant, out=np.ones_like(g), where=secant > 0))
         change = np.abs(after - secant).max(initial=0.0) / max(float(g.max()), 1e-300)
         secant = after
@@ -197,16 +199,16 @@ def _chain(n: int) -> sparse.lil_array:
 
 
 def _solve(g: Floats, v: Floats, wire_resistance_ohm: float) -> tuple[Floats, Floats]:
-    """Solve a crossbar of ohmic branches ``g``: return the voltage across every branch, a cell with its
-    transistor, (K, M), and the column currents (M,)."""
+    """Solve a crossbar of ohmic branches ``g``, each a cell with its transistor. Return two arrays: the
+    voltages across the branches (K, M), and the column currents (M,)."""
     if wire_resistance_ohm == 0:
         return np.broadcast_to(v[:, None], g.shape), v @ g
     rows, columns = g.shape
     wire = 1.0 / (MICRO * wire_resistance_ohm)
     right = np.zeros(2 * g.size)
     right[np.arange(rows) * columns] = wire * v
-    # The matrix is symmetric and diagonally dominant: no pivoting is needed, and the ordering may use the
-    # symmetric pattern.
+    # Because the matrix is symmetric and diagonally dominant, it needs no pivoting, and the solver may choose
+    # the elimination order for the symmetric pattern, which is faster.
     options = {"SymmetricMode": True}
     factor = splu(nodal_matrix(g, wire), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
     on_rows, on_columns = factor.solve(right).reshape(2, rows, columns)

@@ -26,8 +26,8 @@ STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 @dataclass(frozen=True)
 class number(GroupedMetadata):
-    """Declare a field that accepts a number in [low, high]; if ``multiple`` is given, it must be a multiple
-    of it.
+    """Declare a field that accepts a number in [low, high]; with ``multiple``, only multiples of
+    ``multiple``.
 
     ``models`` names the values of the section's ``model`` that the field matters to; empty: to all.
     """
@@ -74,7 +74,8 @@ class choice:
     values: tuple[Any, ...]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        # Check the type before the value: the list of values alone would accept True for 1 and 8.0 for 8.
+        # Check the type before the value, because the list of values alone would accept True for 1 and 8.0
+        # for 8.
         return core_schema.chain_schema([handler(source), core_schema.literal_schema(list(self.values))])
 
     @property
@@ -116,7 +117,7 @@ def in_words(error: ValidationError, cls: Any, name: str, values: Mapping[str, A
     """Describe in one line the first error that pydantic reported for ``values`` of the description section
     ``name`` with class ``cls``."""
     first_error, fields = error.errors()[0], fields_of(cls)
-    if not first_error["loc"]:  # the error of a check over several fields
+    if not first_error["loc"]:  # raised by a check that compares several fields
         return str(first_error["ctx"]["error"])
     field = str(first_error["loc"][0])
     if field not in fields:

@@ -105,7 +105,8 @@ def held_out_error(data: Measurements, fitted: Fitted) -> float | None:
     """Fit the model of ``fitted`` again without every fifth row, and return its error on those rows, as
     ``fitted.held_out`` defines it; None if too few rows remain for a fit."""
     out = np.zeros(len(data.device), bool)
-    # Hold out every fifth row in the order of the voltage, pulse or target, whatever the order in the file.
+    # The rows are sorted before every fifth is held out, so that the choice does not depend on their order in
+    # the file.
     for name in data.devices:
         rows = np.flatnonzero(data.device == name)
         rows = rows[np.argsort(next(iter(data.columns.values()))[rows], kind="stable")]

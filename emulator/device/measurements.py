@@ -44,8 +44,8 @@ DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:([, .'\u00a0\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d+)?")
 """Pattern of a number with groups of three digits, in which the group separator occurs twice or a fraction
 follows."""
-# In "1,234" the comma separates thousands or decimals. Whether other numbers of the file have decimal points
-# decides.
+# Pattern of numbers such as "1,234", in which the comma may separate thousands or decimals. Such a number is
+# read according to the other numbers of the file: whether these have a decimal point.
 EITHER = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
 UNIT_WORD = r"(?:[pnuµμmkM]?(?:V|A|S|s|K|[oO]hm|Ω|Ω))"
@@ -77,7 +77,8 @@ class Measurements:
         return replace(self, columns=columns, device=self.device[rows], line=line)
 
     def of(self, device: str) -> dict[str, Floats]:
-        """Return the columns of the rows of one device, by quantity."""
+        """Return the data of one device: for each quantity, the values of its column in that device's
+        rows."""
         return self.where(self.device == device).columns
 
 
@@ -161,13 +162,14 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         (i, s) for i, s in enumerate(text.splitlines(), 1) if s.strip() and not s.lstrip().startswith("#")
     ]
     separator = SEPARATOR.fullmatch(lines[0][1].strip()) if lines else None
-    lines = lines[1:] if separator else lines  # some spreadsheets write a line ``sep=;`` first
+    # Some spreadsheets begin the file with a line such as ``sep=;``, which names the separator.
+    lines = lines[1:] if separator else lines
     if len(lines) < 2:
         raise DatasetError(
             f"{path}: holds {len(lines)} rows; accepted: a header and at least one row of values"
         )
     first = lines[0][1]
-    # If the header line contains a semicolon or a tab, that separates the columns, and commas are decimal
+    # A semicolon or a tab in the header line is the separator of columns; commas in the data are then decimal
     # commas.
     delimiter = separator[1] if separator else next((d for d in ";\t" if d in first), ",")
     try:
@@ -179,14 +181,14 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         raise DatasetError(f"{path}: not CSV ({error})") from None
     header = parsed[0][1]
     longest = max(header, key=len)
-    if len(longest) > HEADER_MAX:  # the search for a unit takes quadratic time
+    if len(longest) > HEADER_MAX:  # the time to search for a unit is quadratic in the length
         raise DatasetError(
             f"{path}: header {longest[:20]!r}... has {len(longest)} characters; accepted: {HEADER_MAX}"
         )
     rows = parsed[1:]
     units = [UNIT.fullmatch(cell) for cell in rows[0][1]]
     if len(rows) > 1 and any(units) and all(u or not cell for u, cell in zip(units, rows[0][1], strict=True)):
-        # Instruments may write the units in a row of their own below the names.
+        # Some instruments write the units in a separate row below the names: move them into the header.
         header = [
             name if not unit else f"{name} ({unit[1]})"
             for name, unit in zip(header, [*units, *[None] * len(header)], strict=False)
@@ -198,8 +200,8 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
 def _below_each_other(
     path: Path, header: list[str], rows: list[tuple[int, list[str]]], quantity: str
 ) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Convert a wide table with a column ``conductance_uS NAME`` per device to a long one with a column of
-    devices."""
+    """Convert a wide table with a column ``conductance_uS NAME`` per device to a long table with a column
+    ``device``."""
     names = "|".join(filter(None, (quantity, INVERSE.get(quantity))))
     pattern = rf"((?i:{names}))(?:_|\s*[\[(]|\s)({UNIT_WORD})[\])]?[\s_:]+(.+)"
     wide = {i: m for i, name in enumerate(header) if (m := re.fullmatch(pattern, name))}
@@ -238,14 +240,15 @@ def _text(path: Path) -> str:
 
 
 def _column(path: Path, header: list[str], quantity: str, chosen: str | None) -> Place | None:
-    """Return the index of the column that holds a quantity, its factor to SI, and whether it holds
-    resistances; None if there is no such column."""
+    """Return three values: the index of the column that holds a quantity, the factor that converts its values
+    to SI units, and whether the values are resistances. Return None if there is no such column."""
     if chosen is None:
         fit = [n for n in header if _split(n)[0].lower() in (quantity, INVERSE.get(quantity))]
         if len(fit) > 1:
             raise DatasetError(
                 f"{path}: {len(fit)} columns for {quantity} ({', '.join(fit)}); accepted: one, or --column "
-                f"{quantity}=HEADER (several devices below each other, with a column 'device')"
+                f"{quantity}=HEADER to choose one. Several devices go in the same columns, one below the "
+                "other, with a column 'device'"
             )
         return (header.index(fit[0]), *_factor(path, fit[0], _split(fit[0])[1], quantity)) if fit else None
     name, _, unit = chosen.partition(":")
@@ -280,7 +283,8 @@ def _factor(path: Path, header: str, unit: str, quantity: str) -> tuple[float, b
     if not base:
         return 1.0, False
     for prefix, factor in PREFIXES.items():
-        if unit == prefix + base and prefix != "M":  # a name in capitals, not mega-amperes
+        # A unit such as MA is refused: it is more likely mA in capitals than megaamperes.
+        if unit == prefix + base and prefix != "M":
             return factor, False
         if quantity in INVERSE and unit in [prefix + ohm for ohm in OHM]:
             return factor, True
@@ -341,7 +345,8 @@ def _number(text: str) -> float:
     grouped = THOUSANDS.fullmatch(text)
     if grouped:
         apart = text.count(grouped[1]) > 1 or grouped[1] in " '\u00a0\u202f"
-        if apart or len(set(re.findall(r"[.,]", text))) == 2:  # a single comma may be a decimal comma
+        # Without a second separator, a single comma may be a decimal comma, so it is kept.
+        if apart or len(set(re.findall(r"[.,]", text))) == 2:
             text = text.replace(grouped[1], "")
     try:
         return float(text.replace(",", ".") if DECIMAL_COMMA.fullmatch(text) else text)

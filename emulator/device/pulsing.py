@@ -119,7 +119,7 @@ class Programming(Pulsed):
         w, live, accepted = np.full(n, float(model.low)), np.arange(n), np.zeros(n, bool)
         pulses, reads = np.zeros(n, np.int64), np.zeros(n, np.int64)
         pulse_s, read_s, forming_s = self.pulse_ns * 1e-9, self.read_ns * 1e-9, self.forming_ms * 1e-3
-        # Energy of the forming pulse: an upper bound, since the conductance is at most ``high`` during the
+        # Energy of the forming pulse, as an upper bound: the conductance is at most ``high`` during the
         # pulse.
         energy = np.full(n, self.forming_V**2 * high * 1e-6 * forming_s)
         while len(live):

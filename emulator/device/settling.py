@@ -37,7 +37,8 @@ def settled(rows: int, columns: int, time_constant_s: float, read_time_s: float)
     along_row, slow = _modes(columns, time_constant_s)
     f, s = fast[:, None], slow
     left_f, left_s = np.exp(-f * read_time_s), np.exp(-s * read_time_s)
-    same = f == s  # equal rates, as in a square array: the limit of the expression below
+    # Two rates are equal in a square array. The general expression would divide by 0; its limit is used.
+    same = f == s
     apart = np.where(same, 1.0, f - s)
     part = np.where(same, 1 - (1 + s * read_time_s) * left_s, 1 - (f * left_s - s * left_f) / apart)
     currents = along_column[::-1] @ part @ along_row.T

@@ -45,8 +45,8 @@ def legs_of(x: Floats, swing: float = SWING) -> list[Leg]:
     up: bool | None = None
     low = high = 0
     for i, value in enumerate(x):
-        # Among equal values the last one is the turning point: a device at its bound stays there for several
-        # pulses.
+        # A device at its bound keeps its value for several pulses. The last of these equal values is the
+        # turning point.
         high = i if value >= x[high] else high
         low = i if value <= x[low] else low
         if up is not True and value - x[low] > smallest_swing:

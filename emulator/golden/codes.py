@@ -122,8 +122,8 @@ class Codes(PerKind):
         return gate(step, maps)
 
     def ended(self, number: int, step: Product, z: Ints, maps: Maps) -> npt.NDArray[Any]:
-        """Turn a matrix product's sums z (patches, outputs) into the step's output map: add the second
-        operand, then apply the neurons."""
+        """Turn a matrix product's sums z (patches, outputs) into the step's output map: add the map that is
+        its second operand, if any, then apply the neurons."""
         positions = step.patches.positions
         if step.skip is not None:
             z = z + second_operand(step, maps[step.skip]).reshape(z.shape)

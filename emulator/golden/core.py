@@ -114,8 +114,8 @@ class Core:
 
 
 def batch_of(steps: Sequence[Step]) -> int:
-    """Return how many samples to compute together, limited because the patches and results of a matrix
-    product are in memory for all of them at the same time."""
+    """Return how many samples to compute together. The number is limited, because memory has to hold the
+    patches and the results of a matrix product for all of them."""
     values_each = max(
         (
             p.patches.positions * max(p.patches.groups * p.patches.inputs, p.layer.outputs)

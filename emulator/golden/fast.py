@@ -60,7 +60,8 @@ def available() -> bool:
         return False
     try:
         import numba  # noqa: F401
-    # Numba raises ImportError if NumPy is too new, and other errors if llvmlite is broken.
+    # Importing numba raises ImportError if NumPy is too new for it, and other exceptions if llvmlite is
+    # broken.
     except Exception as error:
         numba_version = importlib.metadata.version("numba")
         cause = " ".join(str(error).split()).rstrip(".")

@@ -54,7 +54,8 @@ def redraw(mean: Any, sigma: Any, law: Any, schedule: Any, layer: int, key: Any,
     rows = pair_rows // 2
     numbers = np.arange(columns).astype(np.uint32)
     keys(layer << 24, schedule, numbers, np.empty(columns, np.uint32), np.empty(columns, np.uint32), key)
-    # Cell number 2k is the positive cell of row k, cell number 2k + 1 the negative cell.
+    # In the random-number keys, 2k is the number of the positive cell of row k, and 2k + 1 that of the
+    # negative cell.
     cell = np.empty(pair_rows, np.uint16)
     for k in range(rows):
         cell[k], cell[rows + k] = U16(2 * k), U16(2 * k + 1)
@@ -63,7 +64,8 @@ def redraw(mean: Any, sigma: Any, law: Any, schedule: Any, layer: int, key: Any,
     g, code = np.empty(pair_rows, np.int32), np.empty(pair_rows, np.int32)
     for c in range(columns):
         draw_cells(cell, key[:, c], x, y, lower, higher)
-        # Reading the table in a separate loop, at indices already in memory, is faster.
+        # Look up the samples in a separate loop: this is faster than computing indices and reading the table
+        # in one loop.
         for b in range(pair_rows):
             g[b] = TABLE[lower[b]] + TABLE[higher[b]]
         cells(x, y, g, mean[c], sigma[c], law, code)

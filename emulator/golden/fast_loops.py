@@ -163,20 +163,22 @@ def cut(
     positions = rows * columns
     plane = rows_of_map * line
     sample0, r0, s0 = first // positions, first % positions // columns, first % columns
-    # With stride 1 and maps as wide as the result, neighbouring positions read neighbouring codes: a whole
-    # plane of a map is copied in one piece.
+    # With stride 1 and maps of the same size as the result, the codes that one kernel position reads at
+    # neighbouring patches are neighbours in the map. They are copied together, a whole plane at a time.
     shifted = sh == 1 and sw == 1 and columns == line and width == line and height == rows_of_map
     for c in range(channels):
         for i in range(kh):
             for j in range(kw):
                 base = (((c // share * kh + i) * kw + j) * share + c % share) * count
                 x0, y0 = j * dw - left, i * dh - top
-                # Range of output columns whose input column lies inside the map.
+                # ``begin``..``end`` are the output columns whose input column lies inside the map; the other
+                # ones read the border.
                 begin = max(0, -(x0 // sw))
                 end = max(begin, min(columns, -((x0 - width) // sw)))
                 b = 0
                 if positions == 1:
-                    # There is a single position per sample: its code is at the same offset in every sample.
+                    # With a single patch per sample, the code is at the same offset in every sample, so one
+                    # strided copy suffices for all samples.
                     if begin == 0 and end == 1 and y0 >= 0 and y0 < height:
                         source = (c * samples + first) * plane + y0 * line + x0
                         copy(flat, source, plane, to, base, count)
@@ -268,16 +270,16 @@ def walk(
         top = np.int64((1 << (layer[4] - 1)) - 1)
         per_tile = min(k, layer[13])
         chunk = min(CHUNK, to_patch - low)
-        # An odd number of panels, so that the rows of a panel fall into different sets of the processor's
-        # cache.
+        # The number of panels is made odd, because the rows of a panel then fall into different sets of the
+        # processor's cache.
         deep = ((chunk + PANEL - 1) // PANEL | 1) * PANEL
-        # With few patches, the vectors run over columns instead of patches, if there are more columns than
-        # patches.
+        # The vector lanes normally hold patches. If there are few patches and more columns, the lanes hold
+        # columns instead.
         few = chunk < PANEL and chunk * width < PANEL * share
-        # Memory layout of the sums a and the partial sums p: contiguous are the values of one column or, with
-        # few patches, the values of one patch.
+        # Distances in memory between neighbouring columns (normally) or patches (with few patches) in the
+        # sums a and the partial sums p.
         line, p_line = (width, m) if few else (deep, chunk)
-        # The inputs of a full layer are used in place, without cutting patches.
+        # The inputs of a fully connected layer are read directly from the map; no patches have to be cut.
         direct = (
             groups * k == where[0] and positions * height * plane_width == 1 and where[9] + where[10] == 0
         )
@@ -318,7 +320,8 @@ def walk(
             for t in range((k + per_tile - 1) // per_tile):
                 begin, end = t * per_tile, min(k, (t + 1) * per_tile)
                 pairs, full_pairs = (end - begin + 1) // 2, (per_tile + 1) // 2
-                # Number of pairs of rows, over all row tiles, of one group of a grouped convolution.
+                # Number of pairs of rows that one group of a grouped convolution has in all row tiles
+                # together (a word holds a pair).
                 whole = k // per_tile * full_pairs + (k % per_tile + 1) // 2
                 step = pairs * PANEL
                 for j in range(8 // d):

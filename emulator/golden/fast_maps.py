@@ -64,7 +64,8 @@ def pool(
     sh, sw, dh, dw, top, left, rows, columns = where[5:13]
     border = np.int32(where[14])
     half = np.int64(0) if shift == 0 else np.int64(1) << (shift - 1)
-    # Range of output columns whose input column lies inside the map, for every column of the kernel.
+    # For every column of the kernel, the first and the end of the output columns whose input column lies
+    # inside the map; the other ones read the border.
     begins, ends = np.empty(kw, np.int64), np.empty(kw, np.int64)
     for j in range(kw):
         begins[j] = min(columns, max(0, -((j * dw - left) // sw)))
@@ -146,7 +147,8 @@ def arrange(source: Any, row: Any, n: int, out: Any) -> None:
         if dim == 1:
             continue
         if count and strides[count - 1] == stride * dim:
-            # This dimension is contiguous with the previous one, in source and result: merge both.
+            # The strides of this dimension continue those of the previous one in source and result, so the
+            # two are merged into one.
             dims[count - 1] *= dim
             strides[count - 1] = stride
         else:

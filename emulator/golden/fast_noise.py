@@ -69,8 +69,10 @@ def rounds(x: Any, y: Any, k0: Any, k1: Any, k2: Any, k3: Any) -> Any:
 
 @njit(**LOOP, inline="always")
 def deviation(energy: Any, sigma_out: Any, var_cell: Any) -> Any:
-    """Return the noise scale for ``energy``, the sum of squares of the inputs (in learning, backward, of the
-    errors). The radicand is below 2^50, where the float square root is exact or one too high."""
+    """Return the amplitude of a pass's noise, min(65535, isqrt(sigma_out^2 + (var_cell * energy >> 8))).
+    ``energy`` is the sum of squares of the inputs or, in the backward pass of learning, of the errors. The
+    argument of isqrt is below 2^50: its float square root, rounded down, is exact or 1 too high; the excess
+    is removed."""
     radicand = sigma_out * sigma_out + ((var_cell * np.int64(energy)) >> 8)
     r = np.int64(math.sqrt(np.float64(radicand)))
     r -= np.int64(r * r > radicand)

@@ -21,8 +21,8 @@ from ndrite.emulator.spec.steps import Gate, Pool, Product, Table
 LOAD, START, COPY, PRODUCT, POOL, TABLE, GATE = range(7)
 """Kinds of instruction rows. LOAD copies the inputs of a time step; START sets a state's initial value; COPY
 copies values into another order; the others compute a step of the program."""
-# Indices of the fields of an instruction row: offsets and sizes of maps, and offsets of parameters in the
-# other arrays.
+# Indices of the fields of an instruction row: its kind, the offsets and sizes of the maps that it reads and
+# writes, constants, and the offsets of its parameters in the arrays of integers, values and words.
 KIND, SOURCE, SIZE, OUT, OUT_SIZE, SKIP, SHIFT, ZERO, INTS, COUNT, VALUES, WORDS, CHANNELS = range(13)
 WHERE, LAYER, ROW = 17, 32, 46
 """Index of the patch parameters in an instruction row, index of the layer's parameters, and length of an
@@ -75,7 +75,8 @@ class Rows(PerKind):
         for step in program.steps:
             self.maps.append(step.visit(self, step))
         if program.calls > 1:
-            # All sources are copied before the first state is overwritten.
+            # A state may be the source of another state, so all sources are copied before the first state is
+            # overwritten.
             copies = [self._copy(self.maps[state.source]) for state in program.states]
             for copy, place in zip(copies, self.maps[1:], strict=False):
                 self._copy(copy, place)
@@ -116,8 +117,8 @@ class Rows(PerKind):
         if step.skip is not None:
             second = self.maps[step.skip]
             if step.block != (1, 1):
-                # Order of the columns within a group of a grouped convolution: position in the block, then
-                # channel.
+                # The columns of a group of a grouped convolution are ordered by position in the block, then
+                # by channel. The second operand is stored as a map, so it is copied to this order.
                 dims = [(groups, 0), (g, 0), (h, 0), (rest, 0), (1, 1), (rows, 0), (columns, 0)]
                 strides = [(rest * whole, 1), (columns * h, 0), (1, 0), (whole, 1), (whole, 0)]
                 strides += [(g * columns * h, 0), (h, 0)]
@@ -126,7 +127,7 @@ class Rows(PerKind):
             skip = second.begin
         gain = np.zeros(layer.outputs, np.uint16) if step.skip_gain is None else step.skip_gain
         ints = [layer.bias, layer.gain, layer.offset, layer.scale, layer.curve, gain]
-        # Output of every curve at every voltage code from V_MIN on, uint8 (4096, curves).
+        # Table of the output of every curve at every voltage code from V_MIN on, uint8 (4096, curves).
         every = dataclasses.replace(layer, curve=np.arange(len(program.curve_base), dtype=np.uint16))
         v = np.arange(V_MIN, V_MAX + 1)[:, None]
         values = neuron(v, every, program.curve_base, program.curve_slope) if step.fires else v[:0]
@@ -170,7 +171,7 @@ class Rows(PerKind):
 
     def table(self, step: Table) -> Place:
         program, source = self.program, self._join(step.sources)
-        # Output of every element for every input code, uint8 (E, 256).
+        # Table of the output of every channel of the result for every input code, uint8 (E, 256).
         codes = np.arange(256, dtype=np.uint8)[:, None, None, None]
         channels = np.broadcast_to(codes, (256, int(step.channel.max()) + 1, 1, 1))
         answers = table(step, channels, program.curve_base, program.curve_slope)[:, :, 0, 0].T

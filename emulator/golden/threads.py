@@ -64,8 +64,8 @@ def _pool() -> ThreadPoolExecutor:
 
 @cache
 def _blas() -> Any:
-    # SciPy brings its own BLAS: import SciPy before the controller searches the loaded libraries, so that the
-    # controller finds that BLAS too.
+    # The controller limits only libraries that are loaded when it is created. SciPy has its own BLAS, so
+    # SciPy is imported first.
     import scipy.linalg.cython_blas  # noqa: F401
     from threadpoolctl import ThreadpoolController
 

@@ -53,8 +53,8 @@ class Labelled:
         return digest({"side": self.side}, {"x": self.x, "labels": self.labels.astype(np.int64)})
 
     def held_out(self, count: int, what: str) -> Labelled:
-        """Return the data with the last ``count`` training samples made its test samples. ``what`` names the
-        parameter in errors.
+        """Return the data with the last ``count`` training samples used as the test samples instead. ``what``
+        names the parameter in errors.
 
         Raises EmulatorError when nothing else is left.
         """

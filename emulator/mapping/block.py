@@ -49,14 +49,16 @@ def blocked(node: Product, block: Pair) -> Product:
     kernel = dense.weights.reshape(kh, kw, channels // groups, groups, -1)
     for i, j in np.ndindex(rows, columns):
         weights[i * sh : i * sh + kh, j * sw : j * sw + kw, :, :, i, j] = kernel
-    # For each column, the number of the output of ``node`` that the column computes.
+    # For each column of the new matrix product, the number of the output of ``node`` that the column
+    # computes.
     column_of = np.tile(np.arange(dense.outputs).reshape(groups, 1, -1), (1, rows * columns, 1)).reshape(-1)
     activation = dense.activation
     if isinstance(activation, Ndr):
         activation = activation.of(column_of)
     wide = Dense(weights.reshape(-1, column_of.size), dense.bias[column_of], activation)
     top, left, _, _ = patches.padding
-    # The padding at the bottom and right reaches to the end of the last block.
+    # The last block may overrun the grid of output positions, so the padding at the bottom and right is
+    # extended to the end of the last block.
     down, across = _tiles(patches.grid, block)
     bottom = (down * rows - 1) * sh + kh - height - top
     right = (across * columns - 1) * sw + kw - width - left
@@ -87,7 +89,7 @@ def packed(node: Product, groups: int) -> Product:
     weights_by_place = dense.weights.reshape(area, k // area, groups, together, share)
     for i in range(together):
         weights[:, i, :, :, i] = weights_by_place[:, :, :, i]
-    # Order of the columns within a new group: position in the block, then old group, then channel.
+    # The columns of a new group are ordered by position in the block, then by old group, then by channel.
     order = np.arange(dense.outputs).reshape(groups, together, node.copies, -1).swapaxes(1, 2).reshape(-1)
     activation = dense.activation.of(order) if isinstance(dense.activation, Ndr) else dense.activation
     wide = Dense(weights.reshape(together * k, -1)[:, order], dense.bias[order], activation)
@@ -111,8 +113,8 @@ def _unblocked(product: steps.Product) -> tuple[Patches, int]:
     """Return the patches and the number of outputs that a matrix product would have if each patch yielded a
     single position instead of a block."""
     patches, block = product.patches, product.block
-    # Blocks that mapping has formed have a stride that is a multiple of the block. In blocks of the network
-    # itself it need not be.
+    # Mapping forms blocks whose stride is a multiple of the block. A block with another stride is the
+    # network's own and is not taken apart.
     is_laid_out = all(s % b == 0 for s, b in zip(patches.stride, block, strict=True))
     if block == (1, 1) or patches.is_whole or not is_laid_out:
         return patches, product.layer.outputs
@@ -146,7 +148,7 @@ def cycles_a_row(rows: int, array: Geometry, visited: float) -> float:
 @dataclass(frozen=True)
 class Way:
     """A possible layout of a matrix product on an array: the ``block`` of output positions computed at once,
-    and its cost in clock cycles per map, weight words per lane, and columns."""
+    and three costs: clock cycles per map, weight words per lane, and columns."""
 
     block: Pair
     cycles: float
@@ -187,8 +189,8 @@ def ways(
         passes = -(-inputs // rows) * slices * groups * array.groups(share)
         spread = lane_groups(share, array)
         read_count = inputs * groups * slices * array.groups(share) / spread
-        # A run is a series of codes that are contiguous in memory: all channels of a kernel row or, in a
-        # grouped convolution, the channels of one kernel position.
+        # ``runs`` is (number, length) of the runs of codes in a patch that are contiguous in memory: all
+        # channels of a kernel row or, in a grouped convolution, the channels of one kernel position.
         runs = (high, wide * channels) if groups == 1 else (groups * high * wide, channels)
         read = runs[0] * -(-runs[1] // WORD_ROWS)
         cycles = max(

@@ -112,7 +112,7 @@ def make_cells(
     """
     cell = chip.cell
     shape = target_uS.shape
-    noise = rng.standard_normal(shape)  # random numbers of all G+ of the layer, then of all G-
+    noise = rng.standard_normal(shape)  # for all G+ of the layer, then for all G-
     stuck = cell.draw_stuck(shape, rng)
     if place is not None:
         stuck = stuck[:, place]
@@ -194,8 +194,8 @@ def _verified(
 
 def through_wires(g: Floats, chip: Chip, row_voltage_V: Floats | None, place: Ints | None = None) -> Floats:
     """Return the effective conductances (2, K, M) of cells ``g`` with the losses in wires and access
-    transistors, as far as the currents have settled when they are read. Each array is solved separately.
-    ``place`` (K,) is the physical row of every row."""
+    transistors, and with the loss from currents that have not settled when they are read. Each array is
+    solved separately. ``place`` (K,): the row of the physical array that holds each matrix row."""
     if place is not None:
         order = np.argsort(place)
         volts = None if row_voltage_V is None else row_voltage_V[order]
@@ -231,15 +231,15 @@ def _settled(block: Floats, chip: Chip) -> Floats | float:
     layout = chip.array
     if layout.settles_for_s is None:
         return 1.0
-    # The unused rows and columns of an array are at the far ends of its wires, where their capacitance still
-    # counts.
+    # A matrix smaller than the array occupies the corner next to the drivers and the sensed ends. The unused
+    # cells at the far ends of the wires still load them by their capacitance, so the whole array is computed.
     whole = settled(layout.rows, layout.columns, layout.segment_time_s, layout.settles_for_s)
     return whole[layout.rows - block.shape[0] :, : block.shape[1]]
 
 
 def settled_parts(g: Floats, chip: Chip, place: Ints | None = None) -> Floats:
-    """Return what fraction 0..1 of its final current each cell of differential pairs ``g`` adds when it is
-    read, (2, K, M); ``place`` as for ``through_wires``."""
+    """Return the fraction 0..1 (2, K, M) of its final current that each cell of differential pairs ``g`` adds
+    when it is read. ``place`` as for ``through_wires``."""
     parts = np.empty_like(g)
     for region, sides in arrays_of(g, chip):
         parts[region] = _pairs([np.broadcast_to(_settled(side, chip), side.shape) for side in sides])
@@ -305,8 +305,8 @@ def compensated(
     *,
     may_rise: bool,
 ) -> tuple[Ints, Floats]:
-    """Choose the levels -(L-1)..L-1 (K, M) to program so that the losses in wires are compensated. Return the
-    levels and the limits (M,), the weight of the largest level in each column.
+    """Choose the levels to program so that the losses in wires are compensated. Return two arrays: the levels
+    -(L-1)..L-1 (K, M), and the limits (M,); a limit is the weight that the column's largest level represents.
 
     ``weights`` (K, M), ``limits``: the weight of the largest level in each column; ``row_voltage_V`` and
     ``place`` (K,) as ``make_cells``; ``may_rise``: whether all limits may be raised, by one of
@@ -316,8 +316,8 @@ def compensated(
     target = weights / limits * top
     rise, part = 1.0, part_left(nearest(target, top), chip, row_voltage_V, place)
     for _ in range(ROUNDS):
-        # Larger conductances load the wires more. The limits are therefore chosen again for the present
-        # losses.
+        # Higher levels cause larger losses in the wires, so in each round the limits are chosen again for the
+        # losses of the round before.
         before, rise = rise, _best_rise(target, part, rise, chip) if may_rise else 1.0
         levels = nearest(target / rise / _part_at(part, rise / before), top)
         part = part_left(levels, chip, row_voltage_V, place)
@@ -347,8 +347,9 @@ def _part_at(part: Floats, rise: float) -> Floats:
 
 
 def _best_rise(wanted: Floats, part: Floats, before: float, chip: Chip) -> float:
-    """Return which factor on the column limits has the smallest mean square error from rounding to levels,
-    from limiting, and from cell errors. ``wanted`` are weights in units of one level.
+    """Return the factor by which to raise the column limits: the one of ``LIMIT_RISES`` with the smallest
+    mean square error from rounding, from clipping to the largest level, and from cell errors. ``wanted`` are
+    weights in units of one level.
 
     ``part`` (K, M) is left where limits are raised by ``before``.
     """

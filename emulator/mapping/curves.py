@@ -158,9 +158,10 @@ def axes(
 def loaded_curves(
     devices: Sequence[NdrModel], chip: Chip, heights: Floats, stretch: Floats | float, states: States | None
 ) -> tuple[CurveFunction, int]:
-    """Return the curves of devices in series with the neuron's resistance, as a function from u (..., M) in
-    ``source_units_V`` to outputs 0..1 (..., M), and the number of bistable devices. ``heights`` and
-    ``stretch`` as for ``axes``. Raises CompileError when devices oscillate."""
+    """Return two values for devices in series with the neuron's resistance. The first is a function from
+    inputs u (..., M), in units of ``source_units_V``, to outputs 0..1 (..., M); the second is the number of
+    bistable devices. ``heights`` and ``stretch`` as for ``axes``. Raises CompileError when devices
+    oscillate."""
     outputs = len(heights)
     unit, current, voltage, gain = axes(chip, heights, stretch, states)
     amperes = chip.neuron.device.peak[1]
@@ -246,9 +247,9 @@ of the table."""
 
 
 def placed(values: Floats) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16], Floats]:
-    """Choose how the input codes of functions ``values`` (Q, 256), in output steps, are mapped to voltage
-    codes of the table. Return offset and scale (Q,) of that mapping, and the output (Q, 4096) that each table
-    should have at every voltage code.
+    """Choose how input codes are mapped to the voltage codes of a table, for the functions ``values`` (Q,
+    256) of the input code, in output steps. Return three arrays: the offset (Q,) and the scale (Q,) of that
+    mapping, and the output (Q, 4096) that each table should have at every voltage code.
 
     A device is off below 0 V, so a function of its gain and offset has a kink at some input. Where that costs
     a straight piece more than moving the input codes does, they are moved so that a segment begins there.
@@ -277,20 +278,20 @@ def _bent(wanted: Floats) -> Floats:
 
 
 def _aligned(values: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return the input offset and scale (Q,) that put a boundary between two table segments at each
-    function's sharpest kink, and the first input code (Q,) after the kink."""
+    """Return three arrays (Q,): the input offset and the input scale that put a boundary between two table
+    segments at each function's sharpest kink, and the first input code after the kink."""
     bend = np.abs(np.diff(values, n=2))
     bend_place = np.clip(bend.argmax(axis=1) + 1, 4, CODES - 5)
-    # The kink lies before or after this code. Choose the side that leaves less curvature in the pieces on
-    # both sides.
+    # The largest bend is at this code; the kink lies before or after it. Choose the side that leaves less
+    # curvature in the two pieces that the kink separates.
     rows = np.arange(len(values))
     left = [bend[rows, kink - 3] + bend[rows, kink] for kink in (bend_place, bend_place + 1)]
     kink = np.where(left[0] <= left[1], bend_place, bend_place + 1)
     offsets = np.arange(-(-V_MIN // ALIGNED), (-V_MIN - 1) // ALIGNED - INPUT_MAX + 1)
     voltage = (kink[:, None] + offsets) * ALIGNED - V_MIN
     begins = voltage >> SEGMENT_BITS > (voltage - ALIGNED) >> SEGMENT_BITS
-    # Among the offsets for which a table segment begins at the kink, choose the one nearest to the middle. If
-    # there is none, all offsets cost the same and the first is taken.
+    # Choose, among the offsets for which a table segment begins at the kink, the one nearest to the middle.
+    # If there is no such offset, all have the same cost, and the first one is chosen.
     cost = np.where(begins, np.abs(offsets - WHOLE[0]), CODES)
     return offsets[cost.argmin(axis=1)], np.full(len(values), ALIGNED), kink
 

@@ -58,8 +58,8 @@ def drawn(
     probes = [f"v(i{m})" for m in range(len(senses))]
     outputs = None
     if array.neurons is not None and array.columns is not None:
-        # Units of the column sum p per microampere. A row at the read voltage adds 255 times the code of its
-        # conductance (docs/arithmetic.md).
+        # Units of the column sum p per microampere of column current. A row at the read voltage adds 255
+        # times the code of its conductance to p (docs/arithmetic.md).
         per_uA = INPUT_MAX * code_max(chip.cell) / (chip.input.read_voltage_V * array.mapped.full_scale_uS)
         of_p = array.step / array.neurons.peaks
         gain, offset = of_p * array.columns.gain * per_uA, of_p * array.columns.offset
@@ -155,6 +155,7 @@ def _control(volts: Floats, wanted: list[str], results: str) -> Iterator[str]:
     for i, row in enumerate(volts.tolist()):
         if i:
             yield from (f"alter Vr{k} {text(v)}" for k, v in enumerate(row) if v != volts[i - 1, k])
-        # Without ``set appendwrite``, the first ``wrdata`` command overwrites the file of an earlier run.
+        # Append the results, because the first ``wrdata`` command would otherwise overwrite the file of an
+        # earlier run.
         yield from ("op", f"wrdata {spice_word(results)} {' '.join(wanted)}", "set appendwrite")
     yield from (".endc", ".end")

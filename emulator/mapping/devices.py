@@ -143,7 +143,8 @@ def ndr_neurons(
 ) -> Neurons:
     """Build the neurons of a layer from devices that are already sampled; None stands for nominal devices. If
     there are ``states``, they determine the heights."""
-    stretch: Floats | float = 1.0  # peak voltages, relative to those for which input gains were set
+    # Peak voltages, relative to the peak voltages for which the input gains were set.
+    stretch: Floats | float = 1.0
     if states is not None:
         heights, stretch = heights_at(states, chip), stretch_at(states, chip)
     device, drawn = chip.neuron.device, None if devices is None else tuple(devices)
@@ -213,8 +214,8 @@ def each_of(neurons: Neurons) -> CurveFunction:
 
 
 def curves_of(neurons: Neurons, window: Window, outputs: int) -> tuple[Floats, npt.NDArray[np.intp]]:
-    """Return the distinct curves of a layer's neurons (Q, 4096), the wanted output in output steps (LSB) at
-    every voltage code, and the number (M,) of each neuron's curve."""
+    """Return two arrays: the distinct curves of a layer's neurons (Q, 4096), each the wanted output in output
+    steps (LSB) at every voltage code; and the index (M,) of each neuron's curve."""
     curves = each_of(neurons)(window.values()).T
     if neurons.individual:
         return INPUT_MAX * np.ascontiguousarray(curves), np.arange(outputs)
@@ -227,8 +228,9 @@ def curves_of(neurons: Neurons, window: Window, outputs: int) -> tuple[Floats, n
 def _tuned(
     heights: Floats, peaks: Floats, chip: Chip, rest: Floats
 ) -> tuple[Floats, Floats, int, States | None]:
-    """Choose the nearest reachable ECRAM states for the wanted heights and peaks. Return the heights and
-    peaks at these states, the number of neurons whose wanted values are out of reach, and the states.
+    """Choose the nearest reachable ECRAM states for the wanted heights and peaks. Return four values: the
+    heights at these states, the peaks, the number of neurons whose wanted values are out of reach, and the
+    states.
 
     Peak currents: a height is its factor on the nominal device, whose height is 1. Peak voltages: factors
     relative to the layer's geometric mean peak, which the neuron's input gain is set for. A state is set
@@ -258,8 +260,8 @@ def _tuned(
         voltage = np.clip(by_voltage + noise[0], 0.0, 1.0)
         peaks = centre / middle * ecram.voltage(voltage)
         if ecram.tunes == "both":
-            # A single ECRAM sets both voltage and current: the wanted voltage determines its state, and the
-            # height follows from that state.
+            # With a single ECRAM for voltage and current, the wanted peak voltage determines its state, and
+            # the peak current (height) is the one at that state.
             current = by_voltage
     if ecram.tunes in CURRENT:
         low, high = ecram.current_factors

@@ -64,7 +64,8 @@ class DieArray:
 
 @record()
 class DieTable:
-    """The NDR devices of one table step, and the gain and shift, float64 (E,), that its row drivers apply."""
+    """The NDR devices of one lookup-table step, and the gain and shift, float64 (E,), that its row drivers
+    apply."""
 
     neurons: Neurons
     gain: Floats

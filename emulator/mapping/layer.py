@@ -95,8 +95,8 @@ class Task:
 
     @property
     def programmed_on(self) -> Chip | None:
-        """The chip on which the cells are programmed: for a nominal die a chip without cell errors; None
-        stands for ``chip``."""
+        """The chip whose cells are programmed: for a nominal die the chip without cell errors; otherwise
+        None, which stands for ``chip`` itself."""
         return without_errors(self.chip) if self.options.nominal else None
 
 
@@ -135,10 +135,10 @@ class Converted:
 
 @dataclass(frozen=True)
 class Biased:
-    """Biases of a layer, each float64 (M,): ``added`` is the bias that is added to the column sum p, before
-    rounding; ``bias`` is the same in the float network's unit; ``correction`` is the part of it that
-    compensates each column's mean deviation from the float network. ``cells`` are the cells that hold biases.
-    ``sigma_out`` is the noise of analog columns and these cells; None if columns are read by ADCs."""
+    """Biases of a layer, three arrays float64 (M,): ``added`` is what is added to the column sum p, before
+    rounding; ``bias`` is the same value in the float network's unit; ``correction`` is the part of ``bias``
+    that compensates each column's mean deviation from the float network. ``cells`` are the cells that hold
+    biases. ``sigma_out`` is the noise of analog columns and these cells; None if columns are read by ADCs."""
 
     added: Floats
     bias: Floats
@@ -176,9 +176,10 @@ def compile_layer(
 def program_cells(task: Task, rng: np.random.Generator) -> MappedWeights:
     """Program the cells of a layer; return the weights as they are mapped to the cells."""
     options, chip = task.options, task.chip
-    # Outputs of the last layer are compared with each other, so one step of the column sum p must stand for
-    # the same logit in every column. The gains of the ADCs ensure this or, without ADCs, the weights. A layer
-    # with a single transimpedance likewise needs one unit for all its neurons.
+    # The outputs of the last layer are compared with each other, so a step of the column sum p must stand for
+    # the same logit in every column. With ADCs their gains ensure this; without, ``ratio`` forces the same
+    # limit on the weights of all columns. If neurons are driven directly by columns with one transimpedance,
+    # limits are set in proportion to the neurons' peaks.
     ratio = np.ones(task.dense.outputs) if (task.is_final and not task.has_adc) or options.one_limit else None
     if chip.readout.is_circuit and task.neurons is not None:
         ratio = task.neurons.peaks
@@ -200,8 +201,8 @@ def convert(task: Task, mapped: MappedWeights, mismatch: Floats) -> Converted:
     chip, measures, final, exact = task.chip, task.options.mitigation, task.is_final, task.sums
     adc, outputs, bits = task.has_adc, task.dense.outputs, task.chip.input.dac_bits
     sums = task.rows.sums(mapped.codes, chip.array.rows if adc else task.dense.inputs, bits)
-    # The array's loss of gain is known before the converters' ranges are chosen; the gain error of the
-    # converters is known only afterwards.
+    # The array's loss of gain is corrected before the converters' ranges are chosen, because it affects the
+    # sums that they must cover. The converters' own gain error is known only afterwards.
     gain_kind, gains = measures.gains(chip, final=final), np.ones(outputs)
     if gain_kind == "column":
         gains = ranges.fitted_gain("column", exact, ranges.placed(sums, chip) * (mapped.unit / INPUT_MAX))
@@ -328,8 +329,9 @@ def window_for(chip: Chip, activation: Activation, neurons: Neurons) -> Window:
         return widest_window(chip)
     shape = shape_of(activation, chip.neuron)
     if isinstance(activation, Ndr) and chip.neuron.source_resistance_ohm:
-        # With a series resistance, a neuron whose current is set low reaches its peak at a lower voltage and
-        # rises for longer beyond it.
+        # With a series resistance, neurons with different currents have differently shaped curves: one whose
+        # current is set low peaks at a lower voltage and rises for longer beyond. The window must suit all of
+        # them.
         shape = each_of(neurons)
     return window_of(activation, shape, jumps_of(activation, chip.neuron))
 
@@ -343,7 +345,7 @@ def measured(task: Task, mapped: MappedWeights, converted: Converted, biased: Bi
     deviation = task.sums + dense.bias - (converted.linear + biased.bias)
     signal, lost = task.sums.var(axis=0).sum(), np.square(deviation).mean(axis=0).sum()
     cells = (rows.product(rows.exact, mapped.effective) - task.sums).var(axis=0).sum()
-    exact_rows = rows.exact.astype(np.float32)  # single precision is enough to compare causes
+    exact_rows = rows.exact.astype(np.float32)  # single precision is enough for these shares
     rounded = np.rint(np.clip(exact_rows, 0, 1) * np.float32(INPUT_MAX))
     coded = (rounded / np.float32(INPUT_MAX) - exact_rows, (rows.codes - rounded) / np.float32(INPUT_MAX))
     codes, before = (rows.product(x, dense.weights).var(axis=0).sum() if x.any() else 0.0 for x in coded)

@@ -48,7 +48,8 @@ def program_of(die: Die, program: Program) -> Program:
     now = _Now(die, program)
     steps = tuple(step.visit(now, step) for step in program.steps)
     base, slope = now.curves.base, now.curves.slope
-    variation = program.variation and variation_of(die.chip)  # virtual chips have the age of the die's chip
+    # The spread between virtual chips depends on the time since programming: take the die's.
+    variation = program.variation and variation_of(die.chip)
     return dataclasses.replace(program, steps=steps, curve_base=base, curve_slope=slope, variation=variation)
 
 
@@ -192,7 +193,8 @@ def map_network(
         mitigation=options.mitigation,
         tables=tuple(mapper.functions) if any(mapper.functions) else (),
     )
-    # The step of the outputs is None if every output column has its own step.
+    # A program states one step (value of one unit) for all outputs; None says that every output column has
+    # its own.
     step = None if options.column_steps else float(die.arrays[-1].step[0]) if die.arrays else None
     program = dataclasses.replace(
         mapper.program(),

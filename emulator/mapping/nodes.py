@@ -220,7 +220,8 @@ class Mapper(PerKind):
             shape = (count, wide.patches.positions, -1)
             codes, exact = result.codes.reshape(shape), result.exact.reshape(shape)
             return places(codes, wide.block), places(exact, wide.block)
-        if wide.dense.activation is None:  # the last product: no node reads its maps
+        if wide.dense.activation is None:
+            # This is the last product. No node reads its output, so any map will do.
             return np.zeros((1, 1, 1, 1), np.uint8), np.zeros((1, 1, 1, 1))
         return None
 

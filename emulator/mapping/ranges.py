@@ -100,10 +100,11 @@ def design(
     low, high = (flat.min(axis=1), flat.max(axis=1)) if bound is None else (-bound, bound)
     centre, half = (low + high) / 2, (high - low) / 2
     half = np.maximum(half, max(half.max() / RANGE_SPAN, 1.0))
-    # Smallest half range for which the offset (-centre, in ADC steps) fits its field. This matters with 12
-    # bits only.
+    # The ADC's offset (-centre, in ADC steps) must fit its field, so the half range must be at least
+    # ``reach``. Only ADCs with 12 bits need this.
     reach = np.abs(centre) * float((1 << adc_bits) - 1) / (2 * OFFSET_MAX)
-    # The error of an input bit slice counts by the square of the slice's place value.
+    # A slice's sum is multiplied by the slice's place value, so its squared error counts by the square of
+    # that value.
     place = np.tile(np.repeat(4.0 ** (dac_bits * np.arange(steps)), n), tiles)
     codes = float((1 << adc_bits) - 1)
     weight = np.ones(columns)
@@ -297,8 +298,8 @@ def int32(name: str, values: Floats) -> npt.NDArray[np.int32]:
 
 @record()
 class Second:
-    """Second operand of a matrix product, which is added to its sums: codes and exact values (n, M), and the
-    operand's weight float64 (M,) in the float network."""
+    """The map that is added to a matrix product's sums (its second operand): its codes and exact values (n,
+    M), and its weight float64 (M,) in the float network."""
 
     codes: Codes
     exact: Floats
@@ -357,12 +358,12 @@ class Rows:
 
     def one_group(self) -> Codes:
         """Return the codes (n * groups, K) that the rows of cells receive: the patches of all groups one
-        after another, because all groups drive the same K rows."""
+        after another, because every group is applied to the same K rows."""
         return self.codes.reshape(len(self.codes) * self.groups, -1)
 
 
 def skip_gain(weight: Floats, step: Floats) -> tuple[npt.NDArray[np.uint16], int]:
-    """Return gain (M,) and shift with which the second operand of a matrix product is added. ``step`` (M,) is
+    """Return gain (M,) and shift with which a matrix product adds a map, its second operand. ``step`` (M,) is
     the value of one unit of the column sum p."""
     gain = weight / (INPUT_MAX * step)
     largest = max(float(gain.max()), 1e-12)

@@ -171,7 +171,8 @@ def unused_parts(activations: Iterable[Activation | None], chip: Chip) -> tuple[
                 "trains a network of its NDR neurons"
             )
     bend = chip.cell.iv_cubic_per_V2 * chip.input.read_voltage_V**2
-    if bend > 0.05:  # the resulting error is 30 dB below the signal
+    # At 0.05 the resulting error is 30 dB below the signal; a smaller effect is not mentioned.
+    if bend > 0.05:
         less = f"cells conduct up to {bend / (1 + bend):.0%} less below the read voltage (iv_cubic_per_V2)"
         lines.append(f"not used of the chip: that {less}, as each row has one operating point")
     fields_by_reason: dict[str, list[str]] = {}
@@ -297,9 +298,9 @@ class LayerReport:
 
 @dataclass(frozen=True, kw_only=True)
 class TableReport:
-    """Report on one table step: number of functions (E), number of distinct curves among them, largest error
-    of a curve's straight segments in output steps, and number of functions whose peak or height the chip's
-    ECRAM cannot reach."""
+    """Report on one lookup-table step: number of functions (E), number of distinct curves among them, largest
+    error of a curve's straight segments in output steps, and number of functions whose peak or height the
+    chip's ECRAM cannot reach."""
 
     functions: int
     curves: int
@@ -310,7 +311,7 @@ class TableReport:
 @record(kw_only=True)
 class CompileReport:
     """Report on a whole network: names of chip and network, number of calibration samples, and a report for
-    each layer and table step."""
+    each layer and lookup-table step."""
 
     network: str
     chip: str
@@ -323,7 +324,7 @@ class CompileReport:
 
     @property
     def pwl_error_lsb(self) -> float:
-        """Largest table error of any layer or table step, in output steps."""
+        """Largest table error of any layer or lookup-table step, in output steps."""
         errors = [layer.pwl_error_lsb for layer in self.layers]
         return max(*errors, *(table.pwl_error_lsb for table in self.tables), 0.0)
 

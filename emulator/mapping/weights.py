@@ -275,7 +275,7 @@ def program_bias(
     bias: Floats, mapped: MappedWeights, chip: Chip, rng: np.random.Generator, **how: Any
 ) -> MappedWeights:
     """Program the biases ``bias`` (M,), in the float network's unit, into as many rows of cells as they need.
-    The limits are those of the weights ``mapped``. ``how``: options of ``map_weights``.
+    The columns' weight limits are those of ``mapped``. ``how``: options of ``map_weights``.
 
     A column's levels are spread over its rows as evenly as whole levels go, so that a bias has the levels of
     a weight, however many rows it takes. Raises CompileError when that is more than ``BIAS_ROWS_MAX``.

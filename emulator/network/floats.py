@@ -60,8 +60,8 @@ class FloatArithmetic(PerKind):
         return np.asarray(z)
 
     def function(self, at: At, activation: Activation | None, z: Array) -> Array:
-        """Return the outputs of an activation at pre-activations ``z`` (.., M); M may be different devices.
-        Without an activation, return ``z``."""
+        """Return the outputs of an activation at pre-activations ``z`` (.., M), each column by its own device
+        if the devices differ. Without an activation, return ``z``."""
         y = z if activation is None else activation(z.astype(np.float32))
         return y.astype(np.float32)
 

@@ -235,7 +235,8 @@ def _entry(where: str, node: Node, arrays: Arrays) -> Entry:
     apart = {"activation": _activation(where, node.activation, arrays)}
     entry = {"kind": node.kind} | flat(where, node, arrays, apart)
     if isinstance(node, Product) and node.block == (1, 1):
-        del entry["block"]  # keeps the digest of networks older than the field ``block``
+        # Leave the default out, so that networks saved before the field ``block`` existed keep their digest.
+        del entry["block"]
     return entry
 
 

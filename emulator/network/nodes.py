@@ -213,7 +213,7 @@ class Table(AnyTable, _Node):
     activation: Activation
 
     def __post_init__(self) -> None:
-        if getattr(self, "activation", None) is None:  # the file has no activation
+        if getattr(self, "activation", None) is None:  # the network file states no activation
             raise NetworkError("activation is None; accepted: an activation")
         object.__setattr__(self, "channel", np.ascontiguousarray(self.channel, np.int32))
         for name in ("gain", "shift_by"):

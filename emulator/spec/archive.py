@@ -34,9 +34,9 @@ DAMAGED = (
     zlib.error,
     lzma.LZMAError,
     struct.error,
-    ValueError,  # raised for a member name that is not text
-    NotImplementedError,  # raised for an unsupported zip version or compression
-    RuntimeError,  # raised for an encrypted member
+    ValueError,  # a member's name is not text
+    NotImplementedError,  # unsupported zip version or compression
+    RuntimeError,  # a member is encrypted
     OSError,
     EOFError,
 )
@@ -138,7 +138,9 @@ class FileKind:
         except (self.error, *self.known) as found:
             raise self.error(f"{path}: {found}") from None
         except (TypeError, KeyError, AttributeError, IndexError) as found:
-            raise self.error(f"{path}: manifest is incomplete or mistyped ({found})") from None
+            raise self.error(
+                f"{path}: a field of the manifest is missing or has the wrong type ({found})"
+            ) from None
         except (ValueError, RecursionError) as found:
             raise self.error(f"{path}: not a {self.name} file ({found})") from None
 
@@ -161,7 +163,8 @@ class FileKind:
     def _members(self, archive: zipfile.ZipFile) -> Arrays:
         members = archive.infolist()
         if members and all(info.header_offset > 0 for info in members):
-            # If a larger archive was cut off, zipfile would read the last complete archive nested inside it.
+            # Where an archive nested in a larger file is complete and the larger file is cut off, zipfile
+            # would read the nested one instead.
             raise ArchiveError(
                 "the file is cut off, only an archive inside it is complete; copy the file again"
             )
@@ -170,7 +173,7 @@ class FileKind:
             if info.file_size > limit:
                 raise ArchiveError(f"member {info.filename} is larger than {limit} bytes")
         self._check_total(sum(info.file_size for info in members))
-        # Member names are used as keys, never as paths.
+        # Member names are used as keys of a dictionary and never as paths, so they cannot lead outside.
         return {
             info.filename.removesuffix(ARRAY_SUFFIX): read_array(read_member(archive, info))
             for info in members
@@ -186,7 +189,7 @@ class FileKind:
 def _has_arrays(kind: Any) -> bool:
     """Return whether a type is a dataclass with array fields."""
     hints = get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
-    # The origin of a hint of an array type is ``np.ndarray`` or, from NumPy 2.5 on, the alias ``npt.NDArray``
+    # Type hints of arrays have the origin ``np.ndarray`` or, from NumPy 2.5 on, the alias ``npt.NDArray``
     # itself.
     return any(get_origin(hint) in (np.ndarray, npt.NDArray) for hint in hints.values())
 
@@ -277,7 +280,8 @@ def read_array(data: bytes) -> npt.NDArray[Any]:
     byte_count, count = len(data) - file.tell(), 1
     for size in shape:
         count *= size
-    # If one size of the shape were 0, the byte count would be right whatever the other sizes are.
+    # Sizes of 0 are refused: with one of them, the other sizes could have any value and the byte count would
+    # still be right.
     if byte_count != count * dtype.itemsize or dtype.itemsize == 0 or min(shape, default=1) < 1:
         wanted = f"an array of shape {shape} and type {dtype}"
         raise ArchiveError(f"data has {byte_count} bytes, which is not the size of {wanted}")

@@ -62,7 +62,8 @@ def isqrt(v: Integer) -> Integer:
     """Return the floor of the square root of a non-negative integer below 2^50."""
     if not isinstance(v, np.ndarray):
         return math.isqrt(v)
-    # float64 represents v exactly; its square root may round up to the next integer, but no further.
+    # float64 represents v exactly (v < 2^50). Its square root may be rounded up to the next integer, which is
+    # corrected below.
     r = np.sqrt(v.astype(np.float64)).astype(np.int64)
     return r - (r * r > v)
 

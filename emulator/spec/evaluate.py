@@ -29,8 +29,8 @@ class PerKind(ABC):
 
     @abstractmethod
     def product(self, *arguments: Any, **options: Any) -> Any:
-        """Process a matrix-product node: a matrix applied to patches of a map, then the node's second operand
-        and neurons."""
+        """Process a matrix-product node: a matrix applied to patches of a map, then another map added (if the
+        node has a second operand), then the neurons."""
 
     @abstractmethod
     def pool(self, *arguments: Any, **options: Any) -> Any:
@@ -46,7 +46,8 @@ class PerKind(ABC):
 
 
 class Kind(Protocol):
-    """Interface of a node of a network, or of a step of a program."""
+    """A network node or program step as visitors see it: an object with the name of its kind and a method
+    ``visit``."""
 
     @property
     def kind(self) -> str:
@@ -60,7 +61,8 @@ class Kind(Protocol):
 
 
 class Source(Protocol):
-    """Interface of a state: names the map whose value the state takes over at the end of a time step."""
+    """A state as ``run`` sees it: an object with the number of the map whose value the state takes over at
+    the end of a time step."""
 
     @property
     def source(self) -> int:

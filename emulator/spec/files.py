@@ -37,8 +37,8 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         return
     target = Path(os.path.realpath(path))
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    # A file that replaces another is private while it is written; at the end it gets the owner and mode of
-    # the replaced file.
+    # While it is written, a file that will replace another is readable by its owner only, whatever the mode
+    # of the replaced file; at the end it gets that file's owner and mode.
     handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666 if existing is None else 0o600)
     try:
         with os.fdopen(handle, "w+b") as file:

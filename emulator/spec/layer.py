@@ -102,8 +102,8 @@ def check_arrays(where: str, of: Any, shape: tuple[int, ...]) -> None:
 
 
 def check_array(where: str, array: Any, shape: tuple[int, ...], kind: tuple[Any, ...]) -> None:
-    """Raise ProgramError unless ``array`` has the shape ``shape`` and fits ``kind``, its dtype and the lowest
-    and highest value."""
+    """Raise ProgramError unless ``array`` has the shape ``shape`` and fits ``kind`` (dtype, lowest value,
+    highest value)."""
     dtype, low, high = kind
     dtype_name = getattr(array, "dtype", type(array).__name__)
     fits = isinstance(array, np.ndarray) and array.dtype == dtype

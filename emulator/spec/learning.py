@@ -492,8 +492,8 @@ def _check(learning: Learning) -> None:
     program = learning.program
     require(program.is_chain, "program", program.name, "a chain of full layers")
     require(len(program.layers) <= 256, "layers", len(program.layers), "at most 256")
-    # The keys of pulse trains and devices number the layers from 0, as the read noise of the learning
-    # gateware does.
+    # The random-number keys of pulse trains, devices and (in the gateware) read noise contain the layer's
+    # number, counted from 0. The program must therefore begin at product 0.
     require(program.first_product == 0, "program.first_product", program.first_product, "0")
     require(len(learning.layers) == len(program.layers), "layers", len(learning.layers), "the program's")
     check_ints("", learning)
@@ -502,7 +502,7 @@ def _check(learning: Learning) -> None:
         rows = layer.fast_row(of.inputs)
         blocks, pulsed = (0, 0) if layer.transfer is None else layer.transfer.blocks
         shape = (rows + blocks * (of.inputs + 1), of.outputs)
-        # Row numbers of devices that receive pulses have 16 bits.
+        # In random-number keys, the row number of a device that receives pulses has 16 bits.
         curve_max = ((1 << 16) - (layer.tuned is not None)) // (1 + pulsed) - 1
         require(of.inputs <= curve_max, f"{where}.inputs", of.inputs, f"at most {curve_max}")
         check_array(f"{where}.states", layer.states, shape, (np.int32, STATE_MIN, STATE_MAX))

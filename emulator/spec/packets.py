@@ -99,7 +99,8 @@ def sparse(x: npt.NDArray[np.uint8]) -> list[bytes]:
     codes = np.zeros((n, groups * GROUP), np.uint8)
     codes[:, :count] = x
     nonzero = codes != 0
-    # A group is one byte of flags and eight codes. Moving the eight codes as one word is three times as fast.
+    # In a payload, each group has one byte of flags and up to eight codes. The eight codes are moved as one
+    # 64-bit word, which is three times as fast as bytes.
     every, mask = np.empty((n, groups, 1 + GROUP), np.uint8), np.ones((n, groups, 1 + GROUP), bool)
     for into, group in ((every, codes), (mask, nonzero)):
         words = np.ndarray((n, groups), np.uint64, into, offset=1, strides=into.strides[:2])

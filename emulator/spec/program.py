@@ -243,7 +243,7 @@ class Program(Flow):
 
     def piece(self, product: int) -> Self:
         """Return matrix product number ``product`` as a program of its own that returns sums. Its inputs are
-        patches (n, K); its outputs are the sums z without the second operand."""
+        patches (n, K); its outputs are the sums z before a second operand (another map) is added."""
         step = self.products[product]
         require(step.patches.groups == 1, f"groups of product {product}", step.patches.groups, "1")
         return type(self).chain(

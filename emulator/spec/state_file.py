@@ -46,7 +46,7 @@ def load_state(path: Path, mark: Mapping[str, Any], *, code: str | None = None) 
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StateError(f"{path}: not the state of a run ({error}); delete it to start anew") from None
     if not sealed:
-        raise StateError(f"{path}: not as it was written (checksum differs); delete it to start anew")
+        raise StateError(f"{path}: changed since it was written (checksum differs); delete it to start anew")
     mark_now = _mark(mark, code)
     changed = sorted(name for name in mark_now | mark_read if mark_read.get(name) != mark_now.get(name))
     if changed:

@@ -438,7 +438,7 @@ def test_an_edited_result_is_refused(swept: Path, fails: Any, prints: Any) -> No
     before = table(swept / "out")
     point = next((swept / "out" / "runs").glob("*.run"))
     point.write_bytes(re.sub(rb'"accuracy": [\d.]+', b'"accuracy": 0.999', point.read_bytes()))
-    fails(SWEEP, f"{point.name}: not as it was written (checksum differs); delete")
+    fails(SWEEP, f"{point.name}: changed since it was written (checksum differs); delete")
     point.write_bytes(b"nothing")
     fails(SWEEP, point.name, "delete it")
     point.unlink()

@@ -109,14 +109,15 @@ def _log_normal(
     low: Floats, high: Floats, failed: int
 ) -> tuple[tuple[float, float], tuple[Interval, Interval]]:
     """Fit a normal distribution to values of which only the bounds ``low`` and ``high`` (n,) are known.
-    Return the mean and the standard deviation, and the intervals of both."""
+    Return two pairs: (mean, standard deviation), and the confidence intervals of these two."""
     known: Bools = np.isfinite(high)
     middle = np.where(known, (low + np.where(known, high, low)) / 2, low)
 
     def loss(mean: float, log_sigma: float) -> float:
         z_low, z_high = ((ends - mean) / math.exp(log_sigma) for ends in (low, high))
-        # Computed in the nearer tail of the distribution, so that differences of small probabilities keep
-        # their precision.
+        # The probability of an interval is the difference of two values of the distribution function. It is
+        # computed in the tail nearer to the interval, because differences of values close to 1 would lose
+        # precision.
         flip = z_low > 0
         first, second = np.where(flip, -z_high, z_low), np.where(flip, -z_low, z_high)
         upper, lower = stats.norm.logcdf(second), stats.norm.logcdf(first)
@@ -127,8 +128,8 @@ def _log_normal(
     start = [float(middle.mean()), math.log(max(float(middle.std()), 0.05))]
     best = minimize(lambda p: loss(*p), start, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-8})
     mean, log_sigma = (float(v) for v in best.x)
-    # Limit of the log-likelihood ratio: if all values were known exactly, it would reproduce Student's
-    # interval of the mean.
+    # The confidence interval contains the means whose log-likelihood is at most ``limit`` below the maximum.
+    # This limit would give Student's interval if all values were known exactly.
     limit = failed / 2 * math.log1p(float(stats.t.isf(TAIL, failed - 1)) ** 2 / (failed - 1))
     smallest, largest = math.log(1e-3), math.log(SIGMA_MAX)
 

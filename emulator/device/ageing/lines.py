@@ -81,8 +81,8 @@ def shared_of(residuals: Floats, places: Ints, lost: int) -> tuple[Floats, int, 
 
 
 def misfit_of(means: Floats, noise: float, points: int) -> float:
-    """Return the root mean square of the residuals ``means`` that all cells share, minus the part that noise
-    alone causes in ``points`` averages."""
+    """Return the root mean square of the residuals ``means`` that all cells share, with the variance that
+    noise alone causes subtracted first. ``points`` is the number of averages."""
     return math.sqrt(max(float(np.square(means).mean()) - points * noise**2 / len(means), 0.0))
 
 

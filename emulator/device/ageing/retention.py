@@ -168,8 +168,9 @@ def _relaxation(data: Measurements, cells: list[Ints]) -> AgeingFit:
     scale = float(np.median(time[time > 0]))
 
     def decays(p: Floats) -> Floats:
-        """Return the fraction exp(-t / tau) of the initial state that remains in each row. ``p`` holds ln(tau
-        / scale), the rest state and, if temperatures vary, the activation energy in eV."""
+        """Return the fraction exp(-t / tau) of the initial state that remains in every row of the data. ``p``
+        holds ln(tau / scale), the rest state, which is not used here, and, if temperatures vary, the
+        activation energy in eV."""
         energy = p[2] if heated else 0.0
         return np.asarray(
             np.exp(-time / scale * np.exp(np.clip(-p[0] - energy * inverse, -50, 50))), np.float64

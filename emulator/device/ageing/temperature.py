@@ -51,8 +51,8 @@ def _linear(data: Measurements, cells: list[Ints], reference: float) -> AgeingFi
             f"{data.name}: a line through a device's currents is not above 0 at {reference:g} K; "
             "accepted: peak currents, which are above 0"
         )
-    # Devices differ in size: their currents are compared in percent of the device's own current at the
-    # reference temperature.
+    # Devices differ in size. To make them comparable, each current is expressed in percent of the same
+    # device's current at the reference temperature.
     own = np.zeros_like(current)
     for rows, peak in zip(cells, at_reference, strict=True):
         own[rows] = 100 * current[rows] / peak

@@ -32,7 +32,8 @@ SWITCHES = {
 
 
 def idle_fields(chip: Chip) -> dict[str, str]:
-    """Return the description fields that have no effect on ``chip``: ``section.field`` to the reason.
+    """Return the description fields that have no effect on ``chip``, as a dictionary from ``section.field``
+    to the reason.
 
     Fields at their default are included: whoever asks knows which ones the user stated.
     """
@@ -42,7 +43,7 @@ def idle_fields(chip: Chip) -> dict[str, str]:
 
 def stated_in_vain(chip: Chip) -> dict[str, str]:
     """Return the fields that the description sets to a value other than the default, although they have no
-    effect on ``chip``: ``section.field`` to the reason."""
+    effect on ``chip``, as a dictionary from ``section.field`` to the reason."""
     defaults = {
         f"{section}.{field.name}": field.default
         for section, cls in SECTIONS.items()

@@ -52,8 +52,9 @@ def load_content(name_or_path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _joined(text: str) -> tuple[str, Any]:
-    """Read a preset, device or file, or lay several that are joined with ``+`` over each other. Return the
-    path or, for several, ``text``, and the content. The content of a single file is not checked."""
+    """Read a preset, device or file; of several joined with ``+``, the fields of later ones override those of
+    earlier ones. Return two values: the path (for several, ``text``), and the content. The content of a
+    single file is not checked."""
     parts = [text] if Path(text).is_file() else text.split(JOIN)
     paths = [_find(part) for part in parts]
     contents = [read_yaml(path, ChipError) for path in paths]
@@ -122,8 +123,8 @@ def _find(part: str) -> Path:
     path = Path(part)
     if not path.is_file():
         raise ChipError(
-            f"chip is {part!r}; accepted: a YAML file, or a preset: {', '.join(list_chips())}; a device to "
-            f"add with {JOIN}: {', '.join(list_devices())}"
+            f"chip is {part!r}; accepted: a YAML file, or a preset: {', '.join(list_chips())}; each may be "
+            f"followed by {JOIN} and a device: {', '.join(list_devices())} (PRESET{JOIN}DEVICE)"
         )
     return path
 

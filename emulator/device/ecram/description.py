@@ -197,8 +197,8 @@ class Ecram(Pulsed):
         ``seconds`` return the earlier states, clipped to 0..1."""
         if self.retention_s is None:
             return np.asarray(state, np.float64)
-        # Both limits prevent overflow: far above the reference temperature, the time constant would underflow
-        # to 0.
+        # The lower limit prevents a division by 0, because the time constant underflows to 0 far above the
+        # reference temperature. The upper limit prevents an overflow of exp for negative ``seconds``.
         part = np.exp(min(-seconds / max(self.time_constant_s(kelvin), 1e-280), 600.0))
         moved = self.retention_rest + (np.asarray(state, np.float64) - self.retention_rest) * part
         return np.asarray(np.clip(moved, 0.0, 1.0), np.float64)

@@ -19,7 +19,7 @@ pulses."""
 TURN = 8.0
 """A change of direction over less than this many standard deviations of the noise does not end a run of
 pulses."""
-# Residual (rms, relative to the range) above which a note is added, if it is also twice the scatter.
+# Residual (rms, relative to the range) above which a note is added.
 MISSES = 0.05
 SINGLE = (
     "no run repeats: noise cannot be told from what the law misses and is not claimed; accepted for noise: "
@@ -35,8 +35,8 @@ count as its plateau, where the device is at its bound."""
 
 @record()
 class EcramFit:
-    """Result of ``fit_ecram``: the device's fields, its runs of pulses with the modelled states, and the
-    error of the fit.
+    """Result of ``fit_ecram``: the device's description fields, its runs of pulses with the modelled states,
+    and the error of the fit.
 
     ``values`` are fields of the section ``ecram``; states -1..1 stand for ``low_uS``..``high_uS``; ``rms`` is
     the residual as a part of the full range; ``misfit``: its part that all runs of a device share, which the
@@ -104,8 +104,9 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
             up, part = leg.up, leg.rows
             n = pulse[part] - pulse[part][0]
             step, gamma, modelled = _branch(n, state[part], bottom, top, up)
-            # Find the length of the run before the device is at its bound, where its state no longer changes.
-            # A run that begins right after a change of direction may not reach the bound.
+            # Count the pulses until the state stops changing, because the device is at its bound. If only the
+            # last few states are alike, the device has not certainly reached its bound (smoothing at the
+            # turning point also causes this), and the whole run counts.
             last = int((np.abs(modelled - modelled[-1]) > AT_BOUND).sum())
             ends[up] = ends.get(up, False) or last + TURNING < len(n) or gamma > 0.9
             last = last if last + TURNING < len(n) else len(n) - 1
@@ -138,8 +139,9 @@ def fit_ecram(data: Measurements, model: str = "linear-step") -> EcramFit:
     else:
         lengths = [of[-1] for legs in branch_values.values() for of in legs]
         values["pulses"] = max(2, round(float(np.median(lengths))))
-        # The constant A follows from the ratio q = 1 - gamma * step of successive distances: A = -1 / ln q. A
-        # straight branch has q = 1; its A is set far above the number of pulses.
+        # Each pulse reduces the distance to the bound by the factor q = 1 - gamma * step, so the curve's
+        # constant A (in pulses) is -1 / ln q. A straight run has q = 1; its A is set far above the number of
+        # pulses.
         fitted = {"a": -1 / np.log(np.clip(1 - gamma * step, 1e-9, 1 - 1e-6))}
         noise = np.mean(walks) / 2
     for name, of in fitted.items():
@@ -195,9 +197,10 @@ def _with_plateaus(legs: list[Leg], smooth: Floats, tolerance: float) -> list[Le
 
 
 def _branch(n: Floats, state: Floats, low: float, high: float, up: bool) -> tuple[float, float, Floats]:
-    """Fit one run of pulses in one direction, of a device with the bounds ``low`` and ``high``: return the
-    step at state 0, gamma, and the modelled states."""
-    low, high, direction = min(low, -0.01), max(high, 0.01), 1.0 if up else -1.0  # low < 0 < high
+    """Fit one run of pulses in one direction, of a device with the bounds ``low`` and ``high``. Return three
+    values: the step at state 0, gamma (the linear dependence of the step on the state), and the modelled
+    states."""
+    low, high, direction = min(low, -0.01), max(high, 0.01), 1.0 if up else -1.0  # so that low < 0 < high
     bound = high if up else low
     moving = np.abs(state - state[-1]) > 0.02
     length = float(n[moving][-1]) if moving.any() else float(n[-1])

@@ -219,8 +219,8 @@ def _means(moves: Moves, devices: int) -> tuple[Floats, Floats, int]:
 
 
 def _residuals(moves: Moves) -> tuple[Floats, bool]:
-    """Return each change of state minus the mean change of comparable moves, per pulse, and whether any run
-    of pulses repeats.
+    """Return two results: for each change of state its deviation from the mean change of comparable moves,
+    per pulse; and whether any run of pulses repeats.
 
     Comparable moves are of the same device and begin in the same table entry. In runs that repeat, each is
     also the n-th move of its run in that entry, because steps that differ across an entry are no noise.

@@ -173,10 +173,10 @@ class Exponential(EcramModel):
     cycle_sigma: float = 0.0
 
     def step(self, w: Floats, up: bool, noise: Floats) -> Floats:
-        # A step down equals a step up measured from the other bound, because the curve down is G(P) = 1 -
-        # curve(n - P).
+        # The curve down mirrors the curve up: G(P) = 1 - curve(n - P). A step down therefore has the size of
+        # a step up at the same distance from the other bound.
         distance, a = (w, self.a_up) if up else (1.0 - w, self.a_down)
-        # One pulse moves a device along the curve from x to x + (B - x)(1 - exp(-1 / A)).
+        # One pulse changes a device's distance x from the starting bound to x + (B - x)(1 - exp(-1 / A)).
         b = float(-1.0 / np.expm1(-self.pulses / a))
         step = (b - distance) * -np.expm1(-1.0 / a)
         return np.asarray((step if up else -step) + noise, np.float64)
@@ -214,8 +214,8 @@ def tabulated(law: EcramModel) -> StepTable:
 
 
 def reachable(model: EcramModel, states: int) -> Floats:
-    """Return at most ``states`` states that pulses can set without noise, rising, scaled to 0..1 of the
-    model's range.
+    """Return, in rising order, at most ``states`` of the states that pulses without noise can set, scaled to
+    0..1 of the model's range.
 
     Counted in pulses up from the lower bound; when there are more pulses than ``states``, every n-th.
     """
@@ -225,7 +225,8 @@ def reachable(model: EcramModel, states: int) -> Floats:
         if float(w) <= reached[-1]:
             break
         if model.high - float(w) < 1e-6 * (float(w) - reached[-1]):
-            w = np.array(model.high)  # avoid an additional state that differs from the bound by rounding only
+            # Rounding alone makes this state differ from the bound: use the bound itself.
+            w = np.array(model.high)
         reached.append(float(w))
     levels = (np.array(reached) - model.low) / (model.high - model.low)
     pick = np.unique(np.rint(np.linspace(0, len(levels) - 1, min(states, len(levels)))).astype(int))

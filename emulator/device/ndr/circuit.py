@@ -177,7 +177,7 @@ class Circuit(NdrModel):
         source voltages at which the settled circuit has these points."""
         peak = self.device.peak[0]
         far = FAR * self.peak_voltage_V
-        low, high = 0.0, far  # the device's voltage cannot exceed the source's
+        low, high = 0.0, far  # the device's voltage lies between 0 and the source's
         with np.errstate(over="ignore"):
             for _ in range(60):
                 middle = (low + high) / 2
@@ -191,8 +191,8 @@ class Circuit(NdrModel):
 
     @cached_property
     def _upward(self) -> tuple[Curve, Curve, tuple[float, ...]]:
-        """Source voltages and settled currents of an upward sweep of the source, and the source voltages at
-        which the device jumps."""
+        """Return three results of an upward sweep of the source: the source voltages, the settled currents at
+        these voltages, and the source voltages at which the device jumps."""
         _, current, source = self._load_line
         return _branch(source, current)
 

@@ -125,7 +125,8 @@ class Neuron:
             settles = getattr(self, name) == 0 or getattr(self, needs) != 0
             require_field(self, settles, name, f"0, as neuron.{needs} is 0 and nothing has to settle")
         try:
-            # Reject parameters whose curve has no peak here, and not in the middle of a compilation.
+            # Compute the peak now, so that parameters whose curve has no peak are rejected when the
+            # description is read and not later, in the middle of a compilation.
             _ = self.device.peak
         except PhysicsError as error:
             raise ChipError(f"neuron.{error} (at temperature_K = {self.temperature_K:g})") from None
@@ -222,9 +223,9 @@ TABLE_POINTS = 201
 
 
 def neuron_values(name: str, fits: list[NdrModel], data: list[Any]) -> tuple[dict[str, Any], NdrModel]:
-    """Return the neuron's description fields for the median of the fitted devices and for the spread between
-    them, and the median device itself. The part of the spread that the scatter of ``data`` (V, A) explains is
-    subtracted."""
+    """Return two values: the neuron's description fields, with the median of the fitted devices and the
+    spread between them; and the median device itself. The variance that the scatter of ``data`` (volts,
+    amperes) causes in the fits is subtracted from the spread."""
     values: dict[str, Any] = {"model": name}
     if name == "table":
         device = fits[0] if len(fits) == 1 else _median_table(fits)
@@ -245,7 +246,7 @@ def neuron_values(name: str, fits: list[NdrModel], data: list[Any]) -> tuple[dic
             parameter_values, [e.get(parameter, 0) for e in errors]
         )
     if name == "esaki":
-        values["saturation_current_A"] = 0.0  # the value that every fit uses
+        values["saturation_current_A"] = 0.0  # all fits keep the thermal current at 0
     return values, dataclasses.replace(fits[0], **medians)  # type: ignore[type-var]
 
 
@@ -273,9 +274,9 @@ def _errors(model: NdrModel, v: Floats, i: Floats) -> dict[str, float]:
 
 
 def _percent(values: list[float], errors: list[float] | float = 0.0) -> float:
-    """Return the standard deviation of a parameter between devices in percent of the median, minus the part
-    that the relative ``errors`` of the fits explain. Return 0 for one device, for a parameter that is 0, and
-    if the errors alone may explain the differences (three standard deviations)."""
+    """Return the standard deviation of a parameter between devices, in percent of the median. The variance
+    that the relative ``errors`` of the fits cause is subtracted first. Return 0 if the remaining variance is
+    not significant (three standard deviations), for a single device, and for a parameter that is 0."""
     middle = abs(float(np.median(values)))
     if len(values) < 2 or middle == 0:
         return 0.0

@@ -58,8 +58,8 @@ class DeviceCurve:
 
 @record()
 class NdrFit:
-    """Result of ``fit_ndr``: the neuron's fields, each device's curve with the model fitted to it, and the
-    error of the fits.
+    """Result of ``fit_ndr``: the neuron's description fields, each device's curve with the model fitted to
+    it, and the error of the fits.
 
     ``values`` are the fields of the section ``neuron``; ``rms`` the residual in units of the peak current,
     over all devices, each against its own fit; ``peak_to_valley`` the median device's.
@@ -90,7 +90,8 @@ class NdrFit:
         errors = []
         for curve in fit_ndr(kept, self.model).curves:
             v, i = left.of(curve.device)["voltage"], left.of(curve.device)["current"]
-            # Data measured at negative bias are mirrored to positive bias, as in the fit.
+            # ``fit_ndr`` mirrors data measured at negative bias to positive bias; the held-out rows are
+            # mirrored likewise.
             turn = -1.0 if np.median(v) < 0 and np.median(i) <= 0 else 1.0
             v, i = turn * v, turn * i
             errors.append((curve.model.current(v[v >= 0]) - i[v >= 0]) / curve.peak_A)
@@ -109,8 +110,8 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
     notes: list[str] = []
     cleaned_curves = [_clean(name, **data.of(name), notes=notes) for name in data.devices]
     cleaned = [_forward(v, i) for v, i in cleaned_curves]
-    # One valley voltage is used for all devices: the fit of the excess current could trade separate ones for
-    # its amplitude, and the spread would be counted twice.
+    # All devices get the same valley voltage. Separate values would be correlated with the fitted amplitude
+    # of the excess current, and the spread between devices would be counted in both parameters.
     valley = float(np.median([v[_bottom(i)] for v, i in cleaned]))
     results = {}
     for name in {"auto": MODELS, "table": ()}.get(model, (model,)):
@@ -118,7 +119,7 @@ def fit_ndr(data: Measurements, model: str = "auto") -> NdrFit:
         results[name] = (fits, _rms(cleaned, fits))
     best = min(results, key=lambda name: results[name][1], default="table")
     if "tunnel" in results and best == "esaki" and results["tunnel"][1] < 1.05 * results["esaki"][1]:
-        best = "tunnel"  # the three parameters that esaki adds do not reduce the error
+        best = "tunnel"  # three more parameters of esaki hardly reduce the error
     scatter = _scatter(cleaned)
     misses = best in results and results[best][1] > max(TABLE_ABOVE, 3 * scatter)
     if misses and model != "auto":
@@ -199,7 +200,7 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
             f"{where}: currents scatter by {noise / largest:.0%} of the largest from voltage to voltage; "
             f"accepted: at most {SCATTER_MAX:.0%}, so that there is a curve to fit"
             + (
-                f" (with {FEW} voltages or more, here {len(v)}, a curve need not be near a law)"
+                f" (fewer than {FEW} voltages, here {len(v)}: the curve must be near a fitted law)"
                 if len(v) < FEW
                 else ""
             )
@@ -211,8 +212,8 @@ def _clean(name: str, voltage: Floats, current: Floats, notes: list[str]) -> tup
     enough = max(FALL_MIN, 6 * noise / float(smooth[top]))
     if top >= len(v) - 2 or part < min(SHALLOW, enough) or fall < 3 * noise:
         raise DatasetError(
-            f"{where}: the current does not fall after its largest value ({smooth[top]:g} A at {v[top]:g} V, "
-            f"last voltage {v[-1]:g} V) by more than {part:.1%}, its noise being {noise / smooth[top]:.1%}; "
+            f"{where}: the current does not fall after its largest value by more than {part:.1%} (largest "
+            f"{smooth[top]:g} A at {v[top]:g} V, last voltage {v[-1]:g} V, noise {noise / smooth[top]:.1%}); "
             f"accepted: data with negative differential resistance, a fall of {min(SHALLOW, enough):.1%} or "
             "more (average more sweeps where it is less)"
         )
@@ -341,8 +342,8 @@ def _fit(name: str, v: Floats, i: Floats, valley_v: float) -> NdrModel:
         return solve(lambda p: Bell(*(p * scale)), [1.0, 1.0, 1.0], [0.2, 0.2, 0.05], [5.0, 5.0, 20.0])
     valley_i = max(float(smooth[_bottom(i)]), ip * 1e-4)
 
-    # The voltage and the amplitude of the excess current cannot be fitted separately, because one compensates
-    # the other. The voltage is therefore fixed.
+    # The valley voltage is fixed, because it cannot be fitted together with the amplitude of the excess
+    # current: a change of one compensates a change of the other.
     def esaki(p: Floats) -> Esaki:
         vpk = p[0] * vp
         return Esaki(
@@ -367,7 +368,8 @@ def _table(v: Floats, i: Floats) -> Table:
     below = (v[v < 0], i[v < 0])
     v, i = _forward(v, i)
     above = np.flatnonzero(_smooth(i)[_bottom(i) :] > _smooth(i)[_top(i)])
-    # A neuron's output never exceeds its peak, so the table ends at the last value below the peak.
+    # The curve may rise above the peak again beyond the valley. A neuron's output never exceeds its peak, so
+    # the table ends before that rise.
     if len(above):
         stop = _bottom(i) + int(above[0])
         v, i = v[:stop], i[:stop]

@@ -67,8 +67,8 @@ def fit_pwl(curves: npt.ArrayLike) -> PwlTable:
         raise CompileError(f"curves reach {target.min()}..{target.max()}; accepted: 0..{INPUT_MAX}")
     pieces = target.reshape(target.shape[0], SEGMENTS, 1 << SEGMENT_BITS)
     r = np.arange(1 << SEGMENT_BITS, dtype=np.float64)
-    # The slope is rounded first; the base is then chosen for the rounded slope, which compensates part of the
-    # slope's rounding.
+    # The slope is rounded before the base is chosen, so that the base compensates part of the slope's
+    # rounding error.
     unit = float(1 << TABLE_BITS)
     slope = np.rint(_minimax_slope(pieces, r) * (1 << SEGMENT_BITS) * unit)
     residual = pieces - slope[..., None] * (r / ((1 << SEGMENT_BITS) * unit))
@@ -86,7 +86,8 @@ def _minimax_slope(pieces: Floats, r: Floats) -> Floats:
     """
     steps = np.diff(pieces, axis=-1)
     low, high = steps.min(axis=-1), steps.max(axis=-1)
-    # Straight segments need no search for a slope; half of a typical curve is flat.
+    # Where all steps of a segment are equal, its slope is known without a search; half of a typical curve is
+    # flat.
     bent = low < high
     slopes: Floats = (low + high) / 2
     slopes[bent] = _searched(pieces[bent], low[bent], high[bent], r)
@@ -102,8 +103,8 @@ def _searched(pieces: Floats, low: Floats, high: Floats, r: Floats) -> Floats:
     for _ in range(SEARCH_STEPS):
         left = at_a <= at_b
         low, high = np.where(left, low, a), np.where(left, b, high)
-        # In golden-section search, one inner point of the new interval is known and only the other is
-        # computed.
+        # Golden-section search: one inner point of the new interval was already computed, and only the other
+        # is new.
         new = np.where(left, high - GOLDEN * (high - low), low + GOLDEN * (high - low))
         at_new = _spread(pieces, new, r, work)
         a, at_a, b, at_b = (

@@ -49,8 +49,8 @@ def refuse_limit(where: str, v: Floats, smooth: Floats, top: int) -> None:
     if right - left + 1 < FLAT_POINTS:
         return
     before = float(np.interp(v[left] - (v[right] - v[left]), v, smooth))
-    # Compare with a parabolic peak: it falls by FLAT at half the width of the flat top, and by nine times as
-    # much at one and a half widths.
+    # A parabolic peak that falls by FLAT at half the width of the flat top falls by nine times as much at one
+    # and a half widths. A much steeper fall there indicates an instrument's limit.
     if 1 - before / smooth[top] > CLIFF * 9 * FLAT and v[right] - v[left] > 0.05 * v[-1]:
         raise DatasetError(
             f"{where}: the current stays at {smooth[top]:.3g} A from {v[left]:g} to {v[right]:g} V, which is "

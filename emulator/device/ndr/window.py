@@ -86,8 +86,8 @@ def choose_window(shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
     inside = 1.0 - 1.0 / part if jumps else 1.0
     windows = [Window(low, float(high), SEGMENTS, 0.0) for low, high in tried]
     tails = _tails(shape, windows)
-    # The error at a few points of each segment is a lower bound of a window's error, so only few windows need
-    # a full evaluation.
+    # The error at a few points of each segment is a lower bound of a window's error. Windows are evaluated
+    # fully in the order of this bound, until it exceeds the smallest error.
     blocks = [windows[i : i + BLOCK] for i in range(0, len(windows), BLOCK)]
     bounds = np.concatenate([_inside(shape, block, inside, FEW) for block in blocks]) - ROUNDING
     bounds = np.maximum(tails, bounds)
@@ -98,7 +98,7 @@ def choose_window(shape: Shape, jumps: tuple[float, ...] = ()) -> Window:
         error = max(tails[i], _inside(shape, [windows[i]], inside)[0])
         if error < smallest_error or (
             error == smallest_error and i < best
-        ):  # among equally good windows, choose the first one
+        ):  # on equal errors, choose the first window
             best, smallest_error = i, error
     return dataclasses.replace(windows[best], tail_lsb=float(tails[best] * INPUT_MAX))
 
@@ -117,8 +117,8 @@ def _tails(shape: Shape, windows: list[Window]) -> Floats:
     ends = np.array([window.ends for window in windows])
     end_values = shape(ends)
     below, above = np.searchsorted(outside, ends[:, 0], "right"), np.searchsorted(outside, ends[:, 1], "left")
-    # Of the values beyond a window's end, either the largest or the smallest is furthest from the value at
-    # the end.
+    # Beyond a window's end, the table keeps the value of that end. Its largest error there is at the largest
+    # or at the smallest value of the curve beyond the end.
     tails = np.zeros(len(windows))
     for extreme, none in ((np.maximum, -np.inf), (np.minimum, np.inf)):
         nothing = np.full((1, far.shape[1]), none)

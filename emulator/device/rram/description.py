@@ -167,7 +167,8 @@ class Cell:
         cells, without telegraph noise: the root mean square over the conductances ``pairs_uS`` (2, ...),
         ``time_s`` seconds after programming. Raises the errors of the read-noise law."""
         if self.read_noise_model == "constant":
-            # This is additive noise like aihwkit's ``w_noise`` with ``WeightNoiseType.ADDITIVE_CONSTANT``.
+            # Additive noise, the same for every conductance, like aihwkit's ``w_noise`` with
+            # ``WeightNoiseType.ADDITIVE_CONSTANT``.
             return self.read_noise_percent / 100 * self.g_max_uS
         return _over_pairs(READ_LAWS[self.read_noise_model](pairs_uS, time_s))
 
@@ -186,7 +187,9 @@ class Cell:
     def draw_stuck(self, shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[np.int8]:
         """Choose at random which cells are stuck, each independently. Return ``STUCK_LOW``, ``STUCK_HIGH``,
         or 0 for a working cell."""
-        u = rng.random(shape)  # one random number per cell, whatever the rates of stuck cells
+        # One random number per cell whatever the rates of stuck cells are, so that a change of a rate does
+        # not change the random numbers drawn later.
+        u = rng.random(shape)
         stuck = np.zeros(shape, np.int8)
         stuck[u < self.stuck_low_percent / 100] = STUCK_LOW
         stuck[u >= 1.0 - self.stuck_high_percent / 100] = STUCK_HIGH

@@ -51,8 +51,8 @@ class Drift:
         return self.scale * self.added(target_uS, time_s)
 
     def added(self, target_uS: Floats, time_s: float) -> Floats:
-        """Return the standard deviation that drift adds as the source publishes it, without the factor
-        ``scale``."""
+        """Return the standard deviation of the conductance, in microsiemens, that drift adds according to the
+        source, without the factor ``scale``."""
         return np.zeros_like(target_uS)
 
     def fade(self, target_uS: Floats, time_s: float) -> Floats:
@@ -84,8 +84,8 @@ class WanRelaxation(Drift):
         return result
 
     def added(self, target_uS: Floats, time_s: float) -> Floats:
-        # Relaxation is 0 at the first time by definition. Most chips are read then, so the polynomials are
-        # not evaluated.
+        # The first time is the reference of the law, where relaxation is 0 by definition. Most chips are used
+        # at that time, so the polynomials are skipped for speed.
         if time_s == WAN_TIMES_S[0]:
             return np.zeros_like(target_uS)
         added = np.square(self.total(target_uS, time_s)) - np.square(self.total(target_uS, 1.0))
@@ -148,8 +148,8 @@ class PowerDrift(Drift):
         return np.asarray(target_uS * (self.factor(target_uS, time_s)[0] - 1.0), np.float64)
 
     def added(self, target_uS: Floats, time_s: float) -> Floats:
-        """Return the standard deviation that the spread of the drift exponents causes in cells without
-        programming error."""
+        """Return the standard deviation of the conductance, in microsiemens, that differences between the
+        cells' drift exponents cause, for cells without programming error."""
         first, second = self.factor(target_uS, time_s)
         return np.asarray(target_uS * np.sqrt(second - np.square(first)), np.float64)
 

@@ -70,7 +70,8 @@ class RramFit:
         refit = fit_rram(kept)
         target, g = left.columns["target"] * 1e6, left.columns["conductance"] * 1e6
         deviation = np.abs(g - np.interp(target, refit.target, refit.mean))
-        # Use the median, as the fit does: stuck cells among the held-out rows must not count as deviation.
+        # The median, which the fit uses as well, ignores stuck cells among the held-out rows; a mean would
+        # count them as deviation.
         return float(abs(1.4826 * np.median(deviation / refit.model(target)) - 1))
 
 
@@ -116,15 +117,16 @@ def fit_rram(data: Measurements) -> RramFit:
     for level, group in zip(levels, groups, strict=True):
         down, up = _stuck(group, level, low, high)
         levels_used.append(group[~(down | up)])
-        # For a target near an end of the range, a cell stuck at that end cannot be told from a programmed
-        # one. Such targets do not count for the rate of stuck cells.
+        # Near an end of the range, a cell stuck at that end looks like a programmed one. Targets near an end
+        # are therefore left out when the rate of cells stuck at that end is computed.
         if level > low + 2 * END * (high - low):
             stuck_low, could_low = stuck_low + int(down.sum()), could_low + len(group)
         if level < high - 2 * END * (high - low):
             stuck_high, could_high = stuck_high + int(up.sum()), could_high + len(group)
     cells = np.array([len(group) for group in levels_used])
     mean, sigma = np.array([g.mean() for g in levels_used]), np.array([g.std(ddof=1) for g in levels_used])
-    sigma *= 1 + 1 / (4 * (cells - 1))  # correct on average for small numbers of cells
+    # The standard deviation of a few cells is too small on average; this factor corrects it.
+    sigma *= 1 + 1 / (4 * (cells - 1))
     if not (sigma > 0).any():
         raise DatasetError("cells do not differ at any target; accepted: measured conductances, not targets")
     _refuse_offset(levels, mean, sigma, cells, high)
@@ -152,13 +154,13 @@ def fit_rram(data: Measurements) -> RramFit:
 def _refuse_offset(
     levels: Floats, mean: Floats, sigma: Floats, cells: npt.NDArray[np.intp], high: float
 ) -> None:
-    """Raise DatasetError if the cells of some target miss it on average. The model is centred on the target,
-    so it would count such cells as accurate."""
+    """Raise DatasetError if the mean of the cells of some target clearly differs from that target. The fitted
+    model is centred on the target, so it would describe such cells as more accurate than they are."""
     offset = mean - levels
     certain = np.abs(offset) > t.isf(1e-3 / len(levels), cells - 1) * sigma / np.sqrt(cells)
     large = np.abs(offset) > np.maximum(0.5 * sigma, OFFSET_MAX * np.maximum(levels, 0.1 * high))
-    # Readings are at least 0, so noise raises the mean reading of targets near 0, by at most 1.33 of the
-    # deviation that remains.
+    # Readings cannot be negative, so noise raises the mean reading of targets near 0, by up to 1.33 of their
+    # measured standard deviation. This is not an offset of the programming.
     lifted = (offset > 0) & (levels < 2 * sigma) & (offset < 1.5 * sigma)
     wrong = certain & large & ~lifted
     if wrong.any():
@@ -187,8 +189,9 @@ def _polynomial(levels: Floats, sigma: Floats, cells: npt.NDArray[np.intp], refe
     for degree in range(min(DEGREE_MAX, len(levels) - 2) + 1):
         sigma_fitted = np.full(len(levels), best[0])
         for _ in range(5):
-            # Weight by the error of the fitted sigma. The error of the measured sigma, sigma / sqrt(2 (n -
-            # 1)), would give the largest weight to targets whose deviation is small by chance.
+            # Each target is weighted by the standard error of sigma, sigma / sqrt(2 (n - 1)). It is computed
+            # from the fitted sigma: the measured one would give the largest weight to targets whose sigma is
+            # small by chance.
             error = np.maximum(sigma_fitted, sigma.max() * 1e-3) / few
             fitted = np.polynomial.polynomial.polyfit(x, sigma, degree, w=1 / error)
             sigma_fitted = np.polynomial.polynomial.polyval(x, fitted)

@@ -56,8 +56,8 @@ class ProgrammingError:
         Where a cell landed is kept also below 0, for ageing adds to it; ``readable`` is what a read finds.
         Raises PhysicsError when a target lies outside the fitted range.
         """
-        # Random numbers are sampled even if sigma is 0, so that chips that differ in one value use the same
-        # random numbers.
+        # Random numbers are sampled even if sigma is 0, so that two chips that differ only in sigma use the
+        # same random numbers for everything sampled later.
         return self.programmed(target_uS, rng.standard_normal(np.shape(target_uS)))
 
     def programmed(self, target_uS: npt.ArrayLike, noise: Floats) -> Floats:

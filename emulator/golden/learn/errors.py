@@ -54,8 +54,9 @@ def state_change(v: Ints, layer: Layer, tuned: Tuned, curve_base: Any, curve_slo
 
 
 def hidden_error(c: Ints, change: Ints) -> tuple[Ints, int]:
-    """Return the errors c * change (K,) of hidden neurons as 8-bit magnitudes with a sign, and the exponent
-    of two that all of them share.
+    """Return the errors (K,) of hidden neurons, ADC codes ``c`` of the backward sums times the neurons'
+    derivatives ``change``. Two results: the errors as 8-bit magnitudes with a sign, and the exponent of two
+    that all of them share.
 
     The largest |c * change| decides: it has 8 bits. All 0: exponent 0.
     """
@@ -70,7 +71,7 @@ def hidden_error(c: Ints, change: Ints) -> tuple[Ints, int]:
 
 def row_sums(weights: npt.NDArray[Any], error: Ints) -> Ints:
     """Return the errors propagated back to the input rows, int64 (K,): b[k] = sum_m w[k, m] * error[m]. The
-    bias row has none."""
+    bias row is not among them."""
     sums: Ints = weights.astype(np.int64) @ error
     return sums
 

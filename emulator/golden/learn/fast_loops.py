@@ -23,7 +23,7 @@ PULSE_CONSTANTS = np.array([spec.pulse_constant(i) for i in range(spec.SLOTS_MAX
 MIX = tuple(U16(spec.round_constant(i)) for i in range(spec.MIX_ROUNDS))
 S1, S2, S8, S14, S15 = U16(1), U16(2), U16(8), U16(14), U16(15)
 
-# Indices of the fields in a layer's row of parameters.
+# Indices of the fields in the row of parameters that describes one layer.
 (
     INPUTS, OUTPUTS, AT_STATE, AT_WEIGHT, AT_COLUMN, ANALOG, DAC_BITS, ADC_BITS, SHIFT, VSHIFT, SEGMENT_BITS,
     TABLE_BITS, SIGMA_OUT, VAR_CELL, BIAS_GAIN, BIAS_SHIFT, ROW_RATE, ROW_SHIFT, COLUMN_RATE, COLUMN_SHIFT,
@@ -31,18 +31,18 @@ S1, S2, S8, S14, S15 = U16(1), U16(2), U16(8), U16(14), U16(15)
     TILE_ROWS, AT_INPUT, TUNED_BITS, EVERY, THRESHOLD, CHOPPED, FAST_ROW, STEPPED,
     TILES, GAMMA, RATIO, PASS_RATE, PASS_SHIFT, READ_SIGMA,
 ) = range(43)  # fmt: skip
-# Offset of the noise steps in the array of a law's tables: the step sizes to which pulse deviations are
-# relative. The pulse deviations, the steps up and the steps down precede them.
+# A device law's tables are one array: pulse deviations, steps up, steps down, noise steps (the step sizes to
+# which pulse deviations are relative). This is the offset of the noise steps.
 NOISE_STEPS = spec.LEVELS + 2 * spec.STATE_PARTS
-# Numbers of the three device laws of a layer: for its own devices, its neurons' ECRAMs, its fast devices.
+# Numbers of a layer's device laws: for the weights' devices, its neurons' ECRAMs, its fast devices.
 OWN, TUNED, FAST = range(3)
-# Indices of the rows of the array of column parameters.
+# Indices of the rows of the array that holds the parameters of all columns.
 BIAS, GAIN, OFFSET, SCALE, CURVE, FIRST = range(6)
-# Indices of the rows of the array of values that an update stores for each column: sums, errors, errors of
-# the neurons' ECRAMs, derivatives of outputs with respect to sums and to ECRAM states.
+# Indices of the rows of the array that holds, for each column, what an update computes: sum, error, error of
+# the neuron's ECRAM, derivatives of the output with respect to the sum and to the ECRAM's state.
 Z, ERROR, OF_NEURONS, CHANGE, STATE = range(5)
-# Indices of the key schedules of the random streams: read noise forward, read noise backward, pulse trains,
-# deviations of pulses.
+# Indices of the key schedules (round keys) of the random streams: read noise forward, read noise backward,
+# pulse trains, deviations of pulses.
 READ, BACK, TRAIN, CYCLE = range(4)
 
 
@@ -276,7 +276,7 @@ def forward(layer: Any, at: Any, x: Any, held: Any, drawn: Any, scratch: Any, z:
                     row = weights[layer[AT_WEIGHT] + k * width : layer[AT_WEIGHT] + (k + 1) * width]
                     for j in range(width):
                         sums[j] = np.int32(sums[j] + np.int32(np.int32(row[j]) * np.int32(code)))
-            for j in range(width):  # compiles faster than a slice (see ``ndrite.emulator.golden.fast_loops``)
+            for j in range(width):  # numba compiles a loop faster than a slice
                 a[j] = sums[j]
             if reads_noise:
                 key_of(schedules[READ], (at[0] << 24) | (tile << 8) | part, at[1], scratch[0])
@@ -402,9 +402,10 @@ def read_row(layer: Any, row: Any, block: Any, at: Any, states: Any, drawn: Any,
 
 @njit(**LOOP)
 def carry(layer: Any, at: Any, states: Any, gathered: Any, drawn: Any, scratch: Any) -> Any:
-    """Read the row of fast devices whose turn it is and add the reading to that row's accumulators. List the
-    pulses that the layer's own devices then receive (row, column, count), store the sums, whose signs are
-    the pulses' directions, in the last array of ``scratch``, and return the length of the list."""
+    """Read the row of fast devices whose turn it is and add the reading to that row's accumulators. List in
+    ``gathered`` the pulses (row, column, count) that the layer's own devices then receive, and return their
+    number. The last array of ``scratch`` receives the accumulator sums, taken before these pulses are
+    subtracted; their signs are the directions of the pulses."""
     k, m, n, _, _, _ = gathered
     a, update = scratch[7], at[1]
     width, height, pulse_rows = layer[OUTPUTS], layer[INPUTS] + 1, 0
@@ -466,7 +467,7 @@ def learn(given: Any, laws: Any, tables: Any, drawn: Any, curves: Any, held: Any
             layer = layers[i]
             first_column, first_input = layer[AT_COLUMN], layer[AT_INPUT]
             end, to = first_column + layer[OUTPUTS], first_input + layer[INPUTS] + 1
-            codes[to - 1] = np.uint8(255)  # the row of biases
+            codes[to - 1] = np.uint8(255)  # input of the bias row
             forward(
                 layer,
                 (i, update),
@@ -496,7 +497,7 @@ def learn(given: Any, laws: Any, tables: Any, drawn: Any, curves: Any, held: Any
             begin, end = layer[AT_COLUMN], layer[AT_COLUMN] + width
             moved, rows, lines = per_column[ERROR, begin:end], trained[0, :height], trained[1, :width]
             chance = layer[ROW_RATE], layer[ROW_SHIFT]
-            for k in range(height):  # as int64, so that ``trains`` is compiled for one type
+            for k in range(height):  # int64 like ``moved``, so that numba compiles ``trains`` only once
                 a[k] = codes[first_input + k]
             trains(a[:height], chance, spec.ROWS, layer_update, drawn, scratch, rows)
             chance = layer[COLUMN_RATE], held_in(layer[COLUMN_SHIFT] - exponents[i], 0, 63)

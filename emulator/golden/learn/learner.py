@@ -78,7 +78,8 @@ class Learner:
             key = key_of(learning.die_seed, spec.DOMAIN_DEVICE, i, 0)
             rows, columns = np.arange(layer.rows)[:, None], np.arange(layer.columns)
             inputs = learning.program.layers[i].inputs
-            # List of device laws, each with the first row of states to which the law applies.
+            # The devices' laws, each with the first row of states to which it applies: the layer's own
+            # devices, the neurons' ECRAMs, then the rows that the learning rule adds.
             laws = [(layer.devices, 0)]
             laws += [] if layer.tuned is None else [(layer.tuned.devices, inputs + 1)]
             laws += [] if layer.transfer is None else [(layer.transfer.devices, layer.fast_row(inputs))]

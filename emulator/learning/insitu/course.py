@@ -75,8 +75,8 @@ def follow(
     while course.done < epochs * samples:
         epoch, first_sample = divmod(course.done, samples)
         part = order(seed, epoch, samples)[first_sample : first_sample + PORTION]
-        # An interruption must not come between a board's pulses and their count: resuming needs both to
-        # agree.
+        # If an interruption came between a board's pulses and their count, the two would disagree, and
+        # training could not be resumed.
         with uninterrupted():
             course.add(board.learn(x[part], labels[part], first_update=course.done & 0xFFFFFFFF), samples)
         if seen is not None:

@@ -17,8 +17,8 @@ IMPROVEMENTS = ("twice the states", "half the asymmetry", "half the noise")
 
 
 class Place(NamedTuple):
-    """A device characterised by three numbers. Each is a mean over the states within the nominal range -1..1
-    and the device's bounds.
+    """A device characterised by three numbers: the number of steps in its range, the asymmetry of its steps
+    and their noise. Each is a mean over the states within the nominal range -1..1 and the device's bounds.
 
     Attributes
     ----------

@@ -66,7 +66,8 @@ def table(mean: float, sigma: float) -> npt.NDArray[np.int16]:
     the standard deviation ``sigma``, in the table's own unit."""
     exact = mean / 2 + sigma * normal_table()
     rounded = np.rint(exact)
-    # Rounding must not change the mean: the entries in the middle absorb what rounding added or removed.
+    # Rounding the entries may change their sum. The difference is added to the entries in the middle, so that
+    # the mean stays exact.
     left = round(mean * LEVELS / 2 - rounded.sum())
     order = np.argsort(np.abs(np.arange(LEVELS) - (LEVELS - 1) / 2), kind="stable")
     rounded[order[: abs(left)]] += np.sign(left)
@@ -88,8 +89,8 @@ def devices_of(law: LinearStep | StepTable, spread: EcramSpread) -> Devices:
     mean, half_difference = (up + down) / 2, (up - down) / 2
     sigmas = math.hypot(spread.step_sigma, spread.asymmetry_sigma)
     largest = mean * (1 + 3 * sigmas) + abs(half_difference)
-    # A step of ``steps`` units changes the state by steps * 64 / 2^shift: choose the finest shift for which
-    # the largest step fits. For a device that never moves, any shift is right.
+    # A step of n units changes the state by n * 64 / 2^shift. The largest shift for which the largest step
+    # still fits gives the finest resolution. For a device that never moves, any shift would do.
     finest = math.log2(STEP_MAX * COUNT_ONE / (largest * STATE_ONE)) if largest else 10.0
     shift = int(np.clip(math.floor(finest), 0, 16))
     unit = 2.0**shift / COUNT_ONE * STATE_ONE
@@ -124,14 +125,14 @@ def devices_of(law: LinearStep | StepTable, spread: EcramSpread) -> Devices:
             slopes[f"slope_{direction}"] = round(float(gamma) / float(bound) * STATE_ONE)
     else:
         steps = _steps(law, noise)
-        # A table entry of 511 stands for the largest step, and 256 for the device's own step: scale from one
-        # to the other.
+        # In the step table, the entry 511 stands for the largest step and 256 for the device's own step, so
+        # sizes relative to the largest step are converted to sizes relative to the own step.
         mean, half_difference = (v * FACTOR_ONE / FACTOR_MAX for v in (mean, half_difference))
         up, down = (v * FACTOR_ONE / FACTOR_MAX for v in (up, down))
     step = table(mean * unit, mean * unit * spread.step_sigma)
     asymmetry = table(half_difference * unit, mean * unit * spread.asymmetry_sigma)
     if not up * down and largest:
-        # The device moves in one direction only: every sampled step in the other direction must be below 0.
+        # The device moves in one direction only, so no sampled step in the other direction may be above 0.
         size = max(up, down) * unit
         sigma = size * sigmas
         apart = (size + DRAWN_SIGMAS * sigma) / 2 + 2

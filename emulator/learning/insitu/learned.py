@@ -68,7 +68,7 @@ def _used_curves(program: Program) -> Program:
 
 
 def _mapped(codes: npt.NDArray[np.int16], chip: Chip, bound: float) -> MappedWeights:
-    """Return weights mapped to cells that have the codes ``codes``, read against the reference."""
+    """Return the mapped weights of cells that hold the weight codes ``codes`` exactly."""
     scale = chip.cell.g_max_uS
     w = codes.astype(np.float64) * (scale / WEIGHT_MAX)
     target = np.maximum(np.stack([w, -w]), 0.0)

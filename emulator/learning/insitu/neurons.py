@@ -41,8 +41,8 @@ def with_ecrams(
     layers: Sequence[LearningLayer],
     rates: Sequence[tuple[int, int]],
 ) -> tuple[Program, tuple[LearningLayer, ...]]:
-    """Add trainable ECRAMs to the hidden neurons: return ``program`` with all curves among which ECRAM states
-    select, and ``layers`` with the ECRAMs.
+    """Add trainable ECRAMs to the hidden neurons. Return two values: ``program`` with all curves that ECRAM
+    states can select, and ``layers`` with the ECRAMs.
 
     ``mapped`` is the program that was mapped onto ``die``. ``rates``: rate and shift of each hidden layer's
     pulses.
@@ -58,7 +58,7 @@ def with_ecrams(
     tuned_layers = list(layers)
     for i, (rate, shift) in enumerate(rates):
         of_level = [(p, p.layers[i].curve) for p in program_at]
-        base, slope = (  # (M, levels, segments)
+        base, slope = (  # both (M, levels, segments)
             np.stack([getattr(p, name)[c] for p, c in of_level], 1) for name in ("curve_base", "curve_slope")
         )
         columns = len(base)

@@ -193,10 +193,10 @@ def prepare(
     require(bool(samples.any()), "largest code of the samples", 0, "1..255", CompileError)
     chip = learning_chip(chip)
     _check_bound(plan, chip)
-    # This mapping only supplies neurons and noise. At a large bound all weights might be read as 0.
+    # Only neurons and noise of this mapping are used. A large bound might round all its weights to 0.
     plain = dataclasses.replace(plan, bound=1.0)
     network = network_of(plan, [weights(weights_of(s), plain) for s in _starts(plain)], meaning, chip)
-    # Warnings of this mapping mean nothing, because the weights of the network are random.
+    # Warnings about this mapping would say nothing, because its weights are random.
     with warnings.catch_warnings(action="ignore", category=CompileWarning):
         mapped = map_network(network, chip, samples, seed=plan.seed, options=MapOptions(one_limit=True))
     return _prepared(plan, Start(network, mapped), law, spread, meaning)
@@ -246,7 +246,7 @@ def _prepared(
     curves = Curves()
     if len(layers) > 1:
         curves.add(mapped.program.curve_base, mapped.program.curve_slope)
-    v = np.arange(V_MIN, V_MAX + 1) * (LOGIT_SPAN / V_MAX)  # outputs have a sigmoid activation
+    v = np.arange(V_MIN, V_MAX + 1) * (LOGIT_SPAN / V_MAX)  # the outputs' curve is a sigmoid
     last, _ = curves.fit(INPUT_MAX / (1.0 + np.exp(-v))[None], each=True)
     layers[-1] = dataclasses.replace(layers[-1], curve=last.repeat(layers[-1].outputs))
     program = mapped.program.with_layers(layers, curve_base=curves.base, curve_slope=curves.slope)
@@ -283,7 +283,7 @@ def network_of(
         activation: Ndr | Named | None = None
         if i < len(found) - 1:
             unit_limits = np.ones(w.shape[1], np.float32)
-            # Before learning, neurons are in the middle of the range of their ECRAMs.
+            # Before learning, the neurons' ECRAMs are in the middle of their range.
             height, peak = chip.ecram.current(np.full(len(unit_limits), 0.5)).astype(np.float32), unit_limits
             if neurons is not None:
                 height = heights_at(neurons[i], chip).astype(np.float32)
@@ -316,7 +316,7 @@ def _gain(span: float, bits: int) -> tuple[int, int]:
 
 
 def _place(activation: Any, array: DieArray, chip: Chip) -> tuple[float, float, Floats | float]:
-    """Return a layer's voltage codes per unit of pre-activation and for 0, and each neuron's unit (M,)."""
+    """Return three values: voltage codes per unit of pre-activation, code of 0, and neurons' units (M,)."""
     if activation is None:
         return float((1 << (V_BITS - 1)) - 1) / LOGIT_SPAN, 0.0, 1.0
     if array.window is not None and array.neurons is not None:
@@ -358,7 +358,7 @@ def _laws(
             unit = backward[-1] * INPUT_MAX * change
         units.append(unit)
         rate = plan.rate * (1.0 if last else plan.hidden_rate)
-        # Manhattan rule: even an input code of 1 causes a pulse with a probability of 65535 / 65536.
+        # Manhattan rule: every row with a code above 0 gets a pulse (probability 65535 / 65536 for code 1).
         row_rate, row_shift, column_rate, column_shift = RATE_MAX, 0, RATE_MAX * (rate > 0), 0
         if plan.rule != "manhattan":
             probability = rate / (plan.slots * pulse)
@@ -396,5 +396,5 @@ def _neuron_rate(plan: Plan, chip: Chip, unit: float) -> tuple[int, int]:
     if plan.rule == "manhattan":
         return RATE_MAX, 0
     pulse = pulse_of(law_of(chip))
-    # The ECRAM's states -1..1 select among 2^BITS curves.
+    # 2^BITS curves cover the ECRAM's states -1..1, so a state change of 1 is 2^(BITS - 1) curves.
     return rate_and_shift(plan.neuron_rate * unit * 2.0 ** (BITS - 1) / (plan.slots * pulse), 63)

@@ -125,8 +125,9 @@ def with_noisy_readings(layers: Sequence[LearningLayer]) -> tuple[LearningLayer,
 
     def of_layer(layer: LearningLayer) -> LearningLayer:
         assert layer.transfer is not None
-        # Read noise gives a product of weight code and input code the variance back_var * input^2 / 256. In
-        # units of the weight code this is back_var / 256; one code is 2^CODE_SHIFT states.
+        # Read noise adds the variance back_var * input^2 / 256 to the product of a weight code and an input
+        # code, which corresponds to a variance of back_var / 256 of the weight code. A step of one code is
+        # 2^CODE_SHIFT states.
         sigma = min(READ_SIGMA_MAX, round(math.sqrt(layer.back_var / 256) * (1 << CODE_SHIFT)))
         require(
             sigma > 0, "transfer_noise", "on, and the chip's cells have no read noise", "off", CompileError
@@ -164,14 +165,14 @@ def symmetry_points(law: Devices, own: Constants) -> Ints:
     bounds, which is returned instead."""
     up, down = own.up.astype(np.float64), own.down.astype(np.float64)
     if law.steps is not None:
-        # The symmetry point lies between two table entries. The number of entries below it equals the number
-        # of entries whose step up is larger than their step down.
+        # The symmetry point lies between two table entries. Below it, steps up are larger than steps down, so
+        # the number of such entries gives its position.
         below = sum(up * a > down * b for a, b in zip(law.steps.up, law.steps.down, strict=True))
         ends: Ints = np.clip((below << PART_SHIFT) - STATE_ONE, own.low, own.high).astype(np.int64)
         return ends
     scale = FACTOR_ONE * 2.0**SLOPE_SHIFT
-    # At the symmetry point s, own * (256 - slope * s / 2^24) is equal for steps up and steps down; this is
-    # solved for s.
+    # A step has the size own * (256 - slope * s / 2^24) at state s, with ``own`` and ``slope`` of its
+    # direction. The two sizes are set equal and solved for s.
     bend = up * law.slope_up - down * law.slope_down
     with np.errstate(divide="ignore", invalid="ignore"):
         crossing = np.where(bend != 0, scale * (up - down) / bend, np.sign(up - down) * np.inf)

@@ -120,7 +120,7 @@ train."""
 
 @dataclass(frozen=True, kw_only=True)
 class Job(Recipe):
-    """Parameters of a training run: the recipe's, and those of network and chip.
+    """Parameters of a training run: those of the recipe (the base class), of the network, and of the chip.
 
     Attributes
     ----------

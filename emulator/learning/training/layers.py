@@ -90,7 +90,8 @@ class Reading(torch.nn.Module):
 
     def error(self, weight: Tensor, limit: Tensor) -> Tensor:
         """Sample the error (K, M) of programming weights into cells: the programmed weights, which are
-        rounded to levels and have cell errors, minus the weights. It is 0 if the chip view has no levels."""
+        rounded to levels and have cell errors, minus the weights. The error is 0 if the chip's cells have no
+        levels."""
         with torch.no_grad():
             if self.view.sigma is None:
                 return torch.zeros_like(weight)
@@ -151,20 +152,21 @@ class Reading(torch.nn.Module):
             range_sums = self._tile_sums(x[:RANGE_SAMPLES], weight) if has_patches else sums
             constant_sums = None if constant is None else self._by_tile(constant[None], weight)
             step = along(self._step(range_sums, bits, constant_sums), sums[0])
-        if tiles > len(sums):  # the sums of single row tiles were not computed
+        if tiles > len(sums):  # only the sum over all row tiles was computed
             with torch.no_grad():
                 error = torch.randn_like(sums[0]).mul_(step * (tiles * (1 / 12 + noise**2)) ** 0.5)
             return sums[0] + error
         with torch.no_grad():
             error = sums.div(step).round_().mul_(step).sub_(sums).sum(dim=0)
-            if noise:  # one random error for the sum of all tiles
+            if noise:
+                # A single random error replaces those of all row tiles.
                 error += torch.randn_like(error).mul_(step * (noise * tiles**0.5))
         return sums.sum(dim=0) + error
 
     def _step(self, sums: Tensor, bits: int, held: Tensor | None) -> Tensor:
         """Widen the converters' range to the tile sums ``sums`` (tiles, n, M), so that none lies outside, and
-        return the converter's step (M,). ``held`` (tiles, 1, M) is the constant part of the sums; the tiles
-        share a range, and converter offsets remove its middle."""
+        return the converter's step (M,). ``held`` (tiles, 1, M) is the constant part of the sums. All tiles
+        have the same range, whose middle the converters' offsets remove."""
         range_sums = sums if held is None else sums + held
         high, low = range_sums.amax(dim=(0, 1)), range_sums.amin(dim=(0, 1))
         follow(self.reach, torch.maximum(high, -low) if held is None else (high - low) / 2, torch.maximum)

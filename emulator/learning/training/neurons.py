@@ -162,8 +162,9 @@ class Neuron(torch.nn.Module):
 
 
 class NdrNeuron(Neuron):
-    """A layer of NDR neurons: ``height * f(u)`` with u = z / peak, and f the curve of the chip view or,
-    without one, u exp(1 - u) for u > 0.
+    """A layer of NDR neurons: ``height * f(u)`` with u = z / peak. The curve f is ``curve`` if given,
+    otherwise that of the chip's NDR device (``view.curve``); without either it is u exp(1 - u) for u > 0,
+    else 0.
 
     Three things are trainable per neuron, or shared, or not at all. The peak is the gain of the
     normalisation, which so has none of its own. The height stays within the view's range. Both are kept as
@@ -254,8 +255,8 @@ class NdrNeuron(Neuron):
     def _log_peaks(self) -> Tensor:
         if self.view.peaks is None:
             return self.log_peak
-        # ECRAM factors on peaks are relative to the layer's middle peak, for which the input gains of all its
-        # neurons are set.
+        # An ECRAM multiplies its neuron's peak by a factor. Factors are relative to the layer's middle peak,
+        # because the input gains of all neurons of the layer are set for that peak.
         low, high = (float(torch.tensor(p).log()) for p in self.view.peaks)
         middle = self.log_peak.mean()
         return middle + (self.log_peak - middle).clamp(low, high)

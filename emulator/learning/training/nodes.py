@@ -93,14 +93,14 @@ class TrainedNode(torch.nn.Module):
         raise NotImplementedError
 
     def export(self, factor: Tensor) -> tuple[Node, Tensor]:
-        """Return the node for the float network, and the factor by which the node's result has to be
-        multiplied. ``factor`` is this factor for the map that the node reads."""
+        """Return the node for the float network, and the factor by which its result has to be multiplied to
+        equal the trained node's result. ``factor`` is this factor of the map that the node reads."""
         raise NotImplementedError
 
 
 class TrainedProduct(TrainedNode):
-    """A trained matrix product: a crossbar, then neurons with an optional second operand. Without neurons it
-    adds a bias and returns the sums.
+    """A trained matrix product: a crossbar, then neurons, which may add another map (the second operand) to
+    the sums first. Without neurons, a bias is added and the sums are returned.
 
     The weight of the second operand is trained, one a column, and stays above 0.
     """
@@ -164,8 +164,9 @@ class TrainedProduct(TrainedNode):
         return parts.reshape(len(y), -1, rows, columns)
 
     def export(self, factor: Tensor) -> tuple[Node, Tensor]:
-        """Return the matrix product for the float network, and the factor of its result. Normalisation, gains
-        and the source's factor are folded into weights and bias."""
+        """Return the matrix product for the float network, and the factor by which its result has to be
+        multiplied to equal the trained one's. Normalisation, gains and ``factor`` (that of the input map) are
+        folded into weights and bias."""
         weight = self.crossbar.limited(self._unit())[0].double() * factor
         if self.neuron is None:
             activation, spread, divisor, after = None, torch.ones(1), torch.ones(1), torch.ones(1)
@@ -224,8 +225,8 @@ class TrainedTable(TrainedNode):
         return y.reshape(x.shape)
 
     def export(self, factor: Tensor) -> tuple[Node, Tensor]:
-        """Return the table for the float network, and the factor of its result. It has the trained gain and
-        shift, and a device for every channel."""
+        """Return the table for the float network, and the factor by which its result has to be multiplied to
+        equal the trained one's. The table has the trained gain and shift, and a device for every channel."""
         activation, divisor, after = self.neuron.exported()
         if isinstance(activation, Ndr):
             devices = len(activation.peak)

@@ -111,8 +111,8 @@ def calibrate(
         for (_, kind, bank), gradient, rule in zip(loop.banks, gradients, rules, strict=True):
             change = rule.change(gradient, rate)
             if kind == "current":
-                # Keep the sum of the heights: the output converters are set for it, and only differences of
-                # heights decide the class.
+                # Only differences between the heights decide the class. Their sum is kept, because the ranges
+                # of the output converters are set for it.
                 change = change - change.mean()
             bank.pulse(bank.toward(change, PULSES_MAX))
         loop.put()
@@ -175,14 +175,14 @@ class _Loop:
         for (*_, bank), was, move, back_move in zip(self.banks, before, *moves, strict=True):
             apart = move - back_move
             gradients.append((losses[0] - losses[1]) / np.where(np.abs(apart) > 1e-6, apart, np.inf))
-            # Move the devices back to their former states, as closely as pulses can.
+            # After the measurement, move the devices back to their former states, as closely as pulses can.
             bank.pulse(bank.toward(was - bank.states, 2 * PULSES_MAX))
         return float(np.mean(losses)), gradients
 
 
 def rate_at(rate: float, step: int, steps: int) -> float:
-    """Return the largest state change at step number ``step``: it falls from ``rate`` to a tenth of it along
-    a cosine."""
+    """Return the largest state change at step number ``step``. It falls along a cosine, from ``rate`` at step
+    0 to a tenth of ``rate`` at step ``steps``."""
     return float(rate * (0.1 + 0.9 * 0.5 * (1 + np.cos(np.pi * step / steps))))
 
 

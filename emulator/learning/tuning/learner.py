@@ -85,8 +85,8 @@ class Learner:
         outputs: npt.NDArray[np.int32],
         states: Sequence[States],
     ) -> tuple[float, list[Knobs]]:
-        """Return the cross entropy of the board's ``outputs`` (n, outputs), and its gradient with respect to
-        the states, up to one common factor.
+        """Return two values: the cross entropy of the board's ``outputs`` (n, outputs), and its gradient with
+        respect to the states, up to one common factor.
 
         ``x`` uint8 (n, inputs), ``labels`` (n,). Outputs are taken times the one factor with the least cross
         entropy: the largest output decides, so a step that only makes all of them larger is worth nothing,
@@ -99,7 +99,7 @@ class Learner:
         back /= len(labels)
         knobs: list[Knobs | None] = [None] * len(self._layers)
         for i in range(len(self.network.layers) - 1, 0, -1):
-            back = back @ self._weights[i].T  # gradient with respect to the outputs of layer i - 1
+            back = back @ self._weights[i].T  # gradient for the outputs of layer i - 1
             u, slope = slopes[i - 1]
             place = self._layers.get(i - 1)
             if place is not None:
@@ -113,7 +113,8 @@ class Learner:
         pre-activations z, and ``slope`` is dy/dz."""
         ecram = self.tunable.chip.ecram
         by_log_height = (back * y).sum(axis=0)
-        # For y = h f(z / p), the derivative is dy / d ln p = -z dy/dz.
+        # Chain rule: y = h f(z / p) has the derivative dy / d ln p = -z dy/dz with respect to the logarithm
+        # of its peak.
         by_log_peak = -(back * slope * u).sum(axis=0)
         low, high = ecram.current_factors
         current = by_log_height * (high - low) / ecram.current(states.current)
@@ -126,8 +127,8 @@ class Learner:
     def _forward(
         self, x: Codes, states: Sequence[States]
     ) -> tuple[list[Floats], list[tuple[Floats, Floats]]]:
-        """Return the outputs of every layer, and for each hidden layer the pair (z, dy/dz), float64 (n, M)
-        each."""
+        """Return two lists: the outputs of every layer, and for each hidden layer the pair (z, dy/dz),
+        float64 (n, M) each."""
         h = self._inputs(x)
         signals, slopes = [], []
         for i, layer in enumerate(self.network.layers):
@@ -162,8 +163,8 @@ def weight_of_code(codes: Floats, weights: Floats) -> Floats:
 
 
 def shape_and_slope(shape: Callable[[Any], Array], u: Floats) -> tuple[Floats, Floats]:
-    """Return a curve clipped to 0..1 at ``u``, and its slope there, the difference quotient over 2
-    ``SLOPE_STEP``."""
+    """Return two arrays: the curve ``shape`` at ``u``, clipped to 0..1, and its slope there (the difference
+    quotient over 2 ``SLOPE_STEP``)."""
     y, above, below = (
         np.clip(np.asarray(shape(u + d), np.float64), 0.0, 1.0) for d in (0.0, SLOPE_STEP, -SLOPE_STEP)
     )
@@ -200,7 +201,7 @@ def best_scale(logits: Floats, labels: npt.NDArray[np.integer]) -> float:
         mean = (probability * unit).sum(axis=1)
         slope = float((mean - unit[rows, labels]).mean())
         bend = float(((probability * unit * unit).sum(axis=1) - mean**2).mean())
-        # Change the scale by a factor of three at most per iteration, because the second derivative vanishes
-        # far from the optimum.
+        # Newton's step is limited to a factor of three, because far from the optimum the second derivative is
+        # nearly 0 and the step would be too large.
         scale = float(np.clip(scale - slope / max(bend, 1e-9), scale / 3, scale * 3))
     return min(scale, SCALE_MAX) / size

@@ -72,8 +72,8 @@ CAUSES: dict[str, str] = {
 
 
 def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Floats]:
-    """Return by how much each cause of error changes the weights of one matrix product on this die, (K, M) in
-    the unit of the float weights.
+    """Return a dictionary from each cause of error to the change (K, M) that it makes to the weights of one
+    matrix product on this die, in the unit of the float weights.
 
     The changes are consecutive differences along the chain float, levels, programmed, aged, faulted,
     effective, codes, so their sum is exactly the difference of the chip's weights from the float network's.
@@ -91,8 +91,8 @@ def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Float
     target, programmed, aged = weights(cells.target), weights(readable(cells.programmed)), weights(cells.aged)
     faulted, effective = weights(cells.faulted), weights(cells.effective)
     parts = settled_parts(cells.effective, chip, cells.place)
-    # If none of a cell's current has arrived yet, its wire loss cannot be separated from settling: the whole
-    # loss counts as settling.
+    # Wire loss is what is lost besides settling, so the effective conductance is divided by the settled
+    # fraction. Where that fraction is 0, the division is not possible, and the whole loss counts as settling.
     wired = weights(np.divide(cells.effective, parts, out=cells.faulted.copy(), where=parts > 0))
     early, corrected = aged, chip.conditions.corrected_at_s
     if corrected is not None:
@@ -110,8 +110,8 @@ def weight_changes(dense: Dense, array: DieArray, chip: Chip) -> dict[str, Float
 
 @record()
 class Stage:
-    """One matrix product on the die: its integer layer, its array, and by how much each cause of error
-    changes its float weights.
+    """One matrix product on the die: its layer in the program (integer codes), its array of cells, and by how
+    much each cause of error changes its float weights.
 
     ``telegraph``: the part of its cells' read noise that is telegraph noise, 0..1. ``compression`` (M,): what
     each column's amplifier adds to 1 in the denominator at the end of its converter's range.
@@ -178,7 +178,8 @@ class Forward(FloatArithmetic):
         few = samples if positions_max == 1 else samples[: max(16, CORRECTED_ROWS // positions_max)]
         exact = self.network.calls_of(few / INPUT_MAX)
         self.corrections, causes = [], self.causes
-        # Corrections are computed without the drift that happens after them.
+        # On a real chip, corrections are measured before later drift, so the causes of error that act later
+        # are switched off here.
         self.causes = [cause for cause in causes if cause != LATER]
         self._run(few, [[m.astype(np.float64) for m in maps] for maps in exact])
         self.causes = causes
@@ -197,7 +198,8 @@ class Forward(FloatArithmetic):
         return np.asarray(last(self.network.run(self, x / INPUT_MAX))[-1].reshape(len(x), -1))
 
     def coded(self, y: Floats) -> Floats:
-        """Return values rounded to codes if the cause "DAC" is switched on, else unchanged."""
+        """Return values rounded to 8-bit input codes if the cause of error "DAC" is being simulated, else
+        unchanged."""
         return unit_codes(y) if "DAC" in self.causes else y
 
     def table(self, at: At, node: Table, maps: Maps) -> Floats:  # type: ignore[override]
@@ -333,9 +335,9 @@ class Forward(FloatArithmetic):
         return self.coded(self._looked_up(curve_codes, curve_of, voltage))
 
     def _neurons(self, held: Neurons | None, activation: Activation, outputs: int) -> Neurons:
-        """Return the neurons for the causes that are switched on, with or without series resistance: the
-        die's own (``held``), or neurons with the curve of training. ``held`` is None if the die has no NDR
-        neurons here."""
+        """Return the neurons that the simulated causes of error imply: the die's own (``held``) or neurons
+        with the curve of training, each with or without series resistance. ``held`` is None if the die has no
+        NDR neurons here."""
         if "NDR device" in self.causes and held is not None:
             return held if "load line" in self.causes else without_load(held, self.die.chip)
         heights, peaks = heights_and_peaks(activation, outputs)
@@ -345,8 +347,8 @@ class Forward(FloatArithmetic):
         return Neurons(heights, peaks, lambda u: trained_outputs(activation, u * peaks), False, 0)
 
     def _shape(self, activation: Activation) -> Shape:
-        """Return the curve for the causes that are switched on: that of training or that of the nominal
-        device, with or without the chip's series resistance."""
+        """Return the curve that the simulated causes of error imply: that of training or that of the nominal
+        device, each with or without the chip's series resistance."""
         neuron, shape = self.die.chip.neuron, trained_shape(activation)
         if not isinstance(activation, Ndr):
             return shape

@@ -60,7 +60,7 @@ class Traps:
 
     def weights(self, first: int, count: int) -> Iterator[Floats]:
         """Yield for each of ``count`` inferences, from number ``first`` on, the change (K, M) that traps
-        cause in the weights, in codes."""
+        cause in the weight codes."""
         full = self._states(first)
         pairs = int(np.prod(self._shape[1:]))
         added = np.zeros(pairs)
@@ -85,8 +85,8 @@ class Traps:
             return words < self._anew, _mixed(words) & np.uint64(1) == 1
 
     def _states(self, inference: int) -> Bools:
-        """Return whether each trap is full at this inference: the state that it last chose. Every trap
-        chooses one at inference 0."""
+        """Return for each trap whether it is full at this inference, which is the state that it chose last.
+        At inference 0, every trap chooses a state."""
         full = np.zeros(len(self.cell), np.bool_)
         open_traps = np.arange(len(self.cell))
         for moment in range(inference, -1, -1):

@@ -20,9 +20,9 @@ LARGE, BORDER = 28, 2
 
 
 def digits() -> tuple[Codes, Codes, Codes, Codes]:
-    """Return four arrays: training images uint8 (1297, 64) and labels, then test images (the last 500) and
-    labels. Grey values are scaled to 0..255. Raises DatasetError when the packaged files are missing or
-    damaged."""
+    """Return four arrays: training images uint8 (1297, 64), their labels, test images (the last 500 of the
+    data set), and their labels. Grey values are scaled to 0..255. Raises DatasetError when the packaged files
+    are missing or damaged."""
     folder = Path(__file__).parent / "uci-digits"
     images = read_idx(folder / "images-idx3-ubyte.gz", dimensions=3)
     labels = read_idx(folder / "labels-idx1-ubyte.gz", dimensions=1)

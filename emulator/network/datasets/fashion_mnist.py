@@ -29,8 +29,9 @@ MISSING = "install Debian's package dataset-fashion-mnist, or name a folder with
 
 
 def fashion_mnist_test() -> tuple[Codes, Codes]:
-    """Return the 10,000 test images, uint8 (10000, 784), grey values row by row, and their labels, which are
-    indices into ``CLASSES``. Raises DatasetError when the packaged files are missing or damaged."""
+    """Return two arrays: the 10,000 test images, uint8 (10000, 784), grey values row by row; and their
+    labels, which are indices into ``CLASSES``. Raises DatasetError when the packaged files are missing or
+    damaged."""
     return original(Path(__file__).parent / "fashion-mnist", "t10k", 10_000, MISSING)
 
 

@@ -55,7 +55,7 @@ def _bytes(path: Path) -> bytes:
         raise DatasetError(f"{path}: cannot be read ({error.strerror or error})") from None
     if raw[:2] != GZIP_MAGIC:
         return raw
-    # The number of bytes read is limited, so that a crafted gzip file cannot fill the memory before its
+    # At most BYTES_MAX bytes are decompressed, so that a crafted gzip file cannot fill the memory before its
     # header is checked.
     try:
         with gzip.open(path) as file:
@@ -71,8 +71,8 @@ SIDE, CLASSES = 28, 10
 
 
 def original(folder: Path, stem: str, count: int, missing: str) -> tuple[Codes, Codes]:
-    """Return the images, uint8 (count, 784), and labels (count,) of the IDX files in ``folder`` whose names
-    begin with ``stem``: train or t10k.
+    """Return two arrays from the IDX files in ``folder`` whose names begin with ``stem`` (train or t10k): the
+    images, uint8 (count, 784), and the labels (count,).
 
     Raises DatasetError when files are missing (``missing``: what to do then), damaged, or of other sizes.
     """

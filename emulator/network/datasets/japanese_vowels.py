@@ -99,12 +99,13 @@ def _text(where: str | os.PathLike[str] | None, name: str) -> tuple[str, str]:
         return source, raw.decode()
     except zipfile.BadZipFile:
         raise DatasetError(
-            f"{path}: is no wheel; accepted: a folder with {name}, or a wheel of aeon"
+            f"{path}: is not a Python wheel; accepted: a folder with {name}, or a wheel of the package aeon"
         ) from None
     except (KeyError, *DAMAGED) as error:
         reason = getattr(error, "strerror", None) or error
         raise DatasetError(
-            f"{path}: {name} cannot be read ({reason}); accepted: a folder with it, or a wheel of aeon"
+            f"{path}: {name} cannot be read ({reason}); accepted: a folder with that file, or a wheel of the "
+            "package aeon"
         ) from None
 
 

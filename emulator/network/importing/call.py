@@ -125,7 +125,7 @@ class Call:
         opsets = [onnx.helper.make_opsetid(*of) for of in self.opsets.items()]
         try:
             inferred = onnx.shape_inference.infer_shapes(onnx.helper.make_model(graph, opset_imports=opsets))
-        except Exception as error:  # ONNX raises its own exception classes
+        except Exception as error:  # may be any of ONNX's own exception classes
             raise self.refused(f"it cannot be evaluated ({error})") from None
         shapes = (o.type.tensor_type.shape.dim for o in inferred.graph.output)
         return max(float(np.prod([float(d.dim_value) for d in dims])) for dims in shapes)
@@ -134,12 +134,13 @@ class Call:
         """Return the node's outputs for the operands ``given``, computed by ONNX's reference implementation
         of the operator."""
         try:
-            if self.kind in ("Squeeze", "Unsqueeze") and len(given) == 1:  # the form of older operator sets
+            # In older operator sets, the axes are an attribute instead of an operand.
+            if self.kind in ("Squeeze", "Unsqueeze") and len(given) == 1:
                 x, axes = given[self.node.input[0]], self.a.get("axes")
                 if self.kind == "Squeeze":
                     return [np.squeeze(x, None if axes is None else tuple(axes))]
                 return [np.expand_dims(x, tuple(axes or ()))]
-            if self.kind == "Gelu":  # the reference has no implementation of Gelu
+            if self.kind == "Gelu":  # ONNX's reference implementation lacks Gelu
                 x = np.asarray(given[self.node.input[0]], np.float64)
                 return [_gelu(x, tanh=self.a.get("approximate") == "tanh")]
             outputs = self._evaluator().run(None, given, attributes={})
@@ -158,7 +159,7 @@ class Call:
         alone = onnx.helper.make_function("alone", "alone", *names, [self.node], opsets)
         try:
             return ReferenceEvaluator(alone)
-        except RuntimeError:  # the reference has no implementation for that operator set
+        except RuntimeError:  # the reference implementation lacks this version
             return ReferenceEvaluator(self.node)
 
 
@@ -265,7 +266,9 @@ def join(call: Call, a: Value, b: Value, function: Callable[[Any, Any], Any]) ->
         raise call.refused("it joins values of different time steps of a sequence; use a recurrent layer")
     factors = {np.add: 1.0, np.subtract: -1.0}
     if function not in (*factors, np.multiply):
-        raise call.refused("it joins two branches; use their sum, difference, product, larger or smaller")
+        raise call.refused(
+            "it joins two branches by another function; use their sum, difference, product, larger or smaller"
+        )
     a, b = a.settled(), b.settled()
     alike = _alike(call, a, b)
     if alike is None and (vectors := (a.vector(call.name), b.vector(call.name)))[0] and vectors[1]:
@@ -336,8 +339,8 @@ def with_constant(call: Call, value: Value, constant: npt.ArrayLike, operation: 
 
 
 def of_channels(call: Call, value: Value, *constants: Array) -> tuple[Value, list[Floats]]:
-    """Reduce constants that have the shape of a tensor to one number per channel (C,). Also return the value
-    with these channels; it is made a vector of features if its own channels do not fit. Raises
+    """Return two results: ``value``, made a vector of features if its own channels do not fit the constants;
+    and the constants, reduced from the shape of a tensor to one number per channel (C,). Raises
     UnsupportedNodeError when a constant varies within a channel."""
     shape = constants[0].shape
     for candidate in (value, value.vector(call.name)):
@@ -356,6 +359,6 @@ def of_channels(call: Call, value: Value, *constants: Array) -> tuple[Value, lis
         ):
             return candidate, by_channel
     raise call.refused(
-        f"a constant of shape {shape} on values of {value.own}; use a scalar, or one value a "
-        "channel or feature"
+        f"a constant of shape {shape} on values of {value.own}; use a scalar, or one value "
+        "per channel or feature"
     )

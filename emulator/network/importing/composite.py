@@ -131,7 +131,7 @@ def _gru(node: str, x: Op, h: Op | None, gates: Gates, *, reset_after: bool) -> 
     r, z = (_apply(SIGMOID, _both(f"{node}.{k}", x, h, gates[k])) for k in "rz")
     new, name = gates["n"], f"{node}.n"
     if reset_after:
-        # If the state h is 0, its matrix product is only the bias.
+        # With the state h equal to 0, the matrix product with h is just the bias.
         inner = view(name, r, scale=new.hidden_bias) if h is None else None
         if h is not None:
             inner = gate(name, (1.0, r, _linear(name, h, new.hidden, new.hidden_bias)))
@@ -209,7 +209,7 @@ def _scores(call: Call) -> Value:
     if kind == "LinearClassifier" and len(intercepts) == 1:
         weights, intercepts = np.hstack([-weights, weights]), np.concatenate([-intercepts, intercepts])
     if kind == "LinearClassifier" and after == "LOGISTIC" and len(intercepts) == 2:
-        weights, intercepts = weights / 2, intercepts / 2  # equals a softmax of half the scores
+        weights, intercepts = weights / 2, intercepts / 2  # the sigmoids equal a softmax of half the scores
     elif after not in ("NONE", "LOGISTIC", *(["SOFTMAX"] if kind == "LinearClassifier" else [])):
         raise call.refused(f"post_transform is {after}; use NONE or LOGISTIC")
     scores = linear(call, call.value, weights, intercepts)

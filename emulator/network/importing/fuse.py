@@ -163,8 +163,8 @@ def _trimmed(function: Function, low: float, high: float) -> tuple[float, float]
     last = min(int(moved[-1]) + 1, len(z) - 1) if len(moved) else len(z) - 1
     if last <= first:
         return low, high
-    # If an end of the range is near 0, put it exactly at 0, so that a kink of the function there is at an end
-    # point.
+    # An end of the range that is near 0 is set exactly to 0, because functions often have a kink there, which
+    # a table represents exactly only at the end of a segment.
     near = 2 * float(z[1] - z[0])
     ends = [0.0 if abs(v) < near else float(v) for v in (z[first], z[last])]
     return (ends[0], ends[1]) if ends[0] < ends[1] else (float(z[first]), float(z[last]))
@@ -181,9 +181,10 @@ def _with_border(low: float, high: float) -> float:
 def _fitted(
     function: Function, low: float, high: float, holds: tuple[float, ...]
 ) -> tuple[Floats, Span, float]:
-    """Return a function's table points on ``low..high``, the span of its values, and the largest error of the
-    fitted table relative to the span's width."""
-    # Round the points to single precision, in which the network file stores them.
+    """Return three values for a function on ``low..high``: the points of its table, the span of its values,
+    and the largest error of the fitted table relative to the span's width."""
+    # The network file stores the points in single precision, so they are rounded now, before the errors are
+    # computed.
     u = np.linspace(low, high, POINTS).astype(np.float32).astype(np.float64)
     y = _values(function, u)
     span = code_span(float(y.min()), float(y.max()), holds)
@@ -206,8 +207,8 @@ def fused(graph: Graph) -> Graph:
 
 
 def settled(graph: Graph) -> Graph:
-    """Insert an identity table wherever a memory does not read a node that produces codes of its own, and
-    where the output is the model's input itself."""
+    """Insert an identity table (which rounds values to codes) wherever a memory takes over a node that has no
+    codes of its own, and where the output is the model's input itself."""
     if graph.output.is_input:
         graph = replace(graph, output=table(graph.output, identity(graph.output.name)))
     memories = tuple(
@@ -218,8 +219,8 @@ def settled(graph: Graph) -> Graph:
 
 
 def _is_open(op: Op, alone: Alone) -> bool:
-    """Return whether the operator is a matrix product without a function that has a single reader, so that
-    the reader can be fused into it."""
+    """Return whether the operator is a matrix product without an activation function and with a single
+    reader, so that the reader can be fused into it."""
     return op.kind == "product" and op.function is None and alone(op)
 
 
@@ -283,7 +284,9 @@ def holds_of(graph: Graph) -> dict[Op, tuple[float, ...]]:
     nexts = dict(graph.memories)
     for memory, op in graph.memories:
         holds[op][memory.start] = None
-    for _ in range(2 if graph.memories else 1):  # a second pass carries what a memory must hold to its source
+    # What a memory must represent is passed on to the operator of its next value, which the first pass has
+    # visited already: a second pass is needed.
+    for _ in range(2 if graph.memories else 1):
         for op in reversed(graph.uses):
             hold_of = HELD[op.kind](op.node) if op.kind in HELD else {}
             for number, value in hold_of.items():

@@ -63,8 +63,8 @@ class Exact(Dense):
 
 @record()
 class Given:
-    """A map that no node computes: the model's input or, if ``start`` is a number, a memory. A memory holds a
-    value of the previous time step.
+    """A map that no node computes: the model's input, or a memory (a value kept from the previous time step).
+    ``start`` is the memory's initial value; it is None for the model's input.
 
     ``axes``: where the model's own samples are maps in another order, the axes of ``of`` in them, (2, 0, 1)
     for (H, W, C).

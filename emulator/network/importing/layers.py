@@ -63,7 +63,7 @@ def prelu(call: Call) -> Value:
     """Import a PReLU with one slope per channel or feature. It is computed exactly, as ``relu(x) - slope *
     relu(-x)``, with twice the neurons."""
     value, slopes = call.value, np.asarray(call.constant(1), np.float64)
-    if call.opsets.get("", 1) < 7 and slopes.ndim == 1:  # slopes as operator sets below 7 have them
+    if call.opsets.get("", 1) < 7 and slopes.ndim == 1:  # one slope per channel, in operator sets below 7
         slopes = slopes.reshape(-1, *[1] * (value.places.ndim - 2))
     value, (a,) = of_channels(call, value, slopes)
     axis = next((i for i in range(value.places.ndim) if value.counts(i)), None)
@@ -233,13 +233,13 @@ def _pad(call: Call) -> Value:
     around = float(call.a.get("value", 0.0) if number is None or not number.size else number.reshape(-1)[0])
     constant = call.a.get("mode", "constant") == "constant" and np.isfinite(around)
     if pads is None or not constant or len(pads) != 2 * rank:
-        raise call.refused("use a finite constant around rows and columns")
+        raise call.refused("its border is not a finite constant; use one around rows and columns")
     if not any(pads):
         return call.value
     value = standard(call)
     before, after = pads[:rank], pads[rank:]
     if min(pads) < 0 or any((*before[:2], *after[:2])):
-        raise call.refused("use a constant around rows and columns")
+        raise call.refused("it crops, or pads other axes; use a constant around rows and columns")
     (top, left), (bottom, right) = (([0, *ends] if rank == 3 else ends) for ends in (before[2:], after[2:]))
     patches = Patches(shape=value.op.shape, kernel=(1, 1), padding=(top, left, bottom, right))
     return value.laid(pool(call.name, value.op, "average", patches, pad=around))
@@ -250,7 +250,7 @@ def _resize(call: Call) -> Value:
     value = standard(call)
     first = call.kind == "Upsample" or call.opsets.get("", 1) < 11
     scales, sizes = call.optional(1 if first else 2), call.optional(3)
-    if "scales" in call.a:  # Upsample as before operator set 9
+    if "scales" in call.a:  # before operator set 9, scales are an attribute
         scales = np.asarray(call.a["scales"], np.float64)
     rank = value.places.ndim
     axes = call.a.get("axes", list(range(rank)))
@@ -344,7 +344,7 @@ def _function(call: Call) -> Value:
         argument.check_open()
         if argument.op is not first.op or not np.array_equal(argument.places, first.places):
             raise call.refused("it joins two branches; use their sum, difference, product, larger or smaller")
-    # Pass single-number constants as scalars: a shape such as (1, 1, 1) would add axes to the values.
+    # Constants of one number are passed as scalars: a shape such as (1, 1, 1) would add axes.
     pairs = zip(call.node.input, call.known, strict=True)
     numbers: dict[str, Array] = {s: k.reshape(()) for s, k in pairs if s and k is not None}
     sources = [s for s, v in zip(call.node.input, call.values, strict=True) if v is not None]

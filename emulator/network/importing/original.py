@@ -51,7 +51,7 @@ def load_onnx(path: Path) -> Any:
     try:
         model = onnx.load(path)
         onnx.checker.check_model(model)
-    except Exception as error:  # protobuf, checker and file errors share no base
+    except Exception as error:  # errors of protobuf, the checker and files have no common class
         first = " ".join(str(error).split())[:300] or "damaged"
         raise NetworkError(f"{path}: not a valid ONNX model ({first})") from None
     return model
@@ -80,10 +80,10 @@ def load_torch(path: Path) -> Any:
     nn = torch.nn
     layers = [kind for kind in vars(nn).values() if isinstance(kind, type) and issubclass(kind, nn.Module)]
     try:
-        # Ignore PyTorch's warnings about the pickle protocol, which a user cannot change.
+        # PyTorch's warnings about the pickle protocol are suppressed: the user cannot do anything about them.
         with torch.serialization.safe_globals(layers), warnings.catch_warnings(action="ignore"):
             module = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # pickle, zip and torch errors share no base
+    except Exception as error:  # errors of pickle, zip and torch have no common class
         first = next(iter(str(error).splitlines()), "damaged")
         raise NetworkError(
             f"{path}: not a module of PyTorch's own layers ({first}); write it with torch.onnx.export, or "
@@ -170,8 +170,8 @@ def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Ori
     buffer = io.BytesIO()
     with _asked(module), _silent():
         try:
-            # Tracing takes a hundredth of the time of the other exporter, and keeps recurrent layers as
-            # single nodes.
+            # The tracing exporter is used first: it takes a hundredth of the time of the other one, and keeps
+            # recurrent layers as single nodes.
             torch.onnx.export(
                 module,
                 (example,),
@@ -196,13 +196,14 @@ def _by_other_exporter(module: Any, example: Any, axis: int, error: Exception) -
     try:
         dims = ({axis: torch.export.Dim("n")},)
         return torch.onnx.export(module, (example,), dynamo=True, dynamic_shapes=dims).model_proto
-    except Exception:  # may raise any exception; the error of tracing says more
+    except Exception:
+        # Any exception is possible here. The error of the tracing exporter, which was tried first, says more.
         first = next((line for line in str(error).splitlines() if line.strip()), "")[:300]
         shape_words = f"input_shape {tuple(example.select(axis, 0).shape)}"
         raise UnsupportedNodeError(
             type(module).__name__,
             "forward",
-            f"PyTorch's exporter does not take it with {shape_words} ({first})",
+            f"PyTorch's exporter does not accept it with {shape_words} ({first})",
         ) from None
 
 
@@ -243,8 +244,8 @@ def of_estimator(estimator: Any) -> Original:
         results = [
             np.asarray(getattr(estimator, method)(flat)) for method in methods if hasattr(estimator, method)
         ]
-        # For two classes, scikit-learn returns only the second class's score, while the graph returns the
-        # scores of both.
+        # For two classes, scikit-learn returns the score of the second class only, while the graph returns a
+        # score for each. The pair (-score, score) is therefore accepted as well.
         return results + [np.stack([-a, a], axis=1) for a in results if a.ndim == 1 and a.dtype.kind == "f"]
 
     task = LABELS if several else CLASSES if len(classes) else VALUES
@@ -271,7 +272,8 @@ def _convertible(estimator: Any) -> tuple[Any, Any]:
 
 def _scores(last: Any) -> dict[Any, Any]:
     """Return the skl2onnx option with which the scores of all classes are returned as one array."""
-    if type(last).__name__ == "LinearSVC":  # the only classifier without the option zipmap
+    # LinearSVC is the only classifier that does not have the option ``zipmap``.
+    if type(last).__name__ == "LinearSVC":
         return {type(last): {"raw_scores": True}}
     return {"zipmap": False}
 
@@ -284,7 +286,7 @@ def _silent() -> Iterator[None]:
         stream.flush()
     with contextlib.ExitStack() as stack, open(os.devnull, "wb") as nowhere:
         for number in (1, 2):
-            with contextlib.suppress(OSError):  # the stream may be closed
+            with contextlib.suppress(OSError):  # the standard stream may already be closed
                 saved = os.dup(number)
                 stack.callback(os.close, saved)
                 os.dup2(nowhere.fileno(), number)
@@ -322,7 +324,8 @@ def _asked(module: Any) -> Any:
             yield
     finally:
         for part, buffers in before:
-            part._buffers.clear()  # a module may have replaced a buffer by another tensor
+            # The module may have put another tensor in a buffer's place, so all buffers are set again.
+            part._buffers.clear()
             for name, buffer, content in buffers:
                 if buffer is not None:
                     buffer.data.copy_(content)
@@ -356,5 +359,6 @@ def _takes_calls_first(module: Any, shape: tuple[int, ...], answers: Callable[[b
         return False
     try:
         return len(answers(False)[0]) != EXAMPLES
-    except Exception:  # then the export tries the other order, and its error says more
+    except Exception:
+        # The export will then try the other order of axes, and its error says more.
         return True

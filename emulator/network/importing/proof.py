@@ -20,7 +20,8 @@ from ndrite.emulator.spec.brief import record
 
 @dataclass(frozen=True, kw_only=True)
 class BlockReport:
-    """Import errors of one matrix product, table or gate of the network.
+    """Report on the import of one matrix product, table or gate: its size, the range of its values, and the
+    error of its table.
 
     Attributes
     ----------
@@ -61,7 +62,8 @@ class BlockReport:
 
 @record(kw_only=True)
 class ImportReport:
-    """Import errors of a whole model.
+    """Report on the import of a whole model: how far the network's outputs deviate from the model's, and
+    which parts of the model were left out.
 
     Attributes
     ----------
@@ -156,15 +158,17 @@ class Proof:
         graph's order."""
         x = x.reshape(len(x), *self.read.own_shape)
         left_out = self.read.end.left_out
-        if left_out is not None and left_out.after:  # no tensor of the model holds the graph's outputs
+        if left_out is not None and left_out.after:
+            # The graph ends inside a node of the model (before a classifier's sigmoid or softmax), so no
+            # tensor of the model has the graph's values.
             return self.ours(x)
         tensor = self.read.tensor
         return placed(self.read.end, self._run([tensor], x)[tensor], len(x))
 
     def _run(self, tensors: Sequence[str], x: Floats, batch: int = BATCH) -> dict[str, list[Array]]:
-        """Run the model on samples (n, ...), and return the tensors named in ``tensors``, which may be inner
-        ones. Each tensor is a list with one array per ``batch`` samples, or per as many samples as the file
-        fixes.
+        """Run the model on samples (n, ...), and return the tensors named in ``tensors``, which may be
+        intermediate results. Each tensor is a list with one array per ``batch`` samples, or per as many
+        samples as the file fixes.
 
         Raises NetworkError when the runtime cannot run the model on them.
         """
@@ -179,7 +183,7 @@ class Proof:
         part.graph.node.extend(_needed(proto.graph, names))
         session, dims = _session(part), source.type.tensor_type.shape.dim
         axis = int(self.read.calls_first)
-        fixed = dims[axis].dim_value if len(dims) > axis else 0  # the file may fix the number of samples
+        fixed = dims[axis].dim_value if len(dims) > axis else 0  # 0: the number is not fixed
         rows = fixed or batch
         typed = x.astype(onnx.helper.tensor_dtype_to_np_dtype(source.type.tensor_type.elem_type))
         results_of: dict[str, list[Array]] = {name: [] for name in names}
@@ -226,7 +230,8 @@ class Proof:
         """Compare model and exported graph on single samples as well. A model that takes a maximum over the
         batch would return other values for these."""
         if self.original.answers is not None:
-            # Each sample is passed twice, because the model might drop a batch axis of length 1.
+            # Each sample is passed as a batch of two equal samples, because the model might drop a batch axis
+            # of length 1.
             twice = [np.repeat(x[i : i + 1], 2, axis=0) for i in _apart(x)]
             self._check_answers(twice, self._run([self.read.name], np.concatenate(twice), 2)[self.read.name])
 
@@ -245,7 +250,8 @@ class Proof:
                 continue
             try:
                 expected = placed(value, model_values[name], len(few))
-            except ValueError:  # the shapes differ, which may be the only difference
+            except ValueError:
+                # Only the shape may differ: note this node, and go on looking for a difference in values.
                 reshaped = reshaped or (node, kind)
                 continue
             if not _same(value.of(values_of[value.op]).reshape(len(few), -1), expected):
@@ -319,14 +325,14 @@ def _session(proto: Any) -> Any:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = 1
-        # Optimisation is off: in quantised models it would move the roundings from the places that the file
-        # states.
+        # The optimisations of onnxruntime are switched off: in quantised models they would round at other
+        # nodes than the file states.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         try:
             return onnxruntime.InferenceSession(
                 proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # onnxruntime raises its own exception classes
+        except Exception as error:  # may be any of onnxruntime's own exception classes
             why = error
     try:
         return ReferenceEvaluator(proto)

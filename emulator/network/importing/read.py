@@ -80,7 +80,8 @@ def lower(
         graph.calls,
         dataclasses.replace(meaning, inputs=input_range),
     )
-    # Two counts per node: pre-activations outside its table where that costs a code, and all pre-activations.
+    # For each node two counts: its pre-activations that lie outside its table, where that changes the result
+    # by a code or more, and all its pre-activations.
     counts = np.zeros((len(scaled_nodes), 2))
 
     def watch(number: int, z: Floats) -> None:
@@ -159,7 +160,7 @@ def _warn_of(error: float, wanted: Floats, name: str) -> None:
     """Warn if the rms error ``error`` that rounding to codes and tables causes is so large that the outputs
     ``wanted`` (n, M) are of little use."""
     signal = float(np.sqrt(wanted.var(axis=0).mean()))
-    # If the signal is 0, all samples have the same outputs, and there is nothing to compare the error with.
+    # If all samples have the same outputs, the signal is 0, and the error cannot be compared with it.
     if signal > 0 and error > LOST_MAX * signal:
         warnings.warn(
             f"{name}: 8-bit codes and tables have an rms error of {error:.3g}, and its outputs an rms of "
@@ -320,7 +321,7 @@ def _finite(samples: npt.ArrayLike) -> Floats:
     array = np.asarray(samples)
     x = None
     if array.dtype.kind in "biufO":
-        with contextlib.suppress(TypeError, ValueError):  # entries may be objects that are not numbers
+        with contextlib.suppress(TypeError, ValueError):  # object arrays may hold anything
             x = array.astype(np.float64)
     if x is None:
         raise NetworkError(f"samples have dtype {array.dtype}; accepted: numbers")

@@ -116,7 +116,8 @@ class Reading:
             try:
                 self._node(node)
             except UnsupportedNodeError as error:
-                # A node that is not supported is an error only if the chosen output depends on it.
+                # Keep the error of a node that is not supported: it matters only if the chosen output depends
+                # on that node.
                 for name in node.output:
                     self._refused.setdefault(name, error)
         self.name = self._chosen([output] if output else names)
@@ -172,7 +173,8 @@ class Reading:
         if not ends:
             raise self._refused.get(wanted[0]) or NetworkError("no output depends on the input")
         single = [name for name, value in ends.items() if value.at is not None]
-        # Outputs that are the same value count once: a recurrent layer's last output equals its final state.
+        # Outputs with the same value count as one, so that no choice is asked for: a recurrent layer's last
+        # output, for example, equals its final state.
         apart = {(ends[name].op, ends[name].label) for name in single}
         lost = [name for name in wanted if name in self._refused and not self._is_label(name)]
         if len(wanted) > 1 and (len(apart) > 1 or (lost and not self._memories)):
@@ -250,7 +252,8 @@ def _normalised(call: Call) -> Value:
             "the smallest; accepted: L2, or L1 and MAX after a softmax or a classifier's sigmoids"
         )
     if value.left_out is not None and call.kind == "Normalizer":
-        return value  # a linear classifier's sigmoids, normalised to a sum of 1
+        # This node only normalises a linear classifier's sigmoids, which are left out already.
+        return value
     call.notes.append(f"{call.name} ({call.kind}): {TAKEN.format(NORMALISED[call.kind])}")
     value.check_open()
     return replace(value, left_out=LeftOut(call.name, call.kind, call.node.input[0]))
@@ -269,9 +272,9 @@ def _sample_shape(value: Any, *, calls_first: bool) -> OwnShape:
 
 
 def _finished(value: Value, memories: Memories) -> tuple[Graph, Value]:
-    """Return the graph that computes the output ``value``, and the output as a vector. Raises
-    UnsupportedNodeError when the output does not belong to the last time step of a sequence, or the model
-    reads its input in two shapes."""
+    """Return two values: the graph that computes the output ``value``, and this output flattened to a vector.
+    Raises UnsupportedNodeError when the output does not belong to the last time step of a sequence, or the
+    model uses its input with two different shapes."""
     where = ("output", "output")
     if value.at is None:
         raise UnsupportedNodeError(
@@ -285,7 +288,8 @@ def _finished(value: Value, memories: Memories) -> tuple[Graph, Value]:
     used: Memories = []
     ends = [value.op]
     needed = set(ordered(ends))
-    # Collect the memories that the output needs, and further ones that those memories need.
+    # Collect the memories (states) that the output needs. Their next values may need further memories, so
+    # repeat until no more are added.
     while more := [m for m in memories if m[0] in needed and m not in used]:
         used += more
         ends += [op for _, op in more]

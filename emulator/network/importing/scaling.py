@@ -103,7 +103,9 @@ class Scaling(PerOp):
             if progress is not None:
                 progress(done, len(graph.uses))
         if not self._gives_sums(output):
-            x = views[output]  # output sums in the model's unit
+            # The network's outputs must be sums in the model's unit: append a matrix product that converts
+            # the codes.
+            x = views[output]
             self._product("output", output, _passing(output, x, grouped=True), x)
         self.states = tuple(
             State(
@@ -120,8 +122,8 @@ class Scaling(PerOp):
         return ends and op.kind == "product" and op.function is None
 
     def product(self, op: Op, node: Product) -> View:
-        """Append the node for a matrix product with its second operand and its function; return the view of
-        its map."""
+        """Append the node for a matrix product, with its activation function and with the map that is added
+        to it (if any); return a ``View`` of its output map."""
         source = op.inputs[node.sources[0]]
         x, second = self._views[source], None
         reads_all = x.index is None or node.patches.groups == 1
@@ -136,7 +138,7 @@ class Scaling(PerOp):
         )
 
     def table(self, op: Op, node: Table) -> View:
-        """Append the node for a table of functions of a map's values; return the view of its map."""
+        """Append the node for a table of functions of a map's values; return a ``View`` of its output map."""
         x = self._views[op.inputs[0]]
         turned = (x.scale < 0).all() and not isinstance(op.function, Ndr)
         if x.flat or not ((x.scale > 0).all() or turned):
@@ -144,7 +146,7 @@ class Scaling(PerOp):
         return self._table(op, x, self._stretch(op))
 
     def pool(self, op: Op, node: Pool) -> View:
-        """Append the node for a pool; return the view of its map. Averages span less than the values
+        """Append the node for a pool; return a ``View`` of its output map. Averages span less than the values
         averaged, so they are stretched to use the whole range of codes."""
         x = self._views[op.inputs[0]]
         unfit = node.of == "max" and bool((x.scale <= 0).any())
@@ -192,14 +194,15 @@ class Scaling(PerOp):
             raise UnsupportedNodeError(
                 op.name,
                 "sum",
-                "its operands are never near 0; put a BatchNorm or a Linear layer before it",
+                "the ranges of its operands lie so far from 0 that codes cannot represent the sum; put a "
+                "BatchNorm or a Linear layer before it",
             )
         node_made = Gate(tuple(terms), float(np.clip(zero, 0.0, 1.0)))
         return self._with(op, Made(node_made, op.name, stretch))
 
     def view(self, op: Op, node: View) -> View:
-        """Return the view that the operator has on the network's maps. No node is appended: the weights or
-        terms of the operators that read the view absorb it."""
+        """Return the operator as a ``View`` (selected, scaled and shifted channels) of the network's maps. No
+        node is appended: the weights or terms of the operators that read the view absorb it."""
         return node.of([self._views[i] for i in op.inputs], self.shapes)
 
     def _stretch(self, op: Op) -> Stretch:
@@ -255,7 +258,8 @@ class Scaling(PerOp):
         return len(self.shapes) - 1
 
     def _with(self, op: Op, made: Made) -> View:
-        """Append a node whose map holds codes or, if it has no stretch, sums; return the view of that map."""
+        """Append a node whose map holds codes or, without a ``Stretch``, sums; return a ``View`` of that
+        map."""
         number, stretch = self._add(made), made.stretch
         return View.of_map(number, op.shape, Span(0.0, 1.0) if stretch is None else stretch.span)
 
@@ -277,9 +281,9 @@ class Scaling(PerOp):
         stretch: Stretch | None = None,
         second: View | None = None,
     ) -> View:
-        """Append a matrix product on codes; return the view of its map. It ends in the function of
-        ``stretch`` or, without one, returns sums; ``second`` is its second operand, in a single map. Raises
-        NetworkError when a weight is not finite."""
+        """Append a matrix product on codes; return a ``View`` of its output map. It ends in the function of
+        ``stretch`` or, without one, returns sums. ``second`` is a single map that is added to the sums (the
+        second operand). Raises NetworkError when a weight is not finite."""
         _, height, width = node.patches.shape
         joined_shape = x.joined(self.shapes)
         patches = (

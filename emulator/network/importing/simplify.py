@@ -42,7 +42,8 @@ def rewritten(graph: Graph, rules: Mapping[str, Rule]) -> Graph:
         if fresh.kind in rules:
             fresh = rules[fresh.kind](fresh, fresh.node, lambda x: count.get(x, 1) == 1)
         key = _key(fresh)
-        if key in op_of:  # an equal operator exists and gets another reader
+        if key in op_of:
+            # An equal operator exists already. It is used here too, so it has further readers.
             count[op_of[key]] += graph.uses[op]
             return op_of[key]
         op_of[key] = fresh
@@ -130,7 +131,8 @@ def _gate(op: Op, node: Gate, alone: Alone) -> Op:
         if (inner.is_sum and node.is_sum) or len(other_inputs) + len(inner.terms) > GATE_TERMS_MAX:
             continue
         if len(other_inputs) == 1 and other_inputs[0].kind == "product" and alone(other_inputs[0]):
-            continue  # the matrix product will take this gate as its second operand
+            # Keep this gate: the matrix product can add it as its second operand.
+            continue
         return _unfolded(op, node, i, inner)
     return op
 
@@ -176,8 +178,8 @@ def _scaled(node: Product, by: View) -> Product:
     columns = np.arange(node.dense.outputs).reshape(node.patches.groups, node.copies, -1)
     if by.index is not None:
         columns = columns[:, :, by.index]
-    # The view has one scale and shift per channel; the matrix product has one column per channel and position
-    # of a block.
+    # The view has a scale and a shift for each channel; the matrix product has a column for each channel at
+    # each position of a block. The channel's values are repeated for all positions.
     by_channel = (v.reshape(len(columns), 1, -1) for v in (by.scale, by.shift))
     scale, shift = (np.broadcast_to(v, columns.shape).reshape(-1) for v in by_channel)
     weights, bias = node.dense.weights[:, columns.reshape(-1)], node.dense.bias[columns.reshape(-1)]
@@ -228,8 +230,8 @@ def _stacked(op: Op, total: Gate, first: Op, second: Op) -> Op | None:
         return product(op.name, first.inputs[0], wa + wb, bias, a.patches, a.block)
     joined_view = view(op.name, first.inputs[0], second.inputs[0])
     patches = replace(a.patches, shape=(joined_view.shape[0], *a.patches.shape[1:]))
-    # Order of the rows: at each kernel position, the channels of the first matrix product, then those of the
-    # second.
+    # The rows of the joint weight matrix are, for each kernel position, the channels of the first matrix
+    # product, then those of the second.
     reshaped = [w.reshape(-1, of.patches.shape[0], w.shape[1]) for w, of in ((wa, a), (wb, b))]
     rows = np.concatenate(reshaped, axis=1).reshape(-1, wa.shape[1])
     return product(first.name, joined_view, rows, bias, patches, a.block)
@@ -252,7 +254,8 @@ def _averaged(op: Op, pool: Pool, before: Op) -> Op | None:
     ):
         return None
     window = replace(patches, kernel=patches.grid, stride=patches.dilation, dilation=patches.stride, groups=1)
-    if window.grid != patches.kernel:  # some rows or columns at the end belong to no patch
+    if window.grid != patches.kernel:
+        # Some rows or columns at the end of the map belong to no patch.
         return None
     means = Op(op.name, Pool("average", (0,), window), before.inputs)
     return Op(before.name, Product(node.dense, (0,), Patches.whole(means.shape)), (means,))
@@ -376,7 +379,7 @@ def _read(graph: Graph, of: Mapping[Op, int], parts: Mapping[Op, int], call: int
 def _content(op: Op) -> Any:
     """Return a key that is equal for any two operators that compute the same function of the same operands,
     also in different time steps."""
-    if op.function is not op.sampled:  # operators with NDR devices are never merged
+    if op.function is not op.sampled:  # each NDR device is individual: never merged
         return op
     arrays: Arrays = {} if op.sampled is None else {"sampled": op.sampled.of(TRIED)}
     return op.kind, op.inputs, digest(flat("", op.node, arrays, {"activation": None}), arrays)

@@ -36,8 +36,8 @@ TAKEN = "outputs are taken before the {}; the largest one is the same"
 
 @dataclass(frozen=True)
 class LeftOut:
-    """The end of a model (argmax or a softmax) that is not imported. The largest output is the same without
-    it.
+    """The end of a model (an argmax or a softmax) that is not imported, because the largest output is the
+    same without it.
 
     ``node`` and its ``kind``. ``tensor``: the model's own tensor that the value, once it went through
     ``after`` (nothing, ``softmax`` or ``sigmoid``), is compared with.
@@ -51,8 +51,8 @@ class LeftOut:
 
 @record()
 class Value:
-    """A tensor of the model while it is imported: elements of an operator's map, to which a pending function
-    has still to be applied.
+    """A tensor of the model while it is imported: elements of an operator's map, to which a function (the
+    pending function) has still to be applied.
 
     ``places``, of the tensor's shape: ``(sample * calls + call) * size + place`` of each element, ``place``
     in the flat map (C, H, W) of the operator's ``size`` values; each of them once. ``line`` is (scale, shift)
@@ -120,7 +120,8 @@ class Value:
         return self.op.is_input and self.function is None
 
     def of(self, z: Floats) -> Floats:
-        """Return the values ``z`` of the operator with the pending function applied."""
+        """Return the operator's values ``z`` after applying the activation that is not yet part of the graph
+        (the pending function)."""
         return z if self.function is None else self.function(z)
 
     def counts(self, axis: int) -> bool:
@@ -186,8 +187,9 @@ class Value:
         return value if places_used.all() and places.size == numbers * self.size else value.picked(name)
 
     def picked(self, name: str) -> Value | None:
-        """Return the value as an operator whose channels are in the order of the tensor's channel axis, or of
-        its only axis of features; None if there is no such axis."""
+        """Return the value with its channels ordered along the tensor's channel axis or, if the tensor has a
+        single axis besides the batch axis, along that axis of features. Return None if there is no such
+        axis."""
         value, rank, position = self.settled(), self.places.ndim, self.places % self.area
         values_each = len(np.unique(self.places // self.size)) * self.area
         all_positions = len(np.unique(position)) == self.area
@@ -269,8 +271,8 @@ def turned(value: Value) -> Value | None:
 
 @lru_cache(maxsize=16)
 def _turned_input(op: Op, shape: Shape, axes: tuple[int, ...]) -> Op:
-    """Return the model's input ``op`` as an operator with its axes in another order. All readers share this
-    operator."""
+    """Return the model's input ``op`` as an operator with its axes permuted as ``axes`` describes. Repeated
+    calls return the same object, so that all operators that read the permuted input share it."""
     return given(op.name, shape, axes=axes)
 
 

@@ -47,8 +47,8 @@ def code_span(low: float, high: float, holds: Iterable[float] = ()) -> Span:
         return Span(low, width)
     place = (inside - low) / width * INPUT_MAX
     if abs(place - round(place)) > 1e-9:
-        # Shifting the ends so that a value falls on a code must lose no value: widen the span by one code
-        # first.
+        # The range is shifted below so that the value ``inside`` falls exactly on a code. It is widened by
+        # one code first, so that after the shift it still covers all values.
         width *= INPUT_MAX / (INPUT_MAX - 1)
         code = int(-(-(inside - low) / width * INPUT_MAX // 1))
         low = inside - code / INPUT_MAX * width
@@ -202,7 +202,7 @@ def _concatenated(parts: Sequence[View], maps: Sequence[Shape]) -> View:
         flat = flat and joined_shape[1:] != (1, 1)
         total = int(np.prod(joined_shape)) if flat else joined_shape[0]
         index = None if np.array_equal(index, np.arange(total)) else index
-    # If all parts are views of the same map, read this map once.
+    # If all parts are views of the same map, that map is read once instead of being joined with itself.
     if not flat and len(sources) > 1 and len(set(sources)) == 1:
         index = (np.arange(joined_shape[0]) if index is None else index) % maps[sources[0]][0]
         sources = sources[:1]
@@ -214,8 +214,8 @@ Watch = Callable[[int, Floats], None]
 
 
 class RealArithmetic(FloatArithmetic, PerOp):
-    """Arithmetic in the original model's unit: values are not clipped to a range, and functions are the
-    model's own."""
+    """Arithmetic in real numbers, in the original model's unit: values are not clipped to a range, and
+    activation functions are computed as in the original model, not by tables."""
 
     lowest = -np.inf
 
@@ -256,7 +256,7 @@ class CodeArithmetic(RealArithmetic):
             return z
         if self._watch is not None:
             self._watch(at.node, z)
-        if isinstance(activation, Ndr):  # the compiler makes the chip's table of NDR devices
+        if isinstance(activation, Ndr):  # the compiler fits NDR devices' tables
             return unit_codes(super().function(at, activation, z))
         if at.node not in self._curves:
             self._curves[at.node] = _Curve(activation)

@@ -118,8 +118,11 @@ MEANINGS: list[tuple[Any, str]] = [
     [
         *((put(where, value), "checksum differs") for where, value in OTHER.items()),
         *((edit(name, lambda a: a ^ 1), "checksum differs") for name in ("step0.weights", "step1.skip_gain")),
-        *((put(where, value), "incomplete or mistyped") for where, value in MISTYPED.items()),
-        *((put(where), "incomplete or mistyped") for where in ("steps.3.pool_shift", "steps", "meaning")),
+        *((put(where, value), "missing or has the wrong type") for where, value in MISTYPED.items()),
+        *(
+            (put(where), "missing or has the wrong type")
+            for where in ("steps.3.pool_shift", "steps", "meaning")
+        ),
         (put("steps.2.of", "max "), "step2.of is max ; accepted: max or average"),
         (put("calls", 2), "manifest inputs is 96; accepted: 64"),
         *((put("meaning", content), words) for content, words in MEANINGS),
@@ -129,8 +132,8 @@ MEANINGS: list[tuple[Any, str]] = [
         (put("format", "ndrite-convolution"), "format is ndrite-convolution 5; accepted: ndrite-program 5"),
         (put("provenance", ["seed", 1]), "manifest provenance is .*; accepted: an object"),
         (put("outputs", 4), "manifest outputs is 4; accepted: 3"),
-        (edit("step1.bias"), "incomplete or mistyped .'step1.bias'"),
-        (edit("step4.channel"), "incomplete or mistyped .'step4.channel'"),
+        (edit("step1.bias"), "missing or has the wrong type .'step1.bias'"),
+        (edit("step4.channel"), "missing or has the wrong type .'step4.channel'"),
         (edit("step0.weights", lambda a: a + np.int16(255)), r"step0.weights is .*256; accepted: -255..255"),
         (edit("step0.gain", np.float32), "step0.gain dtype is float32; accepted: uint16"),
         (edit("step4.channel", lambda a: a.astype(">i4")), "step4.channel dtype is >i4; accepted: int32"),

@@ -19,7 +19,8 @@ def extremum(call: Call) -> Value | None:
     if len(call.computed) < 2:
         return None
     with contextlib.suppress(UnsupportedNodeError):
-        of_one_operator = elementwise(call)  # all operands come from one operator: a function of its values
+        # If all operands are values of the same operator, the result is a function of these values.
+        of_one_operator = elementwise(call)
         if of_one_operator is not None:
             return of_one_operator
     numbers = [constant for constant in call.known if constant is not None]

@@ -46,7 +46,7 @@ def cumulative(call: Call) -> Value:
     length, (exclusive, reverse) = value.places.shape[-1], flags
     _check_size(call, length * length)
     triangle = np.tri(length, k=-exclusive)
-    weights = triangle if reverse else triangle.T  # (index of the addend, index of the sum)
+    weights = triangle if reverse else triangle.T  # first index: addend; second index: sum
     result = _over_last_axis(call, value, weights, _of_map)
     if result is not None:
         return result

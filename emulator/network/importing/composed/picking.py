@@ -50,14 +50,15 @@ def picked(name: str, op: Op, index: Ints) -> Op | None:
     if np.array_equal(positions, np.arange(height * width).reshape(height, width)):
         return op
     row, column = np.divmod(positions, width)
-    # The index exchanges rows and columns, as a transposed map does.
+    # The rows and columns of the result are not rows and columns of the map (a transposed map, for example),
+    # so single values are selected from the whole map.
     if (row != row[:, :1]).any() or (column != column[:1]).any():
         return _windows(name, op, _whole(height), _whole(width), positions)
     rows, columns = _axis(row[:, 0], height), _axis(column[0], width)
     if rows.is_strided or columns.is_strided:
         return _windows(name, op, rows, columns)
-    # Two matrix products, one for the rows and one for the columns, need fewer cells than a single one for
-    # both.
+    # First the rows are selected, then the columns: two small matrix products need fewer cells than a single
+    # one for both.
     by_row = _windows(name, op, rows, _axis(np.arange(width), width))
     every_row = _axis(np.arange(len(row)), len(row))
     return None if by_row is None else _windows(name, by_row, every_row, columns)
@@ -77,9 +78,8 @@ def _whole(size: int) -> Axis:
 
 
 def _windows(name: str, op: Op, rows: Axis, columns: Axis, places: Ints | None = None) -> Op | None:
-    """Return an operator that keeps the values ``places`` (g, h) of every window (``rows`` by ``columns``)
-    and writes them as a block of neighbours. By default it keeps all values of a window. Return None if that
-    takes too many weights."""
+    """Return an operator that keeps the values ``places`` (g, h) of every window (``rows`` by ``columns``),
+    by default all, and writes them as a block of neighbours. Return None if that takes too many weights."""
     kernel: Pair = (rows.kernel, columns.kernel)
     channels = op.shape[0]
     patches = Patches(

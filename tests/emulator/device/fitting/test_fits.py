@@ -124,7 +124,7 @@ IMPOSSIBLE = (
     (
         np.linspace(0, 1, 9),
         np.random.default_rng(0).random(9),
-        r"scatter by .*\(with 16 voltages or more, here 9,",
+        r"scatter by .*\(fewer than 16 voltages, here 9:",
     ),
     *((V, noisy(ESAKI, part), NOISE) for part in (0.15, 0.3, 1.0)),
     *(

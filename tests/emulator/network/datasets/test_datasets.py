@@ -169,7 +169,7 @@ test_bad_series_are_refused_by_name_and_line = refused(
     (vowels, line(2, "1").replace("201.0", "?"), r"line 6, channel 2: value is '\?'; accepted: a finite"),
     (vowels, line(2, "1").replace("201.0", "inf"), "line 6, channel 2: value is 'inf'; accepted: a finite"),
     (vowels, b"\xff", r"JapaneseVowels_TEST\.ts cannot be read"),
-    (vowels, b"", "file", "file: is no wheel; accepted: a folder with"),
+    (vowels, b"", "file", "file: is not a Python wheel; accepted: a folder with"),
     (vowels, b"", "nowhere", r"nowhere: JapaneseVowels_TRAIN\.ts cannot be read \(No such file"),
     (vowels, b"", "other.whl", r"other\.whl: JapaneseVowels_TRAIN\.ts cannot be read"),
     given="folder",

@@ -84,7 +84,7 @@ MAPS: Rows = {
     ),
     "interpolation": (lambda m, x: F.interpolate(x, scale_factor=2, mode="bilinear"), RESIZE),
     "maps half as large again": (lambda m, x: F.interpolate(x, scale_factor=1.5), RESIZE),
-    "infinity around": (lambda m, x: m.conv(F.pad(x, (1, 1), value=-np.inf), 2, 1), r"\(Pad\).*use a finite"),
+    "infinity around": (lambda m, x: m.conv(F.pad(x, (1, 1), value=-np.inf), 2, 1), r"\(Pad\).*not a finite"),
     "ceil mode": (lambda m, x: F.max_pool2d(x, 4, 4, ceil_mode=True), r"\(MaxPool\).*ceil_mode=False"),
 }
 REFUSED: dict[str, tuple[Any, tuple[int, ...], str]] = {
