@@ -310,7 +310,8 @@ def held(source: Any) -> Held:
 
 def compiled_of(source: Any) -> Compiled:
     """Return ``source``, a result of ``ndrite.compile``, or load it from its file; None loads the network
-    that ships with the package. Raises the errors of ``held``, and rejects a program without its network."""
+    that ships with the package. Raises InputError, as ``held`` does, and for a file that holds a program
+    without the network that it was compiled from."""
     if isinstance(source, Compiled):
         return source
     if source is not None and not _is_path(source):

@@ -77,8 +77,8 @@ def verdict(task: str, right: Floats) -> str:
 
 
 def tables(found: Runs) -> list[table.Table]:
-    """Return tables of accuracies beside published ones, of accuracies beside those of MLPs, and of losses on
-    chips."""
+    """Return three tables: the KANs' accuracies beside published ones, the same accuracies beside those of
+    MLPs, and the accuracy lost on chips."""
     order = sorted(found, key=lambda r: (list(TASKS).index(r["task"]), KINDS.index(r["kind"]), r["seed"]))
     groups = runs.by(order, "task", "kind")
 

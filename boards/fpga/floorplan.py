@@ -27,8 +27,8 @@ _MEMORY_OFFSETS = (0, 2, 4, 6)
 @dataclass(frozen=True)
 class Sites:
     """The multiplier and block RAM sites of one FPGA die: each row of multipliers has ``sites`` sites, and so
-    has each row of block RAMs. From site ``gap`` on, columns are shifted by two. ``rows`` are the rows used,
-    as (multiplier row, block RAM row), beginning beside the pins."""
+    has each row of block RAMs. From site ``gap`` on, column numbers are two higher. ``rows``: pairs of a
+    multiplier row and a block RAM row that are used, the pair nearest to the pins first."""
 
     sites: int
     gap: int

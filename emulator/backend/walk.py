@@ -197,8 +197,8 @@ class _Records(PerLoweredKind):
             groups = 1 if step.block == (1, 1) else patches.groups
             self.accept(groups <= 255, f"a matrix product with a block has {groups} groups", "at most 255")
             fields |= place_fields(place, block=step.block, window=window, turn=turn, groups=groups)
-        # A product without neurons returns sums, which are not stored in map memory. Its second operand is
-        # still read from there, with the addressing of a map of one pixel.
+        # A matrix product without neurons returns sums, which are not stored in map memory. The map that is
+        # added to its sums (``skip``) is still read from map memory, addressed as a map of one pixel.
         elif step.skip is not None:
             fields |= place_fields(Place.alone(0, ours.shapes[target]), block=step.block)
         if step.skip is not None:

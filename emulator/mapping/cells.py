@@ -101,7 +101,8 @@ def make_cells(
     row_voltage_V: Floats | None = None,
     place: Ints | None = None,
 ) -> Cells:
-    """Program differential pairs of cells and age them; return their conductances after each step.
+    """Program differential pairs of cells and age them. Return their conductances after programming and after
+    each later stage.
 
     Raises PhysicsError when a target lies outside the error model's fitted range. Raises CompileError when
     cells that pulses program are to be verified once more. ``target_uS``: wanted conductances, (2, K, M).

@@ -93,7 +93,8 @@ def capture_latency(geometry: Geometry) -> int:
 
 
 def row_names(geometry: Geometry) -> tuple[str, ...]:
-    """Return the names of the row ports: one for each unit of lanes that can take rows of its own."""
+    """Return the names of the row ports: one for each set of lanes that can be fed other rows than the
+    remaining lanes."""
     return "row", *(f"row_{u}" for u in range(1, geometry.lane_groups))
 
 

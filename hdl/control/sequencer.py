@@ -135,7 +135,7 @@ class Sequencer(wiring.Component):
         group_end, layer_end = Signal(), Signal()
         noisy = Signal()
         if g.noise:
-            # Whether a layer has noise is constant before its first pass is offered.
+            # The flag that the layer has noise is stable when the layer's first pass is offered.
             any_noise = field("variance_out").any() | field("var_cell").any()
             m.d.sync += noisy.eq(self.noise_enable & any_noise)
         m.d.comb += [

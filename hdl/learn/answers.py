@@ -213,8 +213,9 @@ ENERGY_LATENCY = MULTIPLY_LATENCY + 1
 
 
 class Products(NamedTuple):
-    """A memory of products for the errors of a layer: the row codes of the backward read times the neurons'
-    ``change`` or ``moved``. ``power`` is the power of two of the largest product since ``clear``."""
+    """A memory for the error products of a layer: for each row, the ADC code of the backward read times the
+    neuron's ``change`` (for weights) or ``moved`` (for the neuron's ECRAM). ``power`` is the power of two of
+    the largest product since ``clear``."""
 
     data: Value
     address: Signal

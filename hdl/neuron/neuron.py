@@ -23,8 +23,8 @@ def logit_layout(g: Geometry) -> StructLayout:
 
 
 def codes_kept(g: Geometry) -> int:
-    """Return how many output codes of one step of neurons may still be unwritten when the next step's codes
-    arrive."""
+    """Return how many output codes of one readout step may still wait for their writer when the codes of the
+    next readout step arrive."""
     return max(g.neurons - 2, 0)
 
 

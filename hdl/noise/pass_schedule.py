@@ -264,7 +264,8 @@ class PassSchedule(wiring.Component):
         giving = self._turn(m, "root_giving", root_sent)
         _once(m, root_accepted, scales.o.valid & energies.valid & ~rooting.bit_select(taking, 1))
         m.d.comb += [
-            # A pass without noise takes only its energy from its queue, so that both queues stay in step.
+            # A pass without noise needs no root, but its entry in the energy queue is taken all the same,
+            # so that the queues of energies and of scales stay in step.
             scales.o.ready.eq(root_accepted),
             energies.ready.eq(root_accepted),
             sigmas.valid.eq((rooting & Cat(root.done for root in roots)).bit_select(giving, 1)),

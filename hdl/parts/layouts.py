@@ -105,7 +105,7 @@ SECOND_BITS = 25
 
 
 def ends(g: Geometry) -> tuple[str, ...]:
-    """Return the suffixes in the names of the ports for each row that a lane takes per cycle."""
+    """Return the port-name suffixes, one for each row that a lane takes in a cycle."""
     return ("", "_other")[: g.lane_rows]
 
 
@@ -169,8 +169,9 @@ def poke_layout(g: Geometry) -> StructLayout:
 
 
 def unit_rows(g: Geometry, unit: int) -> int:
-    """Return the largest number of rows of an input word that unit number ``unit`` of the lanes takes, over
-    all groupings in which it leads a group of lanes."""
+    """Return how many rows of an input word unit ``unit`` of the lanes receives at most. A layer divides the
+    units into 1, 2, 4 or 8 equal groups of neighbours; the first unit of each group receives that group's
+    equal share of the WORD_ROWS rows."""
     groups = g.lane_groups
     while unit and unit % (2 * g.lane_groups // groups) == 0:
         groups //= 2

@@ -198,8 +198,8 @@ class Engine(Sized):
         return m
 
     def _product(self, m: Module, factor: Signal) -> Any:
-        """Return the product of the lower 32 bits of ``work`` and ``factor``, computed in halves by two 16 x
-        16 multipliers."""
+        """Return the product of two numbers, ``factor`` and the lower 32 bits of ``work``. Two 16 x 16
+        multipliers compute it, one for each half of those 32 bits."""
         low, high = Signal(2 * FACTOR_BITS, name="low"), Signal(2 * FACTOR_BITS, name="high")
         term = self.work[: 2 * FACTOR_BITS]
         m.d.comb += [low.eq(term[:FACTOR_BITS] * factor), high.eq(term[FACTOR_BITS:] * factor)]

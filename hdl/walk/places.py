@@ -28,8 +28,8 @@ class Countdown:
         m.d.sync += self._single.eq(turns == 1)
 
     def again(self) -> list[Any]:
-        """Return the assignments that restart the count; not allowed in the two cycles after ``turns``
-        changed."""
+        """Return the assignments that restart the countdown from ``turns``; not allowed in the two cycles
+        after ``turns`` changed."""
         return [self.left.eq(self.turns), self.last.eq(self._single)]
 
     def down(self) -> list[Any]:
@@ -149,8 +149,8 @@ class Places(Sized):
                 m.d.sync += [counter.number.eq(0), counter.into.eq(0), counter.ends.eq(single["pool_rows"])]
                 m.d.sync += counter.base.eq(field.base)
 
-        # Two pipeline stages: the address of the window's first channel, then that of the column's own
-        # channel.
+        # Two pipeline stages: the map address of the window's first channel, then the map address of the
+        # channel that this column of the array reads.
         place, channel_1, first_1, inside_1 = Signal(bits), Signal(bits), Signal(), Signal()
         m.d.sync += [
             place.eq(row.base + column.base),

@@ -106,7 +106,7 @@ class Atlas(Result):
 
     @property
     def own(self) -> list[Dot]:
-        """Return the unchanged devices, without those that have an improvement."""
+        """Return the devices as they were given, without their improved variants."""
         return [dot for dot in self.dots if dot.change == OWN]
 
     def as_dict(self) -> dict[str, Any]:

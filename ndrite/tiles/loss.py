@@ -221,8 +221,8 @@ def in_floats(tiled: Any, placement: Placement, metric: Any) -> float:
     if missed:
         more = f" and {len(missed) - 3} more" if len(missed) > 3 else ""
         raise EmulatorError(
-            f"the metric's samples never read {', '.join(missed[:3])}{more}; accepted: samples "
-            "that reach every product"
+            f"the metric's samples never reach the matrix products {', '.join(missed[:3])}{more}; accepted: "
+            "samples that reach every product"
         )
     return value
 

@@ -27,8 +27,8 @@ class Source(NamedTuple):
 def source_of(
     module: Any, samples: Any = None, metric: Metric | None = None, *, judged: bool = True
 ) -> Source:
-    """Return a module with its samples and metric: check those that are passed, and load missing ones from
-    the user's file, if ``module`` is the text ``FILE.py:FUNCTION``.
+    """Return a module, its samples and its metric. Arguments that are passed are checked. If ``module`` is
+    the text ``FILE.py:FUNCTION``, samples and metric that are not passed are loaded from that file.
 
     The function returns the module; of the same file, ``samples()`` returns typical inputs and
     ``metric(module)`` a number. Arguments come before those of the file. ``judged``: a metric is needed.

@@ -200,7 +200,11 @@ BAD = [
     ("endurance", cycled(deviation=0.0), "all within one or two intervals"),
     ("endurance", first(cycled(), "cycle", 0.0), "line 2: cycle is 0; accepted: above 0"),
     ("endurance", first(cycled(), "cycle", 77.0), "one of each at every cycle"),
-    ("endurance", first(cycled(), "conductance_uS", 0.5), "a window (up minus down) above 0 there"),
+    (
+        "endurance",
+        first(cycled(), "conductance_uS", 0.5),
+        "is not above that after down; accepted: a difference above 0",
+    ),
     ("endurance", first(cycled(), "direction", "left"), "direction is 'left'"),
     ("temperature", warmed("arrhenius", 0.9), "no column for current"),
     (

@@ -53,8 +53,8 @@ def fit_endurance(data: Measurements, model: str = "programming") -> AgeingFit:
         window = value[rows][up][order[0]] - value[rows][~up][order[1]]
         if not window[0] > 0:
             raise DatasetError(
-                f"{data.name}: device {name!r} has no larger {quantity} after up than after down at its "
-                f"first cycle ({numbers[0]:g}); accepted: a window (up minus down) above 0 there"
+                f"{data.name}: device {name!r}: in its first cycle ({numbers[0]:g}) the {quantity} after up "
+                "is not above that after down; accepted: a difference above 0"
             )
         failed = np.flatnonzero(window < LIMIT * window[0])
         last = int(failed[0]) if len(failed) else len(numbers)

@@ -51,7 +51,7 @@ def fit_retention(data: Measurements, model: str = "power-law") -> AgeingFit:
         other = "retention of an ECRAM's state is --model exponential" if quantity == "conductance" else ""
         raise DatasetError(
             f"{data.name}: no column for {quantity}, which model {model} needs; accepted: "
-            f"{other or 'states 0..1 as a column state (conductances are for power-law and logarithmic)'}"
+            f"{other or 'a column state of values 0..1; conductances fit power-law and logarithmic only'}"
         )
     cells = cells_of(data, f"at {TIMES_MIN} times or more")
     time, names = data.columns["time"], data.devices

@@ -56,8 +56,9 @@ class EcramFit:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Return the conductances (or currents) at the lowest and the highest state, and the residual and
-        misfit relative to their range."""
+        """Return the conductances (or currents) at the lowest and the highest state. Also return two errors
+        relative to the range between them: the rms difference of data and fit, and the misfit, which is the
+        part of that difference that all runs of a device share."""
         ends = {f"low_{self.unit}": self.low_uS, f"high_{self.unit}": self.high_uS}
         return {**ends, "rms_of_range": self.rms, "misfit_of_range": self.misfit}
 

@@ -165,8 +165,8 @@ class Circuit(NdrModel):
 
     def tuned(self, current: float, voltage: float) -> Circuit:
         """Return the circuit with the device's curve scaled, I(V) -> current * I(V / voltage), and the same
-        series resistance. The result has the axes of the unscaled device: the scaled circuit draws ``current
-        * tuned.current(v / voltage)`` at source voltage v."""
+        series resistance. Voltages and currents of the result are in units of the unscaled device: the scaled
+        circuit draws ``current * tuned.current(v / voltage)`` at source voltage v."""
         part = current / voltage
         ohm, henry = self.source_resistance_ohm * part, self.inductance_H * part
         return Circuit(self.device, ohm, self.capacitance_F / part, self.read_time_s, henry)

@@ -54,9 +54,9 @@ def state_change(v: Ints, layer: Layer, tuned: Tuned, curve_base: Any, curve_slo
 
 
 def hidden_error(c: Ints, change: Ints) -> tuple[Ints, int]:
-    """Return the errors (K,) of hidden neurons, ADC codes ``c`` of the backward sums times the neurons'
-    derivatives ``change``. Two results: the errors as 8-bit magnitudes with a sign, and the exponent of two
-    that all of them share.
+    """Compute the errors (K,) of hidden neurons: the ADC codes ``c`` of the backward sums, multiplied by the
+    neurons' derivatives ``change``. Return the errors as 8-bit magnitudes with a sign, and the exponent of
+    two that all of them share.
 
     The largest |c * change| decides: it has 8 bits. All 0: exponent 0.
     """

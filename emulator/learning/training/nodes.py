@@ -71,7 +71,7 @@ class PerTrainedKind(PerKind):
 
     @abstractmethod
     def trained(self, *arguments: Any, **options: Any) -> Any:
-        """Process a node that has trained parameters."""
+        """Compute the visitor's result for a node that has trained parameters."""
 
 
 class TrainedNode(torch.nn.Module):
@@ -225,8 +225,9 @@ class TrainedTable(TrainedNode):
         return y.reshape(x.shape)
 
     def export(self, factor: Tensor) -> tuple[Node, Tensor]:
-        """Return the table for the float network, and the factor by which its result has to be multiplied to
-        equal the trained one's. The table has the trained gain and shift, and a device for every channel."""
+        """Return the table step as a node of the float network, with the trained gain and shift and a device
+        for every channel. Also return the factor by which this node's result has to be multiplied to equal
+        the trained node's result."""
         activation, divisor, after = self.neuron.exported()
         if isinstance(activation, Ndr):
             devices = len(activation.peak)

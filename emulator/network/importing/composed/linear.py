@@ -123,8 +123,8 @@ def _check_size(call: Call, weights: int) -> None:
 
 
 def biased(call: Call) -> Value | None:
-    """Import an addition. If the constant varies along the columns of a layer that was applied to a map, it
-    becomes the layer's bias."""
+    """Import an addition. If the constant varies over the outputs of a full layer that was applied along the
+    last axis of a map, the constant becomes that layer's bias."""
     value, node = call.value, call.value.op.of(Product)
     constants = [constant for constant in call.known if constant is not None]
     if node is None or node.block == (1, 1) or len(constants) != 1 or value.function is not None:
