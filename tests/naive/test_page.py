@@ -15,6 +15,7 @@ from ndrite.emulator.golden.noise import virtual_chip
 from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.spec import PRESETS, Geometry, Program
 from ndrite.emulator.spec.learning import Learning
+from tests.marks import long_where
 from tests.naive import page_inference
 from tests.naive.page_learning import PageLearner
 from tests.random_graphs import random_graph
@@ -97,7 +98,11 @@ BESIDE = (
 """What layers have besides weights, devices whose pulses are taken one after the other, and tables."""
 
 
-@pytest.mark.parametrize("beside", BESIDE, ids=" + ".join)
+SUBSUMED = ({"tuned": True}, {"transfer": True}, {"tabled": True})
+"""Of these, what others combine."""
+
+
+@pytest.mark.parametrize("beside", long_where(SUBSUMED.__contains__, BESIDE), ids=" + ".join)
 def test_every_state_of_random_learnings(beside: dict[str, bool]) -> None:
     states, moves = 0, 0
     for case in range(8):

@@ -15,6 +15,7 @@ from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.spec import PRESETS, Program, ProgramError
 from ndrite.emulator.spec.variation import DOMAIN_CELL, Campaign, Variation
 from tests.emulator.golden.test_steps import compiled
+from tests.marks import long_where
 from tests.naive.learning import speck64, word
 from tests.refusals import refused
 from tests.stimulus import random_inputs, same_cells
@@ -31,7 +32,7 @@ def varied(seed: int, **options: Any) -> Program:
 
 
 @pytest.mark.parametrize("fast", [True, False])
-@pytest.mark.parametrize("dac_bits", [1, 2, 4, 8])
+@pytest.mark.parametrize("dac_bits", long_where((2, 4).__contains__, [1, 2, 4, 8]))
 @pytest.mark.parametrize("readout", ["adc", "analog"])
 def test_votes_are_the_argmax_of_each_inference(
     readout: str, dac_bits: int, fast: bool, monkeypatch: pytest.MonkeyPatch

@@ -17,6 +17,7 @@ from ndrite.emulator.spec.errors import ProgramError
 from ndrite.emulator.spec.patches import Patches
 from ndrite.emulator.spec.steps import Gate, Pool, Product, Step
 from tests.emulator.golden import brute
+from tests.marks import long_where
 from tests.naive.learning import Sample
 from tests.random_graphs import random_graph
 from tests.stimulus import random_inputs
@@ -191,7 +192,7 @@ def test_random_graphs_equal_brute_force() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stream", [0, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stream", long_where((5).__eq__, [0, 5]))
 def test_compiled_loops_equal_numpy_on_many_graphs(stream: int) -> None:
     """Across 2^32 of the inference index, with more samples than are worked on together."""
     compared = 0

@@ -9,6 +9,7 @@ import pytest
 from ndrite.emulator.spec import PRESETS, Geometry
 from ndrite.hdl.control.emitter import Emitter
 from tests.hdl.interpreted import simulated
+from tests.marks import long_where
 
 ONE = dataclasses.replace(PRESETS["tiny"], overlap=True, redraw=0, skip=True, weight_depth=1024)
 TWO = dataclasses.replace(ONE, lane_rows=2)
@@ -54,7 +55,7 @@ def cycles(some: list[Word], ways: int) -> int:
     return spent
 
 
-@pytest.mark.parametrize("rows", [8, 4, 2, 1])
+@pytest.mark.parametrize("rows", long_where((4).__eq__, [8, 4, 2, 1]))
 @pytest.mark.parametrize("geometry", [ONE, TWO], ids=["one row a cycle", "two"])
 def test_every_row_goes_once_and_none_waits(geometry: Geometry, rows: int) -> None:
     ways = geometry.lane_rows

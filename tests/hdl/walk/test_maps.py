@@ -20,6 +20,7 @@ from ndrite.hdl.walk.places import PLACES_LATENCY, Places
 from ndrite.hdl.walk.seconds import Pooling
 from tests.hdl.interpreted import followed, simulated
 from tests.hdl.walk import place_fields
+from tests.marks import long_where
 
 MAPS = dataclasses.replace(PRESETS["tiny"], overlap=True, redraw=0, map_codes=1024)
 WIDE = dataclasses.replace(MAPS, lanes=32, readouts=4, lane_groups=2, skip=True)
@@ -90,7 +91,7 @@ def pooled(
 
 
 @pytest.mark.parametrize(("turn", "turns"), [(1, n) for n in range(POOLED_TURNS_MIN, 9)] + AT_ONCE)
-@pytest.mark.parametrize("gap", [0.0, 0.1])
+@pytest.mark.parametrize("gap", long_where((0.0).__eq__, [0.0, 0.1]))
 def test_the_largest_of_a_window_however_soon_its_place_comes_again(
     turn: int, turns: int, gap: float
 ) -> None:
