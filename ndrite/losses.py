@@ -72,15 +72,18 @@ class ModuleLoss(Result):
         )
         if not self.products:
             return
-        order = sorted(self.products, key=lambda name: -abs(np.mean(self.products[name]) - self.reference))
         yield Table(
             "each product alone on the die",
             ("product", "metric", "change", "multiplications"),
             [
                 (name, *self.words(self.products[name]), f"{100 * self.shares.get(name, 0.0):.1f} %")
-                for name in order
+                for name in self.products_in_order()
             ],
         )
+
+    def products_in_order(self) -> list[str]:
+        """Return the names of the matrix products, that with the largest mean change of the metric first."""
+        return sorted(self.products, key=lambda name: -abs(np.mean(self.products[name]) - self.reference))
 
     def words(self, values: tuple[float, ...]) -> tuple[str, str]:
         """Format the mean of a metric over dies, and its change against floats with its interval."""

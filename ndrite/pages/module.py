@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from ndrite.costs.account import Account
-from ndrite.costs.parts import MODELLED
 from ndrite.emulator.device.description import Chip
 from ndrite.emulator.spec.files import write_whole
 from ndrite.intervals import mean_interval
 from ndrite.losses import DIE, ModuleLoss
 from ndrite.pages import drawing
-from ndrite.pages.report import environment, versions
+from ndrite.pages.report import environment, modelled, versions
 from ndrite.results import Result, Table
 
 PRODUCTS_DRAWN = 30
@@ -73,15 +72,13 @@ class ModuleReport(Result):
     @property
     def quantities(self) -> dict[str, str]:
         """Return the headline quantities as text."""
-        total, (metric, change) = self.cost.total, self.loss.words(self.loss.causes[DIE])
+        metric, change = self.loss.words(self.loss.causes[DIE])
         return {
             "metric in floats": f"{self.loss.reference:.5g}",
             "metric on the golden model": metric,
             "change against floats": change,
             "multiplications on tiles": f"{self.share:.1%}",
-            f"energy of a sample, nJ ({MODELLED}, typical)": f"{1e-3 * total.energy_pJ[1]:.3g}",
-            f"latency, us ({MODELLED}, typical)": f"{1e-3 * total.latency_ns[1]:.3g}",
-            f"area, mm2 ({MODELLED}, typical)": f"{1e-6 * total.area_um2[1]:.3g}",
+            **modelled(self.cost, "a sample"),
             "dies": str(len(self.loss.seeds)),
         }
 
@@ -102,8 +99,7 @@ def draw(loss: ModuleLoss) -> Any:
     """Draw the change of the metric by cause of error (left panel) and by matrix product (right panel, at
     most PRODUCTS_DRAWN, the largest changes); return the matplotlib figure."""
     causes = list(loss.causes)
-    products = sorted(loss.products, key=lambda name: -abs(np.mean(loss.products[name]) - loss.reference))
-    products = products[:PRODUCTS_DRAWN]
+    products = loss.products_in_order()[:PRODUCTS_DRAWN]
     panels = [("cause alone", causes, loss.causes)]
     panels += [("product alone on the die", products, loss.products)] if products else []
     figure = drawing.figure(5.5 * len(panels), 0.3 * max(len(names) for _, names, _ in panels) + 1.2)

@@ -175,7 +175,7 @@ class Report(Result):
     @property
     def quantities(self) -> dict[str, str]:
         """Return the headline quantities as text, ``-`` for a quantity that is not known."""
-        measure, total = self.explanation.measure.replace("_", " "), self.cost.total
+        measure = self.explanation.measure.replace("_", " ")
         error = causes.relative_error(self.explanation.program.snr_db)
         cycles = "-" if self.bound_cycles is None else f"{self.bound_cycles:,}"
         return {
@@ -185,9 +185,7 @@ class Report(Result):
             "clock cycles of an inference (schedule bound)": cycles,
             "golden model against float": self.flips,
             "error of the outputs, % of their spread": f"{100 * error:.2g}",
-            f"energy of an inference, nJ ({MODELLED}, typical)": f"{1e-3 * total.energy_pJ[1]:.3g}",
-            f"latency, us ({MODELLED}, typical)": f"{1e-3 * total.latency_ns[1]:.3g}",
-            f"area, mm2 ({MODELLED}, typical)": f"{1e-6 * total.area_um2[1]:.3g}",
+            **modelled(self.cost, "an inference"),
             "arrays": str(sum(t.arrays for t in self.tilings)),
             "cells used": f"{used_share(self.tilings):.1%}",
         }
@@ -208,6 +206,16 @@ class Report(Result):
             "versions": versions("numpy", "scipy"),
             **self.sources,
         }
+
+
+def modelled(cost: Account, what: str) -> dict[str, str]:
+    """Return energy, latency and area of ``what`` (typical values) as text, by quantity."""
+    total = cost.total
+    return {
+        f"energy of {what}, nJ ({MODELLED}, typical)": f"{1e-3 * total.energy_pJ[1]:.3g}",
+        f"latency, us ({MODELLED}, typical)": f"{1e-3 * total.latency_ns[1]:.3g}",
+        f"area, mm2 ({MODELLED}, typical)": f"{1e-6 * total.area_um2[1]:.3g}",
+    }
 
 
 def versions(*packages: str) -> str:

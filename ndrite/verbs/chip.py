@@ -48,13 +48,12 @@ def show(name: Name, /) -> Found:
     $ ndrite chip show ndr-ai301a
     """
     chip, single, part = _read(name)
-    content = chip.as_dict()
+    content, stated = chip.as_dict(), dict.fromkeys(_stated(single), "stated without a source")
     if part:
         sections = {key: {f: content[key][f] for f in single[key]} for key in SECTIONS if key in single}
         head = {"name": single.get("name", name), "description": _summary(single, None)}
-        sources = {f: source for f, source in chip.sources.items() if f in _stated(single)}
+        sources = {f: source for f, source in chip.sources.items() if f in stated}
         content = head | sections | {"sources": sources, "cards": content["cards"]}
-    stated = dict.fromkeys(_stated(single), "stated without a source")
     rows = [
         (field, plain(value), chip.sources.get(field) or stated.get(field, "default"))
         for section in SECTIONS

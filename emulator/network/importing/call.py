@@ -97,6 +97,11 @@ class Call:
         """Return the error that names this node; ``instead`` says what is wrong or what is accepted."""
         return UnsupportedNodeError(self.name, self.kind, instead)
 
+    def check_weights(self, count: float) -> None:
+        """Raise UnsupportedNodeError if the node needs more than FOLDED_MAX weights."""
+        if count > FOLDED_MAX:
+            raise self.refused(f"it has {count:,.0f} weights; accepted: {FOLDED_MAX:,}")
+
     def folded(self) -> list[Array]:
         """Return the outputs of a node whose operands are all constants (constant folding). Their size is
         checked before they are computed."""

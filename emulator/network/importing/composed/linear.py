@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from ndrite.emulator.network import Product
-from ndrite.emulator.network.importing.call import FOLDED_MAX, Call
+from ndrite.emulator.network.importing.call import Call
 from ndrite.emulator.network.importing.composed.order import branches, channels_last, map_of
 from ndrite.emulator.network.importing.graph import Exact, product, view
 from ndrite.emulator.network.importing.layers import mixed
@@ -44,7 +44,7 @@ def cumulative(call: Call) -> Value:
             "must not be that of the samples, and move another one there by a Transpose"
         )
     length, (exclusive, reverse) = value.places.shape[-1], flags
-    _check_size(call, length * length)
+    call.check_weights(length * length)
     triangle = np.tri(length, k=-exclusive)
     weights = triangle if reverse else triangle.T  # first index: addend; second index: sum
     result = _over_last_axis(call, value, weights, _of_map)
@@ -113,13 +113,8 @@ def _by_group(call: Call, value: Value, w: Floats) -> Value | None:
 
 def _repeated(call: Call, w: Floats, groups: int) -> Floats:
     """Return the weights w (K, M) repeated side by side for ``groups`` groups, (K, groups * M)."""
-    _check_size(call, w.size * groups)
+    call.check_weights(w.size * groups)
     return np.tile(w, (1, groups))
-
-
-def _check_size(call: Call, weights: int) -> None:
-    if weights > FOLDED_MAX:
-        raise call.refused(f"it has {weights:,} weights; accepted: {FOLDED_MAX:,}")
 
 
 def biased(call: Call) -> Value | None:

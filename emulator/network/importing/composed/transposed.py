@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ndrite.emulator.network.importing.call import FOLDED_MAX, Call
+from ndrite.emulator.network.importing.call import Call
 from ndrite.emulator.network.importing.composed.picking import picked
 from ndrite.emulator.network.importing.graph import product
 from ndrite.emulator.network.importing.layers import standard
@@ -76,8 +76,7 @@ def transposed(call: Call) -> Value:
     of_group = kernels.reshape(groups, share, *kernels.shape[1:]).swapaxes(0, 1)
     block = (rows.stride, columns.stride)
     shape = (rows.reach, columns.reach, share, groups, *block, outputs)
-    if np.prod(shape, dtype=float) > FOLDED_MAX:
-        raise call.refused(f"it has {np.prod(shape, dtype=float):,.0f} weights; accepted: {FOLDED_MAX:,}")
+    call.check_weights(float(np.prod(shape, dtype=float)))
     weights = np.zeros(shape)
     for r, j, i in rows.taps:
         for s, k, n in columns.taps:
