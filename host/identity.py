@@ -14,6 +14,7 @@ from ndrite.emulator.spec.registers import (
     PROTOCOL_MAJOR,
     PROTOCOL_MINOR,
     REGISTER_MAP,
+    STEP_TABLES_BIT,
     WALKING_MAP,
 )
 from ndrite.host.errors import IdentityError
@@ -41,7 +42,7 @@ def read_identity(
 ) -> Identity:
     """Read and check a device's identity by ``read(address, count) -> words``. The magic number must be
     ``expected``. The register map must be the first of ``known``, or the second if the device has feature
-    maps.
+    maps or, as a device that learns, step tables.
 
     Raises
     ------
@@ -63,7 +64,8 @@ def read_identity(
         )
     # The geometry registers have the same addresses in all known register maps.
     geometry = _geometry(read) if register_map in known else None
-    features = known[geometry is not None and geometry.map_codes > 0]
+    more = geometry and (geometry.map_codes > 0 if expected == MAGIC else geometry.step_tables)
+    features = known[bool(more)]
     if geometry is None or register_map != features:
         raise IdentityError(
             f"device has register map {register_map:#010x}, this host {features:#010x}: "
@@ -73,10 +75,11 @@ def read_identity(
 
 
 def _geometry(read: Callable[[int, int], list[int]]) -> Geometry:
-    names = [name for name in Geometry().hardware_fields() if name != "lane_rows"]
+    names = [name for name in Geometry().hardware_fields() if GEOMETRY_PREFIX + name in BY_NAME]
     first = BY_NAME[GEOMETRY_PREFIX + names[0]].address
     words = dict(zip(names, read(first, len(names)), strict=True))
-    more, words["lane_groups"] = divmod(words["lane_groups"], 1 << LANE_ROWS_BIT)
+    words["step_tables"], word = divmod(words["lane_groups"], 1 << STEP_TABLES_BIT)
+    more, words["lane_groups"] = divmod(word, 1 << LANE_ROWS_BIT)
     words["lane_rows"] = more + 1
     fields = {k: bool(v) if k in FEATURES else v for k, v in words.items()}
     # No register says whether inferences overlap; they do on every device with feature maps or groups of

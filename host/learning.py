@@ -8,7 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.spec.learning import Counts
-from ndrite.emulator.spec.learning_map import LAYER_WORDS, LEARNING_MAP, MAGIC_LEARNING, RUN
+from ndrite.emulator.spec.learning_map import (
+    LAYER_WORDS,
+    LEARNING_MAP,
+    MAGIC_LEARNING,
+    RUN,
+    STEP_TABLES_MAP,
+)
 from ndrite.emulator.spec.memory_map import Section, address
 from ndrite.host.device import Device
 from ndrite.host.errors import InputError, ProtocolError
@@ -47,7 +53,7 @@ class LearningDevice(Device):
     """
 
     magic = MAGIC_LEARNING
-    register_maps = (LEARNING_MAP, LEARNING_MAP)
+    register_maps = (LEARNING_MAP, STEP_TABLES_MAP)
 
     _tag = 0
     _layers = 0

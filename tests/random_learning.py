@@ -207,6 +207,23 @@ def random_steps(rng: np.random.Generator) -> Steps:
     return Steps(**{kind: np.clip(table, 0, FACTOR_MAX).astype(np.int16) for kind, table in tables.items()})
 
 
+def flat(up: int, down: int, deviation: int) -> Steps:
+    """Steps that do not depend on the state."""
+    sizes = {"up": up, "down": down, "noise_up": deviation, "noise_down": deviation}
+    return Steps(**{name: np.full(STATE_PARTS, size, np.int16) for name, size in sizes.items()})
+
+
+STEPS: dict[str, Callable[[np.random.Generator], Steps]] = {
+    "random": random_steps,
+    "largest": lambda _: flat(FACTOR_MAX, FACTOR_MAX, FACTOR_MAX),
+    "none": lambda _: flat(0, 0, 0),
+    "up only": lambda _: flat(FACTOR_MAX, 0, 0),
+    "down only": lambda _: flat(0, 256, 256),
+    "deviation only": lambda _: flat(0, 0, FACTOR_MAX),
+}
+"""Step tables, directed and random."""
+
+
 def random_devices(rng: np.random.Generator, *, corner: bool = False) -> Devices:
     """A law of devices; ``corner``: the largest steps, spreads and slopes."""
 

@@ -93,6 +93,7 @@ def sized_learning(learning: Learning) -> Geometry:
         layers=max(4, _power_of_two(learning.records)),
         curves=max(16, _power_of_two(len(program.curve_base))),
         segments=program.curve_base.shape[1],
+        step_tables=any(layer.tabled for layer in learning.layers),
         redraw=0,
         analog=False,
         packet_bytes=max(64, inputs, 4 * outputs),

@@ -13,14 +13,22 @@ from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.layer import Layer
 from ndrite.emulator.spec.learning import (
     LEVELS,
-    STATE_PARTS,
     Devices,
     Learning,
     LearningLayer,
+    Steps,
     Tiles,
     Transfer,
 )
-from ndrite.emulator.spec.learning_map import LABEL_CODES, LAYER_WORDS, SETTING_WORDS, SETTINGS, TABLES
+from ndrite.emulator.spec.learning_map import (
+    FACTOR_BITS,
+    LABEL_CODES,
+    LAYER_WORDS,
+    SETTING_WORDS,
+    STEP_WORDS,
+    TABLES,
+    settings_of,
+)
 from ndrite.emulator.spec.memory_map import Section, address
 
 TILES_MAX = 16
@@ -121,12 +129,25 @@ def _law(
         )
         for t, name in enumerate(TABLES)
     ]
-    words = _record(of, learned, devices, known)
+    if devices.steps is not None:
+        where = address("step_tables", record * STEP_WORDS)
+        tables.append(Section(f"step tables of {what}", where, _step_words(devices.steps)))
+    words = _record(of, learned, devices, known, geometry)
     return [Section(what, address("layers", record * LAYER_WORDS), words), *tables]
 
 
+def _step_words(steps: Steps) -> npt.NDArray[np.int32]:
+    """Pack the step tables of a law into words, int32 (STEP_WORDS,): those of steps down, then up."""
+    means, deviations = (
+        np.concatenate(tables).astype(np.int32)
+        for tables in ((steps.down, steps.up), (steps.noise_down, steps.noise_up))
+    )
+    words: npt.NDArray[np.int32] = means | deviations << FACTOR_BITS
+    return words
+
+
 def _record(
-    of: Layer, learned: LearningLayer, devices: Devices, known: dict[str, int]
+    of: Layer, learned: LearningLayer, devices: Devices, known: dict[str, int], geometry: Geometry
 ) -> npt.NDArray[np.int32]:
     """Pack the settings of a layer's devices of one kind into a record, int32 (SETTING_WORDS,). Fields that
     are not in ``known`` are read from the layer and its devices."""
@@ -140,10 +161,11 @@ def _record(
         "every": 0,
         "threshold": 0,
         "chopped": 0,
+        "tabled": devices.steps is not None,
         **known,
     }
     value = position = 0
-    for name, (bits, _) in SETTINGS.items():
+    for name, (bits, _) in settings_of(geometry).items():
         source = next((part for part in (of, learned, devices) if hasattr(part, name)), None)
         field = known[name] if name in known else int(getattr(source, name))
         value |= (field & ((1 << bits) - 1)) << position
@@ -179,14 +201,12 @@ def check_learning_fits(learning: Learning, geometry: Geometry) -> None:
     fits = curves <= g.curves and segments == g.segments
     accept(fits, "curves", (curves, segments), f"{g.curves, g.segments}")
     for i, learned in enumerate(learning.layers):
-        parts = [part for part in (learned, learned.tuned, learned.transfer) if part is not None]
-        tabled = any(part.devices.steps is not None for part in parts)
-        words = 4 * STATE_PARTS * learning.records
         accept(
-            not tabled,
+            g.step_tables or not learned.tabled,
             f"devices of layer {i}",
-            f"a step-table of {words} words, for which no board has memory",
-            "linear-step; golden: learns step-tables",
+            "step-table",
+            f"linear-step, or a geometry with step_tables, which takes {STEP_WORDS * g.layers} more words of "
+            "18 bits for every 16 lanes; sim: and golden: learn step-tables",
         )
         accept(
             not isinstance(learned.transfer, Tiles),

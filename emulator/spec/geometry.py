@@ -79,6 +79,9 @@ class Geometry:
     map_codes:
         Codes of feature maps that the device holds, for programs that it walks through by itself
         (``ndrite.emulator.backend.walk``); 0: it runs chains of full layers only. Needs ``overlap``.
+    step_tables:
+        Whether a device that learns takes laws with a step table (``ndrite.emulator.spec.learning.Steps``).
+        Inference does not use it.
     overlap:
         Whether the next inference's first layer runs before the rest of this one's; then the core has four
         banks for inputs, activations and results each, and takes eight input codes a cycle. Results are the
@@ -112,6 +115,7 @@ class Geometry:
     campaign_samples: int = 1024
     campaign_votes: int = 16384
     map_codes: int = 0
+    step_tables: bool = False
     overlap: bool = False
     packet_bytes: int = 1024
     window: int = 4

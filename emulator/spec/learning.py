@@ -338,6 +338,12 @@ class LearningLayer:
         return inputs + 1 + (self.tuned is not None)
 
     @property
+    def tabled(self) -> bool:
+        """Whether the steps of some of the layer's devices follow a step table."""
+        parts = (self, self.tuned, self.transfer)
+        return any(part is not None and part.devices.steps is not None for part in parts)
+
+    @property
     def rows(self) -> int:
         """Number of rows of states, of all kinds of devices together."""
         return int(self.states.shape[0])

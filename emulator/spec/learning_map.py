@@ -8,13 +8,16 @@ their ECRAMs': ``inputs`` is their row, and the columns' rate and shift, slopes 
 Where pulses go to fast devices, the law in a layer's record is theirs, and that of its own devices in record
 ``carries`` + i; both have ``every``, ``threshold`` and ``chopped`` of
 ``ndrite.emulator.spec.learning.Transfer``; ``every`` is 0 for a layer without. ``devices`` holds the device
-tables, ``TABLES`` one behind the other, 16 words for each record. An INFER of such a device is an update: its
+tables, ``TABLES`` one behind the other, 16 words for each record. ``step_tables``, where
+``geometry.step_tables`` says so, holds for each record 64 words of steps down, then 64 of steps up: the mean
+(bits 8..0) and the deviation (bits 17..9) of ``ndrite.emulator.spec.learning.Steps``, for a record that is
+``tabled``. An INFER of such a device is an update: its
 payload is the label (u16) and the sample's codes, its index the update's number, its answer whether the
 answer before the update was right (0 or 1), then the pulses of each layer.
 """
 
 from ndrite.emulator.spec.geometry import Geometry
-from ndrite.emulator.spec.learning import LEVELS, SERIAL_SHIFT
+from ndrite.emulator.spec.learning import FACTOR_MAX, LEVELS, SERIAL_SHIFT, STATE_PARTS
 from ndrite.emulator.spec.memory_map import region_words
 from ndrite.emulator.spec.registers import register_map_hash
 
@@ -59,7 +62,10 @@ SETTINGS: dict[str, tuple[int, bool]] = {
 selects one of 2^bits curves, or 0 if neurons are not tuned. ``behind_tuned``: whether the neurons of the
 preceding layer are tuned. ``pulse_row``: the first row of states to which pulses go: 0, or the first row of
 the layer's fast devices."""
-SETTING_WORDS = -(-sum(bits for bits, _ in SETTINGS.values()) // 32)
+TABLED = {"tabled": (1, False)}
+"""Fields that follow those of ``SETTINGS`` in a device with step tables. ``tabled``: the steps of the
+record's devices follow a step table, not ``slope_up`` and ``slope_down``."""
+SETTING_WORDS = -(-sum(bits for bits, _ in (SETTINGS | TABLED).values()) // 32)
 LAYER_WORDS = 16
 RUN = ("die_seed_low", "die_seed_high", "slots", "depth", "carries", "next")
 """Words of the last record. ``depth``: number of layers. ``carries``: number of the first record that holds
@@ -71,11 +77,16 @@ requested again, the device repeats the answer and not the update. A request for
 next one is answered with -1 in every word and has no effect."""
 TABLES = ("step", "asymmetry", "upper", "lower", "cycle")
 _SERIAL = f"pulses one after the other below step_shift {SERIAL_SHIFT}"
-LEARNING_MAP = register_map_hash(
-    *(f"{name} {bits}" for name, (bits, _) in SETTINGS.items()), *RUN, *TABLES, _SERIAL
-)
+FACTOR_BITS = FACTOR_MAX.bit_length()
+"""Bits of an entry of a step table."""
+STEP_WORDS = 2 * STATE_PARTS
+"""Number of words of a record's step tables: down, then up."""
+_LINES = (*(f"{name} {bits}" for name, (bits, _) in SETTINGS.items()), *RUN, *TABLES, _SERIAL)
+LEARNING_MAP = register_map_hash(*_LINES)
 """Value of the register ``register_map`` of a device that learns; a host with other records rejects the
 device."""
+STEP_TABLES_MAP = register_map_hash(*_LINES, *TABLED, f"step tables {STEP_WORDS} {FACTOR_BITS}")
+"""Value of the register ``register_map`` of a device that learns and has step tables."""
 LABEL_CODES = 2
 """Number of codes that precede a sample's own codes and hold its label."""
 
@@ -84,7 +95,14 @@ def learning_words(geometry: Geometry) -> dict[str, int]:
     """Return the number of words of each memory region in a device that learns."""
     same = ("weights", "readout", "bias", "neuron", "curve_base", "curve_slope")
     words = region_words(geometry)
+    tables = {"step_tables": geometry.layers * STEP_WORDS} if geometry.step_tables else {}
     return {name: words[name] for name in same} | {
         "layers": (geometry.layers + 1) * LAYER_WORDS,
         "devices": len(TABLES) * geometry.layers * LEVELS,
+        **tables,
     }
+
+
+def settings_of(geometry: Geometry) -> dict[str, tuple[int, bool]]:
+    """Return name -> (bits, whether it is signed) of the fields in a layer's record of a device."""
+    return SETTINGS | TABLED if geometry.step_tables else SETTINGS

@@ -22,6 +22,7 @@ region              no.  offset -> element
 ``steps``            13  step * 32 + field word -> record (``walk_record``); 0 is the walk's own
 ``operand``          14  column or position -> gain of a second operand, or divisor of an average (16 bits)
 ``devices``          15  of devices that learn alone (``learning_map``)
+``step_tables``      16  likewise
 ==================  ===  =======================================================================
 
 Regions ``variation`` to ``correct`` exist where ``geometry.redraw`` is not 0. There a write to ``weights``
@@ -42,7 +43,7 @@ from ndrite.emulator.spec.walk_record import RECORD_WORDS, STEPS_A_LAYER
 REGION_SHIFT = 24
 _IN_ORDER = (
     "registers weights readout bias neuron curve_base curve_slope layers variation campaign_inputs labels "
-    "votes correct steps operand devices"
+    "votes correct steps operand devices step_tables"
 )
 REGIONS: dict[str, int] = {name: number for number, name in enumerate(_IN_ORDER.split())}
 CAMPAIGN_CHIPS = 256

@@ -16,12 +16,12 @@ MAGIC = 0x5452444E
 PROTOCOL_MAJOR = 1
 PROTOCOL_MINOR = 2
 
-FEATURES = ("noise", "analog", "skip")
+FEATURES = ("noise", "analog", "skip", "step_tables")
 
 
-LANE_ROWS_BIT = 8
-"""Lowest bit of the field ``lane_rows`` - 1 in register geometry_lane_groups. The field was added to this
-register later."""
+LANE_ROWS_BIT, STEP_TABLES_BIT = 8, 16
+"""Lowest bits of the fields ``lane_rows`` - 1 (8 bits) and ``step_tables`` in register geometry_lane_groups,
+to which they were added later."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def _table() -> tuple[Register, ...]:
     geometry = [
         (f"geometry_{name}", "ro", f"Geometry.{name}" + (" (0 or 1)" if name in FEATURES else ""))
         for name in Geometry().hardware_fields()
-        if name != "lane_rows"
+        if name not in ("lane_rows", "step_tables")
     ]
     control = [
         ("scratch", "rw", "no effect; for link tests"),
@@ -126,6 +126,7 @@ def identity(geometry: Geometry, build_id: int) -> dict[str, int]:
     """Return the reset values of the identity block for a geometry and a 64-bit build id."""
     fields = {f"geometry_{k}": v for k, v in geometry.hardware_fields().items()}
     fields["geometry_lane_groups"] |= (fields.pop("geometry_lane_rows") - 1) << LANE_ROWS_BIT
+    fields["geometry_lane_groups"] |= fields.pop("geometry_step_tables") << STEP_TABLES_BIT
     return {
         "magic": MAGIC,
         "protocol": protocol_word(),

@@ -13,11 +13,12 @@ from ndrite.emulator.spec.learning_map import (
     LEARNING_MAP,
     MAGIC_LEARNING,
     REMEMBERED,
+    STEP_TABLES_MAP,
     learning_words,
 )
 from ndrite.hdl.device.registers import Registers
 from ndrite.hdl.device.watchdog import Restart
-from ndrite.hdl.learn.core import REGIONS, LearningCore
+from ndrite.hdl.learn.core import LearningCore, regions_of
 from ndrite.hdl.link.receiver import LINK_EVENT_LAYOUT
 from ndrite.hdl.parts.bus import Decoder, connect_bus, host_interface
 from ndrite.hdl.parts.layouts import start_layout
@@ -53,7 +54,8 @@ class LearningMachine(wiring.Component):
         g, master = self.geometry, self.master
         m.submodules.decoder = decoder = Decoder(g, learning_words(g))
         registers = Registers(g, self.build_id)
-        registers.constants |= {"magic": MAGIC_LEARNING, "register_map": LEARNING_MAP}
+        register_map = STEP_TABLES_MAP if g.step_tables else LEARNING_MAP
+        registers.constants |= {"magic": MAGIC_LEARNING, "register_map": register_map}
         m.submodules.registers = registers
         m.submodules.restart = restart = Restart()
         core, starts = LearningCore(g), Queue(start_layout(g), 2)
@@ -61,7 +63,7 @@ class LearningMachine(wiring.Component):
         m.submodules.starts = ResetInserter(restart.reset)(starts)
         connect_bus(m, master.bus, decoder.bus, restart.reset)
         wiring.connect(m, decoder.registers, registers.window)
-        for name in REGIONS:
+        for name in regions_of(g):
             wiring.connect(m, getattr(decoder, name), getattr(core, name))
         wiring.connect(m, wiring.flipped(master.start), starts.i)
 

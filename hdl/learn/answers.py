@@ -65,10 +65,10 @@ class Answers(wiring.Component):
     """
 
     def __init__(self, geometry: Geometry) -> None:
-        self.geometry = geometry
+        self.geometry = g = geometry
         super().__init__(
             {
-                "layer": In(layer_layout()),
+                "layer": In(layer_layout(g)),
                 "read": In(column_shape(geometry)),
                 "p": In(signed(32)),
                 "column": In(column_layout()),

@@ -62,7 +62,7 @@ class Carry(wiring.Component):
         self.geometry = g = geometry
         super().__init__(
             {
-                "layer": In(layer_layout()),
+                "layer": In(layer_layout(g)),
                 "update": In(NUMBER_BITS),
                 "weigh": In(1),
                 "weighing": Out(1),

@@ -128,7 +128,7 @@ class Columns(wiring.Component):
         self.geometry = g = geometry
         super().__init__(
             {
-                "layer": In(layer_layout()),
+                "layer": In(layer_layout(g)),
                 "noisy": In(1),
                 "start": In(1),
                 "energy": In(energy_shape(g)),
@@ -262,7 +262,7 @@ class Outputs(wiring.Component):
         super().__init__(
             {
                 "begin": In(1),
-                "layer": In(layer_layout()),
+                "layer": In(layer_layout(g)),
                 "final": In(1),
                 "answering": Out(1),
                 "address": Out(INDEX_BITS),
@@ -284,7 +284,7 @@ class Outputs(wiring.Component):
         m.submodules.neurons = neurons = RegisteredMemory(32, g.columns)
         wiring.connect(m, wiring.flipped(self.curve_base), answers.curve_base)
         wiring.connect(m, wiring.flipped(self.curve_slope), answers.curve_slope)
-        layer, final, last = Signal(layer_layout()), Signal(), Signal(INDEX_BITS)
+        layer, final, last = Signal(layer_layout(g)), Signal(), Signal(INDEX_BITS)
         with m.If(self.begin):
             m.d.sync += [layer.eq(self.layer), final.eq(self.final), answering.eq(1), position.eq(0)]
             m.d.sync += last.eq(self.layer.outputs - 1)

@@ -38,11 +38,17 @@ from ndrite.hdl.learn.words import (
 )
 from ndrite.hdl.noise.pass_schedule import PassKey
 from ndrite.hdl.parts.bus import STREAM_LATENCY, WindowSignature
+from ndrite.hdl.parts.layouts import by_name
 from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from ndrite.hdl.parts.pipeline import delayed
 
 REGIONS = ("weights", "readout", "bias", "neuron", "curve_base", "curve_slope", "layers", "devices")
-"""Names of the memory regions whose memories are in the core (``ndrite.emulator.spec.learning_map``)."""
+"""Names of the memory regions whose memories are in every core (``ndrite.emulator.spec.learning_map``)."""
+
+
+def regions_of(g: Geometry) -> tuple[str, ...]:
+    """Return the names of the memory regions whose memories are in the core of a geometry."""
+    return (*REGIONS, "step_tables") if g.step_tables else REGIONS
 
 
 class LearningCore(wiring.Component):
@@ -113,7 +119,7 @@ class LearningCore(wiring.Component):
                 "next": Out(32),
                 "next_written": Out(1),
                 "pulses": Out(ArrayLayout(32, g.layers)),
-                **{name: In(WindowSignature()) for name in REGIONS},
+                **{name: In(WindowSignature()) for name in regions_of(g)},
             }
         )
 
@@ -134,7 +140,7 @@ class LearningCore(wiring.Component):
         wiring.connect(m, wiring.flipped(self.readout), columns.readout)
         for name in WINDOWS:
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(outputs, name))
-        self.record = layer = Signal(layer_layout())
+        self.record = layer = Signal(layer_layout(g))
         # ``at_record``: number of the layer record in use; ``of_ecrams``: that record describes the ECRAMs.
         self.at_record, self.of_ecrams = Signal.like(order.record), Signal()
         fetched = Signal()
@@ -378,3 +384,8 @@ class LearningCore(wiring.Component):
             table.entries.eq(tables.data),
         ]
         m.d.sync += window.read_data.eq(tables.data.word_select(entries, TABLE_SHAPE.width).as_signed())
+        if g.step_tables:
+            window, access = self.step_tables, self.lanes.step_access
+            m.d.comb += by_name(access, window, "select", "write", "address")
+            m.d.comb += access.data.eq(window.write_data)
+            m.d.sync += window.read_data.eq(self.lanes.step)

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.learning import SLOTS_MAX
+from ndrite.hdl.learn.step_tables import step_access_layout, step_layout
 from ndrite.hdl.learn.updater import (
     UPDATE_LATENCY,
     Updater,
@@ -43,7 +44,7 @@ def pulsed_row_layout() -> StructLayout:
 def law_layout(g: Geometry) -> StructLayout:
     """Layout of the settings for pulsing the devices of a layer: address of their states, keys, slopes.
     ``serial``: devices take one pulse at a time; ``passed`` is the number of pulses that they have had in
-    this update."""
+    this update. ``tabled``: steps follow the step tables of the record."""
     return StructLayout(
         {
             "at_state": address_bits(g),
@@ -57,6 +58,7 @@ def law_layout(g: Geometry) -> StructLayout:
             "serial": 1,
             "passed": range(SLOTS_MAX + 1),
         }
+        | ({"tabled": 1} if g.step_tables else {})
     )
 
 
@@ -108,6 +110,11 @@ class Events(wiring.Component):
                 "pulses": Out(32),
                 "more": Out(1),
             }
+            | (
+                {"step_access": In(step_access_layout(geometry)), "step": Out(step_layout())}
+                if geometry.step_tables
+                else {}
+            )
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -200,7 +207,7 @@ class Events(wiring.Component):
         state = Signal(STATE_SHAPE, reset_less=True)
         m.d.sync += state.eq(some_states[delayed(m, chosen[2:], 1, "fourth")])
         m.d.comb += self.peeked.eq(state)
-        m.submodules.updater = updater = Updater()
+        m.submodules.updater = updater = Updater(self.geometry)
         m.d.comb += [
             updater.event.row.eq(late.row),
             updater.event.column.eq(self.lanes.start + self.lanes.step * late.lane),
@@ -216,6 +223,13 @@ class Events(wiring.Component):
             updater.slope_down.eq(law.slope_down),
             updater.step_shift.eq(law.step_shift),
         ]
+        if self.geometry.step_tables:
+            m.d.comb += [
+                updater.tabled.eq(law.tabled),
+                updater.record.eq(law.record),
+                updater.step_access.eq(self.step_access),
+                self.step.eq(updater.step),
+            ]
         done = delayed_in_memory(m, late.lane, UPDATE_LATENCY - 1, "lane_done")
         waiting_now = came | came_late | (waiting.level != 0) | busy
         m.d.sync += [self.waiting.eq(waiting_now), self.busy.eq(waiting_now | any_valid)]

@@ -13,6 +13,7 @@ from amaranth.utils import bits_for, ceil_log2
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.learning import CODE_SHIFT, WEIGHT_MAX
 from ndrite.hdl.learn.events import Events, law_layout, pulsed_row_layout
+from ndrite.hdl.learn.step_tables import step_access_layout, step_layout
 from ndrite.hdl.learn.updater import PRODUCTS, table_write_layout
 from ndrite.hdl.learn.words import (
     CODE_SHAPE,
@@ -28,7 +29,7 @@ from ndrite.hdl.learn.words import (
 from ndrite.hdl.parts.layouts import column_shape
 from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from ndrite.hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, WIDEST, Multiplier
-from ndrite.hdl.parts.pipeline import delayed
+from ndrite.hdl.parts.pipeline import adder_tree, delayed
 from ndrite.hdl.parts.target import unmerged
 
 SHARE = 16
@@ -89,6 +90,8 @@ class Lanes(wiring.Component):
       update, and ``take`` starts the update. While ``updating``, the rows on ``pulsed`` change the states of
       the devices whose row and lane pulse in the same slot (``Events``), and no row is read. ``more``:
       devices that take their pulses one after the other have some left.
+    - With step tables, ``step_access`` writes the tables of all updaters. ``step`` is the word that it reads
+      from the first of them, NEAR + READ_LATENCY cycles later.
 
     Resources: a lane has a multiplier, a memory of weight_depth states of 18 bits and about 120 LUTs; up to
     SHARE lanes share an ``Events`` of about 3,000 LUTs, to which four lend their multipliers while
@@ -124,6 +127,11 @@ class Lanes(wiring.Component):
                 "peek_lane": In(lane),
                 "peeked": Out(STATE_SHAPE),
             }
+            | (
+                {"step_access": In(step_access_layout(g)), "step": Out(step_layout())}
+                if g.step_tables
+                else {}
+            )
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -137,7 +145,8 @@ class Lanes(wiring.Component):
         for first in range(groups):
             lanes = range(first, g.lanes, groups)
             m.submodules[f"events_{first}"] = events = Events(g, lanes)
-            near = {name: unmerged(m, platform, getattr(self, name), f"{name}_{first}") for name in PORTS}
+            ports = (*PORTS, "step_access") if g.step_tables else PORTS
+            near = {name: unmerged(m, platform, getattr(self, name), f"{name}_{first}") for name in ports}
             address = Mux(self.updating, events.address, self.row.address)
             near["address"] = unmerged(m, platform, address, f"address_{first}")
             near["written"] = self._written(m, events, near, first)
@@ -150,6 +159,8 @@ class Lanes(wiring.Component):
                 events.updating.eq(near["updating"]),
                 events.peek_lane.eq(peek // groups),
             ]
+            if g.step_tables:
+                m.d.comb += events.step_access.eq(near["step_access"])
             x = delayed(m, near["row"].x, CODE_STAGE - NEAR, f"x_{first}")
             end = delayed(m, near["row"].end, PRODUCT_STAGE - NEAR, f"end_{first}")
             add = delayed(m, near["row"].add, PRODUCT_STAGE - NEAR, f"add_{first}")
@@ -177,9 +188,11 @@ class Lanes(wiring.Component):
         ]
         m.d.comb += [
             Cat(*self.columns).eq(Cat(columns[: g.readouts])),
-            self.total.eq(_tree(m, products, "product")),
-            self.pulses.eq(_tree(m, [part.pulses for part in parts], "pulses")),
+            self.total.eq(adder_tree(m, products, "product")),
+            self.pulses.eq(adder_tree(m, [part.pulses for part in parts], "pulses")),
         ]
+        if g.step_tables:
+            m.d.comb += self.step.eq(parts[0].step)
         return m
 
     def _written(self, m: Module, events: Events, near: dict[str, Any], first: int) -> Any:
@@ -245,18 +258,3 @@ class Lanes(wiring.Component):
 
 def _wide() -> Multiplier:
     return Multiplier(signed(WIDEST), signed(WIDEST))
-
-
-def _tree(m: Module, values: list[Value], name: str) -> Value:
-    """Return the sum of all ``values``, computed in an adder tree that takes one cycle per level."""
-    level = 0
-    while len(values) > 1:
-        sums: list[Value] = []
-        for i in range(0, len(values), 2):
-            pair = values[i : i + 2]
-            total = pair[0] + pair[1] if len(pair) == 2 else pair[0]
-            partial_sum = Signal(total.shape(), name=f"{name}_{level}_{i}", reset_less=True)
-            m.d.sync += partial_sum.eq(total)
-            sums.append(partial_sum)
-        values, level = sums, level + 1
-    return values[0]

@@ -252,7 +252,7 @@ class Forward(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "layer": In(layer_layout()),
+                "layer": In(layer_layout(g)),
                 "hidden": In(1),
                 "address": Out(INDEX_BITS),
                 "listed": In(live_layout()),

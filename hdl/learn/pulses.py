@@ -107,7 +107,7 @@ class Pulses(wiring.Component):
         self.geometry = g = geometry
         super().__init__(
             {
-                "layer": In(layer_layout()),
+                "layer": In(layer_layout(g)),
                 "number": In(range(g.layers)),
                 "record": In(range(g.layers)),
                 "alone": In(1),
@@ -192,6 +192,7 @@ class Pulses(wiring.Component):
                         law.step_shift.eq(layer.step_shift),
                         law.serial.eq(layer.step_shift < SERIAL_SHIFT),
                         law.passed.eq(0),
+                        *([law.tabled.eq(layer.tabled)] if g.step_tables else []),
                         first_word.eq(self.cycle_key[:16]),
                         constant.eq(0),
                         at.eq(layer.at_state),

@@ -8,7 +8,9 @@ from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
+from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.learning import (
     BOUND_SHIFT,
     COUNT_SHIFT,
@@ -23,9 +25,10 @@ from ndrite.emulator.spec.learning import (
     STEP_MAX,
 )
 from ndrite.emulator.spec.learning_map import TABLES
+from ndrite.hdl.learn.step_tables import STEP_LATENCY, StepTables, step_access_layout, step_layout
 from ndrite.hdl.learn.words import INDEX_BITS, STATE_SHAPE, TABLE_SHAPE, WORDS_LATENCY, Words
 from ndrite.hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, WIDEST
-from ndrite.hdl.parts.pipeline import delayed, delayed_in_memory
+from ndrite.hdl.parts.pipeline import adder_tree, delayed, delayed_in_memory
 
 LENT_LATENCY = FAR + MULTIPLY_LATENCY
 """Cycles from ``factors`` to ``products``."""
@@ -74,11 +77,23 @@ class Updater(wiring.Component):
     The constants of the device are drawn in the pipeline, under ``device_key``; the deviation of pulses and
     the rounding under ``cycle_key``. Keys and slopes must not change meanwhile, nor the device tables, which
     are those of one layer and are written by ``table``. The lanes lend their multipliers: ``products`` are
-    the products of ``factors``, LENT_LATENCY cycles later. Latency: UPDATE_LATENCY cycles, one device per
-    cycle. Resources: two ``Words``, ten readers of tables of 16 words of 13 bits; about 1,700 LUTs in all.
+    the products of ``factors``, LENT_LATENCY cycles later.
+
+    In a geometry with step tables, the steps of a ``tabled`` law follow those of ``record``, which must not
+    change meanwhile either; ``step_access`` and ``step`` are those of ``StepTables``.
+
+    Latency: UPDATE_LATENCY cycles, one device per cycle. Resources: two ``Words``, ten readers of tables of
+    16 words of 13 bits; about 1,700 LUTs in all. With step tables RESOURCES.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        tables = {
+            "tabled": In(1),
+            "record": In(range(geometry.layers)),
+            "step_access": In(step_access_layout(geometry)),
+            "step": Out(step_layout()),
+        }
         super().__init__(
             {
                 "event": In(event_layout()),
@@ -92,6 +107,7 @@ class Updater(wiring.Component):
                 "products": In(products_layout()),
                 "state": Out(STATE_SHAPE),
             }
+            | (tables if geometry.step_tables else {})
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -111,7 +127,14 @@ class Updater(wiring.Component):
             return Signal(shape, name=name, reset_less=True)
 
         # Stage w: the factor 256 - rshift_round(slope * s, 24) by which a step shrinks at state s.
-        multiply(FALL, Mux(event.up, self.slope_up, self.slope_down), event.state)
+        slope, size = Mux(event.up, self.slope_up, self.slope_down), register(12, "size")
+        word = self._step_word(m) if self.geometry.step_tables else None
+        if word is None:
+            multiply(FALL, slope, event.state)
+        else:
+            # A tabled law has no slope: its multiplier computes the step that the deviation is relative to.
+            tabled = self.tabled
+            multiply(FALL, Mux(tabled, size, slope), Mux(tabled, word.deviation, event.state))
         fallen = register(signed(13), "fallen")
         m.d.sync += fallen.eq((products[FALL] + (1 << (SLOPE_SHIFT - 1))) >> SLOPE_SHIFT)
         left = register(signed(14), "left")
@@ -127,7 +150,7 @@ class Updater(wiring.Component):
         upper, lower = read("upper", own.x, 0), read("lower", own.x, 2)
         deviation = read("cycle", drawn.y, 0)
         up = delayed(m, event.up, w + 1, "up")
-        size, high, low = register(12, "size"), register(STATE_SHAPE, "high"), register(STATE_SHAPE, "low")
+        high, low = register(STATE_SHAPE, "high"), register(STATE_SHAPE, "low")
         wide = register(signed(15), "wide")
         m.d.comb += wide.eq(step + Mux(up, asymmetry, -asymmetry))
         m.d.sync += [
@@ -137,7 +160,7 @@ class Updater(wiring.Component):
         ]
 
         # Stage w + p + 3: the size of a step at the present state.
-        multiply(NOW, size, factor)
+        multiply(NOW, size, factor if word is None else Mux(self.tabled, word.mean, factor))
         step_now = register(unsigned(13), "step_now")
         m.d.sync += step_now.eq((products[NOW] + 128) >> 8)
 
@@ -147,16 +170,27 @@ class Updater(wiring.Component):
         multiply(SCATTER, roots[count], deviation)
         scattered = register(signed(17), "scattered")
         m.d.sync += scattered.eq((products[SCATTER] + 128) >> 8)
-        pulses = register(signed(17), "pulses")
-        m.d.sync += pulses.eq((delayed(m, count, p + 1, "count_late") << COUNT_SHIFT) + scattered)
+        steps: Any = 0
+        if word is None:
+            pulses, noise_step = register(signed(17), "pulses"), step_now
+            m.d.sync += pulses.eq((delayed(m, count, p + 1, "count_late") << COUNT_SHIFT) + scattered)
+        else:
+            # The deviation of pulses is relative to a step of its own, so their mean is computed beside it.
+            pulses, noise_step = delayed(m, scattered, 1, "scattered"), register(unsigned(13), "noise_step")
+            m.d.sync += noise_step.eq((Mux(self.tabled, products[FALL], products[NOW]) + 128) >> 8)
+            bits = delayed(m, count, p + 2, "count_late")
+            steps = adder_tree(m, [Mux(bit, step_now << i, 0) for i, bit in enumerate(bits)], "steps")
+            steps = delayed(m, steps, p - 1 - bits_for(len(bits) - 1), "steps") << COUNT_SHIFT
 
         # Stage w + 2 p + 5: pulses times step, rounded stochastically.
-        multiply(MOVED, pulses, step_now)
-        fraction = register(16, "fraction")
+        multiply(MOVED, pulses, noise_step)
+        fraction = register(16 if word is None else 25, "fraction")
         unused = Signal(5)
         m.d.sync += unused.eq(16 - self.step_shift)
-        m.d.sync += fraction.eq(delayed_in_memory(m, drawn.x, 2 * p + 2, "drawn") >> unused)
-        # Cannot overflow: at most 13,373 / 64 pulses of size 8,174 and a fraction, below 2^27.
+        rounding = delayed_in_memory(m, drawn.x, 2 * p + 2, "drawn") >> unused
+        m.d.sync += fraction.eq(rounding if word is None else steps + rounding)
+        # Cannot overflow: at most 13,373 / 64 pulses of size 8,174 and a fraction, below 2^27. With step
+        # tables 1,984 / 64 of these pulses are part of ``fraction``.
         product = register(signed(28), "product")
         m.d.sync += product.eq(products[MOVED] + fraction)
         change = register(signed(28), "change")
@@ -182,6 +216,18 @@ class Updater(wiring.Component):
         m.d.sync += out.eq(Mux(above, ends[1], Mux(below, ends[0], kept)))
         m.d.comb += self.state.eq(out)
         return m
+
+    def _step_word(self, m: Module) -> Any:
+        """Return the step-table word that applies to the event, at stage w + 2."""
+        m.submodules.step_tables = tables = StepTables(self.geometry)
+        m.d.comb += [
+            tables.state.eq(self.event.state),
+            tables.up.eq(self.event.up),
+            tables.record.eq(self.record),
+            tables.access.eq(self.step_access),
+            self.step.eq(tables.step),
+        ]
+        return delayed(m, tables.step, WORDS_LATENCY + 2 - STEP_LATENCY, "step_word")
 
     def _tables(self, m: Module) -> Any:
         """Build the readers of the device tables; each reader returns the sum of two table entries, one cycle

@@ -27,7 +27,12 @@ from ndrite.emulator.spec.learning import (
     pair_constant,
     round_constant,
 )
-from ndrite.emulator.spec.learning_map import LAYER_WORDS, RUN, SETTING_WORDS, SETTINGS
+from ndrite.emulator.spec.learning_map import (
+    LAYER_WORDS,
+    RUN,
+    SETTING_WORDS,
+    settings_of,
+)
 from ndrite.emulator.spec.noise import SAMPLE_ROTATE_X, SAMPLE_ROTATE_Y, SAMPLE_ROUNDS, SAMPLE_WORD_BITS
 from ndrite.hdl.noise.pass_schedule import PassKey
 from ndrite.hdl.parts.bus import WindowSignature
@@ -48,9 +53,10 @@ TABLE_SHAPE = signed(13)
 """Shape of an entry of a device table."""
 
 
-def layer_layout() -> StructLayout:
+def layer_layout(g: Geometry) -> StructLayout:
     """Layout of a layer's record, the same as in the memory map of ``ndrite.emulator.spec.learning_map``."""
-    return StructLayout({n: signed(bits) if low else unsigned(bits) for n, (bits, low) in SETTINGS.items()})
+    fields = settings_of(g).items()
+    return StructLayout({n: signed(bits) if low else unsigned(bits) for n, (bits, low) in fields})
 
 
 def column_layout() -> StructLayout:
@@ -126,7 +132,7 @@ class Settings(wiring.Component):
             {
                 "window": In(WindowSignature()),
                 "number": In(range(g.layers)),
-                "record": Out(layer_layout()),
+                "record": Out(layer_layout(g)),
                 "start": In(1),
                 "inputs": Out(INDEX_BITS),
                 "depth": Out(bits_for(g.layers)),

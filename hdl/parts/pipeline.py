@@ -1,4 +1,4 @@
-"""pipeline: delay lines and queues."""
+"""pipeline: delay lines, adder trees and queues."""
 
 from typing import Any
 
@@ -36,6 +36,21 @@ def delayed_in_memory(m: Module, value: Any, cycles: int, name: str) -> Any:
     m.d.comb += [write.en.eq(1), write.addr.eq(slot), write.data.eq(value), read.addr.eq(slot)]
     m.d.sync += [slot.eq(Mux(slot == last, 0, slot + 1)), late.eq(read.data)]
     return late
+
+
+def adder_tree(m: Module, values: list[Value], name: str) -> Value:
+    """Return the sum of all ``values``, computed in an adder tree that takes one cycle per level."""
+    level = 0
+    while len(values) > 1:
+        sums: list[Value] = []
+        for i in range(0, len(values), 2):
+            pair = values[i : i + 2]
+            total = pair[0] + pair[1] if len(pair) == 2 else pair[0]
+            partial_sum = Signal(total.shape(), name=f"{name}_{level}_{i}", reset_less=True)
+            m.d.sync += partial_sum.eq(total)
+            sums.append(partial_sum)
+        values, level = sums, level + 1
+    return values[0]
 
 
 class Queue(wiring.Component):

@@ -23,6 +23,9 @@ GROUPS = {"lanes": 16, "readouts": 4, "redraw": 0, "skip": True, "overlap": True
 DIVISOR = 4
 LEARNS = {"redraw": 0, "readouts": 1}
 TWO_GROUPS = {"lanes": 32, "rows": 32, "readouts": 4, "columns": 256, "max_outputs": 32}
+STEPS = {"step_tables": True, "layers": 8}
+LONG = {"max_inputs": 128, "packet_bytes": 128}
+ONE_LANE = {"lanes": 1, "rows": 8, "max_outputs": 16}
 DEEP = {"lanes": 6, "rows": 16, "layers": 8, "weight_depth": 512, "readouts": 2}
 MANY_ROWS = {"lanes": 4, "rows": 64, "weight_depth": 1024, "max_inputs": 256, "packet_bytes": 256}
 WALKS = {"overlap": True, "redraw": 0, "map_codes": 1024}
@@ -44,12 +47,15 @@ BLOCKS: dict[str, tuple[Any, dict[str, Any]]] = {
     "every small shape": (PatchReader, WALKS),
     "top through its pins": (partial(Top, build_id=0x1122334455667788, divisor=DIVISOR), {}),
     "learning": (LearningCore, {"redraw": 0, "lanes": 8, "readouts": 2}),
-    "learning, two groups": (LearningCore, LEARNS | TWO_GROUPS | {"max_inputs": 128, "packet_bytes": 128}),
+    "learning, two groups": (LearningCore, LEARNS | TWO_GROUPS | LONG),
     "learning, odd": (LearningCore, LEARNS | {"lanes": 5, "rows": 8, "segments": 8, "curves": 2}),
-    "learning, one lane": (LearningCore, LEARNS | {"lanes": 1, "rows": 8, "max_outputs": 16}),
+    "learning, one lane": (LearningCore, LEARNS | ONE_LANE),
     "learning, deep": (LearningCore, LEARNS | DEEP),
     "learning, rest of a group": (LearningCore, LEARNS | {"lanes": 19, "rows": 24}),
     "learning, many rows": (LearningCore, LEARNS | MANY_ROWS | {"readouts": 4, "analog": False}),
+    "learning, step tables": (LearningCore, LEARNS | STEPS | {"lanes": 8, "readouts": 2, "rows": 16}),
+    "learning, step tables, two groups": (LearningCore, LEARNS | STEPS | TWO_GROUPS | LONG),
+    "learning, step tables, one lane": (LearningCore, LEARNS | STEPS | ONE_LANE),
     "learning, quiet": (LearningCore, LEARNS | {"lanes": 8, "noise": False}),
 }
 

@@ -16,6 +16,7 @@ from ndrite.emulator.spec.learning_map import (
     MAGIC_LEARNING,
     REMEMBERED,
     RUN,
+    STEP_TABLES_MAP,
 )
 from ndrite.emulator.spec.memory_map import address
 from ndrite.emulator.spec.packets import Opcode, Status
@@ -30,7 +31,7 @@ class LearningResponder(Responder):
     def __init__(self, geometry: Geometry, learning: Learning) -> None:
         super().__init__(geometry)
         self.set("magic", MAGIC_LEARNING)
-        self.set("register_map", LEARNING_MAP)
+        self.set("register_map", STEP_TABLES_MAP if geometry.step_tables else LEARNING_MAP)
         self.learning = learning
         self.next_at = address("layers", geometry.layers * LAYER_WORDS + RUN.index("next"))
         self._places = state_places(learning, geometry)

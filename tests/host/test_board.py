@@ -44,7 +44,10 @@ def written(device: Responder) -> list[Request]:
     return [r for r in device.executed if r.opcode in (Opcode.WRITE, Opcode.WRITE_SHORT)]
 
 
-@pytest.mark.parametrize("changes", [{}, {"lane_rows": 2}, {"lane_rows": 2, "lane_groups": 4, "lanes": 32}])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"lane_rows": 2}, {"lane_rows": 2, "lane_groups": 4, "lanes": 32, "step_tables": True}],
+)
 def test_every_field_is_told(changes: dict[str, Any], program: Program) -> None:
     of = {"skip": True, "redraw": 0, "overlap": "lane_groups" in changes, "window": 8} | changes
     geometry = dataclasses.replace(PRESETS["tiny"], name="device", **of)

@@ -161,7 +161,7 @@ def activation(neuron: types.ModuleType) -> Verdict:
 def within_bounds(module: types.ModuleType) -> Verdict:
     """The state after any pulses, up or down, from any state, beyond its bounds too."""
     c = Claim()
-    updater, sums = module.Updater(), dict[str, Signal]()
+    updater, sums = module.Updater(PRESETS["tiny"]), dict[str, Signal]()
 
     def read(name: str, word: Any, nibble: int) -> Signal:
         return sums.setdefault(name, c.free(signed(14), name))

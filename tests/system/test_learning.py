@@ -4,7 +4,8 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,19 +19,31 @@ from ndrite.emulator.golden.learn import make_learner
 from ndrite.emulator.learning.insitu import Course, follow
 from ndrite.emulator.spec import Geometry
 from ndrite.emulator.spec.errors import GeometryError, SpecError
-from ndrite.emulator.spec.learning import Learning
+from ndrite.emulator.spec.learning import Learning, Steps
 from ndrite.host import Device, IdentityError, NotProgrammedError
 from ndrite.sweeps.plan import plan_of
 from ndrite.sweeps.trained import learn_point, prepared, samples_of
 from ndrite.url import connect_learner
 from ndrite.verbs.atlas import FULL, RATES, RULES
 from tests.faulty_link import FaultRates, FaultyLink
-from tests.random_learning import random_learning
+from tests.random_learning import STEPS, random_learning, random_steps, with_laws
 from tests.stimulus import random_inputs
 from tests.system.serving import Served
 
 pytestmark = pytest.mark.long
 
+MEASURED = """
+ecram:
+  model: step-table
+  w_min: -0.9
+  w_max: 1.1
+  step_up_table: [0.05, 0.04, 0.03, 0.01, 0.0]
+  step_down_table: [0.01, 0.02, 0.03, 0.035, 0.06]
+  noise_up_table: [0.01, 0.01, 0.02, 0.02, 0.0]
+  noise_down_table: [0.0, 0.01]
+  step_variation_percent: 20
+"""
+"""A device with a table of five parts, and half as many deviations as steps one way."""
 SERVE = """
 import json, sys
 from ndrite.boards.sim.serve_udp import serve_udp
@@ -48,8 +61,28 @@ def learning(seed: int, *, corner: bool = False) -> Learning:
     return random_learning(BASE, rng, sizes=(20, 8, 5), corner=corner, **how)
 
 
+def tabled(what: Learning, steps: Callable[[np.random.Generator], Steps], share: float = 1.0) -> Learning:
+    """``what`` with step tables for a ``share`` of its laws."""
+    rng = np.random.default_rng(what.die_seed)
+    changed = with_laws(
+        what.layers,
+        lambda law: dataclasses.replace(law, steps=steps(rng) if rng.random() < share else None),
+    )
+    return dataclasses.replace(what, layers=changed)
+
+
 SHAPE = sized_learning(learning(0))
 """Holds all of them: one geometry is compiled once."""
+
+
+STEPPED = sized_learning(tabled(learning(0), random_steps))
+"""The same with step tables."""
+
+
+@pytest.fixture(scope="module")
+def stepped() -> Iterator[LearningBoard]:
+    with LearningBoard(SimLink(STEPPED, learns=True)) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +111,35 @@ def test_a_board_has_the_golden_models_states(board: LearningBoard, seed: int, c
     first = (1 << 32) - 9 if seed == 4 else 7  # numbers of updates begin anew
     assert board.learn(x, labels, first_update=first) == golden.learn(x, labels, first_update=first)
     same_states(board, golden)
+
+
+@pytest.mark.parametrize("corner", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_some_laws_have_step_tables(stepped: LearningBoard, seed: int, corner: bool) -> None:
+    what = tabled(learning(seed, corner=corner), random_steps, 2 / 3)
+    x, labels, golden = begun(stepped, what, 40, seed)
+    assert stepped.learn(x, labels, first_update=7) == golden.learn(x, labels, first_update=7)
+    same_states(stepped, golden)
+
+
+@pytest.mark.parametrize("coarse", [False, True])
+@pytest.mark.parametrize("steps", STEPS)
+def test_step_tables_after_many_updates(stepped: LearningBoard, steps: str, coarse: bool) -> None:
+    """Also of devices whose pulses are taken one after the other."""
+    what = tabled(learning(2), STEPS[steps])
+    if coarse:
+        layers = with_laws(what.layers, lambda law: dataclasses.replace(law, step_shift=1))
+        what = dataclasses.replace(what, layers=layers)
+    x, labels, golden = begun(stepped, what, 100 if coarse else 400, 5)
+    assert stepped.learn(x, labels) == golden.learn(x, labels)
+    same_states(stepped, golden)
+    moved = [(s != layer.states).any() for s, layer in zip(golden.states, what.layers, strict=True)]
+    assert all(moved) or steps == "none"  # where a pulse changes nothing but brings states within bounds
+
+
+def test_a_board_without_step_tables_refuses_them(board: LearningBoard) -> None:
+    with pytest.raises(GeometryError, match=r"devices of layer 0 is step-table; accepted: linear-step"):
+        board.program_learning(tabled(learning(1), random_steps))
 
 
 ATLAS = {"device.states": (2, 65_536), "device.asymmetry": (0.0, 0.5), "device.noise": (0.0, 10.0)}
@@ -218,9 +280,15 @@ def test_a_host_of_other_records_refuses_it(board: LearningBoard) -> None:
         {"chip": "dendritic-ndr", "neuron_rate": 0.01},
         {"chip": "wan2022", "rule": "tiki-taka", "rate": 0.05, "reference_error": 0.1},
         {"chip": "wan2022", "rule": "agad", "rate": 0.05},
+        {"chip": "wan2022", "device": "rram-gong2018"},
+        {"chip": "wan2022", "device": "measured.yaml", "rule": "agad"},
     ],
 )
-def test_the_command_gives_the_same_die_on_gateware(board: str, of: dict[str, Any]) -> None:
+def test_the_command_gives_the_same_die_on_gateware(
+    board: str, of: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("measured.yaml").write_text(MEASURED)
     given = {"data": "digits", "hidden": "16", "samples": 60, "epochs": 1} | of
     golden, gateware = (ndrite.learn(board=url, **given) for url in ("golden:", board))
     assert gateware.compiled.program.tag == golden.compiled.program.tag

@@ -10,16 +10,19 @@ from ndrite.emulator.spec import Geometry, GeometryError
 from ndrite.emulator.spec.learning import Devices, Learning
 from ndrite.emulator.spec.learning_map import LAYER_WORDS, SETTINGS, TABLES
 from ndrite.emulator.spec.memory_map import address
-from tests.random_learning import random_learning
+from tests.random_learning import random_learning, random_steps
 
 GEOMETRY = Geometry(rows=16, lanes=8, readouts=4, layers=16, noise=True)
+STEPPED = dataclasses.replace(GEOMETRY, step_tables=True)
 OF_TRANSFER = ("every", "threshold", "chopped")
 
 
-def held(learning: Learning, states: list[np.ndarray] | None = None) -> dict[int, int]:
+def held(
+    learning: Learning, states: list[np.ndarray] | None = None, geometry: Geometry = GEOMETRY
+) -> dict[int, int]:
     """Words, u32, by their addresses; none is written twice."""
     memory: dict[int, int] = {}
-    for section in lay_out_learning(learning, GEOMETRY, states):
+    for section in lay_out_learning(learning, geometry, states):
         words = {section.address + i: int(w) & 0xFFFFFFFF for i, w in enumerate(section.words.tolist())}
         assert not memory.keys() & words.keys()
         memory |= words
@@ -132,13 +135,37 @@ def test_what_a_device_just_holds_fits_and_half_of_it_does_not() -> None:
             lay_out_learning(learning, dataclasses.replace(least, **change))
 
 
-def test_no_board_takes_a_table_of_steps() -> None:
+def test_step_tables_are_one_word_a_part_and_direction() -> None:
+    """Down before up; the bit behind the record's other fields says
+    that its devices have tables, here of layer 0 alone."""
+    rng = np.random.default_rng(3)
+    learning = random_learning(STEPPED, rng, sizes=(20, 6, 5), tuned=True, transfer=True)
+    fast, steps = learning.layers[0].transfer, random_steps(rng)
+    assert fast is not None
+    fast = dataclasses.replace(fast, devices=dataclasses.replace(fast.devices, steps=steps))
+    layers = (dataclasses.replace(learning.layers[0], transfer=fast), *learning.layers[1:])
+    memory = held(dataclasses.replace(learning, layers=layers), geometry=STEPPED)
+    word, bit = divmod(sum(bits for bits, _ in SETTINGS.values()), 32)
+    for number in range(learning.records):
+        tabled = memory.get(address("layers", number * LAYER_WORDS + word), 0) >> bit & 1
+        assert tabled == (number == 0)
+        words = [memory.get(address("step_tables", number * 128 + i)) for i in range(128)]
+        if tabled:
+            assert [word & 511 for word in words] == [*steps.down, *steps.up]
+            assert [word >> 9 for word in words] == [*steps.noise_down, *steps.noise_up]
+        else:
+            assert words == [None] * 128
+
+
+def test_a_geometry_without_step_tables_refuses_them_by_name() -> None:
     learning = random_learning(GEOMETRY, np.random.default_rng(3), sizes=(20, 6, 5), tabled=True)
     wanted = (
-        r"devices of layer 0 is a step-table of 512 words, for which no board has memory; accepted: linear"
+        r"on 'custom': devices of layer 0 is step-table; accepted: linear-step, or a geometry with "
+        r"step_tables, which takes 2048 more words of 18 bits for every 16 lanes; sim: and golden: learn"
     )
     with pytest.raises(GeometryError, match=wanted):
         lay_out_learning(learning, GEOMETRY)
+    lay_out_learning(learning, STEPPED)
 
 
 def test_no_board_takes_tiles() -> None:

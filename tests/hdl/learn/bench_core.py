@@ -1,7 +1,7 @@
 """cocotb: the learning core against the golden model, in every state after every few updates."""
 
-import dataclasses
 import os
+from dataclasses import replace
 from typing import Any
 
 import cocotb
@@ -9,6 +9,7 @@ import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
 
 from ndrite.emulator.backend.learning import lay_out_learning, state_places
+from ndrite.emulator.device.ecram.pulses import LinearStep, StepTable, tabulated
 from ndrite.emulator.golden.learn import make_learner
 from ndrite.emulator.learning.insitu.laws import devices_of
 from ndrite.emulator.spec.learning import Learning
@@ -17,7 +18,7 @@ from ndrite.hdl.parts.bus import STREAM_LATENCY
 from tests.coarse_laws import COARSE
 from tests.hdl.given import GEOMETRY
 from tests.hdl.streams import load, pulse, reset
-from tests.random_learning import random_learning, with_laws
+from tests.random_learning import random_learning, random_steps, with_laws
 from tests.stimulus import random_inputs
 
 TRIALS, UPDATES = int(os.environ.get("TRIALS", "3")), int(os.environ.get("UPDATES", "12"))
@@ -80,18 +81,37 @@ async def every_state(dut: Any, trial: int, corner: bool) -> None:
     tuned = trial % 3 != 1 and (3 * depth if transfer else 2 * depth - 1) <= g.layers
     how = {"tuned": tuned, "transfer": transfer, "coarse": (trial + corner) % 2 == 1}
     learning = random_learning(g, rng, sizes=sizes, slots=SLOTS[trial % len(SLOTS)], corner=corner, **how)
+    if g.step_tables:
+        learning = with_some_steps(learning, rng)
     await compared(dut, learning, rng, noise=trial % 4 != 3, what=f"sizes {sizes}, {how}")
+
+
+def with_some_steps(learning: Learning, rng: np.random.Generator) -> Learning:
+    """Step tables, random ones, in place of the slopes of two laws of three."""
+    return replace(
+        learning,
+        layers=with_laws(
+            learning.layers,
+            lambda law: replace(law, steps=random_steps(rng)) if rng.random() < 2 / 3 else law,
+        ),
+    )
 
 
 @cocotb.test()
 @cocotb.parametrize(device=list(COARSE))
 async def coarse_devices(dut: Any, device: str) -> None:
-    """IBM's arrays, and devices of few levels, in networks of two layers."""
+    """IBM's arrays, and devices of few levels, in networks of two layers; as step tables where there are
+    any."""
     rng, g = np.random.default_rng(7), GEOMETRY
     sizes = [min(g.rows, g.max_inputs), min(6, g.lanes), min(5, g.lanes)]
     learning = random_learning(g, rng, sizes=sizes, slots=15)
-    layers = with_laws(learning.layers, lambda _: devices_of(*COARSE[device]))
-    learning = dataclasses.replace(learning, layers=layers)
+    law: LinearStep | StepTable
+    law, spread = COARSE[device]
+    if GEOMETRY.step_tables:
+        # The largest step of the coarsest device is twice the one in the middle, which is the whole range.
+        law = tabulated(replace(law, step_up=min(law.step_up, 1), step_down=min(law.step_down, 1)))
+    layers = with_laws(learning.layers, lambda _: devices_of(law, spread))
+    learning = replace(learning, layers=layers)
     assert all(layer.devices.serial for layer in layers)
     await compared(dut, learning, rng, noise=True, what=device)
 
