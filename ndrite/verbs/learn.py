@@ -122,7 +122,7 @@ def learn(
         Chip that supplies converters, read noise and neurons.
     device:
         Description of the weights' devices, with an ecram of model linear-step, step-table or exponential
-        (the latter two learn on golden: alone).
+        (the latter two need golden:, sim:, sim-udp: or a board with step tables).
     neuron:
         Kind of hidden neurons.
     rate:

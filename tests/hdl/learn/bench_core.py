@@ -136,5 +136,7 @@ async def compared(dut: Any, learning: Learning, rng: Any, *, noise: bool, what:
         assert int(dut.right.value) == wanted.right, where
         if i in (0, UPDATES - 1):
             for n, (a, b) in enumerate(zip(await states(dut, learning), golden.states, strict=True)):
-                assert (a == b).all(), f"{where}: {(a != b).sum()} states of layer {n} differ"
+                wrong = [(*place, int(a[*place]), int(b[*place])) for place in np.argwhere(a != b).tolist()]
+                first_wrong = f"first (row, column, state, golden's): {wrong[:1]}"
+                assert not wrong, f"{where}: {len(wrong)} states of layer {n} differ, {first_wrong}"
     dut._log.info(f"{what}: {np.mean(cycles):.0f} cycles and {total / UPDATES:.1f} pulses an update")

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from amaranth import signed
+from amaranth import Const, signed
 
 from ndrite.emulator.golden.learn.devices import constants, key_of, trains, updated
 from ndrite.emulator.golden.learn.devices import slots as numbers
@@ -24,6 +24,7 @@ from ndrite.emulator.spec.learning_map import TABLES
 from ndrite.hdl.learn.answers import ANSWER_LATENCY, Answers
 from ndrite.hdl.learn.carry import Carry
 from ndrite.hdl.learn.pulses import TRAIN_LATENCY, Trains
+from ndrite.hdl.learn.step_tables import step_layout
 from ndrite.hdl.learn.updater import PRODUCTS, UPDATE_LATENCY, Updater
 from ndrite.hdl.learn.words import CODE_SHAPE, WORDS_LATENCY, Words
 from ndrite.hdl.parts.multiplier import WIDEST, Multiplier
@@ -179,3 +180,7 @@ def test_the_last_curve_moves_as_from_the_one_before(ecram: int, y: int, moved: 
         given += [write, {}, {"curve_base.write": 0}]
     given += [{"read": ecram << CODE_SHAPE.width}, *[{}] * 2 * ANSWER_LATENCY]
     assert followed(Answers(geometry), given, "y", "moved")[-1] == (y, moved)
+
+
+def test_a_word_of_step_tables_is_as_the_memory_map_says() -> None:
+    assert Const.cast(step_layout().const({"mean": 300, "deviation": 5})).value == 300 | 5 << 9
