@@ -18,7 +18,7 @@ from ndrite.emulator.spec.learning_map import (
 )
 from ndrite.hdl.device.registers import Registers
 from ndrite.hdl.device.watchdog import Restart
-from ndrite.hdl.learn.core import LearningCore, regions_of
+from ndrite.hdl.learn.core import LearningCore
 from ndrite.hdl.link.receiver import LINK_EVENT_LAYOUT
 from ndrite.hdl.parts.bus import Decoder, connect_bus, host_interface
 from ndrite.hdl.parts.layouts import start_layout
@@ -63,7 +63,7 @@ class LearningMachine(wiring.Component):
         m.submodules.starts = ResetInserter(restart.reset)(starts)
         connect_bus(m, master.bus, decoder.bus, restart.reset)
         wiring.connect(m, decoder.registers, registers.window)
-        for name in regions_of(g):
+        for name in learning_words(g):
             wiring.connect(m, getattr(decoder, name), getattr(core, name))
         wiring.connect(m, wiring.flipped(master.start), starts.i)
 

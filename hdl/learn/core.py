@@ -10,7 +10,7 @@ from amaranth.utils import bits_for
 from ndrite.emulator.spec.errors import GeometryError
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.learning import LEVELS
-from ndrite.emulator.spec.learning_map import TABLES
+from ndrite.emulator.spec.learning_map import TABLES, learning_words
 from ndrite.emulator.spec.noise import DOMAIN_READ
 from ndrite.hdl.learn.answers import Errors
 from ndrite.hdl.learn.carry import Carry
@@ -41,14 +41,6 @@ from ndrite.hdl.parts.bus import STREAM_LATENCY, WindowSignature
 from ndrite.hdl.parts.layouts import by_name
 from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from ndrite.hdl.parts.pipeline import delayed
-
-REGIONS = ("weights", "readout", "bias", "neuron", "curve_base", "curve_slope", "layers", "devices")
-"""Names of the memory regions whose memories are in every core (``ndrite.emulator.spec.learning_map``)."""
-
-
-def regions_of(g: Geometry) -> tuple[str, ...]:
-    """Return the names of the memory regions whose memories are in the core of a geometry."""
-    return (*REGIONS, "step_tables") if g.step_tables else REGIONS
 
 
 class LearningCore(wiring.Component):
@@ -119,7 +111,7 @@ class LearningCore(wiring.Component):
                 "next": Out(32),
                 "next_written": Out(1),
                 "pulses": Out(ArrayLayout(32, g.layers)),
-                **{name: In(WindowSignature()) for name in regions_of(g)},
+                **{name: In(WindowSignature()) for name in learning_words(g)},
             }
         )
 

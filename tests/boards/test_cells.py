@@ -57,9 +57,10 @@ def test_product_of_carry_chains_in_ecp5_cells(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_learning_in_ecp5_cells_equals_golden(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step_tables", [False, True])
+def test_learning_in_ecp5_cells_equals_golden(step_tables: bool, tmp_path: Path) -> None:
     """With its curves read by two at once, through both ports of a block RAM."""
-    geometry = dataclasses.replace(GEOMETRY, lanes=4)
+    geometry = dataclasses.replace(GEOMETRY, lanes=4, step_tables=step_tables)
     sources = netlist(Within(LearningCore(geometry)), "ecp5", tmp_path)
     run_bench(sources, "learn.bench_core", tmp_path, opaque=True, geometry=geometry, TRIALS="1")
 

@@ -11,7 +11,9 @@ from ndrite.boards.sim.sizing import sized_learning
 from ndrite.emulator.golden.learn import make_learner
 from ndrite.emulator.spec import Geometry
 from ndrite.emulator.spec.learning import Learning
-from ndrite.host import InputError, LinkTimeout, NotProgrammedError
+from ndrite.emulator.spec.learning_map import LEARNING_MAP
+from ndrite.emulator.spec.memory_map import address
+from ndrite.host import IdentityError, InputError, LinkTimeout, NotProgrammedError
 from tests.host.learning_responder import LearningResponder
 from tests.host.responder import ResponderLink
 from tests.random_learning import random_learning
@@ -126,3 +128,18 @@ def test_a_device_that_lost_power_has_no_states(
     board = LearningBoard(link, timeout_s=0.01, attempts=3)
     board.program_learning(learning)
     assert board.unfinished().updates == 0
+
+
+def test_a_device_with_step_tables_tells_so_and_holds_them() -> None:
+    """A host that reads another register map from it drives it no more than any other device."""
+    tabled = random_learning(BASE, np.random.default_rng(6), sizes=(20, 8, 5), tabled=True)
+    device = LearningResponder(sized_learning(tabled), tabled)
+    with LearningBoard(ResponderLink(device)) as board:
+        assert board.geometry.step_tables
+        board.program_learning(tabled)
+    first = tabled.layers[0].devices.steps
+    assert first is not None
+    assert device.words[address("step_tables")] == int(first.down[0]) | int(first.noise_down[0]) << 9
+    device.set("register_map", LEARNING_MAP)
+    with pytest.raises(IdentityError, match=r"device has register map 0x.*: rebuild the gateware"):
+        LearningBoard(ResponderLink(device))
