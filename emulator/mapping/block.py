@@ -115,8 +115,7 @@ def _unblocked(product: steps.Product) -> tuple[Patches, int]:
     patches, block = product.patches, product.block
     # Mapping forms blocks whose stride is a multiple of the block. A block with another stride is the
     # network's own and is not taken apart.
-    is_laid_out = all(s % b == 0 for s, b in zip(patches.stride, block, strict=True))
-    if block == (1, 1) or patches.is_whole or not is_laid_out:
+    if any(s % b for s, b in zip(patches.stride, block, strict=True)):
         return patches, product.layer.outputs
     stride = patches.stride[0] // block[0], patches.stride[1] // block[1]
     rows, columns = (k - (b - 1) * s for k, b, s in zip(patches.kernel, block, stride, strict=True))
@@ -161,7 +160,7 @@ def ways(
     array: Geometry,
     *,
     rows: int,
-    slices: int = 1,
+    slices: int,
     beyond: bool = False,
     visited: float = VISITED,
 ) -> list[Way]:
@@ -195,8 +194,8 @@ def ways(
         read = runs[0] * -(-runs[1] // WORD_ROWS)
         cycles = max(
             read_count * cycles_a_row(WORD_ROWS // spread, array, visited) + PASS_CYCLES * passes,
-            read if array.map_codes else 0,
-            passes * max(share / array.readouts, NOISE_CYCLES / array.noise_units if array.noise else 0),
+            read * bool(array.map_codes),
+            passes * max(share / array.readouts, array.noise * NOISE_CYCLES / array.noise_units),
             share * groups / (array.neurons if node.skip is None else array.second_operands),
         )
         columns, words = groups * whole_readouts(share, array), words_a_lane(inputs, share, groups, array)
@@ -216,7 +215,7 @@ def laid_out(
     array: Geometry,
     *,
     rows: int,
-    slices: int = 1,
+    slices: int,
     beyond: Container[int] = (),
     visited: Sequence[float] = (),
 ) -> list[Product]:

@@ -1,6 +1,6 @@
 """Networks that are no chains: patches, blocks, and every kind of node mapped, against the float network."""
 
-from typing import Any
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from ndrite.emulator.backend.schedule import bound_cycles
 from ndrite.emulator.golden import Core
 from ndrite.emulator.mapping import MapOptions, map_network
-from ndrite.emulator.mapping.block import as_designed, blocked, laid_out, packed, ways
+from ndrite.emulator.mapping.block import as_designed
 from ndrite.emulator.mapping.explain.forward import Forward, stages
 from ndrite.emulator.network import (
     Dense,
@@ -23,114 +23,7 @@ from ndrite.emulator.network import (
     Table,
     Term,
 )
-from ndrite.emulator.network.floats import FLOATS, result
 from ndrite.emulator.spec import Geometry
-
-
-@pytest.mark.parametrize("groups", [1, 2])
-@pytest.mark.parametrize(
-    ("block", "stride", "padding"),
-    [
-        ((2, 2), (1, 1), (0, 0, 0, 0)),
-        ((1, 4), (1, 1), (1, 1, 1, 1)),
-        ((2, 4), (2, 2), (0, 0, 0, 0)),
-        ((4, 2), (2, 1), (1, 0, 1, 1)),
-        ((3, 3), (1, 2), (1, 1, 0, 0)),
-    ],
-)
-def test_a_block_gives_what_its_positions_give(
-    block: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int, int, int], groups: int
-) -> None:
-    """Behind the last row and column too, where it does not divide them."""
-    rng = np.random.default_rng(1)
-    height, width = 7 * stride[0] + 3 - padding[0] - padding[2], 7 * stride[1] + 2 - padding[1] - padding[3]
-    patches = Patches(
-        shape=(2 * groups, height, width), kernel=(3, 2), stride=stride, padding=padding, groups=groups
-    )
-    assert patches.grid == (8, 8)
-    dense = Dense(rng.normal(size=(12, 3 * groups)), rng.normal(size=3 * groups), Named("relu"))
-    x = rng.integers(0, 256, (4, 2 * groups, height, width)).astype(np.float32)
-    node = Product(dense, (0,), patches)
-    wide = blocked(node, block)
-    cut = wide.patches
-    assert cut.grid == (-(-8 // block[0]), -(-8 // block[1]))
-    z, single = FLOATS.sums(wide, {0: x}), patches.place(FLOATS.sums(node, {0: x}))
-    assert wide.block == block
-    np.testing.assert_allclose(cut.place(z, block)[:, :, :8, :8], single, rtol=1e-4, atol=1e-2)
-    np.testing.assert_array_equal(cut.gather(cut.place(z, block), block), z)
-    np.testing.assert_allclose(result(wide, {0: x})[:, :, :8, :8], result(node, {0: x}), rtol=1e-4, atol=1e-2)
-
-
-def test_the_best_block_fills_the_lanes() -> None:
-    dense = Dense(np.ones((25, 6)), np.zeros(6), Named("relu"))
-    node = Product(dense, (0,), Patches(shape=(1, 32, 32), kernel=(5, 5)))
-
-    def block(lanes: int, readouts: int = 1, **fields: Any) -> tuple[int, int]:
-        return laid_out([node], Geometry(lanes=lanes, readouts=readouts, **fields), rows=128)[0].block
-
-    assert block(6) == (1, 1)
-    rows, columns = block(64)
-    assert 6 * rows * columns <= 64
-    assert (5 + rows - 1) * (5 + columns - 1) / (rows * columns) < 25 / 4
-    # Two positions side by side see 30 inputs, four in a square 36.
-    assert block(64, weight_depth=16) == (1, 1)
-    assert block(64, weight_depth=32) in ((1, 2), (2, 1))
-    # Of 24 columns two groups of 32 lanes take a row each; more columns would take all lanes at once.
-    assert block(64, 4, skip=True, overlap=True, map_codes=2048, lane_groups=4) == (2, 2)
-
-
-def test_words_go_where_they_save_most() -> None:
-    """The product of a thousand positions gets its copies, that of four does not."""
-    dense = Dense(np.ones((45, 12)), np.zeros(12), Named("relu"))
-    few = Product(dense, (0,), Patches(shape=(5, 4, 4), kernel=(3, 3)))
-    dense = Dense(np.ones((9, 4)), np.zeros(4), Named("relu"))
-    many = Product(dense, (0,), Patches(shape=(1, 34, 34), kernel=(3, 3)))
-
-    def blocks(**fields: int) -> list[tuple[int, int]]:
-        return [node.block for node in laid_out([few, many], Geometry(lanes=64, **fields), rows=128)]
-
-    assert blocks(weight_depth=64) == [(1, 1), (2, 2)]
-    assert blocks(weight_depth=128) == [(2, 2), (4, 4)]
-    assert blocks(columns=32) == [(1, 1), (2, 2)]
-    quiet, noisy = (ways(many, Geometry(lanes=64, noise=noise), rows=128) for noise in (False, True))
-    # The noise of a pass takes longer than its nine rows, and not as long as sixty-four columns.
-    longer = {a.block: b.cycles > a.cycles for a, b in zip(quiet, noisy, strict=True)}
-    assert longer[1, 1]
-    assert not longer[4, 4]
-
-
-def test_zeros_that_samples_show_decide() -> None:
-    """Of inputs that all count, fewer neighbours go at once: more groups of lanes share their rows."""
-    first = Product(
-        Dense(np.ones((25, 6)), np.zeros(6), Named("relu")), (0,), Patches(shape=(1, 32, 32), kernel=(5, 5))
-    )
-    where = Patches(shape=(6, 28, 28), kernel=(1, 1), stride=(28, 28))
-    network = Network((first, Product(Dense(np.ones((6, 2)), np.zeros(2)), (1,), where)), (1, 32, 32), "two")
-    fast = {"skip": True, "overlap": True, "map_codes": 8192, "lane_groups": 8, "lane_rows": 2}
-    how = MapOptions(target=Geometry(lanes=128, readouts=4, **fast))
-    x = np.random.default_rng(0).integers(1, 256, (32, 1024)).astype(np.uint8)
-    sparse = np.where(np.arange(1024) % 3 == 0, x, 0).astype(np.uint8)
-    blocks = [
-        map_network(network, "ideal", some, options=how).program.products[0].block for some in (x, sparse)
-    ]
-    assert blocks == [(2, 4), (4, 4)]
-
-
-@pytest.mark.parametrize("block", [(1, 1), (1, 2)])
-@pytest.mark.parametrize(("lanes", "groups"), [(64, 2), (6, 4), (3, 8), (2, 8)])
-def test_packed_groups_give_what_groups_apart_give(lanes: int, groups: int, block: tuple[int, int]) -> None:
-    """Eight groups of two columns: as many together as a tile of 40 rows and the lanes hold."""
-    rng = np.random.default_rng(3)
-    patches = Patches(shape=(8, 5, 5), kernel=(3, 3), groups=8)
-    node = Product(
-        Dense(rng.normal(size=(9, 16)), rng.normal(size=16), Named("relu")), (0,), patches, block=block
-    )
-    (wide,) = laid_out([node], Geometry(lanes=lanes, readouts=1), rows=40)
-    assert (wide.block, wide.patches.groups) == (block, groups)
-    assert wide.dense.weights.shape == (72 // groups, 16)
-    x = rng.uniform(size=(3, 8, 5, 5)).astype(np.float32)
-    np.testing.assert_allclose(result(wide, {0: x}), result(node, {0: x}), rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(result(packed(node, 1), {0: x}), result(node, {0: x}), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("target", [None, Geometry(lanes=64)])
@@ -148,6 +41,10 @@ def test_a_block_of_the_network_is_part_of_its_design(target: Geometry | None) -
     assert (program.products[1].block == (1, 1)) == (target is None)
     wanted = [(node.patches, node.dense.outputs) for node in network.products]
     assert as_designed(program, None) == wanted == as_designed(program, network)
+    # Half of a block's strides may divide by chance.
+    strided = Patches(shape=(3, 4, 4), kernel=(2, 2), stride=(2, 1))
+    step = SimpleNamespace(patches=strided, block=(2, 2), layer=SimpleNamespace(outputs=8))
+    assert as_designed(SimpleNamespace(products=[step]), network) == [(strided, 8)]  # type: ignore[arg-type]
 
 
 RISING = Sampled("rising", np.array([[-2, 2], [0, 1]], np.float32))
@@ -265,6 +162,8 @@ def test_mapped_on_the_ideal_chip_it_follows_the_floats(network: Network, target
     assert y.shape == wanted.shape == (60, network.outputs)
     assert np.sqrt(np.square(y - wanted).mean()) < 0.04 * wanted.std()
     assert len(compiled.report.layers) == len(network.products)
+    wanted_of = [(node.patches, node.dense.outputs) for node in network.products]
+    assert as_designed(compiled.program, network) == wanted_of
     # What explains errors computes the float network without them, however its products are laid out.
     program, die, _ = compiled
     without = Forward(network, program, die, stages(network, program, die), []).logits(x)
