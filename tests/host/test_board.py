@@ -230,6 +230,15 @@ def test_registers(program: Program) -> None:
     assert set(board.counters()) >= {"inferences", "inference_cycles", "errors_crc"}
 
 
+def test_a_board_waits_by_the_clock_of_its_link(
+    programmed: Programmed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(ResponderLink, "wait", lambda link, seconds: waits.append(seconds))
+    programmed[0].wait(0.25)
+    assert waits == [0.25]
+
+
 def changed(program: Program) -> Program:
     bias = program.layers[0].bias + np.int32(1)
     return program.with_layers((dataclasses.replace(program.layers[0], bias=bias), program.layers[1]))

@@ -190,6 +190,14 @@ def test_endless_garbage_ends_in_a_protocol_error(
         session.call(read())
 
 
+def test_garbage_that_ends_is_forgotten(session: Session, link: ResponderLink) -> None:
+    session.call(write(42))
+    garbage = deque([b"\x07" * (FRAME_MAX + 1)])
+    hear(link, lambda timeout_s, plain: garbage.popleft() if garbage else plain(timeout_s))
+    assert scratch(session) == 42
+    assert (session.statistics.resyncs, session.statistics.timeouts) == (2, 0)
+
+
 @pytest.mark.parametrize("byte", [b"\x00", b"\x07", b"\x01\x00"])
 @pytest.mark.parametrize("synced", [False, True])
 def test_a_device_that_dribbles_holds_nobody(
@@ -209,6 +217,7 @@ def test_a_device_that_dribbles_holds_nobody(
     hear(link, dribble)
     with pytest.raises((LinkTimeout, ProtocolError)):
         session.call(read())
+    assert session.statistics.timeouts >= 2
 
 
 def test_a_slow_answer_is_taken(session: Session, link: ResponderLink) -> None:

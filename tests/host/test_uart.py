@@ -40,6 +40,7 @@ def test_bytes_both_ways(pty: tuple[int, str]) -> None:
     os.write(master, b"\x00\x03\x04\r\n\xff")
     assert read_all(link, 6) == b"\x00\x03\x04\r\n\xff"
     assert link.read(0.01) == b""
+    assert link._serial.timeout == 0.01, "no longer than asked"
     link.close()
     link.close()
     with pytest.raises(LinkError, match="closed"):
