@@ -52,7 +52,7 @@ def heights_and_peaks(activation: Activation, outputs: int) -> tuple[Floats, Flo
 def trained_shape(activation: Activation) -> Shape:
     """Return the curve with which the network was trained, in the curve's own unit, with outputs 0..1."""
     function = activation.shape if isinstance(activation, Ndr | Sampled) else NAMED[activation.name]
-    return lambda u: np.clip(np.asarray(function(u), np.float64), 0.0, 1.0)
+    return lambda u: np.asarray(function(u), np.float64)
 
 
 def trained_outputs(activation: Activation, z: Floats) -> Floats:

@@ -293,7 +293,6 @@ def program_bias(
         chip,
         rng,
         limits=mapped.limits,
-        row_voltage_V=np.full(rows, chip.input.read_voltage_V),
         **how,
     )
 

@@ -190,6 +190,19 @@ def test_corrections_are_as_old_as_the_chip_says() -> None:
     assert held.snr_db < 30
     assert held.snr_corrected_db == pytest.approx(held.snr_db, abs=0.1), "no correction has seen it"
     assert none.snr_db == 100
+    # All that was asked for was done then.
+    seen: list[tuple[int, int]] = []
+    how = {"seed": 4, "name": "mine", "exact": X / 300, "options": MapOptions(nominal=True)}
+    late, early = (
+        map_network(NET, chip, X, progress=lambda *done: seen.append(done), **how)  # type: ignore[arg-type]
+        for chip in (old, at_once)
+    )
+    assert seen == [(1, 2), (2, 2)] * 2
+    assert late.program.name == early.program.name == "mine"
+    for a, b in zip(late.program.products, early.program.products, strict=True):
+        np.testing.assert_array_equal(a.layer.weights, b.layer.weights, "nominal cells do not drift")
+        np.testing.assert_array_equal(a.layer.scale, b.layer.scale)
+        np.testing.assert_array_equal(a.layer.bias, b.layer.bias)
     with pytest.raises(ChipError, match=r"corrected_at_s is 100000\.0; accepted: 1\.\.86400"):
         changed(fresh, conditions={"corrected_at_s": 100000.0})
 

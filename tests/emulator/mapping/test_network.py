@@ -13,7 +13,8 @@ from ndrite.emulator.device.fields import fields_of, number
 from ndrite.emulator.errors import CompileError, CompileWarning
 from ndrite.emulator.golden import Core
 from ndrite.emulator.mapping import MapOptions, map_network
-from ndrite.emulator.network import Dense, Named, Network
+from ndrite.emulator.mapping.devices import trained_outputs
+from ndrite.emulator.network import Dense, Named, Ndr, Network, Sampled
 from ndrite.emulator.spec import ProgramError
 from tests.chips import changed, random_network, samples
 from tests.refusals import refused
@@ -31,6 +32,20 @@ def test_equal_neurons_share_a_curve():
     assert len(stored) == len(np.unique(stored, axis=0)), "no curve is stored twice"
 
 
+ACTIVATIONS = [
+    Named("relu"),
+    Named("sigmoid"),
+    Ndr(np.array([0.5, 1.0, 2.0], np.float32), np.array([0.2, 1.0, 0.7], np.float32)),
+    Sampled("steep", np.array([[-1, 2], [0.1, 0.9]], np.float32)),
+]
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS, ids=lambda activation: type(activation).__name__)
+def test_what_the_next_layer_should_see_is_what_the_float_network_shows_it(activation):
+    z = np.linspace(-4, 6, 201)[:, None] * np.ones(3)
+    np.testing.assert_allclose(trained_outputs(activation, z), activation(z.astype(np.float32)), atol=1e-6)
+
+
 def given(change):
     map_network(random_network(), IDEAL, **{"samples": samples(random_network())} | change)
 
@@ -39,8 +54,9 @@ test_refusals = refused(
     (CompileError, ProgramError),
     (given, {"samples": np.zeros((20, 39), np.uint8)}, r"samples .*39\); accepted: uint8 \(n, 40\)"),
     (given, {"samples": np.zeros((20, 40))}, "samples are float64"),
-    (given, {"samples": np.zeros((3, 40), np.uint8)}, "number of samples is 3; accepted: at least 16"),
+    (given, {"samples": np.zeros((15, 40), np.uint8)}, "number of samples is 15; accepted: at least 16"),
     (given, {"seed": -1}, "seed is -1"),
+    (given, {"seed": 1 << 63}, "seed is 9223372036854775808"),
     (given, {"options": MapOptions(first_product=-1)}, "at most 256|first_product"),
     (given, {"options": MapOptions(first_product=256)}, "at most 256|first_product"),
 )
@@ -107,8 +123,10 @@ def test_a_day_on_wan2022_widens_the_cells() -> None:
 
 
 def test_progress_counts_the_layers():
+    """Of the fewest samples and the largest seed too."""
     net, seen = random_network(), []
-    map_network(net, IDEAL, samples(net), progress=lambda done, total: seen.append((done, total)))
+    how = {"seed": (1 << 63) - 1, "progress": lambda done, total: seen.append((done, total))}
+    map_network(net, IDEAL, samples(net)[:16], **how)
     assert seen == [(1, 2), (2, 2)]
 
 

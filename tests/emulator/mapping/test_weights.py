@@ -29,6 +29,7 @@ from ndrite.emulator.mapping.ranges import (
     output_noise,
     read_sigma_uS,
     scale_and_shift,
+    skip_gain,
 )
 from ndrite.emulator.mapping.weights import (
     column_limits,
@@ -93,6 +94,12 @@ def test_scales_stand_for_what_was_wanted_with_sixteen_bits(size):
     np.testing.assert_allclose(scale / 2.0**vshift, wanted, atol=0.5 / 2.0**vshift)
     assert scale.max() <= 65_535
     assert scale.max() > 32_767 or vshift == 47
+    # Second operands too, whose weights may be 0.
+    step = np.array([0.3, 2.0, 1e-3])
+    gain, shift = skip_gain(wanted * step * 255, step)
+    np.testing.assert_array_equal(gain, scale)
+    assert shift == vshift
+    assert not skip_gain(0 * step, step)[0].any()
 
 
 NOISY = changed(WAN, cell={"read_noise_percent": 5.0, "programming_error": "ideal"})
