@@ -83,3 +83,23 @@ def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., None]:
             assert text in err, err
 
     return check
+
+
+class Seen(Exception):
+    """Ends a verb where its work begins; holds what that was given."""
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs a verb: the arguments of what is at ``place`` in its module."""
+
+    def run(place: str, verb: Any, **options: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        def stop(*given: Any, **named: Any) -> None:
+            raise Seen(given, named)
+
+        monkeypatch.setattr(place, stop)
+        with pytest.raises(Seen) as work:
+            verb(**options)
+        return work.value.args  # type: ignore[return-value]
+
+    return run

@@ -20,26 +20,6 @@ from tests.chips import random_network, samples
 from tests.extras import needs
 
 
-class Seen(Exception):
-    """Ends a verb where its work begins; holds what that was given."""
-
-
-@pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Runs a verb: the arguments of what is at ``place`` in its module."""
-
-    def run(place: str, verb: Any, **options: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        def stop(*given: Any, **named: Any) -> None:
-            raise Seen(given, named)
-
-        monkeypatch.setattr(place, stop)
-        with pytest.raises(Seen) as work:
-            verb(**options)
-        return work.value.args  # type: ignore[return-value]
-
-    return run
-
-
 def test_learn_plans_what_it_is_told(seen: Any) -> None:
     told = {"rate": 0.03, "hidden_rate": 0.5, "neuron_rate": 0.01, "slots": 7, "bound": 1.5, "seed": 4}
     told |= {"rule": "tiki-taka", "threshold": 12.0, "reference_error": 0.1}
