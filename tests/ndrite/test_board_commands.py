@@ -1,4 +1,4 @@
-"""demo and what `ndrite board` does: they do what they are told, and tell what they find; boards are doubles."""
+"""demo and `ndrite board`: they do what they are told, and tell what they find. Boards are doubles."""
 
 import contextlib
 import json
@@ -17,6 +17,7 @@ from ndrite.compiled import load
 from ndrite.emulator.spec import PRESETS, Program
 from ndrite.emulator.spec.datagrams import PORT
 from ndrite.host.memory import Upset
+from ndrite.intervals import percent
 from ndrite.samples import judging_set
 from ndrite.shell.main import BAD_INPUT, FAILED_CHECK, INTERRUPTED, OK, run
 from ndrite.verbs import board as commands
@@ -73,6 +74,8 @@ def test_demo_tells_what_each_model_gets_right(
     assert run(line.split()) == code
     text = " ".join(capsys.readouterr().out.split())
     assert ("10 samples differ" if faulty else "every bit equal") in text
+    percents = [percent(told[name], len(outputs)) for name, outputs in wanted.items()]
+    assert all(" ".join(words.split()) in text for words in percents)
     used, zeros = (f"{100 * told[name]:.1f} %" for name in ("mac_use", "zeros"))
     assert f"100.0; array busy 25.0 %, of its products {used} used, {zeros} of the network's are" in text
     monkeypatch.setattr("ndrite.verbs.demo.connect", lambda url: contextlib.nullcontext(golden))
@@ -80,29 +83,35 @@ def test_demo_tells_what_each_model_gets_right(
     assert "clock cycles" not in capsys.readouterr().out
 
 
-def test_a_server_serves_what_it_is_told(seen: Any, here: Path, capsys: Any) -> None:
+def test_a_server_serves_what_it_is_told(seen: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     terminal, socket = "ndrite.boards.sim.serve.serve", "ndrite.boards.sim.serve_udp.serve_udp"
+    monkeypatch.setattr(socket, pytest.fail)
+    told: list[Any] = []
+    monkeypatch.setattr("builtins.print", lambda *words, **how: told.append((words, how)))
     (geometry,), named = seen(terminal, commands.serve)
     assert (geometry, named["link"]) == (PRESETS["64-lane"], None)
     (geometry,), named = seen(terminal, commands.serve, preset="tiny", link="port")
     assert (geometry, named["link"]) == (PRESETS["tiny"], Path("port"))
     named["announce"]("here")
-    assert capsys.readouterr().out == "serving tiny on here\n"
     (geometry,), named = seen(socket, commands.serve, preset="tiny", udp=True)
     assert (geometry, named["host"], named["port"]) == (PRESETS["tiny"], "127.0.0.1", PORT)
+    named["announce"]("there")
+    # At once, for who reads it through a pipe.
+    assert told == [((f"serving tiny on {where}",), {"flush": True}) for where in ("here", "there")]
     _, named = seen(socket, commands.serve, udp=True, at="0.0.0.0:0")
     assert (named["host"], named["port"]) == ("0.0.0.0", 0)
-    assert run("board serve --udp --link port".split()) == BAD_INPUT
-    assert "link and udp exclude each other" in capsys.readouterr().err
 
 
-def test_flash_loads_what_it_is_told(here: Path, monkeypatch: pytest.MonkeyPatch, said: Any) -> None:
+def test_flash_loads_what_it_is_told(
+    here: Path, monkeypatch: pytest.MonkeyPatch, said: Any, prints: Any
+) -> None:
     loaded: list[Any] = []
     monkeypatch.setattr(commands.loader, "flash", lambda *given, **named: loaded.append((*given, named)))
     assert said("board flash ulx3s-85f") == {"board": "ulx3s-85f", "permanent": False}
     assert said("board flash ulx3s-85f --folder mine --permanent")["permanent"]
+    assert "ulx3s-85f: loaded" in prints("board flash ulx3s-85f")
     target = find_target("ulx3s-85f")
-    assert loaded == [
+    assert loaded[:2] == [
         (target, Path("build/ulx3s-85f"), {"permanent": False}),
         (target, Path("mine"), {"permanent": True}),
     ]
@@ -139,7 +148,8 @@ BOARD |= {"samples_per_s_link": 6, "timing_met": True, "earlier": False, "report
 def test_the_list_marks_what_a_figure_lacks(
     change: dict[str, Any], name: str, fmax: str, note: str, monkeypatch: pytest.MonkeyPatch, prints: Any
 ) -> None:
-    monkeypatch.setattr(commands, "summaries", lambda: [{"board": "mine", **BOARD, **change}])
+    rows = [{"board": "mine", **BOARD, **change}, {"board": "other", **BOARD}]
+    monkeypatch.setattr(commands, "summaries", lambda: rows)
     text = prints("board list")
     (row,) = (
         [cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines() if "mine" in line
@@ -150,11 +160,15 @@ def test_the_list_marks_what_a_figure_lacks(
     assert bool(below) == bool(note)
 
 
-def test_selftest_tests_with_its_seed(seen: Any) -> None:
+def test_selftest_tests_with_its_seed(seen: Any, monkeypatch: pytest.MonkeyPatch, said: Any) -> None:
     test = partial(commands.selftest, "golden:tiny")
     for seed in (0, 7):
         (device,), named = seen("ndrite.verbs.board.checks_of", test, **({"seed": seed} if seed else {}))
         assert (device.geometry, named["seed"]) == (PRESETS["tiny"], seed)
+
+    monkeypatch.setattr(commands, "checks_of", lambda *given, **named: iter([Check("word", True, "seen")]))
+    told = said("board selftest golden:tiny")
+    assert (told["board"], told["failed"], len(told["checks"])) == ("golden:tiny", 0, 1)
 
 
 UPSETS = [Upset(f"weights {i}", 1, 2, 3, 4, 5) for i in range(3)]
@@ -208,6 +222,10 @@ def test_scrub_tells_every_change(
     assert (told["looks"], told["upsets"]) == (len(whole), [vars(upset) for upset in upsets])
     assert (opened, told["board"], told["program"]) == (["sim:tiny"], "sim:tiny", program.name)
     assert all(str(upset) in err for upset in upsets)
+    found = iter(looks)
+    assert run(line) == code
+    counted = f"{program.name} on sim:tiny: {len(whole)} looks, {len(upsets)} changed sections"
+    assert counted in " ".join(capsys.readouterr().out.split())
 
 
 def test_bringup_does_what_it_is_told(seen: Any, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -198,6 +198,7 @@ def test_the_table_fits_80_columns_and_quotes_no_speed_that_leaves_the_multiplie
         ("build ulx3s-25f -o kept", "kept would be replaced and is not a build; accepted: a new", BAD_INPUT),
         ("scrub none --board golden: --every inf", "every is inf; accepted: 0..31536000", BAD_INPUT),
         ("serve --at 0.0.0.0:1", "at is '0.0.0.0:1'; accepted: at only together with udp", BAD_INPUT),
+        ("serve --udp --link port", "link and udp exclude each other", BAD_INPUT),
         ("bringup", "board and port are needed", BAD_INPUT),
         ("bringup ulx3s-85f", "board and port are needed", BAD_INPUT),
         ("bringup no-board --simulated", "no-board", BAD_INPUT),

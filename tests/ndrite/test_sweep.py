@@ -323,6 +323,15 @@ def test_the_front_is_what_none_beats(
     assert [(row["energy_pJ"], row["accuracy"]) for row in Grid(plan, rows, Path()).front()] == front
 
 
+def test_figures_are_shown_in_the_units_that_their_column_names() -> None:
+    plan = plan_of({"chip": "wan2022", "grid": {"cell.levels": [8]}})
+    row = {"accuracy": 0.5, "energy_pJ": 2e3, "latency_ns": 3e3, "area_um2": 4e6, "snr_db": 7.0}
+    *_, table = Grid(plan, [row | {"cell.levels": 8}], Path()).tables()
+    assert table.rows == [("cell.levels 8", "50", "2", "3", "4", "7")]
+    units = [label.partition(" (")[0].partition(", ")[2] for label in table.header[1:]]
+    assert units == ["%", "nJ", "us", "mm2", "dB"]
+
+
 def test_a_picture_is_refused_before_the_work(folder: Path, fails: Any) -> None:
     told = "picture is front.jpg; accepted: a name that ends in .png, .svg, .pdf"
     fails("sweep plan.yaml -p front.jpg", told)
