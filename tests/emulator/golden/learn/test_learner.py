@@ -8,6 +8,7 @@ import pytest
 
 from ndrite.emulator.golden.learn import Learner
 from ndrite.emulator.golden.learn.devices import key_of, trains
+from ndrite.emulator.golden.learn.errors import hidden_error
 from ndrite.emulator.golden.learn.fast import FastLearner
 from ndrite.emulator.golden.noise import words
 from ndrite.emulator.spec import Geometry
@@ -99,6 +100,14 @@ def test_tiles_go_on_from_their_states(kind: Any) -> None:
     for a, b, first in zip(whole.states, rest.states, half.states, strict=True):
         np.testing.assert_array_equal(a, b)
         assert (a != first).any()
+
+
+@pytest.mark.parametrize("top", [1, 2, 127, 128, 255, 256, 257, 1023, 100_000])
+def test_the_largest_error_has_eight_bits(top: int) -> None:
+    sums = np.array([top, -top // 3, 0, -1])
+    error, exponent = hidden_error(sums, np.ones(4, int))
+    assert 128 <= np.abs(error).max() <= 255
+    np.testing.assert_allclose(error * 2.0**exponent, sums, atol=2.0 ** max(exponent, 0))
 
 
 SMALL = drawn(3, sizes=(10, 4))
