@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ndrite.emulator.golden.learn import Learner
+from ndrite.emulator.golden.learn import Learner, make_learner
 from ndrite.emulator.golden.learn.devices import key_of, trains
 from ndrite.emulator.golden.learn.errors import hidden_error
 from ndrite.emulator.golden.learn.fast import FastLearner
@@ -87,7 +87,7 @@ def test_compiled_is_the_plain_one(seed: int, slots: int, corner: bool, beside: 
             np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("kind", [Learner, FastLearner])
+@pytest.mark.parametrize("kind", [Learner, FastLearner, make_learner])
 def test_tiles_go_on_from_their_states(kind: Any) -> None:
     """The rows that are due follow from the number of the update alone."""
     learning = drawn(6, sizes=(5, 4, 3), tiles=True)
@@ -100,6 +100,10 @@ def test_tiles_go_on_from_their_states(kind: Any) -> None:
     for a, b, first in zip(whole.states, rest.states, half.states, strict=True):
         np.testing.assert_array_equal(a, b)
         assert (a != first).any()
+    other, silent = kind(learning, seed=6), kind(learning, seed=5, noise=False)
+    for learner in (other, silent):
+        learner.learn(x, labels, first_update=7)
+        assert any((a != b).any() for a, b in zip(learner.states, whole.states, strict=True))
 
 
 @pytest.mark.parametrize("top", [1, 2, 127, 128, 255, 256, 257, 1023, 100_000])
