@@ -40,7 +40,7 @@ from ndrite.emulator.mapping.weights import (
 )
 from ndrite.emulator.network import load_network
 from ndrite.emulator.network.zoo import FOLDER
-from tests.chips import centred_network, changed, mitigated
+from tests.chips import centred_network, changed, mitigated, random_network
 from tests.refusals import refused
 
 IDEAL, WAN, CMO = (load_chip(name) for name in ("ideal", "wan2022", "ibm-cmo-hfox-2"))
@@ -318,5 +318,10 @@ def test_units_in_another_order_compute_the_same_and_lose_less():
         return float((np.square(off).sum(axis=1) * np.square(hidden).mean(axis=0)).sum())
 
     assert lost(ordered) < 0.5 * lost(net)
-    other = in_order(net, load_chip("wan2022"), x, 3)
+    deep = random_network((40, 12, 10, 4))
+    ordered = in_order(deep, described, x, 3)
+    np.testing.assert_allclose(ordered.forward(x / 255), deep.forward(x / 255), atol=1e-4)
+    kept = [np.array_equal(*(of.products[i].dense.bias for of in (ordered, deep))) for i in range(3)]
+    assert kept == [False, False, True]
+    other = in_order(net, faulty("wan2022"), x, 3)
     np.testing.assert_array_equal(other.products[0].dense.bias, net.products[0].dense.bias)

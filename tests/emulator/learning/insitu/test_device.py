@@ -38,6 +38,20 @@ def test_a_device_put_somewhere_moves_so(asymmetry: float) -> None:
     assert place_of(law) == pytest.approx(Place(100, asymmetry, 0.3), abs=0.003)
 
 
+@pytest.mark.parametrize(("low", "high"), [(-0.5, 0.8), (-2.0, 1.5)])
+def test_a_place_is_the_mean_over_states_within_both_bounds(low: float, high: float) -> None:
+    law = LinearStep(step_up=0.01, step_down=0.02, w_min=low, w_max=high, gamma_up=0.6, gamma_down=0.3)
+    w = np.linspace(max(low, -1), min(high, 1), 100_001)
+    up, down = 0.01 * (1 - 0.6 * w / high), 0.02 * (1 - 0.3 * w / low)
+    asymmetry = (np.abs(up - down) / (up + down)).mean()
+    assert place_of(law) == pytest.approx(Place(4 / (up + down).mean(), asymmetry, 0), rel=1e-4)
+    still = tabulated(replace(law, gamma_up=0.0, gamma_down=0.0))
+    halves = {name: (0.0,) * 32 + (0.01,) * 32 for name in ("step_up_table", "step_down_table")}
+    assert place_of(replace(still, **halves)) == pytest.approx(Place(4 / 0.01, 0, 0), rel=0.2)
+    for place in (Place(2, 0, 0), Place(65_536, 0.5, 10)):  # the ends are accepted
+        assert place_of(placed(TANG, place).ecram.device) == pytest.approx(place, abs=0.01)
+
+
 @pytest.mark.parametrize("name", ["ecram-tang2018", "rram-gong2018"])
 def test_an_improvement_changes_what_it_names_at_every_state(name: str) -> None:
     device = load_chip(f"ideal+{name}")
@@ -67,29 +81,39 @@ def test_an_exponential_law_learns_as_a_table_of_its_steps() -> None:
 
 
 def test_the_float_network_descends_the_cross_entropy() -> None:
-    """One update from a start is the numerical gradient of the network's own loss."""
-    plan = insitu.Plan(widths=(64, 5, 10), rate=0.1, hidden_rate=0.5, seed=3)
+    """One update from a start is the numerical gradient of the network's own loss, through all layers."""
+    plan = insitu.Plan(widths=(64, 6, 5, 10), rate=0.1, hidden_rate=0.5, seed=3, rule="tiki-taka", bound=1.5)
     ready = insitu.prepare(plan, load_chip("ideal"), LINEAR, ALIKE, X[:64])
-    start, after = (insitu.float_network(ready, X[:1], LABELS[:1], epochs=n, seed=0).products for n in (0, 1))
+    start, after = (
+        [
+            (np.vstack([dense.weights, dense.bias]).astype(np.float64), dense.activation)
+            for dense in (product.dense for product in products)
+        ]
+        for products in (
+            insitu.float_network(ready, X[:1], LABELS[:1], epochs=n, seed=0).products for n in (0, 1)
+        )
+    )
 
     def loss(layer: int, place: tuple[int, int], change: float) -> float:
         y = X[0] / 255
-        for i, product in enumerate(start):
-            w = product.dense.weights.astype(np.float64)
+        for i, (w, activation) in enumerate(start):
             if i == layer:
+                w = w.copy()
                 w[place] += change
-            y = y @ w + product.dense.bias
-            if product.dense.activation is not None:
-                y = product.dense.activation.height * product.dense.activation.shape(y)
+            y = y @ w[:-1] + w[-1]
+            if activation is not None:
+                y = activation.height * activation.shape(y)
         p = 1 / (1 + np.exp(-y))
         p[LABELS[0]] = 1 - p[LABELS[0]]
-        return -float(np.log(np.where(np.arange(10) == LABELS[0], 1 - p, 1 - p)).sum())
+        return -float(np.log(1 - p).sum())
 
-    for layer, rate in ((0, 0.05), (1, 0.1)):
-        moved = after[layer].dense.weights - start[layer].dense.weights
-        place = np.unravel_index(np.abs(moved).argmax(), moved.shape)
-        slope = (loss(layer, place, 1e-4) - loss(layer, place, -1e-4)) / 2e-4
-        assert moved[place] == pytest.approx(-rate * slope, rel=0.02)
+    for layer, rate in ((0, 0.05), (1, 0.05), (2, 0.1)):
+        moved = after[layer][0] - start[layer][0]
+        for rows in (slice(0, -1), slice(-1, None)):  # of weights, and of biases
+            row, column = np.unravel_index(np.abs(moved[rows]).argmax(), moved[rows].shape)
+            place = (int(row) if rows.stop else len(moved) - 1, int(column))
+            slope = (loss(layer, place, 1e-4) - loss(layer, place, -1e-4)) / 2e-4
+            assert moved[place] == pytest.approx(-rate * slope, rel=0.02)
 
 
 def test_a_start_that_is_taken_up_again_is_the_one_prepared() -> None:
@@ -114,7 +138,8 @@ def test_a_start_that_is_taken_up_again_is_the_one_prepared() -> None:
 
 test_places_out_of_reach_are_refused = refused(
     CompileError,
-    (placed, TANG, Place(1, 0, 0), r"device.states is 1; accepted: 2\.\.65536"),
+    (placed, TANG, Place(1.99, 0, 0), r"device.states is 1.99; accepted: 2\.\.65536"),
+    (placed, TANG, Place(65_537, 0, 0), r"device.states is 65537; accepted: 2\.\.65536"),
     (placed, TANG, Place(10, 0.6, 0), r"device.asymmetry is 0.6; accepted: 0\.\.0.5"),
     (placed, TANG, Place(10, 0, 11), r"device.noise is 11; accepted: 0\.\.10 steps"),
     (place_of, replace(LINEAR, step_up=0.0, step_down=0.0), "largest step is 0; accepted: above 0"),

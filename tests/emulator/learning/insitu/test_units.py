@@ -115,6 +115,11 @@ def test_what_a_plan_leaves_out_is_what_learn_leaves_out() -> None:
         assert verb[name].default == fields.pop(name), name
     of_residual = fields_of_rule("residual")
     assert {name: fields.pop(name) for name in ("tiles", "gamma")}.items() <= of_residual.items()
+    noise = {"transfer_noise": False}
+    assert of_residual == {"threshold": 10.0, "reference_error": 0.0, "tiles": 4, "gamma": 0.5} | noise
+    assert fields_of_rule("tiki-taka") == {"threshold": 25.0, "reference_error": 0.0} | noise
+    assert fields_of_rule("agad", threshold=3.0) == {"threshold": 3.0, "chopper_period": 1} | noise
+    assert fields_of_rule("stochastic", threshold=None, tiles=0) == {}
     fields = {name: fields[name] for name in ("rate", "threshold", "start", "span", "back_span", "seed")}
     assert list(fields.values()) == [0.05, THRESHOLDS["tiki-taka"], 1.0, 12.0, 4.0, 0]
     assert THRESHOLDS == {"tiki-taka": 25.0, "agad": 8.0, "residual": 10.0}
