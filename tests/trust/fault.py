@@ -116,7 +116,7 @@ def _run(copy: Path, tests: tuple[str, ...]) -> Outcome:
         return Outcome(red=f"{tests[0]} (did not end in {TIMEOUT_S} s)")
     if process.returncode == 0:
         return Outcome()
-    summary = re.search(r"^FAILED (\S+)(?: - (.*))?$", output, re.MULTILINE)
+    summary = re.search(r"^FAILED (.+?)(?: - (.*))?$", output, re.MULTILINE)  # ids may have spaces
     if process.returncode != 1 or summary is None:
         return Outcome(error=f"pytest's exit code {process.returncode}: {output.strip().splitlines()[-1]}")
     if re.match(rf"(\w+\.)*({'|'.join(UNBUILT)})\b", summary[2] or ""):

@@ -172,8 +172,9 @@ def suite_red(copy: Path, tests: list[str]) -> list[str]:
         done = subprocess.run(command, cwd=copy, env=env, capture_output=True, text=True, timeout=SUITE_S)
     except subprocess.TimeoutExpired:
         return ["timeout"]
-    lines = [line.split() for line in done.stdout.splitlines()]
-    named = [line[1] for line in lines if len(line) > 1 and line[0] in ("FAILED", "ERROR")]
+    lines = [line.partition(" ") for line in done.stdout.splitlines()]
+    # An id may have spaces; " - " and the error follow it.
+    named = [rest.partition(" - ")[0] for word, _, rest in lines if word in ("FAILED", "ERROR")]
     red = [test for test in named if "::" in test]
     broken = [BROKEN + file for file in named if "::" not in file]
     return red[:5] or broken or ([f"{BROKEN}pytest's exit code {done.returncode}"] if done.returncode else [])
