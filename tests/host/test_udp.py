@@ -118,6 +118,53 @@ def test_numbers_go_round(script: Script, link: UdpLink) -> None:
     assert HEADER.unpack_from(script.sent[-1])[3] == 0
 
 
+def test_only_the_answer_to_its_own_opening_opens_a_session() -> None:
+    """Not what is short, of another version, kind or length, or answers another host."""
+
+    class Strangers(Script):
+        def _take(self, datagram: bytes) -> None:
+            kind, _, _, _, own = HEADER.unpack_from(datagram)
+            holder = HOLDER.pack(0x0A000007, 4711, 3)
+            others: list[tuple[Kind, int, int, bytes]] = [
+                (Kind.OFFER, VERSION + 1, TOKEN + 1, own.to_bytes(8, "little")),
+                (Kind.DATA, VERSION, TOKEN + 2, own.to_bytes(8, "little")),
+                (Kind.OFFER, VERSION, TOKEN + 3, (own ^ 1).to_bytes(8, "little")),
+                (Kind.OFFER, VERSION, TOKEN + 4, own.to_bytes(8, "little") + b"\0"),
+                (Kind.REFUSED, VERSION, own ^ 1, holder),
+                (Kind.REFUSED, VERSION, own, holder + b"\0"),
+            ]
+            if kind == Kind.OPEN:
+                self.waiting.append(b"short")
+                self.waiting.extend(HEADER.pack(k, v, 0, 0, token) + rest for k, v, token, rest in others)
+            super()._take(datagram)
+
+    script = Strangers()
+    link = UdpLink(script)
+    link.write(b"x")
+    link.read(0.0)
+    assert HEADER.unpack_from(script.sent[-1]) == (Kind.DATA, VERSION, 0, 1, TOKEN)
+    assert script.opened == 1
+    assert (link.live, link.narrow) == (True, False)
+
+
+def test_datagrams_of_no_use_hold_no_reader(
+    script: Script, link: UdpLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many arrive, each within the time, a read ends when its own time is up."""
+    clock, waits = [0.0], list[float]()
+
+    def receive(timeout_s: float) -> bytes:
+        waits.append(timeout_s)
+        assert len(waits) < 20, "for ever"
+        clock[0] += 0.25
+        return b"debris" if timeout_s else b""
+
+    monkeypatch.setattr("ndrite.host.links.udp.time.monotonic", lambda: clock[0])
+    script.receive = receive  # type: ignore[method-assign]
+    assert link.read(1.0) == b""
+    assert waits == [1.0, 1.0, 0.75, 0.5, 0.25, 0.0]
+
+
 def test_silence_opens_anew_and_nothing_old_is_taken(script: Script, link: UdpLink) -> None:
     script.data(1, b"a")
     assert link.read(0.1) == b"a"
@@ -150,8 +197,11 @@ def test_a_board_taken_over_is_an_error_and_a_stale_refusal_is_none(script: Scri
 
 
 def test_a_board_that_forgot_the_session_is_asked_for_another(script: Script, link: UdpLink) -> None:
+    script.data(1, b"")
     script.refuse(TOKEN, 0, 0, 0)
+    script.data(2, b"of a session that is over")
     assert link.read(0.1) == b""
+    script.waiting.clear()
     link.write(b"x")
     link.read(0.0)
     assert script.opened == 2
@@ -193,6 +243,20 @@ def test_datagrams_of_one_size_arrive_apart(listener: socket.socket) -> None:
         listener.settimeout(5.0)
         assert [listener.recv(2000) for _ in sent] == sent
         link.close()
+
+
+def test_a_socket_has_room_for_bursts_and_cuts_where_the_kernel_does(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ndrite.host.links.udp.sys.platform", "darwin")
+    link = UdpSocket(*listener.getsockname())
+    assert (link._segments, link.live) == (1, True)
+    assert link._socket is not None
+    bytes_usual, bytes_here = (
+        s.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) for s in (listener, link._socket)
+    )
+    assert bytes_here > bytes_usual
+    link.close()
 
 
 class NoSegments:
@@ -240,12 +304,13 @@ class Silent(Script):
         return b""
 
 
-def test_an_opening_is_tried_twelve_times_in_its_time() -> None:
+@pytest.mark.parametrize(("how", "seconds"), [({"opening_s": 0.6}, 0.6), ({}, 3.0)])
+def test_an_opening_is_tried_twelve_times_in_its_time(how: dict[str, float], seconds: float) -> None:
     silent = Silent()
-    with pytest.raises(LinkTimeout):
-        UdpLink(silent, opening_s=0.6)
+    with pytest.raises(LinkTimeout, match=f"no answer within {seconds:g} s"):
+        UdpLink(silent, **how)
     assert len(silent.sent) == len(silent.waits) == 12
-    assert max(silent.waits) <= 0.05
+    assert max(silent.waits) <= seconds / 12
 
 
 def test_a_port_that_nobody_has_is_a_link_error(listener: socket.socket) -> None:
