@@ -46,7 +46,7 @@ def test_a_place_is_the_mean_over_states_within_both_bounds(low: float, high: fl
     asymmetry = (np.abs(up - down) / (up + down)).mean()
     assert place_of(law) == pytest.approx(Place(4 / (up + down).mean(), asymmetry, 0), rel=1e-4)
     still = tabulated(replace(law, gamma_up=0.0, gamma_down=0.0))
-    halves = {name: (0.0,) * 32 + (0.01,) * 32 for name in ("step_up_table", "step_down_table")}
+    halves = dict.fromkeys(("step_up_table", "step_down_table"), (0.0,) * 32 + (0.01,) * 32)
     assert place_of(replace(still, **halves)) == pytest.approx(Place(4 / 0.01, 0, 0), rel=0.2)
     for place in (Place(2, 0, 0), Place(65_536, 0.5, 10)):  # the ends are accepted
         assert place_of(placed(TANG, place).ecram.device) == pytest.approx(place, abs=0.01)
