@@ -39,8 +39,7 @@ class Constants:
 
     def __getitem__(self, name: str) -> Triple:
         entry = self.given[name]
-        power = 0.0 if entry["node_nm"] is None else EXPONENTS.get(entry["unit"], 0.0)
-        scale = (self.node_nm / (entry["node_nm"] or self.node_nm)) ** power
+        scale = (self.node_nm / (entry["node_nm"] or self.node_nm)) ** EXPONENTS.get(entry["unit"], 0.0)
         return np.asarray([scale * entry[a] for a in ACCOUNTINGS], np.float64)
 
     def on(self, node_nm: float | None) -> Self:

@@ -259,6 +259,18 @@ def test_some_constants_at_one_value() -> None:
     np.testing.assert_array_equal(own["multiply_pJ"], known.on(65)["multiply_pJ"])
 
 
+def test_constants_scale_by_their_kind_and_shares_add_up() -> None:
+    """Areas by the square of the node; what names no node does not scale."""
+    known = load_constants()
+    for name, entry in known.given.items():
+        power = {"pJ": 1.9, "fJ": 1.9, "um2": 2.0}.get(entry["unit"], 0.0) * (entry["node_nm"] is not None)
+        np.testing.assert_allclose(known.on(130)[name], 2.0**power * known.on(65)[name], err_msg=name)
+    for table in account(*hidden(12, 6), np.full((1, 12), 99)).tables():
+        for place in (2, 4, 6):  # of energy, latency, area
+            shares = [float(row[place].rstrip("%")) for row in table.rows if row[0] != "all"]
+            assert sum(shares) == pytest.approx(100, abs=1)
+
+
 def test_every_call_is_counted() -> None:
     """Rows and cells of a recurrent product, call by call, each with other codes."""
     network = load_network(Path(zoo.float_network()).with_name("float-lstm-japanese-vowels.npz"))
