@@ -238,7 +238,6 @@ class UdpLink:
             if not self._offered():
                 raise LinkTimeout(f"{name}: no answer within {opening_s:g} s; check the address and power")
         except BaseException:
-            self._closed = True
             datagrams.close()
             raise
 

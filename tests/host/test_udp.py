@@ -213,8 +213,20 @@ def test_closing_says_so_and_ends_the_link(script: Script, link: UdpLink) -> Non
     link.close()
     assert script.closed
     assert {HEADER.unpack_from(d) for d in script.sent} == {(Kind.CLOSE, VERSION, 0, 0, TOKEN)}
-    with pytest.raises(LinkError, match="closed"):
-        link.write(b"x")
+    for use in (lambda: link.write(b"x"), lambda: link.read(0.0), lambda: link.wait(0.0)):
+        with pytest.raises(LinkError, match="closed"):
+            use()
+
+
+def test_who_waits_has_sent_all_before(
+    script: Script, link: UdpLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(script, "wait", lambda seconds: waits.append(len(script.sent) + seconds))
+    link.write(b"x")
+    assert not script.sent
+    link.wait(0.5)
+    assert waits == [1.5]
 
 
 @pytest.fixture
