@@ -36,6 +36,12 @@ class Place:
         """Return the distance, in codes, between the starts of two neighbouring rows of the map."""
         return self.shape[2] * self.pixel * self.spread
 
+    @property
+    def end(self) -> int:
+        """Return the address behind the map's last code."""
+        steps = (self.plane, self.line, self.pixel)
+        return self.base + sum((n - 1) * step for n, step in zip(self.shape, steps, strict=True)) + 1
+
     def of_block(self, block: Pair, which: int) -> Place:
         """Return the location of the pixels at one position of every block (g, h) of the map, as the location
         of a smaller map. ``which`` numbers the positions of a block row by row."""

@@ -48,7 +48,7 @@ def codes_of_maps(lowered: Lowered) -> int:
 def _codes(places: dict[int, Place]) -> int:
     """Return the number of codes from the start of the lowest map in memory to the end of the highest."""
     lowest = min(place.base for place in places.values())
-    return max(place.base + size(place.shape) for place in places.values()) - lowest
+    return max(place.end for place in places.values()) - lowest
 
 
 def walk(lowered: Lowered, geometry: Geometry, bases: list[int]) -> npt.NDArray[np.int32]:
