@@ -7,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.spec import Geometry, Program
-from ndrite.emulator.spec.memory_map import Section
+from ndrite.emulator.spec.memory_map import Section, address
 from ndrite.emulator.spec.packets import Status
 from ndrite.emulator.spec.registers import BY_NAME, COUNTERS, MAGIC
 from ndrite.emulator.spec.variation import Campaign, CampaignResult
+from ndrite.emulator.spec.walk_record import HEADER
 from ndrite.host.api import Progress, told
 from ndrite.host.campaign import run_campaign, stop_campaign
 from ndrite.host.errors import DeviceError, InputError, NotProgrammedError, VerifyError
@@ -63,6 +64,7 @@ class Device:
         self._channel = channel
         self._program: Program | None = None
         self._order: npt.NDArray[np.int64] | None = None
+        self._together = 1
         # A random mark that is written to the device: it tells this device from one that has lost power or
         # was opened by another host since.
         self._mark = secrets.randbits(31) + 1
@@ -204,6 +206,7 @@ class Device:
             total = sum(s.words.size for s in sections)
             progress(total, total)
         self._program, self._order = program, order
+        self._together = _samples_together(sections)
 
     def infer(
         self,
@@ -232,7 +235,7 @@ class Device:
                 progress(done, len(x))
 
         try:
-            self._channel.infer(x, first_index, y, counted)
+            self._channel.infer(x, first_index, y, counted, self._together)
         except DeviceError as error:
             if error.status == Status.NOT_PROGRAMMED:
                 raise NotProgrammedError(
@@ -353,3 +356,10 @@ class Device:
                 progress(done, total)
 
         self._channel.write(sections, counted)
+
+
+def _samples_together(sections: list[Section]) -> int:
+    """Return how many samples of the program that is laid out in ``sections`` the device walks together."""
+    word, low, width = HEADER["samples"]
+    headers = [s.words[word] for s in sections if s.address == address("steps")]
+    return max([1, *((int(header) >> low) & ((1 << width) - 1) for header in headers)])

@@ -1,6 +1,5 @@
 """packet_channel: the interface to a device, and its implementation in packets over a byte stream."""
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
@@ -8,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.spec import Geometry
+from ndrite.emulator.spec.geometry import whole_words
 from ndrite.emulator.spec.memory_map import Section
 from ndrite.emulator.spec.packets import SPARSE_PROTOCOL, Opcode, sparse
 from ndrite.host.links import Link
@@ -45,11 +45,17 @@ class Channel(Protocol):
         ...
 
     def infer(
-        self, x: npt.NDArray[np.uint8], first_index: int, y: npt.NDArray[np.int32], counted: Count
+        self,
+        x: npt.NDArray[np.uint8],
+        first_index: int,
+        y: npt.NDArray[np.int32],
+        counted: Count,
+        together: int = 1,
     ) -> None:
         """Run samples ``x`` (n, inputs) on the device and put their outputs into ``y`` (n, outputs), in
         order.
 
+        ``together``: how many samples the device walks together at most.
         After a HostError the rows that were ``counted`` are filled.
         """
         ...
@@ -118,36 +124,50 @@ class PacketChannel:
         return differing(self.session, list(sections))
 
     def infer(
-        self, x: npt.NDArray[np.uint8], first_index: int, y: npt.NDArray[np.int32], counted: Count
+        self,
+        x: npt.NDArray[np.uint8],
+        first_index: int,
+        y: npt.NDArray[np.int32],
+        counted: Count,
+        together: int = 1,
     ) -> None:
-        """Run one inference per packet; codes that are 0 are left out of a packet if that makes it shorter
-        and faster."""
+        """Send as many samples in a packet as the device walks together; codes that are 0 are left out of a
+        packet if that makes it shorter and faster."""
 
         size = 4 * y.shape[1]
         answers = bytearray(y.nbytes)
 
         def answered(i: int, payload: bytes) -> None:
-            answers[i * size : (i + 1) * size] = payload
-            counted(1)
+            first = i * together * size
+            answers[first : first + len(payload)] = payload
+            counted(len(payload) // size)
 
         commands = (
-            Command(opcode, (first_index + i) & 0xFFFFFFFF, payload, answer_bytes=size)
-            for i, (opcode, payload) in enumerate(self._payloads(x))
+            Command(opcode, (first_index + i * together) & 0xFFFFFFFF, payload, answer_bytes=size * count)
+            for i, (opcode, payload, count) in enumerate(self._payloads(x, together))
         )
         try:
             self.session.run(commands, answered=answered)
         finally:  # keep answers from before an error: a learning device does not repeat them
             y[...] = np.frombuffer(answers, "<i4").reshape(y.shape)
 
-    def _payloads(self, x: npt.NDArray[np.uint8]) -> Iterator[tuple[Opcode, bytes]]:
-        for start in range(0, len(x), SPARSE_AT_ONCE):
-            part = x[start : start + SPARSE_AT_ONCE]
-            short = sparse(part) if self._sparse else itertools.repeat(None)
-            for row, payload in zip(part, short, strict=False):
-                if payload is not None and len(payload) < len(row):
-                    yield Opcode.INFER_SPARSE, payload
+    def _payloads(self, x: npt.NDArray[np.uint8], each: int) -> Iterator[tuple[Opcode, bytes, int]]:
+        """Yield the request, the payload and the number of samples for each packet of ``each`` samples; the
+        last packet may have fewer."""
+        inputs = x.shape[1]
+        padding = np.zeros((each, whole_words(inputs) - inputs if each > 1 else 0), np.uint8)
+        at_once = max(1, SPARSE_AT_ONCE // each) * each
+        for start in range(0, len(x), at_once):
+            part = x[start : start + at_once]
+            short = sparse(part) if self._sparse else []
+            for first in range(0, len(part), each):
+                rows = part[first : first + each]
+                size = rows.size + (len(rows) - 1) * padding.shape[1]
+                payload = b"".join(short[first : first + each])
+                if short and len(payload) < size:
+                    yield Opcode.INFER_SPARSE, payload, len(rows)
                 else:
-                    yield Opcode.INFER, row.tobytes()
+                    yield Opcode.INFER, np.hstack([rows, padding[: len(rows)]]).tobytes()[:size], len(rows)
 
     def wait(self, seconds: float) -> None:
         """Let the device work for ``seconds`` without listening."""

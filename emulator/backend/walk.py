@@ -15,7 +15,7 @@ from ndrite.emulator.backend.lowering import SAMPLE, Fill, Lowered, PerLoweredKi
 from ndrite.emulator.backend.map_places import Place, places_of, size
 from ndrite.emulator.spec.errors import GeometryError
 from ndrite.emulator.spec.flow import joined, of_kind
-from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
+from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry, whole_words
 from ndrite.emulator.spec.patches import Pair
 from ndrite.emulator.spec.program import Program
 from ndrite.emulator.spec.steps import Gate, Pool, Product
@@ -71,10 +71,11 @@ def walk(lowered: Lowered, geometry: Geometry, bases: list[int]) -> npt.NDArray[
             )
 
     accept(len(lowered.steps) <= steps_max, f"it takes {len(lowered.steps)} steps", f"at most {steps_max}")
-    codes, steps_max = program.inputs, geometry.packet_bytes
-    accept(codes <= steps_max, f"a sample has {codes} codes", f"at most {steps_max}")
+    codes, codes_max = program.inputs, geometry.packet_bytes
+    accept(codes <= codes_max, f"a sample has {codes} codes", f"at most {codes_max}")
     pooled = _pooled(lowered)
     places = places_of(lowered, pooled, codes)
+    samples, span = samples_together(program, geometry, _codes(places))
     if _codes(places) > geometry.map_codes:
         places = places_of(lowered, pooled, codes, geometry.map_codes)
     records = _Records(lowered, geometry, program.rows, places, pooled, bases, accept)
@@ -97,9 +98,28 @@ def walk(lowered: Lowered, geometry: Geometry, bases: list[int]) -> npt.NDArray[
         "inputs": program.inputs,
         "calls": program.calls,
         "call_codes": program.inputs // program.calls,
+        "samples": samples,
+        "span": span,
     }
     words = [record(header, HEADER), *(record(fields, GATE | STEP) for fields in step_records)]
     return np.concatenate(words).view(np.int32)
+
+
+def samples_together(program: Program, geometry: Geometry, codes: int) -> tuple[int, int]:
+    """Return how many samples of ``program``, whose maps take ``codes`` codes of memory, a device walks
+    together at most, and how many codes apart their maps lie.
+
+    The samples have to fit into one packet, their results into one packet and into half of the result banks;
+    the other half holds the results that the host has not taken yet.
+    """
+    span = whole_words(codes)
+    results = min(geometry.packet_bytes // 4, geometry.banks * geometry.max_outputs // 2)
+    fitting = (
+        geometry.packet_bytes // whole_words(program.inputs),
+        geometry.map_codes // span,
+        results // program.outputs,
+    )
+    return max(1, min(fitting)), span
 
 
 def check_maps(program: Program, geometry: Geometry) -> None:
@@ -205,7 +225,7 @@ class _Records(PerLoweredKind):
             second = places[step.skip]
             fields |= {"second": 1, "second_shift": step.skip_shift, "second_base": second.base}
             fields |= {"second_pixel": second.pixel, "second_line": second.line}
-        return fields
+        return fields | {"sample_hop": ours.calls * patches.positions}
 
     def _patches(self, i: int, step: Product | Pool) -> dict[str, int]:
         """Return the record fields that say which maps a step reads, and how patches are cut from them."""

@@ -19,6 +19,11 @@ DEPTH_MAX = 65536
 """Largest number of words in a lane's weight memory."""
 
 
+def whole_words(codes: int) -> int:
+    """Return ``codes`` rounded up to whole words of WORD_ROWS codes."""
+    return -(-codes // WORD_ROWS) * WORD_ROWS
+
+
 def _power_of_two(value: int) -> bool:
     return value > 0 and value & (value - 1) == 0
 
@@ -326,7 +331,7 @@ def beside(share: int, geometry: Geometry) -> int:
 def bank_rows(inputs: int, groups: int) -> int:
     """Return how many codes of an input bank a grouped matrix product occupies, with ``groups`` groups of
     ``inputs`` codes. Each of several groups begins a new word."""
-    return inputs if groups == 1 else groups * (-(-inputs // WORD_ROWS) * WORD_ROWS)
+    return inputs if groups == 1 else groups * whole_words(inputs)
 
 
 def whole_readouts(columns: int, geometry: Geometry) -> int:

@@ -18,6 +18,10 @@ Responses come in request order. The host may have ``window`` requests unanswere
 Sparse samples, of which many codes are 0, go as INFER_SPARSE carries them: for each eight codes a byte whose
 bit i says that code i is not 0, then the codes that are not, in order. The last byte of bits may stand for
 fewer than eight codes; its other bits are 0.
+
+Samples of a program with feature maps may be walked together (header of the step records). One INFER or
+INFER_SPARSE then holds several of them. Each begins with a new group of eight codes: codes of any value fill
+the last group of every sample but the last one.
 """
 
 import itertools
@@ -61,8 +65,10 @@ class Opcode(IntEnum):
     """Answered with the CRC-32 (u32) of the little-endian bytes of ``count u32`` words from ``address``
     on."""
     INFER = 7
-    """Do one inference. The payload holds the network's input codes, one byte each; ``address`` is the
-    inference index that selects the read noise. Answered with the outputs, s32 each."""
+    """Do one inference, or several of a program with feature maps. The payload holds the network's input
+    codes, one byte each; ``address`` is the inference index that selects the first sample's read noise.
+    Answered with the outputs of each sample, s32 each. If the payload of a program with feature maps has
+    another number of codes than its samples, the answer, in its turn, is BAD_LENGTH."""
     INFER_SPARSE = 8
     """As INFER, but the payload holds the input codes in the sparse form that
     ``ndrite.emulator.spec.packets`` describes. If it has another number of codes than the network has inputs,

@@ -23,10 +23,14 @@ HEADER: Fields = {
     "inputs": (1, 0, 16),
     "calls": (1, 16, 16),
     "call_codes": (2, 0, 16),
+    "samples": (2, 16, 16),
+    "span": (3, 0, 24),
 }
 """Fields of record 0. ``steps``: number of steps (0 for a chain of fully connected layers). ``begins``: how
 many steps only initialise a sample. ``body``: how many steps precede the change of the states. ``inputs``:
-codes of a sample. ``calls``: time steps of a sample. ``call_codes``: codes of each time step."""
+codes of a sample. ``calls``: time steps of a sample. ``call_codes``: codes of each time step. ``samples``:
+how many samples can be walked together (0 counts as 1). ``span``: the maps of each of them lie so many codes
+behind those of the one before."""
 STEP: Fields = {
     "kind": (0, 0, 2),
     "last": (0, 2, 1),
@@ -78,6 +82,7 @@ STEP: Fields = {
     "position_bits": (20, 24, 5),
     "second_pixel": (21, 0, 24),
     "second_line": (22, 0, 24),
+    "sample_hop": (23, 0, 32),
 }
 """Fields of a program step's record.
 
@@ -99,6 +104,8 @@ lie beside each other and are written at once: ``to_channels`` counts such turns
 of one of ``to_groups`` groups, ``to_plane`` is what they take. Without blocks all channels are one group.
 ``group_columns``: results of a group, whose last turns may be fewer than
 neurons.
+
+The number of a patch, which selects its read noise, is ``sample_hop`` larger in the next sample.
 """
 GATE: Fields = {"terms": (1, 0, 3), "zero": (1, 8, 8), "elements": (10, 0, 16)}
 """Fields of a gate's record that replace the fields of patches; there are up to four terms."""

@@ -48,6 +48,8 @@ class Core(Sized):
       the first ``done`` on.
     - ``logit`` also streams the logits as they are computed, in column order. With feature maps,
       ``activation`` streams the codes of hidden neurons, whose layer may request ``second`` operands.
+    - ``walking``: the program has feature maps. The logits since ``walk_begins`` then follow each other in
+      one half of the result banks, ``walk_half``, and ``outputs`` is their number.
     - ``stream`` is 0 for the nominal chip, or the number of the virtual chip + 1, which ``redraw`` draws
       while no inference is under way.
 
@@ -104,9 +106,20 @@ class Core(Sized):
 
         y, logit = neuron.activation, neuron.logit
         result_bank = Signal(bank_bits(g))
+        result_address = bank_address(logit.column, result_bank, g.max_outputs)
         with m.If(self.done):
             m.d.sync += result_bank.eq(next_bank(result_bank))
             m.d.sync += self.outputs.eq(logit.column + 1)
+        if g.map_codes:
+            # The logits of samples that are walked together, one sample's behind the other's.
+            place, half = Signal(exact_log2(results.depth) - 1), Signal()
+            result_address = Mux(self.walking, Cat(place, half), result_address)
+            with m.If(logit.valid):
+                m.d.sync += place.eq(place + 1)
+            with m.If(self.done & self.walking):
+                m.d.sync += self.outputs.eq(place + 1)
+            with m.If(self.walk_begins):
+                m.d.sync += [place.eq(0), half.eq(self.walk_half)]
         m.d.comb += [
             self.inputs.eq(sequencer.inputs),
             sequencer.noise_enable.eq(self.noise_enable),
@@ -131,7 +144,7 @@ class Core(Sized):
             array.shift_next.eq(readout.shift_next) if waiting_sums(g) else array.shift.eq(readout.shift),
             *by_name(readout, array, "capture", "columns"),
             results.write.eq(logit.valid),
-            results.write_address.eq(bank_address(logit.column, result_bank, g.max_outputs)),
+            results.write_address.eq(result_address),
             results.write_data.eq(logit.z),
             results.read_address.eq(self.result_address),
             self.result_data.eq(results.read_data),

@@ -94,6 +94,9 @@ def core_ports(geometry: Geometry) -> dict[str, wiring.Member]:
             {
                 "activation": Out(activation_layout(geometry)),
                 "second": In(stream.Signature(second_layout(geometry))),
+                "walking": In(1),
+                "walk_begins": In(1),
+                "walk_half": In(1),
             }
             if geometry.map_codes
             else {}

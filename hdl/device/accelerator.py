@@ -65,16 +65,18 @@ class Accelerator(wiring.Component):
         start: Any = wiring.flipped(master.start)
         loads = {name: getattr(master, name) for name in load_members(g, In)}
         started, inputs, walking = starts.i.valid & starts.i.ready, core.inputs, Const(0)
+        done: Value = core.done
         if g.map_codes:
             m.submodules.walker = walker = restart(Walker(g))
             start, loads, walking = self._walk(m, walker, decoder, core, loads)
             started, inputs = Mux(walking, walker.began, started), Mux(walking, walker.inputs, inputs)
+            done = Mux(walking, walker.finished, done)
             m.d.comb += watchdog.going_on.eq(walker.going_on)
         if g.redraw:
-            loads = self._campaign(m, registers, starts, core, start, loads)
+            loads = self._campaign(m, registers, starts, core, start, loads, done)
         else:
             wiring.connect(m, start, starts.i)
-            m.d.comb += master.done.eq(core.done)
+            m.d.comb += master.done.eq(done)
         # One pipeline register, since the source of the codes is far away on the die. The extra cycle does no
         # harm: starting an inference takes longer.
         m.d.sync += [getattr(core, name).eq(value) for name, value in loads.items()]
@@ -83,7 +85,7 @@ class Accelerator(wiring.Component):
         wiring.connect(m, starts.o, core.start)
         m.d.comb += [
             watchdog.started.eq(started),
-            watchdog.done.eq(core.done),
+            watchdog.done.eq(done),
             master.hung.eq(watchdog.hung | watchdog.reset),
             registers.hung.eq(watchdog.hung),
             master.inputs.eq(inputs),
@@ -96,7 +98,11 @@ class Accelerator(wiring.Component):
         ]
         m.d.comb += registers.events.eq(core.events)
         if g.map_codes:
-            m.d.comb += registers.events.started.eq(Mux(walking, walker.began, core.events.started))
+            m.d.comb += [
+                registers.events.started.eq(Mux(walking, walker.began, core.events.started)),
+                registers.events.done.eq(done),
+                registers.more_done.eq(core.done & ~done),
+            ]
         return m
 
     def _walk(
@@ -123,7 +129,8 @@ class Accelerator(wiring.Component):
         m.d.sync += may.eq(Mux(walking, walker.start.ready, start.ready) & ~start_accepted)
         m.d.comb += [
             master.walking.eq(walking),
-            master.copying.eq(walker.copying),
+            *by_name(master, walker, "copying", "samples_max"),
+            walker.samples.eq(master.samples),
             walker.sample_load.eq(sample_load & walking.replicate(len(sample_load))),
             walker.sample_word.eq(sample_word),
             walker.sample_code.eq(sample_code),
@@ -135,6 +142,9 @@ class Accelerator(wiring.Component):
             start.payload.eq(Mux(walking, walker.launch.payload, master.start.payload)),
             walker.launch.ready.eq(1),
             *by_name(walker, core, "input_done", "activation"),
+            core.walking.eq(walking),
+            core.walk_begins.eq(walker.began),
+            core.walk_half.eq(master.start.payload.bank[0]),
             *([core.turn.eq(walker.turn)] if g.neurons > 1 else []),
             walker.done.eq(core.done),
         ]
@@ -142,7 +152,14 @@ class Accelerator(wiring.Component):
         return start, merged, walking
 
     def _campaign(
-        self, m: Module, registers: Registers, starts: Queue, core: Core, start: Any, loads: dict[str, Value]
+        self,
+        m: Module,
+        registers: Registers,
+        starts: Queue,
+        core: Core,
+        start: Any,
+        loads: dict[str, Value],
+        done: Value,
     ) -> dict[str, Value]:
         """Connect the campaign; while it runs, no other block starts inferences on the core. Return the load
         signals that the core gets."""
@@ -174,7 +191,7 @@ class Accelerator(wiring.Component):
             starts.i.payload.eq(Mux(busy, campaign.start.payload, start.payload)),
             campaign.start.ready.eq(busy & starts.i.ready),
             start.ready.eq(~busy & starts.i.ready),
-            master.done.eq(core.done & ~busy),
+            master.done.eq(done & ~busy),
             master.campaign_busy.eq(busy),
             master.campaign_started.eq(campaign.start.valid & campaign.start.ready),
             master.campaign_done.eq(core.done & busy),

@@ -38,7 +38,8 @@ class Registers(wiring.Component):
     2^32.
 
     Latency: a read takes READ_LATENCY cycles from ``address``; a write shows 2 cycles after it, a clearing of
-    the counters 3; an event is counted 3 cycles after it, a link's 2. Resources: 48 flip-flops for each
+    the counters 3; an event is counted 3 cycles after it, a link's 2. ``more_done``: a sample has ended that
+    is walked together with others, and is not the last of them. Resources: 48 flip-flops for each
     counter and control register. Beside the small core the read multiplexer has no registers of its own, and
     those of campaigns, noise and BUSINESS read as 0.
     """
@@ -51,6 +52,7 @@ class Registers(wiring.Component):
             | {
                 "window": In(WindowSignature()),
                 "events": In(EVENT_LAYOUT),
+                "more_done": In(1),
                 "link": In(LINK_EVENT_LAYOUT),
                 "sequence_error": In(1),
                 "campaign_control": Out(2),
@@ -140,12 +142,13 @@ class Registers(wiring.Component):
         # Events come from all over the chip, some over long combinational paths: they are registered first.
         link = self.link
         events, hung = Signal(EVENT_LAYOUT), Signal()
-        m.d.sync += [events.eq(self.events), hung.eq(self.hung)]
+        more_done = Signal()
+        m.d.sync += [events.eq(self.events), more_done.eq(self.more_done), hung.eq(self.hung)]
         under_way = Signal(4)
         running = (under_way != 0) | events.started
         m.d.sync += under_way.eq(Mux(hung, 0, under_way + events.started - events.done))
         steps = {
-            "inferences": events.done,
+            "inferences": events.done | more_done,
             "inference_cycles": running,
             "busy_cycles": events.emit,
             "stall_cycles": running & ~events.emit,

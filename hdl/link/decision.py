@@ -29,7 +29,8 @@ class Decision(wiring.Component):
       the sequence number.
     - ``due``: an inference's answer can be sent. ``quiet``: nothing is under way and nothing is being sent.
       ``none``: no inference is under way. ``room``: another inference can be started. ``bare``: the device is
-      not programmed.
+      not programmed. ``walking``: the program has feature maps, so that the length of an inference's payload
+      is judged when it has been unpacked.
     - ``at_streamed``: the request's first address lies in the region ``ndrite.hdl.parts.bus.STREAMED``.
 
     Resources: about 150 LUTs.
@@ -38,7 +39,7 @@ class Decision(wiring.Component):
     def __init__(self) -> None:
         super().__init__(
             {name: In(1) for name in ("compare", "judge", "weigh", "act")}
-            | {name: In(1) for name in ("due", "quiet", "room", "none", "campaign", "bare")}
+            | {name: In(1) for name in ("due", "quiet", "room", "none", "campaign", "bare", "walking")}
             | {name: Out(1) for name in ("short", "sparse", "at_streamed", "repeats", "wrong")}
             | {f"way_{name}": Out(1) for name in (*WAYS, *REQUESTS)}
             | {
@@ -92,7 +93,7 @@ class Decision(wiring.Component):
                 at_registers.eq(address[REGION_SHIFT:] == REGIONS["registers"]),
                 self.at_streamed.eq(address[REGION_SHIFT:] == REGIONS[STREAMED]),
                 at_control.eq(address == BY_NAME["campaign_control"].address),
-                fitting.eq(length == self.inputs),
+                fitting.eq((length == self.inputs) | self.walking),
                 two.eq(length == 2),
                 four.eq(length == 4),
                 hollow.eq(length == 0),

@@ -89,6 +89,7 @@ class Executor(Sized):
         m.d.comb += [
             decision.header.eq(header),
             decision.inputs.eq(self.master.inputs),
+            decision.walking.eq(self.master.walking if g.map_codes else 0),
             decision.compare.eq(states["compare"]),
             decision.judge.eq(states["judge"]),
             decision.weigh.eq(states["weigh"]),
@@ -174,12 +175,14 @@ class Executor(Sized):
             inferences.begun.eq(begun),
             inferences.number.eq(self.sequence),
             inferences.sparse.eq(self.decision.sparse),
-            inferences.wrong.eq(self.decision.sparse & self.unpacker.wrong),
+            inferences.wrong.eq(self._wrong()),
             *by_name(inferences, master, "done", "campaign_started", "campaign_done", "hung"),
             inferences.answered.eq(states["answered"]),
         ]
         if g.map_codes:
-            m.d.comb += inferences.single.eq(master.walking)
+            # The codes of a wrong payload are walked as one sample, whose results nobody gets.
+            samples = Mux(self.unpacker.wrong, 1, self.unpacker.samples)
+            m.d.comb += [inferences.single.eq(master.walking), master.samples.eq(samples)]
         with states.at("load"):
             m.d.sync += to_load.eq(to_load - 1)
             states.go("loaded", when=last_load)
@@ -189,6 +192,14 @@ class Executor(Sized):
         states.chain("loaded", *(["unpacked"] if g.unpacks_words else []), "settled", "start")
         with states.at("start"):
             states.go("drop", when=begun)
+
+    def _wrong(self) -> Value:
+        """Return whether the payload that was unpacked is none of the program's; a payload of one byte per
+        code, for a chain, was judged by its length."""
+        judged: Value = self.decision.sparse
+        if self.geometry.map_codes:
+            judged |= self.master.walking
+        return judged & self.unpacker.wrong
 
     def _codes(self, m: Module, loading: Value) -> list[Any]:
         """Load one code of the payload per cycle into the input bank."""
@@ -218,6 +229,7 @@ class Executor(Sized):
             unpacker.clear.eq(self.states["execute"]),
             unpacker.sparse.eq(self.decision.sparse),
             unpacker.inputs.eq(master.inputs),
+            unpacker.samples_max.eq(Mux(master.walking, master.samples_max, 1)),
             unpacker.length.eq(self.length),
             unpacker.valid.eq(loading),
             unpacker.data.eq(self.packet_data),
@@ -280,10 +292,15 @@ class Executor(Sized):
         # The number of words to send is stored, so that a reset of the core during the response cannot change
         # it.
         beat = Signal(2)
-        outputs, sent, all_sent = Signal.like(master.outputs), Signal(bits_for(g.max_outputs)), Signal()
+        # In a program with feature maps, half of the banks holds the results of samples walked together.
+        bits, most = exact_log2(g.max_outputs), g.max_outputs * (g.banks // 2 if g.map_codes else 1)
+        outputs, sent, all_sent = Signal.like(master.outputs), Signal(bits_for(most)), Signal()
+        bank: Value = inferences.answer_bank
+        if g.map_codes:
+            bank = Mux(master.walking, Cat(sent[bits:][: len(bank) - 1], bank[0]), bank)
         self.result = Signal(32)
         m.d.sync += [
-            master.result_address.eq(Cat(sent[: exact_log2(g.max_outputs)], inferences.answer_bank)),
+            master.result_address.eq(Cat(sent[:bits], bank)),
             self.result.eq(master.result_data),
             all_sent.eq(sent == outputs),
         ]

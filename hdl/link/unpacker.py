@@ -102,14 +102,16 @@ class WordUnpacker(Sized):
 
     ``load`` marks the codes of word ``word`` that become ``code``. A payload that is not ``sparse`` has a
     code a byte. In a sparse one a byte of bits writes the zeros of its group at once, and each code that is
-    not 0 follows in a cycle of its own. ``clear`` begins a payload; ``wrong``, after its last byte, says that
-    a sparse one of ``length`` bytes does not hold ``inputs`` codes or has bits set after the last code. Nine
-    codes of which the first is 7, the third 9 and the last 5::
+    not 0 follows in a cycle of its own. Each of several samples begins a new word. ``clear`` begins a
+    payload. After its last byte, ``samples`` is the number of samples; ``wrong`` says that the payload does
+    not hold 1 to ``samples_max`` samples of ``inputs`` codes each, or that a sparse one has bits set after a
+    sample's last code. Nine codes of which the first is 7, the third 9 and the last 5::
 
         { "signal": [
           {"name": "clear",  "wave": "10......."},
           {"name": "sparse", "wave": "1........"},
           {"name": "inputs", "wave": "=........", "data": "9"},
+          {"name": "samples_max", "wave": "=........", "data": "1"},
           {"name": "length", "wave": "=........", "data": "5"},
           {"name": "valid",  "wave": "01...10.."},
           {"name": "data",   "wave": "x=====xxx", "data": "5 7 9 1 5"},
@@ -127,12 +129,14 @@ class WordUnpacker(Sized):
             "clear": In(1),
             "sparse": In(1),
             "inputs": In(16),
+            "samples_max": In(16),
             "length": In(16),
             "valid": In(1),
             "data": In(8),
             "load": Out(GROUP),
             "word": Out(bits_for(g.packet_bytes)),
             "code": Out(8),
+            "samples": Out(16),
             "wrong": Out(1),
         }
 
@@ -142,11 +146,13 @@ class WordUnpacker(Sized):
         # Registered: the packet's memory is slow and far away on the die.
         valid, data = Signal(), Signal(8)
         m.d.sync += [valid.eq(self.valid), data.eq(self.data)]
-        # ``bits``: codes of the group that are still to come, one bit each; ``last``: valid bits of the last
-        # group in a sparse payload.
-        bits, last = Signal(GROUP), Signal(GROUP)
+        # ``bits``: codes of the group that are still to come, one bit each.
+        bits = Signal(GROUP)
         at_bits, ended = Signal(), Signal()
         lowest, bits_left = Signal(GROUP), Signal(GROUP)
+        # Codes of the last word that lie ``behind`` the end of a sample; ``excess``: such a bit was set.
+        word_of_sample, last_word = Signal.like(self.word), Signal.like(self.word)
+        whole, behind, excess = Signal(16), Signal(GROUP), Signal()
         m.d.comb += [
             at_bits.eq(self.sparse & ~bits.any()),
             lowest.eq(Cat(bits[i] & ~bits[:i].any() for i in range(GROUP))),
@@ -158,16 +164,24 @@ class WordUnpacker(Sized):
         with m.If(valid):
             m.d.sync += bits.eq(Mux(ended & ~self.sparse, every, bits_left))
             with m.If(ended):
-                m.d.sync += self.word.eq(self.word + 1)
-            with m.If(at_bits):
-                m.d.sync += last.eq(data)
+                m.d.sync += [self.word.eq(self.word + 1), word_of_sample.eq(word_of_sample + 1)]
+                with m.If(word_of_sample == last_word):
+                    m.d.sync += [word_of_sample.eq(0), whole.eq(whole + 1)]
+            with m.If(at_bits & (word_of_sample == last_word) & (data & behind).any()):
+                m.d.sync += excess.eq(1)
         with m.If(self.clear):
             m.d.sync += [bits.eq(Mux(self.sparse, 0, every)), self.word.eq(0)]
-        words, behind = Signal.like(self.word), Signal(GROUP)
+            m.d.sync += [word_of_sample.eq(0), whole.eq(0), excess.eq(0)]
         m.d.sync += [
-            words.eq((self.inputs + (GROUP - 1)) >> 3),
+            last_word.eq((self.inputs - 1) >> 3),
             behind.eq(Mux(self.inputs[:3].any(), (every << self.inputs[:3])[:GROUP], 0)),
         ]
-        mismatch = ~self.length.any() | (self.word != words) | bits.any() | (last & behind).any()
-        m.d.comb += self.wrong.eq(self.sparse & mismatch)
+        # The last sample of a payload that is not sparse may end within a word.
+        cut = ~self.sparse & (word_of_sample == last_word) & (bits == behind)
+        complete = (word_of_sample == 0) & (bits == Mux(self.sparse, 0, every))
+        mismatch = ~(cut | complete) | (self.samples == 0) | (self.samples > self.samples_max)
+        m.d.comb += [
+            self.samples.eq(whole + cut),
+            self.wrong.eq(~self.length.any() | excess | mismatch),
+        ]
         return m

@@ -260,9 +260,11 @@ def host_interface(geometry: Geometry) -> wiring.Signature:
     - ``programmed``: the program tag is not 0.
     - ``hung``: the core is in reset, by the watchdog or by a reset of the whole. Every inference under way is
       lost, the next bank is 0 again, and no inference may be started.
-    - ``walking``: the program has feature maps. A sample's codes then go to ``sample_*`` (``load`` marks the
-      codes of a word of eight that are valid), but not while a sample is ``copying``; one sample is under way
-      at a time.
+    - ``walking``: the program has feature maps. The codes of up to ``samples_max`` samples then go to
+      ``sample_*`` (``load`` marks the codes of a word of eight that are valid), but not while samples are
+      ``copying``; ``samples`` says how many ``start`` runs together. They count as one inference: one at a
+      time is under way, ``done`` ends all of them, and their results follow each other in half of the
+      result banks, which the lowest bit of the bank numbers.
     """
     return wiring.Signature(
         {
@@ -286,6 +288,8 @@ def host_interface(geometry: Geometry) -> wiring.Signature:
             {
                 "walking": In(1),
                 "copying": In(1),
+                "samples_max": In(16),
+                "samples": Out(16),
                 "sample_load": Out(WORD_ROWS),
                 "sample_word": Out(bits_for(geometry.packet_bytes)),
                 "sample_code": Out(8),

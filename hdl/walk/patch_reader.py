@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
+from ndrite.emulator.spec.walk_record import HEADER
 from ndrite.hdl.parts.bus import load_members
 from ndrite.hdl.parts.layouts import Ports, Sized, bank_bits, next_bank
 from ndrite.hdl.parts.pipeline import Queue, delayed
@@ -130,7 +131,8 @@ class Run:
 
 class PatchReader(wiring.Component):
     """Reads the patches of a map row by row of the output grid, each patch in the order that
-    ``ndrite.emulator.spec.walk_record.STEP`` defines.
+    ``ndrite.emulator.spec.walk_record.STEP`` defines; then those of the next of ``samples`` samples, whose
+    map lies ``span`` codes behind.
 
     ``begin`` starts with the patches of ``step``, which is valid ten cycles before and must not change
     meanwhile. A patch begins (``began``) when ``may`` is high; ``pause`` idle cycles follow each group. Codes
@@ -145,6 +147,8 @@ class PatchReader(wiring.Component):
         super().__init__(
             {
                 "step": In(STEP_LAYOUT),
+                "samples": In(HEADER["samples"][2]),
+                "span": In(HEADER["span"][2]),
                 "begin": In(1),
                 "may": In(1),
                 "began": Out(1),
@@ -159,13 +163,16 @@ class PatchReader(wiring.Component):
         step, bits = self.step, len(self.address)
         running, fresh = Signal(), Signal()
         # Address of the present chunk, and address of the first channel of the present kernel column, kernel
-        # row, group of channels, patch and row of patches.
-        names = ("spot", "column_at", "row_at", "group_at", "patch_at", "line_at")
-        spot, column_at, row_at, group_at, patch_at, line_at = (Signal(bits, name=n) for n in names)
+        # row, group of channels, patch, row of patches and sample.
+        names = ("spot", "column_at", "row_at", "group_at", "patch_at", "line_at", "sample_at")
+        spot, column_at, row_at, group_at, patch_at, line_at, sample_at = (
+            Signal(bits, name=n) for n in names
+        )
         x, patch_x, y, patch_y = (Signal(COORDINATE, name=n) for n in ("x", "patch_x", "y", "patch_y"))
         left, run_last = Signal(16), Signal()
         counted = ("kernel_columns", "kernel_rows", "groups", "grid_columns", "grid_rows")
         columns, rows, groups, across, down = (Countdown(m, step[name], name) for name in counted)
+        samples = Countdown(m, self.samples, "samples")
         run = Run(m, step.share, step.last_share, groups)
         read_layout = StructLayout(
             {"address": bits, "x": COORDINATE, "y": COORDINATE, "count": 4} | {"group_end": 1, "patch_end": 1}
@@ -247,13 +254,20 @@ class PatchReader(wiring.Component):
                     m.d.sync += [
                         *across.again(),
                         *down.down(),
-                        running.eq(~down.last),
                         *self._moved((line_at, *patches), line_at + step.stride_line),
                         *self._moved((patch_x, x), step.first_column.as_signed()),
                         *self._moved((patch_y, y), patch_y + step.stride_rows),
                     ]
+                with m.If(across.last & down.last):
+                    m.d.sync += [
+                        *down.again(),
+                        *samples.down(),
+                        running.eq(~samples.last),
+                        *self._moved((sample_at, line_at, *patches), sample_at + self.span),
+                        *self._moved((patch_y, y), step.first_row.as_signed()),
+                    ]
         with m.If(self.begin):
-            all_of_them = (line_at, patch_at, group_at, row_at, column_at, spot)
+            all_of_them = (sample_at, line_at, patch_at, group_at, row_at, column_at, spot)
             m.d.sync += [
                 running.eq(1),
                 fresh.eq(1),
@@ -261,7 +275,7 @@ class PatchReader(wiring.Component):
                 *self._moved((patch_x, x), step.first_column.as_signed()),
                 *self._moved((patch_y, y), step.first_row.as_signed()),
                 *run.first((left, run_last)),
-                *(count.again() for count in (columns, rows, groups, across, down)),
+                *(count.again() for count in (columns, rows, groups, across, down, samples)),
             ]
         self._chunks(m, waiting, read_granted)
         return m

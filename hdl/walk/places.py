@@ -55,16 +55,18 @@ FIELD_LAYOUT = StructLayout(
         "block_columns": 8,
         "pool_rows": 4,
         "pool_columns": 4,
+        "samples": 16,
+        "span": 24,
     }
 )
 """A map to be written, and how columns are placed in it: by blocks of positions, and by the pooling window
-around each position."""
+around each position. There is such a map for each of ``samples`` samples, ``span`` codes apart."""
 
 
 class Places(Sized):
     """Computes, for each column of a matrix product, the address of its output code in the map. The columns
-    come in this nested order, outermost first: grid row, grid column, group of channels, row of the block,
-    column of the block, channel.
+    come in this nested order, outermost first: sample, grid row, grid column, group of channels, row of the
+    block, column of the block, channel.
 
     ``begin`` starts with ``field``, which must not change meanwhile. ``next`` requests the next column's
     position. ``address`` is that of the pooling window that the position falls into. ``first``: it is the
@@ -98,10 +100,13 @@ class Places(Sized):
         channel, first_channel, next_channel = (
             Signal(bits, name=n) for n in ("channel", "first_channel", "next_channel")
         )
-        names = ("channels", "block_columns", "block_rows", "groups", "grid_columns", "grid_rows")
+        names = ("channels", "block_columns", "block_rows", "groups", "grid_columns", "grid_rows", "samples")
         counts = {name: Countdown(m, field[name], name) for name in names}
         end = {name: count.last for name, count in counts.items()}
         next_column, next_row = Signal(shape), Signal(shape)
+        # Address of the map of the present sample and of the next one.
+        base, next_base = Signal(bits), Signal(bits)
+        m.d.comb += next_base.eq(base + field.span)
         single = {}
         for now, after, name, hop in (
             (column, next_column, "pool_columns", field.pixel),
@@ -140,14 +145,19 @@ class Places(Sized):
                 m.d.sync += [*counts["grid_columns"].again(), *counts["grid_rows"].down()]
                 m.d.sync += [*self._at_edge(column, single), *self._at_edge(first_column, single)]
                 m.d.sync += [row.eq(next_row), first_row.eq(next_row)]
-                m.d.sync += self.over.eq(end["grid_rows"])
+            with m.If(self.turn & end["grid_columns"] & end["grid_rows"]):
+                m.d.sync += [*counts["grid_rows"].again(), *counts["samples"].down(), base.eq(next_base)]
+                m.d.sync += [
+                    *self._at_top(row, single, next_base),
+                    *self._at_top(first_row, single, next_base),
+                ]
+                m.d.sync += self.over.eq(end["samples"])
         with m.If(self.begin):
             m.d.sync += [count.again() for count in counts.values()]
             m.d.sync += [self.over.eq(0), channel.eq(0), first_channel.eq(0)]
             m.d.sync += [*self._at_edge(column, single), *self._at_edge(first_column, single)]
-            for counter in (row, first_row):
-                m.d.sync += [counter.number.eq(0), counter.into.eq(0), counter.ends.eq(single["pool_rows"])]
-                m.d.sync += counter.base.eq(field.base)
+            m.d.sync += [*self._at_top(row, single, field.base), *self._at_top(first_row, single, field.base)]
+            m.d.sync += base.eq(field.base)
 
         # Two pipeline stages: the map address of the window's first channel, then the map address of the
         # channel that this column of the array reads.
@@ -170,3 +180,8 @@ class Places(Sized):
         says whether a pooling window has a single column."""
         ends = column.ends.eq(single["pool_columns"])
         return [column.number.eq(0), column.base.eq(0), column.into.eq(0), ends]
+
+    @staticmethod
+    def _at_top(row: Any, single: dict[str, Signal], base: Value) -> list[Any]:
+        """Return the assignments that move a position to the first row of the map at address ``base``."""
+        return [row.number.eq(0), row.into.eq(0), row.ends.eq(single["pool_rows"]), row.base.eq(base)]

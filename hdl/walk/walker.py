@@ -23,7 +23,7 @@ from ndrite.hdl.parts.pipeline import delayed
 from ndrite.hdl.walk.gates import GATES_LATENCY, Gates
 from ndrite.hdl.walk.map_memory import WRITE_LATENCY, MapMemory, MapWriter, turns_most
 from ndrite.hdl.walk.patch_reader import CHUNK_LATENCY, Packer, PatchReader
-from ndrite.hdl.walk.places import FIELD_LAYOUT, PLACES_LATENCY
+from ndrite.hdl.walk.places import FIELD_LAYOUT, PLACES_LATENCY, Countdown
 from ndrite.hdl.walk.records import GATE_LAYOUT, STEP_LAYOUT, Records
 from ndrite.hdl.walk.seconds import POOLING_LATENCY, SCALER_LATENCY, Pooling, Scaler, Seconds
 
@@ -45,18 +45,20 @@ class Walker(Sized):
     """Executes a program with feature maps step by step: it sends the patches of a matrix product through the
     core, and writes the output codes of a product, pooling or gate step back into the map memory.
 
-    If record 0 has no steps, the program is a chain, and the walker is idle. Otherwise a sample of ``inputs``
-    codes is loaded through ``sample_*`` into its own memory. ``start`` is taken when no other sample is under
-    way, and executes the program on the sample; the core's ``done`` ends it. Execution begins by copying the
-    sample into the map memory, eight codes a cycle (``copying``). After that, the next sample may be loaded
-    while the program runs.
+    If record 0 has no steps, the program is a chain, and the walker is idle. Otherwise up to ``samples_max``
+    samples of ``inputs`` codes each are loaded through ``sample_*`` into a memory of their own, one after the
+    other, each beginning with a new word. ``start`` is taken when no other samples are under way, and
+    executes the program on ``samples`` of them together: a step's patches are those of all samples. When the
+    core is ``done`` with the last of them, ``finished`` is set. Execution begins by copying the samples into
+    the map memory, eight codes a cycle (``copying``). After that, the next samples may be loaded while the
+    program runs.
 
     A step begins when all results of the previous step are written (``drain_cycles``). Patches are inferences
     of one layer each, numbered (inference * calls + call) * positions + position, where a call is one time
-    step of a sequence.
+    step of a sequence, and ``inference`` counts the samples.
 
     Latency: the copy; for each step about 20 cycles more than its patches take (60 for the first step of a
-    call); and the time of the last patch in the core. Resources: the map memory, a memory for a sample, about
+    call); and the time of the last patch in the core. Resources: the map memory, a memory for samples, about
     3,000 LUTs, one multiplier.
     """
 
@@ -64,6 +66,8 @@ class Walker(Sized):
         return {
             "walking": Out(1),
             "inputs": Out(HEADER["inputs"][2]),
+            "samples_max": Out(HEADER["samples"][2]),
+            "samples": In(HEADER["samples"][2]),
             "sample_load": In(WORD_ROWS),
             "sample_word": In(bits_for(g.packet_bytes)),
             "sample_code": In(8),
@@ -76,6 +80,7 @@ class Walker(Sized):
             "input_done": In(1),
             "activation": In(activation_layout(g)),
             "done": In(1),
+            "finished": Out(1),
             "second": Out(stream.Signature(second_layout(g))),
             "turn": Out(range(g.neurons + 1)),
             "steps_window": In(WindowSignature()),
@@ -127,7 +132,7 @@ class Walker(Sized):
             delayed(m, getattr(self, name), 1, name) for name in ("sample_load", "sample_word", "sample_code")
         )
         copied = delayed(m, self.copying, READ_LATENCY, "copied")
-        copied_word = delayed(m, self.word, READ_LATENCY, "copied_word")
+        copied_word = delayed(m, self.map_word, READ_LATENCY, "copied_word")
         # Order of access to the map memory: first the writer (it cannot wait), then the reader of second
         # operands, then patches or gates.
         free = ~writer.request & ~seconds.request
@@ -140,7 +145,7 @@ class Walker(Sized):
                 Mux(writer.request, writer.address, Mux(seconds.request, seconds.address, asks))
             ),
             reader.data.eq(memory.data),
-            gates.data.eq(memory.data[:8]),
+            gates.data.eq(memory.data),
             seconds.data.eq(memory.data[: len(seconds.data)]),
             writer.data.eq(memory.data[: len(writer.data)]),
             sample.write.eq(sample_load),
@@ -159,6 +164,8 @@ class Walker(Sized):
         # pool.
         start = Signal.like(step.start)
         m.d.sync += start.eq(step.start + Mux(step.of_sample, self.offset, 0))
+        for reading in (reader, gates, seconds.field, writer.field):
+            m.d.comb += [reading.samples.eq(self.together), reading.span.eq(records.header.span)]
         m.d.comb += [
             gates.gate.eq(gate),
             gates.shift.eq(step.pool_shift),
@@ -170,7 +177,9 @@ class Walker(Sized):
             pooling.chunk.valid.eq(reader.chunk.valid & ~is_product),
             *by_name(self, packer, "load", "load_address", "load_data"),
         ]
-        self._scale(m, begin, pooling, seconds, scaler, average)
+        patch_ended = Mux(is_product, packer.loaded, pooling.valid & pooling.patch_end)
+        position, sample_ended = self._position(m, begin, patch_ended)
+        self._scale(m, position, pooling, seconds, scaler, average)
         mean = Mux(scaler.value[0][8:].any(), 255, scaler.value[0][:8])
         results: dict[str, tuple[Value, Value, Value]] = {
             "product": (self.activation.valid, self.activation.count, self.activation.y.as_value()),
@@ -186,7 +195,7 @@ class Walker(Sized):
         # time for the writes.
         m.d.sync += self.turn.eq(step.turn)
         self._write(m, begin, writer, results)
-        self._launch(m, reader, packer, is_product)
+        self._launch(m, reader, packer, is_product, position, sample_ended)
         return m
 
     def _control(
@@ -205,8 +214,22 @@ class Walker(Sized):
         call, self.offset, body_done, all_done = Signal(16), Signal(24), Signal(), Signal()
         self.base = base
         words = self.geometry.packet_bytes // WORD_ROWS
-        self.word, last_word = Signal(range(words)), Signal(range(words))
+        self.word, word_of_sample, last_word = (
+            Signal(range(words)),
+            Signal(range(words)),
+            Signal(range(words)),
+        )
         m.d.sync += last_word.eq((header.inputs - 1) >> exact_log2(WORD_ROWS))
+        # The samples follow each other in their memory; in the map memory they lie a span apart.
+        map_words = range(self.geometry.map_codes // WORD_ROWS)
+        self.map_word, next_sample = Signal(map_words), Signal(map_words)
+        span_words = header.span >> exact_log2(WORD_ROWS)
+        self.together, left, finishing = Signal.like(self.samples), Signal.like(self.samples), Signal()
+        m.d.comb += [
+            self.samples_max.eq(Mux(header.samples.any(), header.samples, 1)),
+            finishing.eq(step.last & self.done & (left == 1)),
+            self.finished.eq(finishing),
+        ]
         bits_left, factor, is_first_index = Signal(range(CODE_BITS + 1)), Signal(CODE_BITS), Signal()
         m.d.sync += [
             self.walking.eq(header.steps.any()),
@@ -232,19 +255,25 @@ class Walker(Sized):
                     base.eq(0),
                     is_first_index.eq(1),
                 ]
-                m.d.sync += self.word.eq(0)
+                m.d.sync += [self.word.eq(0), word_of_sample.eq(0), self.map_word.eq(0)]
                 with m.If(self.start.valid & self.walking):
                     m.d.comb += self.began.eq(1)
-                    m.d.sync += index.eq(self.start.payload.inference)
+                    m.d.sync += [index.eq(self.start.payload.inference), self.together.eq(self.samples)]
                     m.next = "loaded"
             with m.State("loaded"):
-                # The start may come one cycle before the last code of the sample is stored.
+                # The start may come one cycle before the last code of the samples is stored.
+                m.d.sync += [left.eq(self.together), next_sample.eq(span_words)]
                 m.next = "copy"
             with m.State("copy"):
                 m.d.comb += self.copying.eq(1)
-                m.d.sync += self.word.eq(self.word + 1)
-                with m.If(self.word == last_word):
-                    m.next = "multiply"
+                m.d.sync += [self.word.eq(self.word + 1), self.map_word.eq(self.map_word + 1)]
+                m.d.sync += word_of_sample.eq(word_of_sample + 1)
+                with m.If(word_of_sample == last_word):
+                    m.d.sync += [word_of_sample.eq(0), left.eq(left - 1)]
+                    m.d.sync += [self.map_word.eq(next_sample), next_sample.eq(next_sample + span_words)]
+                    with m.If(left == 1):
+                        m.d.sync += left.eq(self.together)
+                        m.next = "multiply"
             with m.State("settled"):
                 m.next = "next"
             with m.State("next"):
@@ -296,6 +325,8 @@ class Walker(Sized):
                 with m.Else():
                     m.d.sync += quiet.eq(Mux(is_product, drain, TO_RESULTS + drain))
                 with m.If(step.last & self.done):
+                    m.d.sync += left.eq(left - 1)
+                with m.If(finishing):
                     m.next = "idle"
                 with m.Elif(~step.last & (quiet == 0)):
                     m.next = "settled"
@@ -303,16 +334,29 @@ class Walker(Sized):
                         m.next = "fetching"
         return beginning
 
+    def _position(self, m: Module, begin: Signal, patch_ended: Value) -> tuple[Signal, Signal]:
+        """Return the number, in its sample, of the patch that ends next, and whether it is the sample's
+        last."""
+        position, sample_ended = Signal(16), Signal()
+        across, down = (Countdown(m, self.step[name], name) for name in ("grid_columns", "grid_rows"))
+        m.d.comb += sample_ended.eq(across.last & down.last)
+        with m.If(patch_ended):
+            m.d.sync += [position.eq(position + 1), *across.down()]
+            with m.If(across.last):
+                m.d.sync += [*across.again(), *down.down()]
+            with m.If(sample_ended):
+                m.d.sync += [position.eq(0), *down.again()]
+        with m.If(begin):
+            m.d.sync += [position.eq(0), *across.again(), *down.again()]
+        return position, sample_ended
+
     def _scale(
-        self, m: Module, begin: Signal, pooling: Pooling, seconds: Seconds, scaler: Scaler, average: Signal
+        self, m: Module, position: Signal, pooling: Pooling, seconds: Seconds, scaler: Scaler, average: Signal
     ) -> None:
         """Connect the scaler to the sums of an average pooling, or to the second operands."""
         step = self.step
         divisor = Signal.like(scaler.index)
-        with m.If(pooling.valid & pooling.patch_end):
-            m.d.sync += divisor.eq(divisor + 1)
-        with m.If(begin):
-            m.d.sync += divisor.eq(step.operand_base)
+        m.d.comb += divisor.eq(step.operand_base + position)
         field = seconds.field
         # Second operands are read eight codes at once if all outputs of a step are written at once and the
         # number of channels is a multiple of eight.
@@ -361,13 +405,22 @@ class Walker(Sized):
         m.d.comb += [writer.begin.eq(begin), writer.turn.eq(step.turn)]
         own_fields = ("grid_rows", "grid_columns", "block_rows", "block_columns", "pool_rows", "pool_columns")
         for name in FIELD_LAYOUT.members:
-            m.d.comb += field[name].eq(step[name if name in own_fields else f"to_{name}"])
+            if name not in ("samples", "span"):
+                m.d.comb += field[name].eq(step[name if name in own_fields else f"to_{name}"])
 
-    def _launch(self, m: Module, reader: PatchReader, packer: Packer, is_product: Signal) -> None:
+    def _launch(
+        self,
+        m: Module,
+        reader: PatchReader,
+        packer: Packer,
+        is_product: Signal,
+        position: Signal,
+        sample_ended: Signal,
+    ) -> None:
         """Start an inference for each patch in its input bank. The banks are used one after another, and each
         is released when the core has read it."""
         g = self.geometry
-        banks_in_use, position = Signal(range(g.banks + 1)), Signal(INDEX_BITS)
+        banks_in_use, base = Signal(range(g.banks + 1)), Signal(INDEX_BITS)
         began, after = reader.began & is_product, Signal.like(banks_in_use)
         m.d.comb += after.eq(
             Mux(self.walking, banks_in_use + began - (self.input_done & (banks_in_use != 0)), 0)
@@ -376,10 +429,10 @@ class Walker(Sized):
         m.d.comb += [
             self.launch.valid.eq(packer.loaded),
             self.launch.payload.bank.eq(packer.loaded_bank),
-            self.launch.payload.inference.eq(self.base + position),
+            self.launch.payload.inference.eq(base + position),
             self.launch.payload.layer.eq(self.step.layer),
         ]
-        with m.If(packer.loaded):
-            m.d.sync += position.eq(position + 1)
+        with m.If(packer.loaded & sample_ended):
+            m.d.sync += base.eq(base + self.step.sample_hop)
         with m.If(reader.begin):
-            m.d.sync += position.eq(0)
+            m.d.sync += base.eq(self.base)

@@ -11,12 +11,17 @@ from ndrite.boards.abilities import Abilities
 from ndrite.boards.board import Board
 from ndrite.boards.sim import SimLink
 from ndrite.boards.stepped import SteppedBoard
+from ndrite.emulator.backend.lowering import lower
+from ndrite.emulator.backend.walk import codes_of_maps, sample_order, samples_together
 from ndrite.emulator.golden.random_program import random_program
 from ndrite.emulator.spec import PRESETS
+from ndrite.emulator.spec.geometry import whole_words
+from ndrite.emulator.spec.packets import Opcode, Status
 from ndrite.emulator.spec.patches import Patches
 from ndrite.emulator.spec.steps import Pool, Product
 from ndrite.emulator.spec.variation import Campaign
-from ndrite.host import InputError
+from ndrite.host import DeviceError, InputError
+from ndrite.host.session import Command
 from tests.boards.test_stepped import deep
 from tests.emulator.backend.test_walk import MAPS, windowed
 from tests.random_graphs import random_graph, random_walk
@@ -25,25 +30,56 @@ from tests.stimulus import inferred, ran, random_inputs
 pytestmark = pytest.mark.long
 
 WALKS, CUTS = (200, 60) if "NDRITE_HDL" in os.environ else (12, 6)
+SAMPLES = 7
 
 
 def test_random_walks_equal_golden(walker: Board) -> None:
-    """Read noise on; every fourth at the corners of its ranges; inference numbers run past 32 bits inside."""
-    compared = kinds = 0
+    """Read noise on; every fourth at the corners of its ranges; inference numbers run past 32 bits inside.
+    Samples are walked together, in several packets."""
+    compared = kinds = together = 0
     for trial in range(WALKS):
         rng = np.random.default_rng(trial)
         program = random_walk(MAPS, rng, corner=trial % 4 == 3)
-        x = random_inputs(program, rng, 3)
+        x = random_inputs(program, rng, SAMPLES)
         walker.program(program)
         walker.clear_counters()
-        how = {"seed": trial, "first_index": (1 << 32) - 3 - trial, "noise": bool(trial % 5)}
+        how = {"seed": trial, "first_index": (1 << 32) - SAMPLES - trial, "noise": bool(trial % 5)}
         compared += inferred(walker, program, x, **how).size
         counters = walker.counters()
-        assert (counters["inferences"], counters["watchdog_resets"]) == (3, 0)
+        assert (counters["inferences"], counters["watchdog_resets"]) == (SAMPLES, 0)
         kinds |= (program.calls > 1) << 0 | bool(program.states) << 1
+        together += samples_together(program, MAPS, codes_of_maps(lower(program)))[0] > 1
     assert compared > 10 * WALKS
     assert kinds == 3
+    assert together > WALKS / 2
     assert walker.scrub(program) == []
+
+
+def test_a_payload_that_is_not_of_whole_samples_is_refused_in_its_turn(walker: Board) -> None:
+    """Those before and behind it are answered as if it had not been there."""
+    program = random_walk(MAPS, np.random.default_rng(4))
+    most = samples_together(program, MAPS, codes_of_maps(lower(program)))[0]
+    each = whole_words(program.inputs)
+    assert most > 1
+    assert each > program.inputs
+    x = random_inputs(program, np.random.default_rng(1), most)
+    padded = np.pad(x, ((0, 0), (0, each - program.inputs)))
+    order = sample_order(program)
+    padded[:, : program.inputs] = x if order is None else x[:, order]
+    whole = padded.tobytes()
+    walker.program(program)
+    expected = inferred(walker, program, x, noise=False)
+    for payload in (whole + whole[:each], whole[:-each] + b"\1", whole[:3], b"", whole + b"\1"):
+        answers: dict[int, bytes] = {}
+        good = Command(Opcode.INFER, 0, whole, answer_bytes=expected.nbytes)
+        commands = [good, good._replace(payload=payload), good]
+        with pytest.raises(DeviceError) as refused:
+            walker.session.run(commands, answered=answers.__setitem__)
+        assert refused.value.status == Status.BAD_LENGTH
+        answers[1] = walker.session.call(good)
+        assert len(answers) == 2
+        for answer in answers.values():
+            np.testing.assert_array_equal(np.frombuffer(answer, "<i4").reshape(expected.shape), expected)
 
 
 @pytest.mark.parametrize("number", [9, 16])

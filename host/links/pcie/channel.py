@@ -76,6 +76,7 @@ class PcieChannel:
         first_index: int,
         y: npt.NDArray[np.int32],
         counted: Callable[[int], None],
+        together: int = 1,
     ) -> None:
         """Run samples in jobs of many samples each; while the card works on a job, the next one is already
         queued."""

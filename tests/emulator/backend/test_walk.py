@@ -42,10 +42,12 @@ MAPS = dataclasses.replace(
 
 
 def equal(program: Program, x: np.ndarray, geometry: Geometry = MAPS, said: str = "") -> Hand:
-    """Walked by hand, samples ``x`` give the golden model's sums."""
+    """Walked by hand, as many together as the device walks, samples ``x`` give the golden model's sums."""
     hand = Hand(program, geometry)
-    for sample, sums in zip(x, Core(program, fast=False).infer(x, noise=False), strict=True):
-        np.testing.assert_array_equal(hand.walk(sample), sums, err_msg=said)
+    sums, most = Core(program, fast=False).infer(x, noise=False), hand.samples_max
+    for first in range(0, len(x), most):
+        some = slice(first, first + most)
+        np.testing.assert_array_equal(hand.walk(x[some]), sums[some], err_msg=said)
     return hand
 
 

@@ -35,7 +35,8 @@ def memories(program: Program, geometry: Geometry) -> dict[str, np.ndarray]:
 
 
 class Hand:
-    """One device of ``geometry`` holding ``program``, without read noise; ``walk`` gives a sample's sums."""
+    """One device of ``geometry`` holding ``program``, without read noise; ``walk`` gives the sums of samples
+    walked together, ``samples_max`` at most."""
 
     def __init__(self, program: Program, geometry: Geometry) -> None:
         self.program, self.geometry = program, geometry
@@ -44,13 +45,25 @@ class Hand:
         self.products = lower(program).products
         self.memory = np.full(geometry.map_codes, 170, np.int64)
         self.steps_done = 0
+        self.header = unpacked(self.memories["steps"], HEADER)
+        self.samples_max = self.header["samples"]
+        self._first = 0
 
-    def walk(self, sample: np.ndarray) -> list[int]:
-        """The program's outputs (outputs,) for one sample's codes."""
-        header = unpacked(self.memories["steps"], HEADER)
-        assert header["inputs"] == len(sample) == header["calls"] * header["call_codes"]
+    def _at(self, address: int) -> int:
+        """The place of an address of the present sample's maps."""
+        size = self.header["span"] if self.samples_max > 1 else self.geometry.map_codes
+        assert 0 <= address < size, "another sample's maps, or none"
+        return self._first + address
+
+    def walk(self, samples: np.ndarray) -> list[list[int]]:
+        """The program's outputs for the codes (n, inputs) of samples."""
+        header = self.header
+        assert header["inputs"] == samples.shape[1] == header["calls"] * header["call_codes"]
+        assert len(samples) <= self.samples_max
         order = sample_order(self.program)
-        self.memory[: len(sample)] = sample if order is None else sample[order]
+        for number, sample in enumerate(samples):
+            first = number * header["span"]
+            self.memory[first : first + len(sample)] = sample if order is None else sample[order]
         begins = range(1, 1 + header["begins"])
         body = range(1 + header["begins"], 1 + header["body"])
         ends = range(1 + header["body"], header["steps"])
@@ -58,7 +71,10 @@ class Hand:
             last = call == header["calls"] - 1
             numbers = [*(begins if call == 0 else ()), *body, *([header["steps"]] if last else ends)]
             for number in numbers:
-                result = self._step(number, call * header["call_codes"])
+                result = []
+                for sample in range(len(samples)):
+                    self._first = sample * header["span"]
+                    result.append(self._step(number, call * header["call_codes"]))
         return result
 
     def _step(self, number: int, offset: int) -> Any:
@@ -94,9 +110,9 @@ class Hand:
         return None
 
     def _term(self, g: dict[str, int], t: int, element: int) -> int:
-        value = (int(self.memory[g[f"a_base_{t}"] + element]) - g[f"a_zero_{t}"]) * g[f"gain_{t}"]
+        value = (int(self.memory[self._at(g[f"a_base_{t}"] + element)]) - g[f"a_zero_{t}"]) * g[f"gain_{t}"]
         if not g[f"alone_{t}"]:
-            value *= int(self.memory[g[f"b_base_{t}"] + element]) - g[f"b_zero_{t}"]
+            value *= int(self.memory[self._at(g[f"b_base_{t}"] + element)]) - g[f"b_zero_{t}"]
         return value
 
     def _patches(self, f: dict[str, int], offset: int) -> Any:
@@ -121,7 +137,7 @@ class Hand:
         x = x0 + (c if f["flat"] else j * f["column_hop"])
         if not (0 <= y0 + i * f["row_hop"] < f["rows"] and 0 <= x < f["columns"]):
             return f["border"]
-        return int(self.memory[start + i * f["line"] + j * f["pixel"] + c])
+        return int(self.memory[self._at(start + i * f["line"] + j * f["pixel"] + c)])
 
     def _sums(self, f: dict[str, int], patch: np.ndarray) -> list[int]:
         """p + bias of the record's layer, and the second operands."""
@@ -134,7 +150,7 @@ class Hand:
             z = partial_sum(self.program, layer, of_group, m, 0, 0, None) + int(layer.bias[m])
             if f["second"]:
                 gain = int(self.memories["operand"][f["operand_base"] + m])
-                z += rshift_round(int(self.memory[next(self._seconds)]) * gain, f["second_shift"])
+                z += rshift_round(int(self.memory[self._at(next(self._seconds))]) * gain, f["second_shift"])
             found.append(z)
         return found
 
@@ -160,4 +176,5 @@ class Hand:
     def _put(self, where: tuple[int | None, bool], code: int) -> None:
         place, first = where
         if place is not None:
+            place = self._at(place)
             self.memory[place] = code if first else max(code, int(self.memory[place]))

@@ -50,10 +50,13 @@ class Reader:
         twice = self.memory.astype(np.uint8).tobytes() * 2
         self.words = [int.from_bytes(twice[at : at + 8], "little") for at in range(CODES)]
 
-    async def patches(self, fields: dict[str, int], busy: float) -> list[list[dict[str, Any]]]:
+    async def patches(
+        self, fields: dict[str, int], samples: int, span: int, busy: float
+    ) -> list[list[dict[str, Any]]]:
         """The chunks of each patch; the memory is busy, and patches may not begin, with chance ``busy``."""
         dut, rng, edge = self.dut, self.rng, RisingEdge(self.dut.clk)
         dut.step.value = packed(STEP_LAYOUT, **fields)
+        dut.samples.value, dut.span.value = samples, span
         await ClockCycles(dut.clk, 10)
         await pulse(dut, "begin")
         found: list[list[dict[str, Any]]] = [[]]
@@ -104,10 +107,11 @@ async def check(reader: Reader, patches: Patches, busy: float, *, pools: bool = 
     at = np.arange(whole[1] * whole[2]).reshape(1, *whole[1:]) * pixel + np.arange(c).reshape(-1, 1, 1)
     if whole[1] * whole[2] == 1:
         at = np.arange(c).reshape(whole)
-    maps = reader.memory[(base + at) % CODES]
-    expected = patches.cut(maps.reshape(1, *whole), border)[0]
-    found = await reader.patches(fields, busy)
-    assert len(found) == patches.positions, patches
+    samples, span = int(rng.integers(1, 4)), int(rng.integers(0, 200))
+    maps = np.stack([reader.memory[(base + sample * span + at) % CODES] for sample in range(samples)])
+    expected = np.concatenate(list(patches.cut(maps.reshape(samples, *whole), border)))
+    found = await reader.patches(fields, samples, span, busy)
+    assert len(found) == samples * patches.positions, patches
     for position, chunks in enumerate(found):
         codes: list[list[int]] = [[]]
         for chunk in chunks:

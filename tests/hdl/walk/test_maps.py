@@ -14,7 +14,10 @@ from ndrite.emulator.spec import PRESETS
 from ndrite.emulator.spec.arithmetic import INPUT_MAX
 from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
 from ndrite.emulator.spec.patches import Patches
+from ndrite.emulator.spec.steps import GATE_TERMS_MAX
+from ndrite.emulator.spec.walk_record import GATE
 from ndrite.hdl.neuron.neuron import codes_kept
+from ndrite.hdl.walk.gates import GATES_LATENCY, Gates
 from ndrite.hdl.walk.map_memory import MAP_LATENCY, WRITE_LATENCY, MapMemory, MapWriter, turns_most
 from ndrite.hdl.walk.places import PLACES_LATENCY, Places
 from ndrite.hdl.walk.seconds import Pooling
@@ -103,7 +106,8 @@ def test_the_largest_of_a_window_however_soon_its_place_comes_again(
 
 
 def test_places_of_small_products_through_blocks_and_windows() -> None:
-    """Every column's place, with gaps, against where the golden model puts its number."""
+    """Every column's place, with gaps, against where the golden model puts its number; of up to three
+    samples, whose maps lie apart."""
     rng, given, wanted = np.random.default_rng(1), list[dict[str, Any]](), dict[int, tuple[Any, ...]]()
     grids, blocks = ((1, 1), (2, 3), (3, 2)), ((1, 1), (2, 1), (1, 3), (2, 2))
     windows = ((1, 1), (2, 2), (1, 3), (3, 1))
@@ -117,15 +121,18 @@ def test_places_of_small_products_through_blocks_and_windows() -> None:
         plane, pixel = ((1, channels + 2), (pooled[0] * pooled[1], 1))[int(rng.integers(2))]
         base, line, each = int(rng.integers(0, 300)), pooled[1] * pixel, block[0] * block[1] * channels
         sizes = {"map": pooled, "grid": grid, "block": block, "pool": window}
-        fields = place_fields(base, plane, pixel, share, groups, **sizes) | {"line": line}
+        samples, span = int(rng.integers(1, 4)), int(rng.integers(0, 300))
+        fields = place_fields(base, plane, pixel, share, groups, **sizes)
+        fields |= {"line": line, "samples": samples, "span": span}
         given += [{"field": fields, "next": 0}, {}, {}, {"begin": 1}, {"begin": 0}]
-        for n in range(order.size):
+        for sample, n in itertools.product(range(samples), range(order.size)):
             given += [{"next": 0}] * int(rng.integers(0, 5) == 0)
             c, (q, i), (r, j) = where[n][0], divmod(where[n][1], window[0]), divmod(where[n][2], window[1])
             inside = q < pooled[0] and r < pooled[1]
-            place = (base + c * plane + q * line + r * pixel if inside else None, i == j == 0, inside)
-            ends = (n % each == each - 1, n == order.size - 1)
-            wanted[len(given)] = (place, ends, (grid, block, window, share, groups, n))
+            address = (base + sample * span + c * plane + q * line + r * pixel) % MAPS.map_codes
+            place = (address if inside else None, i == j == 0, inside)
+            ends = (n % each == each - 1, (sample, n) == (samples - 1, order.size - 1))
+            wanted[len(given)] = (place, ends, (grid, block, window, share, groups, sample, n))
             given.append({"next": 1})
     given += [{"next": 0}] * (1 + PLACES_LATENCY)
     seen = followed(Places(MAPS), given, "address", "first", "inside", "turn", "over")
@@ -151,3 +158,62 @@ def test_pooling_adds_any_window(window: int) -> None:
     seen = [value for valid, *value in followed(Pooling(), given, "valid", "largest", "total") if valid]
     wanted = [[part[:, c].max(), part[:, c].sum()] for part in parts for c in range(WORD_ROWS)]
     assert seen == wanted
+
+
+def test_gates_of_several_samples_while_others_use_the_memory() -> None:
+    """One to four terms of 1 to 20 elements, by the formula; each sample's maps lie behind the last one's."""
+    rng, m = np.random.default_rng(3), Module()
+    m.submodules.memory, m.submodules.gates = memory, gates = MapMemory(MAPS), Gates(MAPS)
+    m.d.comb += [memory.address.eq(gates.address), gates.data.eq(memory.data)]
+    stored = rng.integers(0, 256, MAPS.map_codes)
+    compared = 0
+
+    async def bench(ctx: Any) -> None:
+        nonlocal compared
+        ctx.set(memory.write, 1)
+        for address, code in enumerate(stored.tolist()):
+            ctx.set(memory.write_address, address)
+            ctx.set(memory.write_data, code)
+            await ctx.tick()
+        ctx.set(memory.write, 0)
+        for trial in range(60):
+            elements, samples, span = (int(rng.integers(1, most)) for most in (21, 4, 200))
+            terms, shift, zero = trial % GATE_TERMS_MAX + 1, int(rng.integers(0, 26)), int(rng.integers(256))
+            record = {"terms": terms, "zero": zero, "elements": elements}
+            for t in range(terms):
+                record |= {f"{name}_{t}": int(rng.integers(256)) for name in ("a_zero", "b_zero")}
+                record |= {f"{name}_{t}": int(rng.integers(300)) for name in ("a_base", "b_base")}
+                record |= {f"gain_{t}": int(rng.integers(-(1 << 16), 1 << 16))}
+                record |= {f"alone_{t}": int(rng.integers(2))}
+            ctx.set(gates.gate, {n: v & ((1 << GATE[n][2]) - 1) for n, v in record.items()} | record)
+            for port, value in (("shift", shift), ("samples", samples), ("span", span)):
+                ctx.set(getattr(gates, port), value)
+            await ctx.tick().repeat(4)
+            ctx.set(gates.begin, 1)
+            await ctx.tick()
+            ctx.set(gates.begin, 0)
+            busy, found, quiet = float(rng.choice([0.0, 0.4])), [], 0
+            while quiet < GATES_LATENCY:
+                ctx.set(gates.granted, ctx.get(gates.request) & int(rng.random() >= busy))
+                quiet = 0 if ctx.get(~gates.done) else quiet + 1
+                await ctx.tick()
+                if ctx.get(gates.valid):
+                    found.append(ctx.get(gates.y))
+            ctx.set(gates.granted, 0)
+            wanted = []
+            for at in (sample * span + e for sample in range(samples) for e in range(elements)):
+                total = 0
+                for t in range(terms):
+                    a, b = (
+                        int(stored[(record[f"{name}_base_{t}"] + at) % MAPS.map_codes])
+                        - record[f"{name}_zero_{t}"]
+                        for name in "ab"
+                    )
+                    total += a * (1 if record[f"alone_{t}"] else b) * record[f"gain_{t}"]
+                y = (total + (1 << shift >> 1) >> shift) + zero
+                wanted.append(min(max(y, 0), INPUT_MAX))
+            assert found == wanted, (trial, terms, elements, samples)
+            compared += len(wanted)
+
+    simulated(m, bench)
+    assert compared > 800
