@@ -66,7 +66,7 @@ test-pairs: compiler $(DEV_STAMP) ## forty random geometries against twenty-five
 	NDRITE_PAIRS=40x25 $(BIN)/python -m pytest -s tests/system/test_pairs.py
 
 test-gates: compiler $(FPGA_STAMP) ## netlists of cores, and of devices with maps, in ECP5 and iCE40 cells against the golden model
-	NDRITE_GATES=1 $(BIN)/python -m pytest tests/boards/test_gates.py
+	NDRITE_GATES=1 $(BIN)/python -m pytest tests/boards/test_gates.py tests/boards/test_cells.py
 
 test-release: compiler $(DEV_STAMP) ## wheel and sdist in empty environments, the tutorial, LeNet-5 on 20 images, notebooks
 	$(BIN)/pip install --quiet -e '.[release,notebooks,train,onnx,import-check]'

@@ -4,6 +4,7 @@ Yosys merges plain registers of equal inputs, and is to leave ours alone.
 """
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,9 @@ class Within(wiring.Component):
         return m
 
 
+LONGER = pytest.mark.skipif("NDRITE_GATES" not in os.environ, reason="takes minutes; run: make test-gates")
+
+
 @pytest.mark.parametrize("lane_rows", [1, 2])
 def test_lane_group_in_ecp5_cells_equals_golden(lane_rows: int, tmp_path: Path) -> None:
     geometry = dataclasses.replace(GEOMETRY, lane_rows=lane_rows)
@@ -57,7 +61,7 @@ def test_product_of_carry_chains_in_ecp5_cells(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("step_tables", [False, True])
+@pytest.mark.parametrize("step_tables", [False, pytest.param(True, marks=LONGER)])
 def test_learning_in_ecp5_cells_equals_golden(step_tables: bool, tmp_path: Path) -> None:
     """With its curves read by two at once, through both ports of a block RAM."""
     geometry = dataclasses.replace(GEOMETRY, lanes=4, step_tables=step_tables)
