@@ -49,7 +49,8 @@ class Core(Sized):
     - ``logit`` also streams the logits as they are computed, in column order. With feature maps,
       ``activation`` streams the codes of hidden neurons, whose layer may request ``second`` operands.
     - ``walking``: the program has feature maps. The logits since ``walk_begins`` then follow each other in
-      one half of the result banks, ``walk_half``, and ``outputs`` is their number.
+      one half of the result banks, which the lowest bit of ``walk_bank`` numbers, and ``outputs`` is their
+      number. All of them together use that one bank number.
     - ``stream`` is 0 for the nominal chip, or the number of the virtual chip + 1, which ``redraw`` draws
       while no inference is under way.
 
@@ -117,9 +118,11 @@ class Core(Sized):
             with m.If(logit.valid):
                 m.d.sync += place.eq(place + 1)
             with m.If(self.done & self.walking):
-                m.d.sync += self.outputs.eq(place + 1)
+                # One bank number is theirs, however many samples end: it is left when they begin.
+                m.d.sync += [self.outputs.eq(place + 1), result_bank.eq(result_bank)]
             with m.If(self.walk_begins):
-                m.d.sync += [place.eq(0), half.eq(self.walk_half)]
+                m.d.sync += [place.eq(0), half.eq(self.walk_bank[0])]
+                m.d.sync += result_bank.eq(next_bank(self.walk_bank))
         m.d.comb += [
             self.inputs.eq(sequencer.inputs),
             sequencer.noise_enable.eq(self.noise_enable),

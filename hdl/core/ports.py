@@ -15,6 +15,7 @@ from ndrite.hdl.parts.layouts import (
     Ports,
     Sized,
     activation_layout,
+    bank_bits,
     column_shape,
     feed_layout,
     second_layout,
@@ -96,7 +97,7 @@ def core_ports(geometry: Geometry) -> dict[str, wiring.Member]:
                 "second": In(stream.Signature(second_layout(geometry))),
                 "walking": In(1),
                 "walk_begins": In(1),
-                "walk_half": In(1),
+                "walk_bank": In(bank_bits(geometry)),
             }
             if geometry.map_codes
             else {}

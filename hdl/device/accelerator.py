@@ -144,7 +144,7 @@ class Accelerator(wiring.Component):
             *by_name(walker, core, "input_done", "activation"),
             core.walking.eq(walking),
             core.walk_begins.eq(walker.began),
-            core.walk_half.eq(master.start.payload.bank[0]),
+            core.walk_bank.eq(master.start.payload.bank),
             *([core.turn.eq(walker.turn)] if g.neurons > 1 else []),
             walker.done.eq(core.done),
         ]

@@ -82,6 +82,15 @@ def test_a_payload_that_is_not_of_whole_samples_is_refused_in_its_turn(walker: B
             np.testing.assert_array_equal(np.frombuffer(answer, "<i4").reshape(expected.shape), expected)
 
 
+def test_a_chain_behind_samples_walked_together_has_its_own_results(walker: Board) -> None:
+    """However many samples were walked: each packet of them counts as one inference."""
+    walk = random_walk(MAPS, np.random.default_rng(5))
+    chain = random_program(MAPS, np.random.default_rng(1), sizes=[20, 9, 4], readout="adc", dac_bits=4)
+    for samples in (1, 2, 3, 4, 5, SAMPLES):
+        ran(walker, walk, random_inputs(walk, np.random.default_rng(samples), samples))
+        ran(walker, chain, random_inputs(chain, np.random.default_rng(2), 3))
+
+
 @pytest.mark.parametrize("number", [9, 16])
 def test_the_next_sample_waits_until_this_one_is_copied(walker: Board, number: int) -> None:
     """One without a code that is not 0 comes eight codes a cycle, a copy goes at one."""
