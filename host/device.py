@@ -361,5 +361,5 @@ class Device:
 def _samples_together(sections: list[Section]) -> int:
     """Return how many samples of the program that is laid out in ``sections`` the device walks together."""
     word, low, width = HEADER["samples"]
-    headers = [s.words[word] for s in sections if s.address == address("steps")]
-    return max([1, *((int(header) >> low) & ((1 << width) - 1) for header in headers)])
+    headers = (int(s.words[word]) for s in sections if s.address == address("steps"))
+    return max(1, next(headers, 0) >> low & ((1 << width) - 1))

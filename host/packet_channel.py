@@ -154,20 +154,21 @@ class PacketChannel:
     def _payloads(self, x: npt.NDArray[np.uint8], each: int) -> Iterator[tuple[Opcode, bytes, int]]:
         """Yield the request, the payload and the number of samples for each packet of ``each`` samples; the
         last packet may have fewer."""
-        inputs = x.shape[1]
-        padding = np.zeros((each, whole_words(inputs) - inputs if each > 1 else 0), np.uint8)
+        # Each of several samples begins a new word.
+        padding = whole_words(x.shape[1]) - x.shape[1] if each > 1 else 0
         at_once = max(1, SPARSE_AT_ONCE // each) * each
         for start in range(0, len(x), at_once):
             part = x[start : start + at_once]
             short = sparse(part) if self._sparse else []
+            padded = np.pad(part, ((0, 0), (0, padding))) if padding else part
             for first in range(0, len(part), each):
-                rows = part[first : first + each]
-                size = rows.size + (len(rows) - 1) * padding.shape[1]
+                rows = padded[first : first + each]
+                size = rows.size - padding
                 payload = b"".join(short[first : first + each])
                 if short and len(payload) < size:
                     yield Opcode.INFER_SPARSE, payload, len(rows)
                 else:
-                    yield Opcode.INFER, np.hstack([rows, padding[: len(rows)]]).tobytes()[:size], len(rows)
+                    yield Opcode.INFER, rows.tobytes()[:size], len(rows)
 
     def wait(self, seconds: float) -> None:
         """Let the device work for ``seconds`` without listening."""

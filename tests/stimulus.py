@@ -106,18 +106,27 @@ def hang(board: Any, program: Program) -> None:
     flip(board, address("layers", (len(program.layers) - 1) * DESCRIPTOR_WORDS + word), low)
 
 
+def sparse_samples(payload: bytes, count: int) -> list[npt.NDArray[np.uint8]] | None:
+    """The ``count`` codes, uint8 (K,), of each sample of a payload; None where it has none or a part."""
+    found, at = [], 0
+    while at < len(payload):
+        x = np.zeros(count, np.uint8)
+        for start in range(0, count, GROUP):
+            if at >= len(payload):
+                return None
+            bits, at = payload[at], at + 1
+            if bits >> min(GROUP, count - start):
+                return None
+            for i in range(GROUP):
+                if bits >> i & 1:
+                    if at >= len(payload):
+                        return None
+                    x[start + i], at = payload[at], at + 1
+        found.append(x)
+    return found or None
+
+
 def dense(payload: bytes, count: int) -> npt.NDArray[np.uint8] | None:
     """The ``count`` codes, uint8 (K,), of a payload; None where it is not one of so many."""
-    x, at = np.zeros(count, np.uint8), 0
-    for start in range(0, count, GROUP):
-        if at >= len(payload):
-            return None
-        bits, at = payload[at], at + 1
-        if bits >> min(GROUP, count - start):
-            return None
-        for i in range(GROUP):
-            if bits >> i & 1:
-                if at >= len(payload):
-                    return None
-                x[start + i], at = payload[at], at + 1
-    return x if at == len(payload) else None
+    found = sparse_samples(payload, count)
+    return found[0] if found is not None and len(found) == 1 else None

@@ -29,8 +29,8 @@ HEADER: Fields = {
 """Fields of record 0. ``steps``: number of steps (0 for a chain of fully connected layers). ``begins``: how
 many steps only initialise a sample. ``body``: how many steps precede the change of the states. ``inputs``:
 codes of a sample. ``calls``: time steps of a sample. ``call_codes``: codes of each time step. ``samples``:
-how many samples can be walked together (0 counts as 1). ``span``: the maps of each of them lie so many codes
-behind those of the one before."""
+how many samples can be walked together. ``span``: the maps of each of them lie so many codes behind those of
+the one before."""
 STEP: Fields = {
     "kind": (0, 0, 2),
     "last": (0, 2, 1),

@@ -2,6 +2,7 @@
 buffers."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.utils import exact_log2
 
@@ -107,21 +108,23 @@ class Core(Sized):
 
         y, logit = neuron.activation, neuron.logit
         result_bank = Signal(bank_bits(g))
-        result_address = bank_address(logit.column, result_bank, g.max_outputs)
-        with m.If(self.done):
-            m.d.sync += result_bank.eq(next_bank(result_bank))
-            m.d.sync += self.outputs.eq(logit.column + 1)
+        place: Value = logit.column
+        result_address = bank_address(place, result_bank, g.max_outputs)
+        following = next_bank(result_bank)
         if g.map_codes:
-            # The logits of samples that are walked together, one sample's behind the other's.
-            place, half = Signal(exact_log2(results.depth) - 1), Signal()
-            result_address = Mux(self.walking, Cat(place, half), result_address)
+            # The logits of samples that are walked together follow each other. The samples have one bank
+            # number, which is left when they begin, however many of them end.
+            walked, half = Signal(exact_log2(results.depth) - 1), Signal()
+            place = Mux(self.walking, walked, place)
+            result_address = Mux(self.walking, Cat(walked, half), result_address)
+            following = Mux(self.walking, result_bank, following)
+        with m.If(self.done):
+            m.d.sync += [result_bank.eq(following), self.outputs.eq(place + 1)]
+        if g.map_codes:
             with m.If(logit.valid):
-                m.d.sync += place.eq(place + 1)
-            with m.If(self.done & self.walking):
-                # One bank number is theirs, however many samples end: it is left when they begin.
-                m.d.sync += [self.outputs.eq(place + 1), result_bank.eq(result_bank)]
+                m.d.sync += walked.eq(walked + 1)
             with m.If(self.walk_begins):
-                m.d.sync += [place.eq(0), half.eq(self.walk_bank[0])]
+                m.d.sync += [walked.eq(0), half.eq(self.walk_bank[0])]
                 m.d.sync += result_bank.eq(next_bank(self.walk_bank))
         m.d.comb += [
             self.inputs.eq(sequencer.inputs),

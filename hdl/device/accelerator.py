@@ -73,10 +73,9 @@ class Accelerator(wiring.Component):
             done = Mux(walking, walker.finished, done)
             m.d.comb += watchdog.going_on.eq(walker.going_on)
         if g.redraw:
-            loads = self._campaign(m, registers, starts, core, start, loads, done)
+            loads = self._campaign(m, registers, starts, core, start, loads)
         else:
             wiring.connect(m, start, starts.i)
-            m.d.comb += master.done.eq(done)
         # One pipeline register, since the source of the codes is far away on the die. The extra cycle does no
         # harm: starting an inference takes longer.
         m.d.sync += [getattr(core, name).eq(value) for name, value in loads.items()]
@@ -86,6 +85,7 @@ class Accelerator(wiring.Component):
         m.d.comb += [
             watchdog.started.eq(started),
             watchdog.done.eq(done),
+            master.done.eq(done & ~master.campaign_busy),
             master.hung.eq(watchdog.hung | watchdog.reset),
             registers.hung.eq(watchdog.hung),
             master.inputs.eq(inputs),
@@ -152,14 +152,7 @@ class Accelerator(wiring.Component):
         return start, merged, walking
 
     def _campaign(
-        self,
-        m: Module,
-        registers: Registers,
-        starts: Queue,
-        core: Core,
-        start: Any,
-        loads: dict[str, Value],
-        done: Value,
+        self, m: Module, registers: Registers, starts: Queue, core: Core, start: Any, loads: dict[str, Value]
     ) -> dict[str, Value]:
         """Connect the campaign; while it runs, no other block starts inferences on the core. Return the load
         signals that the core gets."""
@@ -191,7 +184,6 @@ class Accelerator(wiring.Component):
             starts.i.payload.eq(Mux(busy, campaign.start.payload, start.payload)),
             campaign.start.ready.eq(busy & starts.i.ready),
             start.ready.eq(~busy & starts.i.ready),
-            master.done.eq(done & ~busy),
             master.campaign_busy.eq(busy),
             master.campaign_started.eq(campaign.start.valid & campaign.start.ready),
             master.campaign_done.eq(core.done & busy),

@@ -54,6 +54,7 @@ class Executor(Sized):
         m = Module()
         g = self.geometry
         self.small = is_small(platform)
+        self.walking: Value = self.master.walking if g.map_codes else Const(0)
         self.states = states = States(
             m,
             *("idle", "open", "header", "compare", "judge", "weigh", "act", "execute"),
@@ -89,7 +90,7 @@ class Executor(Sized):
         m.d.comb += [
             decision.header.eq(header),
             decision.inputs.eq(self.master.inputs),
-            decision.walking.eq(self.master.walking if g.map_codes else 0),
+            decision.walking.eq(self.walking),
             decision.compare.eq(states["compare"]),
             decision.judge.eq(states["judge"]),
             decision.weigh.eq(states["weigh"]),
@@ -175,14 +176,15 @@ class Executor(Sized):
             inferences.begun.eq(begun),
             inferences.number.eq(self.sequence),
             inferences.sparse.eq(self.decision.sparse),
-            inferences.wrong.eq(self._wrong()),
+            # A payload of one byte per code, for a chain, was judged by its length.
+            inferences.wrong.eq((self.decision.sparse | self.walking) & self.unpacker.wrong),
             *by_name(inferences, master, "done", "campaign_started", "campaign_done", "hung"),
             inferences.answered.eq(states["answered"]),
         ]
         if g.map_codes:
             # The codes of a wrong payload are walked as one sample, whose results nobody gets.
             samples = Mux(self.unpacker.wrong, 1, self.unpacker.samples)
-            m.d.comb += [inferences.single.eq(master.walking), master.samples.eq(samples)]
+            m.d.comb += [inferences.single.eq(self.walking), master.samples.eq(samples)]
         with states.at("load"):
             m.d.sync += to_load.eq(to_load - 1)
             states.go("loaded", when=last_load)
@@ -192,14 +194,6 @@ class Executor(Sized):
         states.chain("loaded", *(["unpacked"] if g.unpacks_words else []), "settled", "start")
         with states.at("start"):
             states.go("drop", when=begun)
-
-    def _wrong(self) -> Value:
-        """Return whether the payload that was unpacked is none of the program's; a payload of one byte per
-        code, for a chain, was judged by its length."""
-        judged: Value = self.decision.sparse
-        if self.geometry.map_codes:
-            judged |= self.master.walking
-        return judged & self.unpacker.wrong
 
     def _codes(self, m: Module, loading: Value) -> list[Any]:
         """Load one code of the payload per cycle into the input bank."""
@@ -229,7 +223,7 @@ class Executor(Sized):
             unpacker.clear.eq(self.states["execute"]),
             unpacker.sparse.eq(self.decision.sparse),
             unpacker.inputs.eq(master.inputs),
-            unpacker.samples_max.eq(Mux(master.walking, master.samples_max, 1)),
+            unpacker.samples_max.eq(Mux(self.walking, master.samples_max, 1)),
             unpacker.length.eq(self.length),
             unpacker.valid.eq(loading),
             unpacker.data.eq(self.packet_data),
@@ -297,7 +291,7 @@ class Executor(Sized):
         outputs, sent, all_sent = Signal.like(master.outputs), Signal(bits_for(most)), Signal()
         bank: Value = inferences.answer_bank
         if g.map_codes:
-            bank = Mux(master.walking, Cat(sent[bits:][: len(bank) - 1], bank[0]), bank)
+            bank = Mux(self.walking, Cat(sent[bits:][: len(bank) - 1], bank[0]), bank)
         self.result = Signal(32)
         m.d.sync += [
             master.result_address.eq(Cat(sent[:bits], bank)),

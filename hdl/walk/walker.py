@@ -214,21 +214,17 @@ class Walker(Sized):
         call, self.offset, body_done, all_done = Signal(16), Signal(24), Signal(), Signal()
         self.base = base
         words = self.geometry.packet_bytes // WORD_ROWS
-        self.word, word_of_sample, last_word = (
-            Signal(range(words)),
-            Signal(range(words)),
-            Signal(range(words)),
-        )
+        self.word, last_word = Signal(range(words)), Signal(range(words))
+        word_of_sample = Signal(range(words))
         m.d.sync += last_word.eq((header.inputs - 1) >> exact_log2(WORD_ROWS))
         # The samples follow each other in their memory; in the map memory they lie a span apart.
         map_words = range(self.geometry.map_codes // WORD_ROWS)
         self.map_word, next_sample = Signal(map_words), Signal(map_words)
         span_words = header.span >> exact_log2(WORD_ROWS)
-        self.together, left, finishing = Signal.like(self.samples), Signal.like(self.samples), Signal()
+        self.together, left = Signal.like(self.samples), Signal.like(self.samples)
         m.d.comb += [
-            self.samples_max.eq(Mux(header.samples.any(), header.samples, 1)),
-            finishing.eq(step.last & self.done & (left == 1)),
-            self.finished.eq(finishing),
+            self.samples_max.eq(header.samples),
+            self.finished.eq(step.last & self.done & (left == 1)),
         ]
         bits_left, factor, is_first_index = Signal(range(CODE_BITS + 1)), Signal(CODE_BITS), Signal()
         m.d.sync += [
@@ -326,7 +322,7 @@ class Walker(Sized):
                     m.d.sync += quiet.eq(Mux(is_product, drain, TO_RESULTS + drain))
                 with m.If(step.last & self.done):
                     m.d.sync += left.eq(left - 1)
-                with m.If(finishing):
+                with m.If(self.finished):
                     m.next = "idle"
                 with m.Elif(~step.last & (quiet == 0)):
                     m.next = "settled"

@@ -79,7 +79,7 @@ class PcieChannel:
         together: int = 1,
     ) -> None:
         """Run samples in jobs of many samples each; while the card works on a job, the next one is already
-        queued."""
+        queued. A card walks through no programs: ``together`` is 1."""
         inputs, outputs = x.shape[1], y.shape[1]
         batch = max(1, min(BATCH, STAGE_BYTES // inputs, STAGE_BYTES // (4 * outputs)))
         starts = range(0, len(x), batch)

@@ -6,38 +6,25 @@ from typing import Any
 import numpy as np
 
 from ndrite.emulator.spec import PRESETS
+from ndrite.emulator.spec.geometry import whole_words
 from ndrite.emulator.spec.packets import sparse
 from ndrite.hdl.link.unpacker import WordUnpacker
 from tests.hdl.interpreted import followed
+from tests.stimulus import sparse_samples
 
 MAPS = dataclasses.replace(PRESETS["tiny"], overlap=True, redraw=0, map_codes=1024)
 
 
 def samples_of(payload: bytes, inputs: int, is_sparse: bool) -> list[list[int]] | None:
-    """The codes of each sample, in whole words of eight; None where the payload is none of whole samples."""
-    words = -(-inputs // 8)
-    found: list[list[int]] = []
-    if not is_sparse:
-        whole, rest = divmod(len(payload), 8 * words)
-        if rest not in (0, inputs) or not payload:
-            return None
-        padded = payload + bytes(8 * words)
-        return [list(padded[i * 8 * words :][: 8 * words]) for i in range(whole + (rest > 0))]
-    left = list(payload)
-    while left:
-        codes = []
-        for word in range(words):
-            if not left:
-                return None
-            bits = left.pop(0)
-            if bits >> min(8, inputs - 8 * word):
-                return None
-            for i in range(8):
-                if bits >> i & 1 and not left:
-                    return None
-                codes.append(left.pop(0) if bits >> i & 1 else 0)
-        found.append(codes)
-    return found or None
+    """The codes of each sample; None where the payload is none of whole samples."""
+    if is_sparse:
+        found = sparse_samples(payload, inputs)
+        return None if found is None else [x.tolist() for x in found]
+    each = whole_words(inputs)
+    whole, rest = divmod(len(payload), each)
+    if rest not in (0, inputs) or not payload:
+        return None
+    return [list(payload[i * each :][:inputs]) for i in range(whole + (rest > 0))]
 
 
 def test_samples_of_any_length_begin_with_a_word_each() -> None:
@@ -48,7 +35,7 @@ def test_samples_of_any_length_begin_with_a_word_each() -> None:
     for trial in range(400):
         inputs, count, is_sparse = int(rng.integers(1, 27)), int(rng.integers(1, 6)), trial % 2
         x = rng.integers(0, 256, (count, inputs)).astype(np.uint8) * (rng.random((count, inputs)) < 0.5)
-        padded = np.zeros((count, -(-inputs // 8) * 8), np.uint8)
+        padded = np.zeros((count, whole_words(inputs)), np.uint8)
         padded[:, :inputs] = x
         end = len(padded.tobytes()) - int(rng.integers(0, 2)) * (padded.shape[1] - inputs)
         payload = b"".join(sparse(x.astype(np.uint8))) if is_sparse else padded.tobytes()[:end]
@@ -82,8 +69,8 @@ def test_samples_of_any_length_begin_with_a_word_each() -> None:
         memory: dict[int, int] = {}
         for load, word, code, *_ in seen[begin:end]:
             memory |= {8 * word + i: code for i in range(8) if load >> i & 1}
-        each = -(-inputs // 8) * 8
         for s, codes in enumerate(samples):
-            assert [memory[s * each + i] for i in range(inputs)] == codes[:inputs]
+            first = s * whole_words(inputs)
+            assert [memory[first + i] for i in range(inputs)] == codes
             compared += inputs
     assert compared > 5000
