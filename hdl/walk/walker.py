@@ -1,10 +1,10 @@
 """walker: executes the steps of a program without the host, from a sample's codes to the output sums."""
 
-from amaranth import Const, Module, Mux, Signal, unsigned
+from amaranth import Const, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for, exact_log2
+from amaranth.utils import bits_for
 
 from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
 from ndrite.emulator.spec.walk_record import HEADER, KINDS, POSITION_BITS_MIN, RECORD_WORDS
@@ -18,13 +18,13 @@ from ndrite.hdl.parts.layouts import (
     second_layout,
     start_layout,
 )
-from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from ndrite.hdl.parts.pipeline import delayed
 from ndrite.hdl.walk.gates import GATES_LATENCY, Gates
 from ndrite.hdl.walk.map_memory import WRITE_LATENCY, MapMemory, MapWriter, turns_most
 from ndrite.hdl.walk.patch_reader import CHUNK_LATENCY, Packer, PatchReader
 from ndrite.hdl.walk.places import FIELD_LAYOUT, PLACES_LATENCY, Countdown
 from ndrite.hdl.walk.records import GATE_LAYOUT, STEP_LAYOUT, Records
+from ndrite.hdl.walk.samples import Samples
 from ndrite.hdl.walk.seconds import POOLING_LATENCY, SCALER_LATENCY, Pooling, Scaler, Seconds
 
 TO_BEGIN = 4 + POSITION_BITS_MIN
@@ -92,9 +92,7 @@ class Walker(Sized):
         g = self.geometry
         m.submodules.records = records = Records(g)
         m.submodules.memory = memory = MapMemory(g)
-        m.submodules.sample = sample = RegisteredMemory(
-            unsigned(8), g.packet_bytes // WORD_ROWS, parts=WORD_ROWS
-        )
+        m.submodules.samples = samples = Samples(g)
         m.submodules.reader = reader = PatchReader(g)
         m.submodules.packer = packer = Packer(g)
         m.submodules.pooling = pooling = Pooling()
@@ -116,7 +114,7 @@ class Walker(Sized):
             average.eq(step.kind == KINDS["average"]),
             gating.eq(step.kind == KINDS["gate"]),
         ]
-        self.patch_began = reader.began
+        self.patch_began, self.copy_ends = reader.began, samples.ends
         beginning = self._control(m, records, step, reader.done & gates.done, is_product, taking)
         # High fan-out: each block that a step starts gets the begin signal from a register of its own.
         begin = Signal()
@@ -127,12 +125,6 @@ class Walker(Sized):
             seconds.begin.eq(beginning & step.second),
         ]
 
-        # The sample's source is far away on the die: registered.
-        sample_load, sample_word, sample_code = (
-            delayed(m, getattr(self, name), 1, name) for name in ("sample_load", "sample_word", "sample_code")
-        )
-        copied = delayed(m, self.copying, READ_LATENCY, "copied")
-        copied_word = delayed(m, self.map_word, READ_LATENCY, "copied_word")
         # Order of access to the map memory: first the writer (it cannot wait), then the reader of second
         # operands, then patches or gates.
         free = ~writer.request & ~seconds.request
@@ -148,16 +140,20 @@ class Walker(Sized):
             gates.data.eq(memory.data),
             seconds.data.eq(memory.data[: len(seconds.data)]),
             writer.data.eq(memory.data[: len(writer.data)]),
-            sample.write.eq(sample_load),
-            sample.write_address.eq(sample_word),
-            sample.write_data.eq(sample_code.replicate(WORD_ROWS)),
-            sample.address.eq(self.word),
-            # The last word of the copy may overrun the sample. It overwrites only maps that are computed
+            samples.load.eq(self.sample_load),
+            samples.word.eq(self.sample_word),
+            samples.code.eq(self.sample_code),
+            samples.inputs.eq(records.header.inputs),
+            samples.count.eq(self.together),
+            samples.span.eq(records.header.span),
+            samples.begin.eq(self.copy_begins),
+            self.copying.eq(samples.copying),
+            # The last word of a sample's copy may overrun it. It overwrites only maps that are computed
             # before they are read.
-            memory.copy.eq(copied),
-            memory.copy_data.eq(sample.data),
+            memory.copy.eq(samples.copy),
+            memory.copy_data.eq(samples.data),
             memory.write.eq(writer.write),
-            memory.write_address.eq(Mux(copied, copied_word << exact_log2(WORD_ROWS), writer.write_address)),
+            memory.write_address.eq(Mux(samples.copy, samples.address, writer.write_address)),
             memory.write_data.eq(writer.write_data),
         ]
         # In a step with a matrix product, patches go to the core's banks; in a pooling step, they go to the
@@ -213,15 +209,9 @@ class Walker(Sized):
         # step is done, and only the answer is left.
         call, self.offset, body_done, all_done = Signal(16), Signal(24), Signal(), Signal()
         self.base = base
-        words = self.geometry.packet_bytes // WORD_ROWS
-        self.word, last_word = Signal(range(words)), Signal(range(words))
-        word_of_sample = Signal(range(words))
-        m.d.sync += last_word.eq((header.inputs - 1) >> exact_log2(WORD_ROWS))
-        # The samples follow each other in their memory; in the map memory they lie a span apart.
-        map_words = range(self.geometry.map_codes // WORD_ROWS)
-        self.map_word, next_sample = Signal(map_words), Signal(map_words)
-        span_words = header.span >> exact_log2(WORD_ROWS)
+        # How many samples are walked, and how many of them have no answer yet.
         self.together, left = Signal.like(self.samples), Signal.like(self.samples)
+        self.copy_begins = Signal()
         m.d.comb += [
             self.samples_max.eq(header.samples),
             self.finished.eq(step.last & self.done & (left == 1)),
@@ -251,25 +241,18 @@ class Walker(Sized):
                     base.eq(0),
                     is_first_index.eq(1),
                 ]
-                m.d.sync += [self.word.eq(0), word_of_sample.eq(0), self.map_word.eq(0)]
                 with m.If(self.start.valid & self.walking):
                     m.d.comb += self.began.eq(1)
                     m.d.sync += [index.eq(self.start.payload.inference), self.together.eq(self.samples)]
                     m.next = "loaded"
             with m.State("loaded"):
                 # The start may come one cycle before the last code of the samples is stored.
-                m.d.sync += [left.eq(self.together), next_sample.eq(span_words)]
+                m.d.comb += self.copy_begins.eq(1)
+                m.d.sync += left.eq(self.together)
                 m.next = "copy"
             with m.State("copy"):
-                m.d.comb += self.copying.eq(1)
-                m.d.sync += [self.word.eq(self.word + 1), self.map_word.eq(self.map_word + 1)]
-                m.d.sync += word_of_sample.eq(word_of_sample + 1)
-                with m.If(word_of_sample == last_word):
-                    m.d.sync += [word_of_sample.eq(0), left.eq(left - 1)]
-                    m.d.sync += [self.map_word.eq(next_sample), next_sample.eq(next_sample + span_words)]
-                    with m.If(left == 1):
-                        m.d.sync += left.eq(self.together)
-                        m.next = "multiply"
+                with m.If(self.copy_ends):
+                    m.next = "multiply"
             with m.State("settled"):
                 m.next = "next"
             with m.State("next"):

@@ -71,7 +71,7 @@ def walk(module: types.ModuleType) -> Verdict:
     asked, is_product, patch, ended, done = (
         run.free(1, name) for name in ("asked", "is_product", "patch", "ended", "done")
     )
-    walker.patch_began = patch
+    walker.patch_began, walker.copy_ends = patch, run.free(1, "copied")
     m.d.comb += [
         *(walker.activation.valid.eq(ended), walker.activation.last.eq(1), walker.done.eq(done)),
         walker.start.valid.eq(run.free(1, "asks")),
