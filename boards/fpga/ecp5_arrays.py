@@ -65,6 +65,7 @@ LEARNING = Geometry(
     columns=256,
     layers=4,
     curves=64,
+    step_tables=True,
     analog=False,
     window=16,
 )

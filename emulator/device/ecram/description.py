@@ -105,6 +105,10 @@ class Ecram(Pulsed):
         States the chip uses, at most; spread evenly over the pulses from bound to bound.
     *_variation_percent:
         Device-to-device deviations.
+    step_distribution:
+        Distribution of steps over devices: ``normal``, or ``log-normal``, where ``step_variation_percent`` is
+        the standard deviation of a step's logarithm and the stated steps are medians (aihwkit's
+        ``dw_min_dtod_log_normal``).
     retention_s, retention_energy_eV, retention_rest:
         Time constant of a state's relaxation at ``reference_temperature_K``, its activation energy, and the
         state that is left at last; None: a state stays.
@@ -119,6 +123,7 @@ class Ecram(Pulsed):
     shape_high_factor: Annotated[float, number(0, 100)] = 1.0
     states: Annotated[int, number(2, 4096)] = 64
     step_variation_percent: Annotated[float, number(0, 100, models=("linear-step", "step-table"))] = 0.0
+    step_distribution: Annotated[str, choice(("normal", "log-normal"))] = "normal"
     asymmetry_variation_percent: Annotated[float, number(0, 100, models=("linear-step", "step-table"))] = 0.0
     bound_variation_percent: Annotated[float, number(0, 100, models=("linear-step", "step-table"))] = 0.0
     gamma_variation_percent: Annotated[float, number(0, 100, models=("linear-step",))] = 0.0
@@ -139,10 +144,14 @@ class Ecram(Pulsed):
 
     @property
     def spread(self) -> EcramSpread:
-        """Device-to-device deviations of the model ``linear-step``."""
-        stems = {f.name: f.name.removesuffix("_sigma") for f in dataclasses.fields(EcramSpread)}
-        percent = {name: getattr(self, f"{stem}_variation_percent") for name, stem in stems.items()}
-        return EcramSpread(**{name: value / 100 for name, value in percent.items()})
+        """Device-to-device deviations of the models ``linear-step`` and ``step-table``."""
+        return EcramSpread(
+            step_sigma=self.step_variation_percent / 100,
+            asymmetry_sigma=self.asymmetry_variation_percent / 100,
+            bound_sigma=self.bound_variation_percent / 100,
+            gamma_sigma=self.gamma_variation_percent / 100,
+            log_normal=self.step_distribution == "log-normal",
+        )
 
     @property
     def voltage_factors(self) -> tuple[float, float]:

@@ -91,7 +91,10 @@ class LinearStep(Bounded):
         """Sample ``count`` devices, each with its own step, asymmetry, bounds and gammas (aihwkit's
         ``*_dtod``). Return them as a single model whose fields are arrays (count,)."""
         xi = rng.standard_normal((count, 6)).T
-        step = np.maximum(1.0 + spread.step_sigma * xi[0], 0.01)
+        if spread.log_normal:
+            step = np.exp(spread.step_sigma * xi[0])
+        else:
+            step = np.maximum(1.0 + spread.step_sigma * xi[0], 0.01)
         apart = spread.asymmetry_sigma * xi[1]
         fields: dict[str, Any] = {
             "step_up": self.step_up * step * np.maximum(1.0 + apart, 0.01),
@@ -107,12 +110,15 @@ class LinearStep(Bounded):
 
 @dataclass(frozen=True, kw_only=True)
 class EcramSpread:
-    """Standard deviations between devices, each relative to the mean of its parameter."""
+    """Standard deviations between devices, each relative to the mean of its parameter. With ``log_normal``
+    steps are log-normal: ``step_sigma`` is the standard deviation of their logarithm, and the described step
+    is their median."""
 
     step_sigma: float = 0.0
     asymmetry_sigma: float = 0.0
     bound_sigma: float = 0.0
     gamma_sigma: float = 0.0
+    log_normal: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

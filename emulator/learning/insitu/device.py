@@ -130,5 +130,10 @@ def improved(chip: Chip, law: LinearStep | StepTable, what: str) -> Chip:
 def _spread(ecram: Ecram) -> dict[str, Any]:
     """Return the description fields of the spread between devices, without those of the gammas, which a step
     table does not have."""
-    names = ("step_variation_percent", "asymmetry_variation_percent", "bound_variation_percent")
+    names = (
+        "step_variation_percent",
+        "step_distribution",
+        "asymmetry_variation_percent",
+        "bound_variation_percent",
+    )
     return {name: getattr(ecram, name) for name in names}

@@ -78,7 +78,7 @@ def test_devices_differ_as_described():
 
 def test_devices_of_any_spread_are_devices():
     # A draw far below the mean would turn a step or a bound around: a hundredth of the mean is the least.
-    model, wide = preset("ecram-tang2018"), dict.fromkeys(vars(EcramSpread()), 1.0)
+    model, wide = preset("ecram-tang2018"), dict.fromkeys(vars(EcramSpread()), 1.0) | {"log_normal": False}
     many = model.population(EcramSpread(**wide), 2000, np.random.default_rng(3))
     assert many.step_up.min() == pytest.approx(1e-4 * model.step_up)  # both draws of a step at their least
     assert many.w_max.min() == pytest.approx(0.01 * model.w_max)
