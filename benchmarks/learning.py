@@ -48,10 +48,43 @@ SAMPLES, EPOCHS = 10_000, 6
 """Samples of Fashion-MNIST, the first of the set, and epochs."""
 PEER = Path(__file__).parent / "peers" / "learning_peer.py"
 BOARD = "ecpix5-85f-udp"
-SEEDS = 5
 ONE = 1 << 16
-TRANSFERS = ["tiki-taka", "agad"]
-NETWORKS = ["digits", "fashion", *TRANSFERS]
+RATES = [0.003, 0.01, 0.03, 0.1, 0.3]
+DIGITS: dict[str, Any] = {
+    "data": "digits",
+    "hidden": 32,
+    "epochs": 20,
+    "rule": "stochastic",
+    "rates": [0.05],
+    "thresholds": [0.0],
+    "chops": [0.0],
+    "seeds": 5,
+    "step": 0.002,
+    "gamma": 0.1,
+    "cycle": 0.3,
+    "spread": 0.1,
+    "log_normal": False,
+    "asymmetry": 0.0,
+    "bound_spread": 0.0,
+}
+TRANSFER = {"rates": [0.02, 0.05, 0.1], "thresholds": [2.0, 5.0, 10.0, 25.0, 50.0]}
+FALLING = DIGITS | {"step": 0.004, "gamma": 1.0}
+COARSE = DIGITS | {"gamma": 1.0, "rates": RATES, "seeds": 20, "asymmetry": 0.01}
+OM = {"step": 0.0949, "cycle": 0.4158, "spread": 0.7829, "log_normal": True, "bound_spread": 0.3499}
+HFO2 = {"step": 0.4622, "cycle": 0.2174, "spread": 0.7125, "log_normal": True, "bound_spread": 0.4295}
+HOWS = {
+    "digits": DIGITS,
+    "fashion": DIGITS | {"data": "fashion", "hidden": 64, "epochs": EPOCHS, "rates": [0.01]},
+    "tiki-taka": FALLING | TRANSFER | {"rule": "tiki-taka"},
+    "agad": FALLING | TRANSFER | {"rule": "agad", "chops": [0.5, 0.1]},
+    "16 levels": COARSE | {"step": 2 / 16, "spread": 0.3},
+    "4 levels": COARSE | {"step": 2 / 4, "spread": 0.3},
+    "ReRamArrayOM": COARSE | OM,
+    "ReRamArrayHfO2": COARSE | HFO2,
+    "ReRamArrayOM by tiki-taka": COARSE | OM | TRANSFER | {"rule": "tiki-taka"},
+}
+"""How each network learns: rule, device, and the settings of which each side takes its best. ``chops`` are
+how often the peer's choppers may change a reading's sign; 0.5 is as often as they can."""
 
 
 def law(**changes: float) -> LinearStep:
@@ -101,15 +134,10 @@ def work() -> dict[str, Any]:
         "digits_y": y[:600],
         "digits_test_x": test_x,
         "digits_test_y": test_y,
-        "digits_how": (32, 20, 0.05, 0.002, 0.1, 0.0),
         "fashion_x": pictures.x[:SAMPLES],
         "fashion_y": pictures.labels[:SAMPLES],
         "fashion_test_x": pictures.test_x,
         "fashion_test_y": pictures.test_labels,
-        "fashion_how": (64, EPOCHS, 0.01, 0.002, 0.1, 0.0),
-        **{f"{name}_how": (32, 20, 0.05, 0.004, 1.0, 25.0) for name in TRANSFERS},
-        "rates": (0.02, 0.05, 0.1),
-        "thresholds": (2.0, 5.0, 10.0, 25.0, 50.0),
         "most_pulses": SLOTS_MAX,
     }
 
@@ -131,39 +159,50 @@ def ours(w: dict[str, Any]) -> dict[str, Any]:
     return {"response": np.array(response), "coincidences": counts, "rank_one": many.s / STATE_ONE}
 
 
-def learned(w: dict[str, Any], name: str, seeds: range = range(SEEDS)) -> list[list[float]]:
-    """Train a network on the golden model with the devices and rate that the peer uses, and 12-bit
+def learned(w: dict[str, Any], how: dict[str, Any], seeds: range) -> list[list[float]]:
+    """Train a network on the golden model with the devices and settings that the peer uses, and 12-bit
     converters; return its accuracy after each epoch, for each seed."""
-    found = []
-    x, y, test_x, test_y = (w[f"{name}_{part}"] for part in ("x", "y", "test_x", "test_y"))
-    hidden, epochs, rate, step, gamma, threshold = w[f"{name}_how"]
-    device = law(step_up=step, step_down=step, gamma_up=gamma, gamma_down=gamma, cycle_sigma=0.3)
+    accuracies = []
+    x, y, test_x, test_y = (w[f"{how['data']}_{part}"] for part in ("x", "y", "test_x", "test_y"))
+    device = law(
+        step_up=how["step"],
+        step_down=how["step"],
+        gamma_up=how["gamma"],
+        gamma_down=how["gamma"],
+        cycle_sigma=how["cycle"],
+    )
+    spread = EcramSpread(
+        step_sigma=how["spread"],
+        asymmetry_sigma=how["asymmetry"],
+        bound_sigma=how["bound_spread"],
+        log_normal=how["log_normal"],
+    )
     for seed in seeds:
-        widths = (x.shape[1], int(hidden), 10)
-        plan = Plan(widths=widths, rate=rate, activation="sigmoid", seed=seed)
-        if threshold:
-            plan = dataclasses.replace(plan, rule=name, threshold=threshold)
-        ready = prepare(plan, load_chip("ideal"), device, EcramSpread(step_sigma=0.1), x[:64])
+        widths = (x.shape[1], how["hidden"], 10)
+        plan = Plan(widths=widths, rate=how["rate"], activation="sigmoid", seed=seed)
+        if how["threshold"]:
+            plan = dataclasses.replace(plan, rule=how["rule"], threshold=how["threshold"])
+        ready = prepare(plan, load_chip("ideal"), device, spread, x[:64])
         learner, course, right = make_learner(ready.learning, seed=seed), Course(), []
-        for epoch in range(int(epochs)):
+        for epoch in range(how["epochs"]):
             follow(learner, course, x, y, epochs=epoch + 1, seed=seed)
             answers = Core(learner.program()).infer(test_x).argmax(axis=1)
             right.append(float((answers == test_y).mean()))
-        found.append(right)
-    return found
+        accuracies.append(right)
+    return accuracies
 
 
-def best(w: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return ``w`` with the rate and transfer threshold that are best on two other seeds; the peer chooses
+def best(w: dict[str, Any], how: dict[str, Any]) -> dict[str, Any]:
+    """Return ``how`` with the rate and transfer threshold that are best on two other seeds; the peer chooses
     its own in the same way."""
-
-    def right(how: Any) -> float:
-        there = {**w, f"{name}_how": how}
-        return float(np.array(learned(there, name, range(98, 100)))[:, -1].mean())
-
-    base = w[f"{name}_how"]
-    hows = [(*base[:2], r, *base[3:5], t) for r in w["rates"] for t in w["thresholds"]]
-    return {**w, f"{name}_how": max(hows, key=right)}
+    settings = [
+        how | {"rate": rate, "threshold": threshold}
+        for rate in how["rates"]
+        for threshold in how["thresholds"]
+    ]
+    if len(settings) == 1:
+        return settings[0]
+    return max(settings, key=lambda one: np.array(learned(w, one, range(98, 100)))[:, -1].mean())
 
 
 def draw(found: dict[str, Any], path: Path) -> None:
@@ -276,7 +315,7 @@ def main() -> None:
     parser.add_argument("--updates", type=int, default=2_000, help="of the simulated gateware; 0: none")
     parser.add_argument("--figure", type=Path, help="accuracy over seconds; needs --peer and --updates")
     parser.add_argument(
-        "--network", action="append", choices=NETWORKS, help="trained here and there; default: all"
+        "--network", action="append", choices=list(HOWS), help="trained here and there; default: all"
     )
     options = parser.parse_args()
     peer = options.peer
@@ -291,9 +330,8 @@ def main() -> None:
         w = work()
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "work.npz"
-            parts = ("x", "y", "test_x", "test_y")
-            w |= {f"{name}_{part}": w[f"digits_{part}"] for name in TRANSFERS for part in parts}
-            np.savez(path, **w, networks=options.network or NETWORKS)
+            hows = {name: HOWS[name] for name in options.network or HOWS}
+            np.savez(path, **w, hows=json.dumps(hows))
             one = {**os.environ, "OMP_NUM_THREADS": "1"}
             done = subprocess.run(
                 [peer, str(PEER), str(path)], capture_output=True, text=True, check=False, env=one, cwd=folder
@@ -304,14 +342,19 @@ def main() -> None:
             with np.load(Path(folder) / "work.peer.npz") as theirs:
                 found["compared"] = compared(ours(w), theirs)
         theirs = found["aihwkit"].pop("accuracy")
-        for name in [n for n in TRANSFERS if n in theirs]:
-            w = best(w, name)
-            found[f"{name}_how"] = {"rate": w[f"{name}_how"][2], "threshold": w[f"{name}_how"][5]}
-        found["accuracy"] = {name: {"here": learned(w, name), "aihwkit": theirs[name]} for name in theirs}
-        for name, both in found["accuracy"].items():
-            ends = {whose: np.array(right)[:, -1] for whose, right in both.items()}
+        found["accuracy"] = {}
+        for name, how in hows.items():
+            how = best(w, how)
+            right = {"here": learned(w, how, range(how["seeds"])), "aihwkit": theirs[name]}
+            found["accuracy"][name] = right
+            ends = {whose: np.array(rows)[:, -1] for whose, rows in right.items()}
             mean, half = mean_interval(ends["here"] - ends["aihwkit"])
-            found[f"{name}_points_ahead"] = [100 * mean, None if half is None else 100 * half]
+            found[name] = {
+                "rate": how["rate"],
+                "threshold": how["threshold"],
+                **{f"percent_{whose}": 100 * values.mean() for whose, values in ends.items()},
+                "points_ahead": [100 * mean, None if half is None else 100 * half],
+            }
         rate = found["golden"]["updates_per_second"]
         found["times_aihwkit"] = {b: rate / v for b, v in found["aihwkit"]["samples_per_second"].items()}
         if options.figure:

@@ -2,10 +2,10 @@
 
     python benchmarks/states.py --peer /path/to/python/with/aihwkit
 
-Each law of aihwkit is described by its numbers; here it is a linear step or a table of steps. Pulses go up, or
-up and down in an order that was drawn once. Both sides' states are rounded to 1/256 of the bound, which is what
-a weight is read to. Seeds are fixed; two distributions are called different where p is below 0.05 divided by the
-number of comparisons.
+Each law of aihwkit is described by its numbers; here it is a linear step or a table of steps. Pulses go
+up, or up and down in an order that was drawn once. Both sides' states are rounded to 1/256 of the bound,
+which is what a weight is read to. Seeds are fixed; two distributions are called different where p is
+below 0.05 divided by the number of comparisons.
 """
 
 import argparse

@@ -22,27 +22,26 @@ from aihwkit.simulator.parameters.training import UpdateParameters
 from aihwkit.simulator.tiles import AnalogTile
 
 torch.set_num_threads(1)
-LEARN_SEEDS = 5
-CHOPS = {"tiki-taka": [0.0], "agad": [0.5, 0.1]}
-"""Rules of transfer, and how often their choppers may turn a reading: 0.5 is as often as they can."""
+
+
+PLAIN = {
+    "dw_min": 0.002,
+    "w_max": 1.0,
+    "w_min": -1.0,
+    "gamma_up": 0.0,
+    "gamma_down": 0.0,
+    "up_down_dtod": 0.0,
+    "w_max_dtod": 0.0,
+    "w_min_dtod": 0.0,
+    "gamma_up_dtod": 0.0,
+    "gamma_down_dtod": 0.0,
+}
 
 
 def config(slots: int, cycle: float = 0.0, spread: float = 0.0, **device: float) -> SingleRPUConfig:
     """Return the configuration of a LinearStep device, updated by trains of ``slots`` slots and read without
     error."""
-    plain = {"dw_min": 0.002, "w_max": 1.0, "w_min": -1.0, "gamma_up": 0.0, "gamma_down": 0.0} | device
-    rpu = SingleRPUConfig(
-        device=LinearStepDevice(
-            dw_min_std=cycle,
-            dw_min_dtod=spread,
-            up_down_dtod=0.0,
-            w_max_dtod=0.0,
-            w_min_dtod=0.0,
-            gamma_up_dtod=0.0,
-            gamma_down_dtod=0.0,
-            **plain,
-        )
-    )
+    rpu = SingleRPUConfig(device=LinearStepDevice(dw_min_std=cycle, dw_min_dtod=spread, **(PLAIN | device)))
     rpu.update.desired_bl = slots
     rpu.update.update_management = False
     rpu.update.update_bl_management = False
@@ -141,30 +140,43 @@ def network(widths: tuple[int, ...], rpu: Any, seed: int) -> Any:
     return AnalogSequential(*layers)
 
 
-def trained(work: Any, name: str, seeds: range = range(LEARN_SEEDS)) -> list[list[float]]:
+def trained(work: Any, how: dict[str, Any], seeds: range) -> list[list[float]]:
     """Train a network of sigmoids one sample at a time; return its accuracy after each epoch, for each
     seed."""
-    x, test_x = (torch.tensor(work[f"{name}_{p}"] / 255, dtype=torch.float32) for p in ("x", "test_x"))
-    y, test_y = (torch.tensor(work[f"{name}_{p}"].astype(np.int64)) for p in ("y", "test_y"))
-    hidden, epochs, rate, step, gamma, threshold, *chop = work[f"{name}_how"]
-    found = []
+    data = how["data"]
+    x, test_x = (torch.tensor(work[f"{data}_{p}"] / 255, dtype=torch.float32) for p in ("x", "test_x"))
+    y, test_y = (torch.tensor(work[f"{data}_{p}"].astype(np.int64)) for p in ("y", "test_y"))
+    accuracies = []
     for seed in seeds:
-        rpu: Any = config(15, cycle=0.3, spread=0.1, dw_min=step, gamma_up=gamma, gamma_down=gamma)
-        rpu = with_transfer(rpu, threshold, *chop, int(work["most_pulses"])) if threshold else rpu
-        model = network((x.shape[1], int(hidden), 10), rpu, seed)
-        optimiser = AnalogSGD(model.parameters(), lr=float(rate))
+        rpu: Any = config(
+            15,
+            cycle=how["cycle"],
+            spread=how["spread"],
+            dw_min=how["step"],
+            gamma_up=how["gamma"],
+            gamma_down=how["gamma"],
+            dw_min_dtod_log_normal=how["log_normal"],
+            up_down_dtod=how["asymmetry"],
+            w_max_dtod=how["bound_spread"],
+            w_min_dtod=how["bound_spread"],
+            mean_bound_reference=True,
+        )
+        if how["threshold"]:
+            rpu = with_transfer(rpu, how["threshold"], how["chop"], int(work["most_pulses"]))
+        model = network((x.shape[1], how["hidden"], 10), rpu, seed)
+        optimiser = AnalogSGD(model.parameters(), lr=how["rate"])
         optimiser.regroup_param_groups(model)
         target, right = torch.eye(10), []
         loss = torch.nn.BCEWithLogitsLoss(reduction="sum")
-        for epoch in range(int(epochs)):
+        for epoch in range(how["epochs"]):
             for i in np.random.default_rng([seed, epoch]).permutation(len(x)):
                 optimiser.zero_grad()
                 loss(model(x[i : i + 1]), target[y[i : i + 1]]).backward()
                 optimiser.step()
             with torch.no_grad():
                 right.append(float((model(test_x).argmax(1) == test_y).float().mean()))
-        found.append(right)
-    return found
+        accuracies.append(right)
+    return accuracies
 
 
 def speed() -> dict[str, float]:
@@ -186,21 +198,18 @@ def speed() -> dict[str, float]:
     return found
 
 
-def best(work: Any, name: str) -> dict[str, Any]:
-    """Return ``work`` with the rate, transfer threshold and chopper probability that are best on two other
+def best(work: Any, how: dict[str, Any]) -> dict[str, Any]:
+    """Return ``how`` with the rate, transfer threshold and chopper probability that are best on two other
     seeds."""
-
-    def right(how: Any) -> float:
-        return float(np.array(trained({**work, f"{name}_how": how}, name, range(98, 100)))[:, -1].mean())
-
-    base = work[f"{name}_how"]
-    hows = [
-        (*base[:2], r, *base[3:5], t, c)
-        for r in work["rates"]
-        for t in work["thresholds"]
-        for c in CHOPS[name]
+    settings = [
+        how | {"rate": rate, "threshold": threshold, "chop": chop}
+        for rate in how["rates"]
+        for threshold in how["thresholds"]
+        for chop in how["chops"]
     ]
-    return {**work, f"{name}_how": max(hows, key=right)}
+    if len(settings) == 1:
+        return settings[0]
+    return max(settings, key=lambda one: np.array(trained(work, one, range(98, 100)))[:, -1].mean())
 
 
 def main(path: str) -> None:
@@ -212,9 +221,8 @@ def main(path: str) -> None:
         coincidences=coincidences(work),
         rank_one=rank_one(work),
     )
-    accuracy = {
-        name: trained(best(work, name) if name in CHOPS else work, name) for name in work["networks"].tolist()
-    }
+    hows = json.loads(str(work["hows"]))
+    accuracy = {name: trained(work, best(work, how), range(how["seeds"])) for name, how in hows.items()}
     print(json.dumps({"samples_per_second": speed(), "accuracy": accuracy}))
 
 
