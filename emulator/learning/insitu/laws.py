@@ -67,12 +67,13 @@ def log_normal_table(sigma: float) -> Floats:
 
     A sum of two equal log-normal variables is nearly log-normal with the same mean and variance (L. F.
     Fenton, IRE Trans. Commun. Syst. 8, 57 (1960)). The values are the medians of 16 equally likely parts of
-    such a variable. Their sums' distribution function differs from the log-normal one by at most 0.042 for
-    sigma up to 1. Their mean is lower, by 5 % at sigma 0.78, as the largest values are left out.
+    such a variable, but for the largest, which makes the mean that of the log-normal distribution. The sums'
+    distribution function differs from the log-normal one by at most 0.02 for sigma 0.3 and 0.07 for sigma 1.
     """
     own_sigma = math.sqrt(math.log1p(2 * math.expm1(sigma**2)))
     half = math.exp((sigma**2 - own_sigma**2) / 2) / 2
     values: Floats = half * np.exp(own_sigma * ndtri((np.arange(LEVELS) + 0.5) / LEVELS))
+    values[-1] = math.exp(sigma**2 / 2) * LEVELS / 2 - values[:-1].sum()
     return values
 
 
@@ -102,10 +103,11 @@ def devices_of(law: LinearStep | StepTable, spread: EcramSpread) -> Devices:
     part of ``step_sigma`` by ``log_normal_table``. A step that is drawn
     below 0 is 0; a bound is drawn between 0 and twice the nominal one. Devices of which some step is larger
     than a sixteenth of the bound take the pulses of an update one after the other. A table's entries are
-    those of 64 equal parts of the nominal range, in 511ths of the largest step that way. Raises CompileError
-    when steps or bounds leave the arithmetic's range.
+    those of 64 equal parts of the nominal range, in 511ths of the largest step of both ways: a device whose
+    own step is larger has larger steps both ways, in the same ratio. Raises CompileError when steps or bounds
+    leave the arithmetic's range.
     """
-    up, down = (largest_step(law, rises) for rises in (True, False))
+    up, down = largest_steps(law)
     mean, half_difference = (up + down) / 2, (up - down) / 2
     both = dataclasses.replace(spread, step_sigma=math.hypot(spread.step_sigma, spread.asymmetry_sigma))
     largest = mean * _largest_drawn(both) + abs(half_difference)
@@ -184,11 +186,13 @@ def _sizes(size: float, spread: EcramSpread, less: float = 0.0) -> npt.NDArray[n
     return _rounded(exact, float(exact.sum()) * 2 / LEVELS)
 
 
-def largest_step(law: LinearStep | StepTable, up: bool) -> float:
-    """Return a device's step in the middle of its range; for a step table, the largest step."""
+def largest_steps(law: LinearStep | StepTable) -> tuple[float, float]:
+    """Return a device's steps up and down in the middle of its range; for a step table, the largest step of
+    both ways, twice."""
     if isinstance(law, StepTable):
-        return max(law.step_up_table if up else law.step_down_table)
-    return float(law.step_up if up else law.step_down)
+        largest = max(*law.step_up_table, *law.step_down_table)
+        return largest, largest
+    return float(law.step_up), float(law.step_down)
 
 
 def pulse_of(law: LinearStep | StepTable) -> float:
@@ -205,8 +209,8 @@ def cycle_of(law: LinearStep | StepTable) -> float:
     largest standard deviation relative to the largest step."""
     if isinstance(law, LinearStep):
         return float(law.cycle_sigma)
-    both = ((up, largest_step(law, up)) for up in (True, False))
-    return max(float(law.deviation(_parts(), up).max()) / largest if largest else 0.0 for up, largest in both)
+    largest, _ = largest_steps(law)
+    return max(float(law.deviation(_parts(), up).max()) / largest if largest else 0.0 for up in (True, False))
 
 
 def _parts() -> Floats:
@@ -223,12 +227,12 @@ def _steps(law: StepTable, noise: float) -> Steps:
         scaled = values * (FACTOR_MAX / largest) if largest else np.zeros(STATE_PARTS)
         return np.rint(scaled).astype(np.int16)
 
-    up, down = (largest_step(law, rises) for rises in (True, False))
+    largest, _ = largest_steps(law)
     return Steps(
-        up=entries(law.mean(_parts(), True), up),
-        down=entries(law.mean(_parts(), False), down),
-        noise_up=entries(law.deviation(_parts(), True), up * noise),
-        noise_down=entries(law.deviation(_parts(), False), down * noise),
+        up=entries(law.mean(_parts(), True), largest),
+        down=entries(law.mean(_parts(), False), largest),
+        noise_up=entries(law.deviation(_parts(), True), largest * noise),
+        noise_down=entries(law.deviation(_parts(), False), largest * noise),
     )
 
 
