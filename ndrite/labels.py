@@ -130,7 +130,7 @@ def numbered(
 ) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
     """Convert the labels of training samples, whole numbers or text, to class numbers int64 (n,) and class
     names. Raises InputError if there are not as many labels as samples, or if all have one class."""
-    flat = labels.reshape(len(labels), -1) if labels.ndim else labels.reshape(0, 1)
+    flat = labels.reshape(len(labels) if labels.ndim and labels.size else 1, -1)
     if flat.shape != (samples, 1) or not (_whole(flat) or labels.dtype.kind in "USO"):
         raise InputError(
             f"{what}: {_described(labels)}; accepted: classes ({samples},), whole numbers or text"

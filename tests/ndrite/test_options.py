@@ -1,6 +1,7 @@
-"""Options of verbs reach what does the work, where they are others than the defaults."""
+"""Options of verbs reach what does the work, where they are others than the defaults; and the defaults."""
 
 import dataclasses
+import inspect
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,11 @@ from ndrite.emulator.mapping import MapOptions, Mitigation
 from ndrite.emulator.mapping.weights import variation_of
 from ndrite.emulator.network.datasets import digits
 from ndrite.emulator.spec.variation import Campaign
-from ndrite.verbs.bringup import SHOWN, Addresses, build, find_target
+from ndrite.verbs.board import info, selftest, serve
+from ndrite.verbs.bringup import SHOWN, Addresses, bringup, build, find_target
+from ndrite.verbs.chip import diff
+from ndrite.verbs.demo import demo
+from ndrite.verbs.export import export
 from tests.chips import random_network, samples
 from tests.extras import needs
 
@@ -178,3 +183,55 @@ def test_build_shows_what_its_report_has(monkeypatch: pytest.MonkeyPatch, tmp_pa
     found = build("ulx3s-85f", output=str(tmp_path / "out"))
     (table,) = found.tables()
     assert [tuple(row) for row in table.rows] == [(SHOWN[1], "17"), ("wall time", "3 s")]
+
+
+GOLDEN, DIGITAL = {"board": ("golden:",), "workers": 1}, {"codes": False, "seed": 0}
+LEARN = {
+    "rule": "stochastic",
+    "rate": 0.02,
+    "hidden_rate": 1.0,
+    "neuron_rate": 0.0,
+    "slots": 15,
+    "bound": 1.0,
+}
+LEARN |= {"reference_error": 0.0, "transfer_noise": False, "epochs": 20, "seed": 1, "learning_seed": 0}
+LEARN |= {"hidden": "128", "chip": "ideal", "device": "ecram-tang2018", "neuron": "ndr", "resume": False}
+TRAIN = {"epochs": 100, "batch": 256, "rate": 8e-3, "weight_decay": 0.0, "noise_scale": 1.0, "seed": 1}
+TRAIN |= {"normalise": True, "flip": False, "half": False, "resume": False, "threads": 1}
+TUNE = {"method": "gradient", "steps": 40, "batch": 1000, "rate": 0.01, "read_cells": False}
+
+
+@pytest.mark.parametrize(
+    # A verb, and the defaults that scripts rely on; every other option is None or a listener.
+    ("verb", "defaults"),
+    [
+        (ndrite.learn, LEARN | {"board": "golden:", "noise": True, "workers": 1}),
+        (ndrite.train, TRAIN),
+        (ndrite.calibrate, TUNE | DIGITAL | {"board": "golden:", "noise": True, "learning_seed": 0}),
+        (ndrite.compile, DIGITAL | {"program_only": False, "nominal": False, "place_rows": False}),
+        (ndrite.evaluate, DIGITAL | GOLDEN | {"noise": True}),
+        (ndrite.explain, DIGITAL | {"mitigation": False, "products": True, "workers": 1}),
+        (ndrite.campaign, DIGITAL | GOLDEN | {"chips": 100, "trials": 1, "noise": True}),
+        (ndrite.sweep, GOLDEN),
+        (ndrite.cost, {"codes": False, "show": False}),
+        (ndrite.report, DIGITAL | {"fpga": "ulx3s-85f", "workers": 1}),
+        (export, {"product": 0, "count": 1}),
+        (ndrite.infer, DIGITAL | {"model_unit": False, "board": "golden:", "first_index": 0, "noise": True}),
+        (demo, {"board": "sim:", "count": 500, "seed": 0, "picture": "ndrite-demo.png"}),
+        (diff, {"exit_code": False}),
+        (build, {"seeds": 1}),
+        (bringup, {"loaded": False, "simulated": False, "inferences": 500, "seed": 0}),
+        (selftest, {"seed": 0}),
+        (serve, {"preset": "64-lane", "udp": False, "at": "127.0.0.1:20807"}),
+        (info, {"board": "golden:"}),
+    ],
+    ids=lambda of: getattr(of, "__name__", ""),
+)
+def test_defaults_stay(verb: Any, defaults: dict[str, Any]) -> None:
+    every = {name: option.default for name, option in inspect.signature(verb).parameters.items()}
+    plain = {
+        name: value
+        for name, value in every.items()
+        if value not in (None, inspect.Parameter.empty) and not callable(value)
+    }
+    assert plain == defaults
