@@ -9,6 +9,7 @@ import pytest
 import ndrite
 from ndrite.emulator.device.description import load_chip
 from ndrite.emulator.device.ndr.curves import Esaki
+from ndrite.intervals import proportion
 from ndrite.shell.main import FAILED_CHECK, OK, run
 from tests.chips import random_network, samples
 from tests.docs.given import write_csv
@@ -180,6 +181,11 @@ def test_calibrate_is_told_everything(compiled: None) -> None:
     told = found.compiled.program.provenance["calibration"]
     assert told == how | {"seed": 3, "samples": 150, "pulses_total": found.summary["pulses"]}
     assert (found.summary["learned_from"], found.summary["measured_on"]) == (150, 50)
+    for name, whole in (("before", ndrite.load("mine")), ("after", found.compiled)):
+        judged = ndrite.evaluate(whole, x[150:], y[150:], codes=True)
+        assert found.summary[f"accuracy_{name}"] == judged.accuracy
+        assert found.summary[f"accuracy_{name}_interval_95"] == proportion(judged.accuracy, 50)
+    assert found.summary["cross_entropy_first"] != found.summary["cross_entropy_last"]
     again = ndrite.calibrate("mine", x, y, codes=True, learning_seed=3, measure=50, **how)
     assert again.compiled.program.checksum() == found.compiled.program.checksum()
     for change in ({"learning_seed": 4}, {"seed": 9}, {"method": "gradient"}, {"read_cells": False}):

@@ -1,5 +1,7 @@
 """Sweeps that learn in situ: plans, the choice of a rate, and rows that plain `learn` gives too."""
 
+import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ from ndrite.emulator.learning import insitu
 from ndrite.emulator.network.datasets import digits
 from ndrite.emulator.spec.learning import Tiles
 from ndrite.runs import File
-from ndrite.sweeps.fields import SweepError
-from ndrite.sweeps.plan import load_plan, plan_of
+from ndrite.sweeps import trained
+from ndrite.sweeps.fields import SweepError, checked
+from ndrite.sweeps.learning import LEARN
+from ndrite.sweeps.plan import FIELDS, load_plan, plan_of
 from ndrite.sweeps.trained import float_point, learn_point, prepared, samples_of
 from tests.extras import needs
 
@@ -78,6 +82,65 @@ def test_a_point_is_keyed_by_what_decides_it() -> None:
     assert set(keys) < {point.run.key for point in plan_of(plan({}, grid=grid)).points}
     for other in (plan({"rates": [0.003]}), plan({"epochs": 3}), plan({}, seeds=3), plan({}, chip="wan2022")):
         assert not set(keys) & {point.run.key for point in plan_of(other).points}
+
+
+def test_what_a_plan_leaves_out_is_as_documented() -> None:
+    plan = plan_of({"chip": "ideal", "learn": {}})
+    (point,) = plan.points
+    assert (plan.name, plan.axes, plan.learns, plan.needs) == ("sweep", (), True, ("ndrite.sweeps.trained",))
+    told = {"hidden": "32", "neuron": "ndr", "rule": "stochastic", "rates": [0.003, 0.01, 0.03, 0.1]}
+    told |= {"hidden_rate": 1.0, "slots": 15, "reference_error": 0.0, "transfer_noise": False, "bound": 1.0}
+    told |= {"epochs": 20, "samples": 600, "held_out": 200}
+    unset = dict.fromkeys(("data", "threshold", "tiles", "gamma", "chopper_period"))
+    assert point.run.parameters["learn"] == told | unset
+    assert (point.run.parameters["device"]["name"], point.run.parameters["seeds"]) == (
+        "ideal+ecram-tang2018",
+        [0],
+    )
+
+
+@pytest.mark.parametrize("fields", [FIELDS, LEARN], ids=["plan", "learn"])
+def test_fields_accept_what_their_words_say(fields: Any) -> None:
+    """Both bounds of a range, and nothing beyond."""
+    for name, (_, _, words) in fields.items():
+        if bounds := re.search(r"(integer|number).* ([\d.]+?)\.\.([\d.]+)$", words):
+            low, high = (int(b) if bounds[1] == "integer" else float(b) for b in bounds.groups()[1:])
+            many = name == "rates"
+            for value in (low, high):
+                content = {name: [value] if many else value}
+                assert checked(content, fields)[name] == content[name]
+            for value in (low - (1 if bounds[1] == "integer" else 1e-9), high + 1):
+                with pytest.raises(SweepError, match=f"{name} is .*; accepted: {re.escape(words)}"):
+                    checked({name: [value] if many else value}, fields)
+
+
+def test_as_many_points_as_a_sweep_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert checked({"seeds": 1_000_000}, FIELDS)["seeds"] == 1_000_000
+    with pytest.raises(SweepError, match="seeds is 1000001; accepted: a count"):
+        checked({"seeds": 1_000_001}, FIELDS)
+    monkeypatch.setattr("ndrite.sweeps.learning.POINTS_MAX", 4)
+    assert len(plan_of(PLAN).points) == 4
+    with pytest.raises(SweepError, match="number of points is 6; accepted: at most 4"):
+        plan_of(plan({}, grid=PLAN["grid"] | {"device.states": [50, 500, 5]}))
+
+
+def test_start_networks_are_kept_and_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    mapped: list[int] = []
+
+    def prepare(plan: Any, *given: Any) -> Any:
+        mapped.append(plan.seed)
+        return insitu_prepare(plan, *given)
+
+    insitu_prepare = insitu.prepare
+    monkeypatch.setattr("ndrite.sweeps.trained.insitu.prepare", prepare)
+    monkeypatch.setattr(trained, "STARTS_MAX", 2)
+    monkeypatch.setattr(trained, "_starts", {})
+    given = dict(plan_of(PLAN).points[0].run.parameters)
+    for seed, rate in ((1, 0.1), (1, 0.2), (2, 0.1), (1, 0.3), (3, 0.1), (1, 0.1)):
+        ready = prepared(given, rate, seed)
+        assert (ready.plan.seed, ready.plan.rate) == (seed, rate)
+        assert len(trained._starts) <= 2
+    assert mapped == [1, 2, 3, 1]
 
 
 def test_fields_reach_chip_device_and_learning() -> None:
@@ -147,15 +210,22 @@ def test_the_row_is_of_the_dies_that_learn_trains() -> None:
     given = dict(plan_of(content).points[0].run.parameters)
     row = learn_point(**given)
     x, labels, test_x, test_labels = digits()
-    right = []
+    right, digest = [], hashlib.sha256()
     for seed in (0, 1):
         ready = prepared(given, 0.02, seed)
         learner = Learner(ready.learning, seed=seed)
         insitu.follow(learner, insitu.Course(), x[:60], labels[:60], epochs=2, seed=seed)
         answers = Core(learner.program()).infer(test_x, seed=seed).argmax(axis=1)
         right.append(float((answers == test_labels).mean()))
+        for states in learner.states:
+            digest.update(states.astype("<i4").tobytes())
+    assert row["states_digest"] == digest.hexdigest()[:16]
     assert row["accuracy_per_seed"] == pytest.approx(right)
     assert row["accuracy"] == pytest.approx(np.mean(right))
+    assert (row["accuracy_min"], row["accuracy_max"]) == (min(right), max(right))
+    assert row["accuracy_half_interval_95"] == pytest.approx(12.706 * abs(right[0] - right[1]) / 2, rel=1e-4)
+    assert (row["rate"], row["count"], row["trainings"]) == (0.02, len(test_labels), 2)
+    assert 0 < row["seconds"] < 600
 
 
 def test_the_command_goes_on_and_joins(here: Path, said: Any, prints: Any, fails: Any) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 import ndrite
 from ndrite.emulator.device.description import load_chip
+from ndrite.emulator.learning import tuning
 from ndrite.emulator.learning.insitu import THRESHOLDS, Plan
 from ndrite.emulator.mapping import MapOptions, Mitigation
 from ndrite.emulator.mapping.weights import variation_of
@@ -18,6 +20,7 @@ from ndrite.emulator.network.datasets import digits
 from ndrite.emulator.spec.variation import Campaign
 from ndrite.verbs.board import info, selftest, serve
 from ndrite.verbs.bringup import SHOWN, Addresses, bringup, build, find_target
+from ndrite.verbs.calibrate import calibrate_board
 from ndrite.verbs.chip import diff
 from ndrite.verbs.demo import demo
 from ndrite.verbs.export import export
@@ -156,6 +159,38 @@ def test_judges_are_told_everything(seen: Any, judged: Any) -> None:
         node_nm=65,
     )
     assert (tuple(of), len(x), constants.node_nm, named["network"]) == (given[1:], 100, 65, network)
+
+
+def test_calibrate_learns_from_what_it_does_not_measure_on(seen: Any, monkeypatch: Any) -> None:
+    network = random_network((20, 12, 3))
+    x = np.tile(samples(network, 120), (42, 1))
+    labels = network.forward(x / np.float32(255)).argmax(axis=1)
+    compiled = ndrite.compile(network, "dendritic-ndr", samples=x[:120], codes=True)
+    place, run = "ndrite.verbs.calibrate.calibrate_board", partial(ndrite.calibrate, compiled)
+    for count, measure, learned in ((120, None, 90), (3, None, 2), (5040, None, 4040), (120, 7, 113)):
+        own = {"inputs": x[:count], "labels": labels[:count], "codes": True, "measure": measure}
+        (_, *given, seen_x, seen_labels), named = seen(place, run, **own)
+        assert given == [compiled.program, compiled.die, compiled.network]
+        np.testing.assert_array_equal(seen_x, x[:learned])
+        np.testing.assert_array_equal(seen_labels, labels[:learned])
+        plan = tuning.Plan(steps=40, batch=1000, rate=0.01, method="gradient", seed=0)
+        assert (named["plan"], named["seed"], named["noise"], named["cells"]) == (plan, 0, True, False)
+    told = {"seed": (1 << 64) - 2, "noise": False}
+    (*_, floats, _, _), named = seen(place, run, **own, **told, method="perturb")
+    assert floats is None
+    assert {name: named[name] for name in told} == told
+    corrected: list[Any] = []
+    monkeypatch.setattr(tuning.Learner, "correct", lambda self, *given: corrected.append(given))
+    board: Any = SimpleNamespace(infer=lambda batch, **options: options, program=print)
+    parts = (board, compiled.program, compiled.die, compiled.network, x, labels)
+    work = partial(calibrate_board, *parts, plan=plan, cells=True, **told)
+    _, named = seen("ndrite.emulator.learning.tuning.calibrate", work)
+    # Reads while learning have another seed than those that measure.
+    assert named["infer"](x, (1 << 32) + 5) == {"seed": (1 << 32) - 2, "first_index": 5, "noise": False}
+    assert named["load"] is print
+    ((last, chip, measures),) = corrected
+    np.testing.assert_array_equal(last, x[-2000:])
+    assert (chip, measures) == (compiled.die.chip, compiled.die.mitigation)
 
 
 def test_build_builds_what_it_is_told(seen: Any, tmp_path: Path) -> None:
