@@ -37,7 +37,7 @@ def report(
     data: sig.DataSet | None = None,
     codes: sig.Codes = False,
     count: sig.Count | None = None,
-    fpga: str | None = BOARD,
+    fpga: str = BOARD,
     figures: sig.Folder | None = None,
     measure: sig.Measure | None = None,
     seed: sig.Seed = 0,
@@ -106,8 +106,8 @@ def report(
                 announce=announce,
             )
         return _kept(page, output, figures)
-    board = None if fpga is None else board_report(find_buildable(fpga).name)
-    if fpga is not None and board is None:
+    board = board_report(find_buildable(fpga).name)
+    if board is None:
         accepted = "one of `ndrite board list` with figures"
         raise InputError(f"board {fpga!r} has no committed build; accepted: {accepted}")
     heard = warnings.catch_warnings(record=True, action="always", category=InputWarning)

@@ -11,19 +11,25 @@ import numpy as np
 import pytest
 
 import ndrite
+from ndrite.boards.fpga.reports import load as board_report
 from ndrite.emulator.device.description import load_chip
+from ndrite.emulator.golden import Core
 from ndrite.emulator.learning import tuning
 from ndrite.emulator.learning.insitu import THRESHOLDS, Plan
 from ndrite.emulator.mapping import MapOptions, Mitigation
+from ndrite.emulator.mapping.explain import Outcome
 from ndrite.emulator.mapping.weights import variation_of
 from ndrite.emulator.network.datasets import digits
+from ndrite.emulator.spec.task import Task
 from ndrite.emulator.spec.variation import Campaign
 from ndrite.verbs.board import info, selftest, serve
 from ndrite.verbs.bringup import SHOWN, Addresses, bringup, build, find_target
 from ndrite.verbs.calibrate import calibrate_board
 from ndrite.verbs.chip import diff
+from ndrite.verbs.compile import samples_within
 from ndrite.verbs.demo import demo
 from ndrite.verbs.export import export
+from ndrite.verbs.infer import Answers
 from tests.chips import random_network, samples
 from tests.extras import needs
 
@@ -159,6 +165,112 @@ def test_judges_are_told_everything(seen: Any, judged: Any) -> None:
         node_nm=65,
     )
     assert (tuple(of), len(x), constants.node_nm, named["network"]) == (given[1:], 100, 65, network)
+
+
+def test_as_many_samples_as_documented(seen: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a data set, where the user does not say how many."""
+    whole = ndrite.load()
+    for place, verb, most in (
+        ("ndrite.verbs.evaluate.judge", ndrite.evaluate, 10_000),
+        ("ndrite.verbs.evaluate.judge", partial(ndrite.evaluate, board="sim:"), 500),
+        ("ndrite.verbs.explain.causes_of", ndrite.explain, 2000),
+        ("ndrite.verbs.cost.account_of", ndrite.cost, 100),
+        ("ndrite.verbs.campaign.judge_wafer", partial(ndrite.campaign, chip="ideal"), 1000),
+    ):
+        monkeypatch.setattr("ndrite.verbs.evaluate.connect", lambda url: ndrite.connect("golden:"))
+        given, _ = seen(place, partial(verb, whole))
+        x = max(
+            (getattr(part, "x", part) for part in given if hasattr(part, "x") or np.ndim(part) == 2), key=len
+        )
+        assert len(x) == most, place
+    for products, samples_max in ((0, 2000), (10_000_000, 2000), (40_000_000, 500), (10**9, 100)):
+        monkeypatch.setattr("ndrite.verbs.compile.work_of", lambda program, work=products: work)
+        assert samples_within(whole.program) == samples_max
+
+
+def test_compile_judges_by_what_it_is_told(seen: Any, judged: Any) -> None:
+    compiled, x, labels = judged
+    run = partial(ndrite.compile, compiled.network, "wan2022", samples=x[:50])
+    place = "ndrite.verbs.compile.judged_answer"
+    unset = {"data": None, "measure": None}
+    (_, test, truth), named = seen(place, run, codes=True, inputs=x, labels=labels, measure="accuracy")
+    assert (test is x, truth is labels, named) == (
+        True,
+        True,
+        {"data": None, "codes": True, "measure": "accuracy"},
+    )
+    (_, test, truth), named = seen(place, run, labels=labels[:50])
+    assert (len(test), truth is None, named) == (50, False, unset | {"codes": False})
+    (_, test, truth), named = seen(place, run, inputs=x, labels=labels)
+    assert (len(test), named) == (120, unset | {"codes": False})
+    (_, test, truth), named = seen(place, run)
+    assert (test, truth, named) == (None, None, unset | {"codes": False})
+    again = partial(ndrite.compile, compiled, "ideal")
+    (_, test, _), named = seen(place, again, labels=labels)
+    assert named == unset | {"codes": True}, "samples of the file are codes"
+    np.testing.assert_array_equal(test, compiled.samples)
+    assert ndrite.compile(compiled.network, "ideal", samples=x, nominal=True).answer is None
+    for options in ({"place_rows": True}, {"mitigation": Mitigation(row_placement=True)}):
+        (floats, chip, typical, seed), _ = seen("ndrite.verbs.compile.in_order", run, seed=3, **options)
+        assert (floats.widths, chip.name, len(typical), seed) == ((20, 12, 3), "wan2022", 50, 3)
+
+
+def test_report_and_infer_answer_what_they_are_told(seen: Any, judged: Any) -> None:
+    compiled, x, labels = judged
+    own, step = {"inputs": x, "labels": labels, "codes": True}, compiled.program.meaning.output_step
+    run = partial(ndrite.report, compiled)
+    _, page = seen("ndrite.verbs.report.Report", run, seed=5, **own)
+    outputs = Core(compiled.program).infer(x, seed=5)
+    np.testing.assert_array_equal(page["answers"], outputs * step)
+    np.testing.assert_array_equal(page["x"], x)
+    np.testing.assert_array_equal(page["labels"], labels)
+    assert (page["subject"], page["seed"], page["task"].kind) == (compiled, 5, "classes")
+    assert page["board"] == board_report("ulx3s-85f")
+    assert page["cost"].samples == 100
+    assert page["cost"].macs == 20 * 12 + 12 * 3
+    assert page["explanation"].rows == ndrite.explain(compiled, seed=5, **own).explanation.rows
+    assert set(page["sources"]) == {"judged by"}
+    _, page = seen("ndrite.verbs.report.Report", run, fpga="ulx3s-25f", count=7, **own)
+    assert (page["board"], page["cost"].samples, len(page["x"])) == (board_report("ulx3s-25f"), 7, 7)
+    found = ndrite.infer(compiled, x, codes=True, seed=5)
+    np.testing.assert_array_equal(found.outputs, outputs)
+    told = {"program": compiled.program.name, "board": "golden:", "inferences": 120, "outputs": 3, "seed": 5}
+    assert found.summary == told | {"first_index": 0, "noise": True, "on_host": []}
+    assert found.step == step
+    found = ndrite.infer(compiled, x, codes=True, first_index=9, noise=False, model_unit=True)
+    np.testing.assert_array_equal(found.outputs, step * Core(compiled.program).infer(x, noise=False))
+    assert (found.step, found.summary["noise"], found.summary["first_index"]) == (1.0, False, 9)
+
+
+@pytest.mark.parametrize(
+    # Outputs in steps of 0.25, what they mean, and the table: its header and the count of each class.
+    ("outputs", "task", "header", "counts"),
+    [
+        ([[1], [3], [2]], {"kind": "two classes", "shape": (1, 1, 1)}, "samples", "21"),
+        ([[1, 2, 3, 4, 4, 3, 2, 1]], {"kind": "classes", "shape": (2, 2, 2)}, "places", "22"),
+        ([[1, 3], [4, 5], [2, 3]], {"kind": "labels", "shape": (2, 1, 1)}, "samples", "13"),
+    ],
+)
+def test_answers_are_counted_in_the_models_unit(outputs: Any, task: Any, header: str, counts: str) -> None:
+    named = Task(classes=("a", "b"), threshold=0.5, **task)
+    (table,) = Answers(np.array(outputs), {}, named, 0.25).tables()
+    assert table.header == ("class", header)
+    assert [row[1] for row in table.rows] == list(counts)
+    for silent in (None, Task(**task)):
+        assert not list(Answers(np.array(outputs), {}, silent, 0.25).tables())
+
+
+def test_what_measures_gain_is_shown(judged: Any) -> None:
+    compiled, x, labels = judged
+    loss = ndrite.explain(compiled, x, labels, codes=True)
+    assert len(list(loss.tables())) == 1
+    outcomes = tuple(
+        Outcome(name=name, measure="accuracy", score=0.5, snr_db=snr)
+        for name, snr in (("a", 99.94), ("b", 99.95))
+    )
+    _, table = dataclasses.replace(loss, mitigation=outcomes).tables()
+    assert [tuple(row[::2]) for row in table.rows] == [("a", "99.9 dB"), ("b", "none")]
+    assert all(row[1].startswith("50") for row in table.rows)
 
 
 def test_calibrate_learns_from_what_it_does_not_measure_on(seen: Any, monkeypatch: Any) -> None:
