@@ -9,12 +9,13 @@ import pytest
 from ndrite.boards.board import Board
 from ndrite.emulator.spec import PRESETS, Geometry, GeometryError, Program
 from ndrite.emulator.spec.learning_map import MAGIC_LEARNING
-from ndrite.emulator.spec.memory_map import REGION_SHIFT, address
+from ndrite.emulator.spec.memory_map import REGION_SHIFT, Section, address
 from ndrite.emulator.spec.packets import Opcode, Status
 from ndrite.emulator.spec.registers import BY_NAME, REGISTER_MAP, WALKING_MAP
 from ndrite.emulator.spec.variation import Campaign
 from ndrite.host import BoardApi, IdentityError, InputError, NotProgrammedError, VerifyError
 from ndrite.host.campaign import ABORT, IDLE_POLLS, RUN
+from ndrite.host.packet_channel import PacketChannel
 from ndrite.host.packets import Request
 from tests.host.responder import Responder, ResponderLink, faulty
 from tests.refusals import refused
@@ -101,6 +102,18 @@ def test_infer_equals_golden(program: Program, x: np.ndarray) -> None:
         y = inferred(board, program, x, seed=1 << 40 | 5, first_index=77, noise=noise)
         assert y.dtype == np.int32
     assert board.infer(x[:0]).shape == (0, 3)
+
+
+def test_every_written_word_is_counted_once(program: Program) -> None:
+    """In sections of two and of four bytes a word, each in several packets."""
+    channel, counts = (
+        PacketChannel(ResponderLink(Responder(PRESETS["tiny"], program)), timeout_s=1, attempts=2),
+        [],
+    )
+    short, long = Section("a", 64, np.arange(100)), Section("b", 256, np.arange(70) << 20)
+    assert (short.short, long.short) == (True, False)
+    channel.write([short, long], counts.append)
+    assert counts == [32, 32, 32, 4, 16, 16, 16, 16, 6]
 
 
 @pytest.mark.parametrize(

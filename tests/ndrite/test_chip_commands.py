@@ -1,5 +1,6 @@
 """chip, fit and explain: what they print and write, and one clear line when they cannot."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import pytest
 
 import ndrite
 from ndrite.emulator.device.description import load_chip
+from ndrite.emulator.device.description.loader import load_content
 from ndrite.emulator.device.ndr.curves import Esaki
 from ndrite.intervals import proportion
+from ndrite.results import plain
 from ndrite.shell.main import FAILED_CHECK, OK, run
 from tests.chips import random_network, samples
 from tests.docs.given import write_csv
@@ -43,6 +46,10 @@ def test_list_and_show(prints: Any, said: Any) -> None:
     assert kinds["wan2022"] == "chip"
     assert kinds["ndr-bell"] == "device"
     assert said("chip show wan2022+ndr-bell")["neuron"]["model"] == "bell"
+    for entry in said("chip list")["chips"]:
+        text = " ".join(load_content(entry["name"])["description"].split())
+        short = text if len(text) <= 120 else f"{text[:117].rpartition(' ')[0]}..."
+        assert entry["description"] == short
     assert "aihwkit" in prints("chip show wan2022")
     shown = prints("chip show ndr-ai301a")
     assert "Device card of ndr-ai301a" in shown
@@ -118,6 +125,24 @@ def test_fit_ndr_to_a_chip_that_compiles(measured: None, said: Any) -> None:
     assert "iv.csv" in chip.sources["neuron.peak_voltage_V"]
     network = random_network((20, 12, 3))
     ndrite.compile(network, "wan2022+mine.yaml", samples=samples(network, 100))
+
+
+def test_a_fit_says_what_it_could_not_do(measured: None, said: Any, prints: Any) -> None:
+    Path("gap.csv").write_text(Path("iv.csv").read_text() + "0.6,\n")
+    assert "note: 1 rows with gaps left out" in prints("fit ndr gap.csv")
+    found = ndrite.fit("ndr", "gap.csv", model="esaki", output="gap.yaml", picture="gap.png")
+    assert Path("gap.png").is_file()
+    for notes, error, told in (
+        (("a", "b"), None, ("a; b", "too few rows to hold any out")),
+        ((), 0.125, ("nothing that the fit knows of", "0.125, rms of every fifth point")),
+    ):
+        dataclasses.replace(found, notes=notes, summary={"held_out_error": error}).save("mine.yaml")
+        card = said("chip show mine.yaml")["cards"]["mine"]
+        assert card["data"] == "gap.csv, 60 rows, 1 device(s)"
+        assert (card["extrapolated"], card["error"][: len(told[1])]) == told
+    rows = [tuple(row) for table in found.tables() for row in table.rows]
+    assert rows[0] == ("neuron.model", "esaki")
+    assert ("held_out_error", plain(found.summary["held_out_error"])) in rows
 
 
 def test_fit_rram_and_ecram(measured: None, said: Any, prints: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 import ndrite
 from ndrite.costs.account import Account, account_of
 from ndrite.costs.constants import CONSTANTS, load_constants
-from ndrite.costs.parts import COMPONENTS, Use, Work, adc_area_um2, adc_energy_pJ
+from ndrite.costs.parts import COMPONENTS, Use, Work, adc_area_um2, adc_energy_pJ, words_of
 from ndrite.emulator.device.description import Chip
 from ndrite.emulator.golden import Core
 from ndrite.emulator.mapping import Die, map_network
@@ -290,6 +290,7 @@ def test_every_call_is_counted() -> None:
 @pytest.mark.parametrize(
     ("converter", "energy_pJ", "area_um2"),
     [
+        ((3, 14, 1e6), 0.19524486937875338, 393.6919335674654),  # fewer bits than 4 count as 4
         ((4, 14, 1e6), 0.19524486937875338, 393.6919335674654),
         ((6, 130, 1e7), 14.85735664887976, 19950.04984470521),
         ((8, 32, 1e8), 1.7137119697683605, 3938.925228370414),
@@ -327,6 +328,27 @@ def work(here: Path) -> None:
     network = random_network((12, 6, 2))
     ndrite.compile(network, chip_of(), samples=samples(network, 32), output="mine")
     np.save("x.npy", np.random.default_rng(2).integers(0, 256, (5, 12), np.uint8))
+
+
+def test_tables_show_what_the_json_has(work: None, said: Any) -> None:
+    found, told = ndrite.cost("mine", "x.npy", codes=True), said("cost mine --inputs x.npy --codes")
+    units, names = {"energy_pJ": 1.0, "latency_ns": 1.0, "area_um2": 1e-6}, ("components", "steps")
+    for table, entries in zip(found.tables(), (told[name] for name in names), strict=True):
+        for row, entry in zip(table.rows, entries, strict=False):  # the table of components has their sum too
+            assert row[0] in entry.values()
+            for place, (name, unit) in enumerate(units.items()):
+                low, typical, high = (unit * entry[name][key] for key in ("low", "typical", "high"))
+                assert low <= typical <= high
+                share = typical / (unit * told["total"][name]["typical"])
+                number = [f"{v:,.0f}" if v >= 1000 else f"{v:.3g}" for v in (low, typical, high)]
+                words = f"{number[1]} ({number[0]} .. {number[2]})" if high else "-"
+                assert row[1 + 2 * place : 3 + 2 * place] == (words, f"{share:.1%}")
+    assert words_of((0, 999.6, 1000)) == "1e+03 (0 .. 1,000)"
+    for name, exponent in (("tops_per_W", 1e0), ("tops_per_mm2", 1e3)):
+        total = {key: np.array([told["total"][key][a] for a in ("low", "typical", "high")]) for key in units}
+        by = total["energy_pJ"] if name == "tops_per_W" else total["latency_ns"] * total["area_um2"]
+        told_range = [told[name][a] for a in ("low", "typical", "high")]
+        assert told_range == pytest.approx((exponent * 2 * found.macs / by)[::-1])
 
 
 def test_command(work: None, said: Any, prints: Any) -> None:

@@ -180,6 +180,15 @@ def test_the_plans_own_samples_are_judged_on(own: Path) -> None:
     assert other.run.perform()["accuracy"] == 0
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_point_guesses_one_output_in_silence(own: Path) -> None:
+    """No warning for every point that its labels 0 and 1 were taken for two classes."""
+    Network.chain((Dense(np.eye(3, 1, dtype=np.float32), np.full(1, -0.5), None),)).save("small.npz")
+    np.save("y.npy", (np.load("x.npy")[:, 0] > 0).astype(int))
+    row = load_plan(own).points[0].run.perform()
+    assert (row["accuracy"], row["accuracy_float"], row["count"]) == (1, 1, 200)
+
+
 def test_a_data_set_with_fewer_samples_is_refused(folder: Path) -> None:
     """Fewer than the plan says are not judged on, let alone none."""
     (folder / "all.yaml").write_text(PLAN.replace("count: 200", "count: 10000"))
