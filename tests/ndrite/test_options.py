@@ -30,6 +30,7 @@ from ndrite.verbs.compile import samples_within
 from ndrite.verbs.demo import demo
 from ndrite.verbs.export import export
 from ndrite.verbs.infer import Answers
+from ndrite.wafers import Votes
 from tests.chips import random_network, samples
 from tests.extras import needs
 
@@ -128,6 +129,46 @@ def test_campaign_runs_what_it_is_told(seen: Any, judged: Any, tmp_path: Path) -
     assert plan == Campaign(chips=100, trials=1, seed=0, noise=True)
     assert (len(samples_of.x), named["share"]) == (120, None)
     np.testing.assert_array_equal(varied.variation.words(), variation_of(load_chip("dendritic-ndr")).words())
+
+
+@pytest.mark.parametrize(
+    # The measure and threshold, what wafer's chips score of 20 samples, and the share of good chips.
+    ("options", "scores", "good"),
+    [
+        ({}, [16, 17, 18], {"yield": 2 / 3, "threshold": 0.85}),
+        ({"threshold": 0.9}, [16, 17, 18], {"yield": 1 / 3, "threshold": 0.9}),
+        ({"threshold": 1.0}, [20, 20, 20], {"yield": 1.0, "threshold": 1.0}),
+        ({"measure": "rms_error", "threshold": 2.0}, [1.5, 2.0, 2.5], {"yield": 2 / 3, "threshold": 2.0}),
+        ({"measure": "rms_error"}, [1.5, 2.0, 2.5], {}),
+    ],
+)
+def test_chips_are_good_by_a_threshold(
+    options: Any, scores: list[float], good: dict[str, float], judged: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled, x, labels = judged
+    values = "measure" in options
+    labels = np.zeros((20, 3)) if values else labels[:20]
+    counted = Votes(np.zeros(() if values else (20, 3), np.int64), np.array(scores), False)
+    monkeypatch.setattr("ndrite.verbs.campaign.judge_wafer", lambda *given, **named: counted)
+    found = ndrite.campaign(compiled, x[:20], labels, codes=True, chips=3, **options)
+    assert {name: found.summary[name] for name in ("yield", "threshold") if name in found.summary} == good
+    each = np.array(scores) / (1 if values else 20)
+    assert found.summary[f"{options.get('measure', 'accuracy')}_mean"] == pytest.approx(each.mean())
+    assert (found.votes is None, found.on_host, "votes" in found.summary) == (values, False, not values)
+
+
+def test_workers_need_what_their_runs_import(seen: Any, judged: Any) -> None:
+    compiled, x, labels = judged
+    plan = {"chip": "ideal", "count": 20, "samples": 64}
+    how = {"inputs": x, "labels": labels, "codes": True}
+    for verb, modules, boards in (
+        (partial(ndrite.campaign, compiled, **how), ["ndrite.wafers"], ("golden:",)),
+        (partial(ndrite.learn, data="digits", samples=20, dies=2), ["ndrite.verbs.learn"], None),
+        (partial(ndrite.sweep, plan), ("ndrite.sweeps.run",), ("golden:",)),
+    ):
+        place = f"{verb.func.__module__}.open_workers"
+        (count, scheduler), named = seen(place, verb, workers=2, scheduler="tcp://h:1")
+        assert (count, scheduler, named["needs"], named.get("boards")) == (2, "tcp://h:1", modules, boards)
 
 
 def test_judges_are_told_everything(seen: Any, judged: Any) -> None:
