@@ -68,9 +68,7 @@ def test_labels_are_read_by_hand(
 
 @pytest.mark.parametrize("no", [0, -1])
 def test_a_guess_of_two_classes_is_announced(no: int) -> None:
-    with pytest.warns(
-        InputWarning, match=f"taken for two classes, 1 above 0.5 and {no} below.*classes {no},1"
-    ):
+    with pytest.warns(InputWarning, match=f"two classes, 1 above 0.5 and {no} below.*classes {no},1"):
         read = read_labels(np.array([no, 1]), Meaning(threshold=0.5), ONE, "labels")
     assert read.task.threshold == 0.5
 
@@ -92,29 +90,14 @@ test_labels_that_fit_nothing_name_every_reading = refused(
     InputError,
     (unread, 1, r"y.npy: int64 \(\); accepted: a label or a row per sample"),
     (unread, [1j], r"complex128 \(1,\); accepted: a label or a row"),
-    (
-        unread,
-        [3],
-        r"3; accepted: classes by name \(cat, dog, emu\), class numbers 0\.\.2, one-hot rows of 3$",
-    ),
+    (unread, [3], r"3; accepted: classes by name \(cat, dog, emu\), class numbers 0\.\.2, one-hot"),
     (unread, [-1], "-1; accepted: classes by name"),
     (unread, [1, 0.5], "1, 0.5; accepted: classes by name"),
     (unread, [[1, 0, 0], [1, 1, 0]], "class numbers 0..2, one-hot rows of 3$"),
     (unread, [[2, 0, -1]], "one-hot rows of 3$"),
-    (
-        unread,
-        [2],
-        NAMED,
-        "emu\\), one-hot rows of 3; as numbers of outputs they would fit, and the file calls",
-    ),
+    (unread, [2], NAMED, "emu\\), one-hot rows of 3; as numbers of outputs they would fit"),
     (unread, [3], NAMED, "one-hot rows of 3$"),
-    (
-        unread,
-        [[0, 1]],
-        Meaning(task=CLASSES),
-        MAP,
-        r"classes by name \(0, 1\), one for each of 4 places, one-h",
-    ),
+    (unread, [[0, 1]], Meaning(task=CLASSES), MAP, r"by name \(0, 1\), one for each of 4 places"),
     (unread, ["cat", "fox"], "cat, fox; accepted: classes by name"),
     (unread, ["fox"], NUMBERS, r"text: names of classes, .* 3 names\); or values, \(1, 3\) numbers"),
     (unread, [3], NUMBERS, r"class numbers 0\.\.2; or values, \(1, 3\) numbers"),
@@ -159,34 +142,14 @@ def test_users_complete_what_a_model_says(
 
 test_users_do_not_contradict_a_model = refused(
     InputError,
-    (
-        told,
-        Meaning(task=VALUES),
-        THREE,
-        ("a", "b", "c"),
-        None,
-        "the model's outputs are values; accepted: no",
-    ),
-    (
-        told,
-        NAMES,
-        THREE,
-        ("a", "b", "c"),
-        None,
-        "own are cat, dog, emu; accepted: the model's own classes in",
-    ),
+    (told, Meaning(task=VALUES), THREE, ("a", "b", "c"), None, "outputs are values; accepted: no classes"),
+    (told, NAMES, THREE, ("a", "b", "c"), None, "own are cat, dog, emu; accepted: the model"),
     (told, Meaning(classes=("0", "1", "2")), THREE, ("a", "b"), None, "own are 0, 1, 2; accepted: 3 names"),
     (told, Meaning(), THREE, ("a", "b"), LABELS, "classes has 2 names; accepted: 3, one per output"),
     (told, Meaning(), THREE, ("a", "b", "c"), VALUES, "task is values, but 3 class names mean task classes"),
     (told, NAMES, THREE, None, VALUES, "the model's outputs are classes; accepted: classes, or no task"),
     (told, Meaning(), THREE, None, TWO_CLASSES, "task is two classes with 3 outputs; accepted: one output"),
-    (
-        numbered,
-        np.arange(4),
-        3,
-        "y",
-        r"y: int64 \(4,\), 0, 1, 2, 3; accepted: classes \(3,\), whole numbers or",
-    ),
+    (numbered, np.arange(4), 3, "y", r"y: int64 \(4,\), 0, 1, 2, 3; accepted: classes \(3,\)"),
     (numbered, np.arange(4.0) / 2, 4, "y", "0, 0.5, 1, 1.5; accepted: classes"),
     (numbered, np.zeros((2, 2), int), 2, "y", r"\(2, 2\), 0; accepted: classes \(2,\)"),
     (numbered, np.array(3), 2, "y", r"int64 \(\), 3; accepted: classes \(2,\)"),
@@ -248,12 +211,7 @@ def test_probabilities_of_two_classes_and_of_none() -> None:
         (Task(kind=TWO_CLASSES, shape=ONE, threshold=0.5), [[0.5], [0.6], [-1]], [0, 1, 1], 2 / 3),
         (Task(kind=TWO_CLASSES, shape=ONE), [[0], [0.1], [-1]], [0, 1, 0], 1),
         (Task(kind=LABELS, shape=THREE), [[0, 1, -1], [1, 1, 1]], [[0, 1, 0], [1, 1, 0]], 0.5),
-        (
-            Task(kind=LABELS, shape=THREE, measure="label_accuracy"),
-            [[0, 1, -1], [1, 1, 1]],
-            [[0, 1, 0], [1, 1, 0]],
-            5 / 6,
-        ),
+        (Task(kind=LABELS, shape=THREE, measure="label_accuracy"), [[0, 1, -1]], [[0, 1, 1]], 2 / 3),
         (Task(kind=VALUES, shape=(2, 1, 1)), [[1, 2]], [[4, -2]], 12.5**0.5),
         (Task(kind=VALUES, shape=(2, 1, 1), measure="mean_absolute_error"), [[1, 2]], [[4, -2]], 3.5),
         (Task(kind=VALUES, shape=ONE), np.zeros((0, 1)), np.zeros((0, 1)), np.nan),
