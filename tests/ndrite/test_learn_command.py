@@ -75,6 +75,14 @@ def test_same_call_same_die() -> None:
     first, again = (ndrite.learn(data="digits", hidden="8", samples=100, epochs=1) for _ in range(2))
     other = ndrite.learn(data="digits", hidden="8", samples=100, epochs=1, learning_seed=1)
     assert first.compiled.program.tag == again.compiled.program.tag != other.compiled.program.tag
+    noisy, quiet = (
+        ndrite.learn(data="digits", chip="wan2022", hidden="8", samples=50, epochs=1, noise=noise)
+        for noise in (True, False)
+    )
+    assert noisy.compiled.program.tag != quiet.compiled.program.tag
+    *_, x, labels = digits()
+    outputs = Core(quiet.compiled.program).infer(x, noise=False)
+    assert quiet.summary["accuracy"] == (outputs.argmax(axis=1) == labels).mean()
 
 
 def cut() -> None:

@@ -122,7 +122,7 @@ WIDTHS = "hidden is 'a'; accepted: widths such as 128 or 64,32, each 1..65536; 0
         (f"{DIGITS} --neuron relu --height 0.5", "height is 0.5 with neuron 'relu'; accepted"),
         (f"{DIGITS} --hidden 16 --start other.npz", "leave out hidden"),
         (f"{DIGITS} --start none.npz", "none.npz: no such network"),
-        ("train --data mnist --start d.npz -o x.npz", "64 inputs, 10 outputs; accepted: 784"),
+        ("train --data digits-32 --start d.npz -o x.npz", "64 inputs, 10 outputs; accepted: 1024"),
         (
             f"{DIGITS} --start values.npz",
             "values.npz: its outputs are values in 0..1; accepted: a network whose last layer",

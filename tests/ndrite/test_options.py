@@ -2,6 +2,8 @@
 
 import dataclasses
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -71,7 +73,12 @@ def test_train_does_the_job_it_is_told(seen: Any) -> None:
         "flip": True,
     }
     place = "ndrite.emulator.learning.training.job.run_job"
+    reports: list[Any] = []
+    told["progress"] = lambda stage: nullcontext(lambda *report: reports.append((stage, *report)))
     (job, samples, _), named = seen(place, ndrite.train, data="digits", hidden="9,8", rate=0.07, **told)
+    named["progress"](2, 3, 0.5, 0.75)
+    assert reports == [("epochs", 2, 3)]
+    told.pop("progress")
     assert dataclasses.asdict(job) | told == dataclasses.asdict(job)
     assert (job.hidden, job.learning_rate, job.height) == ((9, 8), 0.07, None)
     assert (samples.side, named["resume"], named["start"]) == (8, False, None)
@@ -299,6 +306,50 @@ def test_answers_are_counted_in_the_models_unit(outputs: Any, task: Any, header:
     assert [row[1] for row in table.rows] == list(counts)
     for silent in (None, Task(**task)):
         assert not list(Answers(np.array(outputs), {}, silent, 0.25).tables())
+
+
+SHORT = {"data": "digits", "samples": 20, "hidden": "4"}
+
+
+@pytest.mark.parametrize(
+    # A verb, its options, and its stages: the last report of each, or None for a stage without reports.
+    ("verb", "options", "stages"),
+    [
+        (ndrite.compile, {}, {"nodes": None, "layers": (2, 2), "test samples": None}),
+        (ndrite.calibrate, {"steps": 3}, {"programming": (1, 1), "updates": (3, 3)}),
+        (ndrite.evaluate, {}, {"programming": (1, 1), "inference": (120, 120)}),
+        (ndrite.infer, {}, {"programming": (1, 1), "inference": (120, 120)}),
+        (ndrite.evaluate, {"dies": 2}, {"dies": (2, 2)}),
+        (ndrite.explain, {"dies": 2}, {"dies": (2, 2)}),
+        (ndrite.explain, {"mitigation": True}, {"causes": (20, 20), "measures": (9, 9)}),
+        (ndrite.campaign, {"chips": 2, "chip": "ideal"}, {"ranges of chips": (1, 1)}),
+        (ndrite.report, {}, {"report": (2, 2)}),
+        (ndrite.cost, {}, {"samples": (100, 100)}),
+        (
+            ndrite.learn,
+            SHORT | {"epochs": 2},
+            {"epoch 1 of 2": (20, 20), "epoch 2 of 2, 10.00 % right": (20, 20)},
+        ),
+        (ndrite.learn, SHORT | {"epochs": 1, "dies": 2}, {"dies": (2, 2)}),
+    ],
+)
+def test_progress_is_told_to_the_end(verb: Any, options: Any, stages: dict[str, Any]) -> None:
+    network = random_network((20, 12, 3))
+    x, reports = samples(network, 120), dict[str, list[Any]]()
+    labels = network.forward(x / np.float32(255)).argmax(axis=1)
+    compiled = ndrite.compile(network, "dendritic-ndr", samples=x, codes=True)
+    own = {"inputs": x, "labels": labels, "codes": True} if "data" not in options else {}
+    if verb in (ndrite.infer, ndrite.cost):
+        own.pop("labels")
+    first = {ndrite.compile: (network, "ideal"), ndrite.learn: ()}.get(verb, (compiled,))
+
+    @contextmanager
+    def stage(name: str) -> Iterator[Any]:
+        reports[name] = [None]
+        yield lambda *report: reports[name].append(report)
+
+    verb(*first, **own, **options, progress=stage, **({"samples": x} if verb is ndrite.compile else {}))
+    assert {name: report[-1] for name, report in reports.items()} == stages
 
 
 def test_what_measures_gain_is_shown(judged: Any) -> None:
