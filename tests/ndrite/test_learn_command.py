@@ -17,6 +17,7 @@ from ndrite.emulator.golden import Core
 from ndrite.emulator.mapping import program_of
 from ndrite.emulator.network.datasets import digits
 from ndrite.host.errors import LinkError
+from ndrite.results import percents
 from ndrite.shell.main import BAD_INPUT, DEVICE, INTERRUPTED, run
 from tests.chips import changed
 from tests.refusals import refused
@@ -75,6 +76,8 @@ def test_same_call_same_die() -> None:
     first, again = (ndrite.learn(data="digits", hidden="8", samples=100, epochs=1) for _ in range(2))
     other = ndrite.learn(data="digits", hidden="8", samples=100, epochs=1, learning_seed=1)
     assert first.compiled.program.tag == again.compiled.program.tag != other.compiled.program.tag
+    *_, table = other.tables()
+    assert table.rows == [("1", percents(other.summary["right_by_epoch"][0]))]
     noisy, quiet = (
         ndrite.learn(data="digits", chip="wan2022", hidden="8", samples=50, epochs=1, noise=noise)
         for noise in (True, False)

@@ -15,7 +15,9 @@ from ndrite.emulator.network import load_network
 from ndrite.emulator.network.datasets import digits
 from ndrite.emulator.spec import Program
 from ndrite.emulator.spec.meaning import Meaning
+from ndrite.samples import data_set
 from ndrite.shell.main import OK, run
+from ndrite.verbs.train import start_of
 from tests.extras import needs
 
 torch = needs("torch")
@@ -211,6 +213,19 @@ def test_held_parameters_are_told() -> None:
     module = torch.nn.Sequential(torch.nn.Linear(64, 8), Ndr(8, trainable=False), torch.nn.Linear(8, 10))
     with pytest.warns(UserWarning, match="start: 1.log_peak, 1.log_height not to be trained"):
         ndrite.train(data="digits", start=module, epochs=1, batch=64)
+
+
+def test_an_imported_start_takes_codes_as_values_of_0_to_1() -> None:
+    module, labelled = torch.nn.Linear(64, 10), data_set("digits", None)
+    network = start_of(module, labelled)
+    x = labelled.x / np.float32(255)
+    np.testing.assert_allclose(network.forward(x), module(torch.tensor(x)).detach(), atol=1e-5)
+    assert (network.meaning.inputs, network.meaning.output_step) == (None, None)
+    with pytest.raises(
+        ndrite.InputError, match="start: 64 inputs, 9 outputs; accepted: 64 inputs and at least"
+    ):
+        start_of(torch.nn.Linear(64, 9), labelled)
+    assert start_of(torch.nn.Linear(64, 11), labelled).outputs == 11
 
 
 def test_without_a_hidden_layer() -> None:
