@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -13,7 +14,9 @@ import numpy as np
 import pytest
 
 import ndrite
+from ndrite.boards.fpga.reports import known_seed
 from ndrite.boards.fpga.reports import load as board_report
+from ndrite.boards.fpga.tools import TimingError
 from ndrite.emulator.device.description import load_chip
 from ndrite.emulator.golden import Core
 from ndrite.emulator.learning import tuning
@@ -416,6 +419,36 @@ def test_build_builds_what_it_is_told(seen: Any, tmp_path: Path) -> None:
     assert board.device == "12k"
 
 
+def test_build_takes_a_new_an_empty_or_an_earlier_folder(seen: Any, here: Path, monkeypatch: Any) -> None:
+    place, told = "ndrite.verbs.bringup.builder.build", list[Any]()
+    how = {
+        "announce": told.append,
+        "progress": lambda stage: nullcontext(lambda *done: told.append((stage, *done))),
+    }
+    (_, folder), named = seen(place, partial(build, "ulx3s-85f"), **how)
+    assert folder == Path("build/ulx3s-85f")
+    assert (named["first_seed"], named["jobs"]) == (known_seed("ulx3s-85f"), os.cpu_count())
+    named["announce"]("routed")
+    named["progress"](1, 2)
+    assert told == ["ulx3s-85f: routed", ("ulx3s-85f", 1, 2)]
+    Path("there").mkdir()
+    for content in (None, "report.json"):
+        if content:
+            Path("there", content).touch()
+        (_, folder), named = seen(place, partial(build, "ulx3s-85f"), output="there", first_seed=0)
+        assert (folder, named["first_seed"]) == (Path("there"), 0)
+    Path("file").touch()
+    with pytest.raises(ndrite.InputError, match="file would be replaced and is not a build"):
+        build("ulx3s-85f", output="file")
+
+    def late(*given: Any, **named: Any) -> None:
+        raise TimingError("33 MHz")
+
+    monkeypatch.setattr(place, late)
+    failed = build("ulx3s-85f")
+    assert (failed.failed, failed.values) == ("33 MHz", {"board": "ulx3s-85f", "folder": "build/ulx3s-85f"})
+
+
 def test_build_shows_what_its_report_has(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     report = {"fmax_is": "met", "wall_s": {"synthesis": 1.4, "routing": 2.0}, SHOWN[1]: 17, "other": 3}
     monkeypatch.setattr("ndrite.verbs.bringup.builder.build", lambda *given, **named: report)
@@ -425,15 +458,15 @@ def test_build_shows_what_its_report_has(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 GOLDEN, DIGITAL = {"board": ("golden:",), "workers": 1}, {"codes": False, "seed": 0}
-LEARN = {
-    "rule": "stochastic",
-    "rate": 0.02,
-    "hidden_rate": 1.0,
-    "neuron_rate": 0.0,
-    "slots": 15,
+LEARN = {"rule": "stochastic", "rate": 0.02, "hidden_rate": 1.0, "neuron_rate": 0.0, "slots": 15}
+LEARN |= {
     "bound": 1.0,
+    "reference_error": 0.0,
+    "transfer_noise": False,
+    "epochs": 20,
+    "seed": 1,
+    "learning_seed": 0,
 }
-LEARN |= {"reference_error": 0.0, "transfer_noise": False, "epochs": 20, "seed": 1, "learning_seed": 0}
 LEARN |= {"hidden": "128", "chip": "ideal", "device": "ecram-tang2018", "neuron": "ndr", "resume": False}
 TRAIN = {"epochs": 100, "batch": 256, "rate": 8e-3, "weight_decay": 0.0, "noise_scale": 1.0, "seed": 1}
 TRAIN |= {"normalise": True, "flip": False, "half": False, "resume": False, "threads": 1}
