@@ -1,6 +1,7 @@
 """cost: an account worked out by hand, how it scales, the converter's law, the commands."""
 
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ import pytest
 
 import ndrite
 from ndrite.costs.account import Account, account_of
-from ndrite.costs.constants import CONSTANTS, load_constants
-from ndrite.costs.parts import COMPONENTS, Use, Work, adc_area_um2, adc_energy_pJ, words_of
+from ndrite.costs.constants import CONSTANTS, CostError, load_constants
+from ndrite.costs.parts import COMPONENTS, UNITS, Use, Work, adc_area_um2, adc_energy_pJ, words_of
 from ndrite.emulator.device.description import Chip
 from ndrite.emulator.golden import Core
 from ndrite.emulator.mapping import Die, map_network
@@ -257,6 +258,61 @@ def test_some_constants_at_one_value() -> None:
     own = known.with_values(dac_pJ=3.0).on(65)
     np.testing.assert_array_equal(own["dac_pJ"], [3.0] * 3)
     np.testing.assert_array_equal(own["multiply_pJ"], known.on(65)["multiply_pJ"])
+
+
+@pytest.mark.parametrize(
+    # A unit, and the constants whose sums are its energy, its latency and its area.
+    ("unit", "pJ", "ns", "um2"),
+    [
+        ("row DAC", "dac_pJ", "", "dac_um2"),
+        ("row buffer", "buffer_pJ", "buffer_ns", "buffer_um2"),
+        ("device's buffers", "buffer_pJ buffer_pJ", "buffer_ns buffer_ns", "buffer_um2 buffer_um2"),
+        ("device's converters", "dac_pJ converter", "adc_ns", "dac_um2 converter"),
+        ("converter", "converter", "adc_ns", "converter"),
+        ("device", "device", "activation_ns", "ndr_um2 ecram_um2"),
+        ("cell", "cell", "read_ns", "cell"),
+        ("word line", "word line", "", ""),
+        ("shift-add", "shift_add_pJ", "", "shift_add_um2"),
+        ("multiply", "multiply_pJ", "", "multiply_um2"),
+        ("table", "table_pJ", "", "table_um2"),
+        ("compare", "compare_pJ", "", "compare_um2"),
+        ("cycle", "", "cycle_ns", ""),
+        ("memory bit", "memory_pJ_per_bit", "", "memory_um2_per_bit"),
+        ("bus bit", "wire_pJ_per_bit", "", "wire_um2_per_array"),
+    ],
+)
+def test_a_unit_costs_what_its_constants_say(unit: str, pJ: str, ns: str, um2: str) -> None:
+    k, law = load_constants().on(65), (8, 65, 1e9 / load_constants()["adc_ns"][1])
+    pJ_of = {
+        "converter": k["adc_energy_factor"] * adc_energy_pJ(*law),
+        "device": k["supply_V"] * 0.5 * k["activation_ns"],
+        "cell": 1e-3 * k["read_ns"],
+        "word line": 1e-3 * k["word_line_fJ_per_cell"],
+    }
+    um2_of = {"converter": k["adc_area_factor"] * adc_area_um2(*law), "cell": k["cell_F2"] * 0.065**2}
+    cost = UNITS[unit][1](k, *([0.5] if unit == "device" else []))
+    for found, words, own in (
+        (cost.energy_pJ, pJ, pJ_of),
+        (cost.latency_ns, ns, {}),
+        (cost.area_um2, um2, um2_of),
+    ):
+        names = [words] if words in own else words.split()
+        wanted = sum((own[name] if name in own else k[name] for name in names), np.zeros(3))
+        np.testing.assert_allclose(found, wanted, rtol=1e-12)
+
+
+def test_constants_have_bounds(here: Path) -> None:
+    known = load_constants()
+    assert [known.on(node).node_nm for node in (5, 500, None)] == [5, 500, known.node_nm]
+    for node in (4.9, 501, True, "a", np.nan):
+        with pytest.raises(CostError, match=r"node is .*; accepted: a number, 5\.\.500"):
+            known.on(node)  # type: ignore[arg-type]
+    for high, fits in (("1.0e15", True), ("1e15", True), ("1.1e15", False)):
+        line = "read_ns: {low: 1, typical: 10, high: 100"
+        assert line in CONSTANTS.read_text()
+        Path("own.yaml").write_text(CONSTANTS.read_text().replace(line, line.replace("100", high)))
+        with nullcontext() if fits else pytest.raises(CostError, match="constants.read_ns.high is .*; accepted"):
+            assert load_constants(Path("own.yaml"))["read_ns"][2] == 1e15
 
 
 def test_constants_scale_by_their_kind_and_shares_add_up() -> None:
