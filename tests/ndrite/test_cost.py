@@ -311,7 +311,7 @@ def test_constants_have_bounds(here: Path) -> None:
         line = "read_ns: {low: 1, typical: 10, high: 100"
         assert line in CONSTANTS.read_text()
         Path("own.yaml").write_text(CONSTANTS.read_text().replace(line, line.replace("100", high)))
-        with nullcontext() if fits else pytest.raises(CostError, match="constants.read_ns.high is .*; accepted"):
+        with nullcontext() if fits else pytest.raises(CostError, match=r"read_ns\.high is"):
             assert load_constants(Path("own.yaml"))["read_ns"][2] == 1e15
 
 
