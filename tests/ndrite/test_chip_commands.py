@@ -89,6 +89,14 @@ def test_check_and_show_look_at_all_files_that_are_joined(here: Path, said: Any,
     assert sources == 2 * ["stated without a source"]
 
 
+def test_conditions_without_effect_are_said_of_whole_chips(here: Path, said: Any) -> None:
+    """A part's conditions take effect in a chip that it is added to."""
+    Path("late.yaml").write_text("conditions: {time_since_programming_s: 100.0}")
+    field = "conditions.time_since_programming_s"
+    assert list(said("chip check ideal+late.yaml")["without_effect"]) == [field]
+    assert said("chip check late.yaml")["without_effect"] == {}
+
+
 def test_check_says_what_keeps_a_neuron_stable(here: Path, prints: Any) -> None:
     circuit = "model: esaki, source_resistance_ohm: 20, capacitance_pF: 0.05"
     # R C Rn by hand: 20 ohm, 50 fF and the 271.86 ohm of the steepest fall make 0.272 nH.

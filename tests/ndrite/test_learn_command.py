@@ -237,6 +237,7 @@ def test_dies_that_learn_are_each_learned_alone(here: Path, said: Any, prints: A
     assert {path.name for path in Path().iterdir()} == {"two", "shares"}
     fails(f"{DIES} --board sim:", "board is sim:, but dies are trained on golden: alone; accepted: golden:")
     fails(f"{DIES} -o dies --resume", "resume is given with dies; leave it out: the same command")
+    fails(f"{DIES} --seed {(1 << 63) - 2}", f"accepted: at most {(1 << 63) - 3} with 3 dies")
     fails(f"{DIES} --chip dendritic-analog", "readout.kind is 'analog'; accepted to learn on: adc")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import ndrite
+from ndrite.emulator.learning.training.loop import Interrupted
 from ndrite.emulator.network import load_network
 from ndrite.emulator.network.datasets import digits
 from ndrite.emulator.spec import Program
@@ -206,6 +207,14 @@ def test_an_interruption_says_what_is_kept(working: Path, monkeypatch: Any, outp
 
     monkeypatch.setattr("ndrite.emulator.learning.training.loop.settle_normalisation", stop)
     with pytest.raises(KeyboardInterrupt, match="after epoch 0 of 2, nothing is kept"):
+        ndrite.train(data="digits", hidden="8", epochs=2, batch=64, output=output)
+
+    def later(*given: Any, **named: Any) -> None:
+        raise Interrupted(1)
+
+    monkeypatch.setattr("ndrite.emulator.learning.training.job.run_job", later)
+    kept = ", nothing is kept" if output is None else "; the same command with --resume goes on"
+    with pytest.raises(KeyboardInterrupt, match=f"after epoch 1 of 2{kept}"):
         ndrite.train(data="digits", hidden="8", epochs=2, batch=64, output=output)
 
 

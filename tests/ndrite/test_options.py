@@ -63,8 +63,8 @@ def test_learn_plans_what_it_is_told(seen: Any) -> None:
         )
 
 
-def test_train_does_the_job_it_is_told(seen: Any) -> None:
-    needs("torch")
+def test_train_does_the_job_it_is_told(seen: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = needs("torch")
     told = {"neuron": "relu", "normalise": False, "chip": "wan2022", "noise_scale": 0.5, "held_out": 89}
     told |= {
         "half": True,
@@ -77,11 +77,17 @@ def test_train_does_the_job_it_is_told(seen: Any) -> None:
     }
     place = "ndrite.emulator.learning.training.job.run_job"
     reports: list[Any] = []
-    told["progress"] = lambda stage: nullcontext(lambda *report: reports.append((stage, *report)))
-    (job, samples, _), named = seen(place, ndrite.train, data="digits", hidden="9,8", rate=0.07, **told)
+    monkeypatch.setattr("sys.argv", ["/bin/ndrite", "train", "a file"])
+
+    def listen(stage: str) -> Any:
+        reports.append(torch.get_num_threads())
+        return nullcontext(lambda *report: reports.append((stage, *report)))
+
+    run = partial(ndrite.train, data="digits", progress=listen, threads=3)
+    (job, samples, _), named = seen(place, run, hidden="9,8", rate=0.07, **told)
     named["progress"](2, 3, 0.5, 0.75)
-    assert reports == [("epochs", 2, 3)]
-    told.pop("progress")
+    assert reports == [3, ("epochs", 2, 3)]
+    assert named["command"] == "ndrite train 'a file'"
     assert dataclasses.asdict(job) | told == dataclasses.asdict(job)
     assert (job.hidden, job.learning_rate, job.height) == ((9, 8), 0.07, None)
     assert (samples.side, named["resume"], named["start"]) == (8, False, None)
