@@ -1,6 +1,7 @@
 """ndrite campaign on the golden board: keys, files, interruption, refusals."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,7 @@ def test_workers_shares_and_boards_give_the_file_of_one_process(
 ) -> None:
     prints(f"{CAMPAIGN} 50 -o whole.json")
     whole = Path("whole.json").read_bytes()
+    assert whole.decode() == json.dumps(json.loads(whole), indent=1)
     prints(f"{CAMPAIGN} 50 -o two.json --workers 2")
     assert Path("two.json").read_bytes() == whole
     told = prints(f"{CAMPAIGN} 50 -o part.json --shard 2/3")
