@@ -7,6 +7,7 @@ import numpy as np
 
 from ndrite.emulator.device.description import Chip
 from ndrite.emulator.device.ecram.pulses import LinearStep
+from ndrite.emulator.device.ndr.pwl import SEGMENTS
 from ndrite.emulator.errors import CompileError
 from ndrite.emulator.learning.insitu.laws import devices_of
 from ndrite.emulator.mapping import Die, program_of
@@ -62,9 +63,9 @@ def with_ecrams(
             np.stack([getattr(p, name)[c] for p, c in of_level], 1) for name in ("curve_base", "curve_slope")
         )
         columns = len(base)
-        if (base == base[:1]).all() and (slope == slope[:1]).all():
+        if (np.stack([base, slope]) == np.stack([base[:1], slope[:1]])).all():
             base, slope = base[:1], slope[:1]
-        numbers = curves.add(*(a.reshape(-1, a.shape[-1]) for a in (base, slope)))
+        numbers = curves.add(*(a.reshape(-1, SEGMENTS) for a in (base, slope)))
         first = np.broadcast_to(numbers[:: 1 << BITS], columns)
         tuned = Tuned(devices=devices, first=first.copy(), bits=BITS, rate=rate, shift=shift)
         states = np.vstack([layers[i].states, _start(die, i, law)])

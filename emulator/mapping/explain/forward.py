@@ -309,15 +309,15 @@ class Forward(FloatArithmetic):
         traps = Traps(stage.array.mapped, self.die.chip, self.die.seed, self.seed, number)
         bits, inputs = stage.layer.dac_bits, stage.layer.inputs
         starts = range(0, inputs, per_tile)
-        sums = np.empty((len(starts), slices(bits), len(rows.exact), stage.layer.outputs))
         x = rows.exact.reshape(samples, -1, rows.groups, inputs) * INPUT_MAX
         positions = x.shape[1]
+        sums = np.empty((len(starts), slices(bits), samples, positions, stage.layer.outputs))
         for i, weights in enumerate(traps.weights(self._first, samples)):
             for t, k in enumerate(starts):
                 for j, part in enumerate(_sliced(x[i, :, :, k : k + per_tile], bits)):
                     added = rows.product(part.reshape(positions, -1), weights[k : k + per_tile])
-                    sums[t, j, i * positions : (i + 1) * positions] = added
-        return sums
+                    sums[t, j, i] = added
+        return sums.reshape(len(starts), slices(bits), len(rows.exact), stage.layer.outputs)
 
     def _activated(self, stage: Stage, z: Floats) -> Floats:
         if stage.activation is None:

@@ -14,6 +14,7 @@ from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.neuron import neuron
 from ndrite.emulator.mapping import map_network
 from ndrite.emulator.mapping.curves import family, source_units_V
+from ndrite.emulator.mapping.devices import make_neurons, without_load
 from ndrite.emulator.network import Dense, Ndr, Network, load_network
 from tests.chips import centred_network, changed
 
@@ -90,6 +91,19 @@ def test_one_transimpedance_has_the_geometric_mean_of_the_neurons_units():
     own = np.array([0.1, 0.4])
     np.testing.assert_allclose(source_units_V(changed("dendritic-analog"), own), [0.2, 0.2])
     np.testing.assert_array_equal(source_units_V(changed("dendritic-ndr"), own), own)
+
+
+@pytest.mark.parametrize("name", ["dendritic-analog", "dendritic-ndr"])
+def test_neurons_without_load_are_those_of_a_chip_whose_sources_have_no_resistance(name):
+    loaded = {"source_resistance_ohm": 200.0, "capacitance_pF": 1.0, "inductance_nH": 1e-3, "read_time_ns": 9.0}
+    built, ideal = (changed(name, neuron=dict.fromkeys(loaded, 0.0) | load) for load in (loaded, {}))
+    activation = centred_network().layers[0].activation
+    has, wanted = (make_neurons(activation, c, 12, np.random.default_rng(1)) for c in (built, ideal))
+    assert not np.allclose(has.curves(np.ones(12)), wanted.curves(np.ones(12)), atol=0.01)
+    without = without_load(has, built)
+    np.testing.assert_allclose(without.peaks, wanted.peaks)
+    for u in (0.3, 1.0, 2.5):
+        np.testing.assert_allclose(without.curves(np.full(12, u)), wanted.curves(np.full(12, u)))
 
 
 STILL = {"peak_voltage_variation_percent": 0, "peak_current_variation_percent": 0}

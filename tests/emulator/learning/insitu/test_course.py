@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ndrite.emulator.learning.insitu import Course, follow, load_course, save_course
-from ndrite.emulator.learning.insitu.course import PORTION
+from ndrite.emulator.learning.insitu.course import PORTION, order
 from ndrite.emulator.spec.learning import Counts
 from ndrite.emulator.spec.state_file import StateError
 
@@ -45,6 +45,11 @@ def test_every_epoch_shows_all_samples_in_portions() -> None:
     assert (epochs[0] == epochs[1]).mean() < 0.1
     assert followed(1, seed=5)[0].shown == epochs[0].tolist()
     assert (np.array(followed(1, seed=6)[0].shown) == epochs[0]).mean() < 0.1
+
+
+def test_no_caller_can_change_the_order_of_an_epoch() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        order(5, 0, COUNT)[0] = 0
 
 
 def test_update_numbers_are_of_32_bits() -> None:

@@ -16,6 +16,7 @@ from ndrite.emulator.learning.insitu.plan import Prepared
 from ndrite.emulator.learning.insitu.rules import symmetry_points
 from ndrite.emulator.mapping import program_of
 from ndrite.emulator.spec.learning import DOMAIN_DEVICE, STATE_ONE, Tiles, weights_of
+from ndrite.emulator.spec.learning import program_of as program_at
 from tests.chips import changed
 from tests.emulator.learning.insitu.test_plan import ALIKE, IDEAL, KIM, SOFT, TEST_X, X, prepared
 from tests.stimulus import quiet
@@ -156,6 +157,28 @@ def test_what_has_learned_computes_what_its_floats_do(chip: str, bound: float, r
         np.testing.assert_array_equal(a.weights, b.weights)
         np.testing.assert_allclose(array.mapped.effective, a.weights * (bound / 255))
     assert found.program.provenance["learning"] == {"epochs": 3}
+
+
+@pytest.mark.parametrize("tunes", ["peak_current", "peak_voltage"])
+@pytest.mark.parametrize("percent", [0.0, 2.0])
+def test_a_state_of_an_ecram_selects_the_curve_that_the_die_has_there(tunes: str, percent: float) -> None:
+    """The neurons of a layer share their 32 curves if they are all alike, else each has 32 of its own."""
+    spread = {"peak_voltage_variation_percent": percent, "peak_current_variation_percent": percent}
+    factors = {"peak_voltage_low_factor": 0.5, "peak_voltage_high_factor": 1.5}
+    chip = changed("dendritic-ndr", neuron=spread, ecram={"tunes": tunes} | factors)
+    ready = prepare(Plan(widths=(64, 5, 4, 10), neuron_rate=0.01, seed=3), chip, IDEAL, ALIKE, X[:64])
+    mapped, states = ready.start.mapped, [layer.states.copy() for layer in ready.learning.layers]
+    name = tunes.removeprefix("peak_")
+    for now, start in zip(ready.die_at(states).states, mapped.die.states, strict=True):
+        assert start is None or np.abs(getattr(now, name) - getattr(start, name)).max() < 0.5 / 32 + 1e-4
+    for s, inputs in zip(states, (64, 5), strict=False):
+        s[inputs + 1] = np.random.default_rng(1).integers(-STATE_ONE, STATE_ONE, s.shape[1])
+    learnt, wanted = program_at(ready.learning, states), program_of(ready.die_at(states), mapped.program)
+    for a, b in zip(learnt.layers[:2], wanted.layers, strict=False):
+        np.testing.assert_array_equal(learnt.curve_base[a.curve], wanted.curve_base[b.curve])
+        np.testing.assert_array_equal(learnt.curve_slope[a.curve], wanted.curve_slope[b.curve])
+    tables = len(mapped.program.curve_base) + 1 + 32 * (9 if percent else 2)
+    assert len(ready.learning.program.curve_base) == tables
 
 
 def test_bounds_that_spread_far_stay_between_0_and_twice_the_nominal_one() -> None:

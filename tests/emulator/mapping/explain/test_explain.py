@@ -10,7 +10,7 @@ from ndrite.emulator.device.description import load_chip
 from ndrite.emulator.golden import Core
 from ndrite.emulator.mapping import Mapped, map_network
 from ndrite.emulator.mapping.explain import CAUSES, explain, snr_db
-from ndrite.emulator.mapping.explain.explain import ALL, PROGRAM, SNR_MAX_DB
+from ndrite.emulator.mapping.explain.explain import ALL, PROGRAM, SNR_MAX_DB, accuracy
 from ndrite.emulator.mapping.explain.forward import Forward, stages, weight_changes
 from ndrite.emulator.network import Network
 from ndrite.emulator.network.activation import Named
@@ -157,6 +157,14 @@ def test_snr():
     a = rng.normal(size=(20000, 4))
     assert snr_db(a, a + 0.1 * rng.normal(size=a.shape)) == pytest.approx(20, abs=0.1)
     assert snr_db(a, a) == SNR_MAX_DB
+    assert snr_db(a, a + 3) == pytest.approx(-9.54, abs=0.1)
+    assert snr_db(np.ones((5, 2)), np.zeros((5, 2))) == -SNR_MAX_DB
+
+
+def test_accuracy_is_the_share_of_rows_whose_first_largest_output_is_the_label() -> None:
+    outputs = np.array([[3, 3, 1, 0], [0, 1, 2, 2], [5, 6, 7, 8]])
+    assert [accuracy(outputs, np.array(labels)) for labels in ([0, 2, 3], [1, 2, 0])] == [1, 1 / 3]
+    assert np.isnan(accuracy(outputs[:0], np.zeros(0)))
 
 
 KAN_X = np.random.default_rng(1).integers(0, 256, (80, INPUTS), dtype=np.uint8)
