@@ -287,13 +287,12 @@ def _aligned(values: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]
     rows = np.arange(len(values))
     left = [bend[rows, kink - 3] + bend[rows, kink] for kink in (bend_place, bend_place + 1)]
     kink = np.where(left[0] <= left[1], bend_place, bend_place + 1)
-    offsets = np.arange(-(-V_MIN // ALIGNED), (-V_MIN - 1) // ALIGNED - INPUT_MAX + 1)
+    # A segment begins every eighth or ninth code, so at least one of nine successive offsets is suitable. The
+    # offset nearest to the middle is chosen.
+    offsets = WHOLE[0] + np.array([0, -1, 1, -2, 2, -3, 3, -4, 4])
     voltage = (kink[:, None] + offsets) * ALIGNED - V_MIN
     begins = voltage >> SEGMENT_BITS > (voltage - ALIGNED) >> SEGMENT_BITS
-    # Choose, among the offsets for which a table segment begins at the kink, the one nearest to the middle.
-    # If there is no such offset, all have the same cost, and the first one is chosen.
-    cost = np.where(begins, np.abs(offsets - WHOLE[0]), CODES)
-    return offsets[cost.argmin(axis=1)], np.full(len(values), ALIGNED), kink
+    return offsets[begins.argmax(axis=1)], np.full(len(values), ALIGNED), kink
 
 
 def _between(

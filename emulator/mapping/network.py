@@ -242,7 +242,7 @@ def in_order(network: Network, chip: Chip, samples: Codes, seed: int) -> Network
     nodes, first = list(network.nodes), network.first
     products = list(network.products)
     positions = [nodes.index(product) for product in products]
-    maps = network.maps(samples / np.float32(255))
+    maps = network.maps(samples / np.float32(INPUT_MAX))
     for number in range(len(products) - 1, 0, -1):
         i, j = positions[number - 1], positions[number]
         before, after = products[number - 1], products[number]
@@ -253,7 +253,7 @@ def in_order(network: Network, chip: Chip, samples: Codes, seed: int) -> Network
             continue
         weights = after.dense.weights.astype(np.float64)
         top = chip.cell.levels - 1
-        levels = nearest(weights / column_limits(weights, top + 1, uniform=True) * top, top)
+        levels = nearest(weights / column_limits(weights, chip.cell.levels, uniform=True) * top, top)
         target = pair_targets(levels, chip.cell)
         stuck = stuck_cells(target.shape, chip, layer_generators(seed, number)[0])
         outputs = maps[first + i].reshape(len(samples), -1).astype(np.float64)

@@ -14,7 +14,7 @@ from ndrite.emulator.golden import Core
 from ndrite.emulator.mapping import NOTHING, MapOptions, Mapped, Mitigation, map_network
 from ndrite.emulator.mapping.explain.explain import Judge, snr_db
 from ndrite.emulator.network import Network
-from ndrite.emulator.spec.arithmetic import Array, Codes
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, Array, Codes
 from ndrite.emulator.spec.task import Task
 
 WRITE_VERIFY_ATTEMPTS = 5
@@ -108,7 +108,7 @@ def judge(
     """Return score and SNR of one compiled network on the golden model; ``task`` as for ``explain``."""
     out = Core(compiled.program).infer(x, seed=seed, noise=noise)
     logits = out.astype(np.float64) * (compiled.program.meaning.output_step or 1.0)
-    reference = network.forward(x.astype(np.float32) / np.float32(255)).astype(np.float64)
+    reference = network.forward(x.astype(np.float32) / np.float32(INPUT_MAX)).astype(np.float64)
     judge = Judge(labels, reference, task)
     score = judge.score(logits)
     return Outcome(name=name, measure=judge.measure, score=score, snr_db=snr_db(reference, logits))

@@ -12,7 +12,7 @@ from ndrite.emulator.mapping import Die
 from ndrite.emulator.mapping.explain.forward import CAUSES, Forward, stages
 from ndrite.emulator.network import Network
 from ndrite.emulator.spec import Program
-from ndrite.emulator.spec.arithmetic import Array, Codes, Floats
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, Array, Codes, Floats
 from ndrite.emulator.spec.brief import record, titled
 from ndrite.emulator.spec.task import ACCURACY, CLASSES, LABEL_ACCURACY, VALUES, Task
 
@@ -166,7 +166,7 @@ def explain(
         Called with the causes done and their number.
     """
     built = stages(network, program, die)
-    reference = network.forward(x.astype(np.float32) / np.float32(255)).astype(np.float64)
+    reference = network.forward(x.astype(np.float32) / np.float32(INPUT_MAX)).astype(np.float64)
     judge = Judge(labels, reference, task)
 
     def judged(out: Floats) -> dict[str, Any]:

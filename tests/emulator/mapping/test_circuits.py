@@ -95,7 +95,12 @@ def test_one_transimpedance_has_the_geometric_mean_of_the_neurons_units():
 
 @pytest.mark.parametrize("name", ["dendritic-analog", "dendritic-ndr"])
 def test_neurons_without_load_are_those_of_a_chip_whose_sources_have_no_resistance(name):
-    loaded = {"source_resistance_ohm": 200.0, "capacitance_pF": 1.0, "inductance_nH": 1e-3, "read_time_ns": 9.0}
+    loaded = {
+        "source_resistance_ohm": 200.0,
+        "capacitance_pF": 1.0,
+        "inductance_nH": 1e-3,
+        "read_time_ns": 9.0,
+    }
     built, ideal = (changed(name, neuron=dict.fromkeys(loaded, 0.0) | load) for load in (loaded, {}))
     activation = centred_network().layers[0].activation
     has, wanted = (make_neurons(activation, c, 12, np.random.default_rng(1)) for c in (built, ideal))

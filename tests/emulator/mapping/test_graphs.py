@@ -139,7 +139,18 @@ def separable() -> Network:
     return Network(nodes, (1, 5, 5), "separable")
 
 
-MADE = (plain_network(), residual(), functions(), recurrent(), codes_out(), separable())
+def enlarged() -> Network:
+    """A map twice as high and three times as wide, each value in a block of its own."""
+    rng = np.random.default_rng(9)
+    nodes = (
+        convolution(rng, 0, (1, 4, 4), 3),
+        Pool("max", (1,), Patches(shape=(3, 4, 4), kernel=(1, 1)), block=(2, 3)),
+        Product(dense(rng, 288, 3, last=True), (2,), Patches.whole((3, 8, 12))),
+    )
+    return Network(nodes, (1, 4, 4), "enlarged")
+
+
+MADE = (plain_network(), residual(), functions(), recurrent(), codes_out(), separable(), enlarged())
 NETWORKS = {n.name: n for n in MADE}
 
 

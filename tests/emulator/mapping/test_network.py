@@ -12,11 +12,11 @@ from ndrite.emulator.device.description.schema import SECTIONS
 from ndrite.emulator.device.fields import fields_of, number
 from ndrite.emulator.errors import CompileError, CompileWarning
 from ndrite.emulator.golden import Core
-from ndrite.emulator.mapping import MapOptions, map_network
+from ndrite.emulator.mapping import MapOptions, map_network, program_of
 from ndrite.emulator.mapping.devices import trained_outputs
-from ndrite.emulator.network import Dense, Named, Ndr, Network, Sampled
+from ndrite.emulator.network import Dense, Gate, Named, Ndr, Network, Sampled, Term
 from ndrite.emulator.spec import ProgramError
-from tests.chips import changed, random_network, samples
+from tests.chips import centred_network, changed, random_network, samples
 from tests.refusals import refused
 
 IDEAL, WAN = load_chip("ideal"), load_chip("wan2022")
@@ -32,6 +32,15 @@ def test_equal_neurons_share_a_curve():
     assert len(stored) == len(np.unique(stored, axis=0)), "no curve is stored twice"
 
 
+def test_every_neuron_that_an_ecram_tunes_has_a_curve_of_its_own():
+    """Though all are alike at first: states may change one by one."""
+    chip = changed("dendritic-ndr", neuron=dict.fromkeys(VARIATIONS, 0.0))
+    program, die, _ = map_network(centred_network(heights=1.0), chip, samples(centred_network()))
+    assert len(program.curve_base) == 1
+    assert program_of(die, program).layers[0].curve.tolist() == list(range(12))
+
+
+VARIATIONS = ("peak_voltage_variation_percent", "peak_current_variation_percent")
 ACTIVATIONS = [
     Named("relu"),
     Named("sigmoid"),
@@ -50,8 +59,15 @@ def given(change):
     map_network(random_network(), IDEAL, **{"samples": samples(random_network())} | change)
 
 
+def gated(gain):
+    network = Network((Gate((Term(a=0, gain=gain), Term(a=0, gain=-gain / 2))),), (4, 1, 1), "gated")
+    return map_network(network, IDEAL, samples(network))
+
+
 test_refusals = refused(
     (CompileError, ProgramError),
+    (gated, 0.0, "gains of a gate reach 0; accepted: above 0, below 65535"),
+    (gated, -65535.0, "gains of a gate reach 65535; accepted: above 0, below 65535"),
     (given, {"samples": np.zeros((20, 39), np.uint8)}, r"samples .*39\); accepted: uint8 \(n, 40\)"),
     (given, {"samples": np.zeros((20, 40))}, "samples are float64"),
     (given, {"samples": np.zeros((15, 40), np.uint8)}, "number of samples is 15; accepted: at least 16"),

@@ -162,7 +162,9 @@ def test_straight_lines_are_exact() -> None:
 def test_a_segment_begins_at_the_kink_near_the_middle() -> None:
     """By trying all offsets that keep the codes in the table: the first of those nearest to -128."""
     kinks = np.arange(3.0, 251.9, 0.3)
-    kinks = kinks[(kinks % 8 > 1.2) & (kinks % 8 < 6.8) & (kinks % 1 > 0.01)]  # plain segments begin elsewhere
+    kinks = kinks[
+        (kinks % 8 > 1.2) & (kinks % 8 < 6.8) & (kinks % 1 > 0.01)
+    ]  # plain segments begin elsewhere
     offset, scale, _ = placed(np.maximum(X - kinks[:, None], 0.0) / 2)
     offsets = np.arange(-136, -118)
     for kink, chosen, step in zip(np.ceil(kinks).astype(int), offset, scale, strict=True):

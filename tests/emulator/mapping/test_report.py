@@ -1,9 +1,12 @@
 """The report of a compilation: every number of a layer, worked out again from program and die."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from ndrite.emulator.device.description import Chip
+from ndrite.emulator.device.pulsing import PulseCount
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.array import readout
 from ndrite.emulator.mapping import Mapped, map_network
@@ -121,6 +124,22 @@ def test_corrections_are_told_as_large_as_they_are(name: str) -> None:
     assert (np.abs(trim - 1).max() < 0.01) == (name == "slices")
     factor = designed * trim
     assert on.report.layers[-1].gain_correction == pytest.approx(np.abs(factor - 1).max(), abs=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("error_uS", "law_uS", "warned"),
+    [(2.0, 4.0, False), (1.9, 4.0, True), (4.0, 2.0, False), (4.1, 2.0, True), (1.0, 0.0, False)],
+)
+def test_pulses_that_miss_by_another_amount_than_the_law_are_warned_of(
+    error_uS: float, law_uS: float, warned: bool
+) -> None:
+    layer = map_network(NET, "ideal", X).report.layers[0]
+    effort = PulseCount(**(dict.fromkeys(PULSE_FIELDS, 0) | {"error_uS": error_uS, "law_uS": law_uS}))
+    lines = list(dataclasses.replace(layer, pulses=effort).warnings())
+    assert [line.startswith(f"pulses leave cells {error_uS:.2g} uS") for line in lines] == [True] * warned
+
+
+PULSE_FIELDS = [field.name for field in dataclasses.fields(PulseCount)]
 
 
 def test_the_worst_layers_are_named_with_what_helps() -> None:
