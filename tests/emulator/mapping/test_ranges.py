@@ -116,6 +116,29 @@ def test_no_other_range_loses_less(dac_bits, wide, unit):
         assert (lost(at_factor(sums, ranges, factor)) > lost(ranges) * 0.995).all()
 
 
+@pytest.mark.parametrize(("adc_bits", "dac_bits"), [(4, 8), (6, 4), (8, 2)])
+@pytest.mark.parametrize("policy", ["column", "layer"])
+def test_of_the_ranges_tried_the_one_of_least_error_is_taken(adc_bits, dac_bits, policy):
+    """Clipping squared, and steps over the root of 12, summed by hand at the slices' place values."""
+    rng, codes = np.random.default_rng(3), 2**adc_bits - 1
+    sums = np.rint(rng.normal(size=(2, 8 // dac_bits, 60, 150)) * 1e4 * rng.uniform(1, 2, 150)).astype(
+        np.int64
+    )
+    places = 4.0 ** (dac_bits * np.arange(8 // dac_bits))[None, :, None, None]
+    low, high = sums.min(axis=(0, 1, 2)), sums.max(axis=(0, 1, 2))
+    halves, errors = (high - low) / 2 * np.linspace(1.05, 0.4, 14)[:, None], []
+    if policy == "layer":
+        halves = np.repeat(halves.max(axis=1, keepdims=True), 150, axis=1)
+    for half in halves:
+        beyond = np.square(np.maximum(np.abs(sums - (low + high) / 2) - half, 0)) * places
+        errors.append(beyond.mean(axis=(0, 1, 2)) + np.square(2 * half / codes) / 12 * places.mean())
+    errors = np.array(errors) if policy == "column" else np.sum(errors, axis=1, keepdims=True).repeat(150, 1)
+    wanted = halves[errors.argmin(axis=0), np.arange(150)]
+    ranges = calibrate(sums, adc_bits=adc_bits, dac_bits=dac_bits, policy=policy)
+    np.testing.assert_allclose(ranges.lsb * codes / 2, wanted, rtol=1e-4)
+    assert (wanted < halves[1]).any()
+
+
 def test_a_range_far_from_zero_is_no_finer_than_its_offset_can_say():
     """12 bits: sums that hardly move about 50,000 want an offset of thousands of steps; 2047 is the end."""
     sums = np.rint(5e4 + np.random.default_rng(0).uniform(-30, 30, (1, 1, 500, 2))).astype(np.int64)

@@ -1,19 +1,22 @@
 """The report of a compilation: every number of a layer, worked out again from program and die."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ndrite.emulator.device.description import Chip
 from ndrite.emulator.device.pulsing import PulseCount
+from ndrite.emulator.errors import CompileError
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.array import readout
-from ndrite.emulator.mapping import Mapped, map_network
+from ndrite.emulator.mapping import NOTHING, MapOptions, Mapped, Mitigation, map_network
 from ndrite.emulator.mapping.report import HELPS
 from ndrite.emulator.mapping.weights import column_limits
 from ndrite.emulator.spec import Layer
 from tests.chips import changed, mitigated, random_network
+from tests.refusals import refused
 from tests.stimulus import quiet
 
 NET = random_network((40, 24, 16, 5))
@@ -126,20 +129,94 @@ def test_corrections_are_told_as_large_as_they_are(name: str) -> None:
     assert on.report.layers[-1].gain_correction == pytest.approx(np.abs(factor - 1).max(), abs=2e-4)
 
 
+PULSES = dict.fromkeys((field.name for field in dataclasses.fields(PulseCount)), 0)
+
+
+def pulses(**changes: float) -> dict[str, PulseCount]:
+    return {"pulses": PulseCount(**(PULSES | changes))}
+
+
 @pytest.mark.parametrize(
-    ("error_uS", "law_uS", "warned"),
-    [(2.0, 4.0, False), (1.9, 4.0, True), (4.0, 2.0, False), (4.1, 2.0, True), (1.0, 0.0, False)],
+    ("changes", "line"),
+    [
+        ({"tail_error_lsb": 5.0, "noisy_snr_db": 6.0, "stuck_cells": 9}, None),
+        ({"tail_error_lsb": 5.1}, "a neuron is up to 5 of 255 steps off"),
+        ({"noisy_snr_db": 5.9}, "its signal is 5.9 dB above its errors, mostly of cells; 6 dB and more"),
+        ({"saturated_codes": 3}, "3 of 1920 conductances are beyond"),
+        ({"unreachable_neurons": 2}, "2 of 24 neurons want a curve"),
+        ({"bistable_neurons": 1}, "1 of 24 neurons are bistable"),
+        (pulses(cells=7, given_up=2), "2 of 7 cells were never read"),
+        (pulses(error_uS=2.0, law_uS=4.0), None),
+        (pulses(error_uS=1.9, law_uS=4.0), "pulses leave cells 1.9 uS from their targets"),
+        (pulses(error_uS=4.0, law_uS=2.0), None),
+        (pulses(error_uS=4.1, law_uS=2.0), "pulses leave cells 4.1 uS from their targets"),
+        (pulses(error_uS=4.1), None),
+    ],
 )
-def test_pulses_that_miss_by_another_amount_than_the_law_are_warned_of(
-    error_uS: float, law_uS: float, warned: bool
+def test_a_layer_warns_of_what_is_out_of_bounds(changes: dict[str, Any], line: str | None) -> None:
+    report = map_network(NET, "ideal", X).report
+    layer = dataclasses.replace(report.layers[0], **{"largest_cause": "cells"} | changes)
+    warnings = dataclasses.replace(report, layers=(report.layers[1], layer)).warnings
+    assert [warning.startswith(f"layer 1: {line}") for warning in warnings] == [True] * (line is not None)
+
+
+CURVED, ACCESS = {"iv_cubic_per_V2": 1.0}, {"access_resistance_ohm": 1.0}
+WIRES, NO_WIRES = {"wire_resistance_ohm": 1.0}, {"wire_resistance_ohm": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "sections", "gains", "wires"),
+    [
+        ("ideal", {}, ("none", "none"), False),
+        ("ideal", {"array": WIRES}, ("column", "column"), False),
+        ("ideal", {"array": ACCESS}, ("column", "column"), False),
+        ("ideal", {"cell": CURVED}, ("column", "column"), False),
+        ("ideal", {"cell": {"drift": "ibm-cmo-hfox"}}, ("column", "column"), False),
+        ("ideal", {"readout": {"gain_mismatch_percent": 1.0}}, ("column", "column"), False),
+        ("ideal", {"readout": {"kind": "analog"}, "array": WIRES}, ("column", "none"), False),
+        ("dendritic-analog", {}, ("common", "none"), True),
+        ("dendritic-analog", {"array": NO_WIRES, "cell": CURVED}, ("common", "none"), False),
+        ("dendritic-analog", {"array": NO_WIRES | ACCESS}, ("common", "none"), True),
+    ],
+)
+def test_gains_and_wires_are_corrected_where_the_chip_asks_for_it(
+    name: str, sections: dict[str, Any], gains: tuple[str, str], wires: bool
 ) -> None:
-    layer = map_network(NET, "ideal", X).report.layers[0]
-    effort = PulseCount(**(dict.fromkeys(PULSE_FIELDS, 0) | {"error_uS": error_uS, "law_uS": law_uS}))
-    lines = list(dataclasses.replace(layer, pulses=effort).warnings())
-    assert [line.startswith(f"pulses leave cells {error_uS:.2g} uS") for line in lines] == [True] * warned
+    """Gains of hidden layers and of the outputs; none that is off, and wires where there is a resistance."""
+    chip, default = changed(name, **sections), Mitigation()
+    assert tuple(default.gains(chip, final=final) for final in (False, True)) == gains
+    assert default.compensates_wires(chip) == wires
+    assert {NOTHING.gains(chip, final=final) for final in (False, True)} == {"none"}
+    assert not NOTHING.compensates_wires(chip)
+    always = Mitigation(gain_calibration=True, wire_compensation=True)
+    assert always.calibrates_gain(chip)
+    resistive = chip.array.wire_resistance_ohm > 0 or chip.array.access_resistance_ohm > 0
+    assert always.compensates_wires(chip) == resistive
 
 
-PULSE_FIELDS = [field.name for field in dataclasses.fields(PulseCount)]
+def given(name: str, value: float) -> None:
+    mitigated(**{name: value})
+
+
+test_measures_out_of_range_are_refused = refused(
+    CompileError,
+    (given, "write_verify_attempts", -1, "write_verify_attempts is -1; accepted: 0..100"),
+    (given, "write_verify_attempts", 101, "write_verify_attempts is 101; accepted: 0..100"),
+    (given, "write_verify_tolerance_percent", 0, "percent is 0; accepted: above 0, at most 100"),
+    (given, "write_verify_tolerance_percent", 101, "percent is 101; accepted: above 0, at most 100"),
+)
+
+
+def test_the_ends_of_what_measures_accept_and_what_is_on_by_default() -> None:
+    ends = mitigated(write_verify_attempts=100, write_verify_tolerance_percent=100.0).mitigation
+    on = {"range_calibration": True, "bias_correction": True, "fault_aware": True, "row_placement": False}
+    on |= {"gain_calibration": None, "wire_compensation": None}
+    usual = {"write_verify_attempts": 0, "write_verify_tolerance_percent": 2.0}
+    assert dataclasses.asdict(Mitigation()) == on | usual
+    assert dataclasses.asdict(ends) == on | dict.fromkeys(usual, 100)
+    assert dataclasses.asdict(NOTHING) == dict.fromkeys(on, False) | usual
+    flags = {name: getattr(MapOptions(), name) for name in ("nominal", "column_steps", "one_limit")}
+    assert (flags, MapOptions().first_product) == (dict.fromkeys(flags, False), 0)
 
 
 def test_the_worst_layers_are_named_with_what_helps() -> None:
