@@ -160,40 +160,6 @@ def test_a_layer_warns_of_what_is_out_of_bounds(changes: dict[str, Any], line: s
     assert [warning.startswith(f"layer 1: {line}") for warning in warnings] == [True] * (line is not None)
 
 
-CURVED, ACCESS = {"iv_cubic_per_V2": 1.0}, {"access_resistance_ohm": 1.0}
-WIRES, NO_WIRES = {"wire_resistance_ohm": 1.0}, {"wire_resistance_ohm": 0.0}
-
-
-@pytest.mark.parametrize(
-    ("name", "sections", "gains", "wires"),
-    [
-        ("ideal", {}, ("none", "none"), False),
-        ("ideal", {"array": WIRES}, ("column", "column"), False),
-        ("ideal", {"array": ACCESS}, ("column", "column"), False),
-        ("ideal", {"cell": CURVED}, ("column", "column"), False),
-        ("ideal", {"cell": {"drift": "ibm-cmo-hfox"}}, ("column", "column"), False),
-        ("ideal", {"readout": {"gain_mismatch_percent": 1.0}}, ("column", "column"), False),
-        ("ideal", {"readout": {"kind": "analog"}, "array": WIRES}, ("column", "none"), False),
-        ("dendritic-analog", {}, ("common", "none"), True),
-        ("dendritic-analog", {"array": NO_WIRES, "cell": CURVED}, ("common", "none"), False),
-        ("dendritic-analog", {"array": NO_WIRES | ACCESS}, ("common", "none"), True),
-    ],
-)
-def test_gains_and_wires_are_corrected_where_the_chip_asks_for_it(
-    name: str, sections: dict[str, Any], gains: tuple[str, str], wires: bool
-) -> None:
-    """Gains of hidden layers and of the outputs; none that is off, and wires where there is a resistance."""
-    chip, default = changed(name, **sections), Mitigation()
-    assert tuple(default.gains(chip, final=final) for final in (False, True)) == gains
-    assert default.compensates_wires(chip) == wires
-    assert {NOTHING.gains(chip, final=final) for final in (False, True)} == {"none"}
-    assert not NOTHING.compensates_wires(chip)
-    always = Mitigation(gain_calibration=True, wire_compensation=True)
-    assert always.calibrates_gain(chip)
-    resistive = chip.array.wire_resistance_ohm > 0 or chip.array.access_resistance_ohm > 0
-    assert always.compensates_wires(chip) == resistive
-
-
 def given(name: str, value: float) -> None:
     mitigated(**{name: value})
 

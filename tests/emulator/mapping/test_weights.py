@@ -211,6 +211,9 @@ def test_the_search_sees_what_its_own_levels_lose() -> None:
     assert 10 * np.log10(np.square(weights).mean() / np.square(held - weights).mean()) > 19.0
 
 
+ACCESS_ONLY = {"wire_resistance_ohm": 0.0, "access_resistance_ohm": 1.0}
+
+
 @pytest.mark.parametrize(
     ("measures", "chip", "wires", "gains"),
     [
@@ -218,6 +221,12 @@ def test_the_search_sees_what_its_own_levels_lose() -> None:
         ({}, "dendritic-analog", True, ("common", "none")),
         ({}, "wan2022", False, ("none", "none")),  # no error that is known to be systematic
         ({}, changed("ideal", cell={"drift": "ibm-cmo-hfox"}), False, ("column", "column")),
+        ({}, changed("ideal", cell={"iv_cubic_per_V2": 1.0}), False, ("column", "column")),
+        ({}, changed("ideal", readout={"gain_mismatch_percent": 1.0}), False, ("column", "column")),
+        ({}, changed("ideal", array={"wire_resistance_ohm": 1.0}), False, ("column", "column")),
+        ({}, changed("ideal", array={"access_resistance_ohm": 1.0}), False, ("column", "column")),
+        ({}, changed("dendritic-analog", array=ACCESS_ONLY), True, ("common", "none")),
+        ({}, changed("wan2022", readout={"kind": "analog"}, array=ACCESS_ONLY), False, ("column", "none")),
         ({"gain_calibration": False}, "dendritic-analog", True, ("none", "none")),
         ({"gain_calibration": False}, "dendritic-ndr", False, ("none", "none")),
         ({"wire_compensation": True}, "dendritic-ndr", True, ("column", "column")),
