@@ -20,6 +20,7 @@ from ndrite.emulator.mapping.deck import drawn
 from ndrite.verbs.export import export
 from tests.chips import changed, mitigated, random_network, samples
 from tests.emulator.device.ngspice import needs_ngspice, simulated
+from tests.emulator.device.nodal import operating_points
 from tests.extras import needs
 from tests.stimulus import quiet
 
@@ -52,20 +53,33 @@ def compare(folder: Path, mapped: Any, x: Any, count: int) -> None:
     assert np.abs(np.rint(255 * outputs) - codes).mean() < 1.5
 
 
-@needs_ngspice
+SECTIONS = [
+    {},
+    {"array": {"rows": 8, "columns": 8, "pairs": "interleaved"}},
+    {"cell": {"stuck_low_percent": 5.0, "stuck_high_percent": 5.0}},
+    {"array": {"access_resistance_ohm": 3000.0, "wire_resistance_ohm": 20.0}},
+    {"neuron": {"source_resistance_ohm": 0.0}},
+    {"neuron": {"capacitance_pF": 1.0, "inductance_nH": 1.0}},
+    {"neuron": {"model": "bell"}},
+    {"chip": "wan2022"},
+]
+
+
 @pytest.mark.parametrize(
     "sections",
-    [
-        {},
-        {"array": {"rows": 8, "columns": 8, "pairs": "interleaved"}},
-        {"cell": {"stuck_low_percent": 5.0, "stuck_high_percent": 5.0}},
-        {"array": {"access_resistance_ohm": 3000.0, "wire_resistance_ohm": 20.0}},
-        {"neuron": {"source_resistance_ohm": 0.0}},
-        {"neuron": {"capacitance_pF": 1.0, "inductance_nH": 1.0}},
-        {"neuron": {"model": "bell"}},
-        {"chip": "wan2022"},
-    ],
+    [*SECTIONS, {"ecram": {"tunes": "peak_voltage"}}, {"chip": "ideal"}],
 )
+def test_a_product_is_what_its_deck_says_by_nodal_analysis(sections: dict[str, Any]) -> None:
+    mapped, x = small(9, 3, **({"chip": "dendritic-analog"} | sections))
+    deck, columns_uA, outputs = drawn(mapped.die, 0, x[:3].astype(np.int64), "deck.out")
+    points = operating_points(deck)
+    columns = columns_uA if outputs is None else np.hstack([columns_uA, outputs])
+    np.testing.assert_allclose(points, columns, atol=1e-5 * np.abs(columns).max())
+    assert outputs is None or np.ptp(outputs) > 0.1
+
+
+@needs_ngspice
+@pytest.mark.parametrize("sections", SECTIONS)
 def test_a_product_is_ngspices(tmp_path: Path, sections: dict[str, Any]) -> None:
     mapped, x = small(20, 6, **({"chip": "dendritic-analog"} | sections))
     compare(tmp_path, mapped, x, 3)
