@@ -15,6 +15,7 @@ from ndrite.emulator.learning.insitu.laws import devices_of
 from ndrite.emulator.learning.insitu.plan import Prepared
 from ndrite.emulator.learning.insitu.rules import symmetry_points
 from ndrite.emulator.mapping import program_of
+from ndrite.emulator.mapping.weights import code_max
 from ndrite.emulator.spec.learning import DOMAIN_DEVICE, STATE_ONE, Tiles, weights_of
 from ndrite.emulator.spec.learning import program_of as program_at
 from tests.chips import changed
@@ -126,6 +127,31 @@ def test_what_a_plan_leaves_out_is_what_learn_leaves_out() -> None:
     assert THRESHOLDS == {"tiki-taka": 25.0, "agad": 8.0, "residual": 10.0}
 
 
+def test_of_a_chip_only_converters_neurons_and_read_noise_count() -> None:
+    """Of cells that go through 255 levels each way; wires, faults, drift and errors of programming do not."""
+    cell = {
+        "levels": 4,
+        "weight_bits": 8,
+        "stuck_low_percent": 5.0,
+        "iv_cubic_per_V2": 9.0,
+        "drift": "wan2022",
+    }
+    array = {"wire_resistance_ohm": 9.0, "access_resistance_ohm": 9.0}
+    worse = changed("wan2022", cell=cell, array=array, conditions={"time_since_programming_s": 9e4})
+    plan = Plan(widths=(64, 6, 10), seed=3, rule="tiki-taka", threshold=7.0, transfer_noise=True)
+    plain, same = (prepare(plan, chip, IDEAL, ALIKE, X[:64]) for chip in (changed("wan2022"), worse))
+    assert plain.learning.program.checksum() == same.learning.program.checksum()
+    chip = same.die.chip
+    assert (chip.cell.g_min_uS, chip.cell.levels - 1, code_max(chip.cell)) == (0.0, 255, 255)
+    assert (chip.conditions.time_since_programming_s, chip.conditions.corrected_at_s) == (1.0, None)
+    for layer in plain.learning.layers:
+        assert layer.transfer.read_sigma == pytest.approx(0.01 * 255 * 256, abs=1)  # 1 % of the largest code
+        assert layer.transfer.threshold == round(7 * IDEAL.step_up * 255)
+        assert layer.back_var == round(0.01**2 * 255**2 * 256)
+        noise = layer.back_gain / 2.0**layer.back_shift * layer.back_sigma
+        assert noise == pytest.approx(0.5, rel=0.01)  # of a step of the converter
+
+
 def test_both_bounds_spread_about_their_own_means() -> None:
     """Of a device that reaches from -0.83 to 1.17."""
     assert devices_of(IDEAL, EcramSpread(bound_sigma=0.33)).upper.max() < 2 * 1024
@@ -156,6 +182,13 @@ def test_what_has_learned_computes_what_its_floats_do(chip: str, bound: float, r
     for a, b, array in zip(found.program.layers, again.layers, found.die.arrays, strict=True):
         np.testing.assert_array_equal(a.weights, b.weights)
         np.testing.assert_allclose(array.mapped.effective, a.weights * (bound / 255))
+        np.testing.assert_array_equal(array.mapped.codes, a.weights)
+        assert set(array.mapped.limits) == {bound}
+        assert (array.mapped.limited, array.mapped.saturated, array.mapped.cells.stuck.any()) == (0, 0, False)
+    later = program_of(found.die.at(86_400.0), found.program)
+    np.testing.assert_array_equal(later.layers[0].weights, found.program.layers[0].weights)
+    assert found.die.network == found.network.digest()
+    assert len(found.program.curve_base) == len(np.unique([c for p in found.program.layers for c in p.curve]))
     assert found.program.provenance["learning"] == {"epochs": 3}
 
 
