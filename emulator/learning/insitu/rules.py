@@ -174,7 +174,7 @@ def symmetry_points(law: Devices, own: Constants) -> Ints:
     # A step has the size own * (256 - slope * s / 2^24) at state s, with ``own`` and ``slope`` of its
     # direction. The two sizes are set equal and solved for s.
     bend = up * law.slope_up - down * law.slope_down
-    with np.errstate(divide="ignore", invalid="ignore"):
-        crossing = np.where(bend != 0, scale * (up - down) / bend, np.sign(up - down) * np.inf)
-    points: Ints = np.rint(np.clip(np.nan_to_num(crossing), own.low, own.high)).astype(np.int64)
+    beyond = np.sign(up - down) * STATE_MAX * 2.0
+    crossing = np.divide(scale * (up - down), bend, out=beyond, where=bend != 0)
+    points: Ints = np.rint(np.clip(crossing, own.low, own.high)).astype(np.int64)
     return points

@@ -198,12 +198,17 @@ def test_a_state_of_an_ecram_selects_the_curve_that_the_die_has_there(tunes: str
     """The neurons of a layer share their 32 curves if they are all alike, else each has 32 of its own."""
     spread = {"peak_voltage_variation_percent": percent, "peak_current_variation_percent": percent}
     factors = {"peak_voltage_low_factor": 0.5, "peak_voltage_high_factor": 1.5}
+    factors |= {"states": 2 if tunes == "peak_voltage" else 64}
     chip = changed("dendritic-ndr", neuron=spread, ecram={"tunes": tunes} | factors)
     ready = prepare(Plan(widths=(64, 5, 4, 10), neuron_rate=0.01, seed=3), chip, IDEAL, ALIKE, X[:64])
     mapped, states = ready.start.mapped, [layer.states.copy() for layer in ready.learning.layers]
     name = tunes.removeprefix("peak_")
     for now, start in zip(ready.die_at(states).states, mapped.die.states, strict=True):
         assert start is None or np.abs(getattr(now, name) - getattr(start, name)).max() < 0.5 / 32 + 1e-4
+    for layer, array in zip(ready.learning.program.layers[:2], ready.die.arrays, strict=False):
+        scale = array.window.per_unit * array.step / array.neurons.peaks
+        np.testing.assert_allclose(layer.scale / 2.0**layer.vshift, scale, rtol=1e-3)
+        assert (np.abs(np.log(array.neurons.peaks)) > 0.3).all() == (tunes == "peak_voltage")
     for s, inputs in zip(states, (64, 5), strict=False):
         s[inputs + 1] = np.random.default_rng(1).integers(-STATE_ONE, STATE_ONE, s.shape[1])
     learnt, wanted = program_at(ready.learning, states), program_of(ready.die_at(states), mapped.program)
