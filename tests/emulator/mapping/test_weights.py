@@ -55,6 +55,21 @@ def test_limits_cut_rare_extremes_and_survive_zeros():
     assert (column_limits(np.zeros((5, 2)), 16) == 1.0).all()
 
 
+@pytest.mark.parametrize("levels", [2, 4, 16])
+def test_a_limit_is_the_one_of_thirteen_with_the_least_error(levels):
+    """Limiting and rounding, level by level; one for all columns where sums are compared."""
+    w = np.random.default_rng(1).standard_t(4, size=(60, 40)) * np.linspace(0.2, 1, 40)
+    held = np.arange(1 - levels, levels) / (levels - 1)
+
+    def best(columns):
+        limits = np.abs(columns).max(axis=0) * np.linspace(1.0, 0.4, 13)[:, None]
+        missed = np.abs(columns[None, ..., None] - limits[:, None, :, None] * held).min(axis=-1)
+        return limits[np.square(missed).sum(axis=1).argmin(axis=0), np.arange(columns.shape[1])]
+
+    np.testing.assert_allclose(column_limits(w, levels), best(w))
+    np.testing.assert_allclose(column_limits(w, levels, uniform=True), best(w.reshape(-1, 1)).repeat(40))
+
+
 def test_cells_stuck_above_g_max_have_room_in_the_codes():
     """Where cells may be stuck at 60 uS the largest code stands for 60 uS; without such cells it does not."""
     chip = changed(IDEAL, cell={"stuck_high_uS": 60.0, "stuck_low_uS": 4.0})
@@ -256,6 +271,7 @@ def test_limits_rise_where_wires_take_much() -> None:
         held = levels * part_left(levels, chip, None) * (raised / (ANALOG.cell.levels - 1))
         kept.append(10 * np.log10(np.square(WEIGHTS).mean() / np.square(held - WEIGHTS).mean()))
     assert rises[0] == 1.0 <= rises[1] < rises[2] < rises[3]
+    assert LIMIT_RISES == (1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0)
     assert set(rises) <= set(LIMIT_RISES)
     assert kept[2] > 10, "raised limits load the wires less: 9 dB where nothing reckons with it"
     np.testing.assert_array_equal(compensated(WEIGHTS, limits, wide, None, may_rise=False)[1], limits)
