@@ -91,29 +91,6 @@ def test_the_file_holds_all_of_it(
         np.testing.assert_array_equal(outputs(program_of(one, program), x), outputs(program, x))
 
 
-def test_draws_of_a_seed_by_hand() -> None:
-    """Of release after release the same: cells and devices of every layer, and devices of functions."""
-
-    def stream(number: int) -> np.random.Generator:
-        return np.random.Generator(np.random.Philox(key=[5, number]))
-
-    chip = changed("dendritic-ndr")
-    for i, array in enumerate(made("dendritic-ndr").die.arrays):
-        cells, outputs = array.mapped.cells, array.mapped.codes.shape[1]
-        noise = stream(i).standard_normal(cells.target.shape)
-        np.testing.assert_array_equal(cells.programmed, chip.cell.error_model.programmed(cells.target, noise))
-        rng = stream((1 << 32) + i)
-        gain, offset = rng.standard_normal((2, outputs))
-        np.testing.assert_array_equal(array.built.gain, np.rint(array.designed.gain * (1 + 0.02 * gain)))
-        np.testing.assert_array_equal(array.built.offset, np.rint(array.designed.offset + offset))
-        rng.standard_normal(outputs)  # ECRAMs
-        assert array.neurons is None or array.neurons.devices == tuple(chip.neuron.devices(outputs, rng))
-    for i, table in enumerate(map_network(kan(), chip, KAN_X, seed=5).die.tables):
-        rng, outputs = stream((1 << 33) + 2 * i), len(table.gain)
-        rng.standard_normal(outputs)
-        assert table.neurons.devices == tuple(chip.neuron.devices(outputs, rng))
-
-
 def test_time_moves_cells_as_the_law_says_and_nothing_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     program, die, _ = made(drift="wan2022")
     old = map_network(NET, "dendritic-ndr", X).die
