@@ -328,7 +328,7 @@ class Forward(FloatArithmetic):
         if "PWL fit" not in self.causes:
             return self.coded(neurons.curves(u))
         window = stage.array.window
-        if not {"NDR device", "load line"} <= set(self.causes) or window is None:
+        if not {"NDR device", "load line"}.issubset(self.causes) or window is None:
             window = window_of(activation, self._shape(activation))
         curve_codes, curve_of = curves_of(neurons, window, outputs)
         voltage = u * window.per_unit + window.zero
