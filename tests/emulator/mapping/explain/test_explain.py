@@ -8,8 +8,8 @@ import pytest
 
 from ndrite.emulator.device.description import load_chip
 from ndrite.emulator.golden import Core
-from ndrite.emulator.mapping import Mapped, map_network
-from ndrite.emulator.mapping.explain import CAUSES, explain, snr_db
+from ndrite.emulator.mapping import NOTHING, Mapped, map_network
+from ndrite.emulator.mapping.explain import CAUSES, explain, mitigations, snr_db
 from ndrite.emulator.mapping.explain.explain import ALL, PROGRAM, SNR_MAX_DB, accuracy
 from ndrite.emulator.mapping.explain.forward import Forward, stages, weight_changes
 from ndrite.emulator.network import Network
@@ -150,6 +150,23 @@ def test_a_compressed_column_loses_the_stated_part_at_the_end_of_its_range():
         largest = max(largest, np.abs(steps).max() / full)
     np.testing.assert_allclose(model.logits(X), wanted, atol=1e-6 * np.abs(wanted).max())
     assert largest > 0.5
+
+
+@pytest.mark.parametrize(("name", "gain", "wire"), [("dendritic-analog", "-", "-"), ("ideal", "+", "+")])
+def test_a_comparison_of_measures_switches_one_at_a_time(name: str, gain: str, wire: str) -> None:
+    none, usual, *cases = mitigations(load_chip(name)).items()
+    assert none == ("none", NOTHING)
+    assert usual[0] == "default"
+    default, switched = dataclasses.asdict(usual[1]), []
+    for _, measures in cases:
+        ((field, value),) = dataclasses.asdict(measures).items() - default.items()
+        switched.append((field, value))
+    signs = {"range": "-", "bias": "-", "gain": gain, "fault": "-", "row": "+", "wire": wire}
+    assert [value for _, value in switched] == [*(sign == "+" for sign in signs.values()), 5]
+    names = [
+        f"default {signs[field[: field.index('_')]]} {field.replace('_', ' ')}" for field, _ in switched[:-1]
+    ]
+    assert [name for name, _ in cases] == [*names, "default + 5 write-verify passes"]
 
 
 def test_snr():

@@ -65,6 +65,10 @@ def test_a_full_trap_takes_from_its_cell_from_the_first_inference_on() -> None:
     positive = traps.cell < pairs
     assert (traps.change[positive] >= 0).all()
     assert (traps.change[~positive] <= 0).all()
+    cell = one.die.chip.cell  # half of 20 % of the cell, in codes
+    per_uS = array.mapped.limits / (cell.g_max_uS - cell.g_min_uS) / array.mapped.unit
+    halves = 0.1 * array.mapped.cells.faulted * per_uS
+    np.testing.assert_allclose(np.abs(traps.change), halves.reshape(-1)[traps.cell])
     single = {
         int(cell): i for i, cell in enumerate(traps.cell) if (traps.cell % pairs == cell % pairs).sum() == 1
     }
