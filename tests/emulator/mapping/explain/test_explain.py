@@ -8,8 +8,8 @@ import pytest
 
 from ndrite.emulator.device.description import load_chip
 from ndrite.emulator.golden import Core
-from ndrite.emulator.mapping import NOTHING, Mapped, map_network
-from ndrite.emulator.mapping.explain import CAUSES, explain, mitigations, snr_db
+from ndrite.emulator.mapping import NOTHING, MapOptions, Mapped, map_network
+from ndrite.emulator.mapping.explain import CAUSES, explain, judge, mitigation_benefits, mitigations, snr_db
 from ndrite.emulator.mapping.explain.explain import ALL, PROGRAM, SNR_MAX_DB, accuracy
 from ndrite.emulator.mapping.explain.forward import Forward, stages, weight_changes
 from ndrite.emulator.network import Network
@@ -167,6 +167,31 @@ def test_a_comparison_of_measures_switches_one_at_a_time(name: str, gain: str, w
         f"default {signs[field[: field.index('_')]]} {field.replace('_', ' ')}" for field, _ in switched[:-1]
     ]
     assert [name for name, _ in cases] == [*names, "default + 5 write-verify passes"]
+
+
+def test_the_worth_of_a_measure_is_a_mean_over_dies() -> None:
+    net, seen = random_network((20, 8, 4)), []
+    x, labels = samples(net, 60), np.arange(60) % 4
+    how = {"seeds": (1, 2), "reads": 5, "progress": lambda *done: seen.append(done)}
+    worth = mitigation_benefits(net, load_chip("wan2022"), x, x, labels, **how)
+    assert seen == [(i + 1, 9) for i in range(9)]
+    dies = [map_network(net, "wan2022", x, seed=s, options=MapOptions(mitigation=NOTHING)) for s in (1, 2)]
+    each = [judge("none", net, die, x, labels, seed=5) for die in dies]
+    assert worth[0].name == "none"
+    for field in ("score", "snr_db"):
+        assert getattr(worth[0], field) == pytest.approx(np.mean([getattr(one, field) for one in each]))
+
+
+def test_columns_are_off_by_their_own_gain_and_offset() -> None:
+    """By hand, through both layers."""
+    chip = changed("dendritic-analog", readout={"column_gain_mismatch_percent": 9.0, "bias": "digital"})
+    one, y = map_network(NET, chip, SAMPLES, seed=3), X / 255
+    for dense, array in zip(NET.layers, one.die.arrays, strict=True):
+        columns = array.columns
+        z = y @ dense.weights * columns.gain + columns.offset * array.step + dense.bias
+        y = z if dense.activation is None else dense.activation(z.astype(np.float32))
+    model = forward(one, "converter mismatch", net=NET)
+    np.testing.assert_allclose(model.logits(X), y, atol=1e-4 * np.abs(y).max())
 
 
 def test_snr():

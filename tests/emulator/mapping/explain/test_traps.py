@@ -6,7 +6,7 @@ import pytest
 from ndrite.emulator.device.rram.programming import telegraph_sigma
 from ndrite.emulator.mapping import Mapped, map_network
 from ndrite.emulator.mapping.explain.forward import Forward, stages
-from ndrite.emulator.mapping.explain.traps import Traps
+from ndrite.emulator.mapping.explain.traps import Traps, _mixed
 from ndrite.emulator.network import Network
 from ndrite.emulator.network.nodes import Dense
 from tests.chips import changed, samples
@@ -25,6 +25,12 @@ def changes(one: Mapped, first: int, count: int, seed: int = 4) -> np.ndarray:
     """What traps add to the weights, in codes: (count, K, M)."""
     array = one.die.arrays[0]
     return np.array(list(Traps(array.mapped, one.die.chip, one.die.seed, seed, 0).weights(first, count)))
+
+
+def test_words_are_those_of_splitmix64() -> None:
+    """The first two from seed 0, as published."""
+    seeds = np.array([0, 0x9E3779B97F4A7C15], np.uint64)
+    assert _mixed(seeds).tolist() == [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4]
 
 
 def test_an_inference_has_the_same_traps_whatever_came_before() -> None:
