@@ -17,6 +17,7 @@ from ndrite.emulator.mapping.curves import family, source_units_V
 from ndrite.emulator.mapping.devices import make_neurons, without_load
 from ndrite.emulator.network import Dense, Ndr, Network, load_network
 from tests.chips import centred_network, changed
+from tests.emulator.mapping import by_hand
 
 RNG = np.random.default_rng(3)
 X = RNG.integers(0, 256, (200, 40), dtype=np.uint8)
@@ -190,6 +191,19 @@ def test_the_nearest_state_is_set_and_computed(kind, resistance, tmp_path):
     assert np.corrcoef(exact.ravel(), got.ravel())[0, 1] > 0.995
     other = map_network(shaped_network(described, states[::-1]), described, SHAPED_X, seed=1).program
     assert not np.array_equal(Core(other).infer(SHAPED_X), Core(program).infer(SHAPED_X))
+
+
+def test_the_last_pulse_misses_a_shape_by_its_draw():
+    activation = shaped_network(shaped_chip("width"), np.linspace(0.1, 0.9, 6)).nodes[0].activation
+    still, noisy = (
+        make_neurons(activation, shaped_chip("width", cycle_percent=percent), 6, by_hand.stream(1, 0))
+        for percent in (0.0, 1e3)
+    )
+    ecram = shaped_chip("width").ecram
+    missed = 10 * ecram.step_up / (ecram.w_max - ecram.w_min) * by_hand.stream(1, 0).standard_normal(6)
+    wanted = np.clip(still.states.shape + missed, 0, 1)
+    assert len(np.unique(wanted)) > 4, "few are at the end of the range"
+    np.testing.assert_allclose(noisy.states.shape, wanted, atol=1e-12)
 
 
 def test_shapes_are_kept_as_long_as_states():

@@ -139,6 +139,22 @@ def separable() -> Network:
     return Network(nodes, (1, 5, 5), "separable")
 
 
+def joined() -> Network:
+    """As ``separable``, but the depthwise product's map is read joined with the one before, so that it has to
+    have five rows and columns."""
+    rng = np.random.default_rng(9)
+    first = Patches(shape=(1, 5, 5), kernel=(3, 3), padding=(1, 1, 1, 1))
+    deep = Patches(shape=(16, 5, 5), kernel=(3, 3), padding=(1, 1, 1, 1), groups=16)
+    both = Patches(shape=(32, 5, 5), kernel=(2, 2))
+    nodes = (
+        Product(dense(rng, 9, 16), (0,), first),
+        Product(dense(rng, 9, 16), (1,), deep),
+        Product(dense(rng, 128, 4), (1, 2), both),
+        Product(dense(rng, 64, 3, last=True), (3,), Patches.whole((4, 4, 4))),
+    )
+    return Network(nodes, (1, 5, 5), "joined")
+
+
 def enlarged() -> Network:
     """A map twice as high and three times as wide, each value in a block of its own."""
     rng = np.random.default_rng(9)
@@ -150,7 +166,16 @@ def enlarged() -> Network:
     return Network(nodes, (1, 4, 4), "enlarged")
 
 
-MADE = (plain_network(), residual(), functions(), recurrent(), codes_out(), separable(), enlarged())
+MADE = (
+    plain_network(),
+    residual(),
+    functions(),
+    recurrent(),
+    codes_out(),
+    separable(),
+    joined(),
+    enlarged(),
+)
 NETWORKS = {n.name: n for n in MADE}
 
 
