@@ -11,7 +11,7 @@ from ndrite.emulator.spec import PRESETS, Geometry, GeometryError, Program
 from ndrite.emulator.spec.learning_map import MAGIC_LEARNING
 from ndrite.emulator.spec.memory_map import REGION_SHIFT, Section, address
 from ndrite.emulator.spec.packets import Opcode, Status
-from ndrite.emulator.spec.registers import BY_NAME, REGISTER_MAP, WALKING_MAP
+from ndrite.emulator.spec.registers import BY_NAME, COUNTERS, REGISTER_MAP, WALKING_MAP
 from ndrite.emulator.spec.variation import Campaign
 from ndrite.host import BoardApi, IdentityError, InputError, NotProgrammedError, VerifyError
 from ndrite.host.campaign import ABORT, IDLE_POLLS, RUN
@@ -157,6 +157,13 @@ def test_only_what_differs_is_written(programmed: Programmed, program: Program) 
     assert device.get("program_tag") == changed(program).tag
 
 
+def test_an_empty_chip_is_written_without_a_comparison_before(program: Program) -> None:
+    board, device = open_board(program)
+    board.program(program)
+    opcodes = [r.opcode for r in device.executed if r.address >> REGION_SHIFT]
+    assert opcodes[0] != Opcode.CHECK
+
+
 def test_a_stuck_word_fails_verification_and_the_chip_stays_unprogrammed(
     program: Program, x: np.ndarray
 ) -> None:
@@ -241,6 +248,16 @@ def test_registers(program: Program) -> None:
     with pytest.raises(InputError, match="accepted: 0"):
         board.write_register("scratch", -1)
     assert set(board.counters()) >= {"inferences", "inference_cycles", "errors_crc"}
+
+
+def test_every_counter_is_read_unsigned_and_cleared_by_one_word(program: Program) -> None:
+    board, device = open_board(program)
+    values = {name: (1 << 31) + number for number, name in enumerate(COUNTERS)}
+    for name, value in values.items():
+        device.set(name, value)
+    assert board.counters() == values
+    board.clear_counters()
+    assert device.get("counter_clear") == 1
 
 
 def test_a_board_waits_by_the_clock_of_its_link(

@@ -12,7 +12,7 @@ from ndrite.emulator.spec import PRESETS, Program
 from ndrite.emulator.spec.memory_map import Section, address
 from ndrite.emulator.spec.registers import BY_NAME
 from ndrite.emulator.spec.variation import Campaign, inference_index
-from ndrite.host.campaign import ABORT, RUN, run_campaign
+from ndrite.host.campaign import ABORT, RUN, run_campaign, samples_at_once
 from ndrite.host.errors import LinkTimeout, VerifyError
 from tests.stimulus import random_inputs, varied
 
@@ -108,6 +108,16 @@ def test_batches_and_parts_add_up_to_the_golden_campaign(monkeypatch: pytest.Mon
     for name, value in (("low", variation.stuck_low), ("high", variation.stuck_high)):
         assert device.registers[f"stuck_{name}"] == value
     assert device.registers["stuck_codes"] == variation.codes_word()
+
+
+# Inputs and outputs of a program, and the samples that buffers of 16 samples, 512 words of four codes and 256
+# votes hold.
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "samples"),
+    [(128, 16, 16), (129, 1, 15), (180, 1, 11), (1, 17, 15), (2048, 1, 1), (1, 256, 1)],
+)
+def test_the_smallest_campaign_buffer_bounds_a_batch(inputs: int, outputs: int, samples: int) -> None:
+    assert samples_at_once(GEOMETRY, inputs, outputs) == samples
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,11 @@ def test_an_answer_of_wrong_length_or_to_another_request_is_not_accepted(
     assert session.statistics.resyncs == 2
 
 
+def test_a_session_waits_two_seconds_eight_times_unless_told_otherwise(link: ResponderLink) -> None:
+    session = Session(link)
+    assert (session.timeout_s, session.attempts) == (2.0, 8)
+
+
 def test_silence_ends_in_a_timeout(session: Session, link: ResponderLink) -> None:
     session.attempts = 3
     link.silent = True

@@ -271,6 +271,20 @@ def test_a_socket_has_room_for_bursts_and_cuts_where_the_kernel_does(
     link.close()
 
 
+def test_a_socket_that_cannot_connect_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    sockets: list[socket.socket] = []
+
+    class Unreachable(socket.socket):
+        def connect(self, address: object) -> None:
+            sockets.append(self)
+            raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    monkeypatch.setattr("ndrite.host.links.udp.socket.socket", Unreachable)
+    with pytest.raises(LinkError, match=r"cannot be reached \(Network is unreachable\)"):
+        UdpSocket("10.0.0.2")
+    assert [link.fileno() for link in sockets] == [-1]
+
+
 class NoSegments:
     """A kernel that refuses to cut datagrams apart, with ``error``; keeps what is sent one by one."""
 

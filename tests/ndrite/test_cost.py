@@ -343,6 +343,13 @@ def test_every_call_is_counted() -> None:
     assert use(work, "cell").times == pytest.approx((np.square(0.2 * rows / 255) @ pairs).sum() / 2)
 
 
+def test_an_account_reports_its_progress_in_samples() -> None:
+    program, die = hidden(2, 3)
+    progress: list[tuple[int, int]] = []
+    account_of(program, die, np.zeros((35, 2), np.uint8), progress=lambda *counts: progress.append(counts))
+    assert progress == [(16, 35), (32, 35), (35, 35)]
+
+
 @pytest.mark.parametrize(
     ("converter", "energy_pJ", "area_um2"),
     [

@@ -146,11 +146,14 @@ def test_start_networks_are_kept_and_dropped(monkeypatch: pytest.MonkeyPatch) ->
 def test_fields_reach_chip_device_and_learning() -> None:
     axes = {"device.states": [40], "device.noise": [0.5], "device.bound_variation_percent": [7.0]}
     axes |= {"learn.hidden": ["8", "12"], "readout.adc_bits": [6]}
-    points = plan_of(plan({"rule": "agad"}, grid=axes)).points
+    fields = {"rule": "agad", "slots": 7, "hidden_rate": 0.5, "bound": 0.75, "neuron": "relu"}
+    points = plan_of(plan(fields, grid=axes)).points
     for point, hidden in zip(points, (8, 12), strict=True):
         ready = prepared(dict(point.run.parameters), 0.01, 5)
         assert ready.plan.widths == (64, hidden, 10)
         assert (ready.plan.rule, ready.plan.rate, ready.plan.seed) == ("agad", 0.01, 5)
+        assert (ready.plan.slots, ready.plan.hidden_rate, ready.plan.bound) == (7, 0.5, 0.75)
+        assert ready.plan.activation == "relu"
         assert ready.die.chip.readout.adc_bits == 6
         assert isinstance(ready.law, LinearStep)
         assert (ready.law.step_up, ready.law.step_down, ready.law.cycle_sigma) == (0.05, 0.05, 0.5)

@@ -1,5 +1,6 @@
 """The engine of runs: nothing is lost, nothing is done twice, and everything that goes wrong is one line."""
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -14,9 +15,11 @@ import pytest
 
 from ndrite.emulator.spec.errors import SpecError
 from ndrite.host.errors import DeviceError, LinkError
-from ndrite.runs import File, Run, execute, open_workers
+from ndrite.runs import File, Run, code, execute, open_workers
 from ndrite.runs.cluster import Cluster
+from ndrite.runs.engine import Share
 from ndrite.runs.run import RunError
+from ndrite.runs.workers import Here
 from tests.extras import needs
 
 WORK = "tests.ndrite.runs_work"
@@ -213,6 +216,45 @@ def test_two_engines_on_one_folder(notes: Path) -> None:
     assert other.exitcode == 0
 
 
+# The share of the engine at work in the folder, that of a second engine (None: all runs), and whether the
+# second is refused.
+@pytest.mark.parametrize(
+    ("share", "second_share", "refused"),
+    [((1, 2), (2, 2), False), ((1, 2), (1, 2), True), ((1, 2), None, True), (None, (1, 2), True)],
+)
+def test_only_different_shares_work_in_one_folder(
+    share: Share | None, second_share: Share | None, refused: bool, notes: Path
+) -> None:
+    runs = counted(notes, 2)
+
+    def start_second(*progress: int) -> None:
+        execute(runs, Here(), notes / "out", share=second_share)
+
+    with pytest.raises(RunError, match="another process") if refused else contextlib.nullcontext():
+        execute(runs, Here(), notes / "out", share=share, progress=start_second)
+    assert done(notes) == ([] if refused else [0, 1])
+
+
+TERMINATED = """
+import os, signal
+from ndrite.host.errors import LinkError
+from ndrite.runs import workers
+class Board:
+    def close(self):
+        print("closed", flush=True)
+        raise LinkError("unplugged")
+workers._connect = lambda url: Board()
+workers._open("board:")
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_worker_that_is_terminated_closes_its_board() -> None:
+    command = [sys.executable, "-c", TERMINATED]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "closed\n", "")
+
+
 def test_a_key_is_of_content_and_code_and_not_of_comments(tmp_path: Path, monkeypatch: Any) -> None:
     file = tmp_path / "x.npy"
     np.save(file, np.arange(3))
@@ -256,6 +298,68 @@ def test_code_counts_without_comments(tmp_path: Path) -> None:
     assert code_of(tmp_path)[0] == before
     used.write_text(used.read_text() + "\nMORE = 1\n")
     assert code_of(tmp_path)[0] != before
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of ``small``, a package whose code counts, without digests remembered from other tests."""
+    monkeypatch.setattr(code, "OWN", ("small",))
+    monkeypatch.setattr(code, "folder", lambda name: tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "small").mkdir()
+    (tmp_path / "small/__init__.py").touch()
+    return tmp_path / "small"
+
+
+def digest_of(file: Path, text: str) -> str:
+    """Write a module of ``small`` and return its code digest."""
+    file.write_text(text)
+    for remembered in (code.code_digest, code._modules, code._roots):
+        remembered.cache_clear()
+    return code.code_digest(f"small.{file.stem}")
+
+
+IMPORTS = """
+import small.whole, os.path
+from json import loads
+from small import member
+from small.inner import module, CONSTANT
+def work():
+    from small.late import function
+"""
+
+
+def test_modules_are_found_in_every_form_of_import(small: Path) -> None:
+    (small / "inner").mkdir()
+    for name in ("whole", "member", "inner/__init__", "inner/module", "inner/unused", "late", "unused"):
+        (small / f"{name}.py").touch()
+    digest_of(small / "work.py", IMPORTS)
+    used = ["inner", "inner.module", "late", "member", "whole", "work"]
+    assert code.modules_of("small.work") == ["small", *(f"small.{name}" for name in used)]
+
+
+DESCRIBED = """
+'''a module'''
+LIMIT = 1
+'''a constant'''
+class Box:
+    '''a class'''
+    size = 2
+    def open(self):
+        '''a method'''
+        return 3
+async def wait():
+    '''a coroutine'''
+    return 4
+"""
+
+
+def test_a_digest_is_of_statements_and_not_of_their_descriptions(small: Path) -> None:
+    before = digest_of(small / "described.py", DESCRIBED)
+    for word in re.findall("'''(.*)'''", DESCRIBED):
+        assert digest_of(small / "described.py", DESCRIBED.replace(word, "other words")) == before, word
+    for number in "1234":
+        assert digest_of(small / "described.py", DESCRIBED.replace(number, "5")) != before, number
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:8786", "http://127.0.0.1:1"])

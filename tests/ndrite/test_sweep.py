@@ -1,6 +1,7 @@
 """Sweeps: plans, resuming after SIGKILL of a worker."""
 
 import contextlib
+import dataclasses
 import os
 import re
 import shutil
@@ -20,11 +21,14 @@ import ndrite
 from ndrite.emulator.errors import EmulatorError
 from ndrite.emulator.mapping import map_network
 from ndrite.emulator.network import Dense, Meaning, Network, load_network, zoo
+from ndrite.runs import Run
 from ndrite.runs.run import RunError
+from ndrite.runs.workers import Here
 from ndrite.samples import judging_set
 from ndrite.shell.main import INTERRUPTED, OK, run
 from ndrite.sweeps.fields import SweepError
 from ndrite.sweeps.plan import load_plan, plan_of
+from ndrite.sweeps.run import run_sweep
 from ndrite.verbs.sweep import MEASURES, Grid
 from tests.chips import changed, random_network, samples
 from tests.extras import needs
@@ -302,6 +306,7 @@ def test_what_a_plan_leaves_out_is_as_documented(monkeypatch: pytest.MonkeyPatch
     assert (plan.name, plan.axes) == ("sweep", ())
     told = {name: point.run.parameters[name] for name in ("seed", "count", "trials", "chips", "samples")}
     assert told == {"seed": 0, "count": 1000, "trials": 1, "chips": 0, "samples": 512}
+    assert plan_of({"chip": "ideal", "chips": 1, "trials": 2}).points[0].run.parameters["trials"] == 2
     assert Path(point.run.parameters["network"].path) == zoo.float_network().resolve()
     monkeypatch.setattr("ndrite.sweeps.plan.POINTS_MAX", 6)
     grid = {"cell.levels": [4, 8], "readout.adc_bits": [6, 7, 8]}
@@ -339,6 +344,25 @@ def test_figures_are_shown_in_the_units_that_their_column_names() -> None:
     assert table.rows == [("cell.levels 8", "50", "2", "3", "4", "7")]
     units = [label.partition(" (")[0].partition(", ")[2] for label in table.header[1:]]
     assert units == ["%", "nJ", "us", "mm2", "dB"]
+
+
+def test_a_sweep_of_which_a_point_failed_is_an_error_once_all_others_are_done(here: Path) -> None:
+    plan = plan_of({"chip": "ideal", "grid": {"cell.levels": [4, 8, 16]}})
+    points = tuple(
+        point._replace(
+            run=Run("tests.ndrite.runs_work:note", {"folder": ".", "number": number, "fails": [1]})
+        )
+        for number, point in enumerate(plan.points)
+    )
+    plan, table = dataclasses.replace(plan, points=points), Path("out/results.parquet")
+    first = "1 of 3 points failed; .* first failure: cell.levels 8, .*: ValueError: number 1 fails"
+    with pytest.raises(RunError, match=first):
+        run_sweep(plan, Path("out"), Here())
+    assert (len(list(Path().glob("*.done"))), table.exists()) == (2, False)
+    Path("mended").touch()
+    rows = [(row["cell.levels"], row["square"]) for row in run_sweep(plan, Path("out"), Here())]
+    assert rows == [(4, 0), (8, 1), (16, 4)]
+    assert table.exists()
 
 
 def test_a_picture_is_refused_before_the_work(folder: Path, fails: Any) -> None:
