@@ -145,7 +145,6 @@ def test_128_lanes_use_the_whole_of_their_block_rams() -> None:
 @pytest.mark.parametrize("board", [board for board in TARGETS.values() if board.learns], ids=str)
 def test_step_tables_are_one_block_ram_of_each_updater(board: Target) -> None:
     ecp5 = SimpleNamespace(family="ecp5")
-    assert board.geometry.step_tables
     for tables in (False, True):
         updater = Updater(dataclasses.replace(board.geometry, step_tables=tables))
         assert rtlil.convert(updater, platform=ecp5, emit_src=False).count("cell \\DP16KD ") == tables
