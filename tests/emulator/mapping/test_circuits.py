@@ -15,7 +15,7 @@ from ndrite.emulator.golden.neuron import neuron
 from ndrite.emulator.mapping import map_network
 from ndrite.emulator.mapping.curves import family, source_units_V
 from ndrite.emulator.mapping.devices import make_neurons, without_load
-from ndrite.emulator.network import Dense, Ndr, Network, load_network
+from ndrite.emulator.network import Dense, Named, Ndr, Network, load_network
 from tests.chips import centred_network, changed
 from tests.emulator.mapping import by_hand
 
@@ -110,6 +110,12 @@ def test_neurons_without_load_are_those_of_a_chip_whose_sources_have_no_resistan
     np.testing.assert_allclose(without.peaks, wanted.peaks)
     for u in (0.3, 1.0, 2.5):
         np.testing.assert_allclose(without.curves(np.full(3, u)), wanted.curves(np.full(3, u)))
+
+
+@pytest.mark.parametrize("activation", [Named("relu"), centred_network().layers[0].activation])
+def test_neurons_with_nominal_curves_are_neither_bistable_nor_out_of_reach(activation):
+    neurons = make_neurons(activation, changed("ideal"), 12, np.random.default_rng(1))
+    assert (neurons.individual, neurons.unreachable, neurons.bistable) == (False, 0, 0)
 
 
 STILL = {"peak_voltage_variation_percent": 0, "peak_current_variation_percent": 0}

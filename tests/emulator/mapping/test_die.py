@@ -20,6 +20,8 @@ from ndrite.emulator.mapping import (
     save_die,
 )
 from ndrite.emulator.mapping.curves import States
+from ndrite.emulator.mapping.devices import Neurons
+from ndrite.emulator.mapping.die import DieTable
 from ndrite.emulator.mapping.explain import explain
 from ndrite.emulator.network import Network
 from ndrite.emulator.spec import Geometry, Program
@@ -235,6 +237,15 @@ def test_bases_age_with_their_die() -> None:
     np.testing.assert_array_equal(later, tables(forgetful(LATER_S).program))
     assert np.abs(now - later).max() > 20
     assert np.abs(now - again).max() <= 1
+
+
+def test_a_table_divides_its_inputs_by_the_peaks_of_its_devices() -> None:
+    neurons = Neurons(np.ones(2), np.array([0.25, 4.0]), lambda u: (u + 2.0) / 8.0, False, 0)
+    x = np.arange(256) / 255
+    first = (3.0 * x - 1.0) / 0.25  # -4..8, limited to -2..6
+    wanted = np.array([first, (5.0 * x + 0.5) / 4.0])
+    values = DieTable(neurons, np.array([3.0, 5.0]), np.array([-1.0, 0.5])).values()
+    np.testing.assert_allclose(values, np.clip(255 * (wanted + 2.0) / 8.0, 0, 255))
 
 
 def test_exact_functions_are_nobodys_devices() -> None:

@@ -10,6 +10,7 @@ from ndrite.emulator.golden import Core
 from ndrite.emulator.mapping import MapOptions, map_network
 from ndrite.emulator.mapping.block import as_designed
 from ndrite.emulator.mapping.explain.forward import Forward, stages
+from ndrite.emulator.mapping.nodes import _visited
 from ndrite.emulator.network import (
     Dense,
     Gate,
@@ -45,6 +46,16 @@ def test_a_block_of_the_network_is_part_of_its_design(target: Geometry | None) -
     strided = Patches(shape=(3, 4, 4), kernel=(2, 2), stride=(2, 1))
     step = SimpleNamespace(patches=strided, block=(2, 2), layer=SimpleNamespace(outputs=8))
     assert as_designed(SimpleNamespace(products=[step]), network) == [(strided, 8)]  # type: ignore[arg-type]
+
+
+def test_inputs_that_are_not_0_are_counted_in_16_samples_with_the_first_and_the_last() -> None:
+    """Of 31 samples every second one, all 256 patches of one pixel; the other samples are lit."""
+    pixels = Product(dense(np.random.default_rng(0), 1, 2), (0,), Patches(shape=(1, 4, 4), kernel=(1, 1)))
+    last = Product(dense(np.random.default_rng(1), 32, 3, last=True), (1,), Patches.whole((2, 4, 4)))
+    x = np.zeros((31, 16), np.uint8)
+    x[1::2] = 9
+    x[0, 0] = x[30, 15] = 1
+    assert _visited(Network((pixels, last), (1, 4, 4), "pixels"), x)[0] == 2 / 256
 
 
 RISING = Sampled("rising", np.array([[-2, 2], [0, 1]], np.float32))

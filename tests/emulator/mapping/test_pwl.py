@@ -144,6 +144,22 @@ def test_a_smooth_function_keeps_the_whole_table() -> None:
     assert np.abs(computed(values) - values).max() < 1.0
 
 
+def test_tables_have_the_function_at_every_code_and_straight_lines_between() -> None:
+    """A table with a boundary at a kink (scale 15) is bent between the two codes beside the kink."""
+    values = np.random.default_rng(0).uniform(0, 255, (20, 256))
+    offset, scale, wanted = placed(values)
+    places = (X + offset[:, None].astype(int)) * scale[:, None].astype(int) + 2048
+    np.testing.assert_allclose(np.take_along_axis(wanted, places, axis=1), values, atol=1e-9)
+    whole = values.copy()
+    whole[:, 1:-1] = np.linspace(whole[:, 1], whole[:, -2], 254, axis=1)  # bends at codes 1 and 254 alone
+    offset, scale, wanted = placed(whole)
+    plain = scale == 16
+    assert plain.any()
+    codes = np.arange(255 * 16) / 16
+    between = np.array([np.interp(codes, X, row) for row in whole[plain]])
+    np.testing.assert_allclose(wanted[plain, : len(codes)], between, atol=1e-9)
+
+
 def test_every_code_stays_inside_the_table() -> None:
     kinks = np.arange(-20.0, 280.0)
     values = np.clip(9.0 * (X - kinks[:, None]), 0, 255)

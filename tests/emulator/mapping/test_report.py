@@ -82,6 +82,8 @@ def test_every_number_is_what_program_and_die_make_of_the_samples(chip: Chip) ->
         assert told.adc_clipped == pytest.approx(cut)
         if dense.activation is None:
             assert (told.voltage_clipped, told.curves) == (0, 0)
+            assert (told.pwl_error_lsb, told.tail_error_lsb) == (0, 0)
+            assert (told.unreachable_neurons, told.bistable_neurons) == (0, 0)
             continue
         v = np.rint((sums + layer.bias) * (layer.scale / 2.0**layer.vshift))
         assert told.voltage_clipped == pytest.approx(((v <= -2048) | (v >= 2047)).mean(), abs=1e-3)

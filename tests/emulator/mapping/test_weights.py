@@ -81,6 +81,8 @@ def test_cells_stuck_above_g_max_have_room_in_the_codes():
     assert set(np.unique(mapped.cells.faulted)) == {0.0, 4.0, 60.0}
     assert set(np.unique(mapped.codes)) >= {-255, 0, 255}
     np.testing.assert_array_equal(mapped.cells.faulted == 60.0, mapped.cells.stuck == 1)
+    for side, conductances in enumerate((mapped.g_plus_uS, mapped.g_minus_uS)):
+        np.testing.assert_array_equal(conductances == 60.0, mapped.cells.stuck[side] == 1)
     # A lower conductance than g_max takes no room away from the levels.
     assert full_scale(changed(stuck, cell={"stuck_high_uS": 10.0})) == 40.0
 

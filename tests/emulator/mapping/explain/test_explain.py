@@ -130,10 +130,12 @@ def test_a_cause_shows_in_its_own_row_only(cause, sections):
 def test_a_compressed_column_loses_the_stated_part_at_the_end_of_its_range():
     """By hand, of one layer: y / (1 + n |y|) of currents in the converter's steps, n of each column."""
     net = Network.chain([Dense(NET.products[0].dense.weights, NET.products[0].dense.bias, None)])
-    chip = changed("ideal", readout={"compression_percent": 20.0, "compression_mismatch_percent": 30.0})
+    chip = changed("ideal", readout={"compression_percent": 20.0, "compression_mismatch_percent": 100.0})
     mapped = map_network(net, chip, SAMPLES, seed=3)
     (stage,) = stages(net, mapped.program, mapped.die)
-    assert stage.compression.std() > 0.02
+    spread = 1 + np.random.Generator(np.random.Philox(key=[3, 0])).standard_normal(30)
+    assert spread.min() < 0
+    np.testing.assert_allclose(stage.compression, 0.25 * np.maximum(spread, 0.0))
     alike = dataclasses.replace(chip.readout, compression_mismatch_percent=0.0)
     die = dataclasses.replace(mapped.die, chip=dataclasses.replace(chip, readout=alike))
     (equal,) = stages(net, mapped.program, die)
@@ -192,6 +194,64 @@ def test_columns_are_off_by_their_own_gain_and_offset() -> None:
         y = z if dense.activation is None else dense.activation(z.astype(np.float32))
     model = forward(one, "converter mismatch", net=NET)
     np.testing.assert_allclose(model.logits(X), y, atol=1e-4 * np.abs(y).max())
+
+
+@pytest.mark.parametrize("activation", ["ndr", "relu"])
+def test_one_gain_of_all_columns_counts_them_in_units_of_their_devices(activation: str) -> None:
+    """By hand, of the first layer; relu has no devices. The last layer has no gain, only biases."""
+    net = random_network((40, 24, 5), activation)
+    x = samples(net, 60)
+    one = map_network(net, changed("dendritic-analog", cell={"stuck_high_percent": 5.0}), x, seed=3)
+    model = forward(one, "faults", net=net)
+    model.correct(x)
+    (gain, bias), (last_gain, _) = model.corrections
+    neurons, stage = one.die.arrays[0].neurons, model.built[0]
+    assert (neurons is None) == (activation == "relu")
+    peaks = 1.0 if neurons is None else neurons.peaks
+    wanted, sums = (x / 255 @ weights for weights in (stage.weights, stage.weights + stage.changes["faults"]))
+    a, b = ((y - y.mean(axis=0)) / peaks for y in (wanted, sums))
+    np.testing.assert_allclose(gain, np.full(24, (a * b).sum() / (b * b).sum()))
+    np.testing.assert_allclose(bias, (wanted - gain * sums).mean(axis=0), atol=1e-6)
+    assert (last_gain == 1).all()
+
+
+GRAPH = graphs.NETWORKS["small"]  # 100 positions of 9 inputs in its first product, 10 inputs in its last
+
+
+@pytest.mark.parametrize(("net", "rows", "count"), [(GRAPH, 2000, 20), (GRAPH, 1, 16), (NET, 1, 40)])
+def test_corrections_of_maps_are_computed_on_few_samples(
+    net: Network, rows: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = samples(net, 40)
+    one = map_network(net, "wan2022", x, seed=3)
+    few, wanted = (forward(one, "programming error", net=net) for _ in range(2))
+    monkeypatch.setattr("ndrite.emulator.mapping.explain.forward.CORRECTED_ROWS", rows)
+    few.correct(x)
+    monkeypatch.undo()
+    wanted.correct(x[:count])
+    for pair, wanted_pair in zip(few.corrections, wanted.corrections, strict=True):
+        np.testing.assert_array_equal(pair, wanted_pair)
+
+
+@pytest.mark.parametrize(
+    ("values", "batches"), [(2700, [(3, 0), (3, 3), (1, 6)]), (899, [(1, i) for i in range(7)])]
+)
+def test_a_batch_has_as_many_samples_as_its_patch_values_allow(
+    values: int, batches: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = samples(GRAPH, 20)
+    model = forward(map_network(GRAPH, "ideal", x), net=GRAPH)
+    run, seen = model._run, []
+
+    def recorded(part: np.ndarray, exact: None, first: int) -> np.ndarray:
+        seen.append((len(part), first))
+        return run(part, exact, first)
+
+    whole = model.logits(x[:7])
+    monkeypatch.setattr("ndrite.emulator.mapping.explain.forward.VALUES_MAX", values)
+    monkeypatch.setattr(model, "_run", recorded)
+    np.testing.assert_allclose(model.logits(x[:7]), whole)
+    assert seen == batches
 
 
 def test_snr():
