@@ -34,6 +34,8 @@ HOST = {
     "recurrent": ["neurons", "neurons", "gate"],
     "codes": ["neurons"],
     "separable": ["neurons", "product", "neurons", "pool"],
+    "joined": ["neurons", "product", "neurons"],
+    "enlarged": ["neurons", "pool"],
 }
 
 
