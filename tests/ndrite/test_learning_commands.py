@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import ndrite
-from ndrite.emulator.learning.training.loop import Interrupted
 from ndrite.emulator.network import load_network
 from ndrite.emulator.network.datasets import digits
 from ndrite.emulator.spec import Program
@@ -23,6 +22,7 @@ from tests.extras import needs
 
 torch = needs("torch")
 
+from ndrite.emulator.learning.training.loop import Interrupted
 from ndrite.nn import Bases, Ndr
 
 CHIP = "dendritic-ndr+ecram-pair"
