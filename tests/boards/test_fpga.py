@@ -14,6 +14,7 @@ from amaranth.back import rtlil
 from ndrite.boards.fpga import TARGETS, find_target, pll, timing
 from ndrite.boards.fpga.constraints import clock_net, constraints
 from ndrite.boards.fpga.performance import fits, frame_bytes, performance
+from ndrite.boards.fpga.reports import load
 from ndrite.boards.fpga.target import Pin, Target
 from ndrite.boards.fpga.tools import BuildError
 from ndrite.boards.fpga.top import BoardTop
@@ -24,6 +25,7 @@ from ndrite.emulator.spec.memory_map import address
 from ndrite.hdl.array.lane import Lane
 from ndrite.hdl.ethernet.addresses import USUAL, Addresses
 from ndrite.hdl.ethernet.ethernet import Ethernet
+from ndrite.hdl.learn.lanes import group_count
 from ndrite.hdl.learn.updater import Updater
 from ndrite.hdl.tops import UdpTop
 from ndrite.host.errors import InputError
@@ -144,10 +146,14 @@ def test_128_lanes_use_the_whole_of_their_block_rams() -> None:
 
 @pytest.mark.parametrize("board", [board for board in TARGETS.values() if board.learns], ids=str)
 def test_step_tables_are_one_block_ram_of_each_updater(board: Target) -> None:
-    ecp5 = SimpleNamespace(family="ecp5")
+    """The parts of the boards that learn hold them, or would, by the reports of those without."""
+    report, ecp5 = load(board.name), SimpleNamespace(family="ecp5")
     for tables in (False, True):
         updater = Updater(dataclasses.replace(board.geometry, step_tables=tables))
         assert rtlil.convert(updater, platform=ecp5, emit_src=False).count("cell \\DP16KD ") == tables
+    assert report is not None
+    more = 0 if board.geometry.step_tables else group_count(board.geometry)
+    assert report["brams"] + more <= report["brams_available"]
 
 
 def test_rates_follow_from_schedule_and_frame(program: Program) -> None:

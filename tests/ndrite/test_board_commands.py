@@ -80,6 +80,8 @@ def test_demo_tells_what_each_model_gets_right(
     used, zeros = (f"{100 * told[name]:.1f} %" for name in ("mac_use", "zeros"))
     assert f"100.0; array busy 25.0 %, of its products {used} used, {zeros} of the network's are" in text
     monkeypatch.setattr("ndrite.verbs.demo.connect", lambda url: contextlib.nullcontext(golden))
+    assert run(["-q", *line.split()]) == OK
+    assert "clock cycles" not in capsys.readouterr().out
     reports: dict[str, Any] = {}
 
     def stage(name: str) -> Any:

@@ -49,10 +49,6 @@ def mlp(y: Any) -> Any:
     return fitted(MLPClassifier, y, hidden_layer_sizes=(12,), max_iter=60, random_state=0)
 
 
-def regressor() -> Any:
-    return fitted(MLPRegressor, SCORE, max_iter=5)
-
-
 def logits(*layers: Any) -> Any:
     torch.manual_seed(0)
     return torch.nn.Sequential(*layers).eval()
@@ -250,47 +246,71 @@ def test_labels_decide_for_good_when_the_file_is_made(tmp_path: Path) -> None:
         assert ndrite.evaluate(tmp_path / "mine", TEST, TEST_TWO.astype(int)).accuracy_float == 1.0
 
 
-LOGITS = [torch.nn.Linear(6, 3)]
+THREE_LOGITS = [torch.nn.Linear(6, 3)]
 REFUSED = {
-    # (model, options of compile, labels or None, measure): words of the error, all of which test_labels reads
-    "labels beside names": (
+    # (model, options of compile, labels or None, measure): words of the error, every reading that was tried
+    "labels beside the names": (
         lambda: mlp(THREE + 1),
         {},
         TEST_THREE,
         None,
-        "(1, 2, 3), one-hot rows of 3; as num",
+        "classes by name (1, 2, 3), one-hot rows of 3; as numbers of outputs they would fit",
     ),
     "unknown name": (
         lambda: mlp(NAMES[THREE]),
         {},
         np.full(100, "fox"),
         None,
-        "by name (cat, dog, emu), one-hot",
+        "classes by name (cat, dog, emu), one-hot rows of 3",
     ),
-    "no names": (
-        lambda: logits(*LOGITS),
+    "text and no names": (
+        lambda: logits(*THREE_LOGITS),
         {},
         NAMES[TEST_THREE],
         None,
         "names of classes, which the file has not",
     ),
-    "beyond": (lambda: logits(*LOGITS), {}, TEST_THREE + 1, None, "0..2; or values, (100, 3) numbers"),
-    "accuracy of a regressor": (regressor, {}, TEST_SCORE, "accuracy", "rms_error or mean_absolute_error"),
-    "other classes": (lambda: mlp(THREE + 1), {"classes": ("a", "b", "c")}, None, None, "own are 1, 2, 3"),
-    "too few": (
-        lambda: logits(*LOGITS),
+    "numbers beyond": (
+        lambda: logits(*THREE_LOGITS),
+        {},
+        TEST_THREE + 1,
+        None,
+        "class numbers 0..2; or values, (100, 3) numbers",
+    ),
+    "classes for a regressor": (
+        lambda: fitted(MLPRegressor, SCORE, max_iter=5),
+        {},
+        TEST_SCORE,
+        "accuracy",
+        "rms_error or mean_absolute_error",
+    ),
+    "other classes": (
+        lambda: mlp(THREE + 1),
+        {"classes": ("a", "b", "c")},
+        None,
+        None,
+        "classes is a, b, c, but the model's own are 1, 2, 3",
+    ),
+    "too few classes": (
+        lambda: logits(*THREE_LOGITS),
         {"classes": ("a", "b")},
         None,
         None,
         "classes has 2 names; accepted: 3",
     ),
-    "names of values": (regressor, {"classes": ("a", "b")}, None, None, "the model's outputs are values"),
+    "names of values": (
+        lambda: fitted(MLPRegressor, SCORE, max_iter=5),
+        {"classes": ("a", "b")},
+        None,
+        None,
+        "the model's outputs are values",
+    ),
     "task against the model": (
         lambda: mlp(THREE),
         {"task": "values"},
         None,
         None,
-        "task is values, but the mo",
+        "task is values, but the model's outputs are classes",
     ),
     "one place too few": (lambda: mlp(THREE), {}, TEST_THREE[:, None].repeat(2, axis=1), None, "(100, 2)"),
 }

@@ -133,6 +133,7 @@ def test_a_compressed_column_loses_the_stated_part_at_the_end_of_its_range():
     chip = changed("ideal", readout={"compression_percent": 20.0, "compression_mismatch_percent": 100.0})
     mapped = map_network(net, chip, SAMPLES, seed=3)
     (stage,) = stages(net, mapped.program, mapped.die)
+    assert stage.compression.std() > 0.02
     spread = 1 + np.random.Generator(np.random.Philox(key=[3, 0])).standard_normal(30)
     assert spread.min() < 0
     np.testing.assert_allclose(stage.compression, 0.25 * np.maximum(spread, 0.0))
