@@ -145,6 +145,11 @@ class StepTable(Bounded):
     w_max: float
     cycle_sigma: float = 1.0
 
+    @property
+    def largest(self) -> float:
+        """The largest mean size of a step, of both directions."""
+        return max(*self.step_up_table, *self.step_down_table)
+
     def mean(self, w: npt.ArrayLike, up: bool) -> Floats:
         """Return the mean size of a step, ``up`` or down, from states ``w`` (any shape)."""
         return self._at(w, self.step_up_table if up else self.step_down_table)

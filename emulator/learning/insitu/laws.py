@@ -100,17 +100,18 @@ def devices_of(law: LinearStep | StepTable, spread: EcramSpread) -> Devices:
 
     Gammas do not spread, and are relative to the nominal bounds (aihwkit: ``mean_bound_reference``); steps
     spread by both of ``step_sigma`` and ``asymmetry_sigma``, added, not multiplied; with ``log_normal``, the
-    part of ``step_sigma`` by ``log_normal_table``. A step that is drawn
-    below 0 is 0; a bound is drawn between 0 and twice the nominal one. Devices of which some step is larger
-    than a sixteenth of the bound take the pulses of an update one after the other. A table's entries are
-    those of 64 equal parts of the nominal range, in 511ths of the largest step of both ways: a device whose
-    own step is larger has larger steps both ways, in the same ratio. Raises CompileError when steps or bounds
-    leave the arithmetic's range.
+    part of ``step_sigma`` is drawn from ``log_normal_table``. A step that is drawn below 0 is 0; a bound is
+    drawn between 0 and twice the nominal one. Devices of which some step is larger than a sixteenth of the
+    bound take the pulses of an update one after the other. A table's entries are those of 64 equal parts of
+    the nominal range, in 511ths of the table's largest step: a device whose own step is larger has larger
+    steps both ways, in the same ratio. Raises CompileError when steps or bounds leave the arithmetic's range.
     """
-    up, down = largest_steps(law)
+    if isinstance(law, StepTable):
+        up = down = law.largest
+    else:
+        up, down = float(law.step_up), float(law.step_down)
     mean, half_difference = (up + down) / 2, (up - down) / 2
-    both = dataclasses.replace(spread, step_sigma=math.hypot(spread.step_sigma, spread.asymmetry_sigma))
-    largest = mean * _largest_drawn(both) + abs(half_difference)
+    largest = mean * _largest_drawn(spread) + abs(half_difference)
     # A step of n units changes the state by n * 64 / 2^shift. The largest shift for which the largest step
     # still fits gives the finest resolution. For a device that never moves, any shift would do.
     finest = math.log2(STEP_MAX * COUNT_ONE / (largest * STATE_ONE)) if largest else 10.0
@@ -155,9 +156,12 @@ def devices_of(law: LinearStep | StepTable, spread: EcramSpread) -> Devices:
     asymmetry = table(half_difference * unit, mean * unit * spread.asymmetry_sigma)
     if not up * down and largest:
         # The device moves in one direction only, so no sampled step in the other direction may be above 0.
+        # All of its spread is that of the step.
+        sigma = math.hypot(spread.step_sigma, spread.asymmetry_sigma)
+        own = dataclasses.replace(spread, step_sigma=sigma, asymmetry_sigma=0.0)
         size = max(up, down) * unit
-        apart = size * _largest_drawn(both) / 2 + 2
-        step, asymmetry = _sizes(size, both, apart), table(math.copysign(apart, up - down), 0.0)
+        apart = size * _largest_drawn(own) / 2 + 2
+        step, asymmetry = _sizes(size, own, apart), table(math.copysign(apart, up - down), 0.0)
     return Devices(
         step=np.clip(step, -STEP_MAX, STEP_MAX),
         asymmetry=asymmetry,
@@ -173,8 +177,9 @@ def devices_of(law: LinearStep | StepTable, spread: EcramSpread) -> Devices:
 def _largest_drawn(spread: EcramSpread) -> float:
     """Return the largest step that is drawn, relative to the described one."""
     if spread.log_normal:
-        return 2 * float(log_normal_table(spread.step_sigma).max())
-    return 1 + DRAWN_SIGMAS * spread.step_sigma
+        largest = 2 * float(log_normal_table(spread.step_sigma).max())
+        return largest + DRAWN_SIGMAS * spread.asymmetry_sigma
+    return 1 + DRAWN_SIGMAS * math.hypot(spread.step_sigma, spread.asymmetry_sigma)
 
 
 def _sizes(size: float, spread: EcramSpread, less: float = 0.0) -> npt.NDArray[np.int16]:
@@ -184,15 +189,6 @@ def _sizes(size: float, spread: EcramSpread, less: float = 0.0) -> npt.NDArray[n
         return table(size - less, size * spread.step_sigma)
     exact = size * log_normal_table(spread.step_sigma) - less / 2
     return _rounded(exact, float(exact.sum()) * 2 / LEVELS)
-
-
-def largest_steps(law: LinearStep | StepTable) -> tuple[float, float]:
-    """Return a device's steps up and down in the middle of its range; for a step table, the largest step of
-    both ways, twice."""
-    if isinstance(law, StepTable):
-        largest = max(*law.step_up_table, *law.step_down_table)
-        return largest, largest
-    return float(law.step_up), float(law.step_down)
 
 
 def pulse_of(law: LinearStep | StepTable) -> float:
@@ -209,8 +205,8 @@ def cycle_of(law: LinearStep | StepTable) -> float:
     largest standard deviation relative to the largest step."""
     if isinstance(law, LinearStep):
         return float(law.cycle_sigma)
-    largest, _ = largest_steps(law)
-    return max(float(law.deviation(_parts(), up).max()) / largest if largest else 0.0 for up in (True, False))
+    deviations = (float(law.deviation(_parts(), up).max()) for up in (True, False))
+    return max(deviations) / law.largest if law.largest else 0.0
 
 
 def _parts() -> Floats:
@@ -227,12 +223,11 @@ def _steps(law: StepTable, noise: float) -> Steps:
         scaled = values * (FACTOR_MAX / largest) if largest else np.zeros(STATE_PARTS)
         return np.rint(scaled).astype(np.int16)
 
-    largest, _ = largest_steps(law)
     return Steps(
-        up=entries(law.mean(_parts(), True), largest),
-        down=entries(law.mean(_parts(), False), largest),
-        noise_up=entries(law.deviation(_parts(), True), largest * noise),
-        noise_down=entries(law.deviation(_parts(), False), largest * noise),
+        up=entries(law.mean(_parts(), True), law.largest),
+        down=entries(law.mean(_parts(), False), law.largest),
+        noise_up=entries(law.deviation(_parts(), True), law.largest * noise),
+        noise_down=entries(law.deviation(_parts(), False), law.largest * noise),
     )
 
 

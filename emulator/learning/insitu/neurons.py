@@ -63,7 +63,7 @@ def with_ecrams(
             np.stack([getattr(p, name)[c] for p, c in of_level], 1) for name in ("curve_base", "curve_slope")
         )
         columns = len(base)
-        if (np.stack([base, slope]) == np.stack([base[:1], slope[:1]])).all():
+        if (base == base[:1]).all() and (slope == slope[:1]).all():
             base, slope = base[:1], slope[:1]
         numbers = curves.add(*(a.reshape(-1, SEGMENTS) for a in (base, slope)))
         first = np.broadcast_to(numbers[:: 1 << BITS], columns)
