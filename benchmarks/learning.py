@@ -332,10 +332,10 @@ def main() -> None:
         found["golden_64"], found["gateware_64"] = speed(64), gateware(64, options.updates)
         found["gateware_32"] = gateware(32, options.updates, "colorlight-i9-learn-udp")
     if peer:
-        w = work(options.network or HOWS)
+        hows = {name: HOWS[name] for name in options.network or HOWS}
+        w = work(hows)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "work.npz"
-            hows = {name: HOWS[name] for name in options.network or HOWS}
             np.savez(path, **w, hows=json.dumps(hows))
             one = {**os.environ, "OMP_NUM_THREADS": "1"}
             done = subprocess.run(

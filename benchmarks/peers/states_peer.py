@@ -17,13 +17,11 @@ from aihwkit.simulator.configs import SingleRPUConfig
 from aihwkit.simulator.tiles import AnalogTile
 
 torch.set_num_threads(1)
-SPREADS = ("up_down_dtod", "w_max_dtod", "w_min_dtod")
 
 
 def tile_of(law: dict[str, Any], shape: tuple[int, int], start: float) -> Any:
     """Return a tile of devices at state ``start``, each of which takes exactly one pulse an update."""
-    kind = getattr(devices, law["kind"])
-    device = kind(**dict.fromkeys(SPREADS, 0.0) | law["fields"])
+    device = getattr(devices, law["kind"])(**law["fields"])
     config = SingleRPUConfig(device=device)
     config.update.desired_bl = 1
     config.update.update_management = config.update.update_bl_management = False
