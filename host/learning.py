@@ -104,9 +104,9 @@ class LearningDevice(Device):
                 )
             self._channel.write([self._next_section(first)], lambda more: None)
             self._portion = Portion(first, payload, np.zeros((len(x), 1 + self._layers), np.int32))
-        portion = self._ask(len(x))
+        counts = self._ask(len(x)).counts(len(x))
         self._portion = None
-        return portion.counts(len(x))
+        return counts
 
     def updates_done(self) -> Counts:
         """Return how many updates the last call of ``update`` did before it failed, as the device reports,
