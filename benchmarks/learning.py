@@ -26,12 +26,12 @@ from ndrite.boards.fpga.reports import load
 from ndrite.boards.learning import LearningBoard
 from ndrite.boards.sim.link import SimLink
 from ndrite.emulator.device.description import load_chip
-from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep
+from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep, StepTable
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.learn import make_learner
 from ndrite.emulator.golden.learn.devices import Constants, coincidences, constants, key_of, trains, updated
 from ndrite.emulator.golden.noise import words
-from ndrite.emulator.learning.insitu import Course, Plan, devices_of, follow, prepare
+from ndrite.emulator.learning.insitu import Course, Plan, devices_of, follow, law_of_weights, prepare
 from ndrite.emulator.network.datasets import digits, fashion_mnist_test
 from ndrite.emulator.spec.learning import (
     DOMAIN_CYCLE,
@@ -48,6 +48,7 @@ from ndrite.pages import drawing
 SAMPLES, EPOCHS = 10_000, 6
 """Samples of Fashion-MNIST, the first of the set, and epochs."""
 PEER = Path(__file__).parent / "peers" / "learning_peer.py"
+STUDIES = Path(__file__).parents[1] / "studies"
 BOARD = "ecpix5-85f-udp"
 ONE = 1 << 16
 RATES = [0.003, 0.01, 0.03, 0.1, 0.3]
@@ -64,15 +65,14 @@ DIGITS: dict[str, Any] = {
     "gamma": 0.1,
     "cycle": 0.3,
     "spread": 0.1,
-    "log_normal": False,
-    "asymmetry": 0.0,
-    "bound_spread": 0.0,
+    "array": "",
 }
 TRANSFER = {"rates": [0.02, 0.05, 0.1], "thresholds": [2.0, 5.0, 10.0, 25.0, 50.0]}
 FALLING = DIGITS | {"step": 0.004, "gamma": 1.0}
-COARSE = DIGITS | {"gamma": 1.0, "rates": RATES, "seeds": 20, "asymmetry": 0.01}
-OM = {"step": 0.0949, "cycle": 0.4158, "spread": 0.7829, "log_normal": True, "bound_spread": 0.3499}
-HFO2 = {"step": 0.4622, "cycle": 0.2174, "spread": 0.7125, "log_normal": True, "bound_spread": 0.4295}
+COARSE = DIGITS | {"gamma": 1.0, "rates": RATES, "seeds": 20}
+OM = COARSE | {"array": "ReRamArrayOM"}
+ARRAYS = {"ReRamArrayOM": "rram-array-om", "ReRamArrayHfO2": "rram-array-hfo2"}
+"""Presets of the peer and their descriptions in ``studies/``."""
 HOWS = {
     "digits": DIGITS,
     "fashion": DIGITS | {"data": "fashion", "hidden": 64, "epochs": EPOCHS, "rates": [0.01]},
@@ -80,9 +80,9 @@ HOWS = {
     "agad": FALLING | TRANSFER | {"rule": "agad", "chops": [0.5, 0.1]},
     "16 levels": COARSE | {"step": 2 / 16, "spread": 0.3},
     "4 levels": COARSE | {"step": 2 / 4, "spread": 0.3},
-    "ReRamArrayOM": COARSE | OM,
-    "ReRamArrayHfO2": COARSE | HFO2,
-    "ReRamArrayOM by tiki-taka": COARSE | OM | TRANSFER | {"rule": "tiki-taka"},
+    "ReRamArrayOM": OM,
+    "ReRamArrayHfO2": COARSE | {"array": "ReRamArrayHfO2"},
+    "ReRamArrayOM by tiki-taka": OM | TRANSFER | {"rule": "tiki-taka"},
 }
 """How each network learns: rule, device, and the settings of which each side takes its best. ``chops`` are
 how often the peer's choppers may change a reading's sign; 0.5 is as often as they can."""
@@ -161,24 +161,23 @@ def ours(w: dict[str, Any]) -> dict[str, Any]:
     return {"response": np.array(response), "coincidences": counts, "rank_one": many.s / STATE_ONE}
 
 
+def devices(how: dict[str, Any]) -> tuple[LinearStep | StepTable, EcramSpread]:
+    """Return the law and the spread of the devices that hold the weights."""
+    if how["array"]:
+        name = ARRAYS[how["array"]]
+        chip = load_chip(f"ideal+{STUDIES / f'{name}.yaml'}")
+        return law_of_weights(chip, name), chip.ecram.spread
+    step, gamma = how["step"], how["gamma"]
+    same = {"step_up": step, "step_down": step, "gamma_up": gamma, "gamma_down": gamma}
+    return law(**same, cycle_sigma=how["cycle"]), EcramSpread(step_sigma=how["spread"])
+
+
 def learned(w: dict[str, Any], how: dict[str, Any], seeds: range) -> list[list[float]]:
     """Train a network on the golden model with the devices and settings that the peer uses, and 12-bit
     converters; return its accuracy after each epoch, for each seed."""
     accuracies = []
     x, y, test_x, test_y = (w[f"{how['data']}_{part}"] for part in ("x", "y", "test_x", "test_y"))
-    device = law(
-        step_up=how["step"],
-        step_down=how["step"],
-        gamma_up=how["gamma"],
-        gamma_down=how["gamma"],
-        cycle_sigma=how["cycle"],
-    )
-    spread = EcramSpread(
-        step_sigma=how["spread"],
-        asymmetry_sigma=how["asymmetry"],
-        bound_sigma=how["bound_spread"],
-        log_normal=how["log_normal"],
-    )
+    device, spread = devices(how)
     for seed in seeds:
         widths = (x.shape[1], how["hidden"], 10)
         plan = Plan(widths=widths, rate=how["rate"], activation="sigmoid", seed=seed)

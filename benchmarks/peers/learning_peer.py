@@ -20,6 +20,7 @@ from aihwkit.simulator.configs.compounds import BufferedTransferCompound, Dynami
 from aihwkit.simulator.configs.devices import LinearStepDevice
 from aihwkit.simulator.parameters.training import UpdateParameters
 from aihwkit.simulator.tiles import AnalogTile
+from presets import array
 
 torch.set_num_threads(1)
 
@@ -38,7 +39,7 @@ PLAIN = {
 }
 
 
-def config(slots: int, cycle: float = 0.0, spread: float = 0.0, **device: float) -> SingleRPUConfig:
+def config(slots: int, cycle: float = 0.0, spread: float = 0.0, **device: Any) -> SingleRPUConfig:
     """Return the configuration of a LinearStep device, updated by trains of ``slots`` slots and read without
     error."""
     rpu = SingleRPUConfig(device=LinearStepDevice(dw_min_std=cycle, dw_min_dtod=spread, **(PLAIN | device)))
@@ -146,21 +147,12 @@ def trained(work: Any, how: dict[str, Any], seeds: range) -> list[list[float]]:
     data = how["data"]
     x, test_x = (torch.tensor(work[f"{data}_{p}"] / 255, dtype=torch.float32) for p in ("x", "test_x"))
     y, test_y = (torch.tensor(work[f"{data}_{p}"].astype(np.int64)) for p in ("y", "test_y"))
+    slopes = {"gamma_up": how["gamma"], "gamma_down": how["gamma"], "mean_bound_reference": True}
     accuracies = []
     for seed in seeds:
-        rpu: Any = config(
-            15,
-            cycle=how["cycle"],
-            spread=how["spread"],
-            dw_min=how["step"],
-            gamma_up=how["gamma"],
-            gamma_down=how["gamma"],
-            dw_min_dtod_log_normal=how["log_normal"],
-            up_down_dtod=how["asymmetry"],
-            w_max_dtod=how["bound_spread"],
-            w_min_dtod=how["bound_spread"],
-            mean_bound_reference=True,
-        )
+        rpu: Any = config(15, cycle=how["cycle"], spread=how["spread"], dw_min=how["step"], **slopes)
+        if how["array"]:
+            rpu.device = array(how["array"])
         if how["threshold"]:
             rpu = with_transfer(rpu, how["threshold"], how["chop"], int(work["most_pulses"]))
         model = network((x.shape[1], how["hidden"], 10), rpu, seed)

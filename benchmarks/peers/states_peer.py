@@ -15,13 +15,14 @@ import numpy as np
 import torch
 from aihwkit.simulator.configs import SingleRPUConfig
 from aihwkit.simulator.tiles import AnalogTile
+from presets import array
 
 torch.set_num_threads(1)
 
 
 def tile_of(law: dict[str, Any], shape: tuple[int, int], start: float) -> Any:
     """Return a tile of devices at state ``start``, each of which takes exactly one pulse an update."""
-    device = getattr(devices, law["kind"])(**law["fields"])
+    device = array(law["preset"]) if law["preset"] else getattr(devices, law["kind"])(**law["fields"])
     config = SingleRPUConfig(device=device)
     config.update.desired_bl = 1
     config.update.update_management = config.update.update_bl_management = False

@@ -104,7 +104,8 @@ class Ecram(Pulsed):
     states:
         States the chip uses, at most; spread evenly over the pulses from bound to bound.
     *_variation_percent:
-        Device-to-device deviations.
+        Device-to-device deviations. ``lower_bound_variation_percent`` is that of the lower bound; None: as
+        ``bound_variation_percent``.
     step_distribution:
         Distribution of steps over devices: ``normal``, or ``log-normal``, where ``step_variation_percent`` is
         the standard deviation of a step's logarithm and the stated steps are medians (aihwkit's
@@ -126,6 +127,9 @@ class Ecram(Pulsed):
     step_distribution: Annotated[str, choice(("normal", "log-normal"))] = "normal"
     asymmetry_variation_percent: Annotated[float, number(0, 100, models=("linear-step", "step-table"))] = 0.0
     bound_variation_percent: Annotated[float, number(0, 100, models=("linear-step", "step-table"))] = 0.0
+    lower_bound_variation_percent: Annotated[
+        float | None, number(0, 100, models=("linear-step", "step-table"))
+    ] = None
     gamma_variation_percent: Annotated[float, number(0, 100, models=("linear-step",))] = 0.0
     retention_s: Annotated[float | None, number(1e-6, 1e18)] = None
     retention_energy_eV: Annotated[float, number(0, 10)] = 0.0
@@ -145,10 +149,12 @@ class Ecram(Pulsed):
     @property
     def spread(self) -> EcramSpread:
         """Device-to-device deviations of the models ``linear-step`` and ``step-table``."""
+        upper, lower = self.bound_variation_percent, self.lower_bound_variation_percent
         return EcramSpread(
             step_sigma=self.step_variation_percent / 100,
             asymmetry_sigma=self.asymmetry_variation_percent / 100,
-            bound_sigma=self.bound_variation_percent / 100,
+            bound_sigma=upper / 100,
+            lower_bound_sigma=None if lower is None else lower / 100,
             gamma_sigma=self.gamma_variation_percent / 100,
             log_normal=self.step_distribution == "log-normal",
         )

@@ -96,11 +96,12 @@ class LinearStep(Bounded):
         else:
             step = np.maximum(1.0 + spread.step_sigma * xi[0], 0.01)
         apart = spread.asymmetry_sigma * xi[1]
+        lower, upper = spread.bound_sigmas
         fields: dict[str, Any] = {
             "step_up": self.step_up * step * np.maximum(1.0 + apart, 0.01),
             "step_down": self.step_down * step * np.maximum(1.0 - apart, 0.01),
-            "w_min": self.w_min * np.maximum(1.0 + spread.bound_sigma * xi[2], 0.01),
-            "w_max": self.w_max * np.maximum(1.0 + spread.bound_sigma * xi[3], 0.01),
+            "w_min": self.w_min * np.maximum(1.0 + lower * xi[2], 0.01),
+            "w_max": self.w_max * np.maximum(1.0 + upper * xi[3], 0.01),
             "gamma_up": np.clip(self.gamma_up * (1.0 + spread.gamma_sigma * xi[4]), 0.0, 1.0),
             "gamma_down": np.clip(self.gamma_down * (1.0 + spread.gamma_sigma * xi[5]), 0.0, 1.0),
             "cycle_sigma": np.full(count, self.cycle_sigma),
@@ -112,13 +113,22 @@ class LinearStep(Bounded):
 class EcramSpread:
     """Standard deviations between devices, each relative to the mean of its parameter. With ``log_normal``
     steps are log-normal: ``step_sigma`` is the standard deviation of their logarithm, and the described step
-    is their median."""
+    is their median. Lower bounds spread as upper ones do unless ``lower_bound_sigma`` is given."""
 
     step_sigma: float = 0.0
     asymmetry_sigma: float = 0.0
     bound_sigma: float = 0.0
+    lower_bound_sigma: float | None = None
     gamma_sigma: float = 0.0
     log_normal: bool = False
+
+    @property
+    def bound_sigmas(self) -> tuple[float, float]:
+        """Standard deviations of the lower and of the upper bound."""
+        return (
+            self.bound_sigma if self.lower_bound_sigma is None else self.lower_bound_sigma,
+            self.bound_sigma,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -135,5 +135,6 @@ def _spread(ecram: Ecram) -> dict[str, Any]:
         "step_distribution",
         "asymmetry_variation_percent",
         "bound_variation_percent",
+        "lower_bound_variation_percent",
     )
     return {name: getattr(ecram, name) for name in names}

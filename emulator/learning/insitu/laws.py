@@ -133,8 +133,8 @@ def devices_of(law: LinearStep | StepTable, spread: EcramSpread) -> Devices:
     bounds = max(abs(float(law.w_min)), abs(float(law.w_max)))
     require(bounds < 2, "largest bound", f"{bounds:.3g} times the nominal one", "below 2", CompileError)
 
-    def bound_table(bound: float) -> npt.NDArray[np.int16]:
-        entries = table(bound * BOUND_ONE, bound * BOUND_ONE * spread.bound_sigma)
+    def bound_table(bound: float, sigma: float) -> npt.NDArray[np.int16]:
+        entries = table(bound * BOUND_ONE, bound * BOUND_ONE * sigma)
         return np.clip(entries, -BOUND_MAX, BOUND_MAX)
 
     slopes, steps = {}, None
@@ -162,11 +162,12 @@ def devices_of(law: LinearStep | StepTable, spread: EcramSpread) -> Devices:
         size = max(up, down) * unit
         apart = size * _largest_drawn(own) / 2 + 2
         step, asymmetry = _sizes(size, own, apart), table(math.copysign(apart, up - down), 0.0)
+    lower_sigma, upper_sigma = spread.bound_sigmas
     return Devices(
         step=np.clip(step, -STEP_MAX, STEP_MAX),
         asymmetry=asymmetry,
-        upper=bound_table(float(law.w_max)),
-        lower=bound_table(float(law.w_min)),
+        upper=bound_table(float(law.w_max), upper_sigma),
+        lower=bound_table(float(law.w_min), lower_sigma),
         cycle=table(0.0, noise * COUNT_ONE),
         **slopes,
         step_shift=shift,

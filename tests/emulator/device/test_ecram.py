@@ -63,10 +63,11 @@ def test_cycle_noise_has_the_given_size(model, start, deviation, up):
 def test_devices_differ_as_described():
     """Each quantity by its own draws: steps up and down together and apart, both bounds, both gammas."""
     model, rng = preset("ecram-tang2018"), np.random.default_rng(1)
-    spread = EcramSpread(step_sigma=0.1, asymmetry_sigma=0.05, bound_sigma=0.03, gamma_sigma=0.04)
+    bounds = {"bound_sigma": 0.03, "lower_bound_sigma": 0.06}
+    spread = EcramSpread(step_sigma=0.1, asymmetry_sigma=0.05, gamma_sigma=0.04, **bounds)
     many = model.population(spread, 4000, rng)
     up, down = many.step_up / model.step_up, many.step_down / model.step_down
-    wanted = {"w_max": 0.03, "w_min": 0.03, "gamma_up": 0.04, "gamma_down": 0.04}
+    wanted = {"w_max": 0.03, "w_min": 0.06, "gamma_up": 0.04, "gamma_down": 0.04}
     drawn = [(up + down) / 2, (up - down) / (up + down)]
     drawn += [getattr(many, name) / getattr(model, name) for name in wanted]
     np.testing.assert_allclose(np.std(drawn, axis=1), [0.1, 0.05, *wanted.values()], rtol=0.06)

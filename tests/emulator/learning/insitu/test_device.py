@@ -63,10 +63,18 @@ def test_an_improvement_changes_what_it_names_at_every_state(name: str) -> None:
         table = better.ecram.device
         expected = [value * factor for value, factor in zip(place, factors, strict=True)]
         assert place_of(table) == pytest.approx(expected, rel=0.02)
-        assert better.ecram.spread.bound_sigma == device.ecram.spread.bound_sigma
+        assert better.ecram.spread.bound_sigmas == device.ecram.spread.bound_sigmas
         for w in (-0.7, 0.5):
             apart = [float(m.mean(w, True) - m.mean(w, False)) for m in (tabulated(law), table)]
             assert apart[1] == pytest.approx(apart[0] * factors[1] / factors[0], rel=0.02, abs=1e-5)
+
+
+@pytest.mark.parametrize("what", IMPROVEMENTS)
+def test_an_improvement_leaves_how_devices_differ(what: str) -> None:
+    ecram = replace(TANG.ecram, lower_bound_variation_percent=7.0, gamma_variation_percent=0.0)
+    chip = replace(TANG, ecram=ecram)
+    assert improved(chip, law_of_weights(chip, "mine"), what).ecram.spread == ecram.spread
+    assert ecram.spread.bound_sigmas == pytest.approx((0.07, 0.05))
 
 
 def test_an_exponential_law_learns_as_a_table_of_its_steps() -> None:

@@ -152,15 +152,16 @@ def test_of_a_chip_only_converters_neurons_and_read_noise_count() -> None:
         assert noise == pytest.approx(0.5, rel=0.01)  # of a step of the converter
 
 
-def test_both_bounds_spread_about_their_own_means() -> None:
+@pytest.mark.parametrize("lower", [None, 0.2])
+def test_both_bounds_spread_about_their_own_means(lower: float | None) -> None:
     """Of a device that reaches from -0.83 to 1.17."""
     assert devices_of(IDEAL, EcramSpread(bound_sigma=0.33)).upper.max() < 2 * 1024
-    law = devices_of(KIM, EcramSpread(bound_sigma=0.1))
+    law = devices_of(KIM, EcramSpread(bound_sigma=0.1, lower_bound_sigma=lower))
     own = constants(law, key_of(1, DOMAIN_DEVICE, 0, 0), np.arange(4000), 0)
-    for bounds, mean in ((own.low, KIM.w_min), (own.high, KIM.w_max)):
-        found = bounds / STATE_ONE
-        assert found.mean() == pytest.approx(mean, rel=0.01)
-        assert found.std() == pytest.approx(0.1 * abs(mean), rel=0.05)
+    for bounds, mean, sigma in ((own.low, KIM.w_min, lower or 0.1), (own.high, KIM.w_max, 0.1)):
+        own_bounds = bounds / STATE_ONE
+        assert own_bounds.mean() == pytest.approx(mean, rel=0.01)
+        assert own_bounds.std() == pytest.approx(sigma * abs(mean), rel=0.05)
     assert abs(np.corrcoef(own.low, own.high)[0, 1]) < 0.05
 
 
