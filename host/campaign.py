@@ -142,7 +142,8 @@ def _sections(x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> list[Sectio
 def _watch(device: Device, chips: int, report: Callable[[int], object]) -> None:
     """Wait until the campaign has ended, and report its progress. Raises VerifyError if it ended before
     ``chips`` virtual chips were done (0: after any number)."""
-    pause, last_counts, idle = POLL_S[0], (-1, -1), 0
+    pause, idle = POLL_S[0], 0
+    last_counts: tuple[int, int] | None = None
     first = BY_NAME[STATUS[0]].address
     assert [BY_NAME[name].address - first for name in STATUS] == [0, 1, 2, 3]
     while True:

@@ -49,6 +49,9 @@ class Device:
     magic = MAGIC
     register_maps: tuple[int, int] = REGISTER_MAPS
 
+    _together: int
+    """How many samples of the loaded program the device walks together."""
+
     def __init__(self, link: Link, *, timeout_s: float = TIMEOUT_S, attempts: int = ATTEMPTS) -> None:
         self._open(PacketChannel(link, timeout_s=timeout_s, attempts=attempts))
 
@@ -64,7 +67,6 @@ class Device:
         self._channel = channel
         self._program: Program | None = None
         self._order: npt.NDArray[np.int64] | None = None
-        self._together = 1
         # A random mark that is written to the device: it tells this device from one that has lost power or
         # was opened by another host since.
         self._mark = secrets.randbits(31) + 1
@@ -141,7 +143,7 @@ class Device:
 
     def read_register(self, name: str) -> int:
         """Return the value of the register called ``name``, u32. Raises KeyError for an unknown name."""
-        return int(self.read_words(BY_NAME[name].address, 1)[0]) & 0xFFFFFFFF
+        return self.read_words(BY_NAME[name].address, 1).item() & 0xFFFFFFFF
 
     def write_register(self, name: str, value: int) -> None:
         """Set the register called ``name`` to a u32 value.
@@ -361,5 +363,7 @@ class Device:
 def _samples_together(sections: list[Section]) -> int:
     """Return how many samples of the program that is laid out in ``sections`` the device walks together."""
     word, low, width = HEADER["samples"]
-    headers = (int(s.words[word]) for s in sections if s.address == address("steps"))
-    return max(1, next(headers, 0) >> low & ((1 << width) - 1))
+    for section in sections:
+        if section.address == address("steps"):
+            return max(1, int(section.words[word]) >> low & ((1 << width) - 1))
+    return 1

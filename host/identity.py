@@ -64,7 +64,7 @@ def read_identity(
         )
     # The geometry registers have the same addresses in all known register maps.
     geometry = _geometry(read) if register_map in known else None
-    more = geometry and (geometry.map_codes > 0 if expected == MAGIC else geometry.step_tables)
+    more = geometry and (geometry.map_codes if expected == MAGIC else geometry.step_tables)
     features = known[bool(more)]
     if geometry is None or register_map != features:
         raise IdentityError(
@@ -84,7 +84,7 @@ def _geometry(read: Callable[[int, int], list[int]]) -> Geometry:
     fields = {k: bool(v) if k in FEATURES else v for k, v in words.items()}
     # No register says whether inferences overlap; they do on every device with feature maps or groups of
     # lanes.
-    overlap = fields["map_codes"] > 0 or fields["lane_groups"] > 1
+    overlap = bool(fields["map_codes"]) or fields["lane_groups"] > 1
     try:
         geometry = Geometry(name="device", overlap=overlap, **fields)  # type: ignore[arg-type]
     except GeometryError as error:

@@ -21,7 +21,7 @@ _warned: set[int] = set()
 """Tags of programs whose user has been warned."""
 
 
-def check_inputs(x: Any, program: Program, *, seed: int, first_index: int, noise: Any = True) -> Codes:
+def check_inputs(x: Any, program: Program, *, seed: int, first_index: int, noise: Any) -> Codes:
     """Check the arguments of ``infer``, and return ``x`` as a C-contiguous uint8 (n, inputs) array.
 
     Warns InputWarning, once for each program, when the codes of a batch look like values in the model's unit.
@@ -56,8 +56,9 @@ def check_inputs(x: Any, program: Program, *, seed: int, first_index: int, noise
 def _warn_of_values(x: Codes, program: Program) -> None:
     """Warn, once per program, if the codes use only a small part of 0..255, as grey values 0..16 would."""
     stored, top = program.meaning.inputs, int(x.max())
-    end = 0.0 if stored is None else float(stored.high.max())
-    if not 0 < top <= max(LOW, end if end <= VALUES_MAX else 0) or program.tag in _warned:
+    end = LOW if stored is None else float(stored.high.max())
+    limit = max(LOW, end) if end <= VALUES_MAX else LOW
+    if not 0 < top <= limit or program.tag in _warned:
         return
     _warned.add(program.tag)
     unit = "" if stored is None else f" (in program {program.name!r} values to {end:g})"

@@ -34,13 +34,13 @@ class Portion:
         """Add up the answers to the first ``updates`` updates. Raises ProtocolError if the device refused one
         of these updates."""
         answers = self.answers[:updates]
-        if (answers[:, 0] < 0).any():
-            refused = self.first + int(np.argmax(answers[:, 0] < 0))
+        refused = np.flatnonzero(answers[:, 0] < 0)
+        if refused.size:
             raise ProtocolError(
-                f"the device refused update {refused}, which is not the next one to do; load the learning "
-                "program again with program_learning() and repeat the updates"
+                f"the device refused update {self.first + refused[0]}, which is not the next one to do; load "
+                "the learning program again with program_learning() and repeat the updates"
             )
-        pulses = tuple(int(v) for v in answers[:, 1:].sum(axis=0, dtype=np.int64))
+        pulses = tuple(int(v) for v in answers[:, 1:].sum(axis=0))
         return Counts(updates, int(answers[:, 0].sum()), pulses)
 
 
@@ -102,7 +102,8 @@ class LearningDevice(Device):
                     f"on were interrupted before update {following}; accepted: the same samples from update "
                     f"{before.first} on, others from update {following} on, or program_learning() first"
                 )
-            self._channel.write([self._next_section(first)], lambda more: None)
+            number = np.array([first], np.uint32).view(np.int32)
+            self._channel.write([Section("next", self._next_address, number)], lambda more: None)
             self._portion = Portion(first, payload, np.zeros((len(x), 1 + self._layers), np.int32))
         counts = self._ask(len(x)).counts(len(x))
         self._portion = None
@@ -167,10 +168,10 @@ class LearningDevice(Device):
     def _require_learning(self) -> None:
         self._require_held(self._tag, "to learn")
 
-    def _next_section(self, update: int) -> Section:
-        where = address("layers", self.geometry.layers * LAYER_WORDS + RUN.index("next"))
-        return Section("next", where, np.array([update], np.uint32).view(np.int32))
+    @property
+    def _next_address(self) -> int:
+        return address("layers", self.geometry.layers * LAYER_WORDS + RUN.index("next"))
 
     def _next(self) -> int:
         """Return the number of the update that the device will do next."""
-        return int(self.read_words(self._next_section(0).address, 1)[0]) & 0xFFFFFFFF
+        return self.read_words(self._next_address, 1).item() & 0xFFFFFFFF

@@ -72,7 +72,8 @@ class Channel(Protocol):
 SAFE_PACKET_BYTES = 64
 """Payload size that every geometry accepts; used until the device has reported its own limit."""
 SPARSE_AT_ONCE = 256
-"""Number of samples whose sparse payloads are made at once: few enough for the processor's cache."""
+"""Number of samples, rounded up to whole packets, whose sparse payloads are made at once: few enough for the
+processor's cache."""
 OPENING_ATTEMPTS = 3
 """Number of attempts while a device is opened, fewer than later: if nothing answers at all, there is most
 likely no device."""
@@ -82,12 +83,14 @@ class PacketChannel:
     """Channel that sends packets over a link, with the interface ``ndrite.host.packet_channel.Channel``;
     closing it closes the link. Raises the errors of ``ndrite.host.session.Session``."""
 
+    _sparse: bool
+    """Whether samples are sent in the sparse form where that is shorter."""
+
     def __init__(self, link: Link, *, timeout_s: float, attempts: int) -> None:
         self.link = link
         self.session = Session(link, timeout_s=timeout_s, attempts=min(attempts, OPENING_ATTEMPTS))
         self._attempts = attempts
         self._packet_bytes = SAFE_PACKET_BYTES
-        self._sparse = False
 
     def fit(self, geometry: Geometry, protocol: tuple[int, int]) -> None:
         """Use the largest packets and the largest window of requests that the device accepts."""
@@ -154,9 +157,9 @@ class PacketChannel:
     def _payloads(self, x: npt.NDArray[np.uint8], each: int) -> Iterator[tuple[Opcode, bytes, int]]:
         """Yield the request, the payload and the number of samples for each packet of ``each`` samples; the
         last packet may have fewer."""
-        # Each of several samples begins a new word.
-        padding = whole_words(x.shape[1]) - x.shape[1] if each > 1 else 0
-        at_once = max(1, SPARSE_AT_ONCE // each) * each
+        # Each sample of a packet begins a new word; no padding follows the last one.
+        padding = whole_words(x.shape[1]) - x.shape[1]
+        at_once = -(-SPARSE_AT_ONCE // each) * each
         for start in range(0, len(x), at_once):
             part = x[start : start + at_once]
             short = sparse(part) if self._sparse else []

@@ -60,7 +60,7 @@ class Command(NamedTuple):
     have."""
 
     opcode: Opcode
-    address: int = 0
+    address: int
     payload: bytes = b""
     answer_bytes: int = 0
 
@@ -110,13 +110,15 @@ class Session:
         Resynchronisations in a row without one accepted answer before giving up.
     """
 
+    _next: int
+    """Sequence number of the next request; a resynchronisation sets it."""
+
     def __init__(self, link: Link, *, timeout_s: float = TIMEOUT_S, attempts: int = ATTEMPTS) -> None:
         self.link = link
         self.timeout_s = timeout_s
         self.attempts = attempts
         self.window = 1
         self.statistics = SessionStatistics()
-        self._next = 0
         self._frames: deque[bytes] = deque()
         self._rest = b""
         self._waits: dict[int, float] = {}
@@ -187,7 +189,7 @@ class Session:
         the device has the other half to work on meanwhile.
         """
         room = self.window - len(flight)
-        if not room or (self.window >= WIDE and len(flight) > self.window // 2):
+        if self.window >= WIDE and len(flight) > self.window // 2:
             return True
         fresh = list(itertools.islice(pending, room))
         self.statistics.requests += len(fresh)
@@ -235,7 +237,6 @@ class Session:
     def _resync(self, failures: int, cause: _Anomaly) -> int:
         """Agree with the device on a new sequence number, and discard all answers to earlier requests.
         ``failures`` attempts have failed before; return how many have failed now."""
-        self._synced = False
         while failures <= self.attempts:
             self.statistics.resyncs += 1
             # The number is random, so that no stale answer matches it, whatever this or an earlier process
@@ -265,12 +266,12 @@ class Session:
             )
         raise ProtocolError(f"gave up after {failures} attempts: {cause}")
 
-    def _await_sync(self, sequence: int) -> int:
-        """Discard everything that arrives before the answer to a sync request; return how many complete
+    def _await_sync(self, sequence: int) -> bool:
+        """Discard everything that arrives before the answer to a sync request; return whether complete
         answers were discarded."""
         expected = (sequence, Opcode.SYNC, Status.OK, (sequence + 1) % SEQUENCES, b"")
         # At most two windows of stale answers, and some damaged frames, arrive before the answer to the sync.
-        begun, late = time.monotonic(), 0
+        begun, late = time.monotonic(), False
         for _ in range(256):
             try:
                 r = decode_response(self._frame(Opcode.SYNC, begun))
@@ -283,7 +284,7 @@ class Session:
                 continue
             if (r.sequence, r.opcode, r.status, r.expected, r.payload) == expected:
                 return late
-            late += 1
+            late = True
         raise _Anomaly("no answer to a sync, only other answers and debris")
 
     def _silence(self, opcode: int) -> float:

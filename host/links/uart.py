@@ -37,7 +37,7 @@ class UartLink:
 
     def __init__(self, port: str, baud: int = DEFAULT_BAUD) -> None:
         self.port = port
-        options: dict[str, Any] = {"baudrate": baud, "timeout": 1.0, "write_timeout": WRITE_TIMEOUT_S}
+        options: dict[str, Any] = {"baudrate": baud, "write_timeout": WRITE_TIMEOUT_S}
         if "://" not in port:
             options["exclusive"] = True  # two processes would disturb each other's sequence numbers
         try:

@@ -223,6 +223,10 @@ class UdpLink:
 
     narrow = False
 
+    _sent: int
+    _taken: int
+    """Numbers of the latest datagrams that were sent and taken; the offer of a session sets them."""
+
     def __init__(self, datagrams: Datagrams, *, name: str = "udp", opening_s: float = OPENING_S) -> None:
         self.datagrams = datagrams
         self.live = datagrams.live
@@ -232,7 +236,6 @@ class UdpLink:
         self._opening_s = opening_s
         self._out = bytearray()
         self._token: int | None = None
-        self._sent = self._taken = 0
         self._closed = False
         try:
             if not self._offered():

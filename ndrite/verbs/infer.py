@@ -102,7 +102,7 @@ def infer(
     # simulated board.
     loaded, compiled = held(program)
     x = seen_samples(loaded, compiled, inputs, data=data, codes=codes)
-    x = check_inputs(x, loaded, seed=seed, first_index=first_index)
+    x = check_inputs(x, loaded, seed=seed, first_index=first_index, noise=noise)
     step = output_step(loaded, loaded.name) if model_unit else None
     with connect(board) as chosen:
         with progress("programming") as report:
