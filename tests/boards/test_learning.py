@@ -10,10 +10,13 @@ from ndrite.boards.learning import LearningBoard
 from ndrite.boards.sim.sizing import sized_learning
 from ndrite.emulator.golden.learn import make_learner
 from ndrite.emulator.spec import Geometry
-from ndrite.emulator.spec.learning import Learning
+from ndrite.emulator.spec.learning import Counts, Learning
 from ndrite.emulator.spec.learning_map import LEARNING_MAP
-from ndrite.emulator.spec.memory_map import address
-from ndrite.host import IdentityError, InputError, LinkTimeout, NotProgrammedError
+from ndrite.emulator.spec.memory_map import REGION_SHIFT, address
+from ndrite.emulator.spec.packets import Opcode, Status
+from ndrite.emulator.spec.registers import BY_NAME
+from ndrite.host import IdentityError, InputError, LinkTimeout, NotProgrammedError, ProtocolError
+from ndrite.host.packets import Request
 from tests.host.learning_responder import LearningResponder
 from tests.host.responder import ResponderLink
 from tests.random_learning import random_learning
@@ -28,12 +31,14 @@ class FadingLink(ResponderLink):
 
     device: LearningResponder
     last = 1 << 32
+    last_is_answered = False
 
     def write(self, data: bytes) -> None:
         super().write(data)
         if self.device.updates >= self.last and not self.silent:
             self.silent = True
-            self._chunks.pop()
+            if not self.last_is_answered:
+                self._chunks.pop()
 
 
 @pytest.fixture(scope="module")
@@ -143,3 +148,59 @@ def test_a_device_with_step_tables_tells_so_and_holds_them() -> None:
     device.set("register_map", LEARNING_MAP)
     with pytest.raises(IdentityError, match=r"device has register map 0x.*: rebuild the gateware"):
         LearningBoard(ResponderLink(device))
+
+
+def test_updates_that_were_all_answered_are_done(
+    board: LearningBoard, link: FadingLink, samples: tuple[Any, Any], learning: Learning
+) -> None:
+    """What is lost is the requests after them."""
+    x, labels = samples
+    link.last_is_answered = True
+    cut_off(board, link, samples, 20)
+    counts = board.unfinished()
+    assert 20 <= counts.updates < COUNT
+    golden = make_learner(learning, seed=5)
+    assert counts == golden.learn(x[: counts.updates], labels[: counts.updates], first_update=FIRST)
+
+
+def test_a_program_that_is_loaded_anew_has_nothing_unfinished(
+    board: LearningBoard, link: FadingLink, samples: tuple[Any, Any], learning: Learning
+) -> None:
+    cut_off(board, link, samples, 40)
+    board.program_learning(learning, seed=5)
+    assert board.unfinished() == Counts(0, 0, (0,) * len(learning.layers))
+
+
+@pytest.mark.parametrize("refused", [FIRST, FIRST + 3])
+def test_the_first_update_that_was_refused_is_named(
+    refused: int, board: LearningBoard, link: FadingLink, samples: tuple[Any, Any]
+) -> None:
+    """The device has another next update than the host: it was driven by another program meanwhile."""
+    plain = link.device._update
+
+    def update(r: Request) -> tuple[Status, bytes]:
+        if r.address == refused:
+            link.device.words[link.device.next_at] = 500
+        return plain(r)
+
+    link.device._update = update  # type: ignore[method-assign]
+    x, labels = samples
+    with pytest.raises(ProtocolError, match=f"the device refused update {refused}, which is not the next"):
+        board.learn(x[:5], labels[:5], first_update=FIRST)
+
+
+def test_memories_of_a_device_that_learns_are_written_without_its_tag(
+    board: LearningBoard, link: FadingLink, learning: Learning
+) -> None:
+    tags: list[int] = []
+    tag_address, plain = BY_NAME["program_tag"].address, link.device._execute
+
+    def execute(r: Request) -> tuple[Status, bytes]:
+        if r.opcode in (Opcode.WRITE, Opcode.WRITE_SHORT) and r.address >> REGION_SHIFT:
+            tags.append(link.device.words[tag_address])
+        return plain(r)
+
+    link.device._execute = execute  # type: ignore[method-assign]
+    board.program_learning(learning, seed=5, states=[0 * s for s in board.states()])
+    assert set(tags) == {0}
+    assert link.device.words[tag_address] == learning.program.tag

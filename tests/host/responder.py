@@ -78,6 +78,8 @@ class Responder:
     def _execute(self, r: Request) -> tuple[Status, bytes]:
         match r.opcode:
             case Opcode.READ:
+                if len(r.payload) != 2:
+                    return Status.BAD_LENGTH, b""
                 count = int.from_bytes(r.payload, "little")
                 return Status.OK, self._bytes(r.address, count)
             case Opcode.WRITE | Opcode.WRITE_SHORT:
@@ -86,6 +88,8 @@ class Responder:
                     self.words[r.address + i] = int(word) & 0xFFFFFFFF
                 return Status.OK, b""
             case Opcode.CHECK:
+                if len(r.payload) != 4:
+                    return Status.BAD_LENGTH, b""
                 count = int.from_bytes(r.payload, "little")
                 return Status.OK, zlib.crc32(self._bytes(r.address, count)).to_bytes(4, "little")
             case Opcode.INFER | Opcode.INFER_SPARSE:

@@ -12,10 +12,12 @@ from ndrite.emulator.spec import PRESETS, Program
 from ndrite.emulator.spec.memory_map import Section, address
 from ndrite.emulator.spec.registers import BY_NAME
 from ndrite.emulator.spec.variation import Campaign, inference_index
-from ndrite.host.campaign import ABORT, RUN, run_campaign, samples_at_once
+from ndrite.host.campaign import run_campaign, samples_at_once
 from ndrite.host.errors import LinkTimeout, VerifyError
 from tests.stimulus import random_inputs, varied
 
+RUN, ABORT = 1, 2
+"""Orders that the register campaign_control takes."""
 GEOMETRY = dataclasses.replace(PRESETS["tiny"], campaign_samples=16)
 RNG = np.random.default_rng(0)
 DRAWN = random_program(GEOMETRY, RNG, sizes=[10, 9, 4], noise=True)
@@ -56,7 +58,7 @@ class Device:
         x = (
             self.memory[address("campaign_inputs")]
             .view(np.uint8)
-            .reshape(held["campaign_samples"], -1)[:, :10]
+            .reshape(held["campaign_samples"], 12)[:, :10]
         )
         indices = {inference_index(900 + i, 0): 900 + i for i in range(len(X))}
         plan = dataclasses.replace(
@@ -151,3 +153,24 @@ def test_a_campaign_that_was_left_running_is_stopped_first() -> None:
     device.registers["campaign_chips"] = 0
     ran(device)
     assert device.controls == [ABORT, RUN, RUN, RUN]
+
+
+def test_the_device_is_left_alone_until_it_has_stopped() -> None:
+    device = Device(stops=True)
+    device.registers["campaign_chips"] = 0
+    order, begin, busy = device.write_register, device.write_sections, [True]
+
+    def write(name: str, value: int) -> None:
+        order(name, value)
+        if value == ABORT and name == "campaign_control":
+            device.looks = 3
+
+    def write_idle(sections: list[Section]) -> None:
+        busy.append(bool(device.read_register("campaign_busy")))
+        begin(sections)
+
+    device.write_register = write  # type: ignore[method-assign]
+    device.write_sections = write_idle  # type: ignore[method-assign]
+    ran(device)
+    assert busy[1:] == [False] * 3
+    assert device.pauses[:2] == [0.001, 0.002]

@@ -1,5 +1,6 @@
 """Packets, of which nothing damaged is taken for one, and the session: certain answers or a typed error."""
 
+import dataclasses
 import itertools
 import time
 import zlib
@@ -11,7 +12,7 @@ from cobs import cobs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ndrite.emulator.spec import PRESETS
+from ndrite.emulator.spec import PRESETS, GeometryError
 from ndrite.emulator.spec.packets import RESPONSE_FLAG, RESPONSE_HEADER, VERSION, Opcode, Status
 from ndrite.emulator.spec.registers import BY_NAME
 from ndrite.host import packets
@@ -86,6 +87,15 @@ def test_the_largest_frame_is_as_long_as_the_session_waits_for() -> None:
     """Bytes of which none is 0 take the most room."""
     longest = encode_response(Response(0x0101, Opcode.READ, Status.OK, 0x0101, b"\x01" * PAYLOAD_MAX))
     assert len(longest) - 1 == FRAME_MAX
+    tiny = PRESETS["tiny"]
+    assert dataclasses.replace(tiny, packet_bytes=PAYLOAD_MAX).packet_bytes == PAYLOAD_MAX
+    with pytest.raises(GeometryError, match="packet_bytes"):
+        dataclasses.replace(tiny, packet_bytes=PAYLOAD_MAX + 1)
+
+
+def test_a_response_has_the_specified_bytes() -> None:
+    frame = encode_response(Response(0x0201, Opcode.READ, Status.SEQUENCE, 0x0403, b"four"))
+    assert cobs.decode(frame[:-1])[:-4] == bytes([1, 0x01, 0x02, 0x82, 4, 0, 0x03, 0x04, 4, 0]) + b"four"
 
 
 SCRATCH = BY_NAME["scratch"].address
@@ -174,6 +184,7 @@ def test_an_answer_of_wrong_length_or_to_another_request_is_not_accepted(
 def test_a_session_waits_two_seconds_eight_times_unless_told_otherwise(link: ResponderLink) -> None:
     session = Session(link)
     assert (session.timeout_s, session.attempts) == (2.0, 8)
+    assert session.window == 1, "until the device has told how many requests it takes at once"
 
 
 def test_silence_ends_in_a_timeout(session: Session, link: ResponderLink) -> None:
@@ -244,6 +255,7 @@ def test_a_refusal_is_raised_and_the_session_goes_on(session: Session) -> None:
     with pytest.raises(DeviceError, match="infer at 0x00000000: not programmed") as caught:
         session.run([write(1), refused, write(2)])
     assert caught.value.status == Status.NOT_PROGRAMMED
+    assert caught.value.request == "infer at 0x00000000"
     assert scratch(session) in (1, 2)
 
 
@@ -269,9 +281,9 @@ def test_interruption_leaves_a_usable_session(session: Session, link: ResponderL
     sent: list[bytes] = []
     link.write, plain = (lambda data: (sent.append(data), plain(data))[1]), link.write  # type: ignore[method-assign]
     session.call(write(1234))
-    assert decode_request(sent[0].strip(b"\0")).opcode == Opcode.SYNC, (
-        "answers of before may still be under way"
-    )
+    sync = decode_request(sent[0].strip(b"\0"))
+    assert sync.opcode == Opcode.SYNC, "answers of before may still be under way"
+    assert (sync.address, sync.payload) == (0, b"")
     assert link.device.get("scratch") == 1234
     assert scratch(session) == 1234
 
@@ -285,9 +297,15 @@ def test_a_torn_request_does_not_swallow_the_next(session: Session, link: Respon
     assert link.device.get("scratch") == 3
 
 
-def test_a_wide_window_is_filled_again_by_halves(session: Session, link: ResponderLink) -> None:
+# The window, and how many of 100 requests are sent in each write to the link.
+@pytest.mark.parametrize(
+    ("window", "writes"), [(16, [16, *[8] * 10, 4]), (8, [8, *[4] * 23]), (7, [7, *[1] * 93])]
+)
+def test_a_wide_window_is_filled_again_by_halves(
+    session: Session, link: ResponderLink, window: int, writes: list[int]
+) -> None:
     """So that requests share datagrams; never more than the window are unanswered."""
-    session.window = 16
+    session.window = window
     session.call(read())
     written, unanswered, answers = [0], [0], list[bytes]()
     plain = link.write
@@ -306,8 +324,8 @@ def test_a_wide_window_is_filled_again_by_halves(session: Session, link: Respond
     link.write = write_counted  # type: ignore[method-assign]
     hear(link, read_one)
     session.run([read()] * 100)
-    assert max(unanswered) == 16
-    assert [n for n in written if n] == [16, *[8] * 10, 4]
+    assert max(unanswered) == window
+    assert [n for n in written if n] == writes
 
 
 def silences_of(link: ResponderLink) -> list[float]:
@@ -369,3 +387,156 @@ def test_a_late_answer_is_no_fault_of_the_link(session: Session, link: Responder
     assert (found.hasty, found.timeouts, found.resyncs, found.requests - before) == (1, 0, 1, 1)
     assert silences[0] < 0.05
     assert silences[-1] == 2.0
+
+
+def test_traffic_and_faults_are_counted(session: Session, link: ResponderLink) -> None:
+    """Each byte, request and fault once: a damaged answer, and one before the answer to a sync."""
+    sent, received = list[bytes](), list[bytes]()
+    plain = link.write
+
+    def write_counted(data: bytes) -> None:
+        sent.append(data)
+        plain(data)
+
+    def read_counted(timeout_s: float, read: Callable[[float], bytes]) -> bytes:
+        received.append(read(timeout_s))
+        return received[-1]
+
+    link.write = write_counted  # type: ignore[method-assign]
+    hear(link, read_counted)
+    session.call(write(42))
+    link.inject(b"\x03\x11\x22\x00")
+    assert scratch(session) == 42
+    session._synced = False
+    link.inject(b"\x03\x11\x22\x00")
+    session.run([read(), read()])
+    assert vars(session.statistics) == {
+        "requests": 4,
+        "resyncs": 3,
+        "timeouts": 0,
+        "hasty": 0,
+        "damaged_frames": 2,
+        "bytes_sent": sum(map(len, sent)),
+        "bytes_received": sum(map(len, received)),
+    }
+
+
+def test_a_lost_request_is_a_fault_of_the_link(session: Session, link: ResponderLink) -> None:
+    """However soon it was asked for again."""
+    session.timeout_s = 2.0
+    session.call(read())
+    losses, plain = [True], link.write
+    link.write = lambda data: losses.pop() and None if losses else plain(data)  # type: ignore[method-assign]
+    session.call(read())
+    counts = session.statistics
+    assert (counts.hasty, counts.timeouts, counts.resyncs) == (0, 1, 2)
+
+
+def swallow_reads(link: ResponderLink) -> list[int]:
+    """From now on no READ reaches the device; the number of those that were sent."""
+    swallowed, plain = [0], link.write
+
+    def pass_others(data: bytes) -> None:
+        opcodes = [decode_request(frame).opcode for frame in data.split(b"\0") if frame]
+        swallowed[0] += opcodes.count(Opcode.READ)
+        if Opcode.READ not in opcodes:
+            plain(data)
+
+    link.write = pass_others  # type: ignore[method-assign]
+    return swallowed
+
+
+def test_attempts_are_counted_from_the_last_answer(session: Session, link: ResponderLink) -> None:
+    """A device that answers each sync and nothing else is given up like one that is silent."""
+    session.window, session.attempts = 1, 3
+    swallowed = swallow_reads(link)
+    with pytest.raises(LinkTimeout, match=r"does not answer \(4 attempts of 0\.01 s\)"):
+        session.run([write(1), read()])
+    assert swallowed == [4]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The session's time in seconds, which a test moves."""
+    now = [100.0]
+    monkeypatch.setattr("ndrite.host.session.time.monotonic", lambda: now[0])
+    return now
+
+
+def test_a_silence_is_at_least_30_ms_and_doubles_up_to_the_timeout(
+    session: Session, link: ResponderLink, clock: list[float]
+) -> None:
+    session.timeout_s, session.attempts = 1.0, 1
+    silences, plain = silences_of(link), link.write
+    swallowed = swallow_reads(link)
+    with pytest.raises(LinkTimeout):
+        session.call(read())
+    assert silences == pytest.approx([1.0, 1.0, 0.06, 1.0]), "sync, read, a known sync, read"
+    assert swallowed == [2]
+    link.write = plain  # type: ignore[method-assign]
+    for _ in range(2):
+        session.call(read())
+    assert silences.pop() == pytest.approx(0.03)
+    link.silent = True
+    silences.clear()
+    with pytest.raises(LinkTimeout):
+        session.call(read())
+    assert silences == pytest.approx([0.03, 0.06, 0.12, 0.24, 0.48, 0.96, 1.0, 1.0])
+
+
+def test_a_silence_is_four_times_the_longest_wait(
+    session: Session, link: ResponderLink, clock: list[float]
+) -> None:
+    """Of requests of that kind, and of all kinds before the answer to a sync."""
+    session.timeout_s = 2.0
+    silences, delays = list[float](), [0.0, 0.25, 0.0, 0.0, 0.0]
+
+    def answer_late(timeout_s: float, plain: Callable[[float], bytes]) -> bytes:
+        silences.append(timeout_s)
+        clock[0] += delays.pop(0)
+        return plain(timeout_s)
+
+    hear(link, answer_late)
+    session.call(read())
+    session.call(read())
+    session._synced = False
+    session.call(read())
+    assert silences == [2.0, 2.0, 1.0, 1.0, 1.0]
+
+
+def test_bytes_that_come_one_by_one_have_four_timeouts(
+    session: Session, link: ResponderLink, clock: list[float]
+) -> None:
+    session.timeout_s, session.attempts = 1.0, 0
+    session.call(read())
+    reads = [0]
+
+    def dribble(timeout_s: float, _: object) -> bytes:
+        reads[0] += 1
+        clock[0] += 0.5
+        return b"\x07"
+
+    hear(link, dribble)
+    with pytest.raises(ProtocolError, match="bytes arrived, but no complete answer in time"):
+        session.call(read())
+    assert (reads[0], session.statistics.timeouts) == (9, 1)
+
+
+@pytest.mark.parametrize(("stale", "syncs"), [(255, 1), (256, 2)])
+def test_a_sync_is_repeated_after_256_other_answers(
+    session: Session, link: ResponderLink, stale: int, syncs: int
+) -> None:
+    link.inject(encode_response(Response(3, Opcode.READ, Status.OK, 4, bytes(4))) * stale)
+    session.call(read())
+    assert session.statistics.resyncs == syncs
+
+
+def test_the_longest_answer_may_come_before_its_delimiter(session: Session, link: ResponderLink) -> None:
+    session.call(read())
+    session._next = 0x0101
+    payload = b"\x01" * PAYLOAD_MAX
+    frame = encode_response(Response(0x0101, Opcode.READ, Status.OK, 0x0102, payload))
+    parts = deque([frame[:FRAME_MAX], frame[FRAME_MAX:]])
+    assert parts[1] == packets.DELIMITER
+    hear(link, lambda *_: parts.popleft())
+    assert session.call(Command(Opcode.READ, SCRATCH, b"\x00\x04", answer_bytes=PAYLOAD_MAX)) == payload

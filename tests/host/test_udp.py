@@ -1,9 +1,12 @@
 """The UDP link: what it takes for the stream, and what it says where there is none."""
 
 import errno
+import select
 import socket
+import struct
 from collections import deque
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -37,6 +40,7 @@ class Script:
         self.sent: list[bytes] = []
         self.waiting: deque[bytes] = deque()
         self.opened = 0
+        self.mute = False
         self.closed = False
 
     def send(self, *datagrams: bytes) -> None:
@@ -44,10 +48,13 @@ class Script:
             self._take(datagram)
 
     def _take(self, datagram: bytes) -> None:
-        kind, _, _, _, own = HEADER.unpack_from(datagram)
+        kind, *fields, own = HEADER.unpack_from(datagram)
         if kind == Kind.OPEN:
             assert len(datagram) == OPEN_BYTES >= OFFER_BYTES
+            assert fields == [VERSION, 0, 0]
             self.opened += 1
+            if self.mute:
+                return
             self.token += self.opened > 1
             offer = HEADER.pack(Kind.OFFER, VERSION, 0, 0, self.token)
             self.waiting.append(offer + own.to_bytes(8, "little"))
@@ -213,6 +220,7 @@ def test_closing_says_so_and_ends_the_link(script: Script, link: UdpLink) -> Non
     link.close()
     assert script.closed
     assert {HEADER.unpack_from(d) for d in script.sent} == {(Kind.CLOSE, VERSION, 0, 0, TOKEN)}
+    assert len(script.sent) == 2, "the device answers neither"
     for use in (lambda: link.write(b"x"), lambda: link.read(0.0), lambda: link.wait(0.0)):
         with pytest.raises(LinkError, match="closed"):
             use()
@@ -227,6 +235,71 @@ def test_who_waits_has_sent_all_before(
     assert not script.sent
     link.wait(0.5)
     assert waits == [1.5]
+
+
+def test_what_has_arrived_is_read_before_more_is_sent(
+    script: Script, link: UdpLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader may write more meanwhile; only a read that finds nothing sends what is kept, and waits."""
+    waits, plain = list[tuple[float, int]](), script.receive
+
+    def receive(timeout_s: float) -> bytes:
+        waits.append((timeout_s, len(script.sent)))
+        return plain(timeout_s)
+
+    monkeypatch.setattr(script, "receive", receive)
+    link.write(b"x")
+    script.data(1, b"a")
+    assert link.read(0.5) == b"a"
+    assert link.read(0.5) == b""
+    assert waits == [(0.0, 0), (0.0, 0), (0.5, 1)]
+
+
+def test_a_closed_link_gives_nothing_that_arrived_before(script: Script, link: UdpLink) -> None:
+    link.write(b"x")
+    script.data(1, b"a")
+    link.close()
+    with pytest.raises(LinkError, match="closed"):
+        link.read(0.1)
+
+
+def test_data_of_any_length_is_of_the_stream(script: Script, link: UdpLink) -> None:
+    """None at all, and as much as a refusal has; a refusal of another length is none."""
+    script.data(1, b"")
+    script.data(2, bytes(HOLDER.size))
+    script.waiting.append(HEADER.pack(Kind.REFUSED, VERSION, 0, 0, TOKEN) + bytes(HOLDER.size + 1))
+    script.data(3, b"c")
+    assert [link.read(0.1), link.read(0.1)] == [bytes(HOLDER.size), b"c"]
+    assert link.lost == 0
+
+
+def test_what_is_written_while_nothing_answers_is_lost(script: Script, link: UdpLink) -> None:
+    assert link.read(0.1) == b""
+    script.mute = True
+    link.write(b"old")
+    assert link.read(0.1) == b""
+    script.mute = False
+    link.write(b"new")
+    link.read(0.1)
+    assert [d[HEADER_BYTES:] for d in script.sent] == [b"new"]
+
+
+def test_a_link_whose_board_was_taken_over_opens_a_session_of_its_own(script: Script, link: UdpLink) -> None:
+    script.refuse(TOKEN, 0x0A000007, 4711, 0)
+    with pytest.raises(LinkError, match="in use by"):
+        link.read(0.1)
+    link.write(b"x")
+    link.read(0.0)
+    assert script.opened == 2
+
+
+@pytest.mark.parametrize("lowest", [True, False])
+def test_any_token_opens_a_session(lowest: bool, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "ndrite.host.links.udp.secrets.randbits", lambda bits: 0 if lowest else (1 << bits) - 1
+    )
+    UdpLink(script)
+    assert script.opened == 1
 
 
 @pytest.fixture
@@ -315,6 +388,95 @@ def test_a_kernel_that_cannot_cut_datagrams_apart_gets_one_at_a_time(listener: s
         link.send(*sent)
 
 
+class Kernel:
+    """A kernel's socket that keeps what is sent; ``full``: how often it has no room at first."""
+
+    def __init__(self, full: int = 0) -> None:
+        self.full = full
+        self.sent: list[Any] = []
+
+    def sendmsg(self, *message: object) -> None:
+        self.sent.append(message)
+
+    def send(self, datagram: bytes) -> None:
+        if self.full:
+            self.full -= 1
+            raise BlockingIOError
+        self.sent.append(datagram)
+
+
+@pytest.fixture
+def sender(listener: socket.socket) -> UdpSocket:
+    """A socket whose kernel a test replaces."""
+    link = UdpSocket(*listener.getsockname())
+    link.close()
+    link._segments = 40
+    return link
+
+
+def test_several_datagrams_are_one_call_that_says_their_size(sender: UdpSocket) -> None:
+    sender._socket = kernel = Kernel()  # type: ignore[assignment]
+    sender.send(b"one", b"two", b"alone")
+    size = [(17, 103, struct.pack("=H", 3))]  # Linux' numbers of UDP and UDP_SEGMENT
+    assert kernel.sent == [([b"onetwo"], size), b"alone"]
+
+
+def test_a_full_kernel_is_waited_for(sender: UdpSocket, monkeypatch: pytest.MonkeyPatch) -> None:
+    sender._socket = kernel = Kernel(full=2)  # type: ignore[assignment]
+    waits: list[Any] = []
+    monkeypatch.setattr("ndrite.host.links.udp.select.select", lambda *lists: waits.append(lists[:3]))
+    sender.send(b"x")
+    assert (kernel.sent, waits) == ([b"x"], [([], [kernel], [])] * 2)
+
+
+@pytest.mark.parametrize("has_poll", [True, False])
+def test_a_datagram_ends_the_wait_for_it(
+    listener: socket.socket, has_poll: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel is told which socket, and how long; one that has no poll is asked with select."""
+    waits: list[Any] = []
+
+    class Poll:
+        def register(self, watched: socket.socket, mask: int) -> None:
+            waits.append((watched, mask))
+
+        def poll(self, milliseconds: float) -> None:
+            waits.append(milliseconds)
+            listener.sendto(b"x", waits[0][0].getsockname())
+
+    def select_readable(read: Any, write: Any, failed: Any, seconds: float) -> None:
+        waits.append((read, write, failed, seconds))
+        listener.sendto(b"x", read[0].getsockname())
+
+    if has_poll:
+        monkeypatch.setattr(select, "poll", Poll, raising=False)
+    else:
+        monkeypatch.delattr(select, "poll", raising=False)
+    monkeypatch.setattr(select, "select", select_readable)
+    link = UdpSocket(*listener.getsockname())
+    assert link.receive(0.25) == b"x"
+    kernel = link._socket
+    assert waits == ([(kernel, select.POLLIN), 250.0] if has_poll else [([kernel], [], [], 0.25)])
+    link.close()
+
+
+def test_a_closed_socket_is_said_to_be_closed(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("ndrite.host.links.udp.time.sleep", waits.append)
+    link = UdpSocket(*listener.getsockname())
+    link.wait(0.25)
+    kernel = link._socket
+    assert kernel is not None
+    link.close()
+    link.close()
+    assert (kernel.fileno(), waits) == (-1, [0.25])
+    for use in (lambda: link.send(b"x"), lambda: link.receive(0.0)):
+        with pytest.raises(LinkError, match="link is closed"):
+            use()
+
+
 class Silent(Script):
     """Nothing answers; how long it was waited for."""
 
@@ -337,6 +499,14 @@ def test_an_opening_is_tried_twelve_times_in_its_time(how: dict[str, float], sec
         UdpLink(silent, **how)
     assert len(silent.sent) == len(silent.waits) == 12
     assert max(silent.waits) <= seconds / 12
+
+
+def test_the_time_of_an_opening_is_shared_by_its_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ndrite.host.links.udp.time.monotonic", lambda: 5.0)
+    silent = Silent()
+    with pytest.raises(LinkTimeout):
+        UdpLink(silent, opening_s=3.0)
+    assert silent.waits == [0.25] * 12
 
 
 def test_a_port_that_nobody_has_is_a_link_error(listener: socket.socket) -> None:
