@@ -95,9 +95,7 @@ class Lowered(PerKind):
         self.shapes = dict(enumerate(program.map_shapes[: self._next]))
         self.kept = tuple(states)
         if self.calls > 1:
-            # The device loads all time steps of a sample at once, so map SAMPLE has the inputs of all of
-            # them.
-            self.shapes[SAMPLE] = program.shape
+            # The device loads the inputs of all time steps of a sample at once, into map SAMPLE.
             self.kept = (*states, SAMPLE)
         # ``_moved`` has the number in the lowered program for each map of the program; ``_joined`` has, for
         # each set of maps that steps read joined, the numbers of their copies.

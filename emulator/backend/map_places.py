@@ -83,7 +83,7 @@ def places_of(
     units = {area_of.get(number, (number,)) for number in first}
     places: dict[int, Place] = {SAMPLE: Place.alone(0, ours.shapes[SAMPLE])}
     occupied = [(0, sample, first[SAMPLE], last[SAMPLE])]
-    in_place = {} if tight is None else _in_place(ours, pooled, last, area_of)
+    in_place = {} if tight is None else _in_place(ours, last, area_of)
     for unit in sorted(units - {(SAMPLE,)}, key=lambda u: (min(first[m] for m in u), u)):
         begin, end = min(first[m] for m in unit), max(last.get(m, first[m]) for m in unit)
         unit_size = sum(size(ours.shapes[m]) for m in unit)
@@ -105,14 +105,12 @@ def places_of(
     return places
 
 
-def _in_place(
-    ours: Lowered, pooled: Container[int], last: dict[int, int], beside: Container[int]
-) -> dict[int, int]:
+def _in_place(ours: Lowered, last: dict[int, int], beside: Container[int]) -> dict[int, int]:
     """Return which result maps may overwrite a map that their step reads, as a dictionary from the number of
     the result map to the number of the overwritten map."""
     place_of = {}
     for i, (step, target) in enumerate(zip(ours.steps, ours.targets, strict=True)):
-        if i in pooled or target in ours.kept or target in beside:
+        if target in ours.kept or target in beside:
             continue
         for read in step.alone:
             read_later = last[read] > i or read in (SAMPLE, *step.sources, *ours.kept)

@@ -64,26 +64,22 @@ def cut(program: Program, check: Check, most_weights: int | None = None) -> tupl
     tried.
     """
     count = len(program.steps)
-    maps_after = [_asked_after(program, stop) for stop in range(count + 1)]
-    before = [
-        sum(product.layer.weights.size for product in of_kind(Product, program.steps[:stop]))
-        for stop in range(count + 1)
-    ]
+    sizes = [sum(p.layer.weights.size for p in of_kind(Product, [step])) for step in program.steps]
     best: list[tuple[Cost, Segment | None]] = [((0, 0, 0, 0), None)]
-    best += [((count + 1, 0, 0, 0), None)] * count
-    for first in range(count):
-        for stop in range(first + 1, count + 1):
-            weights = before[stop] - before[first]
+    for stop in range(1, count + 1):
+        kept, ways = _asked_after(program, stop), []
+        for first in range(stop):
+            weights = sum(sizes[first:stop])
             if stop > first + 1 and most_weights is not None and weights > most_weights:
-                break
-            segment = _segment(program, first, stop, maps_after[stop], check)
+                continue
+            segment = _segment(program, first, stop, kept, check)
             if segment is not None:
                 runs, hosts, maps, codes = best[first][0]
                 carried = (*segment.reads, *segment.makes)
                 hosts += int(segment.piece is None or segment.sums)
                 codes += sum(math.prod(program.map_shapes[m]) for m in carried)
-                cost = (runs + 1, hosts, maps + len(carried), codes)
-                best[stop] = min(best[stop], (cost, segment), key=lambda way: way[0])
+                ways.append(((runs + 1, hosts, maps + len(carried), codes), segment))
+        best.append(min(ways, key=lambda way: way[0]))
     chosen: list[Segment] = []
     while count:
         segment = best[count][1]

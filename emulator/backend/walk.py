@@ -220,7 +220,7 @@ class _Records(PerLoweredKind):
         # A matrix product without neurons returns sums, which are not stored in map memory. The map that is
         # added to its sums (``skip``) is still read from map memory, addressed as a map of one pixel.
         elif step.skip is not None:
-            fields |= place_fields(Place.alone(0, ours.shapes[target]), block=step.block)
+            fields |= place_fields(Place.alone(0, ours.shapes[target]))
         if step.skip is not None:
             second = places[step.skip]
             fields |= {"second": 1, "second_shift": step.skip_shift, "second_base": second.base}
@@ -261,7 +261,6 @@ def _goes_through(ours: Lowered, i: int, pool: Pool) -> bool:
         and product.fires
         and pool.sources == (target,)
         and sum(target in step.reads for step in ours.steps) == 1
-        and not any(target in area for area in ours.areas)
         and patches.kernel == patches.stride
         and max(patches.kernel) <= 15
         and patches.dilation == (1, 1)

@@ -61,13 +61,21 @@ def test_every_bit_is_the_golden_models(board: SteppedBoard, network: Network, n
     assert board.counters()["inferences"] >= len(x)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("seed", range(4))
-def test_random_programs_in_segments_are_the_golden_model(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """50 of them in batches of two, with maps and without; inference numbers run past 32 bits."""
+@pytest.mark.parametrize(
+    ("trials", "pieces_min"),
+    [
+        (range(12), 25),
+        *(pytest.param(range(first, first + 50), 100, marks=pytest.mark.long) for first in range(0, 200, 50)),
+    ],
+    ids=lambda value: f"{value.start}..{value.stop - 1}" if isinstance(value, range) else "",
+)
+def test_random_programs_in_segments_are_the_golden_model(
+    trials: range, pieces_min: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In batches of two, with maps and without; inference numbers run past 32 bits."""
     monkeypatch.setattr(Segmented, "batch", property(lambda _: 2))
     pieces = 0
-    for trial in range(50 * seed, 50 * seed + 50):
+    for trial in trials:
         rng = np.random.default_rng(trial)
         program = random_graph(MAPS, rng, side=5, steps=int(rng.integers(4, 8)), corner=trial % 4 == 3)
         small = dataclasses.replace(
@@ -80,7 +88,7 @@ def test_random_programs_in_segments_are_the_golden_model(seed: int, monkeypatch
         with SteppedBoard(GoldenBoard(small)) as board:
             ran(board, program, x, **options)
             pieces += board.segments
-    assert pieces > 100
+    assert pieces > pieces_min
 
 
 def deep(layers: int, geometry: Geometry = PRESETS["tiny"]) -> Program:

@@ -132,4 +132,44 @@ def test_what_a_device_just_holds_fits_and_half_of_it_does_not() -> None:
             check_fits(program, dataclasses.replace(least, **{field: getattr(least, field) // 2}))
 
 
+PLAIN = dataclasses.replace(TINY, weight_bits=8, noise=False, analog=False)
+"""A device that has none of the features that a program may need."""
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        # The largest weight that is left is negative and the only one beyond the limit.
+        ({"weights": np.diag([-128, 3, 2, 1]).astype(np.int16)}, r"weights magnitude is 128; at most 127"),
+        ({"readout": "analog"}, "layer0 has analog readout"),
+        ({"sigma_out": 1}, "layer0 has read noise"),
+        ({"var_cell": 1}, "layer0 has read noise"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_device_without_a_feature_refuses_a_layer_that_needs_it(change: dict[str, Any], words: str) -> None:
+    program = random_program(PLAIN, np.random.default_rng(1), sizes=[4, 4], noise=False, readout="adc")
+    check_fits(program, PLAIN)
+    needs = program.with_layers([dataclasses.replace(program.layers[0], **change)])
+    check_fits(needs, TINY)
+    with pytest.raises(GeometryError, match=words):
+        check_fits(needs, PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("weight_bits", "redraw", "fits"), [(9, 2, True), (8, 0, True), (8, 2, False)], ids=str
+)
+def test_a_device_that_draws_its_cells_refuses_codes_beyond_its_own(
+    weight_bits: int, redraw: int, fits: bool
+) -> None:
+    program = random_program(PLAIN, np.random.default_rng(1), sizes=[4, 4], noise=False, readout="adc")
+    program = dataclasses.replace(program, variation=same_cells())
+    geometry = dataclasses.replace(PLAIN, weight_bits=weight_bits, redraw=redraw)
+    if fits:
+        check_fits(program, geometry)
+    else:
+        with pytest.raises(GeometryError, match=r"variation.code_max is 255; at most 127"):
+            check_fits(program, geometry)
+
+
 TABLES = ("curve_base", "curve_slope")

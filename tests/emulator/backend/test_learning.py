@@ -104,8 +104,12 @@ def test_memories_hold_the_program(tuned: bool, transfer: bool) -> None:
             first = address("weights", m * GEOMETRY.weight_depth + at_state)
             assert [memory[first + k] for k in range(len(lane))] == [int(v) & 0xFFFFFFFF for v in lane]
             assert state_places(learning, GEOMETRY)[i][m] == (first, len(lane))
+        curve = own.first if own else of.curve
         for m, bias in enumerate(layer.bias.tolist()):
             assert memory[address("bias", at_column + m)] == bias & 0xFFFFFFFF
+            readout, neuron = (memory[address(name, at_column + m)] for name in ("readout", "neuron"))
+            assert readout == int(of.gain[m]) | (int(of.offset[m]) & 0xFFF) << 16
+            assert neuron == int(of.scale[m]) | int(curve[m]) << 16
         at_state, at_column = at_state + len(s), at_column + -(-of.outputs // 4) * 4
     run = [memory[address("layers", GEOMETRY.layers * LAYER_WORDS + i)] for i in range(5)]
     assert run == [learning.die_seed & 0xFFFFFFFF, learning.die_seed >> 32, 9, 3, learning.carries]
@@ -119,8 +123,13 @@ def test_what_a_device_just_holds_fits_and_half_of_it_does_not() -> None:
     least = dataclasses.replace(GEOMETRY, weight_depth=64, columns=32, layers=4, max_inputs=64)
     roomy = dataclasses.replace(least, columns=64, curves=4)
     learning = random_learning(roomy, np.random.default_rng(7), sizes=(36, 8, 8, 8, 8), slots=9)
-    curves, segments = learning.program.curve_base.shape
-    least = dataclasses.replace(least, curves=1 << (curves - 1).bit_length(), segments=segments)
+    segments = learning.program.curve_base.shape[1]
+    curves = {
+        name: np.resize(getattr(learning.program, name), (4, segments))
+        for name in ("curve_base", "curve_slope")
+    }
+    learning = dataclasses.replace(learning, program=dataclasses.replace(learning.program, **curves))
+    least = dataclasses.replace(least, curves=4, segments=segments)
     lay_out_learning(learning, least)
     for change, words in (
         ({"weight_depth": 32}, "states of a lane is 64; accepted: at most 32"),
@@ -130,25 +139,28 @@ def test_what_a_device_just_holds_fits_and_half_of_it_does_not() -> None:
         ({"rows": 8}, "rows is 16; accepted: 8"),
         ({"max_inputs": 32}, "inputs is 36; accepted: at most"),
         ({"segments": 2 * segments}, "curves is"),
+        ({"curves": 2}, rf"curves is \(4, {segments}\); accepted: \(2, {segments}\)"),
     ):
         with pytest.raises(GeometryError, match=words):
             lay_out_learning(learning, dataclasses.replace(least, **change))
 
 
-def test_step_tables_are_one_word_a_part_and_direction() -> None:
+@pytest.mark.parametrize("layer", [0, 1])
+def test_step_tables_are_one_word_a_part_and_direction(layer: int) -> None:
     """Down before up; the bit behind the record's other fields says
-    that its devices have tables, here of layer 0 alone."""
+    that its devices have tables, here of one layer alone."""
     rng = np.random.default_rng(3)
     learning = random_learning(STEPPED, rng, sizes=(20, 6, 5), tuned=True, transfer=True)
-    fast, steps = learning.layers[0].transfer, random_steps(rng)
+    fast, steps = learning.layers[layer].transfer, random_steps(rng)
     assert fast is not None
     fast = dataclasses.replace(fast, devices=dataclasses.replace(fast.devices, steps=steps))
-    layers = (dataclasses.replace(learning.layers[0], transfer=fast), *learning.layers[1:])
-    memory = held(dataclasses.replace(learning, layers=layers), geometry=STEPPED)
+    layers = list(learning.layers)
+    layers[layer] = dataclasses.replace(layers[layer], transfer=fast)
+    memory = held(dataclasses.replace(learning, layers=tuple(layers)), geometry=STEPPED)
     word, bit = divmod(sum(bits for bits, _ in SETTINGS.values()), 32)
     for number in range(learning.records):
         tabled = memory.get(address("layers", number * LAYER_WORDS + word), 0) >> bit & 1
-        assert tabled == (number == 0)
+        assert tabled == (number == layer)
         words = [memory.get(address("step_tables", number * 128 + i)) for i in range(128)]
         if tabled:
             assert [word & 511 for word in words] == [*steps.down, *steps.up]
@@ -166,6 +178,52 @@ def test_a_geometry_without_step_tables_refuses_them_by_name() -> None:
     with pytest.raises(GeometryError, match=wanted):
         lay_out_learning(learning, GEOMETRY)
     lay_out_learning(learning, STEPPED)
+
+
+LONG = dataclasses.replace(GEOMETRY, rows=8, max_inputs=256, packet_bytes=1024)
+"""Its tiles are of 8 rows."""
+
+
+@pytest.mark.parametrize(
+    ("geometry", "inputs"), [(LONG, 128), (dataclasses.replace(LONG, rows=64), 254)], ids=str
+)
+def test_a_device_learns_layers_of_16_tiles_and_inputs_beside_which_the_label_has_room(
+    geometry: Geometry, inputs: int
+) -> None:
+    """The label is sent behind a sample's inputs and takes the place of two codes."""
+    rng = np.random.default_rng(3)
+    words = "tiles of layer 0 is 17; accepted: at most 16" if geometry.rows == 8 else "accepted: at most 254"
+    lay_out_learning(random_learning(geometry, rng, sizes=(inputs, 5)), geometry)
+    with pytest.raises(GeometryError, match=words):
+        lay_out_learning(random_learning(geometry, rng, sizes=(inputs + 1, 5)), geometry)
+
+
+@pytest.mark.parametrize(
+    ("of", "change", "words"),
+    [
+        ("program", {"readout": "analog"}, "readout of layer 1 is analog; accepted: adc"),
+        ("transfer", {"read_sigma": 1}, "noise of readings in layer 1 is 1 states; accepted: 0"),
+        ("transfer", {"chopped": 2}, "chopper period of layer 1 is 2; accepted: 1; golden"),
+        ("transfer", {"chopped": 1}, ""),
+        ("transfer", {"chopped": 0}, ""),
+    ],
+)
+def test_the_golden_model_alone_learns_with_more(of: str, change: dict[str, object], words: str) -> None:
+    learning = random_learning(GEOMETRY, np.random.default_rng(3), sizes=(20, 6, 5), transfer=True)
+    if of == "program":
+        first, last = learning.program.layers
+        program = learning.program.with_layers([first, dataclasses.replace(last, **change)])
+        learning = dataclasses.replace(learning, program=program)
+    else:
+        first, last = learning.layers
+        assert last.transfer is not None
+        last = dataclasses.replace(last, transfer=dataclasses.replace(last.transfer, **change))
+        learning = dataclasses.replace(learning, layers=(first, last))
+    if words:
+        with pytest.raises(GeometryError, match=words):
+            lay_out_learning(learning, GEOMETRY)
+    else:
+        lay_out_learning(learning, GEOMETRY)
 
 
 def test_no_board_takes_tiles() -> None:

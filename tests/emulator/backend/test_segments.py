@@ -78,9 +78,20 @@ def test_a_product_alone_is_cut_into_patches_by_the_host() -> None:
     assert piece.inputs == 18
 
 
+@pytest.mark.parametrize("groups", [2, 3])
+def test_a_product_of_groups_is_not_cut_into_patches(groups: int) -> None:
+    """A device without maps computes no part of it."""
+    conv = full(9, 6, 0, **seen(groups, 6, 6, kernel=(3, 3), groups=groups))
+    last = full(96, 2, 1, fires=False, patches=Patches.whole((6, 4, 4)))
+    segments = cut_for(steps_on((groups, 6, 6), conv, last), TINY)
+    assert segments[0].piece is None
+    assert not segments[0].by_patch
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_every_map_that_is_read_later_is_carried(seed: int) -> None:
-    """Of 50 random programs: what a step reads was made in its run, or is there; nothing is done twice."""
+    """Of 50 random programs: what a step reads was made in its run, or is there; nothing is done twice, and
+    no map is kept that nobody reads."""
     cuts = several = 0
     for trial in range(50 * seed, 50 * seed + 50):
         rng = np.random.default_rng(trial)
@@ -98,6 +109,9 @@ def test_every_map_that_is_read_later_is_carried(seed: int) -> None:
             assert set(segment.reads) <= there
             assert set(segment.makes) <= set(range(base + segment.first, base + segment.stop))
             there = {m for m in there | set(segment.makes) if m in segment.kept or m < base}
+            later = {m for step in program.steps[segment.stop :] for m in step.reads}
+            later |= {state.source for state in program.states} if program.calls > 1 else set()
+            assert segment.kept == later | {len(program.map_shapes) - 1}
             if segment.piece is not None:
                 check_fits(segment.piece, small)
         assert len(program.map_shapes) - 1 in there
@@ -144,13 +158,22 @@ def test_no_other_cut_costs_less() -> None:
     assert several > 3
 
 
-@pytest.mark.parametrize(("columns", "runs_of"), [(64, [(0, 3)]), (65, [(0, 1), (1, 2), (2, 3)])])
-def test_no_run_takes_or_gives_more_than_4096_codes(columns: int, runs_of: list[tuple[int, int]]) -> None:
-    """64 rows of so many codes; the host does the steps that read or make more."""
-    same = Pool(of="max", sources=(0,), **seen(1, 64, columns))
-    halved = Pool(of="max", sources=(1,), **seen(1, 64, columns, kernel=(1, columns)))
-    last = full(64, 4, 2, fires=False, patches=Patches.whole((1, 64, 1)))
-    segments = cut(steps_on((1, 64, columns), same, halved, last), lambda piece: None)
+@pytest.mark.parametrize(
+    ("rows", "columns", "runs_of"),
+    [
+        (64, 64, [(0, 3)]),
+        (64, 65, [(0, 1), (1, 2), (2, 3)]),
+        (17, 241, [(0, 1), (1, 2), (2, 3)]),  # one code more than 4096
+    ],
+)
+def test_no_run_takes_or_gives_more_than_4096_codes(
+    rows: int, columns: int, runs_of: list[tuple[int, int]]
+) -> None:
+    """So many rows of so many codes; the host does the steps that read or make more."""
+    same = Pool(of="max", sources=(0,), **seen(1, rows, columns))
+    halved = Pool(of="max", sources=(1,), **seen(1, rows, columns, kernel=(1, columns)))
+    last = full(rows, 4, 2, fires=False, patches=Patches.whole((1, rows, 1)))
+    segments = cut(steps_on((1, rows, columns), same, halved, last), lambda piece: None)
     assert runs(segments) == runs_of
     assert [s.piece is None for s in segments] == [columns > 64] * (len(segments) - 1) + [False]
 
