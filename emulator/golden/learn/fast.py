@@ -124,7 +124,7 @@ def _parameters(learning: Learning, of: str = "") -> npt.NDArray[np.int64]:
             if of == "tuned":
                 law, rate, down = learned.tuned.devices, learned.tuned.rate, learned.tuned.shift
         every = threshold = chopped = read_sigma = 0
-        tiles: tuple[int, ...] = (0, 0, 0, 0, 0)
+        tiles: tuple[int, ...] = (0,) * 5
         if (transfer := learned.transfer) is not None:
             every, law = transfer.every, transfer.devices if of == "transfer" else law
             read_sigma = transfer.read_sigma

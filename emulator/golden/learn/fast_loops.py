@@ -443,7 +443,7 @@ def learn(given: Any, laws: Any, tables: Any, drawn: Any, curves: Any, held: Any
     widest = devices = 0
     for i in range(count):
         height, width = layers[i, INPUTS] + 1, layers[i, OUTPUTS]
-        widest, devices = max(widest, height, width), max(devices, (height + 1) * width)
+        widest, devices = max(widest, height, width), max(devices, height * width)
     halves, trained = np.empty((2, widest), np.uint16), np.empty((2, widest), np.uint32)
     numbers, zeros = np.arange(widest).astype(np.uint16), np.zeros(widest, np.uint16)
     key = np.empty(4, np.uint16)
@@ -530,7 +530,7 @@ def learn(given: Any, laws: Any, tables: Any, drawn: Any, curves: Any, held: Any
                 pulses[i] += change(
                     (layer, tables[i, OWN]), pulse_rows, a, layer_update, gathered, held, drawn, key
                 )
-            if layer[TUNED_BITS] == 0 or i == count - 1:
+            if layer[TUNED_BITS] == 0:
                 continue
             law, moved = laws[TUNED, i], per_column[OF_NEURONS, begin:end]
             chance = law[COLUMN_RATE], held_in(law[COLUMN_SHIFT] - tuned_exponents[i], 0, 63)

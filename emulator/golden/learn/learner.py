@@ -239,11 +239,12 @@ class Learner:
     def _tune(self, i: int, found: tuple[Ints, int] | None, update: int) -> int:
         """Pulse the ECRAMs of layer ``i``'s neurons by random pulse trains in proportion to their errors
         ``found``; return the number of pulses."""
-        layer = self.learning.layers[i]
-        if layer.tuned is None or found is None:
+        tuned = self.learning.layers[i].tuned
+        if tuned is None:
             return 0
-        row, chance = self.learning.program.layers[i].inputs + 1, (layer.tuned.rate, layer.tuned.shift)
-        return self._pulse_row(i, layer.tuned.devices, row, *found, chance, spec.NEURONS, update)
+        assert found is not None, "every layer with ECRAMs has errors of its neurons"
+        row, chance = self.learning.program.layers[i].inputs + 1, (tuned.rate, tuned.shift)
+        return self._pulse_row(i, tuned.devices, row, *found, chance, spec.NEURONS, update)
 
     def _pulse_row(
         self,

@@ -192,7 +192,6 @@ def prepare(
     """
     require(bool(samples.any()), "largest code of the samples", 0, "1..255", CompileError)
     chip = learning_chip(chip)
-    _check_bound(plan, chip)
     # Only neurons and noise of this mapping are used. A large bound might round all its weights to 0.
     plain = dataclasses.replace(plan, bound=1.0)
     network = network_of(plan, [weights(weights_of(s), plain) for s in _starts(plain)], meaning, chip)

@@ -1,12 +1,13 @@
 """A course: every sample once an epoch, in an order of its own, and the same after it was left."""
 
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ndrite.emulator.learning.insitu import Course, follow, load_course, save_course
-from ndrite.emulator.learning.insitu.course import PORTION, order
+from ndrite.emulator.learning.insitu.course import PORTION, order, uninterrupted
 from ndrite.emulator.spec.learning import Counts
 from ndrite.emulator.spec.state_file import StateError
 
@@ -50,6 +51,23 @@ def test_every_epoch_shows_all_samples_in_portions() -> None:
 def test_no_caller_can_change_the_order_of_an_epoch() -> None:
     with pytest.raises(ValueError, match="read-only"):
         order(5, 0, COUNT)[0] = 0
+
+
+def test_an_interruption_waits_for_the_end_of_a_block() -> None:
+    seen: list[str] = []
+
+    def interrupted() -> None:
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            seen.append("end")
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    with uninterrupted():
+        seen.append("no interruption")
+    assert seen == ["end", "no interruption"]
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert handlers == [signal.default_int_handler, signal.SIG_DFL]
 
 
 def test_update_numbers_are_of_32_bits() -> None:

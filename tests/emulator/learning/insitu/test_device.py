@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ndrite.emulator.device.description import load_chip
-from ndrite.emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep, tabulated
+from ndrite.emulator.device.ecram.pulses import EcramSpread, Exponential, LinearStep, StepTable, tabulated
 from ndrite.emulator.errors import CompileError
 from ndrite.emulator.learning import insitu
 from ndrite.emulator.learning.insitu import IMPROVEMENTS, Place, improved, law_of_weights, place_of, placed
@@ -75,6 +75,28 @@ def test_an_improvement_leaves_how_devices_differ(what: str) -> None:
     chip = replace(TANG, ecram=ecram)
     assert improved(chip, law_of_weights(chip, "mine"), what).ecram.spread == ecram.spread
     assert ecram.spread.bound_sigmas == pytest.approx((0.07, 0.05))
+
+
+def test_a_table_of_64_steps_is_improved_step_by_step() -> None:
+    rng = np.random.default_rng(0)
+    tables = {name: rng.uniform(0.01, 0.02, 64) for name in ("step_up_table", "step_down_table")}
+    tables |= {name: rng.uniform(0.001, 0.002, 64) for name in ("noise_up_table", "noise_down_table")}
+    law = StepTable(
+        **{name: tuple(values.tolist()) for name, values in tables.items()}, w_min=-0.5, w_max=0.8
+    )
+    mean = (tables["step_up_table"] + tables["step_down_table"]) / 2
+    wanted = {
+        "twice the states": {name: values / 2 for name, values in tables.items()},
+        "half the asymmetry": tables
+        | {name: (tables[name] + mean) / 2 for name in ("step_up_table", "step_down_table")},
+        "half the noise": tables
+        | {name: tables[name] / 2 for name in ("noise_up_table", "noise_down_table")},
+    }
+    for what in IMPROVEMENTS:
+        ecram = improved(TANG, law, what).ecram
+        for name, values in wanted[what].items():
+            np.testing.assert_allclose(getattr(ecram, name), values, rtol=1e-9, err_msg=f"{what}: {name}")
+        assert (ecram.w_min, ecram.w_max) == (-0.5, 0.8)
 
 
 def test_an_exponential_law_learns_as_a_table_of_its_steps() -> None:

@@ -192,6 +192,19 @@ def test_a_step_of_a_table_has_the_mean_and_the_deviation_of_its_state(start: fl
     assert moved.std() == pytest.approx(float(law.deviation(start, up)), rel=0.04)
 
 
+def test_the_largest_steps_bounds_and_deviations_are_accepted() -> None:
+    for law in (
+        replace(IDEAL, step_up=2.0, step_down=2.0),
+        replace(IDEAL, step_up=6.1e-8, step_down=6.1e-8),
+        replace(IDEAL, cycle_sigma=10.0),
+        replace(IDEAL, w_max=1.999, w_min=-1.999),
+        replace(IDEAL, gamma_up=1.99),
+    ):
+        devices_of(law, ALIKE)
+    with pytest.raises(CompileError, match=r"ecram.gamma_up is 2.0; accepted: below twice the bound, 1"):
+        devices_of(replace(IDEAL, gamma_up=2.0), ALIKE)
+
+
 def test_the_table_has_the_normal_laws_moments() -> None:
     t = normal_table()
     both = (t[:, None] + t).ravel()
@@ -366,6 +379,19 @@ def test_manhattan_gives_one_pulse_wherever_input_and_error_are_not_0() -> None:
     assert np.abs(moved[live]) == pytest.approx(0.001 * STATE_ONE, abs=1)
 
 
+@pytest.mark.parametrize(("rate", "hidden_rate"), [(0.5, 0.0), (0.0, 1.0), (0.5, 0.5)])
+def test_manhattan_gives_no_pulse_at_a_rate_of_0(rate: float, hidden_rate: float) -> None:
+    """Of ECRAMs too, whose pulses come at every error."""
+    rates = {"rate": rate, "hidden_rate": hidden_rate, "neuron_rate": 1e-6}
+    plan = Plan(widths=(64, 8, 10), rule="manhattan", seed=3, **rates)
+    hidden, last = prepared(plan, "dendritic-ndr").learning.layers
+    shown = [
+        (layer.row_rate, layer.row_shift, layer.column_rate, layer.column_shift) for layer in (hidden, last)
+    ]
+    assert shown == [(65535, 0, 65535 * (of > 0), 0) for of in (rate * hidden_rate, rate)]
+    assert (hidden.tuned.rate, hidden.tuned.shift) == (65535, 0)
+
+
 TUNED = Plan(widths=(64, 8, 10), neuron_rate=0.01)
 # Fast devices behind 32,768 rows: their numbers would begin at 0 again.
 TALL = Plan(widths=(32768, 2), rule="agad"), load_chip("ideal"), IDEAL, ALIKE
@@ -373,6 +399,20 @@ test_refused = refused(
     (CompileError, ProgramError),
     (prepare, *TALL, np.full((16, 32768), 7, np.uint8), r"layer 0\.inputs is 32768; accepted: at most 32767"),
     (prepared, Plan(widths=(64, 10)), "dendritic-analog", "kind is 'analog'; accepted to learn on: adc"),
+    (
+        prepare,
+        Plan(widths=(64, 10)),
+        load_chip("ideal"),
+        IDEAL,
+        ALIKE,
+        0 * X[:64],
+        r"largest code of the samples is 0; accepted: 1\.\.255",
+    ),
+    (
+        prepared,
+        Plan(widths=(64, 10), rule="agad", transfer_noise=True),
+        "transfer_noise is on, and the chip's cells have no read noise; accepted: off",
+    ),
     (prepared, TUNED, r"accepted to learn with neuron_rate above 0: linear-step"),
     (lambda: replace(TUNED, activation="relu"), "neuron_rate is 0.01, with relu neurons in 1 hidden layers"),
     (
@@ -383,4 +423,6 @@ test_refused = refused(
     ),
     (devices_of, replace(IDEAL, cycle_sigma=11.0), ALIKE, r"largest deviation of a step is 11 steps"),
     (devices_of, replace(IDEAL, w_max=2.5), ALIKE, r"largest bound is 2\.5 times"),
+    (devices_of, replace(IDEAL, w_min=-2.0), ALIKE, r"largest bound is 2 times"),
+    (devices_of, replace(IDEAL, step_up=5e-8, step_down=5e-8), ALIKE, r"moves a device by 5e-08"),
 )

@@ -2,16 +2,25 @@
 
 import dataclasses
 import inspect
+import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import ndrite
-from ndrite.emulator.device.ecram.pulses import EcramSpread
+from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep, StepTable
+from ndrite.emulator.errors import CompileError
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.learn.devices import constants, key_of
 from ndrite.emulator.learning.insitu import THRESHOLDS, Plan, fields_of_rule, learned, prepare
-from ndrite.emulator.learning.insitu.laws import devices_of
+from ndrite.emulator.learning.insitu.laws import (
+    cycle_of,
+    devices_of,
+    normal_table,
+    pulse_of,
+    rate_and_shift,
+)
 from ndrite.emulator.learning.insitu.plan import Prepared
 from ndrite.emulator.learning.insitu.rules import symmetry_points
 from ndrite.emulator.mapping import program_of
@@ -19,7 +28,7 @@ from ndrite.emulator.mapping.weights import code_max
 from ndrite.emulator.spec.learning import DOMAIN_DEVICE, STATE_ONE, Tiles, weights_of
 from ndrite.emulator.spec.learning import program_of as program_at
 from tests.chips import changed
-from tests.emulator.learning.insitu.test_plan import ALIKE, IDEAL, KIM, SOFT, TEST_X, X, prepared
+from tests.emulator.learning.insitu.test_plan import ALIKE, IDEAL, KIM, SOFT, TEST_X, X, prepared, soft_table
 from tests.stimulus import quiet
 
 WIDTHS = (64, 12, 9, 10)
@@ -47,6 +56,81 @@ def test_rates_and_spans_are_in_weights_of_1(bound: float, rate: float) -> None:
         assert top * 2.0**layer.shift / layer.gain == pytest.approx(plan.span, rel=0.01)
         assert top * 2.0**rules.back_shift / rules.back_gain == pytest.approx(plan.back_span, rel=0.01)
         assert rules.back_bits == layer.adc_bits
+
+
+@pytest.mark.parametrize("probability", [1e-12, 3e-4, 0.5, 0.99, 65535 / 65536])
+@pytest.mark.parametrize("most", [31, 63])
+def test_a_rate_uses_16_bits_unless_its_shift_is_at_its_end(probability: float, most: int) -> None:
+    rate, shift = rate_and_shift(probability, most)
+    assert (
+        abs(rate / 2.0**shift / 65536 - probability)
+        <= max(0.5 / 2.0**shift, 1e-5 * rate / 2.0**shift) / 65536
+    )
+    assert shift <= most
+    assert 1 << 15 <= rate <= 65535 or shift == most
+    assert rate_and_shift(0.0, most) == (0, 0)
+
+
+@pytest.mark.parametrize("never", [replace(IDEAL, step_up=0.0, step_down=0.0), soft_table(0.0, 0.0)])
+def test_rates_of_devices_that_never_move_are_of_steps_of_1(never: LinearStep | StepTable) -> None:
+    assert pulse_of(never) == 1.0
+    assert cycle_of(never) == 0.0
+
+
+def test_a_table_moves_on_average_by_what_its_states_do() -> None:
+    law = soft_table(0.03, 0.0, down=0.5)
+    assert pulse_of(law) == pytest.approx(0.75 * 0.03, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("step", "sigma", "shift"),
+    [(2.0, 0.5, 0), (1.9, 0.0, 1), (0.01, 0.0, 8), (0.01, 0.5, 7), (1e-6, 0.0, 16)],
+)
+def test_the_resolution_is_the_finest_that_holds_the_largest_step(
+    step: float, sigma: float, shift: int
+) -> None:
+    """Steps are below 4096 / 64 of 2^-shift states; the largest is three deviations above the mean."""
+    law = devices_of(replace(IDEAL, step_up=step, step_down=step), EcramSpread(step_sigma=sigma))
+    assert law.step_shift == shift
+    assert law.step.sum() / 8 == pytest.approx(step * 2.0**shift / 64 * STATE_ONE, abs=0.2)
+
+
+def test_a_random_start_warns_of_nothing() -> None:
+    """Though faint samples leave the second layer in its errors."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ready = prepare(Plan(widths=(64, 12, 10), seed=3), changed("wan2022"), IDEAL, ALIKE, X[:64] // 40)
+    assert ready.start.mapped.report.warnings
+
+
+def test_the_normal_table_is_nobodys_to_change() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        normal_table()[0] = 0
+
+
+def test_a_bound_is_as_small_as_the_converters_noise_allows() -> None:
+    """The noise of a converter's step has 16 bits, in products of codes."""
+    chip, plan = changed("wan2022", readout={"output_noise_lsb": 8.0}), Plan(widths=(64, 10), seed=3)
+    (layer,) = prepare(plan, chip, IDEAL, ALIKE, X[:64]).learning.program.layers
+    least = layer.sigma_out / 65535
+    (layer,) = prepare(replace(plan, bound=1.01 * least), chip, IDEAL, ALIKE, X[:64]).learning.program.layers
+    assert 0.97 * 65535 < layer.sigma_out <= 65535
+    with pytest.raises(CompileError, match=r"bound is .*; accepted: .* or more on this chip"):
+        prepare(replace(plan, bound=0.98 * least), chip, IDEAL, ALIKE, X[:64])
+
+
+def test_a_network_without_hidden_layers_has_one_curve() -> None:
+    assert len(prepared(Plan(widths=(64, 10), seed=3)).learning.program.curve_base) == 1
+
+
+@pytest.mark.parametrize("threshold", [1e-3, 1.0, 65535 / 255 / 0.002])
+def test_a_threshold_is_of_1_to_65535_codes(threshold: float) -> None:
+    ready = prepared(Plan(widths=(64, 10), seed=3, rule="tiki-taka", threshold=threshold))
+    (layer,) = ready.learning.layers
+    assert layer.transfer.threshold == max(1, round(threshold * 0.002 * 255))
+    assert layer.transfer.chopped == 0
+    with pytest.raises(CompileError, match=r"threshold is 128520; accepted: at most 128500 pulses"):
+        prepared(Plan(widths=(64, 10), seed=3, rule="tiki-taka", threshold=128520.0))
 
 
 def test_rates_and_readings_of_tiles() -> None:
@@ -88,6 +172,7 @@ def test_draws_of_a_seed_by_hand() -> None:
         assert not own[-1].any()
         gain, offset = rng.standard_normal((2, layer.columns))
         assert array.designed.gain.min() >= 1 << 15
+        assert array.designed.clipped == array.built.clipped == 0
         np.testing.assert_array_equal(array.built.gain, np.rint(array.designed.gain * (1 + 0.03 * gain)))
         np.testing.assert_array_equal(array.built.offset, np.rint(2 * offset))
         off = np.random.default_rng([3, int.from_bytes(b"refer"), i]).normal(0, 0.2, own.shape)
@@ -123,6 +208,7 @@ def test_what_a_plan_leaves_out_is_what_learn_leaves_out() -> None:
     assert fields_of_rule("agad", threshold=3.0) == {"threshold": 3.0, "chopper_period": 1} | noise
     assert fields_of_rule("stochastic", threshold=None, tiles=0) == {}
     fields = {name: fields[name] for name in ("rate", "threshold", "start", "span", "back_span", "seed")}
+    assert plan.chopper_period == 1
     assert list(fields.values()) == [0.05, THRESHOLDS["tiki-taka"], 1.0, 12.0, 4.0, 0]
     assert THRESHOLDS == {"tiki-taka": 25.0, "agad": 8.0, "residual": 10.0}
 
