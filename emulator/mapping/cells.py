@@ -344,7 +344,7 @@ def part_left(levels: Ints, chip: Chip, row_voltage_V: Floats | None, place: Int
 def _part_at(part: Floats, rise: float) -> Floats:
     """Return the effective fraction ``part`` of differences for conductances lower by the factor ``rise``:
     the losses in wires fall in proportion."""
-    return np.clip(1.0 - (1.0 - part) / rise, LEAST, 1.0)
+    return np.maximum(1.0 - (1.0 - part) / rise, LEAST)
 
 
 def _best_rise(wanted: Floats, part: Floats, before: float, chip: Chip) -> float:

@@ -269,12 +269,12 @@ def placed(values: Floats) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16
 
 
 def _bent(wanted: Floats) -> Floats:
-    """Estimate the largest error (Q,) of tables of straight segments: half the range of the deviations from
+    """Estimate twice the largest error (Q,) of tables of straight segments: the range of the deviations from
     each segment's chord."""
     pieces = wanted.reshape(len(wanted), SEGMENTS, -1)
     part = np.linspace(0.0, 1.0, pieces.shape[2])
     about = pieces - (pieces[..., :1] + (pieces[..., -1:] - pieces[..., :1]) * part)
-    return np.asarray((about.max(axis=2) - about.min(axis=2)).max(axis=1) / 2, np.float64)
+    return np.asarray((about.max(axis=2) - about.min(axis=2)).max(axis=1), np.float64)
 
 
 def _aligned(values: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]:
@@ -310,7 +310,7 @@ def _between(
     low = np.clip(np.floor(x).astype(np.intp), 0, INPUT_MAX - 1)
     first = (begin + offset[:, None]) * scale[:, None] - V_MIN
     behind = (v - V_MIN) >> SEGMENT_BITS >= first >> SEGMENT_BITS
-    low = np.where(begin == 0, low, np.where(behind, np.maximum(low, begin), np.minimum(low, begin - 2)))
+    low = np.where(behind, np.maximum(low, begin), np.minimum(low, begin - 2))
     below, above = (np.take_along_axis(values, position, axis=1) for position in (low, low + 1))
     codes: Floats = np.clip(below + (x - low) * (above - below), 0.0, INPUT_MAX)
     return codes

@@ -117,11 +117,7 @@ def make_neurons(activation: Activation, chip: Chip, outputs: int, rng: np.rando
     heights, peaks = heights_and_peaks(activation, outputs)
     shape = shape_of(activation, chip.neuron)
     if not isinstance(activation, Ndr):
-
-        def exact(u: Floats) -> Floats:
-            return heights * shape(u)
-
-        return Neurons(heights, peaks, exact, False, 0)
+        return Neurons(heights, peaks, shape, False, 0)
     drawn, devices = draw_devices(chip, outputs, rng)
     heights, peaks, unreachable, states = _tuned(heights, peaks, chip, drawn)
     if states is not None and chip.ecram.tunes in SHAPES:

@@ -227,7 +227,7 @@ def convert(task: Task, mapped: MappedWeights, mismatch: Floats) -> Converted:
         var_cell=cell_noise(chip, mapped),
     )
     places = sum(1 << (j * bits) for j in range(slices(bits)))
-    pedestal = designed.offset.astype(np.float64) * (sums.shape[0] * places if adc else 0)
+    pedestal = designed.offset.astype(np.float64) * (sums.shape[0] * places)
     if gain_kind == "column":
         fitted = ranges.fitted_gain(gain_kind, exact, (partial_sums(sums, layer) - pedestal) * step)
         if final:

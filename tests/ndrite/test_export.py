@@ -65,9 +65,12 @@ SECTIONS = [
 ]
 
 
+SHAPED = {"ecram": {"tunes": "valley", "shape_low_factor": 0.5, "shape_high_factor": 1.2}}
+
+
 @pytest.mark.parametrize(
     "sections",
-    [*SECTIONS, {"ecram": {"tunes": "peak_voltage"}}, {"chip": "ideal"}],
+    [*SECTIONS, {"ecram": {"tunes": "peak_voltage"}}, SHAPED, {"chip": "ideal"}],
 )
 def test_a_product_is_what_its_deck_says_by_nodal_analysis(sections: dict[str, Any]) -> None:
     mapped, x = small(9, 3, **({"chip": "dendritic-analog"} | sections))
@@ -90,6 +93,25 @@ def test_a_deck_says_that_reads_end_before_it_settles() -> None:
     mapped, x = small(6, 3, chip="dendritic-analog", neuron=timed)
     deck = drawn(mapped.die, 0, x[:1].astype(np.int64), "deck.out")[0]
     assert "* the emulator reads after 0.5 ns: an operating point has settled" in deck.splitlines()
+
+
+def test_a_deck_has_the_capacitance_and_the_inductance_of_every_neuron() -> None:
+    """An operating point does not depend on them."""
+    mapped, x = small(6, 3, "dendritic-analog", neuron={"capacitance_pF": 2.0, "inductance_nH": 0.5})
+    deck = drawn(mapped.die, 0, x[:1].astype(np.int64), "deck.out")[0]
+    values = [line.split() for line in deck.splitlines() if line[:2] in ("Cd", "Ls")]
+    assert {name: float(value) for name, *_, value in values} == {
+        f"{part}{m}": farad_or_henry
+        for m in range(3)
+        for part, farad_or_henry in (("Cd", 2e-12), ("Ls", 5e-10))
+    }
+
+
+def test_wires_that_have_not_settled_are_not_drawn() -> None:
+    timed = {"wire_resistance_ohm": 1.0, "wire_capacitance_fF": 100.0, "read_time_ns": 5.0}
+    mapped, x = small(6, 3, "dendritic-analog", array=timed)
+    with pytest.raises(PhysicsError, match=r"array.read_time_ns is 5.0; accepted: none, as a deck's"):
+        drawn(mapped.die, 0, x[:1].astype(np.int64), "deck.out")
 
 
 @needs_ngspice

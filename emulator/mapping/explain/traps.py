@@ -31,6 +31,11 @@ def _mixed(words: Words) -> Words:
     return words ^ (words >> np.uint64(31))
 
 
+def _threshold(share: float) -> np.uint64:
+    """Return the number below which the share ``share`` of all words lies; for 1, almost all of them."""
+    return np.uint64(share * (2**64 - 2**12))
+
+
 class Traps:
     """The traps (telegraph noise) in the cells of one matrix product on a die.
 
@@ -42,12 +47,9 @@ class Traps:
         law = chip.cell
         conductances = mapped.cells.faulted
         self._shape = conductances.shape
-        with np.errstate(over="ignore"):
-            keys = _mixed(
-                np.array([die_seed, seed], np.uint64) ^ _mixed(np.array([product, product], np.uint64))
-            )
-            every = _mixed(keys[0] + np.arange(conductances.size, dtype=np.uint64))
-        trapped = every < np.uint64(law.telegraph_percent / 100 * (2**64 - 2**12))
+        keys = _mixed(np.array([die_seed, seed], np.uint64) ^ _mixed(np.array([product, product], np.uint64)))
+        every = _mixed(keys[0] + np.arange(conductances.size, dtype=np.uint64))
+        trapped = every < _threshold(law.telegraph_percent / 100)
         self.cell = np.flatnonzero(trapped)
         step = (
             law.telegraph_step_percent / 100 * conductances * (mapped.limits / (law.g_max_uS - law.g_min_uS))
@@ -56,7 +58,7 @@ class Traps:
         self.change: Floats = signed.reshape(-1)[self.cell]
         self._keys = every[self.cell] ^ keys[1]
         assert law.telegraph_dwell is not None
-        self._anew = np.uint64(2 / law.telegraph_dwell * (2**64 - 2**12))
+        self._anew = _threshold(2 / law.telegraph_dwell)
 
     def weights(self, first: int, count: int) -> Iterator[Floats]:
         """Yield for each of ``count`` inferences, from number ``first`` on, the change (K, M) that traps
@@ -80,16 +82,15 @@ class Traps:
     ) -> tuple[Bools, Bools]:
         """Return two arrays for the traps at this inference: whether each trap chooses a new state, and which
         state it would then have."""
-        with np.errstate(over="ignore"):
-            words = _mixed(self._keys[which] + np.uint64(inference))
-            return words < self._anew, _mixed(words) & np.uint64(1) == 1
+        words = _mixed(self._keys[which] + np.uint64(inference))
+        return words < self._anew, _mixed(words) & np.uint64(1) == 1
 
     def _states(self, inference: int) -> Bools:
         """Return for each trap whether it is full at this inference, which is the state that it chose last.
         At inference 0, every trap chooses a state."""
         full = np.zeros(len(self.cell), np.bool_)
         open_traps = np.arange(len(self.cell))
-        for moment in range(inference, -1, -1):
+        for moment in reversed(range(inference + 1)):
             drawn, coin = self._draws(moment, open_traps)
             drawn = drawn if moment else np.ones_like(drawn)
             full[open_traps[drawn]] = coin[drawn]

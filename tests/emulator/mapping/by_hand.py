@@ -44,7 +44,8 @@ def limit_of(w, levels: int, largest: float) -> float:
 
 
 def levels_for_wires(weights, chip: Chip):
-    """Levels of a layer with one common limit, programmed for what wires take; the factor on the limit."""
+    """Levels of a layer with one common limit, programmed for what wires take; the factor on the limit.
+    In three rounds, each with what the levels of the one before lose."""
     cell, top = chip.cell, chip.cell.levels - 1
     step = (cell.g_max_uS - cell.g_min_uS) / top
     w = np.asarray(weights, np.float64)
@@ -56,19 +57,22 @@ def levels_for_wires(weights, chip: Chip):
     def left(level):
         """Part of every pair's difference that the column sees; 1 for pairs of no difference."""
         plus, minus = (through(cell.g_min_uS + step * np.maximum(s * level, 0), chip) for s in (1, -1))
-        return np.where(level == 0, 1.0, (plus - minus) / (step * np.where(level == 0, 1, level)))
+        part = np.where(level == 0, 1.0, (plus - minus) / (step * np.where(level == 0, 1, level)))
+        return np.clip(part, 0.1, 1.0)
 
-    first = left(np.clip(np.rint(wanted), -top, top))
-    best = None
-    for rise in (1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0):
-        part = 1 - (1 - first) / rise
-        level = np.clip(np.rint(wanted / rise / part), -top, top)
-        of_cells = (variance[np.abs(level).astype(int)] + variance[0]).sum()
-        error = ((rise * level * part - wanted) ** 2).sum() + rise**2 * of_cells
-        if best is None or error < best[0]:
-            best = error, rise, level
-    _, rise, level = best
-    return np.clip(np.rint(wanted / rise / left(level)), -top, top), rise
+    chosen, seen = 1.0, left(np.clip(np.rint(wanted), -top, top))
+    for _ in range(3):
+        best = None
+        for rise in (1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0):
+            part = np.maximum(1 - (1 - seen) * chosen / rise, 0.1)
+            level = np.clip(np.rint(wanted / rise / part), -top, top)
+            of_cells = (variance[np.abs(level).astype(int)] + variance[0]).sum()
+            error = ((rise * level * part - wanted) ** 2).sum() + rise**2 * of_cells
+            if best is None or error < best[0]:
+                best = error, rise, level
+        _, chosen, level = best
+        seen = left(level)
+    return np.clip(np.rint(wanted / chosen / seen), -top, top), chosen
 
 
 def through(g_uS, chip: Chip):

@@ -9,11 +9,12 @@ from ndrite.emulator.device.description import Ecram
 from ndrite.emulator.device.ndr.circuit import Circuit
 from ndrite.emulator.device.ndr.curves import Bell, Double, Esaki
 from ndrite.emulator.device.ndr.pwl import PwlTable
+from ndrite.emulator.device.ndr.window import choose_window
 from ndrite.emulator.errors import CompileError, CompileWarning
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.neuron import neuron
 from ndrite.emulator.mapping import map_network
-from ndrite.emulator.mapping.curves import family, source_units_V
+from ndrite.emulator.mapping.curves import family, source_units_V, widest_window
 from ndrite.emulator.mapping.devices import make_neurons, without_load
 from ndrite.emulator.network import Dense, Named, Ndr, Network, load_network
 from tests.chips import centred_network, changed
@@ -118,6 +119,53 @@ def test_neurons_with_nominal_curves_are_neither_bistable_nor_out_of_reach(activ
     assert (neurons.individual, neurons.unreachable, neurons.bistable) == (False, 0, 0)
 
 
+@pytest.mark.parametrize("name", ["dendritic-analog", "dendritic-ndr"])
+@pytest.mark.parametrize("tunes", ["none", "peak_voltage", "peak_current", "both"])
+@pytest.mark.parametrize("percent", [0.0, 5.0])
+def test_a_resistance_of_nothing_changes_nothing(name, tunes, percent):
+    """Of devices that differ or not, whose ECRAMs have lost a part of their states since they were set."""
+    spread = {"peak_voltage_variation_percent": percent, "peak_current_variation_percent": percent}
+    ecram = {"tunes": tunes, "retention_s": 1.0, "peak_voltage_low_factor": 0.5}
+    ecram |= {"peak_voltage_high_factor": 2.0}
+    activation = centred_network().layers[0].activation
+    ideal, loaded = (
+        make_neurons(
+            activation,
+            changed(name, neuron=spread | {"source_resistance_ohm": ohm}, ecram=ecram),
+            12,
+            np.random.default_rng(1),
+        )
+        for ohm in (0.0, 1e-6)
+    )
+    np.testing.assert_allclose(loaded.peaks, ideal.peaks, rtol=1e-6)
+    u = np.repeat(np.linspace(-1, 2, 151)[:, None], 12, axis=1)
+    np.testing.assert_allclose(loaded.curves(u), ideal.curves(u), atol=1e-5)
+
+
+def test_a_height_that_no_ecram_sets_is_a_factor_on_the_output():
+    """The device draws its whole current, behind a resistance as well."""
+    chip = changed("dendritic-ndr", neuron={"source_resistance_ohm": 200.0}, ecram={"tunes": "peak_voltage"})
+    low, high = (
+        make_neurons(centred_network(heights=height).layers[0].activation, chip, 12, np.random.default_rng(1))
+        for height in (0.3, 0.6)
+    )
+    u = np.repeat(np.linspace(0, 2, 101)[:, None], 12, axis=1)
+    np.testing.assert_allclose(high.curves(u), 2 * low.curves(u), rtol=1e-9)
+
+
+@pytest.mark.parametrize("tunes", ["peak_voltage", "peak_current", "both"])
+def test_a_source_is_loaded_by_the_current_that_an_ecram_sets(tunes):
+    chip = changed(
+        "dendritic-ndr", neuron={"source_resistance_ohm": 200.0}, ecram={"tunes": tunes, "retention_s": None}
+    )
+    activation = centred_network().layers[0].activation
+    states = make_neurons(activation, chip, 12, np.random.default_rng(1)).states
+    if tunes == "peak_voltage":
+        assert states.loaded is None
+    else:
+        np.testing.assert_array_equal(states.loaded, states.current)
+
+
 STILL = {"peak_voltage_variation_percent": 0, "peak_current_variation_percent": 0}
 
 
@@ -197,6 +245,25 @@ def test_the_nearest_state_is_set_and_computed(kind, resistance, tmp_path):
     assert np.corrcoef(exact.ravel(), got.ravel())[0, 1] > 0.995
     other = map_network(shaped_network(described, states[::-1]), described, SHAPED_X, seed=1).program
     assert not np.array_equal(Core(other).infer(SHAPED_X), Core(program).infer(SHAPED_X))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_state_gives_more_than_the_peak_or_less_than_nothing(kind):
+    """Far beyond the peak a device draws more, and before 0 V a current of the other sign."""
+    curves = family(shaped_chip(kind), [0.0, 0.5, 1.0], np.linspace(-8.0, 12.0, 401))
+    assert (curves.min(), curves.max()) == pytest.approx((0.0, 1.0), abs=0.01)
+    assert (curves >= 0).all()
+    assert (curves <= 1).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_window_is_wide_enough_for_every_state(kind):
+    described = shaped_chip(kind)
+    ends = [
+        choose_window(lambda u, state=state: family(described, [state], u)[0]).high
+        for state in (0.0, 0.5, 1.0)
+    ]
+    assert widest_window(described).high == max(ends)
 
 
 def test_the_last_pulse_misses_a_shape_by_its_draw():

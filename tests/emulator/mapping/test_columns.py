@@ -159,24 +159,35 @@ def test_rows_of_cells_hold_any_bias(seed):
     assert np.ptp(np.abs(rows), axis=0).max() <= 1
 
 
-def test_noise_goes_with_the_root_of_temperature():
-    """Columns' and converters' noise, on the die and in training, each from 300 K to 400 K."""
-    needs("torch")
-    from ndrite.emulator.learning.training.view import view_of
+NOISY = (
+    {"column_noise_percent": 4.0, "column_gain_mismatch_percent": 1.0},
+    {"kind": "adc", "adc_bits": 8, "output_noise_lsb": 3.0},
+)
+"""Columns and converters with noise."""
 
-    noisy = (
-        {"column_noise_percent": 4.0, "column_gain_mismatch_percent": 1.0},
-        {"kind": "adc", "adc_bits": 8, "output_noise_lsb": 3.0},
-    )
+
+def test_noise_goes_with_the_root_of_temperature():
+    """Columns' and converters' noise on the die, each from 300 K to 400 K."""
     seen = []
     for kelvin in (300.0, 400.0):
-        column, converter = (at(chip(noise_temperature_K=300.0, **readout), kelvin) for readout in noisy)
-        programs = [map_network(centred_network(), c, X).program for c in (column, converter)]
-        sigmas = [layer.sigma_out for program in programs for layer in program.layers]
-        seen.append([*sigmas, view_of(column).columns.noise, view_of(converter).adc_noise])
+        chips = (at(chip(noise_temperature_K=300.0, **readout), kelvin) for readout in NOISY)
+        programs = [map_network(centred_network(), c, X).program for c in chips]
+        seen.append([layer.sigma_out for program in programs for layer in program.layers])
     assert min(min(values) for values in seen) > 0
     np.testing.assert_allclose(np.divide(*reversed(seen)), (4 / 3) ** 0.5, rtol=0.01)
     assert at("wan2022", 400.0).noise_factor == 1.0, "no law, no effect"
+
+
+def test_noise_in_training_goes_with_the_root_of_temperature():
+    needs("torch")
+    from ndrite.emulator.learning.training.view import view_of
+
+    seen = []
+    for kelvin in (300.0, 400.0):
+        column, converter = (at(chip(noise_temperature_K=300.0, **readout), kelvin) for readout in NOISY)
+        seen.append([view_of(column).columns.noise, view_of(converter).adc_noise])
+    assert min(min(values) for values in seen) > 0
+    np.testing.assert_allclose(np.divide(*reversed(seen)), (4 / 3) ** 0.5, rtol=0.01)
 
 
 def alike() -> Network:

@@ -53,6 +53,16 @@ CHIPS |= {
         "dendritic-ndr+ecram-pair", neuron={"source_resistance_ohm": 300.0, "capacitance_pF": 1.0}
     ),
     "pulses": changed("ibm-cmo-hfox-2+programming-gong2018", programming=PULSES),
+    "measured": changed(
+        "wan2022",
+        neuron={
+            "model": "table",
+            "table_voltage_V": (0.0, 0.1, 0.2, 0.4),
+            "table_current_A": (0.0, 1e-3, 4e-4, 1e-4),
+            "peak_voltage_variation_percent": 5.0,
+            "peak_current_variation_percent": 5.0,
+        },
+    ),
     "retention": changed("dendritic-ndr", ecram={"retention_s": 2 * 86_400.0, "retention_rest": 0.2}),
 }
 BASES = ("dendritic-ndr+ecram-pair", "wan2022", "dendritic-analog", shaped_chip("width"))
@@ -170,6 +180,17 @@ def test_what_is_no_die_is_refused(tmp_path: Path) -> None:
     net = NETWORKS["small"]
     with pytest.raises(CompileError, match=r"shapes \[\(40, 24\), \(24, 5\)\]; accepted: those of the die"):
         program_of(map_network(net, "wan2022", inputs(net)).die, program)
+
+
+def test_a_die_is_read_for_the_program_that_was_mapped_onto_it(tmp_path: Path) -> None:
+    program, die, _ = made()
+    save_die(die, tmp_path / "die.npz")
+    assert die_digest(load_die(tmp_path / "die.npz", program)) == die_digest(die)
+    other = map_network(NET, "wan2022", X, seed=6).program
+    with pytest.raises(
+        CompileError, match="this die belongs to another program than random; accepted: the die"
+    ):
+        load_die(tmp_path / "die.npz", other)
 
 
 def test_corrections_are_as_old_as_the_chip_says() -> None:

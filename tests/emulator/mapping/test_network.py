@@ -17,6 +17,7 @@ from ndrite.emulator.mapping.devices import trained_outputs
 from ndrite.emulator.network import Dense, Gate, Named, Ndr, Network, Sampled, Term
 from ndrite.emulator.spec import ProgramError
 from tests.chips import centred_network, changed, random_network, samples
+from tests.kan import kan
 from tests.refusals import refused
 
 IDEAL, WAN = load_chip("ideal"), load_chip("wan2022")
@@ -38,6 +39,15 @@ def test_every_neuron_that_an_ecram_tunes_has_a_curve_of_its_own():
     program, die, _ = map_network(centred_network(heights=1.0), chip, samples(centred_network()))
     assert len(program.curve_base) == 1
     assert program_of(die, program).layers[0].curve.tolist() == list(range(12))
+    chip = changed("dendritic-ndr+ecram-pair", neuron=dict.fromkeys(VARIATIONS, 0.0))
+    table, *others = kan().nodes
+    count = len(table.channel)
+    same = dataclasses.replace(table, gain=np.ones(count), shift_by=np.zeros(count))
+    same = dataclasses.replace(same, activation=Ndr(np.ones(count), np.full(count, 0.5)))
+    alike = dataclasses.replace(kan(), nodes=(same, *others))
+    program, die, _ = map_network(alike, changed(chip, ecram={"cycle_percent": 0.0}), samples(alike))
+    assert len(np.unique(program.steps[0].curve)) == 1
+    assert len(np.unique(program_of(die, program).steps[0].curve)) == count
 
 
 VARIATIONS = ("peak_voltage_variation_percent", "peak_current_variation_percent")

@@ -11,7 +11,7 @@ from ndrite.emulator.device.ndr.window import HIGHS, LOWS, Window, _inside, _sev
 from ndrite.emulator.errors import CompileError
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.neuron import neuron
-from ndrite.emulator.mapping.curves import placed
+from ndrite.emulator.mapping.curves import Curves, placed
 from ndrite.emulator.network.activation import NAMED
 from ndrite.emulator.spec import Program
 from ndrite.emulator.spec.steps import Table
@@ -173,6 +173,25 @@ def test_every_code_stays_inside_the_table() -> None:
 def test_straight_lines_are_exact() -> None:
     values = np.array([X * 1.0, 255.0 - X, np.full(256, 77.0)])
     np.testing.assert_array_equal(computed(values), values)
+    offset, scale, _ = placed(np.full((1, 256), 77.0))
+    assert (offset.tolist(), scale.tolist()) == ([-128], [16]), "a constant has no kink"
+
+
+def test_equal_curves_share_a_table_unless_each_has_its_own() -> None:
+    curves, wanted = Curves(), np.full((2, CODES), 77.0)
+    assert curves.fit(wanted)[0].tolist() == [0, 0]
+    assert curves.fit(wanted, each=True)[0].tolist() == [1, 2]
+    assert curves.add(curves.base[:1], curves.slope[:1]).tolist() == [3]
+    assert curves.add(curves.base[:1], curves.slope[:1], each=False).tolist() == [0]
+    for table in (Curves().base, Curves().slope):
+        np.testing.assert_array_equal(table, np.zeros((1, SEGMENTS)))
+
+
+def test_a_program_has_65536_curves_at_most() -> None:
+    curves, tables = Curves(), np.zeros((1 << 16, SEGMENTS), np.int32)
+    assert curves.add(tables, tables)[-1] == 65_535
+    with pytest.raises(CompileError, match="number of curves is 65537; accepted: at most 65536"):
+        curves.add(tables[:1], tables[:1])
 
 
 def test_a_segment_begins_at_the_kink_near_the_middle() -> None:

@@ -70,6 +70,9 @@ def test_output_layers_get_equal_logit_steps():
     ranges = calibrate(sums, adc_bits=8, dac_bits=8, policy="column", ratio=unit)
     step = ranges.lsb * unit
     assert np.ptp(step) / step.mean() < 1e-3
+    # The column with the largest logits decides.
+    half = np.ptp(sums[0, 0], axis=0) / 2
+    assert 0.39 < step.mean() * 255 / 2 / (half * unit).max() < 1.06
     assert np.ptp(calibrate(sums, adc_bits=8, dac_bits=8, policy="layer").gain) == 0
 
 

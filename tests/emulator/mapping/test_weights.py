@@ -32,15 +32,21 @@ from ndrite.emulator.mapping.ranges import (
     skip_gain,
 )
 from ndrite.emulator.mapping.weights import (
+    BiasCells,
+    Columns,
+    build_columns,
     column_limits,
     full_scale,
     map_weights,
+    program_bias,
+    total_noise,
     variation_of,
     without_errors,
 )
 from ndrite.emulator.network import load_network
 from ndrite.emulator.network.zoo import FOLDER
 from tests.chips import centred_network, changed, mitigated, random_network
+from tests.emulator.mapping import by_hand
 from tests.refusals import refused
 
 IDEAL, WAN, CMO = (load_chip(name) for name in ("ideal", "wan2022", "ibm-cmo-hfox-2"))
@@ -87,11 +93,20 @@ def test_cells_stuck_above_g_max_have_room_in_the_codes():
     assert full_scale(changed(stuck, cell={"stuck_high_uS": 10.0})) == 40.0
 
 
+@pytest.mark.parametrize(("shift", "top"), [(2.0, 42.0), (-2.0, 40.0)])
+def test_cells_that_drift_upward_have_room_in_the_codes(
+    shift: float, top: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(IDEAL.cell.drift_model), "shift", lambda self, g, time_s: np.full(len(g), shift))
+    assert full_scale(IDEAL) == top
+
+
 def test_limited_and_saturated_conductances_are_counted_on_both_sides():
     w = np.random.default_rng(0).normal(size=(2000, 1))
     w[0, 0] = -30.0
     mapped = map_weights(w, WAN, np.random.default_rng(0))
     assert mapped.limited == (np.abs(w) > mapped.limits * 1.000001).sum() > 0
+    assert map_weights(np.array([[1.0], [-1.0], [0.0]]), IDEAL, np.random.default_rng(0)).limited == 0
     high = changed(IDEAL, cell={"stuck_high_percent": 100.0, "stuck_high_uS": 60.0})
     # Codes of the one cell, conductances of the other: all of them beyond, plus and minus.
     beyond = map_weights(w, IDEAL, np.random.default_rng(0), programmed_on=high)
@@ -143,6 +158,8 @@ def test_what_registers_just_hold():
     assert scale_and_shift(np.array([1.0, 1 / 60_000]))[0].min() == 1
     assert int32("bias", np.array([2.0**30 - 1, -5.5])).tolist() == [2**30 - 1, -6]
     assert cell_noise(NOISY, mapped(NOISY)) == round(12.75**2 * 256)
+    just = dataclasses.replace(SMALL, full_scale_uS=SMALL.full_scale_uS * (65_536 / 65_535) ** 0.5)
+    assert cell_noise(NOISY, just) == 65_535
     assert output_noise(WAN, RANGES) == 2048
 
 
@@ -277,6 +294,68 @@ def test_limits_rise_where_wires_take_much() -> None:
     assert set(rises) <= set(LIMIT_RISES)
     assert kept[2] > 10, "raised limits load the wires less: 9 dB where nothing reckons with it"
     np.testing.assert_array_equal(compensated(WEIGHTS, limits, wide, None, may_rise=False)[1], limits)
+
+
+@pytest.mark.parametrize(
+    ("ohm", "cell", "array"),
+    [
+        (30.0, {}, {}),
+        (60.0, {"g_min_uS": 4.0}, {"access_resistance_ohm": 3000.0}),
+        (300.0, {"drift": "none"}, {}),
+    ],
+    ids=["raised", "smallest conductance", "as far as it goes"],
+)
+def test_three_rounds_choose_limits_and_levels(
+    ohm: float, cell: dict[str, Any], array: dict[str, Any]
+) -> None:
+    chip = changed(wired(ANALOG, ohm), cell=cell, array=array)
+    limits = column_limits(WEIGHTS, chip.cell.levels, uniform=True)
+    levels, raised = compensated(WEIGHTS, limits, chip, None, may_rise=True)
+    wanted, rise = by_hand.levels_for_wires(WEIGHTS, chip)
+    np.testing.assert_allclose(raised, limits * rise)
+    assert (levels != wanted).mean() < 1e-3  # what lies on a half
+    assert rise > 1
+
+
+@pytest.mark.parametrize(("kind", "final"), [("analog", False), ("analog", True), ("adc", False)])
+def test_amplifiers_are_off_by_their_draws(kind: str, final: bool) -> None:
+    """In percent of the largest sum, at least of one unit; no gain is below a hundredth. Nothing is off
+    before converters, and no gain of the last layer."""
+    errors = {"column_gain_mismatch_percent": 30.0, "column_offset_percent": 5.0, "column_noise_percent": 3.0}
+    chip = changed("ideal", readout={"kind": kind} | errors)
+    drawn = np.array([[1.0, -1.0, -4.0], [1.0, 0.5, -2.0]])
+    for sums, full in ((np.array([[3.0, -700.0, 20.0]]), 700.0), (np.zeros((4, 3)), 1.0)):
+        columns = build_columns(sums, chip, drawn, final=final)
+        of = kind == "analog"
+        np.testing.assert_allclose(columns.gain, [1.3, 0.7, 0.01] if of and not final else np.ones(3))
+        np.testing.assert_allclose(columns.offset, of * 0.05 * full * drawn[1])
+        assert columns.noise == pytest.approx(of * 0.03 * full)
+
+
+def test_a_layers_noise_is_of_its_columns_and_bias_rows_up_to_16_bits() -> None:
+    def columns(noise: float) -> Columns:
+        return Columns(np.ones(3), np.zeros(3), noise)
+
+    assert [total_noise(None, None, 9), total_noise(columns(3.0), None, 9)] == [0, 3]
+    assert total_noise(columns(65_535.0), None, 9) == 65_535
+    with pytest.raises(
+        CompileError, match="column noise is 65536 accumulator units; accepted: at most 65535"
+    ):
+        total_noise(columns(65_536.0), None, 9)
+    bias = BiasCells(mapped(IDEAL), np.zeros(4), np.zeros(4))  # 60 rows
+    assert total_noise(None, bias, 25_600) == round(100**0.5 * 60**0.5 * 255)
+    assert total_noise(columns(7_000.0), bias, 25_600) == round((7_000**2 + 6000 * 255**2) ** 0.5)
+
+
+def test_64_rows_hold_a_bias() -> None:
+    chip, rng = (
+        changed("ideal", readout={"kind": "analog", "range_policy": "layer", "bias": "cells"}),
+        np.random.default_rng(0),
+    )
+    of = map_weights(np.ones((9, 2)), chip, rng)
+    assert program_bias(64.0 * of.limits * [1, -0.1], of, chip, rng).levels.shape == (64, 2)
+    with pytest.raises(CompileError, match="a bias is 65 times the largest weight of its column; accepted"):
+        program_bias(64.01 * of.limits, of, chip, rng)
 
 
 PLACED = mitigated(row_placement=True)

@@ -155,6 +155,31 @@ def test_a_compressed_column_loses_the_stated_part_at_the_end_of_its_range():
     assert largest > 0.5
 
 
+@pytest.mark.parametrize(
+    "causes", [["ADC rounding"], ["ADC clipping"], ["ADC rounding", "ADC clipping"]], ids=str
+)
+def test_converters_round_and_clip_as_built(causes):
+    """By hand, of one layer: codes of 4 bits, and a half more at both ends where none is rounded."""
+    net = Network.chain([Dense(NET.products[0].dense.weights, NET.products[0].dense.bias, None)])
+    mapped = map_network(net, changed("ideal", readout={"adc_bits": 4}), SAMPLES // 2, seed=3)
+    (stage,) = stages(net, mapped.program, mapped.die)
+    (array,), dense = mapped.die.arrays, net.products[0].dense
+    step = array.designed.lsb * array.mapped.unit / 255
+    wanted, cut = dense.bias.astype(np.float64), 0
+    for rows in (slice(128), slice(128, 140)):
+        codes = X[:, rows].astype(np.float64) @ dense.weights[rows] / (255 * step) + array.designed.offset
+        codes = np.rint(codes) if "ADC rounding" in causes else codes
+        if "ADC clipping" in causes:
+            low, high = (-8, 7) if "ADC rounding" in causes else (-8.5, 7.5)
+            cut += ((codes < low) | (codes > high)).sum()
+            codes = np.clip(codes, low, high)
+        wanted = wanted + (codes - array.designed.offset) * step
+    model = Forward(net, mapped.program, mapped.die, [stage], causes)
+    off = np.abs(model.logits(X) - wanted) > 1e-6 * np.abs(wanted).max()
+    assert off.mean() < 1e-3  # sums on a half
+    assert (cut > 100) == ("ADC clipping" in causes)
+
+
 @pytest.mark.parametrize(("name", "gain", "wire"), [("dendritic-analog", "-", "-"), ("ideal", "+", "+")])
 def test_a_comparison_of_measures_switches_one_at_a_time(name: str, gain: str, wire: str) -> None:
     none, usual, *cases = mitigations(load_chip(name)).items()
@@ -183,6 +208,12 @@ def test_the_worth_of_a_measure_is_a_mean_over_dies() -> None:
     assert worth[0].name == "none"
     for field in ("score", "snr_db"):
         assert getattr(worth[0], field) == pytest.approx(np.mean([getattr(one, field) for one in each]))
+    # By default of die 0, whose number is that of its read noise too.
+    die = map_network(net, "wan2022", x, seed=0, options=MapOptions(mitigation=NOTHING))
+    usual = mitigation_benefits(net, load_chip("wan2022"), x, x, labels)[0]
+    assert (
+        usual == judge("none", net, die, x, labels) == judge("none", net, die, x, labels, seed=0, noise=True)
+    )
 
 
 def test_columns_are_off_by_their_own_gain_and_offset() -> None:
@@ -219,14 +250,18 @@ def test_one_gain_of_all_columns_counts_them_in_units_of_their_devices(activatio
 GRAPH = graphs.NETWORKS["small"]  # 100 positions of 9 inputs in its first product, 10 inputs in its last
 
 
-@pytest.mark.parametrize(("net", "rows", "count"), [(GRAPH, 2000, 20), (GRAPH, 1, 16), (NET, 1, 40)])
+@pytest.mark.parametrize(
+    ("net", "rows", "count"), [(GRAPH, 2000, 20), (GRAPH, 1, 16), (NET, 1, 180), (GRAPH, None, 163)]
+)
 def test_corrections_of_maps_are_computed_on_few_samples(
-    net: Network, rows: int, count: int, monkeypatch: pytest.MonkeyPatch
+    net: Network, rows: int | None, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    x = samples(net, 40)
+    """By default those of 16,384 positions."""
+    x = samples(net, 180)
     one = map_network(net, "wan2022", x, seed=3)
     few, wanted = (forward(one, "programming error", net=net) for _ in range(2))
-    monkeypatch.setattr("ndrite.emulator.mapping.explain.forward.CORRECTED_ROWS", rows)
+    if rows is not None:
+        monkeypatch.setattr("ndrite.emulator.mapping.explain.forward.CORRECTED_ROWS", rows)
     few.correct(x)
     monkeypatch.undo()
     wanted.correct(x[:count])
@@ -262,6 +297,10 @@ def test_snr():
     assert snr_db(a, a) == SNR_MAX_DB
     assert snr_db(a, a + 3) == pytest.approx(-9.54, abs=0.1)
     assert snr_db(np.ones((5, 2)), np.zeros((5, 2))) == -SNR_MAX_DB
+    even = np.array([[1.0], [-1.0]] * 500)
+    assert SNR_MAX_DB == 100
+    for error, ratio_db in ((5e-11, 100), (5e-10, 93.01), (5e9, -96.99), (5e10, -100)):
+        assert snr_db(even, even + error**0.5) == pytest.approx(ratio_db, abs=0.01)
 
 
 def test_accuracy_is_the_share_of_rows_whose_first_largest_output_is_the_label() -> None:
