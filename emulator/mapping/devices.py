@@ -105,7 +105,7 @@ class Neurons:
     peaks: Floats
     curves: CurveFunction
     individual: bool
-    unreachable: int
+    unreachable: int = 0
     states: States | None = None
     devices: tuple[NdrModel, ...] | None = None
     bistable: int = 0
@@ -117,7 +117,7 @@ def make_neurons(activation: Activation, chip: Chip, outputs: int, rng: np.rando
     heights, peaks = heights_and_peaks(activation, outputs)
     shape = shape_of(activation, chip.neuron)
     if not isinstance(activation, Ndr):
-        return Neurons(heights, peaks, shape, False, 0)
+        return Neurons(heights, peaks, shape, False)
     drawn, devices = draw_devices(chip, outputs, rng)
     heights, peaks, unreachable, states = _tuned(heights, peaks, chip, drawn)
     if states is not None and chip.ecram.tunes in SHAPES:

@@ -343,8 +343,8 @@ class Forward(FloatArithmetic):
         heights, peaks = heights_and_peaks(activation, outputs)
         if held is not None and "load line" in self.causes:
             shape = self._shape(activation)
-            return Neurons(heights, peaks, lambda u: heights * shape(u), False, 0)
-        return Neurons(heights, peaks, lambda u: trained_outputs(activation, u * peaks), False, 0)
+            return Neurons(heights, peaks, lambda u: heights * shape(u), False)
+        return Neurons(heights, peaks, lambda u: trained_outputs(activation, u * peaks), False)
 
     def _shape(self, activation: Activation) -> Shape:
         """Return the curve that the simulated causes of error imply: that of training or that of the nominal

@@ -142,6 +142,26 @@ def test_of_the_ranges_tried_the_one_of_least_error_is_taken(adc_bits, dac_bits,
     assert (wanted < halves[1]).any()
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_of_columns_in_equal_steps_errors_count_by_the_square_of_their_logits(seed):
+    """Where the two kinds of columns want different ranges: ten have outliers, and small ratios."""
+    rng, codes = np.random.default_rng(seed), 15
+    ratio = np.repeat([0.2, 1.0], [10, 30])
+    sums = rng.normal(size=(1, 1, 400, 40)) * 1e3
+    sums[..., :10] *= np.where(rng.random((400, 10)) < 0.05, 5, 1)
+    sums = np.rint(sums / ratio).astype(np.int64)
+    flat = sums[0, 0]
+    middle, half = (flat.max(0) + flat.min(0)) / 2, np.ptp(flat, axis=0) / 2
+    best = []
+    for factor in np.linspace(1.05, 0.4, 14):
+        wide = factor * (half * ratio).max() / ratio
+        beyond = np.square(np.maximum(np.abs(flat - middle) - wide, 0)).mean(axis=0)
+        best.append((np.sum((beyond + np.square(2 * wide / codes) / 12) * ratio**2), factor))
+    ranges = calibrate(sums, adc_bits=4, dac_bits=8, policy="column", ratio=ratio)
+    wanted = min(best)[1] * (half * ratio).max() / ratio
+    np.testing.assert_allclose(ranges.lsb * codes / 2, wanted, rtol=1e-3)
+
+
 def test_a_range_far_from_zero_is_no_finer_than_its_offset_can_say():
     """12 bits: sums that hardly move about 50,000 want an offset of thousands of steps; 2047 is the end."""
     sums = np.rint(5e4 + np.random.default_rng(0).uniform(-30, 30, (1, 1, 500, 2))).astype(np.int64)

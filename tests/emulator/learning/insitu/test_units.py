@@ -15,6 +15,7 @@ from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.learn.devices import constants, key_of
 from ndrite.emulator.learning.insitu import THRESHOLDS, Plan, fields_of_rule, learned, prepare
 from ndrite.emulator.learning.insitu.laws import (
+    COUNT_ONE,
     cycle_of,
     devices_of,
     normal_table,
@@ -25,7 +26,7 @@ from ndrite.emulator.learning.insitu.plan import Prepared
 from ndrite.emulator.learning.insitu.rules import symmetry_points
 from ndrite.emulator.mapping import program_of
 from ndrite.emulator.mapping.weights import code_max
-from ndrite.emulator.spec.learning import DOMAIN_DEVICE, STATE_ONE, Tiles, weights_of
+from ndrite.emulator.spec.learning import DOMAIN_DEVICE, STATE_ONE, STEP_MAX, Tiles, weights_of
 from ndrite.emulator.spec.learning import program_of as program_at
 from tests.chips import changed
 from tests.emulator.learning.insitu.test_plan import ALIKE, IDEAL, KIM, SOFT, TEST_X, X, prepared, soft_table
@@ -304,6 +305,17 @@ def test_a_state_of_an_ecram_selects_the_curve_that_the_die_has_there(tunes: str
         np.testing.assert_array_equal(learnt.curve_slope[a.curve], wanted.curve_slope[b.curve])
     tables = len(mapped.program.curve_base) + 1 + 32 * (9 if percent else 2)
     assert len(ready.learning.program.curve_base) == tables
+
+
+@pytest.mark.parametrize("asymmetry", [0.0, 0.3])
+def test_log_normal_steps_that_are_asymmetric_are_not_cut(asymmetry: float) -> None:
+    spread = EcramSpread(step_sigma=0.1, asymmetry_sigma=asymmetry, log_normal=True)
+    what = devices_of(IDEAL, spread)
+    own = constants(what, key_of(1, DOMAIN_DEVICE, 0, 0), np.arange(20_000), 0)
+    unit = 2.0**what.step_shift / COUNT_ONE * STATE_ONE * IDEAL.step_up
+    apart = (own.up - own.down) / 2 / unit
+    assert apart.std() == pytest.approx(asymmetry, rel=0.03, abs=1e-3)
+    assert max(own.up.max(), own.down.max()) < STEP_MAX
 
 
 def test_bounds_that_spread_far_stay_between_0_and_twice_the_nominal_one() -> None:

@@ -48,6 +48,17 @@ def test_weight_changes_add_up_to_the_chips_weights(name):
         np.testing.assert_allclose(total, array.mapped.effective, atol=1e-6)
 
 
+def test_without_causes_the_breakdown_computes_what_the_network_does() -> None:
+    """Residual connections, by weights other than 1, and pools."""
+    network = graphs.residual()
+    x = np.random.default_rng(8).integers(0, 256, (20, network.inputs)).astype(np.uint8)
+    compiled = map_network(network, "ideal", x)
+    built = stages(network, compiled.program, compiled.die)
+    model = Forward(network, compiled.program, compiled.die, built, [])
+    assert any(node.skip is not None and np.ptp(node.skip_weight) for node in network.products)
+    np.testing.assert_allclose(model.logits(x), network.forward(x / np.float32(255)), rtol=1e-4, atol=1e-5)
+
+
 def test_a_function_of_joined_maps() -> None:
     """At several positions: its values are (n, rows, columns, channels)."""
     rng = np.random.default_rng(8)
