@@ -1,5 +1,7 @@
 """frames_in: receives Ethernet frames, and keeps complete datagrams and ARP requests for this device."""
 
+from collections.abc import Iterable
+
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import wiring
@@ -21,8 +23,8 @@ UDP = ICMP = IP + IP_BYTES
 UDP_BYTES, ECHO_BYTES = 8, 4
 """Header bytes before the data that is kept: a UDP payload, or the part of an ICMP echo that its answer
 repeats."""
-HEADERS_END = 63
-"""Number of the byte after the last byte of the longest header."""
+HEADERS = UDP + UDP_BYTES
+"""Bytes of the longest headers: those of a datagram, and an ARP request."""
 BROADCAST = b"\xff" * 6
 ARP_HEAD = bytes([8, 6, 0, 1, 8, 0, 6, 4, 0, 1])
 """First bytes of an ARP request: EtherType, hardware type (Ethernet), protocol (IPv4), lengths of their
@@ -74,9 +76,9 @@ class FramesIn(wiring.Component):
         # the preamble.
         self.valid_late, self.taken = Signal(), Signal(8)
         self.at = Signal(range(LONGEST + 2))
-        self.number = Signal(range(HEADERS_END + 1))
-        """The number of the byte in ``taken``, counted only up to the end of the headers: few bits to
-        compare."""
+        self.here = Signal(HEADERS, init=1)
+        """Bit i is set while header byte i is in ``taken``. One bit a byte, because comparing a counter with
+        all numbers of a field takes twice as many levels of logic, too many for 125 MHz in a full device."""
         self.late = Signal(8)
         """The byte before ``taken``; by then its number has been decoded."""
         inside, hunting, valid_before, ended, doubted = (
@@ -91,8 +93,8 @@ class FramesIn(wiring.Component):
             m.d.sync += doubted.eq(1)
         with m.If(self.valid_late & (self.at != LONGEST + 1)):
             m.d.sync += self.at.eq(self.at + 1)
-        with m.If(self.valid_late & (self.number != HEADERS_END)):
-            m.d.sync += self.number.eq(self.number + 1)
+        with m.If(self.valid_late):
+            m.d.sync += self.here.eq(self.here << 1)
         crc, part, summing = crc_register("crc"), Signal(32), Signal()
         m.d.sync += [part.eq(crc32_of_byte(self.taken)), summing.eq(self.valid_late)]
         with m.If(summing):
@@ -122,9 +124,13 @@ class FramesIn(wiring.Component):
             self.arp.eq(behind[4] & sound & arp_for_us),
         ]
         with m.If(self.forget):
-            m.d.sync += [self.at.eq(0), self.number.eq(0), doubted.eq(0), crc.eq(CRC_INIT)]
+            m.d.sync += [self.at.eq(0), self.here.eq(1), doubted.eq(0), crc.eq(CRC_INIT)]
             m.d.sync += [fact.eq(fact.init) for fact in facts.values()]
         return m
+
+    def _at_one_of(self, numbers: Iterable[int]) -> Value:
+        """Return whether the byte in ``taken`` has one of some numbers."""
+        return Cat(self.here[number] for number in numbers).any()
 
     def _agree(self, m: Module, fact: Signal, name: str, wanted: dict[int, tuple[int, int]]) -> None:
         """Clear ``fact`` if a received byte differs from ``wanted``, which maps a byte's number to (expected
@@ -134,11 +140,13 @@ class FramesIn(wiring.Component):
         cycle.
         """
         expected_byte, care = (Signal(8, name=f"{name}_{part}") for part in ("wanted", "care"))
-        m.d.sync += care.eq(0)
-        with m.Switch(self.number):
-            for number, (byte, mask) in wanted.items():
-                with m.Case(number):
-                    m.d.sync += [expected_byte.eq(byte), care.eq(Mux(self.valid_late, mask, 0))]
+        for bit in range(8):
+            ones = [number for number, (byte, _) in wanted.items() if byte >> bit & 1]
+            compared = [number for number, (_, mask) in wanted.items() if mask >> bit & 1]
+            m.d.sync += [
+                expected_byte[bit].eq(self._at_one_of(ones)),
+                care[bit].eq(self.valid_late & self._at_one_of(compared)),
+            ]
         with m.If(((self.late ^ expected_byte) & care).any()):
             m.d.sync += fact.eq(0)
 
@@ -146,7 +154,7 @@ class FramesIn(wiring.Component):
         """Shift ``count`` received bytes, from byte number ``first`` on, into ``field``, most significant
         byte first."""
         taking = Signal(name=f"{name}_taking")
-        m.d.sync += taking.eq(self.valid_late & (self.number >= first) & (self.number < first + count))
+        m.d.sync += taking.eq(self.valid_late & self._at_one_of(range(first, first + count)))
         with m.If(taking):
             m.d.sync += field.eq(Cat(self.late, field[:-8]))
 
@@ -191,7 +199,7 @@ class FramesIn(wiring.Component):
         ):
             self._take(m, field, name, first, count)
         checksum = Signal()
-        m.d.sync += checksum.eq(self.valid_late & (self.number >= UDP + 6) & (self.number < UDP + 8))
+        m.d.sync += checksum.eq(self.valid_late & self._at_one_of(range(UDP + 6, UDP + 8)))
         with m.If(checksum & (self.late != 0)):
             m.d.sync += facts["summed"].eq(1)  # a UDP checksum of 0 means that there is none
         return facts

@@ -1,6 +1,9 @@
 """frames_out: sends datagrams and ARP answers in Ethernet frames."""
 
+from collections.abc import Sequence
+
 from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -102,11 +105,11 @@ class FramesOut(wiring.Component):
         # byte is sent.
         byte, kind, byte_late, kind_late = Signal(8), Signal(2), Signal(8), Signal(2)
         part = Signal(32)
-        # A header byte is selected from many in two pipeline stages; bytes of preamble, body and padding are
-        # delayed by two cycles to match.
-        was = {n: delayed(m, states[n], 2, f"was_{n}") for n in ("preamble", "head", "body", "pad")}
-        opening = delayed(m, Mux(position == PREAMBLE_BYTES - 1, START, PREAMBLE), 2, "opening")
-        payload, chosen = delayed(m, self.datagrams.payload, 2, "payload"), Signal(8)
+        # A header byte is selected from many in three pipeline stages (within eight, the eight, the header);
+        # bytes of preamble, body and padding are delayed by three cycles to match.
+        was = {n: delayed(m, states[n], 3, f"was_{n}") for n in ("preamble", "head", "body", "pad")}
+        opening = delayed(m, Mux(position == PREAMBLE_BYTES - 1, START, PREAMBLE), 3, "opening")
+        payload, chosen = delayed(m, self.datagrams.payload, 3, "payload"), Signal(8)
         arp_byte, icmp_byte, udp_byte = heads
         m.d.sync += chosen.eq(Mux(of_arp, arp_byte, Mux(echo, icmp_byte, udp_byte)))
         with m.If(was["preamble"]):
@@ -192,8 +195,8 @@ class FramesOut(wiring.Component):
     def _heads(
         self, m: Module, at: Signal, of_arp: Signal, ip_sum: Signal, udp_sum: Signal
     ) -> tuple[list[Signal], Signal]:
-        """Return the bytes number ``at`` of the ARP, ICMP and UDP headers, one cycle later, and a signal that
-        marks the last byte of a header."""
+        """Return the bytes number ``at`` of the ARP, ICMP and UDP headers, two cycles later, and a signal
+        that marks the last byte of a header."""
         d, own_addresses, mac, address, echo = (
             self.descriptor,
             self.own,
@@ -222,15 +225,23 @@ class FramesOut(wiring.Component):
         udp += [*big(Cat(self.udp_length, Const(0, 4)), 2), *big(fixed, 2)]
         heads = []
         for name, fields in {"arp": arp, "icmp": icmp, "udp": udp}.items():
-            byte = Signal(8, name=f"{name}_byte")
-            with m.Switch(at):
-                for i, field in enumerate(fields):
-                    with m.Case(i):
-                        m.d.sync += byte.eq(field)
-            heads.append(byte)
+            eights = []
+            for first in range(0, len(fields), 8):
+                eights.append(_selected(m, at[:3], fields[first : first + 8], f"{name}_{first}"))
+            heads.append(_selected(m, delayed(m, at[3:], 1, f"{name}_eight"), eights, f"{name}_byte"))
         last = [len(fields) - 1 for fields in (arp, icmp, udp)]
         m.d.comb += ends.eq(at == Mux(of_arp, last[0], Mux(echo, last[1], last[2])))
         return heads, ends
+
+
+def _selected(m: Module, number: Value, values: Sequence[object], name: str) -> Signal:
+    """Return the byte of that number, one cycle later."""
+    byte = Signal(8, name=name)
+    with m.Switch(number):
+        for i, value in enumerate(values):
+            with m.Case(i):
+                m.d.sync += byte.eq(value)
+    return byte
 
 
 def _folded(total: int) -> int:
