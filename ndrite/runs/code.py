@@ -42,7 +42,9 @@ def modules_of(module: str) -> list[str]:
 
 @cache
 def _modules(module: str) -> dict[str, Parsed]:
-    note = folder("code") / f"{sys.version_info[0]}.{sys.version_info[1]}.json"
+    # A digest depends on the parser and on how this module uses it.
+    how = hashlib.sha256(sys.version.encode() + Path(__file__).read_bytes()).hexdigest()
+    note = folder("code") / f"{how[:16]}.json"
     try:
         parsed_of: dict[str, Parsed] = json.loads(note.read_text())
     except (OSError, ValueError):

@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import CancelledError, Future
+from concurrent.futures._base import DoneAndNotDoneFutures
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,13 @@ import numpy as np
 import pytest
 
 from ndrite.emulator.spec.errors import SpecError
+from ndrite.emulator.spec.state_file import StateError, save_state
 from ndrite.host.errors import DeviceError, LinkError
-from ndrite.runs import File, Run, code, execute, open_workers
+from ndrite.runs import File, Run, code, engine, execute, open_workers
 from ndrite.runs.cluster import Cluster
-from ndrite.runs.engine import Share
+from ndrite.runs.engine import Outcome, Share, folder_beside
 from ndrite.runs.run import RunError
-from ndrite.runs.workers import Here
+from ndrite.runs.workers import Here, WorkerLost
 from tests.extras import needs
 
 WORK = "tests.ndrite.runs_work"
@@ -65,6 +68,78 @@ def test_a_run_that_fails_is_kept_with_its_error_and_tried_again(notes: Path) ->
     with open_workers() as workers:
         assert not execute(runs, workers, notes / "out").errors
     assert done(notes) == [0, 1, 2, 3, 4]
+
+
+def test_of_several_failures_the_first_is_named() -> None:
+    outcome = Outcome([{"a": 1}, None, {"b": 2}, None], {3: "late", 1: "early"})
+    with pytest.raises(RunError, match=r"^2 of 4 points failed; .*; first failure: point 1: early$"):
+        outcome.done("points", lambda number: f"point {number}")
+    of_a_share = Outcome([{"a": 1}, None, {}], {})
+    assert of_a_share.done("points", str) == [{"a": 1}, {}]
+
+
+def test_a_failed_run_is_described_by_its_first_eight_short_parameters(notes: Path) -> None:
+    short, shown = {f"p{i}": i for i in range(6)}, "p0 0, p1 1, p2 2, p3 3, p4 4, p5 5"
+    long = {"list": [1], "text": 30 * "x"}
+    said: list[str] = []
+    run = Run(f"{WORK}:fails", {**short, **long, "name": 29 * "y", "share": 0.5, "ninth": 9})
+    execute([run], Here(), notes / "out", say=said.append)
+    assert said[0].startswith(f"failed: {shown}, name {29 * 'y'}, share 0.5: TypeError:")
+
+
+@pytest.mark.parametrize(("places", "under_way"), [(3, [3, 3, 3, 2, 1]), (0, [1, 1, 1, 1, 1])])
+def test_as_many_runs_are_under_way_as_there_are_places(
+    places: int, under_way: list[int], notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Waiting(Here):
+        def submit(self, run: Run) -> Future[dict[str, Any]]:
+            return Future()
+
+    counts = []
+
+    def end_first(futures: dict[Future[dict[str, Any]], str], return_when: str) -> Any:
+        counts.append(len(futures))
+        first, *others = futures
+        first.set_result({"square": 0})
+        return DoneAndNotDoneFutures({first}, set(others))
+
+    workers = Waiting()
+    workers.places = places
+    monkeypatch.setattr(engine, "wait", end_first)
+    execute(counted(notes, 5), workers, notes / "out")
+    assert counts == under_way
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [(WorkerLost("a board"), "a board"), (CancelledError(), "the connection to the workers")],
+)
+def test_a_run_that_loses_its_worker_three_times_fails(error: Exception, name: str, notes: Path) -> None:
+    submitted, said = [], []
+
+    class Losing(Here):
+        def submit(self, run: Run) -> Future[dict[str, Any]]:
+            submitted.append(run.key)
+            future: Future[dict[str, Any]] = Future()
+            future.set_exception(error)
+            return future
+
+    (run,) = counted(notes, 1)
+    outcome = execute([run], Losing(), notes / "out", say=said.append)
+    assert outcome.errors == {0: f"its worker went away 3 times ({name})"}
+    assert submitted == [run.key] * 3
+    assert said[0] == f"lost {name}; its run is done again"
+    assert said[1].startswith("failed: ")
+
+
+def test_a_result_is_stored_before_the_next_run_begins(notes: Path) -> None:
+    stored = []
+
+    def look(number: int, total: int) -> None:
+        stored.append((number, len(done(notes)), len(list((notes / "out/runs").iterdir()))))
+
+    execute(counted(notes, 3), Here(), notes / "out", progress=look)
+    assert stored == [(n, n, n) for n in range(4)]
 
 
 KINDS = ("ValueError", "TypeError", "OSError", "ZeroDivisionError", "IndexError", "MemoryError")
@@ -183,6 +258,38 @@ def test_an_edited_or_torn_result_is_refused_by_name(notes: Path) -> None:
                 execute(runs, workers, notes / "out")
 
 
+@pytest.mark.parametrize("content", [b"", b"{}"])
+def test_a_file_that_is_no_result_is_refused_with_what_to_do(content: bytes, notes: Path) -> None:
+    (run,) = counted(notes, 1)
+    execute([run], Here(), notes / "out")
+    (file,) = (notes / "out/runs").iterdir()
+    save_state(file, {"key": run.key}, content, code=run.key)
+    with pytest.raises(
+        StateError, match=f"{file.name}: not the result of a run; delete it to do the run again"
+    ):
+        execute([run], Here(), notes / "out")
+
+
+def test_results_lie_beside_the_output_or_in_a_folder_that_goes_away(tmp_path: Path) -> None:
+    with folder_beside(tmp_path / "page.html", (1, 2)) as folder:
+        assert folder == tmp_path / ".page.html.runs"
+    with folder_beside(None, None) as folder:
+        assert folder.is_dir()
+    assert not folder.exists()
+    with pytest.raises(RunError, match="shard is given without output"), folder_beside(None, (1, 2)):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("option", "given"),
+    [("workers", {"count": 2}), ("scheduler", {"scheduler": "tcp://127.0.0.1:1"})],
+)
+def test_boards_and_other_workers_are_not_mixed(option: str, given: dict[str, Any]) -> None:
+    refused = pytest.raises(RunError, match=f"{option} is given with board golden:tiny")
+    with refused, open_workers(**given, boards=["golden:tiny"]):
+        pass
+
+
 def hold(folder: Path, ready: Any, go: Any) -> None:
     class Waiting:
         places = 1
@@ -266,6 +373,8 @@ def test_a_key_is_of_content_and_code_and_not_of_comments(tmp_path: Path, monkey
     np.save(file, np.arange(4))
     changed = Run(f"{WORK}:total", {"x": File.of(file), "times": 2})
     assert len({run.key, changed.key, Run(run.function, {**run.parameters, "times": 3}).key}) == 3
+    assert Run(run.function, {"times": 2, "x": File.of(moved)}).key == run.key
+    assert changed.files == [changed.parameters["x"]]
     with pytest.raises(RunError, match=r"x\.npy has changed since the plan was read"):
         run.perform()
 
@@ -336,6 +445,22 @@ def test_modules_are_found_in_every_form_of_import(small: Path) -> None:
     digest_of(small / "work.py", IMPORTS)
     used = ["inner", "inner.module", "late", "member", "whole", "work"]
     assert code.modules_of("small.work") == ["small", *(f"small.{name}" for name in used)]
+
+
+def test_a_package_counts_with_the_only_module_that_is_imported(small: Path) -> None:
+    (small / "inner").mkdir()
+    for name in ("inner/__init__", "inner/module"):
+        (small / f"{name}.py").touch()
+    digest_of(small / "work.py", "from small.inner.module import function")
+    assert code.modules_of("small.work") == ["small", "small.inner", "small.inner.module", "small.work"]
+
+
+def test_modules_that_did_not_change_are_not_parsed_again(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = digest_of(small / "work.py", "SIZE = 1")
+    monkeypatch.setattr(code, "_parsed", None)
+    assert digest_of(small / "work.py", "SIZE = 1") == digest
 
 
 DESCRIBED = """
