@@ -59,6 +59,7 @@ def plan(changed: dict[str, Any], /, **fields: Any) -> dict[str, Any]:
         ({}, {"networks": ["a.npz"]}, "field networks is unknown; accepted: name, chip, .*, learn"),
         ({}, {"grid": {"device.steps": [8]}}, "grid field device.steps is unknown; accepted: learn.FIELD"),
         ({}, {"grid": {"device.states": 8}}, "grid.device.states is 8; accepted: a list of values"),
+        ({}, {"grid": {"device.states": []}}, r"grid.device.states is \[\]; accepted: a list of values"),
         ({}, {"grid": {"device.states": ["8"]}}, "'8'}: device.states is 8; accepted: a number"),
         ({}, {"grid": {"device.asymmetry": [1]}}, r"device.asymmetry is 1; accepted: 0\.\.0.5"),
         ({}, {"grid": {"learn.slots": [0]}}, r"grid point .*learn.slots is 0; accepted: an integer, 1"),
@@ -201,6 +202,10 @@ def test_no_sample_is_of_two_kinds(own: dict[str, Any]) -> None:
     kinds = (parts.learned.x, parts.held_x, parts.learned.test_x)
     assert [len(kind) for kind in kinds] == [400, 200, 300]
     np.testing.assert_array_equal(np.concatenate(kinds), x)
+    labels = (parts.learned.labels, parts.held_labels, parts.learned.test_labels)
+    np.testing.assert_array_equal(np.concatenate(labels), np.load("y.npy"))
+    most = samples_of(own | {"learn": own["learn"] | {"held_out": 499}})
+    assert (len(most.held_x), len(most.learned.test_x)) == (499, 1)
     given = dict(plan_of(PLAN).points[0].run.parameters)
     np.testing.assert_array_equal(samples_of(given).learned.test_x, digits()[2])
     with pytest.raises(ndrite.EmulatorError, match=r"held_out is 900; accepted: at most 899, 1 of 900"):
@@ -209,7 +214,7 @@ def test_no_sample_is_of_two_kinds(own: dict[str, Any]) -> None:
 
 def test_the_row_is_of_the_dies_that_learn_trains() -> None:
     """The plain learner, sample by sample, leads to the states of the row's digest and to its accuracies."""
-    content = plan({"rates": [0.02], "samples": 60}, grid={"device.states": [300]})
+    content = plan({"rates": [0.02], "samples": 60}, grid={"device.states": [300]}, chip="wan2022")
     given = dict(plan_of(content).points[0].run.parameters)
     row = learn_point(**given)
     x, labels, test_x, test_labels = digits()
@@ -229,6 +234,31 @@ def test_the_row_is_of_the_dies_that_learn_trains() -> None:
     assert row["accuracy_half_interval_95"] == pytest.approx(12.706 * abs(right[0] - right[1]) / 2, rel=1e-4)
     assert (row["rate"], row["count"], row["trainings"]) == (0.02, len(test_labels), 2)
     assert 0 < row["seconds"] < 600
+
+
+def test_the_float_row_is_of_the_networks_trained_in_floats() -> None:
+    (point,) = plan_of(plan({"rates": [0.1]}, grid={})).points
+    given = dict(point.run.parameters)
+    x, labels, test_x, test_labels = digits()
+    right = []
+    for seed in (0, 1):
+        start = prepared(given, 0.1, seed)
+        network = insitu.float_network(start, x[:200], labels[:200], epochs=2, seed=seed)
+        right.append((network.forward(test_x / np.float32(255)).argmax(axis=1) == test_labels).mean())
+    assert float_point(**given)["accuracy_per_seed"] == pytest.approx(right)
+
+
+def test_manhattan_has_no_rate_to_choose() -> None:
+    (point,) = plan_of(plan({"rule": "manhattan", "samples": 20, "rates": [0.1, 0.2]}, grid={})).points
+    row = learn_point(**point.run.parameters)
+    assert (row["rate"], row["trainings"]) == (0.1, 2)
+
+
+def test_a_data_set_and_own_samples_exclude_each_other(own: dict[str, Any]) -> None:
+    files = {"inputs": "x.npy", "labels": "y.npy"}
+    with pytest.raises(SweepError, match=r"learn.data is digits; accepted: none, with own samples"):
+        plan_of(plan({"data": "digits"}, **files))
+    assert plan_of(plan({"data": "digits"})).points[0].run.parameters["inputs"] is None
 
 
 def test_the_command_goes_on_and_joins(here: Path, said: Any, prints: Any, fails: Any) -> None:

@@ -129,6 +129,7 @@ def own(folder: Path) -> Path:
         (PLAN, ("cell.stuck_low_percent", "cell.stuck"), "grid field cell.stuck is unknown"),
         (PLAN, ("[0, 2, 5]", "[0, 200]"), "stuck_low_percent is 200"),
         (PLAN, ("[0, 2, 5]", "3"), "grid.cell.stuck_low_percent is 3"),
+        (PLAN, ("[0, 2, 5]", "[]"), r"grid.cell.stuck_low_percent is \[\]; accepted: a list of values"),
         (
             PLAN.replace("cell.stuck_low_percent: [0, 2, 5]", "neuron.temperature_K: [300.0, 400.0]"),
             ("wan2022", "dendritic-ndr"),
@@ -140,6 +141,7 @@ def own(folder: Path) -> Path:
         (OWN, ("labels: y.npy", ""), "inputs alone; accepted: inputs and labels, or neither"),
         (OWN, ("x.npy", "none.npy"), "inputs is none.npy; accepted: an existing .npy file"),
         (OWN, ("y.npy", "x.npy"), "labels is uint8"),
+        (OWN, ("count: 200", "count: 337"), r"inputs is \(400, 3\); accepted: \(n, ...\), n at least 401"),
         (OWN, ("count: 200", "count: 400"), r"inputs is \(400, 3\); accepted: \(n, ...\), n at least 464"),
         (OWN, ("x.npy", "plan.yaml"), "plan.yaml: not a NumPy array"),
     ],
@@ -179,6 +181,9 @@ def test_the_plans_own_samples_are_judged_on(own: Path) -> None:
     assert (row["accuracy"], row["accuracy_float"], row["count"]) == (1, 1, 200)
     np.save("y.npy", labels)
     np.save("y.npy", (np.load("y.npy") + 1) % 3)
+    own.write_text(OWN.replace("count: 200", "count: 336"))  # all that are left
+    assert load_plan(own).points[0].run.perform()["count"] == 336
+    own.write_text(OWN)
     other = load_plan(own).points[0]
     assert other.run.key != point.run.key
     assert other.run.perform()["accuracy"] == 0
@@ -303,7 +308,7 @@ def test_a_row_is_what_the_other_verbs_say_of_its_die(here: Path) -> None:
 def test_what_a_plan_leaves_out_is_as_documented(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = plan_of({"chip": "ideal"})
     (point,) = plan.points
-    assert (plan.name, plan.axes) == ("sweep", ())
+    assert (plan.name, plan.axes, plan.learns, plan.modules) == ("sweep", (), False, False)
     told = {name: point.run.parameters[name] for name in ("seed", "count", "trials", "chips", "samples")}
     assert told == {"seed": 0, "count": 1000, "trials": 1, "chips": 0, "samples": 512}
     assert plan_of({"chip": "ideal", "chips": 1, "trials": 2}).points[0].run.parameters["trials"] == 2
@@ -360,9 +365,11 @@ def test_a_sweep_of_which_a_point_failed_is_an_error_once_all_others_are_done(he
         run_sweep(plan, Path("out"), Here())
     assert (len(list(Path().glob("*.done"))), table.exists()) == (2, False)
     Path("mended").touch()
-    rows = [(row["cell.levels"], row["square"]) for row in run_sweep(plan, Path("out"), Here())]
-    assert rows == [(4, 0), (8, 1), (16, 4)]
-    assert table.exists()
+    (row,) = run_sweep(plan, Path("shared"), Here(), share=(2, 3))
+    assert (row["cell.levels"], Path("shared/results.parquet").exists()) == (8, False)
+    rows = run_sweep(plan, Path("out"), Here())
+    assert [(row["cell.levels"], row["square"]) for row in rows] == [(4, 0), (8, 1), (16, 4)]
+    assert pyarrow.parquet.read_table(table).to_pylist() == rows
 
 
 def test_a_picture_is_refused_before_the_work(folder: Path, fails: Any) -> None:
