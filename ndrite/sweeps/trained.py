@@ -81,9 +81,8 @@ def prepared(given: Row, rate: float, seed: int) -> insitu.Prepared:
     """Prepare the training of a sweep point; ``given`` are the parameters of the run that computes it. Raises
     the errors of ``insitu.prepare``."""
     learn, learned = given["learn"], samples_of(given).learned
-    outputs = len(learned.classes) or int(max(learned.labels.max(), learned.test_labels.max())) + 1
     plan = insitu.Plan(
-        widths=(learned.x.shape[1], *widths(learn["hidden"]), outputs),
+        widths=(learned.x.shape[1], *widths(learn["hidden"]), learned.outputs),
         rate=rate,
         hidden_rate=learn["hidden_rate"],
         slots=learn["slots"],
