@@ -106,10 +106,12 @@ def held_out_error(data: Measurements, fitted: Fitted) -> float | None:
     ``fitted.held_out`` defines it; None if too few rows remain for a fit."""
     out = np.zeros(len(data.device), bool)
     # The rows are sorted before every fifth is held out, so that the choice does not depend on their order in
-    # the file.
+    # the file, and run by run: where runs number their pulses anew, every fifth row of all could be one run.
+    first, nothing = next(iter(data.columns.values())), np.zeros(len(out))
+    keys = [first, data.columns.get("cycle", nothing), data.columns.get("direction", nothing)]
     for name in data.devices:
         rows = np.flatnonzero(data.device == name)
-        rows = rows[np.argsort(next(iter(data.columns.values()))[rows], kind="stable")]
+        rows = rows[np.lexsort([key[rows] for key in keys])]
         out[rows[EVERY // 2 :: EVERY]] = True
     try:
         return fitted.held_out(data.where(~out), data.where(out))

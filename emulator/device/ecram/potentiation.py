@@ -59,7 +59,8 @@ class StepsFit(EcramFit):
 
     def held_out(self, kept: Measurements, left: Measurements) -> float:
         """Fit a table of steps to the rows ``kept``, and return the rms error of its predictions for the
-        held-out rows ``left``, relative to the full range."""
+        held-out rows ``left``, relative to the full range. Raises DatasetError if no row of ``left`` lies
+        between two rows of its run."""
         refit, errors = fit_steps(kept), []
         low, span = refit.low_uS * 1e-6, (refit.high_uS - refit.low_uS) * 1e-6
         pulse, value, up, cycle = _columns(left)
@@ -68,6 +69,8 @@ class StepsFit(EcramFit):
             rows &= (run.pulse[0] < pulse) & (pulse < run.pulse[-1])
             modelled = np.interp(pulse[rows], branch.start + branch.pulse, branch.model)
             errors.append((modelled + 1) / 2 - (value[rows] - low) / span)
+        if not any(map(len, errors)):
+            raise DatasetError(f"{left.name}: runs are too short to predict pulses inside them")
         return rms(*errors)
 
 

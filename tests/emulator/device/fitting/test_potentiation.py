@@ -7,7 +7,8 @@ import pytest
 
 import ndrite
 from ndrite.emulator.device.ecram.pulses import StepTable
-from ndrite.emulator.device.fitting import KINDS, fit_steps, read_measurements
+from ndrite.emulator.device.fitting import KINDS, fit_steps, held_out_error, read_measurements
+from ndrite.emulator.device.measurements import Measurements
 from ndrite.emulator.errors import DatasetError
 
 COUNT, CYCLES, DEVICES = 60, 4, 12
@@ -52,9 +53,13 @@ def written(folder: Path, table: list[tuple[int, float, str, str, int]], wide: b
     return path
 
 
-def fitted(path: Path):
+def measured(path: Path) -> Measurements:
     kind = KINDS["potentiation"]
-    return fit_steps(read_measurements(path, kind.columns, optional=kind.optional, either=kind.either))
+    return read_measurements(path, kind.columns, optional=kind.optional, either=kind.either)
+
+
+def fitted(path: Path):
+    return fit_steps(measured(path))
 
 
 def test_equal_runs_have_no_noise_whatever_their_shape(tmp_path: Path) -> None:
@@ -82,6 +87,18 @@ def test_steps_spread_and_noise_are_told_apart(tmp_path: Path, spread: float, re
         assert np.abs(deviation / LAW.deviation(at, up) - 1).mean() < 0.35
     assert fit.values["step_variation_percent"] == pytest.approx(100 * spread, rel=0.5, abs=4)
     assert (fit.low_uS, fit.high_uS) == (pytest.approx(10, abs=2), pytest.approx(60, abs=2))
+
+
+@pytest.mark.parametrize("cycles", [2, 4, 5, 10])
+def test_every_run_has_pulses_that_are_held_out(tmp_path: Path, cycles: int) -> None:
+    """However many rows have one pulse number; rows of the same runs, as they come, are held out alike."""
+    table = [row for row in rows(seed=2) if row[3] == "d0"]
+    table = [(*row[:4], cycle) for row in table if row[4] == 0 for cycle in range(cycles)]
+    data = measured(written(tmp_path, table))
+    assert held_out_error(data, fit_steps(data)) == pytest.approx(0.01, abs=0.02)
+    order = np.random.default_rng(0).permutation(len(table))
+    mixed = measured(written(tmp_path, [table[i] for i in order]))
+    assert held_out_error(mixed, fit_steps(mixed)) == pytest.approx(held_out_error(data, fit_steps(data)))
 
 
 def test_a_column_a_device_is_the_same_as_below_each_other(tmp_path: Path) -> None:
@@ -160,3 +177,10 @@ def test_a_file_that_is_no_pulse_response_is_refused(tmp_path: Path, text: str, 
     with pytest.raises(DatasetError, match=wanted) as refusal:
         ndrite.fit("potentiation", tmp_path / "x.csv")
     assert "\n" not in str(refusal.value)
+
+
+def test_runs_too_short_to_hold_pulses_out_have_no_held_out_error(tmp_path: Path) -> None:
+    pairs = [(0, -1.0, "up"), (1, 1.0, "up"), (0, 1.0, "down"), (1, -1.0, "down")]
+    table = [(*pair, "d", cycle) for cycle in range(40) for pair in pairs]
+    data = measured(written(tmp_path, table))
+    assert held_out_error(data, fit_steps(data)) is None
