@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import re
+import signal
 import subprocess
 import sys
 from concurrent.futures import CancelledError, Future
@@ -51,6 +52,7 @@ def test_rows_stand_in_the_order_of_the_runs_and_are_done_once(count: int, notes
     with open_workers(count) as workers:
         first = execute(runs[4:9], workers, notes / "out")
         whole = execute([*runs, runs[3]], workers, notes / "out")
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())  # Ctrl-C stops what follows
     assert [row["square"] for row in first.rows if row] == [16, 25, 36, 49, 64]
     assert [row["square"] for row in whole.rows if row] == [*(i * i for i in range(12)), 9]
     assert done(notes) == list(range(12))

@@ -365,7 +365,11 @@ def test_a_sweep_of_which_a_point_failed_is_an_error_once_all_others_are_done(he
         run_sweep(plan, Path("out"), Here())
     assert (len(list(Path().glob("*.done"))), table.exists()) == (2, False)
     Path("mended").touch()
-    (row,) = run_sweep(plan, Path("shared"), Here(), share=(2, 3))
+    seen: list[tuple[int, int]] = []
+    (row,) = run_sweep(
+        plan, Path("shared"), Here(), share=(2, 3), progress=lambda *counts: seen.append(counts)
+    )
+    assert seen == [(0, 1), (1, 1)]
     assert (row["cell.levels"], Path("shared/results.parquet").exists()) == (8, False)
     rows = run_sweep(plan, Path("out"), Here())
     assert [(row["cell.levels"], row["square"]) for row in rows] == [(4, 0), (8, 1), (16, 4)]
