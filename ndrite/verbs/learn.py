@@ -18,14 +18,14 @@ from ndrite.boards.learning import learner_of
 from ndrite.compiled import Compiled, LearnedOn
 from ndrite.emulator.device.description import Chip, load_chip, parse_chip
 from ndrite.emulator.device.ecram.pulses import LinearStep, StepTable
-from ndrite.emulator.errors import require
+from ndrite.emulator.errors import CompileError, require
 from ndrite.emulator.golden import Core
 from ndrite.emulator.learning import insitu
 from ndrite.emulator.learning.labelled import Labelled
 from ndrite.emulator.mapping.explain import accuracy
 from ndrite.emulator.spec.files import write_whole
 from ndrite.files import array_of, save_array
-from ndrite.host import HostError, InputError
+from ndrite.host import HostError, InputError, InputWarning
 from ndrite.host.api import LearningApi
 from ndrite.intervals import proportion, spread
 from ndrite.results import Found, Summary, Table, percents, share_done
@@ -35,6 +35,9 @@ from ndrite.url import connect_learner
 
 OWN_HELD = 12
 """Default of ``held_out`` for a user's own samples: one of OWN_HELD is held out to measure accuracy."""
+COARSE, ASYMMETRIC = 32, 0.4
+"""Number of states below which, and asymmetry above which, plain pulses learned digits much worse than other
+rules (docs/atlas.md)."""
 
 
 class LearnedInSitu(LearnedOn):
@@ -195,11 +198,8 @@ def learn(
     x = first(labelled.x, samples, what="samples")
     labelled = dataclasses.replace(labelled, x=x, labels=labelled.labels[: len(x)])
     require(epochs * len(x) <= 2**32, "epochs", epochs, f"at most {2**32 // len(x)}", InputError)
-    classes = (
-        labelled.outputs if labelled.own else int(max(labelled.labels.max(), labelled.test_labels.max())) + 1
-    )
     plan = insitu.Plan(
-        widths=(labelled.x.shape[1], *sig.widths(hidden), classes),
+        widths=(labelled.x.shape[1], *sig.widths(hidden), labelled.outputs),
         rate=rate,
         hidden_rate=hidden_rate,
         neuron_rate=neuron_rate,
@@ -215,6 +215,7 @@ def learn(
     law, spread, endurance = _law(device)
     described = chip if isinstance(chip, Chip) else load_chip(chip)
     ready = insitu.prepare(plan, described, law, spread, labelled.x[:CALIBRATION_SAMPLES], labelled.meaning)
+    _warn_of_rule(law, device, rule)
     if dies is not None:
         if board != "golden:":
             raise InputError(f"board is {board}, but dies are trained on golden: alone; accepted: golden:")
@@ -389,6 +390,20 @@ def _law(device: Any) -> tuple[LinearStep | StepTable, Any, float | None]:
     described = device if isinstance(device, Chip) else load_chip(f"ideal+{device}")
     law = insitu.law_of_weights(described, _name(device))
     return law, described.ecram.spread, described.ecram.endurance_pulses
+
+
+def _warn_of_rule(law: LinearStep | StepTable, device: Any, rule: str) -> None:
+    """Warn if plain pulses are likely to learn much worse with this device than other rules do."""
+    with suppress(CompileError):  # a device that never moves has no states to count
+        place = insitu.place_of(law)
+        if rule == "stochastic" and (place.states < COARSE or place.asymmetry > ASYMMETRIC):
+            warnings.warn(
+                f"{_name(device)} has {place.states:.3g} states and an asymmetry of {place.asymmetry:.2g}; "
+                f"with fewer than {COARSE} states or an asymmetry above {ASYMMETRIC} digits were learned better by "
+                "rule tiki-taka or agad; `ndrite atlas` compares rules for a device",
+                InputWarning,
+                stacklevel=3,
+            )
 
 
 def _name(device: Any) -> str:

@@ -14,6 +14,7 @@ import pytest
 import ndrite
 from ndrite.boards.golden import GoldenBoard
 from ndrite.emulator.golden import Core
+from ndrite.emulator.learning import insitu
 from ndrite.emulator.mapping import program_of
 from ndrite.emulator.network.datasets import digits
 from ndrite.host.errors import LinkError
@@ -70,6 +71,26 @@ LATE = changed("wan2022", conditions={"time_since_programming_s": 100.0, "correc
 @pytest.mark.parametrize("how", [{"chip": LATE}, {"bound": 100.0}], ids=["corrected late", "read as 0"])
 def test_what_is_no_matter_to_devices_that_learn(how: dict[str, Any]) -> None:
     assert ndrite.learn(data="digits", hidden="4", samples=20, epochs=1, **how).summary["updates"] == 20
+
+
+@pytest.mark.parametrize(
+    ("states", "asymmetry", "rule", "warns"),
+    [
+        (31, 0.1, "stochastic", True),
+        (31, 0.1, "agad", False),
+        (33, 0.1, "stochastic", False),
+        (100, 0.45, "stochastic", True),
+        (100, 0.35, "stochastic", False),
+    ],
+)
+def test_a_device_that_plain_pulses_train_badly_is_told(
+    states: float, asymmetry: float, rule: str, warns: bool, recwarn: pytest.WarningsRecorder
+) -> None:
+    device = insitu.placed(ndrite.load_chip("ideal+ecram-tang2018"), insitu.Place(states, asymmetry, 0.1))
+    ndrite.learn(data="digits", hidden="4", samples=16, epochs=1, device=device, rule=rule)
+    told = [str(warning.message) for warning in recwarn]
+    wanted = f" has {states} states and an asymmetry of {asymmetry:.2g}"
+    assert [wanted in text and "rule tiki-taka or agad" in text for text in told] == [True] * warns
 
 
 def test_same_call_same_die() -> None:
