@@ -399,8 +399,8 @@ def _warn_of_rule(law: LinearStep | StepTable, device: Any, rule: str) -> None:
         if rule == "stochastic" and (place.states < COARSE or place.asymmetry > ASYMMETRIC):
             warnings.warn(
                 f"{_name(device)} has {place.states:.3g} states and an asymmetry of {place.asymmetry:.2g}; "
-                f"with fewer than {COARSE} states or an asymmetry above {ASYMMETRIC} digits were learned better by "
-                "rule tiki-taka or agad; `ndrite atlas` compares rules for a device",
+                f"with fewer than {COARSE} states or an asymmetry above {ASYMMETRIC} digits were learned "
+                "better by rule tiki-taka or agad; `ndrite atlas` compares rules for a device",
                 InputWarning,
                 stacklevel=3,
             )
