@@ -180,7 +180,7 @@ def program_cells(task: Task, rng: np.random.Generator) -> MappedWeights:
     # the same logit in every column. With ADCs their gains ensure this; without, ``ratio`` forces the same
     # limit on the weights of all columns. If neurons are driven directly by columns with one transimpedance,
     # limits are set in proportion to the neurons' peaks.
-    ratio = np.ones(task.dense.outputs) if (task.is_final and not task.has_adc) or options.one_limit else None
+    ratio = np.ones(task.dense.outputs) if task.is_final and not task.has_adc else None
     if chip.readout.is_circuit and task.neurons is not None:
         ratio = task.neurons.peaks
     return map_weights(

@@ -121,8 +121,6 @@ class MapOptions:
     first_product:
         Where the network is a piece of something larger: the number of its first product there, which
         selects its cells, its converters and its read noise.
-    one_limit:
-        The largest conductance stands for the same weight in all columns of a product.
     """
 
     mitigation: Mitigation = field(default_factory=Mitigation)
@@ -130,7 +128,6 @@ class MapOptions:
     target: Geometry | None = None
     column_steps: bool = False
     first_product: int = 0
-    one_limit: bool = False
 
 
 CELLS, CONVERTERS, READS = "cells", "converters", "read noise"

@@ -90,8 +90,6 @@ def placed(chip: Chip, place: Place) -> Chip:
         model="linear-step",
         step_up=step,
         step_down=step,
-        w_min=-1.0,
-        w_max=1.0,
         gamma_up=gamma,
         gamma_down=gamma,
         cycle_percent=100.0 * place.noise,

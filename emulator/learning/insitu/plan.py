@@ -16,7 +16,7 @@ from ndrite.emulator.errors import CompileError, CompileWarning, require
 from ndrite.emulator.learning.insitu.laws import RATE_MAX, devices_of, learning_chip, pulse_of, rate_and_shift
 from ndrite.emulator.learning.insitu.neurons import BITS, at_states, law_of, with_ecrams
 from ndrite.emulator.learning.insitu.rules import with_noisy_readings, with_tiles, with_transfer
-from ndrite.emulator.mapping import Die, DieArray, MapOptions, map_network, ranges
+from ndrite.emulator.mapping import Die, DieArray, map_network, ranges
 from ndrite.emulator.mapping.curves import Curves, States, heights_at, stretch_at
 from ndrite.emulator.mapping.devices import shape_of, window_of
 from ndrite.emulator.mapping.network import Mapped
@@ -197,7 +197,7 @@ def prepare(
     network = network_of(plan, [weights(weights_of(s), plain) for s in _starts(plain)], meaning, chip)
     # Warnings about this mapping would say nothing, because its weights are random.
     with warnings.catch_warnings(action="ignore", category=CompileWarning):
-        mapped = map_network(network, chip, samples, seed=plan.seed, options=MapOptions(one_limit=True))
+        mapped = map_network(network, chip, samples, seed=plan.seed)
     return _prepared(plan, Start(network, mapped), law, spread, meaning)
 
 

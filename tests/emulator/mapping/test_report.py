@@ -183,7 +183,7 @@ def test_the_ends_of_what_measures_accept_and_what_is_on_by_default() -> None:
     assert dataclasses.asdict(Mitigation()) == on | usual
     assert dataclasses.asdict(ends) == on | dict.fromkeys(usual, 100)
     assert dataclasses.asdict(NOTHING) == dict.fromkeys(on, False) | usual
-    flags = {name: getattr(MapOptions(), name) for name in ("nominal", "column_steps", "one_limit")}
+    flags = {name: getattr(MapOptions(), name) for name in ("nominal", "column_steps")}
     assert (flags, MapOptions().first_product) == (dict.fromkeys(flags, False), 0)
 
 

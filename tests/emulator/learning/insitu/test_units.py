@@ -22,7 +22,7 @@ from ndrite.emulator.learning.insitu.laws import (
     pulse_of,
     rate_and_shift,
 )
-from ndrite.emulator.learning.insitu.plan import Prepared
+from ndrite.emulator.learning.insitu.plan import Prepared, Start
 from ndrite.emulator.learning.insitu.rules import symmetry_points
 from ndrite.emulator.mapping import program_of
 from ndrite.emulator.mapping.weights import code_max
@@ -195,6 +195,20 @@ def test_multipliers_use_their_bits() -> None:
     assert ready.learning.layers[2].slope_shift == 0
 
 
+def test_slopes_of_few_bits_are_not_shifted() -> None:
+    """Of neurons that hardly rise, such as those of a layer whose only device is weak."""
+    plan = Plan(widths=(64, 12, 10), seed=3)
+    ready = prepared(plan)
+    network, mapped = ready.start
+    flat = np.sign(mapped.program.curve_slope)
+    program = mapped.program.with_layers(
+        mapped.program.layers, curve_base=mapped.program.curve_base, curve_slope=flat
+    )
+    start = replace(ready, start=Start(network, mapped._replace(program=program)))
+    hidden = start.again(plan, IDEAL, ALIKE).learning.layers[0]
+    assert hidden.slope_shift == 0
+
+
 def test_what_a_plan_leaves_out_is_what_learn_leaves_out() -> None:
     """But for the rate and the seed; what `learn` has no name for is 1 for weights, 12 and 4 for spans."""
     verb, plan = inspect.signature(ndrite.learn).parameters, Plan(widths=(4, 2))
@@ -299,6 +313,9 @@ def test_a_state_of_an_ecram_selects_the_curve_that_the_die_has_there(tunes: str
         assert (np.abs(np.log(array.neurons.peaks)) > 0.3).all() == (tunes == "peak_voltage")
     for s, inputs in zip(states, (64, 5), strict=False):
         s[inputs + 1] = np.random.default_rng(1).integers(-STATE_ONE, STATE_ONE, s.shape[1])
+    for now, s, inputs in zip(ready.die_at(states).states, states, (64, 5), strict=False):
+        place = np.interp(s[inputs + 1] / STATE_ONE, (chip.ecram.w_min, chip.ecram.w_max), (0.0, 1.0))
+        assert np.abs(getattr(now, name) - place).max() < 0.5 / 32 + 1e-4
     learnt, wanted = program_at(ready.learning, states), program_of(ready.die_at(states), mapped.program)
     for a, b in zip(learnt.layers[:2], wanted.layers, strict=False):
         np.testing.assert_array_equal(learnt.curve_base[a.curve], wanted.curve_base[b.curve])
