@@ -286,10 +286,11 @@ def fire(
         second = rshift_round(rows.second.codes.astype(np.int64) * gain.astype(np.int64), shift)
         second_operand = rows.second.exact * rows.second.weight
     errors, exact = measured(task, mapped, converted, biased), task.sums + second_operand + dense.bias
-    if dense.activation is None or neurons is None:
+    if neurons is None:
         layer = dataclasses.replace(layer, bias=int32("bias", biased.added))
         report = LayerReport(**errors, voltage_clipped=0.0, curves=0, pwl_error_lsb=0.0, tail_error_lsb=0.0)
         return CompiledLayer(layer, die, report, np.zeros(exact.shape, np.uint8), exact)
+    assert dense.activation is not None
     window = window_for(task.chip, dense.activation, neurons)
     curve_codes, curve_of = curves_of(neurons, window, dense.outputs)
     distinct, error = curves.fit(curve_codes)

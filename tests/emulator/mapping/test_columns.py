@@ -53,6 +53,22 @@ def test_one_transimpedance_for_a_layer():
     assert gained.scale[0] / 2.0**gained.vshift > 1.03 * plain.scale[0] / 2.0**plain.vshift
 
 
+def test_a_common_gain_is_fitted_in_units_of_the_neurons() -> None:
+    """Least squares of the first layer's sums on the samples, each in units of its neuron's peak."""
+    lossy = changed(chip(), array={"wire_resistance_ohm": 20.0})
+    gained, plain = (
+        map_network(centred_network(), lossy, X, options=mitigated(**dict.fromkeys(MEASURES, False) | on))
+        for on in ({"gain_calibration": True}, {})
+    )
+    array = plain.die.arrays[0]
+    linear = X @ plain.program.layers[0].weights.astype(np.int64) * array.step
+    wanted = X / 255 @ centred_network().products[0].dense.weights.astype(np.float64)
+    a, b = (sums / array.neurons.peaks for sums in (wanted, linear))
+    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+    factor = (a * b).sum() / np.square(b).sum()
+    np.testing.assert_allclose(gained.die.arrays[0].step, factor * array.step, rtol=1e-6)
+
+
 def test_noise_is_in_percent_of_the_largest_current():
     program = map_network(centred_network(), chip(column_noise_percent=2.0), X).program
     plain = map_network(centred_network(), chip(), X).program

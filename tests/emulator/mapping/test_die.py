@@ -207,6 +207,8 @@ def test_corrections_are_as_old_as_the_chip_says() -> None:
         np.testing.assert_array_equal(a.layer.scale, b.layer.scale)
         np.testing.assert_array_equal(a.layer.bias, b.layer.bias)
     assert first.die.at(86400.0).chip.conditions == then.die.chip.conditions
+    assert then.program.provenance["chip"] == old.as_dict()
+    assert then.program.provenance["die"] == die_digest(then.die)
     labels = np.zeros(len(X), int)
     held = explain(NET, then.program, then.die, X, X, labels).row("drift since correction")
     none = explain(NET, now.program, now.die, X, X, labels).row("drift since correction")

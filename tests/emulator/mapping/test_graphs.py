@@ -58,6 +58,22 @@ def test_inputs_that_are_not_0_are_counted_in_16_samples_with_the_first_and_the_
     assert _visited(Network((pixels, last), (1, 4, 4), "pixels"), x)[0] == 2 / 256
 
 
+def test_converters_are_calibrated_on_4096_patches_with_the_first_and_the_last() -> None:
+    """Of 16 times 4351 patches every seventeenth one; the others are not looked at."""
+    pixels = Patches(shape=(1, 1, 4351), kernel=(1, 1))
+    last = Product(Dense(np.array([[1.0, -1.0]]), np.zeros(2)), (0,), pixels)
+    network = Network((last,), pixels.shape, "pixels")
+    x = np.random.default_rng(0).integers(0, 100, (16, 4351)).astype(np.uint8)
+    program = map_network(network, "wan2022", x).program
+    lit = x.copy()
+    lit.ravel()[np.arange(x.size) % 17 > 0] = 255
+    assert map_network(network, "wan2022", lit).program.checksum() == program.checksum()
+    for end in (0, -1):
+        lit = x.copy()
+        lit.ravel()[end] = 255
+        assert map_network(network, "wan2022", lit).program.checksum() != program.checksum()
+
+
 RISING = Sampled("rising", np.array([[-2, 2], [0, 1]], np.float32))
 
 
@@ -215,6 +231,16 @@ def test_mapped_on_the_ideal_chip_it_follows_the_floats(network: Network, target
     program, die, _ = compiled
     without = Forward(network, program, die, stages(network, program, die), []).logits(x)
     np.testing.assert_allclose(without, wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("network", [plain_network(), residual()], ids=["even", "inside"])
+def test_an_average_multiplies_by_the_nearest_reciprocal_of_16_bits(network: Network) -> None:
+    steps = map_network(network, "ideal", inputs(network)).program.steps
+    for node, step in zip(network.nodes, steps, strict=True):
+        if node.kind == "pool" and node.of == "average":
+            exact = 2.0**step.pool_shift / node.counts
+            assert np.abs(step.mul - exact).max() <= 0.5
+            assert 1 << 14 < step.mul.max() <= 1 << 15
 
 
 def test_second_operands_and_borders_are_the_networks() -> None:

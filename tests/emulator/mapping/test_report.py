@@ -12,7 +12,7 @@ from ndrite.emulator.errors import CompileError
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.array import readout
 from ndrite.emulator.mapping import NOTHING, MapOptions, Mapped, Mitigation, map_network
-from ndrite.emulator.mapping.report import HELPS
+from ndrite.emulator.mapping.report import HELPS, TableReport
 from ndrite.emulator.mapping.weights import column_limits
 from ndrite.emulator.spec import Layer
 from tests.chips import changed, mitigated, random_network
@@ -160,6 +160,14 @@ def test_a_layer_warns_of_what_is_out_of_bounds(changes: dict[str, Any], line: s
     layer = dataclasses.replace(report.layers[0], **{"largest_cause": "cells"} | changes)
     warnings = dataclasses.replace(report, layers=(report.layers[1], layer)).warnings
     assert [warning.startswith(f"layer 1: {line}") for warning in warnings] == [True] * (line is not None)
+
+
+def test_a_table_warns_of_functions_out_of_reach() -> None:
+    tables = tuple(
+        TableReport(functions=5, curves=2, pwl_error_lsb=0.0, unreachable=count) for count in (0, 3)
+    )
+    report = dataclasses.replace(map_network(NET, "ideal", X).report, tables=tables, unused=())
+    assert [line.split(" want ")[0] for line in report.warnings] == ["table 1: 3 of 5 functions"]
 
 
 def given(name: str, value: float) -> None:

@@ -408,6 +408,21 @@ def test_cells_lie_where_their_rows_are_placed():
         np.testing.assert_allclose(first.effective[side], effective_matrix(physical, 20.0)[first.place])
 
 
+def lost_on_wired_rows(net, described, x) -> float:
+    """Square of what stuck cells take from the second layer's currents, by its rows' mean square inputs."""
+    mapped = map_network(net, described, x, seed=3, options=PLACED).die.arrays[1].mapped
+    cells, hidden = mapped.cells, net.activations(x / np.float32(255))[0]
+    plus, minus = pair_targets(mapped.levels.astype(int), described.cell)
+    off = (cells.faulted[0] - cells.faulted[1]) - (plus - minus)
+    return float((np.square(off).sum(axis=1) * np.square(hidden).mean(axis=0)).sum())
+
+
+def test_units_are_ordered_by_both_levels_of_a_binary_cell() -> None:
+    net, x, binary = centred_network(), half_dark(), changed(faulty(), cell={"levels": 2})
+    ordered = in_order(net, binary, x, 3)
+    assert lost_on_wired_rows(ordered, binary, x) < 0.2 * lost_on_wired_rows(net, binary, x)
+
+
 @pytest.mark.slow
 def test_units_in_another_order_compute_the_same_and_lose_less():
     """The second layer's rows are wired: the order of the first layer's units decides what is on them."""
@@ -415,15 +430,7 @@ def test_units_in_another_order_compute_the_same_and_lose_less():
     ordered = in_order(net, described, x, 3)
     np.testing.assert_allclose(ordered.forward(x / 255), net.forward(x / 255), atol=1e-4)
     assert not np.array_equal(ordered.products[0].dense.bias, net.products[0].dense.bias)
-
-    def lost(of):
-        mapped = map_network(of, described, x, seed=3, options=PLACED)
-        cells, hidden = mapped.die.arrays[1].mapped.cells, of.activations(x / np.float32(255))[0]
-        plus, minus = pair_targets(mapped.die.arrays[1].mapped.levels.astype(int), described.cell)
-        off = (cells.faulted[0] - cells.faulted[1]) - (plus - minus)
-        return float((np.square(off).sum(axis=1) * np.square(hidden).mean(axis=0)).sum())
-
-    assert lost(ordered) < 0.5 * lost(net)
+    assert lost_on_wired_rows(ordered, described, x) < 0.5 * lost_on_wired_rows(net, described, x)
     deep = random_network((40, 12, 10, 4))
     ordered = in_order(deep, described, x, 3)
     np.testing.assert_allclose(ordered.forward(x / 255), deep.forward(x / 255), atol=1e-4)
