@@ -1,6 +1,7 @@
 """export: decks that ngspice runs, Verilog-A that OpenVAF compiles."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,13 @@ SHAPED = {"ecram": {"tunes": "valley", "shape_low_factor": 0.5, "shape_high_fact
 
 @pytest.mark.parametrize(
     "sections",
-    [*SECTIONS, {"ecram": {"tunes": "peak_voltage"}}, SHAPED, {"chip": "ideal"}],
+    [
+        *SECTIONS,
+        {"ecram": {"tunes": "peak_voltage"}},
+        SHAPED,
+        {"chip": "ideal"},
+        {"neuron": {"peak_voltage_variation_percent": 0.0, "peak_current_variation_percent": 0.0}},
+    ],
 )
 def test_a_product_is_what_its_deck_says_by_nodal_analysis(sections: dict[str, Any]) -> None:
     mapped, x = small(9, 3, **({"chip": "dendritic-analog"} | sections))
@@ -79,6 +86,17 @@ def test_a_product_is_what_its_deck_says_by_nodal_analysis(sections: dict[str, A
     columns = columns_uA if outputs is None else np.hstack([columns_uA, outputs])
     np.testing.assert_allclose(points, columns, atol=1e-5 * np.abs(columns).max())
     assert outputs is None or np.ptp(outputs) > 0.1
+
+
+def test_cells_that_bend_have_their_conductance_at_the_read_voltage() -> None:
+    mapped, x = small(6, 3, chip="wan2022", cell={"iv_cubic_per_V2": 4.0})
+    deck = drawn(mapped.die, 0, x[:1].astype(np.int64), "deck.out")[0]
+    read_V = mapped.die.chip.input.read_voltage_V
+    laws = [line.partition(" I=")[2] for line in deck.splitlines() if re.match(r"Br\w*c\d", line)]
+    currents = [eval(re.sub(r"v\([^)]*\)", repr(read_V), law)) for law in laws]
+    conductances = mapped.die.arrays[0].mapped.cells.faulted * 1e-6
+    np.testing.assert_allclose(np.sort(currents), np.sort(read_V * conductances[conductances > 0]), rtol=1e-6)
+    assert "(1+4*" in laws[0]
 
 
 @needs_ngspice

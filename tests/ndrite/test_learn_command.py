@@ -268,8 +268,11 @@ def test_own_samples_and_devices_reach_the_dies(here: Path, said: Any) -> None:
     np.save("y.npy", labels[:240])
     Path("slow.yaml").write_text("ecram: {gamma_up: 0.4, gamma_down: 0.4}\n")
     line = "learn --inputs x.npy --labels y.npy --hidden 0 --epochs 1 --device ecram-tang2018+slow.yaml"
-    alone = said(f"{line} --seed 7")
-    assert said(f"{line} --seed 7 --dies 1")["accuracy_per_die"] == [alone["accuracy"]]
+    line += " --chip wan2022 --bound 0.1 --seed 7"
+    alone, dies = said(line), said(f"{line} --dies 1")
+    for name in ("right_by_epoch", "pulses_a_device"):
+        assert dies[name] == alone[name]
+    assert dies["accuracy_per_die"] == [alone["accuracy"]]
 
 
 def test_dies_go_on_where_they_were_stopped(here: Path, monkeypatch: Any, said: Any) -> None:

@@ -224,7 +224,7 @@ def test_held_parameters_are_told() -> None:
         ndrite.train(data="digits", start=module, epochs=1, batch=64)
 
 
-def test_an_imported_start_takes_codes_as_values_of_0_to_1() -> None:
+def test_an_imported_start_takes_codes_as_values_of_0_to_1(seen: Any) -> None:
     module, labelled = torch.nn.Linear(64, 10), data_set("digits", None)
     network = start_of(module, labelled)
     x = labelled.x / np.float32(255)
@@ -235,6 +235,9 @@ def test_an_imported_start_takes_codes_as_values_of_0_to_1() -> None:
     ):
         start_of(torch.nn.Linear(64, 9), labelled)
     assert start_of(torch.nn.Linear(64, 11), labelled).outputs == 11
+    (_, typical), named = seen("ndrite.verbs.train.network_of", lambda: start_of(module, labelled))
+    np.testing.assert_array_equal(typical, labelled.x[:512] / 255)
+    assert (typical.max(), named["input_range"]) == (1.0, (0.0, 1.0))
 
 
 def test_without_a_hidden_layer() -> None:

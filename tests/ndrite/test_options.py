@@ -361,6 +361,14 @@ def test_progress_is_told_to_the_end(verb: Any, options: Any, stages: dict[str, 
     assert {name: report[-1] for name, report in reports.items()} == stages
 
 
+def test_a_report_of_a_chain_is_half_done_when_it_is_explained(judged: Any) -> None:
+    compiled, x, labels = judged
+    done: list[tuple[int, int]] = []
+    progress = lambda stage: nullcontext(lambda *report: done.append(report))  # noqa: E731
+    ndrite.report(compiled, inputs=x, labels=labels, codes=True, progress=progress)
+    assert done == [(1, 2), (2, 2)]
+
+
 def test_what_measures_gain_is_shown(judged: Any) -> None:
     compiled, x, labels = judged
     loss = ndrite.explain(compiled, x, labels, codes=True)
@@ -404,6 +412,22 @@ def test_calibrate_learns_from_what_it_does_not_measure_on(seen: Any, monkeypatc
     ((last, chip, measures),) = corrected
     np.testing.assert_array_equal(last, x[-2000:])
     assert (chip, measures) == (compiled.die.chip, compiled.die.mitigation)
+
+
+@pytest.mark.parametrize(
+    ("losses", "first", "last"), [([2.0, 1.0, 0.5], 2.0, 0.5), ([2.0], 2.0, 2.0), ([], None, None)]
+)
+def test_calibrate_tells_the_first_and_the_last_cross_entropy(
+    losses: list[float], first: float | None, last: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = random_network((20, 12, 3))
+    x = samples(network, 120)
+    labels = network.forward(x / np.float32(255)).argmax(axis=1)
+    compiled = ndrite.compile(network, "dendritic-ndr", samples=x, codes=True)
+    result = SimpleNamespace(die=compiled.die, losses=losses, pulses_total=0)
+    monkeypatch.setattr("ndrite.verbs.calibrate.calibrate_board", lambda *given, **named: result)
+    summary = ndrite.calibrate(compiled, inputs=x, labels=labels, codes=True).summary
+    assert (summary["cross_entropy_first"], summary["cross_entropy_last"]) == (first, last)
 
 
 def test_build_builds_what_it_is_told(seen: Any, tmp_path: Path) -> None:

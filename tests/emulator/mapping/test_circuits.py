@@ -267,7 +267,7 @@ def test_one_window_is_wide_enough_for_every_state(kind):
 
 
 def test_the_last_pulse_misses_a_shape_by_its_draw():
-    activation = shaped_network(shaped_chip("width"), np.linspace(0.1, 0.9, 6)).nodes[0].activation
+    activation = shaped_network(shaped_chip("width"), np.linspace(1.0, 0.0, 6)).nodes[0].activation
     still, noisy = (
         make_neurons(activation, shaped_chip("width", cycle_percent=percent), 6, by_hand.stream(1, 0))
         for percent in (0.0, 1e3)
@@ -275,7 +275,8 @@ def test_the_last_pulse_misses_a_shape_by_its_draw():
     ecram = shaped_chip("width").ecram
     missed = 10 * ecram.step_up / (ecram.w_max - ecram.w_min) * by_hand.stream(1, 0).standard_normal(6)
     wanted = np.clip(still.states.shape + missed, 0, 1)
-    assert len(np.unique(wanted)) > 4, "few are at the end of the range"
+    assert len(np.unique(wanted)) > 4, "few are at an end of the range"
+    assert (wanted.min(), wanted.max()) == (0, 1)
     np.testing.assert_allclose(noisy.states.shape, wanted, atol=1e-12)
 
 

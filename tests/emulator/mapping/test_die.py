@@ -1,6 +1,7 @@
 """The die: what is kept of an individual chip, what time and tuning make of it, and its file."""
 
 import dataclasses
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -191,6 +192,17 @@ def test_a_die_is_read_for_the_program_that_was_mapped_onto_it(tmp_path: Path) -
         CompileError, match="this die belongs to another program than random; accepted: the die"
     ):
         load_die(tmp_path / "die.npz", other)
+
+
+def test_a_die_that_would_unpack_to_more_than_4_GiB_is_refused(tmp_path: Path) -> None:
+    """By the size that a member states, before any of it is unpacked."""
+    path = tmp_path / "die.npz"
+    save_die(made().die, path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("zeros.npy", b"")
+        archive.getinfo("zeros.npy").file_size = (4 << 30) + 1
+    with pytest.raises(CompileError, match=r"member zeros\.npy is larger than 4294967296 bytes"):
+        load_die(path)
 
 
 def test_corrections_are_as_old_as_the_chip_says() -> None:

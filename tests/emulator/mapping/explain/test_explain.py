@@ -10,7 +10,7 @@ from ndrite.emulator.device.description import load_chip
 from ndrite.emulator.golden import Core
 from ndrite.emulator.mapping import NOTHING, MapOptions, Mapped, map_network
 from ndrite.emulator.mapping.explain import CAUSES, explain, judge, mitigation_benefits, mitigations, snr_db
-from ndrite.emulator.mapping.explain.explain import ALL, PROGRAM, SNR_MAX_DB, accuracy
+from ndrite.emulator.mapping.explain.explain import ALL, PROGRAM, SNR_MAX_DB, Explanation, accuracy
 from ndrite.emulator.mapping.explain.forward import Forward, stages, weight_changes
 from ndrite.emulator.network import Network
 from ndrite.emulator.network.activation import Named
@@ -312,6 +312,18 @@ def test_snr():
     assert SNR_MAX_DB == 100
     for error, ratio_db in ((5e-11, 100), (5e-10, 93.01), (5e9, -96.99), (5e10, -100)):
         assert snr_db(even, even + error**0.5) == pytest.approx(ratio_db, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    # A measure, and how 0.5 of it is shown.
+    ("measure", "shown"),
+    [("accuracy", "50.00 %"), ("label_accuracy", "50.00 %"), ("rms_error", "0.5")],
+)
+def test_shares_of_right_answers_are_shown_in_percent(measure: str, shown: str) -> None:
+    explanation = Explanation(
+        network="mine", chip="ideal", samples=10, measure=measure, reference=0.25, rows=()
+    )
+    assert (explanation.said(0.5), explanation.said(None)) == (shown, "")
 
 
 def test_accuracy_is_the_share_of_rows_whose_first_largest_output_is_the_label() -> None:
