@@ -146,7 +146,7 @@ def campaign(
     varied = with_variation(given_program, chip)
     samples = judged_samples(varied, compiled, inputs, labels, data=data, codes=codes, measure=measure)
     x, y, by, task = samples.first(count, SAMPLES if inputs is None else None)
-    if task.is_share and (threshold or 0) > 1:
+    if task.is_share and threshold is not None and threshold > 1:
         raise InputError(f"threshold is {threshold}; accepted: 0..1, an accuracy")
     plan = Campaign(chips=chips, trials=trials, seed=seed, noise=noise)
     boards = urls(board)

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit, softmax
 
 from ndrite.emulator.spec.meaning import Meaning
-from ndrite.emulator.spec.task import Task, probabilities
+from ndrite.emulator.spec.task import SIGMOID, Task, probabilities
 from ndrite.host import InputError, InputWarning
 from ndrite.labels import decided, numbered, read_labels, task_by, told
 from tests.chips import random_network
@@ -230,3 +230,10 @@ def test_classes_without_names_are_numbers() -> None:
     assert Task(kind=CLASSES, shape=THREE, classes=NAMES.classes).names == NAMES.classes
     task = Task(kind=CLASSES, shape=(2, 3, 4))
     assert (task.outputs, task.places) == (24, 12)
+
+
+def test_unlikely_classes_share_the_whole_probability() -> None:
+    """Each sigmoid of three classes is small, and what they add up to is less than 1."""
+    outputs = np.array([[-5.0, -4.0, -6.0]])
+    shares = 1 / (1 + np.exp(-outputs))
+    np.testing.assert_allclose(probabilities(outputs, CLASSES, SIGMOID), shares / shares.sum())

@@ -56,8 +56,8 @@ def mixed(x: U16, y: U16) -> tuple[U16, U16]:
 def slots(x: U16, y: U16) -> U16:
     """Return a pseudo-random number for every time slot of pulse trains, uint16 (..., 32), made from the
     words x, y of shape (...)."""
-    pair = np.arange((SLOTS_MAX + 1) // 2)
-    a, b = mixed(x[..., None] ^ pair_constants(), np.broadcast_to(y[..., None], (*y.shape, len(pair))))
+    constants = pair_constants()
+    a, b = mixed(x[..., None] ^ constants, np.broadcast_to(y[..., None], (*y.shape, len(constants))))
     return np.stack([a, b], axis=-1).reshape(*x.shape, -1)
 
 

@@ -333,7 +333,7 @@ def backward(layer: Any, before: Any, at: Any, known: Any, held: Any, drawn: Any
         energy += error[j] * error[j]
     for k in range(inputs):
         total = np.int64(0)
-        row = weights[layer[AT_WEIGHT] + k * width : layer[AT_WEIGHT] + (k + 1) * width]
+        row = weights[layer[AT_WEIGHT] + k * width :]
         for j in range(width):
             total += np.int64(row[j]) * error[j]
         t[k] = total

@@ -29,7 +29,7 @@ class PcieChannel:
 
     def __init__(self, device: PciDevice, *, timeout_s: float = TIMEOUT_S) -> None:
         self.device = device
-        self._region_bytes = 0
+        self._region_bytes: int  # set by ``fit``
         try:
             self.engine = Engine(device, timeout_s=timeout_s)
         except BaseException:
@@ -109,8 +109,9 @@ class PcieChannel:
         """Return the byte offset in BAR0 of a word of the memory map. If the word is in a memory and not a
         register, first end all jobs, since memories cannot be accessed during a job."""
         region, word = divmod(address, 1 << REGION_SHIFT)
-        if region:
-            self.engine.rest()
+        if not region:
+            return 4 * word
+        self.engine.rest()
         return region * self._region_bytes + 4 * word
 
     @contextlib.contextmanager

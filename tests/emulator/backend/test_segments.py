@@ -188,3 +188,15 @@ def test_what_is_refused_says_why() -> None:
     segments = cut_for(wide, narrow)
     assert runs(segments) == [(0, 1), (1, 3)]
     assert segments[0].refused.endswith("layer0.inputs is 60; at most 16")
+
+
+def test_a_run_that_reads_two_maps_apart_gets_both_from_one_sample() -> None:
+    """Maps with more columns than rows, which a run's first steps take out of its sample again."""
+    first, other, later = (Pool(of="max", sources=(m,), **seen(2, 3, 5)) for m in (0, 0, 1))
+    both = Pool(of="max", sources=(2, 3), **seen(4, 3, 5))
+    program = steps_on((2, 3, 5), first, other, later, both)
+    segment = _segment(program, 1, 4, _asked_after(program, 4), lambda piece: None)
+    assert segment is not None
+    assert segment.reads == (0, 1)
+    assert segment.piece.shape == (4, 3, 5)
+    assert [len(step.reads) for step in segment.piece.steps] == [1, 1, 1, 1, 2]

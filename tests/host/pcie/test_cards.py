@@ -97,6 +97,16 @@ class Kernel:
         return 0
 
 
+def test_a_card_that_the_kernel_refuses_leaves_no_file_open(folder: Path, tmp_path: Path) -> None:
+    (folder / "iommu_group").symlink_to(tmp_path / "groups" / "7")
+    for name in ("vfio", "7"):
+        (tmp_path / name).touch()
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(LinkError, match=f"{NAME}: VFIO refused"):
+        VfioDevice(folder, tmp_path)
+    assert os.listdir("/proc/self/fd") == before
+
+
 def test_vfio_maps_the_card_and_memory_and_waits_for_its_interrupt(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

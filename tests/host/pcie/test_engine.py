@@ -275,6 +275,12 @@ def test_progress_in_the_count_of_inferences_keeps_a_job_alive(card: PaperCard) 
     assert 2.0 < card.now() - begun < 2.5
 
 
+def test_a_card_works_while_a_channel_waits(card: PaperCard, channel: PcieChannel) -> None:
+    begun = card.now()
+    channel.wait(0.5)
+    assert card.now() > begun
+
+
 def test_another_card_one_that_stays_busy_and_one_that_is_gone(card: PaperCard, channel: PcieChannel) -> None:
     card.registers["state"], card.deaf = 1, True
     with pytest.raises(LinkTimeout, match=r"did not come to rest in 1\.0 s"):

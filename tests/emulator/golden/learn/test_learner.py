@@ -184,6 +184,12 @@ def saturated(learning: Learning) -> Learning:
     return dataclasses.replace(learning, layers=tuple(layers))
 
 
+def converters_alone(learning: Learning) -> Learning:
+    """The noise of products of errors is that of converters; cells have none."""
+    layers = (dataclasses.replace(layer, back_sigma=9000, back_var=0) for layer in learning.layers)
+    return dataclasses.replace(learning, layers=tuple(layers))
+
+
 UNUSUAL = [
     (beyond_codes, {}),
     (beyond_codes, {"tuned": True}),
@@ -195,6 +201,7 @@ UNUSUAL = [
     (faint, {"tiles": True}),
     (slow, {"tuned": True}),
     (saturated, {}),
+    (converters_alone, {}),
 ]
 """Learning programs that random ones hardly come to."""
 
@@ -219,6 +226,22 @@ def test_a_learner_begins_with_seed_0_noise_and_update_0(kind: Any) -> None:
     told.learn(x, labels, first_update=0)
     np.testing.assert_array_equal(usual.states[0], told.states[0])
     assert (usual.states[0] != learning.layers[0].states).any()
+
+
+@pytest.mark.parametrize("kind", [Learner, FastLearner], ids=["plain", "compiled"])
+@pytest.mark.parametrize(
+    ("x", "labels", "accepted"),
+    [
+        (np.zeros((3, 9), np.uint8), np.zeros(3, int), r"uint8 \(n, 10\)"),
+        (np.zeros((3, 10), np.uint8), np.zeros(2, int), r"integers \(3,\)"),
+        (np.zeros((3, 10), np.uint8), np.full(3, 4), r"classes 0\.\.3"),
+    ],
+)
+def test_samples_that_do_not_fit_change_no_state(kind: Any, x: Any, labels: Any, accepted: str) -> None:
+    learner = kind(SMALL)
+    with pytest.raises(SpecError, match=accepted):
+        learner.learn(x, labels)
+    np.testing.assert_array_equal(learner.states[0], SMALL.layers[0].states)
 
 
 @pytest.mark.parametrize("kind", [Learner, FastLearner], ids=["plain", "compiled"])
