@@ -273,7 +273,7 @@ def forward(layer: Any, at: Any, x: Any, held: Any, drawn: Any, scratch: Any, z:
                 code = np.int32(np.int32(x[k]) >> np.int32(part * d)) & np.int32((1 << d) - 1)
                 if code != 0:
                     energy += code * code
-                    row = weights[layer[AT_WEIGHT] + k * width : layer[AT_WEIGHT] + (k + 1) * width]
+                    row = weights[layer[AT_WEIGHT] + k * width :]
                     for j in range(width):
                         sums[j] = np.int32(sums[j] + np.int32(np.int32(row[j]) * np.int32(code)))
             for j in range(width):  # numba compiles a loop faster than a slice
