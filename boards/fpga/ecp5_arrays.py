@@ -70,8 +70,8 @@ LEARNING = Geometry(
     window=16,
 )
 # A learning array for 784-32-10 and similar networks: no layer may be wider than the lanes, and 64 lanes
-# would take 136 block RAMs. With step tables, one placement that was tried missed the Ethernet clock, and another
-# was not routed in half an hour.
+# would take 136 block RAMs. With step tables, one placement missed the Ethernet clock, and another was not
+# routed in half an hour.
 SMALL_LEARNING = dataclasses.replace(
     LEARNING, name="ecp5-45f-learning", lanes=32, readouts=2, step_tables=False
 )

@@ -489,6 +489,36 @@ def test_a_digest_is_of_statements_and_not_of_their_descriptions(small: Path) ->
         assert digest_of(small / "described.py", DESCRIBED.replace(number, "5")) != before, number
 
 
+OTHER = {"ndrite": "0.0", "code of ndrite.emulator.golden.core": "other"}
+
+
+@pytest.mark.parametrize(
+    ("workers", "refusal"),
+    [
+        (ImportError("no ndrite\nhere"), r"cannot import ndrite \(ImportError: no ndrite here\)"),
+        ({}, "has no worker; start one"),
+        ({"tcp://one": OTHER}, "worker tcp://one: ndrite is 0.0; accepted: "),
+    ],
+)
+def test_a_cluster_that_is_refused_is_left(workers: Any, refusal: str) -> None:
+    class Client:
+        closed = False
+
+        def run(self, function: Any, needs: Any) -> Any:
+            if isinstance(workers, Exception):
+                raise workers
+            return workers
+
+        def close(self, timeout: float) -> None:
+            self.closed = True
+
+    cluster, client = Cluster.__new__(Cluster), Client()
+    cluster._address, cluster._client = "tcp://127.0.0.1:1", client
+    with pytest.raises(RunError, match=refusal):
+        cluster._check(())
+    assert client.closed
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1:8786", "http://127.0.0.1:1"])
 def test_a_scheduler_is_named_as_dask_does(address: str) -> None:
     needs("distributed")
