@@ -266,8 +266,9 @@ def test_the_command_goes_on_and_joins(here: Path, said: Any, prints: Any, fails
     Path("plan.yaml").write_text(yaml.safe_dump(PLAN, sort_keys=False))
     whole = said("sweep plan.yaml -o whole")
     assert [row["device.states"] for row in whole["rows"]] == [50, 500, 50, 500]
-    for part in ("1/2", "2/2"):
+    for i, part in enumerate(("1/2", "2/2"), 1):
         prints(f"sweep plan.yaml -o parts --shard {part}")
+        assert len(list(Path("parts/runs").iterdir())) == 2 * i
     joined = said("sweep plan.yaml -o parts")
 
     def steady(result: Any) -> Any:
