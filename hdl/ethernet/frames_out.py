@@ -223,12 +223,12 @@ class FramesOut(wiring.Component):
         icmp = [*ip, 0, 0, *big(udp_sum, 2)]
         udp = [*ip, *big(Const(own_addresses.port, 16), 2), *big(d.port, 2)]
         udp += [*big(Cat(self.udp_length, Const(0, 4)), 2), *big(fixed, 2)]
-        heads = []
+        heads, eight = [], delayed(m, at[3:], 1, "eight")
         for name, fields in {"arp": arp, "icmp": icmp, "udp": udp}.items():
             eights = []
             for first in range(0, len(fields), 8):
                 eights.append(_selected(m, at[:3], fields[first : first + 8], f"{name}_{first}"))
-            heads.append(_selected(m, delayed(m, at[3:], 1, f"{name}_eight"), eights, f"{name}_byte"))
+            heads.append(_selected(m, eight, eights, f"{name}_byte"))
         last = [len(fields) - 1 for fields in (arp, icmp, udp)]
         m.d.comb += ends.eq(at == Mux(of_arp, last[0], Mux(echo, last[1], last[2])))
         return heads, ends

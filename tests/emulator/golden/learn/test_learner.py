@@ -1,6 +1,7 @@
 """The learner against a naive model and the compiled one, state by state; statistics of what is drawn."""
 
 import dataclasses
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -184,12 +185,6 @@ def saturated(learning: Learning) -> Learning:
     return dataclasses.replace(learning, layers=tuple(layers))
 
 
-def converters_alone(learning: Learning) -> Learning:
-    """The noise of products of errors is that of converters; cells have none."""
-    layers = (dataclasses.replace(layer, back_sigma=9000, back_var=0) for layer in learning.layers)
-    return dataclasses.replace(learning, layers=tuple(layers))
-
-
 UNUSUAL = [
     (beyond_codes, {}),
     (beyond_codes, {"tuned": True}),
@@ -201,7 +196,7 @@ UNUSUAL = [
     (faint, {"tiles": True}),
     (slow, {"tuned": True}),
     (saturated, {}),
-    (converters_alone, {}),
+    (partial(with_parts, back_sigma=9000, back_var=0), {}),  # noise of converters alone
 ]
 """Learning programs that random ones hardly come to."""
 
