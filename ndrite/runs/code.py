@@ -43,8 +43,8 @@ def modules_of(module: str) -> list[str]:
 @cache
 def _modules(module: str) -> dict[str, Parsed]:
     # A digest depends on the parser and on how this module uses it.
-    how = hashlib.sha256(sys.version.encode() + Path(__file__).read_bytes()).hexdigest()
-    note = folder("code") / f"{how[:16]}.json"
+    parser = hashlib.sha256(sys.version.encode() + Path(__file__).read_bytes()).hexdigest()
+    note = folder("code") / f"{parser[:16]}.json"
     try:
         parsed_of: dict[str, Parsed] = json.loads(note.read_text())
     except (OSError, ValueError):

@@ -394,16 +394,20 @@ def _law(device: Any) -> tuple[LinearStep | StepTable, Any, float | None]:
 
 def _warn_of_rule(law: LinearStep | StepTable, device: Any, rule: str) -> None:
     """Warn if plain pulses are likely to learn much worse with this device than other rules do."""
-    with suppress(CompileError):  # a device that never moves has no states to count
+    if rule != "stochastic":
+        return
+    try:
         place = insitu.place_of(law)
-        if rule == "stochastic" and (place.states < COARSE or place.asymmetry > ASYMMETRIC):
-            warnings.warn(
-                f"{_name(device)} has {place.states:.3g} states and an asymmetry of {place.asymmetry:.2g}; "
-                f"with fewer than {COARSE} states or an asymmetry above {ASYMMETRIC} digits were learned "
-                "better by rule tiki-taka or agad; `ndrite atlas` compares rules for a device",
-                InputWarning,
-                stacklevel=3,
-            )
+    except CompileError:  # a device that never moves has no states to count
+        return
+    if place.states < COARSE or place.asymmetry > ASYMMETRIC:
+        warnings.warn(
+            f"{_name(device)} has {place.states:.3g} states and an asymmetry of {place.asymmetry:.2g}; with "
+            f"fewer than {COARSE} states or an asymmetry above {ASYMMETRIC} digits were learned better by "
+            "rule tiki-taka or agad; `ndrite atlas` compares rules for a device",
+            InputWarning,
+            stacklevel=3,
+        )
 
 
 def _name(device: Any) -> str:

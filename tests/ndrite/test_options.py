@@ -364,7 +364,10 @@ def test_progress_is_told_to_the_end(verb: Any, options: Any, stages: dict[str, 
 def test_a_report_of_a_chain_is_half_done_when_it_is_explained(judged: Any) -> None:
     compiled, x, labels = judged
     done: list[tuple[int, int]] = []
-    progress = lambda stage: nullcontext(lambda *report: done.append(report))  # noqa: E731
+
+    def progress(stage: str) -> Any:
+        return nullcontext(lambda *report: done.append(report))
+
     ndrite.report(compiled, inputs=x, labels=labels, codes=True, progress=progress)
     assert done == [(1, 2), (2, 2)]
 

@@ -196,7 +196,7 @@ def test_multipliers_use_their_bits() -> None:
 
 
 def test_slopes_of_few_bits_are_not_shifted() -> None:
-    """Of neurons that hardly rise, such as those of a layer whose only device is weak."""
+    """Slopes of neurons that hardly rise, such as those of a layer whose only device is weak."""
     plan = Plan(widths=(64, 12, 10), seed=3)
     ready = prepared(plan)
     network, mapped = ready.start
