@@ -155,6 +155,8 @@ def trained(work: Any, how: dict[str, Any], seeds: range) -> list[list[float]]:
             rpu.device = array(how["array"])
         if how["threshold"]:
             rpu = with_transfer(rpu, how["threshold"], how["chop"], int(work["most_pulses"]))
+        # By default biases are digital numbers, which no device moves; here they are devices.
+        rpu.mapping.digital_bias = False
         model = network((x.shape[1], how["hidden"], 10), rpu, seed)
         optimiser = AnalogSGD(model.parameters(), lr=how["rate"])
         optimiser.regroup_param_groups(model)
