@@ -1,12 +1,16 @@
-"""Networks as packages carry them, on a chip: a wake word, and two stages of a face detector.
+"""Networks as packages carry them, on a chip: a wake word, a speech detector, two stages of a face detector.
 
-    python examples/pretrained.py              # both
+    python examples/pretrained.py              # all
     python examples/pretrained.py faces --chip ibm-cmo-hfox-2 --dies 5
 
 - words: okay_nabu of pyopen-wakeword (Apache-2.0), 1536-32-32-1 with layer normalisation, on features that
   the package's own networks make of speech. The speech is synthesised: espeak-ng (Debian) says the wake word
   and other phrases in several voices. Its file is TensorFlow Lite, which no importer of ndrite reads: the
   package tflite does. pip install 'ndrite[pretrained,train]'
+- speech: silero-vad (MIT), which says for every 32 ms whether someone speaks, on such phrases with pauses and
+  noise. First its products on tiles; then its ONNX file, whose state is an input, whole on the chip, from the
+  spectrum to the LSTM. The package asks for torchaudio and is not imported:
+  pip install --no-deps silero-vad; pip install 'ndrite[onnx]'
 - faces: P-Net and R-Net of facenet-pytorch (MIT), on photographs: one of a face that comes with Matplotlib,
   and two without that come with scikit-learn. Only their weights are read, the package is not imported, for
   it asks for an old PyTorch: pip install --no-deps facenet-pytorch
@@ -34,6 +38,8 @@ from torch.nn.functional import interpolate, layer_norm
 import ndrite
 
 CHUNK, WINDOW, FEATURES = 1280, 16, 96
+CALLS = 8
+"""Frames that a speech detector on the chip is given for one result."""
 HEARD, CANDIDATE, FACE = 0.5, 0.6, 0.7
 """Thresholds: of the wake word, and of P-Net and R-Net as their package has them."""
 VOICES = "en-us en-gb en-gb-scotland en-gb-x-rp en-029 en-us+f1 en-us+f4 en-us+m1 en-us+m4 en-us+m7".split()
@@ -107,6 +113,61 @@ def spoken(text: str, voice: str, speed: int) -> Any:
     return np.clip(np.pad(heard, 16_000), -32768, 32767).astype(np.int16)
 
 
+def data_of(package: str, what: str) -> Path:
+    """The folder ``data`` of a package that is installed and not imported."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        name = package.replace("_", "-")
+        raise SystemExit(f"{what}: the weights come with a package; pip install --no-deps {name}")
+    return Path(spec.submodule_search_locations[0]) / "data"
+
+
+class SpeechDetector(nn.Module):  # type: ignore[misc]
+    """silero-vad at 16 kHz: frames (recordings, n, 576) to probabilities of speech (recordings, n)."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        import onnx
+
+        parts = {
+            t.name: torch.tensor(onnx.numpy_helper.to_array(t)) for t in onnx.load(path).graph.initializer
+        }
+        self.spectrum = nn.Conv1d(1, 258, 256, stride=128, bias=False)
+        self.spectrum.weight.data = parts["model.stft.forward_basis_buffer"]
+        self.encoder = nn.ModuleList()
+        for i, stride in enumerate((1, 2, 2, 1)):
+            weight, bias = (parts[f"model.encoder.{i}.reparam_conv.{name}"] for name in ("weight", "bias"))
+            layer = nn.Conv1d(weight.shape[1], weight.shape[0], 3, stride=stride, padding=1)
+            layer.weight.data, layer.bias.data = weight, bias
+            self.encoder.append(layer)
+        self.recurrent = nn.LSTM(128, 128, batch_first=True)
+        self.recurrent.load_state_dict(
+            {
+                f"{k}_l0": parts[f"model.decoder.rnn.{k}"]
+                for k in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            }
+        )
+        self.last = nn.Conv1d(128, 1, 1)
+        self.last.weight.data, self.last.bias.data = (
+            parts[f"model.decoder.decoder.2.{name}"] for name in ("weight", "bias")
+        )
+
+    def forward(self, x: Any) -> Any:
+        y = nn.functional.pad(x.flatten(0, 1)[:, None], (0, 64), mode="reflect")
+        real, imaginary = self.spectrum(y).chunk(2, dim=1)
+        y = (real**2 + imaginary**2).sqrt()
+        for layer in self.encoder:
+            y = torch.relu(layer(y))
+        y, _ = self.recurrent(y.reshape(*x.shape[:2], 128))
+        return torch.sigmoid(self.last(torch.relu(y).transpose(1, 2)))[:, 0]
+
+
+def frames(audio: Any) -> Any:
+    """Frames (n, 576) of a recording at 16 kHz: 512 samples, and the 64 before them."""
+    joined = np.concatenate([np.zeros(64), audio])
+    return np.lib.stride_tricks.sliding_window_view(joined, 576)[::512].astype(np.float32)
+
+
 def net(stage: str) -> Any:
     """P-Net ("p") or R-Net ("r") with its weights, up to the layer that says face or not."""
     if stage == "p":
@@ -138,10 +199,7 @@ def net(stage: str) -> Any:
     model = nn.Sequential()
     for name, layer in layers:
         model.add_module(name, layer)
-    spec = importlib.util.find_spec("facenet_pytorch")
-    if spec is None or not spec.submodule_search_locations:
-        raise SystemExit("faces: the weights come with a package; pip install --no-deps facenet-pytorch")
-    path = Path(spec.submodule_search_locations[0]) / "data" / f"{stage}net.pt"
+    path = data_of("facenet_pytorch", "faces") / f"{stage}net.pt"
     held = torch.load(path, weights_only=True)
     model.load_state_dict({k: v for k, v in held.items() if k in model.state_dict()})
     return model.eval()
@@ -228,6 +286,39 @@ def words(options: Any) -> None:
     compared("okay_nabu, phrases", model, [torch.cat(typical)], decide, options)
 
 
+def speech(options: Any) -> None:
+    if shutil.which("espeak-ng") is None:
+        raise SystemExit("speech: it is synthesised by espeak-ng; apt-get install espeak-ng")
+    path = data_of("silero_vad", "speech") / "silero_vad_16k_op15.onnx"
+    rng, model = np.random.default_rng(0), SpeechDetector(path).eval()
+
+    def recordings(texts: tuple[str, ...], voices: list[str]) -> Any:
+        """Phrases with a second of silence around each and noise over all, (voices, n, 576)."""
+        said = [np.concatenate([spoken(t, v, 155) for t in texts]) / 32768 for v in voices]
+        length = min(len(s) for s in said)
+        return torch.tensor(np.stack([frames(s[:length] + rng.normal(0, 0.003, length)) for s in said]))
+
+    typical, heard = recordings(OTHERS[:2], VOICES[:4]), recordings(OTHERS[2:4], VOICES[4:])
+    compared("silero-vad, frames", model, [typical], lambda m: m(heard).flatten() > HEARD, options)
+
+    with torch.no_grad():
+        known = (model(heard) > HEARD)[:, CALLS - 1 :].flatten().numpy()
+    some, every = (r.unfold(1, CALLS, 1).movedim(-1, 2).flatten(0, 1).numpy() for r in (typical, heard))
+    for chip in dict.fromkeys(("ideal", options.chip)):
+        program = ndrite.compile(
+            path,
+            chip,
+            samples=some[:: max(1, len(some) // 256)],
+            model_inputs={"sr": 16_000, "state": "stateN"},
+            node="output",
+        )
+        answers = ndrite.infer(program, every.reshape(len(every), -1), model_unit=True)
+        same = float(((answers.outputs[:, 0] > HEARD) == known).mean())
+        print(
+            f"whole on {chip}, {CALLS} calls a sample: {100 * same:.2f} % of {len(known)} frames as in floats"
+        )
+
+
 def faces(options: Any) -> None:
     first, second = net("p"), net("r")
     images = list(photographs())
@@ -258,12 +349,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", nargs="*", choices=["words", "faces", []], help="both by default")
+    parser.add_argument("what", nargs="*", choices=["words", "speech", "faces", []], help="default: all")
     parser.add_argument("--chip", default="wan2022")
     parser.add_argument("--dies", type=int, default=3)
     options = parser.parse_args()
-    for what in options.what or ("words", "faces"):
-        {"words": words, "faces": faces}[what](options)
+    for what in options.what or ("words", "speech", "faces"):
+        {"words": words, "speech": speech, "faces": faces}[what](options)
 
 
 if __name__ == "__main__":

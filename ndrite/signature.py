@@ -4,7 +4,7 @@ import functools
 import inspect
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +106,17 @@ def share(text: str) -> tuple[int, int]:
     return i, n
 
 
+def model_input(text: str) -> tuple[str, str | float]:
+    """Split ``NAME=VALUE`` into an input's name, and a number or the name of an output."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise InputError(f"model input is {text!r}; accepted: NAME=NUMBER or STATE=OUTPUT")
+    try:
+        return name, float(value)
+    except ValueError:
+        return name, value
+
+
 PathName = str | os.PathLike[str]
 Source = Annotated[Any, Option("FILE", text="A result of `compile` or its file.")]
 Module = Annotated[Any, Option("FILE.py:FUNCTION")]
@@ -148,6 +159,7 @@ PICTURE = Option(
 Picture = Annotated[PathName, PICTURE]
 Folder = Annotated[PathName, Option("DIR")]
 Shape = Annotated[tuple[int, ...], Option("A,B,...", of=integers)]
+ModelInputs = Annotated[Mapping[str, Any], Option("NAME=VALUE", "--model-input", of=model_input, many=True)]
 Hidden = Annotated[str, Option("WIDTHS", text="Widths of hidden layers, separated by commas; 0: none.")]
 Dies = Annotated[int, Option("N", least=1, most=1_000_000, text="Number of dies of the chip to judge.")]
 Workers = Annotated[int, Option("N", least=1, most=1024, text="Number of local processes; 1: this process.")]

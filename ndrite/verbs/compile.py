@@ -46,6 +46,7 @@ def compile(
     input_range: Annotated[tuple[float, float], sig.Option("LOW HIGH")] | None = None,
     input_shape: sig.Shape | None = None,
     node: str | None = None,
+    model_inputs: sig.ModelInputs | None = None,
     classes: sig.Names | None = None,
     task: Literal["classes", "two classes", "labels", "values"] | None = None,
     input_unit: str | None = None,
@@ -101,6 +102,10 @@ def compile(
         Shape of one sample, if an imported model does not define it; for a sequence TIME_STEPS,FEATURES.
     node:
         Output of an ONNX model to use; default: the first that can be imported.
+    model_inputs:
+        For an ONNX model with several inputs, all but the one that takes the samples: a constant, such as
+        ``rate=16000``, or for a state the output that is its value in the next call, such as ``h=h_next``.
+        With states, samples are (n, calls, values of a call), and outputs those of the last call.
     classes:
         Name of each class in the order of the outputs. For a single output: the names of its two classes,
         last the one above the threshold.
@@ -128,7 +133,8 @@ def compile(
     """
     if program_only and output is None:
         raise InputError("program_only is given without output; accepted: both, or neither")
-    options = {"input_range": input_range, "input_shape": input_shape, "output": node}
+    options: dict[str, Any] = {"input_range": input_range, "input_shape": input_shape, "output": node}
+    options["model_inputs"] = dict(model_inputs) if model_inputs else None
     with progress("nodes") as report:
         floats, earlier, imported = network_of(network, samples, report, **options)
     meaning = told(floats.meaning, floats.map_shapes[-1], classes, task)

@@ -16,6 +16,7 @@ needs("torch")
 import torch
 
 import ndrite
+from ndrite.networks import import_model
 from tests.marks import long_where
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "any_model.py"
@@ -108,6 +109,30 @@ def test_the_wake_word_is_the_packages(example: Any) -> None:
         logits = [torch.logit(v.clamp(1e-9, 1 - 1e-9)) for v in (chip(x), found)]
     assert chip.ndrite.table().weights == 1536 * 32 + 32 * 32 + 32
     assert float((logits[0] - logits[1]).abs().mean()) < 0.1 * float(logits[1].std())
+
+
+def test_the_speech_detector_is_the_packages(example: Any) -> None:
+    """Rebuilt from the file's constants, it gives what the file gives frame by frame; and so does the file
+    itself, imported with its state."""
+    runtime = needs("onnxruntime")
+    if importlib.util.find_spec("silero_vad") is None:
+        pytest.skip("needs silero-vad, installed with --no-deps")
+    path = example.data_of("silero_vad", "speech") / "silero_vad_16k_op15.onnx"
+    rng, session = np.random.default_rng(0), runtime.InferenceSession(str(path))
+    loudness = rng.uniform(0.02, 0.2, (16, 4, 1))
+    x = (loudness * rng.normal(size=(16, 4, 576))).astype(np.float32)
+    state, wanted = np.zeros((2, 16, 128), np.float32), []
+    for call in range(4):
+        y, state = session.run(None, {"input": x[:, call], "sr": np.array(16_000), "state": state})
+        wanted.append(y[:, 0])
+    with torch.no_grad():
+        found = example.SpeechDetector(path).eval()(torch.tensor(x)).numpy()
+    np.testing.assert_allclose(found, np.stack(wanted, axis=1), rtol=1e-3, atol=1e-5)
+    inputs = {"sr": 16_000, "state": "stateN"}
+    imported = import_model(path, samples=x, model_inputs=inputs, output="output")
+    assert imported.network.calls == 4
+    y = imported.network.forward(imported.inputs.unit(x.reshape(16, -1)))
+    assert np.abs(y[:, 0] - wanted[-1]).max() < 0.05 * np.ptp(wanted[-1])
 
 
 @pytest.mark.parametrize(("stage", "side"), [("p", 12), ("r", 24)])

@@ -42,10 +42,13 @@ def sequence_axes(graph: Any, name: str) -> str:
     (batch, time, channel) or ``tnc``; empty if no recurrent node reads it."""
     made_by = {output: node for node in graph.node for output in node.output}
     for node in graph.node:
-        if node.op_type not in GATES:
+        if node.op_type not in (*GATES, "Scan"):
             continue
         layout = next((a.i for a in node.attribute if a.name == "layout"), 0)
         batch_first, source = bool(layout), node.input[0]
+        if node.op_type == "Scan":
+            axes = next((a.ints for a in node.attribute if a.name == "scan_input_axes"), [0])
+            batch_first, source = list(axes) == [1], node.input[-1]
         while source in made_by:
             before = made_by[source]
             if before.op_type == "Transpose":
@@ -75,14 +78,17 @@ def check_cell(call: Call) -> None:
         raise call.refused(
             "its activations are not the defaults, or it has clip or input_forget; use defaults"
         )
-    if call.optional(4) is not None or call.values[0] is None or len(call.computed) > 1:
-        raise call.refused("its sequence lengths, weights or initial states are computed; use constants")
+    computed = [i for i, value in enumerate(call.values) if value is not None]
+    if call.optional(4) is not None or 0 not in computed or not {*computed} <= {0, 5, 6}:
+        raise call.refused("it has sequence lengths, or its weights are computed; use constant weights")
     if kind == "LSTM" and call.optional(7) is not None:
         raise call.refused("it has peephole weights; use an LSTM without them")
 
 
 def _layer(call: Call) -> list[Any]:
     check_cell(call)
+    if len(call.computed) > 1:
+        raise call.refused("its initial states are computed; use constants")
     layout, value = int(call.a.get("layout", 0)), call.value
     by_sample = value.places if layout else value.places.swapaxes(0, 1)
     if not np.array_equal(by_sample.reshape(-1), np.arange(by_sample.size)):

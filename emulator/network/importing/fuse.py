@@ -27,6 +27,8 @@ from ndrite.emulator.spec.brief import record
 POINTS = (SEGMENTS - 1) * 64 + 1
 """Number of points at which a function is sampled. The borders of table segments are among them, so that a
 kink on a border stays sharp."""
+ROUNDING = 1e-6
+"""Rounding error of a pre-activation relative to the range of a table."""
 MARGIN = 0.1
 """Margin that is added at either end of the range of a function's inputs, as a fraction of that range."""
 FAR, FURTHER = 40.0, 1000.0
@@ -84,13 +86,16 @@ class Stretch:
 
     def lost(self, z: Floats) -> int:
         """Return how many of the pre-activations ``z`` lie outside the covered range, where the constant end
-        value is wrong by a code or more."""
+        value is wrong by a code or more, or the function is undefined."""
         if self.function is None:
             return 0
-        outside = z[(z < self.points[0, 0]) | (z > self.points[0, -1])]
+        low, high = self.ends
+        # Codes stand for values in single precision: a 0 may be -1e-6, where a square root is undefined.
+        rounding = ROUNDING * (high - low)
+        outside = z[(z < low - rounding) | (z > high + rounding)]
         clamped = np.interp(outside, *self.points)
-        exact = (_values(self.function, outside) - self.span.low) / self.span.width
-        return int((np.abs(exact - clamped) > 1 / INPUT_MAX).sum())
+        exact = (_at(self.function, outside) - self.span.low) / self.span.width
+        return int((~(np.abs(exact - clamped) <= 1 / INPUT_MAX)).sum())
 
 
 def stretch_of(

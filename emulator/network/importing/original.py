@@ -57,16 +57,22 @@ def load_onnx(path: Path) -> Any:
     return model
 
 
+def inputs_of(model: Any) -> list[Any]:
+    """Return the ``ValueInfoProto`` of each of the model's inputs that is no constant."""
+    constants = {t.name for t in model.graph.initializer}
+    return [i for i in model.graph.input if i.name not in constants]
+
+
 def only_input(model: Any) -> Any:
     """Return the ``ValueInfoProto`` of the model's only input. Raises NetworkError when there is none, or
     more than one."""
-    constants = {t.name for t in model.graph.initializer}
-    inputs = [i for i in model.graph.input if i.name not in constants]
+    inputs = inputs_of(model)
     if len(inputs) != 1:
-        names = ", ".join(i.name for i in inputs)
+        names, outputs = (", ".join(t.name for t in ts) for ts in (inputs, model.graph.output))
         raise NetworkError(
-            f"the model has {len(inputs)} inputs ({names}); accepted: one (join them, and Slice them in "
-            "the model)"
+            f"the model has {len(inputs)} inputs ({names}); accepted: one; state all but one as constants "
+            "(--model-input NAME=NUMBER) or as states (--model-input NAME=OUTPUT), where OUTPUT is the next "
+            f"value of the state, one of {outputs}"
         )
     return inputs[0]
 

@@ -22,6 +22,7 @@ from ndrite.emulator.network.importing.proof import ImportReport, Proof
 from ndrite.emulator.network.importing.reading import Reading
 from ndrite.emulator.network.importing.scaling import Scaling
 from ndrite.emulator.network.importing.simplify import rolled, simplified, without_roundings
+from ndrite.emulator.network.importing.steps import Inputs, with_one_input
 from ndrite.emulator.network.importing.values import OwnShape
 from ndrite.emulator.network.importing.view import code_span, in_codes
 from ndrite.emulator.network.network import Network
@@ -100,7 +101,7 @@ def lower(
     own_shape = (c,) if h == w == 1 else (c, w) if len(read.own_shape) == 2 and h == 1 else (c, h, w)
     report = ImportReport(
         name=name,
-        shape=(graph.calls, c) if graph.calls > 1 else own_shape,
+        shape=(graph.calls, c * h * w) if graph.calls > 1 else own_shape,
         output_shape=shape[:1] if shape[1:] == (1, 1) else shape,
         calls=graph.calls,
         samples=0 if samples is None else len(samples),
@@ -204,6 +205,7 @@ def import_model(
     input_range: tuple[float, float] | None = None,
     input_shape: tuple[int, ...] | None = None,
     output: str | None = None,
+    model_inputs: Inputs | None = None,
     name: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Imported:
@@ -230,6 +232,10 @@ def import_model(
         Shape of one sample, where the model leaves it open; by default that of the samples.
     output:
         Output of an ONNX model to take; needed where it has several.
+    model_inputs:
+        For an ``.onnx`` file with several inputs, all but the one that takes the samples: by name a constant,
+        or for a state the name of the output that is its value in the next call. With states samples are (n,
+        calls, values of one call), states begin at 0, and the outputs are those of the last call.
     name:
         The network's name; by default the file's or the class's.
     progress:
@@ -242,7 +248,9 @@ def import_model(
     path = Path(model) if isinstance(model, str | os.PathLike) else None
     finite_samples = None if samples is None else _finite(samples)
     try:
-        original = _original(model, path, input_shape, finite_samples)
+        original = _original(model, path, input_shape, finite_samples, model_inputs)
+        if model_inputs and input_shape is None and finite_samples is not None:
+            input_shape = finite_samples.shape[1:]
         read = Reading(original.proto, input_shape, output)
         read.notes.extend(original.notes)
         own_samples = None if finite_samples is None else _samples(finite_samples, read)
@@ -265,11 +273,16 @@ def import_model(
         raise UnsupportedNodeError(where, error.kind, f"{error.instead}; {on_tiles}") from None
 
 
-def _original(model: Any, path: Path | None, shape: OwnShape | None, samples: Floats | None) -> Original:
+def _original(
+    model: Any, path: Path | None, shape: OwnShape | None, samples: Floats | None, inputs: Inputs | None
+) -> Original:
     if path is not None and path.suffix not in SUFFIXES:
         raise NetworkError(f"{path}: suffix is {path.suffix!r}; accepted: {', '.join(SUFFIXES)}")
     if path is not None and path.suffix == ".onnx":
-        return Original(prepared(load_onnx(path)))
+        proto = prepared(load_onnx(path))
+        return Original(with_one_input(proto, inputs) if inputs else proto)
+    if inputs:
+        raise NetworkError("model_inputs are given; accepted: only for .onnx files, whose inputs have names")
     if path is not None:
         model = load_torch(path)
     if hasattr(model, "named_modules"):

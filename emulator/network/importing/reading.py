@@ -19,6 +19,7 @@ from ndrite.emulator.network.importing.composite import (
 from ndrite.emulator.network.importing.graph import BATCH, Given, Graph, Memories, ordered
 from ndrite.emulator.network.importing.layers import CASTS, LAYERS, elementwise
 from ndrite.emulator.network.importing.original import only_input
+from ndrite.emulator.network.importing.steps import Steps
 from ndrite.emulator.network.importing.values import SAMPLES, TAKEN, LeftOut, OwnShape, Value, raw_input
 from ndrite.emulator.spec.arithmetic import Floats
 from ndrite.emulator.spec.task import IDENTITY, SOFTMAX
@@ -52,7 +53,7 @@ INSTEAD = {
     "NonZero": "its result's shape depends on the data; use operators of fixed shapes",
     "TopK": "it picks by the data; take it of the outputs on the host",
     "ArgMax": "take the scores; the host picks the largest",
-    "If": "it depends on the data; export one branch",
+    "If": "its condition depends on the data; export one branch",
     "Loop": "unroll it when exporting, or use LSTM, GRU or RNN",
     "Scan": "use LSTM, GRU or RNN",
     "TreeEnsembleClassifier": TREES,
@@ -102,7 +103,8 @@ class Reading:
             raise NetworkError(f"output is {output!r}; accepted: {', '.join(names)}")
         sequence = sequence_axes(self._proto, source.name)
         dims = [d.dim_value for d in source.type.tensor_type.shape.dim]
-        self.calls_first = sequence == "tnc" or (len(dims) == 3 and dims[0] > 0 == dims[1])
+        open_second = len(dims) == 3 and dims[0] > 0 == dims[1]
+        self.calls_first = sequence == "tnc" or (open_second and sequence != "ntc")
         self.own_shape = shape or _sample_shape(source, calls_first=self.calls_first)
         if sequence and len(self.own_shape) != 2:
             raise NetworkError(
@@ -112,14 +114,7 @@ class Reading:
         in_calls = bool(sequence) and not runs_backwards(self._proto)
         first = raw_input(self.own_shape, samples, sequence=in_calls, calls_first=self.calls_first)
         self.values: dict[str, Value] = {source.name: first}
-        for node in self._proto.node:
-            try:
-                self._node(node)
-            except UnsupportedNodeError as error:
-                # Keep the error of a node that is not supported: it matters only if the chosen output depends
-                # on that node.
-                for name in node.output:
-                    self._refused.setdefault(name, error)
+        self._nodes(self._proto)
         self.name = self._chosen([output] if output else names)
         self.graph, self.end = _finished(self.values[self.name], self._memories)
         self.tensor = self.name if self.end.left_out is None else self.end.left_out.tensor
@@ -192,6 +187,25 @@ class Reading:
         (declared,) = (o for o in self._proto.output if o.name == name)
         return declared.type.tensor_type.elem_type not in kinds
 
+    def _nodes(self, graph: Any) -> None:
+        """Read the nodes of the model's graph, or of a graph inside one of its nodes."""
+        for node in graph.node:
+            try:
+                self._node(node)
+            except UnsupportedNodeError as error:
+                # Keep the error of a node that is not supported: it matters only if the chosen output depends
+                # on that node.
+                for name in node.output:
+                    self._refused.setdefault(name, error)
+
+    def _inner(self, graph: Any) -> None:
+        """Read a graph inside a node. It may read tensors of the graphs around it, and no name is used
+        twice."""
+        from onnx import numpy_helper
+
+        self._constants |= {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+        self._nodes(graph)
+
     def _node(self, node: Any) -> None:
         for source in node.input:
             if source in self._refused:
@@ -203,18 +217,76 @@ class Reading:
             raise call.refused(
                 f"its domain is {node.domain!r}; use ONNX's own operators, or functions of them"
             )
+        if node.op_type == "If" and constants[0] is not None:
+            self._branch(call)
+            return
+        if node.op_type == "Scan":
+            self._scan(call)
+            return
         if node.op_type == "Constant" or all(v is None for v in values):
             self._constants |= zip(node.output, call.folded(), strict=False)
+            return
+        if node.op_type == "Size":
+            self._constants[node.output[0]] = np.array(call.value.places.size)
             return
         if node.op_type == "Shape":
             sizes = np.array(call.value.places.shape, np.int64)
             self._constants[node.output[0]] = sizes[call.a.get("start", 0) : call.a.get("end", len(sizes))]
+            return
+        if node.op_type == "Size":
+            self._constants[node.output[0]] = np.array(call.value.places.size)
             return
         for key, result in zip(node.output, _results(call), strict=False):
             if isinstance(result, UnsupportedNodeError):
                 self._refused[key] = result
             elif key:
                 self.values[key] = result
+
+    def _branch(self, call: Call) -> None:
+        """Read the branch of an If that its constant condition selects."""
+        branch = call.a["then_branch" if call.constant(0).reshape(-1)[0] else "else_branch"]
+        self._inner(branch)
+        every: tuple[dict[str, Any], ...] = (self._constants, self.values, self._refused)
+        for result, name in zip(branch.output, call.node.output, strict=True):
+            for tensors in every:
+                if result.name in tensors:
+                    tensors[name] = tensors[result.name]
+
+    def _scan(self, call: Call) -> None:
+        """Read a Scan over the calls of the model's input: the network's calls, with its states as maps that
+        outlive a call."""
+        steps = Steps(call)
+        results = self._of_one_call(call, steps)
+        if steps.divided(results):
+            results = self._of_one_call(call, steps)
+        self._memories += steps.memories(results)
+        self.values |= {n: v for n, v in zip(call.node.output, steps.outputs(results), strict=True) if n}
+
+    def _of_one_call(self, call: Call, steps: Steps) -> list[Value]:
+        """Read the body of a Scan; return its results, the values of one call."""
+        body, count = call.a["body"], len(self._memories)
+        around = self.values, self._refused
+        hidden = call.refused("its body reads tensors from outside that are computed; make them its inputs")
+        self.values = dict(zip((i.name for i in body.input), steps.inputs(), strict=True))
+        self._refused = around[1] | dict.fromkeys(around[0], hidden)
+        try:
+            self._inner(body)
+            results = [self._result(call, output.name) for output in body.output]
+        finally:
+            self.values, self._refused = around
+        if len(self._memories) > count:
+            raise call.refused(
+                "a recurrent layer in its body begins anew in every call; make its state one of the Scan's"
+            )
+        return results
+
+    def _result(self, call: Call, name: str) -> Value:
+        """Return the value of the tensor ``name`` that a node's body computes."""
+        if name in self._refused:
+            raise self._refused[name]
+        if name not in self.values:
+            raise call.refused(f"its result {name!r} does not depend on the input; leave it out")
+        return self.values[name]
 
 
 def _results(call: Call) -> list[Any]:

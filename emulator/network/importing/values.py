@@ -197,7 +197,7 @@ class Value:
             index = np.moveaxis(value.channel, axis, 0).reshape(count, -1)[:, 0]
             fits = all_positions and axis != self.axis and count * values_each == self.places.size
             if fits and (value.channel == _along(index, axis, rank)).all():
-                op, channels = _chosen(name, value.op, index), _along(np.arange(count), axis, rank)
+                op, channels = chosen(name, value.op, index), _along(np.arange(count), axis, rank)
                 number = value.places // self.size * int(np.prod(op.shape))
                 return value.then(op, number + position + self.area * channels)
         return self.vector(name)
@@ -285,13 +285,13 @@ def _counts(places: Ints, size: int) -> bool:
     return np.array_equal(places, np.arange(size))
 
 
-def _chosen(name: str, op: Op, index: npt.NDArray[np.intp]) -> Op:
+def chosen(name: str, op: Op, index: npt.NDArray[np.intp]) -> Op:
     """Return an operator that selects the channels ``index`` of ``op``. If ``op`` joins several operands and
     one of these has all the channels, they are selected from that operand directly."""
     moved, start = op.of(View), 0
     for part in op.inputs if moved is not None and len(op.inputs) > 1 else ():
         end = start + part.shape[0]
         if ((index >= start) & (index < end)).all():
-            return part if _counts(index - start, end - start) else _chosen(name, part, index - start)
+            return part if _counts(index - start, end - start) else chosen(name, part, index - start)
         start = end
     return view(name, op, index=index)

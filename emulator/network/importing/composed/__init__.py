@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ndrite.emulator.network.importing.call import Call
+from ndrite.emulator.network.importing.composed.borders import bordered
 from ndrite.emulator.network.importing.composed.extrema import extremum
 from ndrite.emulator.network.importing.composed.linear import biased, cumulative, over_a_sequence
 from ndrite.emulator.network.importing.composed.order import branches, cropped, in_order
@@ -15,7 +16,7 @@ from ndrite.emulator.network.importing.composed.recurrent import written_out
 from ndrite.emulator.network.importing.composed.transposed import transposed
 from ndrite.emulator.network.importing.layers import LAYERS
 
-MAPS = ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Pad", "Resize", "Upsample")
+MAPS = ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Resize", "Upsample")
 
 COMPOSED: dict[str, Callable[[Call], Any]] = {
     **{kind: in_order(LAYERS[kind]) for kind in MAPS},
@@ -24,6 +25,7 @@ COMPOSED: dict[str, Callable[[Call], Any]] = {
     **dict.fromkeys(("Max", "Min"), extremum),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), written_out),
     "Add": biased,
+    "Pad": bordered,
     "CumSum": cumulative,
     "ConvTranspose": in_order(transposed),
     "MatMul": over_a_sequence,

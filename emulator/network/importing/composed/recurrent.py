@@ -29,21 +29,29 @@ def written_out(call: Call) -> list[Any] | None:
     value, layout = call.value, int(call.a.get("layout", 0))
     direction = call.a.get("direction", "forward")
     by_time = value.places.swapaxes(0, 1) if layout and value.places.ndim == 3 else value.places
-    if value.calls > 1 or value.places.ndim != 3 or (direction == "forward" and len(by_time) == 1):
+    computed = call.values[0] is not None and len(call.computed) > 1
+    if value.calls > 1 or value.places.ndim != 3:
+        return None
+    if direction == "forward" and len(by_time) == 1 and not computed:
         return None
     check_cell(call)
     if len(by_time) > CALLS_MAX:
         raise call.refused(
             f"its sequence has {len(by_time)} time steps, and is unrolled; accepted: at most {CALLS_MAX}"
         )
-    if any(start_of(call, i) for i in (5, 6) if i < 6 or call.kind == "LSTM"):
-        raise call.refused("its initial state is not 0; use an initial state of zeros")
+    states = (5, 6) if call.kind == "LSTM" else (5,)
+    firsts = [_first(call, index, layout) for index in states]
+    if any(firsts) and None in firsts:
+        raise call.refused("one of its initial states is computed, one is constant; use two of one kind")
     calls = range(len(by_time))
     orders = [calls] * (direction != "reverse") + [calls[::-1]] * (direction != "forward")
     if len(orders) != len(call.constant(1)):
         raise call.refused(f"it has weights of {len(call.constant(1))} directions; accepted: {len(orders)}")
     inputs = [_input(call, value, places) for places in by_time]
-    runs = [_run(call, number, inputs, order) for number, order in enumerate(orders)]
+    runs = [
+        _run(call, number, inputs, order, [ops[number] for ops in firsts if ops])
+        for number, order in enumerate(orders)
+    ]
     every = [view(call.name, *(run[t][0] for run in runs)) for t in calls]
     y = _laid(value, view(call.name, *every), (len(calls), len(runs)))
     ends = [run[order[-1]] for run, order in zip(runs, orders, strict=True)]
@@ -60,10 +68,21 @@ def _input(call: Call, value: Value, places: Ints) -> Op:
     return vector.settled().op
 
 
-def _run(call: Call, number: int, inputs: list[Op], order: range) -> list[list[Op]]:
+def _first(call: Call, index: int, layout: int) -> list[Op] | None:
+    """Return operators for the initial state of each direction, operand number ``index``; None if it is 0."""
+    value = call.values[index] if index < len(call.values) else None
+    if value is None:
+        if start_of(call, index):
+            raise call.refused("its initial state is not 0; use an initial state of zeros")
+        return None
+    by_direction = value.places.swapaxes(0, 1) if layout else value.places
+    return [_input(call, value, places) for places in by_direction]
+
+
+def _run(call: Call, number: int, inputs: list[Op], order: range, first: list[Op]) -> list[list[Op]]:
     """Return the states after each time step when direction number ``number`` takes the inputs in the order
-    ``order``."""
-    gates, states = gates_of(call, number), list[Op]()
+    ``order``. ``first``: its states before; empty: 0."""
+    gates, states = gates_of(call, number), first
     by_call = dict[int, list[Op]]()
     for t in order:
         states = by_call[t] = cell(call, f"{call.name}.{number}.{t}", inputs[t], gates, *states)

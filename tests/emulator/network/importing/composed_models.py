@@ -46,6 +46,21 @@ def _(m: Any, x: Any) -> Any:
     return flat(m, m.conv(up(m, torch.tanh(m.conv(x, 4, 3)), 3, 4, stride=2, padding=1).flip(1), 3, 1))
 
 
+@case("mirrored and repeated borders", 60, *MAP)
+def _(m: Any, x: Any) -> Any:
+    """Of the input and of a map; wider on one side."""
+    pad = nn.functional.pad
+    y = torch.tanh(m.conv(pad(x, (2, 1, 1, 3), mode="reflect"), 3, 3))
+    return flat(m, m.conv(pad(y, (0, 2, 4, 1), mode="replicate"), 2, 4, stride=2))
+
+
+@case("1-D mirrored border", 60, 7)
+def _(m: Any, x: Any) -> Any:
+    """Of a signal without channels."""
+    padded = nn.functional.pad(x.unsqueeze(1), (0, 3), mode="reflect").squeeze(1)
+    return flat(m, m.conv(padded.unsqueeze(1), 3, 4, stride=2))
+
+
 @case("larger and smaller", 60, *MAP)
 def _(m: Any, x: Any) -> Any:
     y = torch.maximum(m.conv(x, 4, 3), torch.tanh(m.conv(x, 4, 3)))
@@ -105,6 +120,13 @@ def both(m: Any, x: Any, kind: Any, **options: Any) -> Any:
 def _(m: Any, x: Any) -> Any:
     y, (_, c) = both(m, x, nn.LSTM)
     return m.full(torch.cat([y[:, -1], c[0]], 1), 3)
+
+
+@case("gru with states of the input", 80, 3, 6)
+def _(m: Any, x: Any) -> Any:
+    y = both(m, x, nn.GRU)[0]
+    layer = m.new(nn.GRU, 6, 6, batch_first=True, bidirectional=True)
+    return m.full(layer(y, x[:, :2].transpose(0, 1))[1].transpose(0, 1).flatten(1), 3)
 
 
 @case("bidirectional gru", 80, 2, 3)
