@@ -161,8 +161,10 @@ def _of_module(module: Any, chip: Any, samples: Any, metric: Any, count: int, **
     from ndrite.tiles import analog, cost_on, explain_module, source_of
 
     chip = chip if isinstance(chip, Chip) else load_chip(chip)
-    loss = explain_module(module, chip, samples, metric, **options)
     source = source_of(module, samples, metric)
+    # Other processes run the user's file themselves; here it is run once.
+    given = tuple(source) if options["workers"] == 1 else (module, samples, metric)
+    loss = explain_module(*given[:1], chip, *given[1:], **options)
     tiled = analog(source.module, chip, samples=source.samples, seed=options["seed"])
     what = tiled.ndrite.what
     others = ", ".join(f"{name} x {number}" for name, number in what.others)

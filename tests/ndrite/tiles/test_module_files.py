@@ -60,9 +60,11 @@ def test_the_commands_do_what_the_functions_do(file: Path, capsys: Any) -> None:
     assert told(capsys, "cost model.py:make --chip wan2022") == account.as_dict()
     tiled = ndrite.analog(model, "wan2022", samples=given["samples"])
     assert account.as_dict() == ndrite.cost_of(tiled, given["samples"]).as_dict()
+    file.write_text(MODEL + 'print("run", file=open("runs", "a"))\n')
     page = told(
         capsys, "report model.py:make --chip wan2022 --seed 3 --dies 2 -o page.html --figures pictures"
     )
+    assert file.with_name("runs").read_text() == "run\n"
     on_first_die = ndrite.cost_of(
         ndrite.analog(model, "wan2022", samples=given["samples"], seed=3), given["samples"]
     )
