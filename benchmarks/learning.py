@@ -66,6 +66,7 @@ DIGITS: dict[str, Any] = {
     "cycle": 0.3,
     "spread": 0.1,
     "array": "",
+    "nominal": False,
 }
 TRANSFER = {"rates": [0.02, 0.05, 0.1], "thresholds": [2.0, 5.0, 10.0, 25.0, 50.0]}
 FALLING = DIGITS | {"step": 0.004, "gamma": 1.0}
@@ -82,10 +83,12 @@ HOWS = {
     "4 levels": COARSE | {"step": 2 / 4, "spread": 0.3},
     "ReRamArrayOM": OM,
     "ReRamArrayHfO2": COARSE | {"array": "ReRamArrayHfO2"},
+    "ReRamArrayHfO2, nominal bounds": COARSE | {"array": "ReRamArrayHfO2", "nominal": True},
     "ReRamArrayOM by tiki-taka": OM | TRANSFER | {"rule": "tiki-taka"},
 }
 """How each network learns: rule, device, and the settings of which each side takes its best. ``chops`` are
-how often the peer's choppers may change a reading's sign; 0.5 is as often as they can."""
+how often the peer's choppers may change a reading's sign; 0.5 is as often as they can. ``nominal``: steps of
+an array fall to 0 at the nominal bounds in the peer too."""
 
 
 def law(**changes: float) -> LinearStep:

@@ -152,7 +152,7 @@ def trained(work: Any, how: dict[str, Any], seeds: range) -> list[list[float]]:
     for seed in seeds:
         rpu: Any = config(15, cycle=how["cycle"], spread=how["spread"], dw_min=how["step"], **slopes)
         if how["array"]:
-            rpu.device = array(how["array"])
+            rpu.device = array(how["array"], nominal=how["nominal"])
         if how["threshold"]:
             rpu = with_transfer(rpu, how["threshold"], how["chop"], int(work["most_pulses"]))
         # By default biases are digital numbers, which no device moves; here they are devices.
