@@ -162,9 +162,11 @@ def _of_module(module: Any, chip: Any, samples: Any, metric: Any, count: int, **
 
     chip = chip if isinstance(chip, Chip) else load_chip(chip)
     source = source_of(module, samples, metric)
-    # Other processes run the user's file themselves; here it is run once.
-    given = tuple(source) if options["workers"] == 1 else (module, samples, metric)
-    loss = explain_module(*given[:1], chip, *given[1:], **options)
+    if options["workers"] == 1:
+        loss = explain_module(source.module, chip, source.samples, source.metric, **options)
+    else:
+        # Other processes run the user's file themselves.
+        loss = explain_module(module, chip, samples, metric, **options)
     tiled = analog(source.module, chip, samples=source.samples, seed=options["seed"])
     what = tiled.ndrite.what
     others = ", ".join(f"{name} x {number}" for name, number in what.others)
