@@ -86,6 +86,27 @@ def _constant(declared: Any, value: npt.ArrayLike) -> Any:
     return onnx.numpy_helper.from_array(np.ascontiguousarray(array), declared.name)
 
 
+def _zeros(graph: Any, state: Any, calls: str, name: str) -> list[Any]:
+    """Return nodes that compute the state's first value ``name``, zeros for as many samples as the tensor
+    ``calls`` has; their constants become part of ``graph``."""
+    from onnx import TensorProto, helper
+
+    nodes, parts = [], []
+    for axis, size in enumerate(_sizes(state)):
+        parts.append(f"{name}, size {axis}")
+        if size:
+            graph.initializer.append(helper.make_tensor(parts[-1], TensorProto.INT64, [1], [size]))
+        else:
+            first, all_sizes = f"{name}, first axis", f"{name}, sizes of calls"
+            graph.initializer.append(helper.make_tensor(first, TensorProto.INT64, [1], [0]))
+            nodes.append(helper.make_node("Shape", [calls], [all_sizes]))
+            nodes.append(helper.make_node("Gather", [all_sizes, first], [parts[-1]], axis=0))
+    zero = helper.make_tensor("zero", state.type.tensor_type.elem_type, [1], [0])
+    nodes.append(helper.make_node("Concat", parts, [f"{name}, shape"], axis=0))
+    nodes.append(helper.make_node("ConstantOfShape", [f"{name}, shape"], [name], value=zero))
+    return nodes
+
+
 def _scan(model: Any, x: Any, states: list[Any], nexts: list[str]) -> None:
     """Turn the model's graph into a Scan over the calls of its input ``x``. ``states`` are inputs of the
     graph, ``nexts`` the names of their next values among its outputs."""
@@ -104,7 +125,8 @@ def _scan(model: Any, x: Any, states: list[Any], nexts: list[str]) -> None:
     kind, sizes = x.type.tensor_type.elem_type, _sizes(x)
     samples, values = (sizes[0] if sizes else 0) or "n", int(np.prod(sizes[1:])) or "values"
     calls, piece = unused(f"{x.name} of all calls"), x.name
-    before, body = [], []
+    before: list[Any] = []
+    body: list[Any] = []
     if len(sizes) != 2:
         piece = unused(f"{x.name} of one call")
         shape = unused("shape of one call")
@@ -114,29 +136,15 @@ def _scan(model: Any, x: Any, states: list[Any], nexts: list[str]) -> None:
             raise NetworkError(
                 f"input {x.name!r} has shape {sizes}, 0 for open; accepted: all sizes but the first"
             )
-    firsts, first = [], unused("first axis")
-    graph.initializer.append(helper.make_tensor(first, TensorProto.INT64, [1], [0]))
-    for state in states:
-        open_axes = [axis for axis, size in enumerate(_sizes(state)) if not size]
-        if len(open_axes) > 1:
+    firsts = [unused(f"first {state.name}") for state in states]
+    for state, name in zip(states, firsts, strict=True):
+        if (0 in _sizes(state)) != (samples == "n") or _sizes(state).count(0) > 1 or not _sizes(state):
             raise NetworkError(
-                f"state {state.name!r} has shape {_sizes(state)}, 0 for open; accepted: one open size, the "
-                "number of samples"
+                f"state {state.name!r} has shape {_sizes(state)}, and input {x.name!r} {sizes}, 0 for open; "
+                "accepted: the number of samples open in both and all other sizes of the state fixed, or all "
+                "sizes fixed"
             )
-        firsts.append(unused(f"first {state.name}"))
-        zeros, parts = unused(f"shape of {state.name}"), []
-        for axis, size in enumerate(_sizes(state)):
-            part = unused(f"{state.name} size {axis}")
-            if size:
-                graph.initializer.append(helper.make_tensor(part, TensorProto.INT64, [1], [size]))
-            else:
-                all_sizes = unused(f"{state.name} sizes of calls")
-                before.append(helper.make_node("Shape", [calls], [all_sizes]))
-                before.append(helper.make_node("Gather", [all_sizes, first], [part], axis=0))
-            parts.append(part)
-        zero = helper.make_tensor("zero", state.type.tensor_type.elem_type, [1], [0])
-        before.append(helper.make_node("Concat", parts, [zeros], axis=0))
-        before.append(helper.make_node("ConstantOfShape", [zeros], [firsts[-1]], value=zero))
+        before += _zeros(graph, state, calls, name)
     own = [name for name in results if name not in nexts]
     inside = helper.make_graph(
         [*body, *graph.node],

@@ -202,6 +202,17 @@ def test_other_inputs_are_refused_by_name(model_inputs: dict[str, Any], text: st
         import_model(rated, samples=normal(20, 2, 3), model_inputs=model_inputs)
 
 
+def test_a_state_of_one_sample_needs_an_input_of_one(tmp_path: Path) -> None:
+    """Its first axis, of two layers, would be taken for the two samples that a model is read with."""
+    onnx = pytest.importorskip("onnx")
+    _, path, nexts = exported(tmp_path, "joined", 1)
+    proto = onnx.load(path)
+    proto.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "n"
+    onnx.save(proto, path)
+    with pytest.raises(NetworkError, match=r"shape \[2, 1, 3\], and input 'x' \[0, 5\].* open in both"):
+        import_model(path, samples=normal(20, CALLS, FEATURES), model_inputs=nexts)
+
+
 def test_a_module_has_no_inputs_by_name() -> None:
     with pytest.raises(NetworkError, match=r"model_inputs are given; accepted: only for \.onnx files"):
         import_model(nn.Linear(3, 2), samples=normal(20, 3), model_inputs={"h": 0.0})
