@@ -55,7 +55,6 @@ INSTEAD = {
     "ArgMax": "take the scores; the host picks the largest",
     "If": "its condition depends on the data; export one branch",
     "Loop": "unroll it when exporting, or use LSTM, GRU or RNN",
-    "Scan": "use LSTM, GRU or RNN",
     "TreeEnsembleClassifier": TREES,
     "TreeEnsembleRegressor": TREES,
     "TreeEnsemble": TREES,
@@ -199,10 +198,14 @@ class Reading:
                     self._refused.setdefault(name, error)
 
     def _inner(self, graph: Any) -> None:
-        """Read a graph inside a node. It may read tensors of the graphs around it, and no name is used
-        twice."""
+        """Read a graph inside a node. It may read tensors of the graphs around it; another graph inside may
+        have used its names."""
         from onnx import numpy_helper
 
+        stores: tuple[dict[str, Any], ...] = (self._constants, self.values, self._refused)
+        for name in (name for node in graph.node for name in node.output):
+            for tensors in stores:
+                tensors.pop(name, None)
         self._constants |= {t.name: numpy_helper.to_array(t) for t in graph.initializer}
         self._nodes(graph)
 
@@ -232,9 +235,6 @@ class Reading:
         if node.op_type == "Shape":
             sizes = np.array(call.value.places.shape, np.int64)
             self._constants[node.output[0]] = sizes[call.a.get("start", 0) : call.a.get("end", len(sizes))]
-            return
-        if node.op_type == "Size":
-            self._constants[node.output[0]] = np.array(call.value.places.size)
             return
         for key, result in zip(node.output, _results(call), strict=False):
             if isinstance(result, UnsupportedNodeError):

@@ -247,25 +247,34 @@ def test_a_rounded_zero_is_no_undefined_value() -> None:
 
 
 def test_the_branch_of_a_constant_condition_is_taken(tmp_path: Path) -> None:
+    """Branches use each other's names, once of a constant."""
     onnx = pytest.importorskip("onnx")
     text = """
         <ir_version: 8, opset_import: ["" : 17]>
         rates (float[n, 3] x, int64 rate) => (float[n, 3] y) {
             slow = Constant <value_int: int = 8000> ()
             is_slow = Equal(rate, slow)
+            z = If (is_slow) <
+                then_branch = same () => (float[n, 3] a) { a = Identity(x) },
+                else_branch = twice () => (float[n, 3] b) {
+                    c = Constant <value_float: float = 2.0> ()
+                    b = Mul(x, c)
+                }
+            >
             y = If (is_slow) <
-                then_branch = slow_graph () => (float[n, 3] a) { a = Sin(x) },
+                then_branch = slow_graph () => (float[n, 3] a) { a = Sin(z) },
                 else_branch = fast_graph () => (float[n, 3] b) {
                     half = Constant <value_float: float = 0.5> ()
-                    c = Mul(x, half)
-                    b = Tanh(c)
+                    c = Mul(z, half)
+                    d = Add(z, c)
+                    b = Tanh(d)
                 }
             >
         }
     """
     path, x = tmp_path / "rates.onnx", normal(40, 3)
     onnx.save(onnx.parser.parse_model(text), path)
-    for rate, expected in ((8000, np.sin(x)), (16000, np.tanh(x / 2))):
+    for rate, expected in ((8000, np.sin(x)), (16000, np.tanh(3 * x))):
         imported = import_model(path, samples=x, model_inputs={"rate": rate})
         y = imported.network.forward(imported.inputs.unit(x))
         np.testing.assert_allclose(y, expected, atol=2e-3)
