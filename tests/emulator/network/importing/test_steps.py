@@ -247,7 +247,7 @@ def test_a_rounded_zero_is_no_undefined_value() -> None:
 
 
 def test_the_branch_of_a_constant_condition_is_taken(tmp_path: Path) -> None:
-    """Branches use each other's names, once of a constant."""
+    """Branches use each other's names, of a constant and of a node that cannot be imported."""
     onnx = pytest.importorskip("onnx")
     text = """
         <ir_version: 8, opset_import: ["" : 17]>
@@ -259,6 +259,7 @@ def test_the_branch_of_a_constant_condition_is_taken(tmp_path: Path) -> None:
                 else_branch = twice () => (float[n, 3] b) {
                     c = Constant <value_float: float = 2.0> ()
                     b = Mul(x, c)
+                    d = NonZero(x)
                 }
             >
             y = If (is_slow) <
