@@ -66,7 +66,7 @@ DIGITS: dict[str, Any] = {
     "cycle": 0.3,
     "spread": 0.1,
     "array": "",
-    "nominal": False,
+    "chosen_on": 2,
 }
 TRANSFER = {"rates": [0.02, 0.05, 0.1], "thresholds": [2.0, 5.0, 10.0, 25.0, 50.0]}
 FALLING = DIGITS | {"step": 0.004, "gamma": 1.0}
@@ -82,13 +82,12 @@ HOWS = {
     "16 levels": COARSE | {"step": 2 / 16, "spread": 0.3},
     "4 levels": COARSE | {"step": 2 / 4, "spread": 0.3},
     "ReRamArrayOM": OM,
-    "ReRamArrayHfO2": COARSE | {"array": "ReRamArrayHfO2"},
-    "ReRamArrayHfO2, nominal bounds": COARSE | {"array": "ReRamArrayHfO2", "nominal": True},
+    "ReRamArrayHfO2": COARSE | {"array": "ReRamArrayHfO2", "chosen_on": 10},
     "ReRamArrayOM by tiki-taka": OM | TRANSFER | {"rule": "tiki-taka"},
 }
 """How each network learns: rule, device, and the settings of which each side takes its best. ``chops`` are
-how often the peer's choppers may change a reading's sign; 0.5 is as often as they can. ``nominal``: steps of
-an array fall to 0 at the nominal bounds in the peer too."""
+how often the peer's choppers may change a reading's sign; 0.5 is as often as they can. ``chosen_on``: number
+of other seeds that the best is chosen on; two do not tell the rates of an array of four states apart."""
 
 
 def law(**changes: float) -> LinearStep:
@@ -197,8 +196,8 @@ def learned(w: dict[str, Any], how: dict[str, Any], seeds: range) -> list[list[f
 
 
 def best(w: dict[str, Any], how: dict[str, Any]) -> dict[str, Any]:
-    """Return ``how`` with the rate and transfer threshold that are best on two other seeds; the peer chooses
-    its own in the same way."""
+    """Return ``how`` with the rate and transfer threshold that are best on other seeds; the peer chooses its
+    own in the same way."""
     settings = [
         how | {"rate": rate, "threshold": threshold}
         for rate in how["rates"]
@@ -206,7 +205,9 @@ def best(w: dict[str, Any], how: dict[str, Any]) -> dict[str, Any]:
     ]
     if len(settings) == 1:
         return settings[0]
-    return max(settings, key=lambda one: np.array(learned(w, one, range(98, 100)))[:, -1].mean())
+    return max(
+        settings, key=lambda one: np.array(learned(w, one, range(100 - how["chosen_on"], 100)))[:, -1].mean()
+    )
 
 
 def draw(found: dict[str, Any], path: Path) -> None:

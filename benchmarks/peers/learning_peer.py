@@ -152,7 +152,7 @@ def trained(work: Any, how: dict[str, Any], seeds: range) -> list[list[float]]:
     for seed in seeds:
         rpu: Any = config(15, cycle=how["cycle"], spread=how["spread"], dw_min=how["step"], **slopes)
         if how["array"]:
-            rpu.device = array(how["array"], nominal=how["nominal"])
+            rpu.device = array(how["array"])
         if how["threshold"]:
             rpu = with_transfer(rpu, how["threshold"], how["chop"], int(work["most_pulses"]))
         # By default biases are digital numbers, which no device moves; here they are devices.
@@ -193,7 +193,7 @@ def speed() -> dict[str, float]:
 
 
 def best(work: Any, how: dict[str, Any]) -> dict[str, Any]:
-    """Return ``how`` with the rate, transfer threshold and chopper probability that are best on two other
+    """Return ``how`` with the rate, transfer threshold and chopper probability that are best on other
     seeds."""
     settings = [
         how | {"rate": rate, "threshold": threshold, "chop": chop}
@@ -203,7 +203,10 @@ def best(work: Any, how: dict[str, Any]) -> dict[str, Any]:
     ]
     if len(settings) == 1:
         return settings[0]
-    return max(settings, key=lambda one: np.array(trained(work, one, range(98, 100)))[:, -1].mean())
+    return max(
+        settings,
+        key=lambda one: np.array(trained(work, one, range(100 - how["chosen_on"], 100)))[:, -1].mean(),
+    )
 
 
 def main(path: str) -> None:
