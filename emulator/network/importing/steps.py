@@ -49,17 +49,19 @@ def with_one_input(proto: Any, inputs: Inputs) -> Any:
                 f"input {name!r} is {value!r}; accepted: a number, or for a state one of the outputs "
                 f"{', '.join(outputs)}, each once"
             )
-    rest = [i for name, i in declared.items() if name not in inputs]
-    if len(rest) != 1:
-        names = ", ".join(i.name for i in rest) or "none"
-        raise NetworkError(f"{len(rest)} inputs are left ({names}); accepted: one, which takes the samples")
+    sample_inputs = [i for name, i in declared.items() if name not in inputs]
+    if len(sample_inputs) != 1:
+        names = ", ".join(i.name for i in sample_inputs) or "none"
+        raise NetworkError(
+            f"{len(sample_inputs)} inputs are left ({names}); accepted: one, which takes the samples"
+        )
     constants = [_constant(declared[name], v) for name, v in inputs.items() if name not in states]
     kept = [i for i in model.graph.input if i.name not in inputs]
     del model.graph.input[:]
     model.graph.input.extend(kept)
     model.graph.initializer.extend(constants)
     if states:
-        _scan(model, rest[0], [declared[name] for name in states], list(states.values()))
+        _scan(model, sample_inputs[0], [declared[name] for name in states], list(states.values()))
     return model
 
 
@@ -145,39 +147,39 @@ def _scan(model: Any, x: Any, states: list[Any], nexts: list[str]) -> None:
                 "sizes fixed"
             )
         before += _zeros(graph, state, calls, name)
-    own = [name for name in results if name not in nexts]
+    answers = [name for name in results if name not in nexts]
     inside = helper.make_graph(
         [*body, *graph.node],
         "one call",
         [*states, helper.make_tensor_value_info(piece, kind, [samples, values])],
-        [results[name] for name in (*nexts, *own)],
+        [results[name] for name in (*nexts, *answers)],
     )
-    every = [unused(f"{name} of all calls") for name in own]
+    of_all_calls = [unused(f"{name} of all calls") for name in answers]
     lasts = [unused(f"last {state.name}") for state in states]
     number = unused("last call")
     graph.initializer.append(helper.make_tensor(number, TensorProto.INT64, [], [-1]))
     scan = helper.make_node(
         "Scan",
         [*firsts, calls],
-        [*lasts, *every],
+        [*lasts, *of_all_calls],
         name="calls",
         body=inside,
         num_scan_inputs=1,
         scan_input_axes=[1],
-        **({"scan_output_axes": [1] * len(own)} if own else {}),
+        **({"scan_output_axes": [1] * len(answers)} if answers else {}),
     )
     after = [
         helper.make_node("Gather", [all_of, number], [name], axis=1)
-        for all_of, name in zip(every, own, strict=True)
+        for all_of, name in zip(of_all_calls, answers, strict=True)
     ]
     # A model that returns nothing but states: its last states are its outputs.
     after += (
-        [] if own else [helper.make_node("Identity", [a], [b]) for a, b in zip(lasts, nexts, strict=True)]
+        [] if answers else [helper.make_node("Identity", [a], [b]) for a, b in zip(lasts, nexts, strict=True)]
     )
     del graph.node[:], graph.input[:], graph.output[:]
     graph.node.extend([*before, scan, *after])
     graph.input.append(helper.make_tensor_value_info(calls, kind, [samples, "calls", values]))
-    graph.output.extend(results[name] for name in own or nexts)
+    graph.output.extend(results[name] for name in answers or nexts)
 
 
 @dataclass(frozen=True)
@@ -231,10 +233,10 @@ class Steps:
                 f"its state {declared.name!r} of shape {first.shape} has no axis of samples, or does not "
                 "begin as one number; use zeros"
             )
-        rest = [size for i, size in enumerate(first.shape) if i != axis]
-        is_map = axis == 0 and len(rest) in (2, 3)
-        area = (1, *rest[1:])[-2:] if is_map else (1, 1)
-        places = np.moveaxis(np.arange(first.size).reshape(self._samples, *rest), 0, axis)
+        other_sizes = [size for i, size in enumerate(first.shape) if i != axis]
+        is_map = axis == 0 and len(other_sizes) in (2, 3)
+        area = (1, *other_sizes[1:])[-2:] if is_map else (1, 1)
+        places = np.moveaxis(np.arange(first.size).reshape(self._samples, *other_sizes), 0, axis)
         return Carried(places, (area[0], area[1]), float(first.reshape(-1)[0]))
 
     def inputs(self) -> list[Value]:
