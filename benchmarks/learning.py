@@ -70,7 +70,7 @@ DIGITS: dict[str, Any] = {
 }
 TRANSFER = {"rates": [0.02, 0.05, 0.1], "thresholds": [2.0, 5.0, 10.0, 25.0, 50.0]}
 FALLING = DIGITS | {"step": 0.004, "gamma": 1.0}
-COARSE = DIGITS | {"gamma": 1.0, "rates": RATES, "seeds": 20}
+COARSE = DIGITS | {"gamma": 1.0, "rates": RATES, "seeds": 20, "chosen_on": 10}
 OM = COARSE | {"array": "ReRamArrayOM"}
 ARRAYS = {"ReRamArrayOM": "rram-array-om", "ReRamArrayHfO2": "rram-array-hfo2"}
 """Presets of the peer and their descriptions in ``studies/``."""
@@ -82,8 +82,8 @@ HOWS = {
     "16 levels": COARSE | {"step": 2 / 16, "spread": 0.3},
     "4 levels": COARSE | {"step": 2 / 4, "spread": 0.3},
     "ReRamArrayOM": OM,
-    "ReRamArrayHfO2": COARSE | {"array": "ReRamArrayHfO2", "chosen_on": 10},
-    "ReRamArrayOM by tiki-taka": OM | TRANSFER | {"rule": "tiki-taka"},
+    "ReRamArrayHfO2": COARSE | {"array": "ReRamArrayHfO2"},
+    "ReRamArrayOM by tiki-taka": OM | TRANSFER | {"rule": "tiki-taka", "chosen_on": 2},
 }
 """How each network learns: rule, device, and the settings of which each side takes its best. ``chops`` are
 how often the peer's choppers may change a reading's sign; 0.5 is as often as they can. ``chosen_on``: number
