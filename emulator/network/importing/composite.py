@@ -37,37 +37,6 @@ class GateWeights:
 Gates = dict[str, GateWeights]
 
 
-def sequence_axes(graph: Any, name: str) -> str:
-    """Return the order of the axes of the model's input ``name`` as a recurrent node reads it: ``ntc``
-    (batch, time, channel) or ``tnc``; empty if no recurrent node reads it."""
-    made_by = {output: node for node in graph.node for output in node.output}
-    for node in graph.node:
-        if node.op_type not in (*GATES, "Scan"):
-            continue
-        layout = next((a.i for a in node.attribute if a.name == "layout"), 0)
-        batch_first, source = bool(layout), node.input[0]
-        if node.op_type == "Scan":
-            axes = next((a.ints for a in node.attribute if a.name == "scan_input_axes"), [0])
-            batch_first, source = list(axes) == [1], node.input[-1]
-        while source in made_by:
-            before = made_by[source]
-            if before.op_type == "Transpose":
-                order = next((list(a.ints) for a in before.attribute if a.name == "perm"), [])
-                batch_first ^= order[:2] == [1, 0]
-            source = next((s for s in before.input if s in made_by or s == name), "")
-        if source == name:
-            return "ntc" if batch_first else "tnc"
-    return ""
-
-
-def runs_backwards(graph: Any) -> bool:
-    """Return whether any recurrent node reads its sequence from the last time step to the first."""
-    directions = (
-        a.s for node in graph.node if node.op_type in GATES for a in node.attribute if a.name == "direction"
-    )
-    return any(direction in (b"reverse", b"bidirectional") for direction in directions)
-
-
 def check_cell(call: Call) -> None:
     """Raise UnsupportedNodeError unless a recurrent node has a standard cell with constant weights and
     constant initial states."""

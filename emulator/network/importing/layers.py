@@ -219,41 +219,6 @@ def _batch_norm(call: Call) -> Value:
     return value.by_channel(call.name, *by_channel)
 
 
-def padding_of(call: Call) -> list[int] | None:
-    """Return the border that a Pad adds to each axis: for every axis before its first value, then for every
-    axis behind its last one. None if the node has no pads."""
-    pads, rank = call.numbers(1, "pads"), call.value.places.ndim
-    axes = call.numbers(3, "axes")
-    if pads is not None and axes is not None:
-        places = [a % rank for a in axes]
-        if len(pads) != 2 * len(places) or len(set(places)) != len(places):
-            raise call.refused("its pads are not twice as many as its axes; use two for each axis")
-        ends_of = dict(zip(places, zip(pads[: len(places)], pads[len(places) :], strict=True), strict=True))
-        pads = [ends_of.get(i, (0, 0))[end] for end in (0, 1) for i in range(rank)]
-    return pads if pads is None or len(pads) == 2 * rank else None
-
-
-def _pad(call: Call) -> Value:
-    """Import a constant border around a map."""
-    pads, rank = padding_of(call), call.value.places.ndim
-    number = call.optional(2)
-    around = float(call.a.get("value", 0.0) if number is None or not number.size else number.reshape(-1)[0])
-    constant = call.a.get("mode", "constant") == "constant" and np.isfinite(around)
-    if pads is None or not constant:
-        raise call.refused(
-            "its border is not a finite constant; use one around rows and columns, or mode reflect or edge"
-        )
-    if not any(pads):
-        return call.value
-    value = standard(call)
-    before, after = pads[:rank], pads[rank:]
-    if min(pads) < 0 or any((*before[:2], *after[:2])):
-        raise call.refused("it crops, or pads other axes; use a constant around rows and columns")
-    (top, left), (bottom, right) = (([0, *ends] if rank == 3 else ends) for ends in (before[2:], after[2:]))
-    patches = Patches(shape=value.op.shape, kernel=(1, 1), padding=(top, left, bottom, right))
-    return value.laid(pool(call.name, value.op, "average", patches, pad=around))
-
-
 def _resize(call: Call) -> Value:
     """Import nearest-neighbour upsampling by whole factors of rows and columns."""
     value = standard(call)
@@ -288,7 +253,6 @@ LAYERS: dict[str, Callable[[Call], Any]] = {
     "ReduceMean": _reduced,
     "ReduceMax": _reduced,
     "BatchNormalization": _batch_norm,
-    "Pad": _pad,
     "Resize": _resize,
     "Upsample": _resize,
 }

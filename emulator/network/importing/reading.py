@@ -13,13 +13,11 @@ from ndrite.emulator.network.importing.composite import (
     DOMAIN,
     ESTIMATORS,
     RECURRENT,
-    runs_backwards,
-    sequence_axes,
 )
 from ndrite.emulator.network.importing.graph import BATCH, Given, Graph, Memories, ordered
 from ndrite.emulator.network.importing.layers import CASTS, LAYERS, elementwise
 from ndrite.emulator.network.importing.original import only_input
-from ndrite.emulator.network.importing.steps import Steps
+from ndrite.emulator.network.importing.steps import Steps, runs_backwards, sequence_axes
 from ndrite.emulator.network.importing.values import SAMPLES, TAKEN, LeftOut, OwnShape, Value, raw_input
 from ndrite.emulator.spec.arithmetic import Floats
 from ndrite.emulator.spec.task import IDENTITY, SOFTMAX
@@ -186,6 +184,11 @@ class Reading:
         (declared,) = (o for o in self._proto.output if o.name == name)
         return declared.type.tensor_type.elem_type not in kinds
 
+    @property
+    def _tensors(self) -> tuple[dict[str, Any], ...]:
+        """What is known of tensors by their names: constants, values, and why some cannot be imported."""
+        return self._constants, self.values, self._refused
+
     def _nodes(self, graph: Any) -> None:
         """Read the nodes of the model's graph, or of a graph inside one of its nodes."""
         for node in graph.node:
@@ -202,9 +205,8 @@ class Reading:
         have used its names."""
         from onnx import numpy_helper
 
-        stores: tuple[dict[str, Any], ...] = (self._constants, self.values, self._refused)
         for name in (name for node in graph.node for name in node.output):
-            for tensors in stores:
+            for tensors in self._tensors:
                 tensors.pop(name, None)
         self._constants |= {t.name: numpy_helper.to_array(t) for t in graph.initializer}
         self._nodes(graph)
@@ -246,9 +248,8 @@ class Reading:
         """Read the branch of an If that its constant condition selects."""
         branch = call.a["then_branch" if call.constant(0).reshape(-1)[0] else "else_branch"]
         self._inner(branch)
-        every: tuple[dict[str, Any], ...] = (self._constants, self.values, self._refused)
         for result, name in zip(branch.output, call.node.output, strict=True):
-            for tensors in every:
+            for tensors in self._tensors:
                 if result.name in tensors:
                     tensors[name] = tensors[result.name]
 

@@ -1,5 +1,5 @@
-"""Models with several inputs: inputs that are constants, and states that the caller carries from one call to
-the next.
+"""Models that are called for one piece of a signal after the other; and inputs of a model that are constants,
+or states that the caller carries from one call to the next.
 
 A streaming model takes a piece of a signal and its state, and returns its result and the next state. It
 becomes a model with a single input, the pieces of all calls, which ONNX's operator Scan gives it one after
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ndrite.emulator.errors import NetworkError
 from ndrite.emulator.network.importing.call import Call
+from ndrite.emulator.network.importing.composite import GATES
 from ndrite.emulator.network.importing.graph import Memories, Op, given, view
 from ndrite.emulator.network.importing.original import inputs_of
 from ndrite.emulator.network.importing.values import Value, chosen
@@ -24,6 +25,38 @@ from ndrite.emulator.spec.arithmetic import Ints
 Inputs = Mapping[str, str | npt.ArrayLike]
 """For inputs of a model by name: a constant, or for a state the name of the output that is its value in the
 next call."""
+
+
+def sequence_axes(graph: Any, name: str) -> str:
+    """Return the order of the axes of the model's input ``name`` as a recurrent node or a Scan reads it:
+    ``ntc`` (batch, time, channel) or ``tnc``; empty if none reads it."""
+    made_by = {output: node for node in graph.node for output in node.output}
+    for node in graph.node:
+        if node.op_type == "Scan":
+            axes = next((a.ints for a in node.attribute if a.name == "scan_input_axes"), [0])
+            batch_first, source = list(axes) == [1], node.input[-1]
+        elif node.op_type in GATES:
+            layout = next((a.i for a in node.attribute if a.name == "layout"), 0)
+            batch_first, source = bool(layout), node.input[0]
+        else:
+            continue
+        while source in made_by:
+            before = made_by[source]
+            if before.op_type == "Transpose":
+                order = next((list(a.ints) for a in before.attribute if a.name == "perm"), [])
+                batch_first ^= order[:2] == [1, 0]
+            source = next((s for s in before.input if s in made_by or s == name), "")
+        if source == name:
+            return "ntc" if batch_first else "tnc"
+    return ""
+
+
+def runs_backwards(graph: Any) -> bool:
+    """Return whether any recurrent node reads its sequence from the last time step to the first."""
+    directions = (
+        a.s for node in graph.node if node.op_type in GATES for a in node.attribute if a.name == "direction"
+    )
+    return any(direction in (b"reverse", b"bidirectional") for direction in directions)
 
 
 def with_one_input(proto: Any, inputs: Inputs) -> Any:
@@ -140,7 +173,7 @@ def _scan(model: Any, x: Any, states: list[Any], nexts: list[str]) -> None:
             )
     firsts = [unused(f"first {state.name}") for state in states]
     for state, name in zip(states, firsts, strict=True):
-        if (0 in _sizes(state)) != (samples == "n") or _sizes(state).count(0) > 1 or not _sizes(state):
+        if (0 in _sizes(state)) != (0 in sizes[:1]) or _sizes(state).count(0) > 1 or not _sizes(state):
             raise NetworkError(
                 f"state {state.name!r} has shape {_sizes(state)}, and input {x.name!r} {sizes}, 0 for open; "
                 "accepted: the number of samples open in both and all other sizes of the state fixed, or all "
