@@ -87,7 +87,7 @@ HOWS = {
 }
 """How each network learns: rule, device, and the settings of which each side takes its best. ``chops`` are
 how often the peer's choppers may change a reading's sign; 0.5 is as often as they can. ``chosen_on``: number
-of other seeds that the best is chosen on; two do not tell the rates of an array of four states apart."""
+of other seeds that the best is chosen on; two do not tell the rates of coarse devices apart."""
 
 
 def law(**changes: float) -> LinearStep:

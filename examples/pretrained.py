@@ -103,6 +103,12 @@ def features(audio: Any) -> Any:
     )
 
 
+def check_voice(what: str) -> None:
+    """Exit with a line on how to get espeak-ng where it is missing."""
+    if shutil.which("espeak-ng") is None:
+        raise SystemExit(f"{what}: speech is synthesised by espeak-ng; apt-get install espeak-ng")
+
+
 def spoken(text: str, voice: str, speed: int) -> Any:
     """espeak-ng's speech with a second of silence around it, int16 at 16 kHz."""
     command = ["espeak-ng", "-v", voice, "-s", str(speed), "--stdout", text]
@@ -269,8 +275,7 @@ def compared(name: str, model: Any, samples: list[Any], decide: Any, options: An
 def words(options: Any) -> None:
     import pyopen_wakeword
 
-    if shutil.which("espeak-ng") is None:
-        raise SystemExit("words: speech is synthesised by espeak-ng; apt-get install espeak-ng")
+    check_voice("words")
     model = WakeWord(constants(Path(pyopen_wakeword.__file__).parent / "models" / "okay_nabu.tflite")).eval()
     said = [(t, v, s) for t in ("okay nabu", *OTHERS) for v in VOICES for s in (140, 170)]
     typical = [features(spoken(t, VOICES[0], 155)) for t in ("okay nabu", *OTHERS)]
@@ -287,8 +292,7 @@ def words(options: Any) -> None:
 
 
 def speech(options: Any) -> None:
-    if shutil.which("espeak-ng") is None:
-        raise SystemExit("speech: it is synthesised by espeak-ng; apt-get install espeak-ng")
+    check_voice("speech")
     path = data_of("silero_vad", "speech") / "silero_vad_16k_op15.onnx"
     rng, model = np.random.default_rng(0), SpeechDetector(path).eval()
 
