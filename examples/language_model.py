@@ -5,6 +5,7 @@
     python examples/language_model.py --causes --blocks 4        # by cause and by product
     python examples/language_model.py --place 40 --minutes 20    # what stays digital, at most 40 lost
     python examples/language_model.py --place 40 --moved         # with scales moved into the weights before
+    python examples/language_model.py --tune 10 --moved          # norms and adapters, on a programmed die
     python examples/language_model.py --speed                    # mapping, tokens a second, memory
     python examples/language_model.py --gateware 1000            # sums of its products on simulated gateware
 
@@ -32,7 +33,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from llama import Gguf, Llama, Tokens
+from llama import Gguf, Llama, Tokens, adapted
 from torch import nn
 from torch.nn import functional
 
@@ -41,6 +42,8 @@ import ndrite
 FILE, TEXT = "SmolLM2-135M-Instruct.Q4_1.gguf", Path("/usr/share/dictd/devil.dict.dz")
 WINDOW = 128
 """Tokens of a window."""
+BATCH, RATE = 4, 1e-3
+"""Windows of a step of tuning; rate of Adam at the first step, which falls to 0."""
 PCM = "joshi2020"
 HOURS = {"an hour": 3600.0, "a day": 86400.0, "a month": 2.6e6}
 
@@ -122,9 +125,9 @@ def prose(path: Path) -> str:
 
 
 def windows_of(tokens: list[int], count: int, first: int = 0) -> Any:
-    """Windows ``first`` to ``first + count - 1`` of a text, (count, 128)."""
+    """Windows ``first`` to ``first + count - 1`` of a text, (count, 128), or as many as it has."""
     part = tokens[first * WINDOW : (first + count) * WINDOW]
-    return torch.tensor(part).view(-1, WINDOW)
+    return torch.tensor(part[: len(part) // WINDOW * WINDOW], dtype=torch.long).view(-1, WINDOW)
 
 
 class Run:
@@ -133,14 +136,13 @@ class Run:
     def __init__(self, options: argparse.Namespace) -> None:
         file = Gguf(options.model or model_file())
         self.model = Llama(file, options.blocks).eval()
-        tokens = Tokens(file).encode(prose(options.text)[: 8 * WINDOW * (options.windows + 10)])
-        self.windows, self.samples = (
-            windows_of(tokens, options.windows),
-            windows_of(tokens, 4, options.windows),
-        )
+        count, more = options.windows, 400 if options.tune else 0
+        tokens = Tokens(file).encode(prose(options.text)[: 8 * WINDOW * (count + 10 + more)])
+        self.windows, self.samples = windows_of(tokens, count), windows_of(tokens, 4, count)
+        self.others = windows_of(tokens, more, count + 4)
         if options.moved:
             moved(self.model, self.samples)
-        self.seed, self.small = options.seed, options.small
+        self.seed, self.small, self.channel_ranges = options.seed, options.small, options.channel_ranges
         weights = sum(weight.numel() for weight in self.model.parameters())
         size = f"{len(self.model.blocks)} blocks, {weights:,} weights"
         print(f"{size}, {self.windows.numel()} tokens of {options.text}")
@@ -149,10 +151,16 @@ class Run:
         """Perplexity on the text."""
         return perplexity(module, self.windows)
 
-    def on(self, chip: Any, digital: frozenset[str] = frozenset(), seed: int | None = None) -> Any:
-        """The model on a chip, with some products in floats."""
+    def on(
+        self, chip: Any, digital: frozenset[str] = frozenset(), seed: int | None = None, model: Any = None
+    ) -> Any:
+        """The model (or another one of its kind) on a chip, with some products in floats."""
         module = ndrite.analog(
-            self.model, chip, samples=self.samples, seed=self.seed if seed is None else seed
+            model or self.model,
+            chip,
+            samples=self.samples,
+            seed=self.seed if seed is None else seed,
+            channel_ranges=self.channel_ranges,
         )
         names = {row.name for row in module.ndrite.table().rows}
         module.ndrite.digital = digital | {
@@ -179,16 +187,16 @@ def noisy_chip(percent: float) -> Any:
     return dataclasses.replace(chip, name=f"{percent:g} % weight error", cell=cell)
 
 
-def as_programmed(run: Run, chip: Any, dies: int) -> None:
+def as_programmed(run: Run, chip: Any, digital: frozenset[str], dies: int) -> None:
     """Perplexity in floats, at 8 bits, on dies, and on phase-change cells over time."""
     print(f"float: {run.metric(run.model):.1f}")
     run.line("8-bit inputs, 256 levels (ideal)", "ideal")
-    run.line(f"{chip.name}, {dies} dies", chip, dies=dies)
+    run.line(f"{chip.name}, {dies} dies", chip, digital, dies)
     cells = ndrite.load_chip(PCM)
     for name, seconds in HOURS.items():
         conditions = dataclasses.replace(cells.conditions, time_since_programming_s=seconds)
         # Ranges, gains and biases are measured at that time: global drift is compensated.
-        run.line(f"{PCM} after {name}", dataclasses.replace(cells, conditions=conditions))
+        run.line(f"{PCM} after {name}", dataclasses.replace(cells, conditions=conditions), digital, dies)
 
 
 def speed(run: Run, chip: Any) -> None:
@@ -255,6 +263,37 @@ def gateware(run: Run, chip: Any, count: int) -> None:
     print(f"{compared} sums of {len(layers)} products compared: {len(differing)} differ{first}")
 
 
+def tune(run: Run, chip: Any, digital: frozenset[str], minutes: float, rank: int) -> None:
+    """Tune norms and adapters on a programmed die, taught by the answers of the model in floats.
+
+    Each step reads the die on four windows that are neither judged by nor used for ranges. Gradients go
+    through the float weights.
+    """
+    if len(run.others) < BATCH:
+        raise SystemExit(f"the text is too short: {BATCH * WINDOW} more tokens are needed to tune on")
+    die = run.on(chip, digital, model=adapted(run.model, rank))
+    die.ndrite.keep = True  # it is programmed once
+    print(f"before tuning: {run.metric(die):.1f}", flush=True)
+    trained = [weight for weight in die.parameters() if weight.requires_grad]
+    optimiser, begun, steps, left = torch.optim.Adam(trained, RATE), _clock(), 0, 1.0
+    while left > 0:
+        first = BATCH * steps % (len(run.others) - BATCH + 1)
+        windows = run.others[first : first + BATCH]
+        with torch.no_grad():
+            wanted = functional.log_softmax(run.model(windows), -1)
+        for group in optimiser.param_groups:
+            group["lr"] = RATE * left
+        optimiser.zero_grad()
+        given = functional.log_softmax(die(windows), -1)
+        functional.kl_div(given, wanted, reduction="batchmean", log_target=True).div(WINDOW).backward()
+        optimiser.step()
+        die.ndrite.first_index += BATCH  # other read noise
+        steps, left = steps + 1, 1 - (time.perf_counter() - begun[0]) / (60 * minutes)
+    count = sum(weight.numel() for weight in trained)
+    print(f"{steps} steps of {BATCH * WINDOW} tokens, {count:,} parameters: {_since(begun)}")
+    print(f"after tuning: {run.metric(die):.1f}", flush=True)
+
+
 def show(result: Any) -> None:
     """Print a result's tables."""
     for table in result.tables():
@@ -277,19 +316,26 @@ def main() -> None:
     parser.add_argument("--place", type=float, metavar="LOSS", help="place the products; perplexity to lose")
     parser.add_argument("--minutes", type=float, help="time for --place")
     parser.add_argument("--moved", action="store_true", help="move scales of channels into weights first")
+    parser.add_argument("--channel-ranges", type=float, metavar="SHARE", help="as for ndrite.analog")
+    parser.add_argument("--tune", type=float, metavar="MINUTES", help="tune norms and adapters on the die")
+    parser.add_argument("--rank", type=int, default=8, help="of adapters")
+    parser.add_argument(
+        "--digital", default="", metavar="A,B", help="products in floats, such as --place finds"
+    )
     parser.add_argument("--speed", action="store_true", help="time and memory")
     parser.add_argument("--gateware", type=int, metavar="N", help="compare N sums on simulated gateware")
     options = parser.parse_args()
     if options.small:
         options.blocks, options.windows = 2, 2
     chip = ndrite.load_chip(options.chip) if options.chip else noisy_chip(options.percent)
-    run = Run(options)
+    run, digital = Run(options), frozenset(filter(None, options.digital.split(",")))
     if options.speed:
         speed(run, chip)
     elif options.gateware:
         gateware(run, chip, options.gateware)
     elif options.causes:
-        show(ndrite.explain(run.model, chip=chip, samples=run.samples, metric=run.metric, dies=options.dies))
+        how = {"dies": options.dies, "channel_ranges": run.channel_ranges}
+        show(ndrite.explain(run.model, chip=chip, samples=run.samples, metric=run.metric, **how))
     elif options.place:
         placed = ndrite.place(
             run.model,
@@ -299,6 +345,7 @@ def main() -> None:
             loss=options.place,
             minutes=options.minutes,
             seed=run.seed,
+            channel_ranges=run.channel_ranges,
         )
         show(placed)
         run.line(
@@ -307,8 +354,10 @@ def main() -> None:
             frozenset(placed.digital),
             options.dies,
         )
+    elif options.tune:
+        tune(run, chip, digital, options.tune, options.rank)
     else:
-        as_programmed(run, chip, options.dies)
+        as_programmed(run, chip, digital, options.dies)
 
 
 if __name__ == "__main__":

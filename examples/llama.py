@@ -5,6 +5,7 @@ head multiplies with the embedding in blocks of columns, each a product of its o
 memory of mapping.
 """
 
+import copy
 import math
 import re
 import struct
@@ -181,6 +182,35 @@ class Llama(nn.Module):  # type: ignore[misc]
         # The head in blocks of columns, each a product of its own: mapping it whole would take 6 GB.
         parts = self.embedding.weight.split(HEAD)
         return torch.cat([functional.linear(x, part) for part in parts], -1)
+
+
+class Adapted(nn.Linear):  # type: ignore[misc]
+    """A full layer and beside it an adapter of low rank, which adds 0 until it is trained.
+
+    ``tensordot`` is not among the products that go on tiles, so the adapter stays in floats on a die (Hu et
+    al., LoRA, ICLR 2022, arXiv 2106.09685).
+    """
+
+    def __init__(self, layer: Any, rank: int) -> None:
+        super().__init__(layer.in_features, layer.out_features, bias=False, device="meta")
+        self.weight = layer.weight
+        self.narrow = nn.Parameter(torch.randn(layer.in_features, rank) / layer.in_features**0.5)
+        self.wide = nn.Parameter(torch.zeros(rank, layer.out_features))
+
+    def forward(self, x: Any) -> Any:
+        return super().forward(x) + torch.tensordot(torch.tensordot(x, self.narrow, 1), self.wide, 1)
+
+
+def adapted(model: Llama, rank: int) -> Llama:
+    """A copy with adapters at every layer of the blocks; norms and adapters alone are trained."""
+    model = copy.deepcopy(model).requires_grad_(False)
+    for block in model.blocks:
+        for name in ("q", "k", "v", "o", "gate", "up", "down"):
+            setattr(block, name, Adapted(getattr(block, name), rank))
+    for module in model.modules():
+        if isinstance(module, Norm):
+            module.requires_grad_(True)
+    return model
 
 
 def _linear(weight: Any) -> Any:

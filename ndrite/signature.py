@@ -165,6 +165,16 @@ Dies = Annotated[int, Option("N", least=1, most=1_000_000, text="Number of dies 
 Workers = Annotated[int, Option("N", least=1, most=1024, text="Number of local processes; 1: this process.")]
 Scheduler = Annotated[str, Option("URL", text="Dask scheduler whose workers do the runs.")]
 Shard = Annotated[tuple[int, int], Option("I/N", of=share, text="Do only share I of N, for job arrays.")]
+ChannelRanges = Annotated[
+    float,
+    Option(
+        "SHARE",
+        least=0,
+        most=1,
+        text="Share of the differences between an input's channels that is moved into the weights; 1: each "
+        "channel has a range of its own; default: one range for all.",
+    ),
+]
 Names = Annotated[tuple[str, ...], Option("A,B,...", of=names)]
 
 

@@ -74,8 +74,8 @@ def _compiled() -> bool:
 def prepare(placement: Placement, path: str) -> None:
     """Calibrate and map the matrix products that have changed, before a pass of the module at ``path`` that
     reads the die."""
-    root, watch = placement.root, placement.watch
-    is_current = watch is not None and watch.is_current
+    root, before = placement.root, placement.watch
+    is_current = before is not None and before.is_current
     if not is_current:
         placement.watch = Watch(root)
     used = {product.held[0] for product in placement.products.values()}
@@ -84,6 +84,11 @@ def prepare(placement: Placement, path: str) -> None:
     if placement.watching or (inside and all(module.training for module in inside)):
         placement.changed |= not is_current
         return
+    if placement.keep and placement.placed and before is not None:
+        on_die = [p.held[:2] for p in placement.products.values() if p.name not in placement.digital]
+        if placement.watch.has_same(before, on_die):
+            placement.changed |= not is_current
+            return
     if placement.check or placement.changed or not is_current:
         placement.changed = False
         if placement.state != state_of(root):
@@ -207,6 +212,7 @@ def analog(
     seed: int = 0,
     board: str = "golden:",
     clip_rms: float | None = None,
+    channel_ranges: float | None = None,
     check: bool = False,
     progress: Progress | None = None,
 ) -> M:
@@ -240,6 +246,12 @@ def analog(
     clip_rms:
         Weights are clipped at this multiple of the root mean square of their column, in training and on the
         die; None: no clipping. Training under large programming errors needs 2 to 3.
+    channel_ranges:
+        Share 0..1 of the differences between the channels of a product's inputs that is moved into its
+        weights: inputs are divided by max|x|^share / max|w|^(1 - share) of their channel, and weights
+        multiplied, which is exact in floats. 1 gives each channel a range of its own, 0.5 shares the
+        differences out (Xiao et al., SmoothQuant, ICML 2023). None: all channels have one range. The division
+        is the periphery's work, or the norm's before.
     check:
         Hash every parameter in each pass, which finds values written through ``.data`` or ``.numpy()`` too.
         Without it, changes that PyTorch's version counters show are found, in microseconds.
@@ -260,8 +272,12 @@ def analog(
         raise EmulatorError("model is on tiles already; accepted: the model that it was made from")
     if clip_rms is not None and not 0 < clip_rms < math.inf:
         raise InputError(f"clip_rms is {clip_rms}; accepted: a finite number above 0, or None")
+    if channel_ranges is not None and not 0 <= channel_ranges <= 1:
+        raise InputError(f"channel_ranges is {channel_ranges}; accepted: a share 0..1, or None")
     chip = chip if isinstance(chip, Chip) else load_chip(chip)
-    placement = Placement(chip, seed, board, _calls(samples), clip_rms, check=check)
+    placement = Placement(
+        chip, seed, board, _calls(samples), clip_rms, check=check, channel_ranges=channel_ranges
+    )
     for name, module in converted.named_modules():
         if isinstance(module, nn.modules.lazy.LazyModuleMixin):
             raise EmulatorError(f"{name}: its sizes are not known yet; run the model once on a sample first")

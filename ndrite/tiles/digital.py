@@ -73,6 +73,7 @@ def place_products(
     loss: float,
     minutes: float | None = None,
     seed: int = 0,
+    channel_ranges: float | None = None,
     progress: Progress | None = None,
 ) -> Placed:
     """Find the matrix products that must stay digital; implements ``ndrite.place``.
@@ -95,7 +96,7 @@ def place_products(
         return time.monotonic() - begin < share * budget
 
     source = source_of(module, samples, metric)
-    tiled = analog(source.module, chip, samples=source.samples, seed=seed)
+    tiled = analog(source.module, chip, samples=source.samples, seed=seed, channel_ranges=channel_ranges)
     placement: Placement = tiled.ndrite
     trial = Trial(tiled, placement, source.metric, progress)
     harm: dict[str, float] = {}

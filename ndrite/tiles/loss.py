@@ -82,7 +82,7 @@ class ReadAs:
                 self.models[product.name] = model_parts
         network, built, mapped = model_parts
         inputs = product.watched.input_range
-        values = x.detach().reshape(len(x), -1).to("cpu", torch.float64).numpy()
+        values = product.divided(x.detach()).reshape(len(x), -1).to("cpu", torch.float64).numpy()
         span = float(inputs.span[0])
         u = (values - float(inputs.low[0])) / (span or 1.0)
         if INPUTS in self.causes:
@@ -119,6 +119,7 @@ def explain_module(
     seed: int = 0,
     dies: int = 1,
     products: bool = True,
+    channel_ranges: float | None = None,
     workers: int = 1,
     scheduler: str | None = None,
     folder: Path | None = None,
@@ -132,8 +133,9 @@ def explain_module(
     causes are applied together in floating point, and after that the integers of the gateware. Last, each
     product is put on the die alone.
 
-    ``module``, ``samples`` and ``metric`` are as for ``source_of``. ``folder``: where results of dies are
-    kept. ``progress`` is called after every metric or, with other processes or a folder, after every die.
+    ``module``, ``samples`` and ``metric`` are as for ``source_of``, ``channel_ranges`` as for ``analog``.
+    ``folder``: where results of dies are kept. ``progress`` is called after every metric or, with other
+    processes or a folder, after every die.
 
     Raises EmulatorError as ``analog`` does, and if the metric raises or gives no finite number, or if its
     samples miss a product.
@@ -141,17 +143,18 @@ def explain_module(
     chip = chip if isinstance(chip, Chip) else load_chip(chip)
     source = source_of(module, samples, metric)
     rows: list[dict[str, Any]] = []
+    options: dict[str, Any] = {"products": products, "channel_ranges": channel_ranges}
     if workers == 1 and scheduler is None and folder is None:
         for number in range(dies):
             first = None if progress is None else _from(progress, number, dies)
-            rows.append(_losses(source, chip, seed + number, products=products, progress=first))
+            rows.append(_losses(source, chip, seed + number, **options, progress=first))
     else:
         with (
             open_workers(workers, scheduler, needs=[MODULE, "torch"]) as opened,
             tempfile.TemporaryDirectory() as name,
         ):
             file, function = source_file(module, source, (samples, metric), Path(name))
-            of = {"source": file, "function": function, "chip": chip.as_dict(), "products": products}
+            of = {"source": file, "function": function, "chip": chip.as_dict(), **options}
             runs = [Run(f"{MODULE}:losses", {**of, "die": seed + number}) for number in range(dies)]
             report = progress or (lambda done, total: None)
             kept = Path(name) if folder is None else folder
@@ -176,17 +179,23 @@ def _from(progress: Progress, number: int, dies: int) -> Progress:
     return lambda done, total: progress(number * total + done, dies * total)
 
 
-def losses(*, source: File, function: str, chip: dict[str, Any], die: int, products: bool) -> dict[str, Any]:
+def losses(*, source: File, function: str, chip: dict[str, Any], die: int, **options: Any) -> dict[str, Any]:
     """Compute the metric of a module on one die, by cause and by product, as a run of the engine."""
-    return _losses(read_source(source, function), parse_chip(chip), die, products=products)
+    return _losses(read_source(source, function), parse_chip(chip), die, **options)
 
 
 def _losses(
-    source: Source, chip: Chip, die: int, *, products: bool, progress: Progress | None = None
+    source: Source,
+    chip: Chip,
+    die: int,
+    *,
+    products: bool,
+    channel_ranges: float | None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Compute the metric on one die: the float ``reference``, the metric by cause of error (``causes``) and
     by matrix product (``products``), and the products' ``shares`` of the multiplications."""
-    tiled = analog(source.module, chip, samples=source.samples, seed=die)
+    tiled = analog(source.module, chip, samples=source.samples, seed=die, channel_ranges=channel_ranges)
     placement: Placement = tiled.ndrite
     names = [product.name for product in placement.products.values()]
     models: dict[str, Any] = {}

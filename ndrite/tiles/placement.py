@@ -107,10 +107,16 @@ class Placement:
     clip_rms:
         Weights are clipped at this multiple of the root mean square of their column, in training and on the
         die.
+    channel_ranges:
+        Share 0..1 of the differences between an input's channels that is moved into the weights; None: all
+        channels have one range.
     samples:
         Calls of the module that provide the inputs of its products: (positional, named) arguments each.
     digital:
         Names of the products that stay in floats.
+    keep:
+        Whether products stay as they are mapped while only other parameters change: norms, biases or adapters
+        that are tuned on a die which has been programmed.
     check:
         Whether every pass hashes the parameters, beside PyTorch's counts of their changes.
 
@@ -129,6 +135,8 @@ class Placement:
     samples: list[tuple[tuple[Any, ...], dict[str, Any]]]
     clip_rms: float | None
     check: bool = False
+    channel_ranges: float | None = None
+    keep: bool = False
     root: Any = None
     watch: Any = None
     changed: bool = False

@@ -34,11 +34,15 @@ class Watched:
     * kh * kw) are patches, evenly picked from the ``shown`` ones so far. ``given`` are the patches as the die
     computes them, if the product is read once per sample. With several reads, those of the first would not be
     representative.
+
+    ``low`` and ``high`` float64 (C,) are the ends of the values of each channel. ``scale`` float64 (C,): by
+    what the values of each channel are divided before they become codes; (1,) if all have one range.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, channels: int) -> None:
         self.name = name
-        self.low, self.high, self.seen = np.inf, -np.inf, 0
+        self.low, self.high = np.full(channels, np.inf), np.full(channels, -np.inf)
+        self.scale, self.seen = np.ones(1), 0
         self.calls = 0
         self.given: npt.NDArray[np.uint8] | None = None
         self.codes = np.zeros((0, 0), np.uint8)
@@ -46,10 +50,21 @@ class Watched:
 
     @property
     def input_range(self) -> InputRange:
-        """Return the values that codes 0 and 255 stand for. If 0 lies between them, a code stands for exactly
-        0."""
-        span = code_span(self.low, self.high, (0.0,) if self.low < 0 < self.high else ())
+        """Return the values, divided by ``scale``, that codes 0 and 255 stand for. If 0 lies between them, a
+        code stands for exactly 0."""
+        low, high = float((self.low / self.scale).min()), float((self.high / self.scale).max())
+        span = code_span(low, high, (0.0,) if low < 0 < high else ())
         return InputRange(np.array([span.low]), np.array([span.low + span.width]))
+
+    def balance(self, largest_weights: npt.NDArray[np.float64], share: float) -> None:
+        """Set ``scale`` from the largest weight (C,) of each channel: max|x|^share / max|w|^(1 - share).
+
+        Xiao et al., SmoothQuant, ICML 2023, arXiv 2211.10438, equation 4. Channels without values or weights
+        count as the smallest of the others.
+        """
+        largest = np.maximum(np.abs(self.low), np.abs(self.high)), largest_weights
+        inputs, weights = (np.maximum(v, v[v > 0].min(initial=v.max() or 1.0)) for v in largest)
+        self.scale = inputs**share / weights ** (1 - share)
 
     def show(self, watching: str, x: npt.NDArray[Any], patches: Patches, wanted: int) -> None:
         """Record the input maps ``x`` (n, C, H, W) of one read of the product. Samples pass through the
@@ -59,13 +74,13 @@ class Watched:
         count = len(x) * patches.positions
         if watching == "range":
             if x.size:
-                low, high = float(x.min()), float(x.max())
-                if not (np.isfinite(low) and np.isfinite(high)):
+                low, high = x.min(axis=(0, 2, 3)), x.max(axis=(0, 2, 3))
+                if not (np.isfinite(low).all() and np.isfinite(high).all()):
                     raise EmulatorError(
                         f"{self.name}: the samples lead to values that are not finite; accepted: samples "
                         "with finite values"
                     )
-                self.low, self.high = min(self.low, low), max(self.high, high)
+                self.low, self.high = np.minimum(self.low, low), np.maximum(self.high, high)
             self.seen, self.calls = self.seen + count, self.calls + 1
             return
         first = 0 if watching == "given" else self.shown
@@ -73,7 +88,7 @@ class Watched:
         pick = pick[(pick >= first) & (pick < first + count)] - first
         codes: npt.NDArray[np.uint8] = np.zeros((0, patches.groups * patches.inputs), np.uint8)
         if len(pick):
-            by_place = self.input_range.encode(patches.pick(x, pick))
+            by_place = self.input_range.encode(patches.pick(x / self.scale[:, None, None], pick))
             of_group = by_place.reshape(len(pick), patches.groups, *patches.kernel, -1)
             codes = of_group.transpose(0, 1, 4, 2, 3).reshape(len(pick), -1)
         if watching == "given":
@@ -119,6 +134,7 @@ class Product(torch.nn.Module):
     low: Tensor
     high: Tensor
     centre: Tensor
+    scale: Tensor
 
     def __init__(
         self,
@@ -134,7 +150,7 @@ class Product(torch.nn.Module):
         self.name, self.held, self.placement = name, held, placement
         self.number = len(placement.products)
         self.outputs, self.patches, self.whole = outputs, patches, whole
-        self.watched = Watched(name)
+        self.watched = Watched(name, patches.shape[0])
         self.on_die: OnDie | None = None
         self._programs: dict[Shape, Program] = {}
         view = view_of(placement.chip, clip_rms=placement.clip_rms)
@@ -145,6 +161,7 @@ class Product(torch.nn.Module):
         self.register_buffer("low", torch.zeros(()), persistent=False)
         self.register_buffer("high", torch.ones(()), persistent=False)
         self.register_buffer("centre", torch.zeros(patches.shape[0]), persistent=False)
+        self.register_buffer("scale", torch.ones(patches.shape[0]), persistent=False)
 
     @property
     def tiles(self) -> int:
@@ -159,6 +176,27 @@ class Product(torch.nn.Module):
         sums = self.tiles // self.patches.groups * slices(self.placement.chip.input.dac_bits) * self.outputs
         return int(np.clip(SUMS_MAX // sums, 4 * ROWS_MIN, ROWS_MAX))
 
+    def divided(self, x: Tensor) -> Tensor:
+        """Return inputs (n, K) or (n, C, H, W) divided by the scales of their channels."""
+        return x if self.placement.channel_ranges is None else x / along(self.scale, x)
+
+    def multiplied(self, weight: Tensor) -> Tensor:
+        """Return the weights (K, M) multiplied by the scales of their inputs' channels: with divided inputs
+        they give the same sums."""
+        if self.placement.channel_ranges is None:
+            return weight
+        by_group = self._by_group(self.scale).to(weight).t()
+        return weight * by_group.repeat_interleave(self.outputs // self.patches.groups, dim=1)
+
+    def _balance(self, weight: Tensor) -> None:
+        """Choose the scales of channels, once their ranges are known."""
+        share, groups = self.placement.channel_ranges, self.patches.groups
+        if share is not None:
+            kernel = self.patches.kernel[0] * self.patches.kernel[1]
+            largest = weight.detach().abs().view(kernel, -1, groups, self.outputs // groups).amax(dim=(0, 3))
+            self.watched.balance(largest.t().flatten().to("cpu", torch.float64).numpy(), share)
+            self.scale = torch.from_numpy(self.watched.scale).to(self.scale)
+
     def settle(self, codes: npt.NDArray[np.uint8], weight: Tensor) -> None:
         """Set the initial input range, mean input and converter ranges for training, from input ``codes`` and
         ``weight`` (K, M)."""
@@ -170,14 +208,14 @@ class Product(torch.nn.Module):
         self.centre.copy_(inputs_seen.mean(dim=(0, 2, 3)))
         maps = inputs_seen.new_zeros(len(inputs_seen), *p.shape)
         maps[:, :, :: p.dilation[0], :: p.dilation[1]] = inputs_seen - self.centre.view(-1, 1, 1)
-        limited = self.reading.limit(weight.to(self.low))[0]
-        self.reading.settle(maps.flatten(1) if self.whole else maps, limited, self._constant())
+        limited = self.reading.limit(self.multiplied(weight).to(self.low))[0]
+        self.reading.settle(maps.flatten(1) if self.whole else maps, limited, self._by_group(self.centre))
 
-    def _constant(self) -> Tensor:
-        """Return the mean of each input over the samples, for each group of a grouped convolution (groups,
-        K)."""
+    def _by_group(self, values: Tensor) -> Tensor:
+        """Return ``values`` (C,) of the channels for each input of a patch, by group of a grouped convolution
+        (groups, K)."""
         kernel = self.patches.kernel[0] * self.patches.kernel[1]
-        return self.centre.view(self.patches.groups, -1).repeat(1, kernel)
+        return values.view(self.patches.groups, -1).repeat(1, kernel)
 
     def rows(self) -> npt.NDArray[np.uint8]:
         """Return the input codes (n, C * kh * kw) on which the mapping is calibrated. Raises EmulatorError if
@@ -208,7 +246,7 @@ class Product(torch.nn.Module):
     def mapped(self, weight: Tensor, bias: Tensor | None) -> tuple[Network, Mapped]:
         """Map the limited weights and the bias; return a network that consists of this product alone, and its
         mapping."""
-        limited = self.reading.limit(weight.detach())[0]
+        limited = self.reading.limit(self.multiplied(weight.detach()))[0]
         bias_values = torch.zeros(self.outputs) if bias is None else bias.detach()
         w, b = (t.to("cpu", torch.float64).numpy() for t in (limited, bias_values))
         place, watched, p = self.placement, self.watched, self.patches
@@ -271,6 +309,8 @@ class Product(torch.nn.Module):
         if self.low.dtype != x.dtype or self.low.device != x.device:
             self.to(x.device, x.dtype)
         if place.watching in ("range", "rows"):
+            if place.watching == "rows" and not watched.shown:
+                self._balance(weight)
             self._show(x)
             if len(watched.codes) and watched.shown == watched.seen:
                 self.settle(watched.codes, weight.detach())
@@ -318,7 +358,10 @@ class Product(torch.nn.Module):
         return _with(bias, self.reading.sums(x, weight))
 
     def _float(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return _with(bias, self.reading.sums(x, self.reading.limit(weight)[0]))
+        if self.placement.clip_rms is None:
+            return self.exact(x, weight, bias)
+        limited = self.reading.limit(self.multiplied(weight))[0]
+        return _with(bias, self.reading.sums(self.divided(x), limited))
 
     def _read(
         self, mapped: OnDie, x: Tensor, weight: Tensor, bias: Tensor | None, each: int, call: int
@@ -329,7 +372,7 @@ class Product(torch.nn.Module):
         program = self.program_on(mapped.program, shape)
         assert program.meaning.inputs is not None
         try:
-            values = x.reshape(len(x), -1).to("cpu", torch.float64).numpy()
+            values = self.divided(x).reshape(len(x), -1).to("cpu", torch.float64).numpy()
         except RuntimeError as error:  # raised under vmap and other function transforms
             first = str(error).partition("\n")[0]
             raise EmulatorError(f"{self.name}: {NO_VALUES.format(first)}") from None
@@ -353,7 +396,7 @@ class Product(torch.nn.Module):
 
         The die does the same: its converters' offsets and its bias correction take the mean.
         """
-        reading = self.reading
+        reading, x, weight = self.reading, self.divided(x), self.multiplied(weight)
         with torch.no_grad():
             follow(self.low, x.min(), torch.minimum)
             follow(self.high, x.max(), torch.maximum)
@@ -364,7 +407,7 @@ class Product(torch.nn.Module):
             self.centre.copy_(RANGE_MEMORY * self.centre + (1 - RANGE_MEMORY) * mean)
         if self not in run.drawn:
             run.drawn[self] = reading.drawn(weight)
-        centre, drawn, view = self._constant(), run.drawn[self], reading.view
+        centre, drawn, view = self._by_group(self.centre), run.drawn[self], reading.view
         y = reading.read(u - along(self.centre, u), drawn, centre) * span
         limited, limit = reading.limit(weight)
         groups, share = self.patches.groups, self.outputs // self.patches.groups

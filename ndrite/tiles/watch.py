@@ -11,7 +11,7 @@ pass and finds the former.
 
 import bisect
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ndrite.emulator.errors import EmulatorError
@@ -53,6 +53,7 @@ class Watch:
             first_at.setdefault(address, number)
         self._starts, self._numbers = list(first_at), list(first_at.values())
         self.key = self.now()
+        self._stamps = {(path, name): _stamp(tensor) for path, name, tensor in self._tensors}
 
     def now(self) -> list[Any]:
         """Return the present state, for comparison: identity, version and address of every tensor, and plain
@@ -62,12 +63,12 @@ class Watch:
             key += map(id, module._modules.values())
             for tensor in (*module._parameters.values(), *module._buffers.values()):
                 if tensor is not None:
-                    key += (id(tensor), _version(tensor), tensor.data_ptr())
+                    key += _stamp(tensor)
         for attributes, names in self._plain:
             for name in names:
                 value = attributes.get(name)
                 if isinstance(value, torch.Tensor):
-                    key += (id(value), _version(value), value.data_ptr())
+                    key += _stamp(value)
                 else:
                     key.append(repr(value) if isinstance(value, tuple) else value)
         return key
@@ -76,6 +77,11 @@ class Watch:
     def is_current(self) -> bool:
         """Return whether no tensor or attribute has changed since the record was made."""
         return self.key == self.now()
+
+    def has_same(self, earlier: "Watch", places: Iterable[tuple[str, str]]) -> bool:
+        """Return whether the tensors at ``places`` (path of a module, name) have not changed since the record
+        ``earlier`` was made."""
+        return all(self._stamps.get(place) == earlier._stamps.get(place) for place in places)
 
     def find(self, address: int) -> Place | None:
         """Return the recorded tensor that contains the value at memory ``address``."""
@@ -130,7 +136,7 @@ def _is_plain(name: str, value: Any) -> bool:
     return name[0] != "_" and name not in NOT_STATE and isinstance(value, PLAIN)
 
 
-def _version(tensor: Tensor) -> int:
-    """Return PyTorch's count of in-place changes of a tensor; -1 for a tensor made under
-    ``torch.inference_mode``, which has no count."""
-    return -1 if tensor.is_inference() else tensor._version
+def _stamp(tensor: Tensor) -> tuple[int, int, int]:
+    """Return what differs once a tensor was replaced or written to: its identity, PyTorch's count of changes
+    in place (-1 under ``torch.inference_mode``, which has no count), and its address."""
+    return id(tensor), -1 if tensor.is_inference() else tensor._version, tensor.data_ptr()

@@ -92,6 +92,7 @@ def explain(
     samples: sig.SamplesOf | None = None,
     metric: sig.MetricOf | None = None,
     products: bool = True,
+    channel_ranges: sig.ChannelRanges | None = None,
     folder: Annotated[sig.PathName, sig.Option("DIR")] | None = None,
     dies: sig.Dies | None = None,
     workers: sig.Workers = 1,
@@ -153,6 +154,7 @@ def explain(
     of_networks = {"inputs": inputs, "labels": labels, "data": data, "codes": codes, "count": count}
     of_networks |= {"measure": measure, "mitigation": mitigation}
     of_modules = {"chip": chip, "samples": samples, "metric": metric, "folder": folder}
+    of_modules |= {"channel_ranges": channel_ranges}
     if takes_module(program, of_networks, of_modules):
         from ndrite.tiles import explain_module
 
@@ -165,6 +167,7 @@ def explain(
                 seed=seed,
                 dies=dies or 1,
                 products=products,
+                channel_ranges=channel_ranges,
                 workers=workers,
                 scheduler=scheduler,
                 folder=None if folder is None else Path(folder),

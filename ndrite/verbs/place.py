@@ -16,6 +16,7 @@ def place(
     *,
     loss: Annotated[float, sig.Option("X")],
     minutes: Annotated[float, sig.Option("M", least=0)] | None = None,
+    channel_ranges: sig.ChannelRanges | None = None,
     seed: sig.DieSeed = 0,
     progress: sig.Stages = sig.silent,
 ) -> Placed:
@@ -59,5 +60,13 @@ def place(
 
     with progress("products") as report:
         return place_products(
-            module, chip, samples, metric, loss=loss, minutes=minutes, seed=seed, progress=report
+            module,
+            chip,
+            samples,
+            metric,
+            loss=loss,
+            minutes=minutes,
+            seed=seed,
+            channel_ranges=channel_ranges,
+            progress=report,
         )

@@ -162,6 +162,21 @@ def test_scales_that_are_moved_change_weights_and_no_logits(model: Any) -> None:
     assert not any(layer._forward_pre_hooks for layer in module.modules())
 
 
+def test_adapters_change_nothing_until_they_are_trained_and_stay_off_the_die(model: Any) -> None:
+    module, tokens = model.Llama(model.Gguf(model.path)).eval(), torch.arange(40).view(2, 20)
+    adapted = model.adapted(module, 3)
+    with torch.no_grad():
+        assert torch.equal(adapted(tokens), module(tokens))
+        adapted.blocks[1].up.wide += 0.1
+        changed = adapted(tokens)
+    assert not torch.equal(changed, module(tokens))
+    names = {name for name, weight in adapted.named_parameters() if weight.requires_grad}
+    assert len(names) == BLOCKS * (2 + 7 * 2) + 1, "norms of blocks, adapters, the last norm"
+    tiled, plain = (ndrite.analog(m, "ideal", samples=tokens).ndrite.table() for m in (adapted, module))
+    assert [r.name for r in tiled.rows if r.tiles] == [r.name for r in plain.rows if r.tiles]
+    assert tiled.share < plain.share
+
+
 def test_the_model_goes_onto_dies(model: Any) -> None:
     """All products; its perplexity is that of floats on the ideal chip, and higher with weight errors."""
     module = model.Llama(model.Gguf(model.path)).eval()
@@ -188,8 +203,12 @@ def test_the_model_goes_onto_dies(model: Any) -> None:
     ("options", "lines"),
     [
         ("", ["2 blocks", "float: ", "ideal): ", "10 % weight error, 2 dies: ", "a day: ", "a month: "]),
-        ("--causes --moved", ["each cause alone", "programming error", "each product alone", "embedding"]),
+        (
+            "--causes --channel-ranges 0.5",
+            ["each cause alone", "programming error", "each product alone", "embedding"],
+        ),
         ("--place 0.01 --minutes 1", ["products in floats", "the same products digital on 2 dies: "]),
+        ("--tune 0.02", ["before tuning: ", "steps of 512 tokens", "after tuning: "]),
         ("--speed", ["mapping: ", "peak ", "tokens a second", "weights on tiles"]),
     ],
 )
@@ -197,7 +216,7 @@ def test_the_script_prints_what_is_asked_for(
     options: str, lines: list[str], model: Any, tmp_path: Path, monkeypatch: Any, capsys: Any
 ) -> None:
     text = tmp_path / "text.txt"
-    text.write_text(TEXT * 40)
+    text.write_text(TEXT * 80)
     words = f"x --model {model.path} --text {text} --windows 1 --percent 10 --dies 2 {options}"
     monkeypatch.setattr("sys.argv", words.split())
     model.main()
