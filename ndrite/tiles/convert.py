@@ -17,7 +17,7 @@ from ndrite.host import InputError
 from ndrite.host.api import Progress
 from ndrite.tiles.executor import Executor
 from ndrite.tiles.placement import Placement, Row, Table
-from ndrite.tiles.watch import Watch, check_values, state_of, tensors_of
+from ndrite.tiles.watch import Watch, check_values, digests_of, state_of, tensors_of
 
 SHAPES = ("Sequential", "ModuleList", "ModuleDict")
 """Names of module classes that compute nothing themselves."""
@@ -74,8 +74,8 @@ def _compiled() -> bool:
 def prepare(placement: Placement, path: str) -> None:
     """Calibrate and map the matrix products that have changed, before a pass of the module at ``path`` that
     reads the die."""
-    root, before = placement.root, placement.watch
-    is_current = before is not None and before.is_current
+    root, watch = placement.root, placement.watch
+    is_current = watch is not None and watch.is_current
     if not is_current:
         placement.watch = Watch(root)
     used = {product.held[0] for product in placement.products.values()}
@@ -84,17 +84,28 @@ def prepare(placement: Placement, path: str) -> None:
     if placement.watching or (inside and all(module.training for module in inside)):
         placement.changed |= not is_current
         return
-    if placement.keep and placement.placed and before is not None:
-        on_die = [p.held[:2] for p in placement.products.values() if p.name not in placement.digital]
-        if placement.watch.has_same(before, on_die):
-            placement.changed |= not is_current
-            return
+    if placement.keep and placement.placed and _holds_its_weights(placement):
+        placement.changed |= not is_current
+        return
     if placement.check or placement.changed or not is_current:
         placement.changed = False
         if placement.state != state_of(root):
             calibrate(root, placement)
     if placement.placed != placement.state:
         map_products(root, placement)
+
+
+def _holds_its_weights(placement: Placement) -> bool:
+    """Return whether the die was mapped from the present weights of its products. Values are compared, as
+    digests, only where PyTorch's counts say that one was written to, or a file was read."""
+    on_die = [p.held[:2] for p in placement.products.values() if p.name not in placement.digital]
+    stamps = placement.watch.stamps(on_die)
+    if placement.stamps != stamps:
+        digests = digests_of(placement.root, on_die)
+        if any(placement.weights.get(place) != digest for place, digest in digests.items()):
+            return False
+        placement.stamps = stamps
+    return True
 
 
 def calibrate(root: Any, placement: Placement) -> None:
@@ -140,6 +151,8 @@ def map_products(root: Any, placement: Placement, progress: Progress | None = No
     finally:
         placement.noise, placement.progress = noise, None
     placement.placed = placement.state
+    placement.weights = digests_of(root, [product.held[:2] for product in placement.products.values()])
+    placement.stamps = []
 
 
 def _run(root: Any, placement: Placement, watching: str, *, count: bool = False) -> dict[str, float]:

@@ -124,9 +124,10 @@ class Placement:
     (``ndrite.tiles.watch``), and ``changed`` says whether they have changed since ``state``. ``watching`` is
     the purpose of a pass of the samples: "range" or "rows" in floats, or "given" by the die while products
     are mapped. ``state`` and ``placed`` are digests of the module's state when it was calibrated and when it
-    was mapped. ``executor`` is the pass under way; ``lock`` is held during a pass, since threads share the
-    board. ``read`` records the inputs of each read if it is a dictionary. ``reading`` says how products are
-    read while a loss is explained (``ndrite.tiles.loss``).
+    was mapped. ``weights`` are digests of the products' weights then, and ``stamps`` the counts with which
+    ``keep`` last found them unchanged. ``executor`` is the pass under way; ``lock`` is held during a pass,
+    since threads share the board. ``read`` records the inputs of each read if it is a dictionary. ``reading``
+    says how products are read while a loss is explained (``ndrite.tiles.loss``).
     """
 
     chip: Chip
@@ -146,6 +147,8 @@ class Placement:
     noise: bool = True
     state: str = ""
     placed: str = ""
+    weights: dict[tuple[str, str], str] = field(default_factory=dict)
+    stamps: Any = None
     watching: str = ""
     progress: Any = None
     what: Table = Table(())
@@ -194,7 +197,7 @@ class Placement:
         return board.infer(codes, seed=self.seed + (call << SEED_BITS), first_index=first, noise=self.noise)
 
     def __getstate__(self) -> dict[str, Any]:
-        left = dict.fromkeys(("executor", "progress", "read", "lock", "watch", "reading"))
+        left = dict.fromkeys(("executor", "progress", "read", "lock", "watch", "reading", "stamps"))
         return self.__dict__ | left | {"_boards": {}, "watching": ""}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -1,10 +1,10 @@
-"""Product: one constant matrix of a module on the tiles of a die, and the statistics of its inputs."""
+"""Product: one constant matrix of a module on the tiles of a die."""
 
 from __future__ import annotations
 
 import dataclasses
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,89 +13,17 @@ from ndrite.emulator.errors import CompileWarning, EmulatorError
 from ndrite.emulator.learning.training.layers import RANGE_MEMORY, Reading, SteppedOutput, along, follow
 from ndrite.emulator.learning.training.view import Tensor, torch, view_of
 from ndrite.emulator.mapping import Die, MapOptions, Mapped, map_network
-from ndrite.emulator.network import Dense, InputRange, Meaning, Network
+from ndrite.emulator.network import Dense, Meaning, Network
 from ndrite.emulator.network import Product as Node
-from ndrite.emulator.network.importing.view import code_span
 from ndrite.emulator.spec import Program
 from ndrite.emulator.spec.arithmetic import INPUT_MAX, slices
 from ndrite.emulator.spec.patches import Patches, Shape
 from ndrite.host import InputError
+from ndrite.tiles.inputs import Watched
 from ndrite.tiles.placement import CALLS_MAX, Placement
 
 if TYPE_CHECKING:
     from ndrite.tiles.executor import Executor
-
-
-class Watched:
-    """Statistics of a matrix product's inputs over the samples: first the range of the values, then input
-    patches as codes of that range.
-
-    ``calls`` is the number of reads and ``seen`` the number of patches in all of them. ``codes`` uint8 (n, C
-    * kh * kw) are patches, evenly picked from the ``shown`` ones so far. ``given`` are the patches as the die
-    computes them, if the product is read once per sample. With several reads, those of the first would not be
-    representative.
-
-    ``low`` and ``high`` float64 (C,) are the ends of the values of each channel. ``scale`` float64 (C,): by
-    what the values of each channel are divided before they become codes; (1,) if all have one range.
-    """
-
-    def __init__(self, name: str, channels: int) -> None:
-        self.name = name
-        self.low, self.high = np.full(channels, np.inf), np.full(channels, -np.inf)
-        self.scale, self.seen = np.ones(1), 0
-        self.calls = 0
-        self.given: npt.NDArray[np.uint8] | None = None
-        self.codes = np.zeros((0, 0), np.uint8)
-        self.shown = 0
-
-    @property
-    def input_range(self) -> InputRange:
-        """Return the values, divided by ``scale``, that codes 0 and 255 stand for. If 0 lies between them, a
-        code stands for exactly 0."""
-        low, high = float((self.low / self.scale).min()), float((self.high / self.scale).max())
-        span = code_span(low, high, (0.0,) if low < 0 < high else ())
-        return InputRange(np.array([span.low]), np.array([span.low + span.width]))
-
-    def balance(self, largest_weights: npt.NDArray[np.float64], share: float) -> None:
-        """Set ``scale`` from the largest weight (C,) of each channel: max|x|^share / max|w|^(1 - share).
-
-        Xiao et al., SmoothQuant, ICML 2023, arXiv 2211.10438, equation 4. Channels without values or weights
-        count as the smallest of the others.
-        """
-        largest = np.maximum(np.abs(self.low), np.abs(self.high)), largest_weights
-        inputs, weights = (np.maximum(v, v[v > 0].min(initial=v.max() or 1.0)) for v in largest)
-        self.scale = inputs**share / weights ** (1 - share)
-
-    def show(self, watching: str, x: npt.NDArray[Any], patches: Patches, wanted: int) -> None:
-        """Record the input maps ``x`` (n, C, H, W) of one read of the product. Samples pass through the
-        module up to three times, and ``watching`` names the pass. In "range", the range of values is
-        extended. In "rows", patches are added as codes, at most ``wanted`` in all. In "given", which is used
-        if the product is read once, these patches are replaced by those that the die itself computes."""
-        count = len(x) * patches.positions
-        if watching == "range":
-            if x.size:
-                low, high = x.min(axis=(0, 2, 3)), x.max(axis=(0, 2, 3))
-                if not (np.isfinite(low).all() and np.isfinite(high).all()):
-                    raise EmulatorError(
-                        f"{self.name}: the samples lead to values that are not finite; accepted: samples "
-                        "with finite values"
-                    )
-                self.low, self.high = np.minimum(self.low, low), np.maximum(self.high, high)
-            self.seen, self.calls = self.seen + count, self.calls + 1
-            return
-        first = 0 if watching == "given" else self.shown
-        pick = np.unique(np.linspace(0, self.seen - 1, min(wanted, self.seen)).astype(np.int64))
-        pick = pick[(pick >= first) & (pick < first + count)] - first
-        codes: npt.NDArray[np.uint8] = np.zeros((0, patches.groups * patches.inputs), np.uint8)
-        if len(pick):
-            by_place = self.input_range.encode(patches.pick(x / self.scale[:, None, None], pick))
-            of_group = by_place.reshape(len(pick), patches.groups, *patches.kernel, -1)
-            codes = of_group.transpose(0, 1, 4, 2, 3).reshape(len(pick), -1)
-        if watching == "given":
-            self.given = codes
-            return
-        self.codes = np.concatenate([self.codes.reshape(-1, codes.shape[1]), codes])
-        self.shown += count
 
 
 NO_VALUES = "its inputs have no values to read ({}); accepted: plain tensors, a batch at a time, without vmap"
@@ -186,7 +114,7 @@ class Product(torch.nn.Module):
         if self.placement.channel_ranges is None:
             return weight
         by_group = self._by_group(self.scale).to(weight).t()
-        return weight * by_group.repeat_interleave(self.outputs // self.patches.groups, dim=1)
+        return (weight.reshape(*by_group.shape, -1) * by_group[:, :, None]).reshape(weight.shape)
 
     def _balance(self, weight: Tensor) -> None:
         """Choose the scales of channels, once their ranges are known."""
@@ -194,8 +122,8 @@ class Product(torch.nn.Module):
         if share is not None:
             kernel = self.patches.kernel[0] * self.patches.kernel[1]
             largest = weight.detach().abs().view(kernel, -1, groups, self.outputs // groups).amax(dim=(0, 3))
-            self.watched.balance(largest.t().flatten().to("cpu", torch.float64).numpy(), share)
-            self.scale = torch.from_numpy(self.watched.scale).to(self.scale)
+            scale = self.watched.balance(largest.t().flatten().to("cpu", torch.float64).numpy(), share)
+            self.scale.copy_(torch.from_numpy(scale))
 
     def settle(self, codes: npt.NDArray[np.uint8], weight: Tensor) -> None:
         """Set the initial input range, mean input and converter ranges for training, from input ``codes`` and
@@ -349,7 +277,8 @@ class Product(torch.nn.Module):
 
     def _show(self, x: Tensor) -> None:
         """Record the inputs of one read, (n, K) or (n, C, H, W), in the product's ``Watched`` statistics."""
-        maps = x.detach().reshape(*x.shape[:2], *(x.shape[2:] or (1, 1))).to("cpu", torch.float32).numpy()
+        divided = self.divided(x.detach())
+        maps = divided.reshape(*x.shape[:2], *(x.shape[2:] or (1, 1))).to("cpu", torch.float32).numpy()
         patches = dataclasses.replace(self.patches, shape=maps.shape[1:])
         self.watched.show(self.placement.watching, maps, patches, self.rows_wanted)
 

@@ -78,10 +78,9 @@ class Watch:
         """Return whether no tensor or attribute has changed since the record was made."""
         return self.key == self.now()
 
-    def has_same(self, earlier: "Watch", places: Iterable[tuple[str, str]]) -> bool:
-        """Return whether the tensors at ``places`` (path of a module, name) have not changed since the record
-        ``earlier`` was made."""
-        return all(self._stamps.get(place) == earlier._stamps.get(place) for place in places)
+    def stamps(self, places: Iterable[tuple[str, str]]) -> list[Any]:
+        """Return what differs once one of the tensors at ``places`` (path of a module, name) has changed."""
+        return [self._stamps.get(place) for place in places]
 
     def find(self, address: int) -> Place | None:
         """Return the recorded tensor that contains the value at memory ``address``."""
@@ -113,11 +112,22 @@ def state_of(root: Any) -> str:
                 continue
             digest.update(f"{where}.{name}".encode())
             if isinstance(value, torch.Tensor):
-                flat = value.detach().cpu().contiguous().view(-1)
-                digest.update(flat.view(torch.uint8).numpy().data)
+                digest.update(_bytes_of(value))
             else:
                 digest.update(repr(value).encode())
     return digest.hexdigest()
+
+
+def digests_of(root: Any, places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Return the SHA-256 of each of the tensors at ``places`` (path of a module, name)."""
+    modules = dict(root.named_modules())
+    tensors = {place: dict(tensors_of(modules[place[0]]))[place[1]] for place in places}
+    return {place: hashlib.sha256(_bytes_of(tensor)).hexdigest() for place, tensor in tensors.items()}
+
+
+def _bytes_of(tensor: Tensor) -> memoryview:
+    flat = tensor.detach().cpu().contiguous().view(-1)
+    return memoryview(flat.view(torch.uint8).numpy())
 
 
 def check_values(root: Any) -> None:

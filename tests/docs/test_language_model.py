@@ -204,7 +204,7 @@ def test_the_model_goes_onto_dies(model: Any) -> None:
     [
         ("", ["2 blocks", "float: ", "ideal): ", "10 % weight error, 2 dies: ", "a day: ", "a month: "]),
         (
-            "--causes --channel-ranges 0.5",
+            "--causes --moved --channel-ranges 0.5",
             ["each cause alone", "programming error", "each product alone", "embedding"],
         ),
         ("--place 0.01 --minutes 1", ["products in floats", "the same products digital on 2 dies: "]),

@@ -1,5 +1,6 @@
 """Ranges by channel of a product's inputs, and what is tuned on a die that has been programmed."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,7 +58,7 @@ def test_channels_are_those_of_a_module_that_divides_and_multiplies_itself(make:
     plain = module(lambda self, x: self.layer(x), layer=layer)
     tiled = ndrite.analog(plain, CHIP, samples=x, seed=3, channel_ranges=0.5, clip_rms=2.0)
     expected = ndrite.analog(scaled, CHIP, samples=x, seed=3, clip_rms=2.0)
-    assert tile(tiled, "layer").watched.scale.tolist() == list(SCALES)
+    assert tile(tiled, "layer").scale.tolist() == list(SCALES)
     assert torch.equal(read(tiled, x), read(expected, x))
     whole = ndrite.analog(plain, CHIP, samples=x, seed=3, clip_rms=2.0)
     assert not torch.equal(read(whole, x), read(tiled, x))
@@ -158,3 +159,24 @@ def test_a_programmed_die_stays_while_other_parameters_are_tuned() -> None:
     tiled.ndrite.keep = False
     read(tiled, x)
     assert tile(tiled, "first").on_die is not anew, "without it, ranges follow the scale"
+
+
+def test_weights_that_training_changed_are_programmed_and_a_file_keeps_the_die(tmp_path: Path) -> None:
+    net, x = Adapted().eval(), torch.rand(200, 12)
+    tiled: Any = ndrite.analog(net, CHIP, samples=x, seed=1)
+    tiled.ndrite.keep = True
+    read(tiled, x)
+    mapped = tile(tiled, "first").on_die
+    with torch.no_grad():
+        tiled.scale *= 0.5
+    y = read(tiled, x)
+    assert tile(tiled, "first").on_die is mapped
+    torch.save(tiled, tmp_path / "tuned.pt")
+    assert torch.equal(read(torch.load(tmp_path / "tuned.pt", weights_only=False), x), y)
+    tiled.train()
+    with torch.no_grad():
+        tiled.first.weight[0] += 1.0
+        tiled(x)  # a pass in training between the change and the die
+    tiled.eval()
+    read(tiled, x)
+    assert tile(tiled, "first").on_die is not mapped
