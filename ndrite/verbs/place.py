@@ -44,7 +44,7 @@ def place(
         Time limit of the search. After half of it, the median loss per multiplication is assumed for products
         that are not measured yet; at the end the best placement so far is the result. Default: no limit.
     seed:
-        Number of the die, and seed of its read noise, 0..2^48-1.
+        Number of the die; it is also the seed of its read noise, 0..2^48-1.
 
     Examples
     --------
