@@ -56,7 +56,7 @@ class LearningResponder(Responder):
         payload = np.frombuffer(r.payload, np.uint8) if r.opcode == Opcode.INFER else dense(r.payload, size)
         if payload is None or len(payload) != size:
             return Status.BAD_LENGTH, b""
-        if r.address == self.words.get(self.next_at, 0):
+        if r.address == self.word(self.next_at):
             label = payload[:LABEL_CODES].copy().view("<u2").astype(np.int64)
             counts = self._learn().learn(payload[None, LABEL_CODES:], label, first_update=r.address)
             self.words[self.next_at] = (r.address + 1) & 0xFFFFFFFF
@@ -72,7 +72,7 @@ class LearningResponder(Responder):
         if self._learner is None:
             states = [
                 np.stack(
-                    [np.array([self.words[at + k] for k in range(count)], np.uint32) for at, count in lanes],
+                    [np.array([self.word(at + k) for k in range(count)], np.uint32) for at, count in lanes],
                     1,
                 )
                 for lanes in self._places

@@ -36,6 +36,10 @@ class Responder:
     def get(self, name: str) -> int:
         return self.words[BY_NAME[name].address]
 
+    def word(self, at: int) -> int:
+        """The word at address ``at``: 0 where nothing was written, as in a device after power-on."""
+        return self.words.get(at, 0)
+
     def feed(self, data: bytes) -> bytes:
         """Bytes the device sends in answer to ``data``."""
         out = bytearray()
@@ -109,7 +113,7 @@ class Responder:
         return Status.BAD_OPCODE, b""
 
     def _bytes(self, address: int, count: int) -> bytes:
-        values = [self.words.get(address + i, 0) for i in range(count)]
+        values = [self.word(address + i) for i in range(count)]
         return np.array(values, np.uint32).astype("<u4").tobytes()
 
 
