@@ -155,7 +155,7 @@ def test_random_programs_cut_as_for_a_smaller_device(walker: Board, monkeypatch:
     for trial in range(CUTS):
         rng = np.random.default_rng(trial)
         program = random_graph(MAPS, rng, side=5, corner=trial % 4 == 3)
-        small = dataclasses.replace(MAPS, weight_depth=int(rng.choice([64, 128, 256])))
+        small = dataclasses.replace(MAPS, weight_depth=int(rng.choice([32, 64, 128])))
         monkeypatch.setattr(Board, "abilities", Abilities.of(small))
         stepped = SteppedBoard(walker)
         ran(stepped, program, random_inputs(program, rng, 3), seed=trial, first_index=trial)
