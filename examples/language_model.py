@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from llama import Gguf, Llama, Tokens, adapted
+from llama import Gguf, Llama, Tokens, adapted, tokens_per_second
 from torch import nn
 from torch.nn import functional
 
@@ -199,22 +199,19 @@ def as_programmed(run: Run, chip: Any, digital: frozenset[str], dies: int) -> No
         run.line(f"{PCM} after {name}", dataclasses.replace(cells, conditions=conditions), digital, dies)
 
 
+def with_read_noise(chip: Any) -> Any:
+    """The chip with noise of half a converter step at every output; speed is asked of a chip with noise."""
+    return dataclasses.replace(chip, readout=dataclasses.replace(chip.readout, output_noise_lsb=0.5))
+
+
 def speed(run: Run, chip: Any) -> None:
-    """Time and memory of mapping, tokens a second in decoding and in batches."""
-    model, begun = run.on(chip), _clock()
+    """Time and memory of mapping, tokens a second in decoding and in batches, read noise on."""
+    model, begun = run.on(with_read_noise(chip)), _clock()
     with torch.no_grad():
         model(run.samples[:1])  # maps
     print(f"mapping: {_since(begun)}, peak {_peak():.1f} GB")
-    caches: list[list[Any]] = [[] for _ in model.blocks]
-    with torch.no_grad():
-        model(run.windows[:1, :-9], caches)
-        begun = _clock()
-        for token in range(WINDOW - 9, WINDOW - 1):
-            model(run.windows[:1, token : token + 1], caches)
-        print(f"decoding with {WINDOW} cached keys, 8 tokens: {_since(begun, 8)}")
-        begun, batch = _clock(), run.windows[:4]
-        model(batch)
-        print(f"batch of {batch.numel()} tokens: {_since(begun, batch.numel())}")
+    for name, (wall, cpu) in tokens_per_second(model, run.windows).items():
+        print(f"{name}: {wall:.2f} tokens a second, {cpu:.2f} a CPU second")
     print(f"{sum(row.inputs * row.outputs for row in model.ndrite.table().rows):,} weights on tiles")
 
 
@@ -222,10 +219,9 @@ def _clock() -> tuple[float, float]:
     return time.perf_counter(), time.process_time()
 
 
-def _since(begun: tuple[float, float], tokens: int = 0) -> str:
+def _since(begun: tuple[float, float]) -> str:
     wall, cpu = (now - then for now, then in zip(_clock(), begun, strict=True))
-    rate = f", {tokens / wall:.2f} tokens a second, {tokens / cpu:.2f} a CPU second" if tokens else ""
-    return f"{wall:.1f} s, {cpu:.1f} s of CPU{rate}"
+    return f"{wall:.1f} s, {cpu:.1f} s of CPU"
 
 
 def _peak() -> float:
