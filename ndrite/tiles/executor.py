@@ -80,8 +80,9 @@ class Executor(torch.overrides.TorchFunctionMode):
             while name in {product.name for product in products.values()}:
                 name, same = f"{_name(parameter, weight)} ({same})", same + 1
             products[key] = Product(name, parameter, self.placement, matrix.shape[1], patches, whole=whole)
-        product = products[key]
-        product.train(self.stack[-1][1].training)
+        product, training = products[key], self.stack[-1][1].training
+        if product.training != training:  # setting it takes 20 us
+            product.train(training)
         return product
 
 

@@ -314,10 +314,13 @@ class Product(torch.nn.Module):
         step = torch.from_numpy(mapped.step).to(x.device, wide)
         if not self.whole:
             y = y.view(len(x), *program.map_shapes[-1])
-        # Another read of the same weights may have another bias than the mapped one.
-        none = torch.zeros_like(step)
-        bias_change = (none if bias is None else bias) - (none if mapped.bias is None else mapped.bias.to(y))
-        return (y * along(step, y) + along(bias_change, y)).to(x.dtype)
+        y = y * along(step, y)
+        if bias is not None or mapped.bias is not None:
+            # Another read of the same weights may have another bias than the mapped one.
+            none = torch.zeros_like(step)
+            bias_change = (none if bias is None else bias) - (none if mapped.bias is None else mapped.bias.to(y))
+            y = y + along(bias_change, y)
+        return y.to(x.dtype)
 
     def _seen(self, run: Executor, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Compute the matrix product with the errors of the chip, for training. The mean of the inputs is
