@@ -33,6 +33,7 @@ FIELDS: Fields = {
     "trials": (Annotated[int, Field(ge=1, le=4096)], 1, "an integer, 1..4096"),
     "chips": (Annotated[int, Field(ge=0, le=100_000)], 0, "an integer, 0..100000"),
     "samples": (Annotated[int, Field(ge=16, le=5000)], 512, "an integer, 16..5000"),
+    "channel_ranges": (Annotated[float, Field(ge=0, le=1)], None, "a share, 0.0..1.0"),
 }
 SCALE = ("count", "trials", "chips", "samples")
 MODULE = re.compile(r"(.+\.py):(\w+)")
@@ -71,6 +72,7 @@ def load_plan(path: Path) -> Plan:
     - ``name``, ``chip`` (preset, file or joined).
     - ``networks``: list of files of networks, models or what `compile` wrote; the shipped one by default.
       Or PyTorch modules, each ``MODEL.py:FUNCTION``, whose file has samples and metric (``ndrite.explain``).
+    - ``channel_ranges`` of modules, as for ``ndrite.analog``.
     - ``inputs`` and ``labels``: ``.npy`` files of samples and their classes, in place of a data set.
     - ``grid``: dotted chip field -> list of values; ``seeds``: list, or a count.
     - ``learn``: training in situ at each point in place of networks (``ndrite.sweeps.learning``).
@@ -116,7 +118,12 @@ def _plan(content: Any, path: Path) -> Plan:
         for field in ("inputs", "labels", *SCALE):
             expected = "none with modules, whose file has samples and metric"
             require_plan(field not in content, field, content.get(field), expected)
+        common = {"channel_ranges": fields["channel_ranges"]}
     else:
+        share = fields["channel_ranges"]
+        require_plan(
+            share is None, "channel_ranges", share, "none without modules (networks: MODEL.py:FUNCTION)"
+        )
         inputs, labels = _samples(fields, path.parent, fields["samples"] + fields["count"])
         common = {"inputs": inputs, "labels": labels, **{name: fields[name] for name in SCALE}}
     function = "ndrite.sweeps.modules:module_point" if modules else "ndrite.sweeps.run:run_point"

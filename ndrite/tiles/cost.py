@@ -6,7 +6,7 @@ from typing import Any
 
 from ndrite.costs.account import Account
 from ndrite.costs.constants import Constants, load_constants
-from ndrite.costs.parts import Work
+from ndrite.costs.parts import Use, Work
 from ndrite.costs.program import works
 from ndrite.emulator.errors import EmulatorError
 from ndrite.emulator.learning.training.view import torch
@@ -47,10 +47,11 @@ def cost_of(chip: Any, x: Any, constants: Constants | None = None) -> Account:
     """Compute the cost of one sample through ``chip``, a module that ``analog`` returned, as a mean over
     samples ``x``.
 
-    Products alone: converters, drivers, cells, and the memory their inputs and sums pass through. PyTorch's
-    work between them (activations, pooling, gates, normalisation) is not in it. Each product has arrays of
-    its own, and products follow one another. ``x``: a tensor (n, ...), a tuple of arguments, or a dictionary
-    of named ones.
+    Products alone: converters, drivers, cells, the memory their inputs and sums pass through, and with
+    ``channel_ranges`` a multiplication for each input, by a unit per channel. PyTorch's work between them
+    (activations, pooling, gates, normalisation) is not in it. Each product has arrays of its own, and
+    products follow one another. ``x``: a tensor (n, ...), a tuple of arguments, or a dictionary of named
+    ones.
 
     Raises
     ------
@@ -83,6 +84,10 @@ def cost_of(chip: Any, x: Any, constants: Constants | None = None) -> Account:
         for same in zip(*calls, strict=True):
             work = functools.reduce(Work.and_again, same)
             all_work.append(dataclasses.replace(work, name=f"{product.name}: {work.name}"))
+        if placement.channel_ranges is not None:
+            divided = sum(codes.size for *_, codes in read[product]) / count
+            scales = Use("multiply", divided, there=len(product.scale))
+            all_work.append(Work(f"{product.name}: scales of channels", uses=(scales,)))
     if not all_work:
         raise EmulatorError(
             "no matrix product ran on the die; accepted: a module whose forward pass uses its weights"

@@ -318,7 +318,9 @@ class Product(torch.nn.Module):
         if bias is not None or mapped.bias is not None:
             # Another read of the same weights may have another bias than the mapped one.
             none = torch.zeros_like(step)
-            bias_change = (none if bias is None else bias) - (none if mapped.bias is None else mapped.bias.to(y))
+            bias_change = (none if bias is None else bias) - (
+                none if mapped.bias is None else mapped.bias.to(y)
+            )
             y = y + along(bias_change, y)
         return y.to(x.dtype)
 

@@ -47,6 +47,24 @@ def test_convolutions_count_every_position_and_what_is_driven() -> None:
     assert len(found.by_step()) == 4
 
 
+def test_scales_of_channels_cost_a_multiplication_for_each_input() -> None:
+    """A full layer reads 20 inputs of a sample twice; a convolution divides a map once, not each patch."""
+
+    class Twice(nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x) + super().forward(2 * x)
+
+    for model, shape, inputs, channels in (
+        (Twice(20, 4), (20,), 40, 20),
+        (nn.Conv2d(3, 4, 3, padding=1), (3, 8, 8), 3 * 10 * 10, 3),
+    ):
+        x = torch.rand(40, *shape)
+        tiled = ndrite.analog(model, "wan2022", samples=x, channel_ranges=0.5)
+        account = cost_of(tiled, x[:7])
+        (work,) = (work for work in account.works if work.name.endswith("scales of channels"))
+        assert [(use.unit, use.times, use.there) for use in work.uses] == [("multiply", inputs, channels)]
+
+
 def test_counting_leaves_training_as_it_was() -> None:
     model = nn.Sequential(nn.Linear(30, 4), nn.Dropout())
     x = torch.rand(40, 30)

@@ -222,6 +222,19 @@ def test_a_sweep_of_a_module_has_the_metric_that_explain_has(file: Path, capsys:
     assert [row | times for row in other] == [row | times for row in rows]
 
 
+def test_a_sweep_divides_channels_as_explain_does(file: Path, capsys: Any) -> None:
+    """The cost has a multiplication for each input more."""
+    pytest.importorskip("pyarrow", reason="needs ndrite[sweep]")
+    plan = "chip: wan2022\nnetworks: ['model.py:make']\nseeds: [3]\n"
+    rows = []
+    for number, more in enumerate(("", "channel_ranges: 0.5\n")):
+        file.with_name("p.yaml").write_text(plan + more)
+        rows += told(capsys, f"sweep p.yaml -o {number}")["rows"]
+    loss = ndrite.explain("model.py:make", chip="wan2022", seed=3, channel_ranges=0.5)
+    assert rows[1]["metric"] == loss.causes["die (golden model)"][0] != rows[0]["metric"]
+    assert rows[1]["energy_pJ"] > rows[0]["energy_pJ"]
+
+
 @pytest.mark.parametrize(
     ("plan", "said"),
     [  # fields of a plan besides chip, and what is refused
@@ -229,6 +242,11 @@ def test_a_sweep_of_a_module_has_the_metric_that_explain_has(file: Path, capsys:
         ("networks: ['model.py:make', '{}']", "accepted: modules alone, or files of networks alone"),
         ("networks: ['model.py:make']\ncount: 20", "count is 20; accepted: none with modules"),
         ("networks: ['model.py:make']\ninputs: x.npy", "inputs is x.npy; accepted: none with modules"),
+        (
+            "networks: ['model.py:make']\nchannel_ranges: 1.5",
+            "channel_ranges is 1.5; accepted: a share, 0.0..1.0",
+        ),
+        ("channel_ranges: 0.5", "channel_ranges is 0.5; accepted: none without modules"),
     ],
 )
 def test_a_plan_of_modules_is_checked(file: Path, capsys: Any, plan: str, said: str) -> None:
