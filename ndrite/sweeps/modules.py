@@ -28,8 +28,8 @@ def module_point(
         read.module, parse_chip(chip), samples=read.samples, seed=seed, channel_ranges=channel_ranges
     )
     placement = tiled.ndrite
-    reference = in_floats(tiled, placement, read.metric)
-    value = measure(tiled, placement, read.metric, ReadAs(None))
+    reference = in_floats(tiled, placement, read.judge)
+    value = measure(tiled, placement, read.judge, ReadAs(None))
     row = {
         "metric": value,
         "metric_float": reference,

@@ -10,14 +10,16 @@ from typing import Any, TypeVar
 
 from ndrite.emulator.device.description import Chip, load_chip
 from ndrite.emulator.errors import EmulatorError
-from ndrite.emulator.learning.training.view import torch
+from ndrite.emulator.learning.training.view import Tensor, torch
 from ndrite.emulator.network.importing.original import evaluating
 from ndrite.emulator.spec.program import PRODUCTS_MAX
 from ndrite.host import InputError
 from ndrite.host.api import Progress
 from ndrite.tiles.executor import Executor
-from ndrite.tiles.placement import Placement, Row, Table
+from ndrite.tiles.placement import Call, Placement, Row, Table
 from ndrite.tiles.watch import Watch, check_values, digests_of, state_of, tensors_of
+
+nn = torch.nn
 
 SHAPES = ("Sequential", "ModuleList", "ModuleDict")
 """Names of module classes that compute nothing themselves."""
@@ -38,7 +40,7 @@ class Hook:
     def __init__(self, placement: Placement, path: str) -> None:
         self.placement, self.path = placement, path
 
-    def __call__(self, module: Any, arguments: Any, *result: Any) -> None:
+    def __call__(self, module: torch.nn.Module, arguments: tuple[Any, ...], *result: Any) -> None:
         """Called before and after a module's ``forward``: enter or leave a pass through it. Threads take
         turns, since they share the board. PyTorch calls the hook with a ``result`` after the pass, even if
         the pass failed."""
@@ -76,15 +78,15 @@ def prepare(placement: Placement, path: str) -> None:
     reads the die."""
     root, watch = placement.root, placement.watch
     is_current = watch is not None and watch.is_current
-    if not is_current:
-        placement.watch = Watch(root)
+    if watch is None or not is_current:
+        watch = placement.watch = Watch(root)
     used = {product.held[0] for product in placement.products.values()}
     prefix = f"{path}." if path else ""
-    inside = [m for p, m in placement.watch.modules.items() if p in used and f"{p}.".startswith(prefix)]
+    inside = [m for p, m in watch.modules.items() if p in used and f"{p}.".startswith(prefix)]
     if placement.watching or (inside and all(module.training for module in inside)):
         placement.changed |= not is_current
         return
-    if placement.keep and placement.placed and _holds_its_weights(placement):
+    if placement.keep and placement.placed and _holds_its_weights(placement, watch):
         placement.changed |= not is_current
         return
     if placement.check or placement.changed or not is_current:
@@ -95,11 +97,11 @@ def prepare(placement: Placement, path: str) -> None:
         map_products(root, placement)
 
 
-def _holds_its_weights(placement: Placement) -> bool:
+def _holds_its_weights(placement: Placement, watch: Watch) -> bool:
     """Return whether the die was mapped from the present weights of its products. Values are compared, as
     digests, only where PyTorch's counts say that one was written to, or a file was read."""
     on_die = [p.held[:2] for p in placement.products.values() if p.name not in placement.digital]
-    stamps = placement.watch.stamps(on_die)
+    stamps = watch.stamps(on_die)
     if placement.stamps != stamps:
         digests = digests_of(placement.root, on_die)
         if any(placement.weights.get(place) != digest for place, digest in digests.items()):
@@ -108,7 +110,7 @@ def _holds_its_weights(placement: Placement) -> bool:
     return True
 
 
-def calibrate(root: Any, placement: Placement) -> None:
+def calibrate(root: torch.nn.Module, placement: Placement) -> None:
     """Run the samples through ``root`` in evaluation mode, in floats, to record the inputs of every matrix
     product; discard all mappings.
 
@@ -138,7 +140,7 @@ def calibrate(root: Any, placement: Placement) -> None:
     placement.what = _table(root, placement, operators)
 
 
-def map_products(root: Any, placement: Placement, progress: Progress | None = None) -> None:
+def map_products(root: torch.nn.Module, placement: Placement, progress: Progress | None = None) -> None:
     """Map every matrix product of ``root``, in the order of a pass through it. Each product is calibrated on
     inputs as the die computes them, by the products already mapped.
 
@@ -155,12 +157,14 @@ def map_products(root: Any, placement: Placement, progress: Progress | None = No
     placement.stamps = []
 
 
-def _run(root: Any, placement: Placement, watching: str, *, count: bool = False) -> dict[str, float]:
+def _run(
+    root: torch.nn.Module, placement: Placement, watching: str, *, count: bool = False
+) -> dict[str, float]:
     """Run all samples through ``root`` in evaluation mode. With ``count``, return the number of
     multiplications that PyTorch's operators do, by operator."""
     from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-    def attention(query: Any, key: Any, value: Any, *rest: Any, **named: Any) -> int:
+    def attention(query: Tensor, key: Tensor, value: Tensor, *rest: object, **named: object) -> int:
         return int(sdpa_flop_count(query, key, value))
 
     kind = next((p.dtype for p in root.parameters() if p.is_floating_point()), None)
@@ -184,7 +188,7 @@ def _run(root: Any, placement: Placement, watching: str, *, count: bool = False)
     return {str(operator).rpartition(".")[2]: flops / 2 for operator, flops in counts.items()}
 
 
-def _table(root: Any, placement: Placement, left: dict[str, float]) -> Table:
+def _table(root: torch.nn.Module, placement: Placement, left: dict[str, float]) -> Table:
     """Return the table of what runs where. ``left`` is the number of multiplications that PyTorch's operators
     do for all samples, by operator."""
     tensors = [
@@ -213,8 +217,6 @@ def _table(root: Any, placement: Placement, left: dict[str, float]) -> Table:
 
 
 M = TypeVar("M")
-
-nn = torch.nn
 
 
 def analog(
@@ -306,9 +308,9 @@ def analog(
     return converted
 
 
-def _calls(samples: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+def _calls(samples: Any) -> list[Call]:
     """Return the positional and named arguments for each call of the module, from the user's ``samples``."""
-    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+    calls: list[Call] = []
     for sample in samples if isinstance(samples, list) else [samples]:
         if isinstance(sample, dict):
             calls.append(((), sample))
@@ -326,9 +328,7 @@ def _calls(samples: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
     return _joined(calls)
 
 
-def _joined(
-    calls: list[tuple[tuple[Any, ...], dict[str, Any]]],
-) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+def _joined(calls: list[Call]) -> list[Call]:
     """Join batches of a single tensor into one batch if their samples have one shape, so that the die
     calibrates on all of them."""
     alone = [args[0] for args, keywords in calls if len(args) == 1 and not keywords]

@@ -2,23 +2,29 @@
 
 import dataclasses
 import functools
+import os
 from typing import Any
 
 from ndrite.costs.account import Account
 from ndrite.costs.constants import Constants, load_constants
 from ndrite.costs.parts import Use, Work
 from ndrite.costs.program import works
+from ndrite.emulator.device.description import Chip
 from ndrite.emulator.errors import EmulatorError
 from ndrite.emulator.learning.training.view import torch
 from ndrite.emulator.network.importing.original import evaluating
 from ndrite.tiles.convert import analog
-from ndrite.tiles.placement import Placement
+from ndrite.tiles.placement import Placement, ReadInputs
 from ndrite.tiles.product import Product
 from ndrite.tiles.source import source_of
 
 
 def cost_of_module(
-    module: Any, chip: Any, samples: Any, count: int, constants: Constants | None = None
+    module: torch.nn.Module | str,
+    chip: Chip | str | os.PathLike[str],
+    samples: Any,
+    count: int,
+    constants: Constants | None = None,
 ) -> Account:
     """Compute the cost of one sample through ``module`` on a chip, as a mean over the first ``count`` samples
     of the first batch in ``samples``.
@@ -29,7 +35,7 @@ def cost_of_module(
     return cost_on(analog(source.module, chip, samples=source.samples), count, constants)
 
 
-def cost_on(tiled: Any, count: int, constants: Constants | None = None) -> Account:
+def cost_on(tiled: torch.nn.Module, count: int, constants: Constants | None = None) -> Account:
     """Compute the cost of one sample through ``tiled``, a module that ``analog`` returned, as a mean over the
     first ``count`` of its calibration samples."""
     arguments, keywords = tiled.ndrite.samples[0]
@@ -43,7 +49,7 @@ def cost_on(tiled: Any, count: int, constants: Constants | None = None) -> Accou
     return cost_of(tiled, cut_keywords or tuple(map(cut, arguments)), constants)
 
 
-def cost_of(chip: Any, x: Any, constants: Constants | None = None) -> Account:
+def cost_of(chip: torch.nn.Module, x: Any, constants: Constants | None = None) -> Account:
     """Compute the cost of one sample through ``chip``, a module that ``analog`` returned, as a mean over
     samples ``x``.
 
@@ -66,7 +72,7 @@ def cost_of(chip: Any, x: Any, constants: Constants | None = None) -> Account:
     count = len((*arguments, *keywords.values())[0])
     if not count:
         raise EmulatorError("x holds 0 samples; accepted: at least one to count the work of")
-    read: dict[Product, list[Any]] = {}
+    read: dict[Product, list[ReadInputs]] = {}
     placement.read = read
     try:
         with evaluating(chip), torch.no_grad():

@@ -1,11 +1,15 @@
 """Digital: finds which matrix products of a module must stay off the tiles so that its loss is limited."""
 
 import math
+import os
 import statistics
 import time
+from collections.abc import Callable, Collection
 from typing import Any
 
+from ndrite.emulator.device.description import Chip
 from ndrite.emulator.errors import EmulatorError
+from ndrite.emulator.learning.training.view import torch
 from ndrite.host.api import Progress
 from ndrite.losses import Placed
 from ndrite.tiles.convert import analog
@@ -25,7 +29,9 @@ class Trial:
     ``steps``: how many measures are expected, for ``progress``.
     """
 
-    def __init__(self, module: Any, placement: Placement, metric: Any, progress: Progress | None) -> None:
+    def __init__(
+        self, module: torch.nn.Module, placement: Placement, metric: Metric, progress: Progress | None
+    ) -> None:
         self.module, self.placement, self.metric, self.progress = module, placement, metric, progress
         self.names = [product.name for product in placement.products.values()]
         self.macs = {row.name: row.macs for row in placement.what.rows}
@@ -53,7 +59,7 @@ class Trial:
         share = sum(self.macs.get(name, 0.0) for name in self.names if name not in digital)
         return len(digital), share / max(self.placement.what.macs, 1.0), self.values[digital]
 
-    def _measured(self, on_die: Any) -> float:
+    def _measured(self, on_die: Collection[str]) -> float:
         value = measure(self.module, self.placement, self.metric, ReadAs(None, on_die))
         self._step()
         return value
@@ -65,8 +71,8 @@ class Trial:
 
 
 def place_products(
-    module: Any,
-    chip: Any,
+    module: torch.nn.Module | str,
+    chip: Chip | str | os.PathLike[str],
     samples: Any = None,
     metric: Metric | None = None,
     *,
@@ -98,7 +104,7 @@ def place_products(
     source = source_of(module, samples, metric)
     tiled = analog(source.module, chip, samples=source.samples, seed=seed, channel_ranges=channel_ranges)
     placement: Placement = tiled.ndrite
-    trial = Trial(tiled, placement, source.metric, progress)
+    trial = Trial(tiled, placement, source.judge, progress)
     harm: dict[str, float] = {}
     best = frozenset(trial.names)
     if trial.loss(frozenset()) <= loss:
@@ -123,7 +129,7 @@ def _order(trial: Trial, harm: dict[str, float]) -> list[str]:
     return sorted(trial.names, key=lambda name: -per_mac.get(name, usual))
 
 
-def _searched(trial: Trial, order: list[str], loss: float, has_time: Any) -> Digital:
+def _searched(trial: Trial, order: list[str], loss: float, has_time: Callable[[], bool]) -> Digital:
     """Find the fewest products from the beginning of ``order`` that must be digital to keep the loss within
     ``loss``; return them without those that turn out not to be needed."""
     low, high = 0, len(order)

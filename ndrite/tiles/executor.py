@@ -4,6 +4,7 @@ PyTorch's functions are caught, not its modules: whatever class calls ``linear``
 ``einsum`` and so on with a parameter, or a view of one, its product is on tiles.
 """
 
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ndrite.emulator.learning.training.view import Tensor, torch
@@ -24,22 +25,28 @@ class Executor(torch.overrides.TorchFunctionMode):
     its bias; ``samples``: how many there are while a function of PyTorch's computes time first; else None.
     """
 
-    def __init__(self, placement: Placement, path: str, module: Any) -> None:
+    def __init__(self, placement: Placement, path: str, module: torch.nn.Module) -> None:
         super().__init__()
         self.placement = placement
-        self.stack: list[tuple[str, Any, list[tuple[str, Tensor]]]] = []
+        self.stack: list[tuple[str, torch.nn.Module, list[tuple[str, Tensor]]]] = []
         self.enter(path, module)
         self.calls: dict[Product, int] = {}
         self.drawn: dict[Product, Tensor] = {}
         self.bias_errors: dict[Product, Tensor] = {}
         self.samples: int | None = None
 
-    def enter(self, path: str, module: Any) -> None:
+    def enter(self, path: str, module: torch.nn.Module) -> None:
         """Record that the ``forward`` of a module begins. Only the module's tensors at this moment are
         weights; tensors computed later from the data are not."""
         self.stack.append((path, module, list(tensors_of(module))))
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
         """Run a PyTorch function on the die if it is in FORMS and its weight is a parameter; run any other
         function unchanged."""
         form, keywords = FORMS.get(func), kwargs or {}
@@ -49,7 +56,7 @@ class Executor(torch.overrides.TorchFunctionMode):
                 return result if keywords.get("out") is None else keywords["out"].copy_(result)
         return func(*args, **keywords)
 
-    def find(self, tensor: Any) -> tuple[str, str, int] | None:
+    def find(self, tensor: object) -> tuple[str, str, int] | None:
         """Return module path, attribute name and offset of the parameter of which ``tensor`` is a view; None
         if it is not a view of a parameter."""
         if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
@@ -60,7 +67,9 @@ class Executor(torch.overrides.TorchFunctionMode):
             start, size = candidate.data_ptr(), candidate.element_size()
             if start <= address < start + candidate.numel() * size:
                 return path, attribute, (address - start) // size
-        return self.placement.watch.find(address)
+        watch = self.placement.watch
+        assert watch is not None, "a pass begins with a record of the module's tensors"
+        return watch.find(address)
 
     def product(
         self, weight: Tensor, matrix: Tensor, patches: Patches, *, whole: bool = False

@@ -10,9 +10,9 @@ import inspect
 import math
 import string
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ndrite.emulator.learning.training.view import Tensor, torch
 from ndrite.emulator.spec.patches import Patches
@@ -23,26 +23,32 @@ if TYPE_CHECKING:
 
 F = torch.nn.functional
 
+Read: TypeAlias = Tensor | types.NotImplementedType
+"""A tensor that was read on the die, or ``NotImplemented``."""
+Sizes = int | Sequence[int]
+"""One number for all dimensions of a map, or one number per dimension, as PyTorch takes them."""
 
-def linear(run: Executor, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
+
+def linear(run: Executor, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Read:
     """Multiply inputs (..., K) by a weight to outputs (..., M). The first dimension of the inputs is samples,
     except in attention, where it is time."""
     x = input.reshape(-1, run.samples, input.shape[-1]).transpose(0, 1) if run.samples else input
     rows = string.ascii_uppercase[: x.dim() - 1]
-    y = contract(run, x, weight, rows + "k", "mk"[-weight.dim() :], rows + "m", bias)
+    y = contract(run, x, weight, f"{rows}k,{'mk'[-weight.dim() :]}->{rows}m", bias)
     if y is NotImplemented or not run.samples:
         return y
     return y.transpose(0, 1).reshape(*input.shape[:-1], -1).contiguous()
 
 
-def contract(
-    run: Executor, x: Tensor, weight: Tensor, of_x: str, of_weight: str, out: str, bias: Tensor | None = None
-) -> Any:
-    """Compute ``einsum("of_x,of_weight->out")`` on the die. A dimension that both operands and the result
+def contract(run: Executor, x: Tensor, weight: Tensor, equation: str, bias: Tensor | None = None) -> Read:
+    """Compute ``torch.einsum(equation, x, weight)`` on the die. A dimension that both operands and the result
     have becomes groups of a grouped product.
 
-    Along one that the weight is expanded over, as over a batch, all see the same cells: it is no group.
+    A dimension over which the weight is expanded, such as a batch, is not a group: every index reads the same
+    cells.
     """
+    operands, _, out = equation.partition("->")
+    of_x, of_weight = operands.split(",")
     for label, stride, count in list(zip(of_weight, weight.stride(), weight.shape, strict=True)):
         if stride == 0 and count > 1 and label in of_x and label in out:
             weight, of_weight = weight.select(of_weight.index(label), 0), of_weight.replace(label, "")
@@ -74,7 +80,7 @@ def contract(
     return y.permute([(rows + groups + columns).index(label) for label in out])
 
 
-def einsum(run: Executor, equation: Any, *operands: Any) -> Any:
+def einsum(run: Executor, equation: Any, *operands: Tensor | Sequence[Tensor]) -> Read:
     """Compute ``torch.einsum`` of two operands of which exactly one is a parameter; other cases are left to
     PyTorch."""
     tensors = operands[0] if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
@@ -93,10 +99,10 @@ def einsum(run: Executor, equation: Any, *operands: Any) -> Any:
     (a, of_a), (b, of_b) = sorted(pairs, key=lambda pair: bool(run.find(pair[0])))
     if run.find(a) or any(a.shape[of_a.index(c)] != b.shape[of_b.index(c)] for c in of_b if c in of_a):
         return NotImplemented  # a size of 1 is broadcast: left to PyTorch
-    return contract(run, a, b, of_a, of_b, out.replace("...", widest))
+    return contract(run, a, b, f"{of_a},{of_b}->{out.replace('...', widest)}")
 
 
-def matmul(run: Executor, input: Tensor, other: Tensor) -> Any:
+def matmul(run: Executor, input: Tensor, other: Tensor) -> Read:
     """Compute ``torch.matmul`` of vectors, matrices and batches of matrices, one of which is a parameter."""
     if not (input.dim() and other.dim()):
         return NotImplemented
@@ -104,7 +110,7 @@ def matmul(run: Executor, input: Tensor, other: Tensor) -> Any:
     return einsum(run, f"...{left},...{right}->...{left[:-1]}{right[1:]}", input, other)
 
 
-def addmm(run: Executor, input: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Any:
+def addmm(run: Executor, input: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Read:
     """Compute ``beta * input + alpha * a @ b``, where a and b are matrices or batches of matrices."""
     y = matmul(run, a, b)
     if y is NotImplemented:
@@ -112,7 +118,7 @@ def addmm(run: Executor, input: Tensor, a: Tensor, b: Tensor, *, beta: float = 1
     return alpha * y if beta == 0 else beta * input + alpha * y  # with beta 0, even NaN in input is ignored
 
 
-def _each(value: Any, dimensions: int) -> tuple[int, ...]:
+def _each(value: Sizes, dimensions: int) -> tuple[int, ...]:
     values = (value,) if isinstance(value, int) else tuple(value)
     return values * dimensions if len(values) == 1 else values
 
@@ -122,11 +128,11 @@ def convolution(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: Sizes = 1,
+    padding: Sizes | Literal["same", "valid"] = 0,
+    dilation: Sizes = 1,
     groups: int = 1,
-) -> Any:
+) -> Read:
     """Convolve maps of one, two or three dimensions; in three dimensions, the depth of the kernel counts as
     channels."""
     dimensions = weight.dim() - 2
@@ -178,19 +184,19 @@ def transposed(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    output_padding: Sizes = 0,
     groups: int = 1,
-    dilation: Any = 1,
-) -> Any:
+    dilation: Sizes = 1,
+) -> Read:
     """Run a transposed convolution: multiply the channels of every position by all weights of the kernel on
     the die, then add overlaps and bias digitally."""
     dimensions = weight.dim() - 2
     alone, flat = input.dim() == dimensions + 1, 2 - dimensions
     maps = input[None] if alone else input
     x = maps.reshape(len(maps), groups, maps.shape[1] // groups, math.prod(maps.shape[2:]))
-    columns = contract(run, x, weight.reshape(groups, len(weight) // groups, -1), "ngcp", "gcm", "ngmp")
+    columns = contract(run, x, weight.reshape(groups, len(weight) // groups, -1), "ngcp,gcm->ngmp")
     if columns is NotImplemented:
         return NotImplemented
     kernel, more = tuple(weight.shape[2:]), _each(output_padding, dimensions)
@@ -235,7 +241,9 @@ CELLS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
 }
 
 
-def cell(run: Executor, x: Tensor, hx: Any, *weights: Tensor | None, kind: str) -> Any:
+def cell(
+    run: Executor, x: Tensor, hx: Tensor | Sequence[Tensor], *weights: Tensor | None, kind: str
+) -> Read | tuple[Tensor, ...]:
     """Run one step of a recurrent cell, as a sequence of length 1."""
     state = [hx[None]] if isinstance(hx, torch.Tensor) else [part[None] for part in hx]
     options = (len(weights) > 2, 1, 0.0, False, False, True)
@@ -246,7 +254,14 @@ def cell(run: Executor, x: Tensor, hx: Any, *weights: Tensor | None, kind: str) 
     return after if len(after) > 1 else after[0]
 
 
-def recurrent(run: Executor, input: Tensor, hx: Any, weights: Any, *rest: Any, kind: str) -> Any:
+def recurrent(
+    run: Executor,
+    input: Tensor,
+    hx: Tensor | Sequence[Tensor],
+    weights: Sequence[Tensor],
+    *rest: Any,
+    kind: str,
+) -> tuple[Tensor, ...] | types.NotImplementedType:
     """Run the layers and directions of a recurrent module one after another; gates and cell state are
     computed in PyTorch."""
     if isinstance(weights, torch.Tensor) or isinstance(rest[0], list | tuple):
@@ -284,7 +299,7 @@ def recurrent(run: Executor, input: Tensor, hx: Any, weights: Any, *rest: Any, k
     return (x if batch_first else x.transpose(0, 1), *ends)
 
 
-_ATTENTION: Any = F.multi_head_attention_forward
+_ATTENTION: Callable[..., tuple[Tensor, Tensor | None]] = F.multi_head_attention_forward
 _UNSEEN = types.FunctionType(
     _ATTENTION.__code__,
     {**_ATTENTION.__globals__, "has_torch_function": lambda tensors: False},
@@ -293,7 +308,7 @@ _UNSEEN = types.FunctionType(
 """A copy of PyTorch's attention function that the executor does not intercept again."""
 
 
-def attention(run: Executor, *args: Any, **named: Any) -> Any:
+def attention(run: Executor, *args: Any, **named: Any) -> tuple[Tensor, Tensor | None]:
     """Run attention, whose projections are three matrix products. The first dimension is time in PyTorch, and
     samples on the die."""
     arguments = inspect.signature(_ATTENTION).bind(*args, **named).arguments
@@ -309,15 +324,22 @@ def attention(run: Executor, *args: Any, **named: Any) -> Any:
         run.samples = None
 
 
-FORMS: dict[Any, Callable[..., Any]] = {
+FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
     F.linear: linear,
     torch.einsum: einsum,
     torch.linalg.matmul: matmul,
     F.multi_head_attention_forward: attention,
     **dict.fromkeys((F.conv1d, F.conv2d, F.conv3d), convolution),
     **dict.fromkeys((F.conv_transpose1d, F.conv_transpose2d), transposed),
+    **dict.fromkeys((torch.matmul, torch.mm, torch.bmm, torch.mv), matmul),
+    **dict.fromkeys((Tensor.matmul, Tensor.mm, Tensor.bmm, Tensor.mv), matmul),
+    **dict.fromkeys((torch.addmm, torch.baddbmm, Tensor.addmm, Tensor.baddbmm), addmm),
+    torch.lstm: partial(recurrent, kind="lstm"),
+    torch.gru: partial(recurrent, kind="gru"),
+    torch.rnn_tanh: partial(recurrent, kind="rnn_tanh"),
+    torch.rnn_relu: partial(recurrent, kind="rnn_relu"),
+    torch.lstm_cell: partial(cell, kind="lstm"),
+    torch.gru_cell: partial(cell, kind="gru"),
+    torch.rnn_tanh_cell: partial(cell, kind="rnn_tanh"),
+    torch.rnn_relu_cell: partial(cell, kind="rnn_relu"),
 }
-FORMS |= {getattr(torch, kind): partial(recurrent, kind=kind) for kind in CELLS}
-FORMS |= {getattr(torch, f"{kind}_cell"): partial(cell, kind=kind) for kind in CELLS}
-FORMS |= {getattr(of, name): matmul for of in (torch, torch.Tensor) for name in ("matmul", "mm", "bmm", "mv")}
-FORMS |= {getattr(of, name): addmm for of in (torch, torch.Tensor) for name in ("addmm", "baddbmm")}

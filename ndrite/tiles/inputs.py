@@ -1,7 +1,5 @@
 """Watched: statistics of a matrix product's inputs over the samples: ranges, scales of channels, codes."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -52,7 +50,7 @@ class Watched:
         self.low, self.high = self.low / scale, self.high / scale
         return scale
 
-    def show(self, watching: str, x: npt.NDArray[Any], patches: Patches, wanted: int) -> None:
+    def show(self, watching: str, x: npt.NDArray[np.floating], patches: Patches, wanted: int) -> None:
         """Record the input maps ``x`` (n, C, H, W) of one read of the product. Samples pass through the
         module up to three times, and ``watching`` names the pass. In "range", the range of values is
         extended. In "rows", patches are added as codes, at most ``wanted`` in all. In "given", which is used

@@ -7,6 +7,7 @@ network that was imported; what lies between products is PyTorch's. Causes and p
 from __future__ import annotations
 
 import math
+import os
 import tempfile
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -18,7 +19,8 @@ import numpy as np
 from ndrite.emulator.device.description import Chip, load_chip, parse_chip
 from ndrite.emulator.errors import EmulatorError
 from ndrite.emulator.learning.training.view import Tensor, torch
-from ndrite.emulator.mapping.explain.forward import Forward, stages
+from ndrite.emulator.mapping import Mapped
+from ndrite.emulator.mapping.explain.forward import Forward, Stage, stages
 from ndrite.emulator.network import Network
 from ndrite.emulator.network.importing.original import evaluating
 from ndrite.emulator.spec.arithmetic import INPUT_MAX, Codes, Floats
@@ -50,7 +52,7 @@ class ReadAs:
     names: Collection[str] | None = None
     seed: int = 0
     seen: set[str] = field(default_factory=set)
-    models: dict[str, tuple[Network, list[Any], Any]] = field(default_factory=dict)
+    models: dict[str, tuple[Network, list[Stage], Mapped]] = field(default_factory=dict)
 
     def read(
         self, product: Product, x: Tensor, weight: Tensor, bias: Tensor | None, call: int
@@ -111,8 +113,8 @@ def _codes(u: Floats) -> Codes:
 
 
 def explain_module(
-    module: Any,
-    chip: Any,
+    module: torch.nn.Module | str,
+    chip: Chip | str | os.PathLike[str],
     samples: Any = None,
     metric: Metric | None = None,
     *,
@@ -198,21 +200,21 @@ def _losses(
     tiled = analog(source.module, chip, samples=source.samples, seed=die, channel_ranges=channel_ranges)
     placement: Placement = tiled.ndrite
     names = [product.name for product in placement.products.values()]
-    models: dict[str, Any] = {}
+    models: dict[str, tuple[Network, list[Stage], Mapped]] = {}
     by_cause = {
         **{cause: ReadAs((cause,), seed=die, models=models) for cause in ON_TILES},
         ALL: ReadAs(tuple(ON_TILES), seed=die, models=models),
         DIE: ReadAs(None),
     }
     by_product = {name: ReadAs(None, (name,)) for name in (names if products else ())}
-    reference = in_floats(tiled, placement, source.metric)
+    reference = in_floats(tiled, placement, source.judge)
     values: dict[str, dict[str, float]] = {"causes": {}, "products": {}}
     readings = [("causes", *item) for item in by_cause.items()]
     readings += [("products", *item) for item in by_product.items()]
     for done, (kind, name, reading) in enumerate(readings, 1):
         if progress is not None:
             progress(done, 1 + len(readings))
-        values[kind][name] = measure(tiled, placement, source.metric, reading)
+        values[kind][name] = measure(tiled, placement, source.judge, reading)
     if progress is not None:
         progress(1 + len(readings), 1 + len(readings))
     placement.close()
@@ -221,7 +223,7 @@ def _losses(
     return {"reference": reference, "shares": shares, **values}
 
 
-def in_floats(tiled: Any, placement: Placement, metric: Any) -> float:
+def in_floats(tiled: torch.nn.Module, placement: Placement, metric: Metric) -> float:
     """Return the metric with exact matrix products. Raises EmulatorError if the samples never reach a
     product."""
     floats = ReadAs(())
@@ -236,7 +238,7 @@ def in_floats(tiled: Any, placement: Placement, metric: Any) -> float:
     return value
 
 
-def measure(tiled: Any, placement: Placement, metric: Any, reading: ReadAs) -> float:
+def measure(tiled: torch.nn.Module, placement: Placement, metric: Metric, reading: ReadAs) -> float:
     """Return the metric of a module on tiles while its matrix products are computed as ``reading`` says."""
     placement.reading = reading
     try:

@@ -4,8 +4,9 @@ where."""
 from __future__ import annotations
 
 import threading
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,16 +15,32 @@ from ndrite.emulator.device.description import Chip
 from ndrite.emulator.spec import Program
 from ndrite.emulator.spec.meaning import Meaning
 from ndrite.host import BoardApi, InputError
+from ndrite.host.api import Progress
 from ndrite.url import connect
 
 if TYPE_CHECKING:
+    from ndrite.emulator.learning.training.view import Tensor, torch
     from ndrite.tiles.executor import Executor
+    from ndrite.tiles.loss import ReadAs
     from ndrite.tiles.product import Product
+    from ndrite.tiles.watch import Stamp, Watch
 
 SEED_BITS = 48
 """Number of bits of a die's seed; in the key of the read noise, the bits above them count the reads of a
 product."""
 CALLS_MAX = 1 << (64 - SEED_BITS)
+Call = tuple[tuple[Any, ...], dict[str, Any]]
+"""Positional and named arguments of one call of a module."""
+
+
+class ReadInputs(NamedTuple):
+    """Inputs of one read of a product: its weight (K, M) and bias (M,) as tensors, the program on the board,
+    and the input codes uint8 (n, inputs)."""
+
+    weight: Tensor
+    bias: Tensor | None
+    program: Program
+    codes: npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -133,29 +150,29 @@ class Placement:
     chip: Chip
     seed: int
     url: str
-    samples: list[tuple[tuple[Any, ...], dict[str, Any]]]
+    samples: list[Call]
     clip_rms: float | None
     check: bool = False
     channel_ranges: float | None = None
     keep: bool = False
-    root: Any = None
-    watch: Any = None
+    root: torch.nn.Module | None = None
+    watch: Watch | None = None
     changed: bool = False
-    reading: Any = None
+    reading: ReadAs | None = None
     digital: frozenset[str] = frozenset()
     first_index: int = 0
     noise: bool = True
     state: str = ""
     placed: str = ""
     weights: dict[tuple[str, str], str] = field(default_factory=dict)
-    stamps: Any = None
+    stamps: list[Stamp | None] | None = None
     watching: str = ""
-    progress: Any = None
+    progress: Progress | None = None
     what: Table = Table(())
-    products: dict[Any, Product] = field(default_factory=dict)
+    products: dict[tuple[Hashable, ...], Product] = field(default_factory=dict)
     executor: Executor | None = None
-    read: dict[Product, list[Any]] | None = None
-    lock: Any = field(default_factory=threading.RLock)
+    read: dict[Product, list[ReadInputs]] | None = None
+    lock: threading.RLock = field(default_factory=threading.RLock)
     _boards: dict[str, tuple[BoardApi, Program | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -179,7 +196,9 @@ class Placement:
             board.close()
         self._boards.clear()
 
-    def run(self, name: str, program: Program, codes: npt.NDArray[np.uint8], first: int, call: int) -> Any:
+    def run(
+        self, name: str, program: Program, codes: npt.NDArray[np.uint8], first: int, call: int
+    ) -> npt.NDArray[np.int32]:
         """Return the column sums int32 (n, outputs) of product ``name`` for input codes uint8 (n, inputs).
         ``first`` is the number of the first sample, which selects its noise."""
         # A golden board takes no more memory than the weights of a product, so each product gets a golden

@@ -20,7 +20,7 @@ from ndrite.emulator.spec.arithmetic import INPUT_MAX, slices
 from ndrite.emulator.spec.patches import Patches, Shape
 from ndrite.host import InputError
 from ndrite.tiles.inputs import Watched
-from ndrite.tiles.placement import CALLS_MAX, Placement
+from ndrite.tiles.placement import CALLS_MAX, Placement, ReadInputs
 
 if TYPE_CHECKING:
     from ndrite.tiles.executor import Executor
@@ -307,7 +307,7 @@ class Product(torch.nn.Module):
             raise EmulatorError(f"{self.name}: {NO_VALUES.format(first)}") from None
         codes = program.meaning.inputs.encode(values)
         if place.read is not None and not place.watching:
-            place.read.setdefault(self, []).append((weight, bias, program, codes))
+            place.read.setdefault(self, []).append(ReadInputs(weight, bias, program, codes))
         sums = place.run(self.name, program, codes, place.first_index * each, call)
         wide = torch.promote_types(x.dtype, torch.float32)  # sums exceed the range of half precision
         y = torch.from_numpy(sums).to(x.device, wide)

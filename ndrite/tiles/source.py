@@ -19,13 +19,19 @@ Metric = Callable[[Any], Any]
 class Source(NamedTuple):
     """A PyTorch module, samples for it (as for ``ndrite.analog``) and the metric that judges it."""
 
-    module: Any
+    module: torch.nn.Module
     samples: Any
     metric: Metric | None
 
+    @property
+    def judge(self) -> Metric:
+        """Return the metric of a source that was loaded with one."""
+        assert self.metric is not None
+        return self.metric
+
 
 def source_of(
-    module: Any, samples: Any = None, metric: Metric | None = None, *, judged: bool = True
+    module: torch.nn.Module | str, samples: Any = None, metric: Metric | None = None, *, judged: bool = True
 ) -> Source:
     """Return a module, its samples and its metric. Arguments that are passed are checked. If ``module`` is
     the text ``FILE.py:FUNCTION``, samples and metric that are not passed are loaded from that file.
@@ -53,7 +59,9 @@ def source_of(
     return Source(module, samples, metric)
 
 
-def source_file(module: Any, source: Source, chosen: tuple[Any, Any], folder: Path) -> tuple[File, str]:
+def source_file(
+    module: torch.nn.Module | str, source: Source, chosen: tuple[Any, Metric | None], folder: Path
+) -> tuple[File, str]:
     """Provide a file and a function name from which other processes load ``source``: the user's own file if
     ``module`` names one that also provides samples and metric, else a pickle in ``folder``. ``chosen`` are
     the samples and the metric that the caller passes in place of the file's, None for each that is not

@@ -12,7 +12,6 @@ pass and finds the former.
 import bisect
 import hashlib
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from ndrite.emulator.errors import EmulatorError
 from ndrite.emulator.learning.training.view import Tensor, torch
@@ -23,6 +22,8 @@ NOT_STATE = ("num_batches_tracked", "training")
 """Names of attributes that do not affect a module's result in evaluation mode."""
 Place = tuple[str, str, int]
 """Path of a module, name of one of its tensors, and an offset in that tensor."""
+Stamp = tuple[int, int, int]
+"""Identity of a tensor, PyTorch's count of changes in place, and address; differs once the tensor changed."""
 
 
 class Watch:
@@ -31,7 +32,7 @@ class Watch:
     ``key`` differs once one of them has changed. ``find`` tells which tensor holds an address.
     """
 
-    def __init__(self, root: Any) -> None:
+    def __init__(self, root: torch.nn.Module) -> None:
         self.modules = dict(root.named_modules())
         self._plain = [
             (vars(module), [name for name, value in vars(module).items() if _is_watched(name, value)])
@@ -55,10 +56,10 @@ class Watch:
         self.key = self.now()
         self._stamps = {(path, name): _stamp(tensor) for path, name, tensor in self._tensors}
 
-    def now(self) -> list[Any]:
+    def now(self) -> list[object]:
         """Return the present state, for comparison: identity, version and address of every tensor, and plain
         attributes."""
-        key: list[Any] = []
+        key: list[object] = []
         for module in self.modules.values():
             key += map(id, module._modules.values())
             for tensor in (*module._parameters.values(), *module._buffers.values()):
@@ -78,7 +79,7 @@ class Watch:
         """Return whether no tensor or attribute has changed since the record was made."""
         return self.key == self.now()
 
-    def stamps(self, places: Iterable[tuple[str, str]]) -> list[Any]:
+    def stamps(self, places: Iterable[tuple[str, str]]) -> list[Stamp | None]:
         """Return what differs once one of the tensors at ``places`` (path of a module, name) has changed."""
         return [self._stamps.get(place) for place in places]
 
@@ -92,20 +93,20 @@ class Watch:
         return (path, name, offset // size) if offset < tensor.numel() * size else None
 
 
-def tensors_of(module: Any) -> Iterator[tuple[str, Tensor]]:
+def tensors_of(module: torch.nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Return a module's own parameters by name, and the tensors among its attributes, which hooks may have
     put there."""
     yield from ((name, value) for name, value in module._parameters.items() if value is not None)
     yield from ((name, value) for name, value in vars(module).items() if isinstance(value, torch.Tensor))
 
 
-def state_of(root: Any) -> str:
+def state_of(root: torch.nn.Module) -> str:
     """Return the SHA-256 over everything that a module's forward pass may depend on: parameters, buffers, and
     plain attributes."""
     check_values(root)
     digest = hashlib.sha256()
     for where, module in root.named_modules():
-        tensors: dict[str, Any] = dict(module._buffers) | dict(tensors_of(module))
+        tensors: dict[str, object] = dict(module._buffers) | dict(tensors_of(module))
         tensors |= {name: value for name, value in vars(module).items() if _is_plain(name, value)}
         for name, value in sorted(tensors.items(), key=lambda item: item[0]):
             if name in NOT_STATE or value is None:
@@ -118,7 +119,7 @@ def state_of(root: Any) -> str:
     return digest.hexdigest()
 
 
-def digests_of(root: Any, places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+def digests_of(root: torch.nn.Module, places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """Return the SHA-256 of each of the tensors at ``places`` (path of a module, name)."""
     modules = dict(root.named_modules())
     tensors = {place: dict(tensors_of(modules[place[0]]))[place[1]] for place in places}
@@ -130,7 +131,7 @@ def _bytes_of(tensor: Tensor) -> memoryview:
     return memoryview(flat.view(torch.uint8).numpy())
 
 
-def check_values(root: Any) -> None:
+def check_values(root: torch.nn.Module) -> None:
     """Raise EmulatorError if a parameter or buffer of ``root`` has a shape but no values (PyTorch's device
     meta)."""
     for name, value in (*root.named_parameters(), *root.named_buffers()):
@@ -138,15 +139,15 @@ def check_values(root: Any) -> None:
             raise EmulatorError(f"{name} is on the device meta, without values; accepted: cpu or a GPU")
 
 
-def _is_watched(name: str, value: Any) -> bool:
+def _is_watched(name: str, value: object) -> bool:
     return isinstance(value, torch.Tensor) or _is_plain(name, value)
 
 
-def _is_plain(name: str, value: Any) -> bool:
+def _is_plain(name: str, value: object) -> bool:
     return name[0] != "_" and name not in NOT_STATE and isinstance(value, PLAIN)
 
 
-def _stamp(tensor: Tensor) -> tuple[int, int, int]:
+def _stamp(tensor: Tensor) -> Stamp:
     """Return what differs once a tensor was replaced or written to: its identity, PyTorch's count of changes
     in place (-1 under ``torch.inference_mode``, which has no count), and its address."""
     return id(tensor), -1 if tensor.is_inference() else tensor._version, tensor.data_ptr()

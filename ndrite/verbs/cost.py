@@ -96,6 +96,7 @@ def cost(
     if takes_module(program, of_networks, {"chip": chip, "samples": samples}):
         from ndrite.tiles import cost_of_module
 
+        assert chip is not None
         with progress("samples"):
             return cost_of_module(program, chip, samples, count or SAMPLES, on)
     compiled = compiled_of(program)

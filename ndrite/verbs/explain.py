@@ -158,6 +158,7 @@ def explain(
     if takes_module(program, of_networks, of_modules):
         from ndrite.tiles import explain_module
 
+        assert chip is not None
         with progress("metrics") as report:
             module_loss = explain_module(
                 program,
