@@ -1,20 +1,25 @@
 """Classifier: a program on a board with the interface of scikit-learn."""
 
 import dataclasses
+import os
 import sys
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, fields
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from ndrite.compiled import held
+from ndrite.compiled import Compiled, held
 from ndrite.emulator.spec import Program
-from ndrite.emulator.spec.task import CLASSES, LABELS, TWO_CLASSES, VALUES, Task, probabilities
+from ndrite.emulator.spec.task import CLASSES, LABELS, TWO_CLASSES, VALUES, Task, Truth, probabilities
 from ndrite.files import array_of, encode
 from ndrite.host import InputError
 from ndrite.labels import read_labels, task_by
 from ndrite.url import connect
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
 
 
 @dataclass(eq=False, repr=False)
@@ -54,7 +59,7 @@ class Classifier:
 
     _estimator_type: ClassVar[str] = "classifier"
 
-    program: Any
+    program: Compiled | Program | str | os.PathLike[str]
     board: str = "golden:"
     _: KW_ONLY
     seed: int = 0
@@ -74,7 +79,7 @@ class Classifier:
             setattr(self, name, value)
         return self
 
-    def fit(self, x: Any, y: Any = None) -> Self:
+    def fit(self, x: object, y: object = None) -> Self:
         """Check that the inputs ``x`` (n, ...) fit the program and that the labels are known classes; nothing
         is trained.
 
@@ -89,7 +94,7 @@ class Classifier:
         return self
 
     @property
-    def classes_(self) -> npt.NDArray[Any]:
+    def classes_(self) -> npt.NDArray[np.generic]:
         """Return the class of every output, (classes,), or, for a program with a single output, the names of
         its two classes."""
         task = self._task()
@@ -119,7 +124,7 @@ class Classifier:
             )
         return task
 
-    def _truth(self, y: Any) -> npt.NDArray[Any]:
+    def _truth(self, y: object) -> Truth:
         """Convert labels to class numbers, or to truth values where a sample has several labels. Raises
         InputError for an unknown class."""
         task, labels = self._task(), array_of(y)
@@ -128,11 +133,11 @@ class Classifier:
         meaning = dataclasses.replace(self._program().meaning, task=task.kind, classes=task.classes)
         return read_labels(labels, meaning, task.shape, "labels").truth
 
-    def decision_function(self, x: Any) -> Any:
+    def decision_function(self, x: object) -> Any:
         """Return the chip's outputs int32 (n, outputs) for inputs (n, ...)."""
         return _like(x, self._outputs(x))
 
-    def predict(self, x: Any) -> Any:
+    def predict(self, x: object) -> Any:
         """Return the class of each sample, (n,): that of the largest output (the first of equal outputs), or,
         if there is a single output, by its threshold.
 
@@ -150,7 +155,7 @@ class Classifier:
         return _like(x, answers if task.kind == LABELS else self.classes_[answers])
 
     @property
-    def predict_proba(self) -> Any:
+    def predict_proba(self) -> Callable[[object], Any]:
         """Return a method that computes probabilities (n, classes) by the softmax or sigmoid at the end of
         the model. Raises AttributeError if the model ends without a softmax or sigmoid, as scikit-learn
         expects."""
@@ -161,12 +166,12 @@ class Classifier:
                 "scores, not probabilities; use decision_function"
             )
 
-        def predict_proba(x: Any) -> Any:
+        def predict_proba(x: object) -> Any:
             return _like(x, probabilities(self._values(x), self._task().kind, meaning.probability))
 
         return predict_proba
 
-    def score(self, x: Any, y: Any) -> float:
+    def score(self, x: object, y: object) -> float:
         """Return the fraction of inputs whose predicted class equals the label. Raises InputError for labels
         that are not classes."""
         task, truth, outputs = self._task(), self._truth(y), self._values(x)
@@ -174,12 +179,12 @@ class Classifier:
             raise InputError(f"labels have {len(truth)} rows; accepted: {len(outputs)}, one per input")
         return task.score(outputs, truth)
 
-    def _values(self, x: Any) -> npt.NDArray[np.float64]:
+    def _values(self, x: object) -> npt.NDArray[np.float64]:
         """Return the program's outputs for inputs ``x``, in the model's unit."""
         step = np.float64(self._program().meaning.output_step or 1.0)
         return np.asarray(self._outputs(x) * step, np.float64)
 
-    def _outputs(self, x: Any) -> npt.NDArray[np.int32]:
+    def _outputs(self, x: object) -> npt.NDArray[np.int32]:
         program = self._program()
         codes = encode(array_of(x), program, codes=self.codes)
         with connect(self.board) as board:
@@ -194,7 +199,7 @@ class Classifier:
         size = f"{program.inputs} inputs, {len(self._task().names)} classes"
         return f"Classifier({program.name!r}, {size}, board={self.board!r}, seed={self.seed})"
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> "Tags":
         """Return the tags that scikit-learn 1.6 and later read."""
         from sklearn.utils import ClassifierTags, Tags, TargetTags
 
@@ -204,7 +209,7 @@ class Classifier:
         return True
 
 
-def _like(x: Any, result: npt.NDArray[Any]) -> Any:
+def _like(x: Any, result: npt.NDArray[np.generic]) -> Any:
     """Convert ``result`` to a tensor if the input ``x`` is a tensor; an array of class names stays an
     array."""
     if not hasattr(x, "detach") or result.dtype.kind in "US":

@@ -27,6 +27,7 @@ from ndrite.emulator.errors import CompileError, EmulatorError, require
 from ndrite.emulator.mapping import CompileReport, Die, die_digest, load_die, program_of, save_die
 from ndrite.emulator.network import Network, load_network, zoo
 from ndrite.emulator.network.importing import Imported, ImportReport, import_model
+from ndrite.emulator.network.importing.proof import BlockReport
 from ndrite.emulator.spec import Program, SpecError
 from ndrite.emulator.spec.archive import DAMAGED, read_array, read_member
 from ndrite.emulator.spec.files import whole_file
@@ -272,7 +273,7 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _block(block: Any) -> tuple[str, str, str]:
+def _block(block: BlockReport) -> tuple[str, str, str]:
     """Format the errors of a block's lookup table, in the model's unit and in output steps, and the
     percentage of values outside the table."""
     if not block.table_error:
@@ -292,7 +293,7 @@ class Held(NamedTuple):
     whole: Compiled | None
 
 
-def held(source: Any) -> Held:
+def held(source: object) -> Held:
     """Load a program from ``source``, which is a program or a compiled network; in the second case return the
     compiled network too.
 
@@ -301,48 +302,44 @@ def held(source: Any) -> Held:
     """
     if isinstance(source, Program):
         return Held(source, None)
-    if _is_path(source) and Path(source).is_file() and not is_compiled(source):
+    if isinstance(source, str | os.PathLike) and Path(source).is_file() and not is_compiled(source):
         _refuse_model(source)
         return Held(Program.load(source), None)
     compiled = compiled_of(source)
     return Held(compiled.program, compiled)
 
 
-def compiled_of(source: Any) -> Compiled:
+def compiled_of(source: object) -> Compiled:
     """Return ``source``, a result of ``ndrite.compile``, or load it from its file; None loads the network
     that ships with the package. Raises InputError, as ``held`` does, and for a file that holds a program
     without the network that it was compiled from."""
     if isinstance(source, Compiled):
         return source
-    if source is not None and not _is_path(source):
+    if source is not None and not isinstance(source, str | os.PathLike):
         raise InputError(f"program is {type(source).__name__}; accepted: a result of compile, or its file")
     _refuse_model(source)
     return load(source)
 
 
-def _path(given: Any) -> Path:
-    if not _is_path(given):
+def _path(given: object) -> Path:
+    if not isinstance(given, str | os.PathLike):
         raise InputError(f"path is {given!r}; accepted: text or a path")
     return Path(given)
 
 
-def _is_path(source: Any) -> bool:
-    return isinstance(source, str | os.PathLike)
-
-
-def _refuse_model(source: Any) -> None:
+def _refuse_model(source: str | os.PathLike[str] | None) -> None:
     if source is not None and Path(source).suffix in MODELS:
         raise InputError(f"{source}: a model; compile it first: ndrite compile {source} --chip NAME -o mine")
 
 
-def is_model(source: Any) -> bool:
+def is_model(source: object) -> bool:
     """Return whether ``source`` is a model to import rather than a network of this package."""
-    if _is_path(source):
+    if isinstance(source, str | os.PathLike):
         return Path(source).suffix in MODELS
     return not isinstance(source, Network | Compiled)
 
 
-def takes_module(program: Any, of_networks: dict[str, Any], of_modules: dict[str, Any]) -> bool:
+def takes_module(program: object, of_networks: dict[str, Any], of_modules: dict[str, Any]) -> bool:
     """Return whether a verb's argument ``program`` is a PyTorch module, or text FILE.py:FUNCTION that names a
     function returning one.
 
@@ -375,7 +372,9 @@ class Taken(NamedTuple):
     imported: Imported | None = None
 
 
-def network_of(source: Any, samples: Any = None, progress: Progress | None = None, **options: Any) -> Taken:
+def network_of(
+    source: Any, samples: object = None, progress: Progress | None = None, **options: Any
+) -> Taken:
     """Load the network from a file or from a result of `compile`, or import a model.
 
     Raises FileNotFoundError, NetworkError, UnsupportedNodeError, MissingExtraError if a file is missing or

@@ -15,13 +15,14 @@ from ndrite.compiled import Compiled, compiled_of, load
 from ndrite.emulator.errors import CompileWarning
 from ndrite.emulator.mapping import MapOptions, map_network
 from ndrite.emulator.mapping.explain import explain
+from ndrite.emulator.spec.arithmetic import Floats
 from ndrite.files import array_of, save_array
 from ndrite.host import BoardApi
 from ndrite.intervals import mean_interval
 from ndrite.results import Result, Table
-from ndrite.runs import GOLDEN, File, Run, execute, open_workers
-from ndrite.samples import Judged, judged_samples
-from ndrite.signature import Announce, Stages
+from ndrite.runs import Crew, File, Row, Run, execute
+from ndrite.samples import EvaluationSet, Judged, judged_samples
+from ndrite.signature import Stages
 
 MODULE = "ndrite.dies"
 
@@ -51,7 +52,7 @@ class OverDies(Result):
     judged_by: str
     samples: int
     reference: float
-    rows: dict[str, np.ndarray[Any, Any]]
+    rows: dict[str, Floats]
     is_share: bool
     seeds: tuple[int, ...]
 
@@ -101,7 +102,7 @@ def evaluated(
     die: int,
     how: dict[str, Any],
     board: BoardApi | None = None,
-) -> Any:
+) -> Row:
     """Compile a network anew for die number ``die`` of its chip, and score it on a board or on the golden
     model; return a row of results."""
     compiled_die, judged = _on_die(compiled, inputs, labels, die, how)
@@ -114,7 +115,7 @@ def evaluated(
 
 def explained(
     *, compiled: File, inputs: File | None, labels: File | None, die: int, how: dict[str, Any]
-) -> Any:
+) -> Row:
     """Compile a network anew for die number ``die`` of its chip, and score it with one cause of error at a
     time; return a row of results."""
     compiled_die, (x, truth, by, task) = _on_die(compiled, inputs, labels, die, how)
@@ -133,7 +134,7 @@ def explained(
     )
 
 
-def _reference(whole: Compiled, judged: Judged) -> dict[str, Any]:
+def _reference(whole: Compiled, judged: Judged) -> Row:
     floats = whole.network.forward(judged.x / np.float32(255))
     return {
         "float": judged.task.score(floats, judged.labels),
@@ -151,7 +152,8 @@ def _on_die(
     loaded = load(compiled.path)
     x, y = (None if file is None else file.array() for file in (inputs, labels))
     options = {name: how[name] for name in ("data", "codes", "measure", "seen")}
-    judged = judged_samples(loaded.program, loaded, x, y, **options).first(how["count"], how["most"])
+    wanted = EvaluationSet(x, y, **options)
+    judged = judged_samples(loaded.program, loaded, wanted).first(how["count"], how["most"])
     with warnings.catch_warnings(action="ignore", category=CompileWarning):
         mapped = map_network(
             loaded.network,
@@ -164,38 +166,35 @@ def _on_die(
 
 
 def over_dies(
-    function: Callable[..., Any],
-    source: Any,
-    inputs: Any,
-    labels: Any,
-    *,
+    function: Callable[..., Row],
+    source: object,
+    wanted: EvaluationSet,
     dies: int,
-    workers: int,
-    scheduler: str | None,
+    crew: Crew,
     progress: Stages,
-    announce: Announce,
-    boards: tuple[str, ...] = GOLDEN,
-    **how: Any,
+    **how: int | bool | None,
 ) -> OverDies:
     """Run ``evaluated`` or ``explained`` on the dies number 0 .. dies - 1 of the chip for which ``source``
     was compiled, and join the results.
 
-    Raises RunError naming the first die that failed.
+    ``how``: read noise (``seed``, ``noise``) and how many of the ``wanted`` samples are used (``count``,
+    ``most``, as for ``Judged.first``). Raises RunError naming the first die that failed.
     """
     compiled = compiled_of(source)
     with (
-        open_workers(workers, scheduler, boards=boards, needs=[MODULE]) as opened,
+        crew.open(MODULE) as opened,
         progress("dies") as report,
         tempfile.TemporaryDirectory() as name,
     ):
         folder = Path(name)
         files: dict[str, File | None] = {"compiled": File.of(compiled.save(folder / "compiled"))}
-        for parameter, values in (("inputs", inputs), ("labels", labels)):
+        for parameter, values in (("inputs", wanted.inputs), ("labels", wanted.labels)):
             path = None if values is None else save_array(folder / f"{parameter}.npy", array_of(values))
             files[parameter] = None if path is None else File.of(path)
+        options = {"data": wanted.data, "codes": wanted.codes, "measure": wanted.measure, "seen": wanted.seen}
         call = f"{MODULE}:{function.__name__}"
-        runs = [Run(call, {**files, "die": die, "how": how}) for die in range(dies)]
-        outcome = execute(runs, opened, folder, progress=report, say=announce)
+        runs = [Run(call, {**files, "die": die, "how": options | how}) for die in range(dies)]
+        outcome = execute(runs, opened, folder, progress=report, say=crew.announce)
     rows = outcome.done("dies", lambda number: f"die {number}")
     fixed = ("float", "measure", "is_share", "samples", "judged_by")
     return OverDies(

@@ -181,7 +181,7 @@ def evaluate(
     device: BoardApi,
     program: Program,
     x: npt.NDArray[np.uint8],
-    labels: npt.NDArray[Any],
+    labels: npt.NDArray[np.generic],
     *,
     seed: int = 0,
     noise: bool = True,

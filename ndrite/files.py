@@ -31,7 +31,7 @@ Takes = Network | Program
 """A network or a program: both state what their inputs and outputs are."""
 
 
-def array_of(source: Any) -> npt.NDArray[Any]:
+def array_of(source: object) -> npt.NDArray[Any]:
     """Return the array itself, the values of a tensor, or the contents of an ``.npy`` file (``-``: standard
     input).
 
@@ -51,7 +51,7 @@ def array_of(source: Any) -> npt.NDArray[Any]:
     try:
         # The file is memory-mapped first: a header that claims more data than the file has is then rejected
         # before memory is allocated.
-        file: Any = io.BytesIO(data) if standard else path
+        file: io.BytesIO | Path = io.BytesIO(data) if standard else path
         array = np.load(file, mmap_mode=None if standard else "r", allow_pickle=False)
     except DAMAGED as error:
         raise InputError(f"{name}: not a NumPy .npy file ({error})") from None
@@ -61,12 +61,12 @@ def array_of(source: Any) -> npt.NDArray[Any]:
     return np.array(array)
 
 
-def name_of(source: Any, what: str) -> str:
+def name_of(source: object, what: str) -> str:
     """Return the name of ``source`` for errors: the file's path, or ``what`` if it is not a file."""
     return os.fspath(source) if isinstance(source, str | os.PathLike) else what
 
 
-def save_array(path: str | os.PathLike[str], array: npt.NDArray[Any]) -> Path:
+def save_array(path: str | os.PathLike[str], array: npt.NDArray[np.generic]) -> Path:
     """Write an ``.npy`` file in whole or not at all (``-``: standard output); return its path."""
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
@@ -86,7 +86,9 @@ def picture_format(path: str | os.PathLike[str], what: str = "picture") -> str:
     return suffix[1:]
 
 
-def encode(x: npt.NDArray[Any], of: Takes, *, what: str = "x", codes: bool = False) -> npt.NDArray[np.uint8]:
+def encode(
+    x: npt.NDArray[np.generic], of: Takes, *, what: str = "x", codes: bool = False
+) -> npt.NDArray[np.uint8]:
     """Convert inputs (n, ...) to the input codes uint8 (n, inputs) of a network or program.
 
     ``InputWarning`` says how many values lay outside the range of their input, and the first of them. With

@@ -2,6 +2,7 @@
 
 import dataclasses
 import warnings
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,7 +43,7 @@ class Read(NamedTuple):
 
 
 def read_labels(
-    labels: npt.NDArray[Any], meaning: Meaning, shape: Shape, what: str, measure: str = ""
+    labels: npt.NDArray[np.generic], meaning: Meaning, shape: Shape, what: str, measure: str = ""
 ) -> Read:
     """Read ``labels`` (n, ...) for outputs of ``shape`` (C, H, W) that have the meaning ``meaning``.
 
@@ -116,7 +117,7 @@ def told(meaning: Meaning, shape: Shape, classes: tuple[str, ...] | None, task: 
     return meaning
 
 
-def decided(network: Network, labels: npt.NDArray[Any], what: str, measure: str | None) -> Network:
+def decided(network: Network, labels: npt.NDArray[np.generic], what: str, measure: str | None) -> Network:
     """Return the network unchanged if it has a task, and otherwise with the task that the labels imply."""
     meaning, shape = network.meaning, network.map_shapes[-1]
     if meaning.task or meaning.classes:
@@ -126,7 +127,7 @@ def decided(network: Network, labels: npt.NDArray[Any], what: str, measure: str 
 
 
 def numbered(
-    labels: npt.NDArray[Any], samples: int, what: str
+    labels: npt.NDArray[np.generic], samples: int, what: str
 ) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
     """Convert the labels of training samples, whole numbers or text, to class numbers int64 (n,) and class
     names. Raises InputError if there are not as many labels as samples, or if all have one class."""
@@ -146,7 +147,9 @@ def numbered(
     return numbers.astype(np.int64), tuple(map(str, classes.tolist()))
 
 
-def _decided(labels: npt.NDArray[Any], meaning: Meaning, shape: Shape, what: str, measure: str) -> Task:
+def _decided(
+    labels: npt.NDArray[np.generic], meaning: Meaning, shape: Shape, what: str, measure: str
+) -> Task:
     """Derive the task from the labels, for a network or program that states no task."""
     fields: dict[str, Any] = {"shape": shape, "threshold": meaning.threshold, "measure": measure}
     channels, places = shape[0], shape[1] * shape[2]
@@ -189,7 +192,7 @@ def _decided(labels: npt.NDArray[Any], meaning: Meaning, shape: Shape, what: str
     raise InputError(f"{what}: {_described(labels)}; accepted: {'; or '.join(readings)}")
 
 
-def _classes(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
+def _classes(labels: npt.NDArray[np.generic], task: Task, what: str) -> Truth:
     """Convert labels to class numbers int64: (n,), or (n, H * W) if the output is a map of classes."""
     names, places = task.names, task.places
     flat = labels.reshape(len(labels), -1)
@@ -213,7 +216,9 @@ def _classes(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
     raise InputError(f"{what}: {_described(labels)}; accepted: {', '.join(readings)}{note}")
 
 
-def _by_name(flat: npt.NDArray[Any], names: tuple[str, ...], task: Task) -> npt.NDArray[np.int64] | None:
+def _by_name(
+    flat: npt.NDArray[np.generic], names: tuple[str, ...], task: Task
+) -> npt.NDArray[np.int64] | None:
     """Return the class numbers of labels that are class names (or numbers, if the class names are words), or
     None if the labels are neither."""
     values, inverse = np.unique(_texts(flat), return_inverse=True)
@@ -227,7 +232,7 @@ def _by_name(flat: npt.NDArray[Any], names: tuple[str, ...], task: Task) -> npt.
     return None
 
 
-def _texts(flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _texts(flat: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     """Return every label as text: whole numbers without a decimal point, truth values as True and False."""
     if flat.dtype.kind == "f" and _whole(flat):
         flat = flat.astype(np.int64)
@@ -244,7 +249,7 @@ def _spellings(texts: list[str], task: Task) -> list[list[str]]:
     return [[table.get(text, text) for text in texts] for table in tables]
 
 
-def _several(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
+def _several(labels: npt.NDArray[np.generic], task: Task, what: str) -> Truth:
     """Convert labels for a task with several labels per sample to bool (n, M)."""
     flat = labels.reshape(len(labels), -1)
     if flat.dtype.kind in "biuf" and flat.shape[1] == task.outputs:
@@ -255,7 +260,7 @@ def _several(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
     raise InputError(f"{what}: {_described(labels)}; accepted: {accepted}")
 
 
-def _values(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
+def _values(labels: npt.NDArray[np.generic], task: Task, what: str) -> Truth:
     """Convert the target values of a regression to float64 (n, M)."""
     flat = labels.reshape(len(labels), -1)
     if labels.dtype.kind not in "biuf" or flat.shape[1] != task.outputs:
@@ -268,13 +273,13 @@ def _values(labels: npt.NDArray[Any], task: Task, what: str) -> Truth:
     return flat.astype(np.float64)
 
 
-def _whole(values: npt.NDArray[Any]) -> bool:
+def _whole(values: npt.NDArray[np.generic]) -> bool:
     if values.dtype.kind == "f":
         return bool(np.isfinite(values).all() and (values % 1 == 0).all())
     return values.dtype.kind in "biu"
 
 
-def _within(values: npt.NDArray[Any], count: int) -> bool:
+def _within(values: npt.NDArray[np.generic], count: int) -> bool:
     return not values.size or bool(values.min() >= 0 and values.max() < count)
 
 
@@ -284,13 +289,13 @@ def _by_number(task: Task) -> bool:
     return not (task.named_labels or all(name.lstrip("-").isdecimal() for name in task.names))
 
 
-def _described(labels: npt.NDArray[Any]) -> str:
+def _described(labels: npt.NDArray[np.generic]) -> str:
     values = labels.reshape(-1).tolist()
     texts = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in values]
     different = list(dict.fromkeys(texts))
     return f"{labels.dtype} {labels.shape}, {_list(different)}"
 
 
-def _list(names: Any) -> str:
+def _list(names: Sequence[str]) -> str:
     words = [shown(name) if len(name) > 40 else name for name in names[:SHOWN]]
     return ", ".join(words) + (f", .. ({len(names)} different)" if len(names) > SHOWN else "")

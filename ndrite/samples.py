@@ -1,25 +1,32 @@
 """Samples for a task: the user's, those of a data set by name, or those stored in a compiled file."""
 
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from ndrite.compiled import Compiled
-from ndrite.emulator.learning.labelled import Labelled
+from ndrite.emulator.learning.labelled import Classes, Labelled
 from ndrite.emulator.network import datasets
 from ndrite.emulator.network.datasets.fashion_mnist import TRAIN_FOLDER
 from ndrite.emulator.spec.arithmetic import Codes
 from ndrite.emulator.spec.meaning import Meaning
 from ndrite.emulator.spec.patches import Shape
-from ndrite.emulator.spec.task import ACCURACY, CLASSES, LABEL_ACCURACY, LABELS, TWO_CLASSES, VALUES, Task
+from ndrite.emulator.spec.task import (
+    ACCURACY,
+    CLASSES,
+    LABEL_ACCURACY,
+    LABELS,
+    TWO_CLASSES,
+    VALUES,
+    Task,
+    Truth,
+)
 from ndrite.files import Takes, array_of, encode, name_of
 from ndrite.host import InputError, InputWarning
 from ndrite.labels import numbered, read_labels, task_by
-
-Labels = npt.NDArray[Any]
 
 DATA = {"fashion-mnist": 784, "digits": 64, "digits-32": 1024, "mnist": 784}
 """Name of a data set -> number of inputs of a sample."""
@@ -30,7 +37,7 @@ OWN_ANSWERS = "the float network's answers on the samples that calibrated the di
 UNDECIDED = "; outputs are taken for values, as the file does not say what they mean (compile: classes, task)"
 
 
-def both_or_neither(inputs: Any, labels: Any) -> bool:
+def both_or_neither(inputs: object, labels: object) -> bool:
     """Return whether the user provides their own samples. Raises InputError if only one of inputs and labels
     is given."""
     if (inputs is None) != (labels is None):
@@ -38,7 +45,7 @@ def both_or_neither(inputs: Any, labels: Any) -> bool:
     return inputs is not None
 
 
-def learning_samples(inputs: Any, labels: Any, data: str | None, folder: Any) -> Labelled:
+def learning_samples(inputs: object, labels: object, data: str | None, folder: object) -> Labelled:
     """Return samples to train on: the user's samples with their classes, of which none is held out, or else
     those of a data set (Fashion-MNIST if no data set is named).
 
@@ -57,7 +64,7 @@ def learning_samples(inputs: Any, labels: Any, data: str | None, folder: Any) ->
     return Labelled(Path(file).stem, x, numbers, x[:0], numbers[:0], classes=names, own=True)
 
 
-def warn_of_order(labels: Labels, what: str) -> None:
+def warn_of_order(labels: Classes, what: str) -> None:
     """Warn if the user's samples are sorted by class: the last samples are held out, and would then be of few
     classes only."""
     if len(labels) >= 10 and labels[0] < labels[-1] and (labels[1:] >= labels[:-1]).all():
@@ -97,7 +104,7 @@ def data_set(name: str, folder: str | None = None) -> Labelled:
     return Labelled(name, datasets.enlarged(x), y, datasets.enlarged(test_x), test_y, 32, DIGITS)
 
 
-def judging_set(name: str) -> tuple[Codes, Labels]:
+def judging_set(name: str) -> tuple[Codes, Classes]:
     """Return test samples of a data set by name; those of Fashion-MNIST ship with the package. Raises the
     errors of ``data_set``."""
     if name == "fashion-mnist":
@@ -106,7 +113,7 @@ def judging_set(name: str) -> tuple[Codes, Labels]:
     return labelled.test_x, labelled.test_labels
 
 
-def apart(name: str) -> tuple[Codes, Codes, Labels]:
+def apart(name: str) -> tuple[Codes, Codes, Classes]:
     """Return two disjoint sets of samples of a data set: some to set converter ranges, and all test samples
     that are not among them.
 
@@ -154,7 +161,7 @@ class Judged(NamedTuple):
     """
 
     x: Codes
-    labels: npt.NDArray[Any]
+    labels: Truth
     by: str
     task: Task
 
@@ -173,7 +180,7 @@ def first(x: Codes, count: int | None, most: int | None = None, what: str = "cou
     return x[: most if count is None else count]
 
 
-def codes_of(source: Any, of: Takes, *, codes: bool = False, what: str = "inputs") -> Codes:
+def codes_of(source: object, of: Takes, *, codes: bool = False, what: str = "inputs") -> Codes:
     """Convert inputs to codes uint8 (n, inputs) for the network or program ``of``. ``InputWarning`` says how
     many values were clipped.
 
@@ -182,27 +189,34 @@ def codes_of(source: Any, of: Takes, *, codes: bool = False, what: str = "inputs
     return encode(array_of(source), of, what=name_of(source, what), codes=codes)
 
 
-def judged_samples(
-    of: Takes,
-    whole: Compiled | None,
-    inputs: Any,
-    labels: Any,
-    *,
-    data: str | None,
-    codes: bool,
-    seen: bool = True,
-    measure: str | None = None,
-) -> Judged:
+@dataclass(frozen=True, eq=False)
+class EvaluationSet:
+    """The samples on which a caller wants a program to be judged: own ``inputs`` and ``labels`` (arrays,
+    tensors or the paths of ``.npy`` files), or the data set called ``data``, or neither.
+
+    ``codes``: the inputs are codes, uint8, even if the program stores an input range. ``seen``: samples of a
+    data set that calibrate by default may be used here too. ``measure``: a measure of the task.
+    """
+
+    inputs: object = None
+    labels: object = None
+    data: str | None = None
+    codes: bool = False
+    measure: str | None = None
+    seen: bool = True
+
+
+def judged_samples(of: Takes, whole: Compiled | None, wanted: EvaluationSet) -> Judged:
     """Return samples with labels: the user's, or a data set's test samples, or the samples in the compiled
     file with the float network's answers as labels.
 
-    ``seen``: whether samples of a data set that calibrate by default may also be used here. ``measure``: a
-    measure of the task. Raises InputError if files do not fit; if no samples are given and none are stored;
-    or if the outputs are values and ``of`` does not state their unit.
+    Raises InputError if files do not fit; if no samples are given and none are stored; or if the outputs are
+    values and ``of`` does not state their unit.
     """
-    shape, measure = of.map_shapes[-1], measure or ""
+    inputs, labels, data = wanted.inputs, wanted.labels, wanted.data
+    shape, measure = of.map_shapes[-1], wanted.measure or ""
     if both_or_neither(inputs, labels):
-        x, raw_labels = seen_samples(of, whole, inputs, data=data, codes=codes), array_of(labels)
+        x, raw_labels = seen_samples(of, whole, inputs, data=data, codes=wanted.codes), array_of(labels)
         by = name_of(labels, "labels")
         if len(raw_labels) != len(x):
             raise InputError(f"{by}: {len(raw_labels)} rows; accepted: {len(x)}, one per input")
@@ -216,7 +230,7 @@ def judged_samples(
         return Judged(x, truth, by, task)
     else:
         name = chosen_data_set(of.meaning, of.inputs, data, "inputs and labels")
-        x, raw_labels = judging_set(name) if seen else apart(name)[1:]
+        x, raw_labels = judging_set(name) if wanted.seen else apart(name)[1:]
         by = name
     truth, task = read_labels(raw_labels, of.meaning, shape, name_of(labels, "labels"), measure)
     if task.kind == VALUES or task.threshold:
@@ -236,7 +250,9 @@ def holds(of: Takes, data: str | None) -> bool:
     return data is None and of.meaning.data_set not in DATA
 
 
-def seen_samples(of: Takes, whole: Compiled | None, inputs: Any, *, data: str | None, codes: bool) -> Codes:
+def seen_samples(
+    of: Takes, whole: Compiled | None, inputs: object, *, data: str | None, codes: bool
+) -> Codes:
     """Return codes uint8 (n, inputs): the user's, or a data set's test samples, or the calibration samples in
     the compiled file."""
     if inputs is not None:
@@ -263,7 +279,7 @@ def output_step(of: Takes, what: str) -> float:
 
 
 def typical_samples(
-    of: Takes, whole: Compiled | None, samples: Any, *, data: str | None, codes: bool
+    of: Takes, whole: Compiled | None, samples: object, *, data: str | None, codes: bool
 ) -> Codes:
     """Return codes by which to set converter ranges: the user's, or the calibration samples in the compiled
     file, or those of a data set."""

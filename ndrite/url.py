@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from ndrite.boards.board import Board
 from ndrite.boards.learning import LearningBoard
@@ -19,7 +18,7 @@ FORMS = (
 DEFAULT_PRESET = "64-lane"
 
 
-def urls(board: Any) -> tuple[str, ...]:
+def urls(board: object) -> tuple[str, ...]:
     """Return the URLs in ``board``, which is one URL or several, as a list. Raises InputError if one of them
     is not a URL."""
     boards = (board,) if isinstance(board, str) else tuple(board) if isinstance(board, list | tuple) else ()

@@ -20,7 +20,7 @@ from ndrite.emulator.spec.variation import Campaign, inference_index
 from ndrite.files import save_array
 from ndrite.host import BoardApi
 from ndrite.host.api import Progress
-from ndrite.runs import File, Run, execute
+from ndrite.runs import File, Row, Run, execute
 from ndrite.runs.engine import Share
 from ndrite.runs.workers import Here, Workers
 from ndrite.samples import Judged
@@ -37,7 +37,7 @@ class Votes(NamedTuple):
     chip. ``on_host``: chips were sampled and run on the host."""
 
     votes: npt.NDArray[np.int64]
-    scores: npt.NDArray[Any]
+    scores: npt.NDArray[np.int64 | np.float64]
     on_host: bool
 
 
@@ -96,7 +96,7 @@ def judge_chips(
     task: dict[str, Any],
     plan: dict[str, Any],
     board: BoardApi | None = None,
-) -> dict[str, Any]:
+) -> Row:
     """Judge one range of chips on a board, or on the golden model, and return a row of results.
 
     For tasks without votes, chips are sampled on the host and programmed one after another, each with its own
@@ -130,7 +130,7 @@ def judge_chips(
     return {"votes": "", "scores": scores, "on_host": True}
 
 
-_programmed: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+_programmed: WeakKeyDictionary[BoardApi, str] = WeakKeyDictionary()
 """Board -> digest of the program that this process put on it last. Programming a board again takes longer
 than a range of chips."""
 
@@ -143,7 +143,7 @@ def _put(board: BoardApi, program: File, progress: Progress | None = None) -> No
         _programmed[board] = program.sha256
 
 
-def _packed(votes: npt.NDArray[np.int64]) -> list[Any]:
+def _packed(votes: npt.NDArray[np.int64]) -> list[int | str]:
     """Return a list of the sizes of ``votes`` and, as its last entry, their values as compressed text, about
     a quarter as long as their digits."""
     return [*votes.shape, base64.b64encode(zlib.compress(votes.astype("<i8").tobytes())).decode()]

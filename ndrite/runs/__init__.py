@@ -5,7 +5,7 @@ Imports ndrite.emulator.{errors,spec} and errors of the host; Dask only where a 
 """
 
 from ndrite.runs.engine import Outcome, execute, folder_beside
-from ndrite.runs.run import File, Run
-from ndrite.runs.workers import GOLDEN, open_workers
+from ndrite.runs.run import File, Row, Run
+from ndrite.runs.workers import GOLDEN, Crew, open_workers
 
-__all__ = ["GOLDEN", "File", "Outcome", "Run", "execute", "folder_beside", "open_workers"]
+__all__ = ["GOLDEN", "Crew", "File", "Outcome", "Row", "Run", "execute", "folder_beside", "open_workers"]

@@ -16,7 +16,7 @@ from typing import Any
 
 from ndrite.emulator.errors import MissingExtraError
 from ndrite.runs.code import OWN, code_digest
-from ndrite.runs.run import File, Run, RunError
+from ndrite.runs.run import File, Row, Run, RunError
 
 AHEAD = 2
 """Runs under way per thread of a worker, so that none waits for the next."""
@@ -78,7 +78,7 @@ class Cluster:
                         f"worker {name}: {field} is {installed[field]}; accepted: {value}, as here"
                     )
 
-    def submit(self, run: Run) -> Future[dict[str, Any]]:
+    def submit(self, run: Run) -> Future[Row]:
         """Submit a run. Waits while a scheduler restarts; raises RunError if it does not come back."""
         deadline = time.monotonic() + 2 * PATIENCE_S
         while self._client.status != "running":
@@ -89,7 +89,7 @@ class Cluster:
                 )
             time.sleep(0.05)
         contents = {file.sha256: self._content(file) for file in run.files}
-        future: Future[dict[str, Any]] = self._executor.submit(_perform, run, run.key, contents)
+        future: Future[Row] = self._executor.submit(_perform, run, run.key, contents)
         return future
 
     def _content(self, file: File) -> Any:
@@ -119,7 +119,7 @@ def _installed(needs: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _perform(run: Run, key: str, contents: dict[str, bytes]) -> dict[str, Any]:
+def _perform(run: Run, key: str, contents: dict[str, bytes]) -> Row:
     """Perform a run on a worker, which writes each file that the run needs once per process."""
     local = dict(run.parameters)
     for name, file in run.parameters.items():

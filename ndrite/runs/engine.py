@@ -12,16 +12,15 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ndrite.emulator.spec.state_file import StateError, load_state, save_state
 from ndrite.host.errors import HostError, InputError
-from ndrite.runs.run import Run, RunError
+from ndrite.runs.run import Row, Run, RunError
 from ndrite.runs.workers import WorkerLost, Workers
 
 TRIES = 3
@@ -29,7 +28,6 @@ TRIES = 3
 worker."""
 Share = tuple[int, int]
 """A share (i, n) of a job array: the i-th of n disjoint shares, counted from 1."""
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,7 @@ def _results(
 ) -> Generator[tuple[str, Row | None, str]]:
     """Yield the results of runs as they arrive: a run's key, and a row or the text of an error. At most
     ``workers.places`` runs are under way."""
-    waiting, tries, under_way = list(reversed(missing)), Counter[str](), dict[Any, str]()
+    waiting, tries, under_way = list(reversed(missing)), Counter[str](), dict[Future[Row], str]()
     lost = ""
     while waiting or under_way:
         while waiting and len(under_way) < max(1, workers.places):

@@ -1,6 +1,8 @@
 """run: one independent piece of work, described by plain data, with a key computed from its content and
 code."""
 
+from __future__ import annotations
+
 import hashlib
 import importlib
 import json
@@ -8,13 +10,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy.typing as npt
 
 from ndrite.emulator.errors import EmulatorError
 from ndrite.emulator.spec.archive import ArchiveError, read_array
 from ndrite.runs.code import code_digest
+
+if TYPE_CHECKING:
+    from ndrite.host import BoardApi
+
+
+Row = dict[str, Any]
+"""The result of a run: plain values by name, as JSON holds them."""
 
 
 class RunError(EmulatorError):
@@ -79,11 +88,11 @@ class Run:
         """Return the files among the parameters."""
         return [value for value in self.parameters.values() if isinstance(value, File)]
 
-    def perform(self, board: Any = None) -> dict[str, Any]:
+    def perform(self, board: BoardApi | None = None) -> Row:
         """Call the function and return its row of plain values; a worker that has a board passes it as
         ``board``."""
         module, _, name = self.function.partition(":")
         opened = {} if board is None else {"board": board}
-        row = getattr(importlib.import_module(module), name)(**self.parameters, **opened)
-        plain: dict[str, Any] = json.loads(json.dumps(row))
+        row = vars(importlib.import_module(module))[name](**self.parameters, **opened)
+        plain: Row = json.loads(json.dumps(row))
         return plain

@@ -5,20 +5,30 @@ of its own. On a Dask cluster every worker gets a file's content once. ndrite st
 port.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import pkgutil
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from threading import Thread
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from ndrite.host.errors import HostError, InputError, LinkError
-from ndrite.runs.run import Run, RunError
+from ndrite.runs.run import Row, Run, RunError
 
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
+    from ndrite.host import BoardApi
+
+P = ParamSpec("P")
+R = TypeVar("R")
 GOLDEN = ("golden:",)
 """The boards of workers that open no board, because their runs use the golden model."""
 
@@ -34,7 +44,7 @@ class Workers(Protocol):
     def places(self) -> int:
         """Return the number of runs that may be under way at the same time."""
 
-    def submit(self, run: Run) -> Future[dict[str, Any]]:
+    def submit(self, run: Run) -> Future[Row]:
         """Submit a run and return its future, which raises WorkerLost, or is cancelled, if the worker ends
         first."""
 
@@ -48,11 +58,11 @@ class Here:
 
     places = 1
 
-    def __init__(self, board: Any = None) -> None:
+    def __init__(self, board: BoardApi | None = None) -> None:
         self.board = board
 
-    def submit(self, run: Run) -> Future[dict[str, Any]]:
-        done: Future[dict[str, Any]] = Future()
+    def submit(self, run: Run) -> Future[Row]:
+        done: Future[Row] = Future()
         try:
             done.set_result(run.perform(self.board))
         except Exception as error:
@@ -85,12 +95,12 @@ class Processes:
             self.close()
             raise
 
-    def submit(self, run: Run) -> Future[dict[str, Any]]:
+    def submit(self, run: Run) -> Future[Row]:
         if not self._free:
             raise LinkError(f"no board is left; the last one failed: {self._last_lost}")
-        process, outer = self._free.pop(), Future[dict[str, Any]]()
+        process, outer = self._free.pop(), Future[Row]()
 
-        def finish(inner: Future[dict[str, Any]]) -> None:
+        def finish(inner: Future[Row]) -> None:
             if inner.cancelled():
                 return  # cancelled because the workers were closed
             error = inner.exception()
@@ -124,14 +134,14 @@ class _Process:
     def __init__(self, board: str = "") -> None:
         self.board = board
         self._pool = ProcessPoolExecutor(1, get_context("spawn"), _begin)
-        self._children: list[Any] = []
+        self._children: list[BaseProcess] = []
 
-    def call(self, function: Any, *parameters: Any) -> Future[Any]:
+    def call(self, function: Callable[P, R], *parameters: P.args, **named: P.kwargs) -> Future[R]:
         """Begin a call of ``function`` in the process, which is started by the first call."""
         # The process inherits the blocked signal, so that Ctrl-C reaches only its parent.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            future = self._pool.submit(function, *parameters)
+            future = self._pool.submit(function, *parameters, **named)
             self._children = list((self._pool._processes or {}).values())
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -154,8 +164,15 @@ class _Process:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-_opened: dict[str, Any] = {}
-"""Set in a worker process that has a board: the opened ``board``, and its ``url``."""
+class _Opened(NamedTuple):
+    """The board that a worker process has opened, and its URL."""
+
+    board: BoardApi
+    url: str
+
+
+_opened: _Opened | None = None
+"""Set in a worker process that has a board."""
 
 
 def _begin() -> None:
@@ -173,10 +190,11 @@ def _begin() -> None:
     Thread(target=watch, daemon=True).start()
 
 
-def _connect(url: str) -> Any:
+def _connect(url: str) -> BoardApi:
     """Open a board. ``ndrite.url`` is imported through a name in a string, so that the code of boards is not
     part of the digest that decides whether stored results are stale: results are equal on every board."""
-    return pkgutil.resolve_name("ndrite.url:connect")(url)
+    board: BoardApi = pkgutil.resolve_name("ndrite.url:connect")(url)
+    return board
 
 
 def _open(url: str) -> None:
@@ -184,29 +202,46 @@ def _open(url: str) -> None:
     end."""
     if not url:
         return
+    global _opened
     try:
-        _opened.update(board=_connect(url), url=url)
+        _opened = opened = _Opened(_connect(url), url)
     except HostError as error:
         # Other host errors may take several constructor arguments, so they could not be re-created in the
         # parent process.
         raise (InputError if isinstance(error, InputError) else LinkError)(f"{url}: {error}") from None
 
-    def leave(*signal_and_frame: Any) -> None:
+    def leave(*signal_and_frame: object) -> None:
         with contextlib.suppress(HostError):
-            _opened["board"].close()
+            opened.board.close()
         os._exit(1)
 
     signal.signal(signal.SIGTERM, leave)
 
 
-def _perform(run: Run) -> dict[str, Any]:
+def _perform(run: Run) -> Row:
     """Perform a run in this worker process, on its board if it has one."""
     try:
-        return run.perform(_opened.get("board"))
+        return run.perform(None if _opened is None else _opened.board)
     except InputError:
         raise
     except HostError as error:
-        raise WorkerLost(f"board {_opened['url']} ({error})") from None
+        assert _opened is not None, "only boards raise HostError"
+        raise WorkerLost(f"board {_opened.url} ({error})") from None
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Where a caller wants runs to be done: in ``count`` local processes, on the workers of a Dask
+    ``scheduler``, or on ``boards``, as for ``open_workers``; ``announce`` is called with lines about them."""
+
+    count: int = 1
+    scheduler: str | None = None
+    boards: Sequence[str] = GOLDEN
+    announce: Callable[[str], None] = lambda line: None
+
+    def open(self, *needs: str) -> contextlib.AbstractContextManager[Workers]:
+        """Provide the workers during a ``with`` block; ``needs`` are the modules that the runs import."""
+        return open_workers(self.count, self.scheduler, boards=self.boards, needs=needs)
 
 
 @contextlib.contextmanager

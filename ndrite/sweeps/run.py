@@ -23,10 +23,10 @@ from ndrite.emulator.spec.task import ACCURACY
 from ndrite.emulator.spec.variation import Campaign
 from ndrite.host import BoardApi, InputWarning
 from ndrite.intervals import mean_interval
-from ndrite.runs import File, execute
+from ndrite.runs import File, Row, execute
 from ndrite.runs.engine import Share
 from ndrite.runs.workers import Workers
-from ndrite.samples import Judged, judged_samples
+from ndrite.samples import EvaluationSet, Judged, judged_samples
 from ndrite.sweeps.fields import SweepError
 from ndrite.sweeps.plan import Plan
 
@@ -46,7 +46,7 @@ def run_point(
     chips: int,
     samples: int,
     board: BoardApi | None = None,
-) -> dict[str, Any]:
+) -> Row:
     """Compile and judge one point of a sweep; return its row of results as plain values.
 
     The first ``samples`` samples calibrate; accuracy is measured on the ``count`` samples after them. The
@@ -115,7 +115,7 @@ def _loaded(network: File, inputs: File | None, labels: File | None, samples: in
     typical = None if inputs is None or Path(network.path).suffix not in MODELS else inputs.array()[:samples]
     floats = network_of(Path(network.path), typical)[0]
     with warnings.catch_warnings(action="ignore", category=InputWarning):
-        judged = judged_samples(floats, None, x, y, data=None, codes=False, measure=ACCURACY)
+        judged = judged_samples(floats, None, EvaluationSet(x, y, measure=ACCURACY))
     for file in files:
         file.read()
     return floats, judged
@@ -129,7 +129,7 @@ def run_sweep(
     share: Share | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     say: Callable[[str], None] = lambda line: None,
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """Compute the rows of a sweep that are missing in ``folder``, then return all rows in the order of the
     plan.
 

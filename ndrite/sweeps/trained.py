@@ -17,17 +17,16 @@ from ndrite.emulator.errors import EmulatorError
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.learn import make_learner
 from ndrite.emulator.learning import insitu
-from ndrite.emulator.learning.labelled import Labelled
+from ndrite.emulator.learning.labelled import Classes, Labelled
 from ndrite.emulator.mapping.explain import accuracy
 from ndrite.emulator.spec.arithmetic import INPUT_MAX, Codes
 from ndrite.host import InputWarning
 from ndrite.intervals import mean_interval
-from ndrite.runs import File
-from ndrite.samples import CALIBRATION_SAMPLES, Labels, learning_samples
+from ndrite.runs import File, Row
+from ndrite.samples import CALIBRATION_SAMPLES, learning_samples
 from ndrite.signature import widths
 
-Row = dict[str, Any]
-Right = Callable[[Codes, Labels], float]
+Right = Callable[[Codes, Classes], float]
 """Function that computes the accuracy (0..1) of a trained network on samples and their classes."""
 STARTS_MAX = 256
 """Largest number of mapped start networks that a process keeps in memory."""
@@ -39,7 +38,7 @@ class Parts(NamedTuple):
 
     learned: Labelled
     held_x: Codes
-    held_labels: Labels
+    held_labels: Classes
 
 
 @lru_cache(4)

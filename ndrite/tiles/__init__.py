@@ -6,6 +6,7 @@ in PyTorch.
 ``cost_of_module`` behind ``ndrite.cost``. Needs ``ndrite[train]``.
 """
 
+from ndrite.tiles.assessment import Assessment
 from ndrite.tiles.convert import analog
 from ndrite.tiles.cost import cost_of, cost_of_module, cost_on
 from ndrite.tiles.digital import place_products
@@ -14,6 +15,7 @@ from ndrite.tiles.placement import Placement, Row, Table
 from ndrite.tiles.source import source_of
 
 __all__ = [
+    "Assessment",
     "Placement",
     "Row",
     "Table",

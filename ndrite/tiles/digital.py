@@ -1,21 +1,18 @@
 """Digital: finds which matrix products of a module must stay off the tiles so that its loss is limited."""
 
 import math
-import os
 import statistics
 import time
 from collections.abc import Callable, Collection
-from typing import Any
 
-from ndrite.emulator.device.description import Chip
 from ndrite.emulator.errors import EmulatorError
 from ndrite.emulator.learning.training.view import torch
 from ndrite.host.api import Progress
 from ndrite.losses import Placed
-from ndrite.tiles.convert import analog
+from ndrite.tiles.assessment import Assessment
 from ndrite.tiles.loss import ReadAs, in_floats, measure
 from ndrite.tiles.placement import Placement
-from ndrite.tiles.source import Metric, source_of
+from ndrite.tiles.source import Metric
 
 Digital = frozenset[str]
 MEASURING = 0.5
@@ -71,16 +68,7 @@ class Trial:
 
 
 def place_products(
-    module: torch.nn.Module | str,
-    chip: Chip | str | os.PathLike[str],
-    samples: Any = None,
-    metric: Metric | None = None,
-    *,
-    loss: float,
-    minutes: float | None = None,
-    seed: int = 0,
-    channel_ranges: float | None = None,
-    progress: Progress | None = None,
+    assessed: Assessment, *, loss: float, minutes: float | None = None, progress: Progress | None = None
 ) -> Placed:
     """Find the matrix products that must stay digital; implements ``ndrite.place``.
 
@@ -101,8 +89,8 @@ def place_products(
     def has_time(share: float = 1.0) -> bool:
         return time.monotonic() - begin < share * budget
 
-    source = source_of(module, samples, metric)
-    tiled = analog(source.module, chip, samples=source.samples, seed=seed, channel_ranges=channel_ranges)
+    source = assessed.source
+    tiled = assessed.on_tiles(source)
     placement: Placement = tiled.ndrite
     trial = Trial(tiled, placement, source.judge, progress)
     harm: dict[str, float] = {}

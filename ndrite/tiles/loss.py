@@ -7,10 +7,9 @@ network that was imported; what lies between products is PyTorch's. Causes and p
 from __future__ import annotations
 
 import math
-import os
 import tempfile
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +26,11 @@ from ndrite.emulator.spec.arithmetic import INPUT_MAX, Codes, Floats
 from ndrite.emulator.spec.patches import Shape
 from ndrite.host.api import Progress
 from ndrite.losses import ALL, DIE, INPUTS, ON_TILES, ModuleLoss
-from ndrite.runs import File, Run, execute, open_workers
-from ndrite.tiles.convert import analog
+from ndrite.runs import Crew, File, Row, Run, execute
+from ndrite.tiles.assessment import Assessment
 from ndrite.tiles.placement import Placement
 from ndrite.tiles.product import Product
-from ndrite.tiles.source import Metric, Source, read_source, source_file, source_of
+from ndrite.tiles.source import Metric, Source, read_source, source_file
 
 MODULE = "ndrite.tiles.loss"
 WEIGHTS_KEPT = 1 << 24
@@ -113,20 +112,12 @@ def _codes(u: Floats) -> Codes:
 
 
 def explain_module(
-    module: torch.nn.Module | str,
-    chip: Chip | str | os.PathLike[str],
-    samples: Any = None,
-    metric: Metric | None = None,
-    *,
-    seed: int = 0,
-    dies: int = 1,
+    assessed: Assessment,
+    dies: int,
+    crew: Crew,
     products: bool = True,
-    channel_ranges: float | None = None,
-    workers: int = 1,
-    scheduler: str | None = None,
     folder: Path | None = None,
     progress: Progress | None = None,
-    announce: Callable[[str], None] = lambda line: None,
 ) -> ModuleLoss:
     """Explain how a module's metric changes on tiles, by cause of error and by matrix product; implements
     ``ndrite.explain``.
@@ -135,32 +126,31 @@ def explain_module(
     causes are applied together in floating point, and after that the integers of the gateware. Last, each
     product is put on the die alone.
 
-    ``module``, ``samples`` and ``metric`` are as for ``source_of``, ``channel_ranges`` as for ``analog``.
-    ``folder``: where results of dies are kept. ``progress`` is called after every metric or, with other
-    processes or a folder, after every die.
+    The dies have the seeds from that of ``assessed`` on; the ``crew`` shares them. ``products``: whether the
+    products are measured one by one. ``folder``: where results of dies are kept. ``progress`` is called after
+    every metric or, with other processes or a folder, after every die.
 
     Raises EmulatorError as ``analog`` does, and if the metric raises or gives no finite number, or if its
     samples miss a product.
     """
-    chip = chip if isinstance(chip, Chip) else load_chip(chip)
-    source = source_of(module, samples, metric)
-    rows: list[dict[str, Any]] = []
-    options: dict[str, Any] = {"products": products, "channel_ranges": channel_ranges}
-    if workers == 1 and scheduler is None and folder is None:
+    chip, seed = assessed.chip if isinstance(assessed.chip, Chip) else load_chip(assessed.chip), assessed.seed
+    source = assessed.source
+    assessed = replace(assessed, chip=chip)
+    rows: list[Row] = []
+    if crew.count == 1 and crew.scheduler is None and folder is None:
         for number in range(dies):
             first = None if progress is None else _from(progress, number, dies)
-            rows.append(_losses(source, chip, seed + number, **options, progress=first))
+            rows.append(_losses(source, replace(assessed, seed=seed + number), products, first))
     else:
-        with (
-            open_workers(workers, scheduler, needs=[MODULE, "torch"]) as opened,
-            tempfile.TemporaryDirectory() as name,
-        ):
-            file, function = source_file(module, source, (samples, metric), Path(name))
-            of = {"source": file, "function": function, "chip": chip.as_dict(), **options}
+        with crew.open(MODULE, "torch") as opened, tempfile.TemporaryDirectory() as name:
+            chosen = assessed.samples, assessed.metric
+            file, function = source_file(assessed.module, source, chosen, Path(name))
+            of = {"source": file, "function": function, "chip": chip.as_dict(), "products": products}
+            of |= {"channel_ranges": assessed.channel_ranges}
             runs = [Run(f"{MODULE}:losses", {**of, "die": seed + number}) for number in range(dies)]
             report = progress or (lambda done, total: None)
             kept = Path(name) if folder is None else folder
-            outcome = execute(runs, opened, kept, progress=report, say=announce)
+            outcome = execute(runs, opened, kept, progress=report, say=crew.announce)
         rows = outcome.done("dies", lambda number: f"die {seed + number}")
     by_kind = {
         kind: {name: tuple(row[kind][name] for row in rows) for name in rows[0][kind]}
@@ -181,23 +171,27 @@ def _from(progress: Progress, number: int, dies: int) -> Progress:
     return lambda done, total: progress(number * total + done, dies * total)
 
 
-def losses(*, source: File, function: str, chip: dict[str, Any], die: int, **options: Any) -> dict[str, Any]:
-    """Compute the metric of a module on one die, by cause and by product, as a run of the engine."""
-    return _losses(read_source(source, function), parse_chip(chip), die, **options)
-
-
-def _losses(
-    source: Source,
-    chip: Chip,
-    die: int,
+def losses(
     *,
+    source: File,
+    function: str,
+    chip: dict[str, Any],
+    die: int,
     products: bool,
     channel_ranges: float | None,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> Row:
+    """Compute the metric of a module on one die, by cause and by product, as a run of the engine."""
+    read = read_source(source, function)
+    assessed = Assessment(
+        read.module, parse_chip(chip), read.samples, read.metric, seed=die, channel_ranges=channel_ranges
+    )
+    return _losses(read, assessed, products)
+
+
+def _losses(source: Source, assessed: Assessment, products: bool, progress: Progress | None = None) -> Row:
     """Compute the metric on one die: the float ``reference``, the metric by cause of error (``causes``) and
     by matrix product (``products``), and the products' ``shares`` of the multiplications."""
-    tiled = analog(source.module, chip, samples=source.samples, seed=die, channel_ranges=channel_ranges)
+    tiled, die = assessed.on_tiles(source), assessed.seed
     placement: Placement = tiled.ndrite
     names = [product.name for product in placement.products.values()]
     models: dict[str, tuple[Network, list[Stage], Mapped]] = {}

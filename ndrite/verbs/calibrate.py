@@ -1,7 +1,8 @@
 """calibrate: tune the neurons of a programmed chip by ECRAM pulses."""
 
 import dataclasses
-from typing import Annotated, Any, Literal
+import os
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -102,7 +103,7 @@ def calibrate(
             "read_cells needs gradients, which method perturb does not compute; accepted: gradient or sign"
         )
     compiled = compiled_of(program)
-    labelled = _data(compiled, inputs, labels, data=data, folder=folder, codes=codes, count=measure)
+    labelled = _data(compiled, kept.EvaluationSet(inputs, labels, data, codes, ACCURACY), folder, measure)
     plan = tuning.Plan(steps=steps, batch=batch, rate=rate, method=method, seed=learning_seed)
     with connect(board) as chosen:
         with progress("programming") as report:
@@ -144,17 +145,16 @@ def calibrate(
 
 
 def _data(
-    whole: Compiled, inputs: Any, labels: Any, *, data: Any, folder: Any, codes: bool, count: int | None
+    whole: Compiled, wanted: kept.EvaluationSet, folder: sig.PathName | None, count: int | None
 ) -> Labelled:
-    program, own_samples = whole.program, inputs is not None or labels is not None
+    program, data = whole.program, wanted.data
+    own_samples = wanted.inputs is not None or wanted.labels is not None
     if not own_samples and not kept.holds(program, data):
         name = kept.chosen_data_set(program.meaning, program.inputs, data, "inputs and labels")
-        labelled = kept.data_set(name, folder)
+        labelled = kept.data_set(name, None if folder is None else os.fspath(folder))
         x = kept.first(labelled.test_x, count, MEASURED, "measure")
         return dataclasses.replace(labelled, test_x=x, test_labels=labelled.test_labels[: len(x)])
-    x, y, by, task = kept.judged_samples(
-        program, whole, inputs, labels, data=data, codes=codes, measure=ACCURACY
-    )
+    x, y, by, task = kept.judged_samples(program, whole, wanted)
     if not task.is_vote:
         raise InputError(
             f"outputs are {task.kind}; accepted: one output per class, of which the largest wins"
@@ -170,7 +170,7 @@ def calibrate_board(
     die: Die,
     network: Network | None,
     x: npt.NDArray[np.uint8],
-    labels: npt.NDArray[np.integer[Any]],
+    labels: npt.NDArray[np.integer],
     *,
     plan: tuning.Plan,
     seed: int = 0,

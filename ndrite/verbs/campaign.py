@@ -24,7 +24,7 @@ from ndrite.intervals import proportion, spread
 from ndrite.pages import drawing, figures
 from ndrite.results import Found, Summary, share_done
 from ndrite.runs import GOLDEN, folder_beside, open_workers
-from ndrite.samples import judged_samples
+from ndrite.samples import EvaluationSet, judged_samples
 from ndrite.url import urls
 from ndrite.wafers import judge_wafer
 
@@ -144,7 +144,7 @@ def campaign(
     """
     given_program, compiled = held(program)
     varied = with_variation(given_program, chip)
-    samples = judged_samples(varied, compiled, inputs, labels, data=data, codes=codes, measure=measure)
+    samples = judged_samples(varied, compiled, EvaluationSet(inputs, labels, data, codes, measure))
     x, y, by, task = samples.first(count, SAMPLES if inputs is None else None)
     if task.is_share and threshold is not None and threshold > 1:
         raise InputError(f"threshold is {threshold}; accepted: 0..1, an accuracy")
@@ -159,12 +159,12 @@ def campaign(
         counted = judge_wafer(varied, judged, plan, opened, folder, **options)
         if counted is None:
             return share_done(shard)
-    votes, scores = None, counted.scores
+    votes, scores = None, counted.scores.astype(np.float64)
     if task.is_vote and counted.on_host:
         warnings.warn(ON_HOST, CampaignWarning, stacklevel=2)
     summary: dict[str, Any] = {"chips": chips, "samples": len(x), "trials": trials, "seed": seed}
     if task.is_vote:
-        votes = CampaignResult(counted.votes, scores, trials, seed, plan.first_chip)
+        votes = CampaignResult(counted.votes, counted.scores.astype(np.int64), trials, seed, plan.first_chip)
         scores = votes.accuracy_per_chip
         summary |= {"votes": counted.votes.tolist()}
     summary |= spread(task.measure, scores)

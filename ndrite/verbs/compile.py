@@ -17,7 +17,7 @@ from ndrite.emulator.spec import Geometry, Program
 from ndrite.files import array_of, name_of
 from ndrite.host import InputError
 from ndrite.labels import decided, told
-from ndrite.samples import both_or_neither, judged_samples, typical_samples
+from ndrite.samples import EvaluationSet, both_or_neither, judged_samples, typical_samples
 
 WORK = 20_000_000_000
 """Largest number of multiplications for judging a die: a few seconds of the golden model."""
@@ -169,27 +169,22 @@ def compile(
     compiled = Compiled(floats, mapped.program, mapped.die, typical, mapped.report, done)
     if not nominal:  # a nominal program has target values, but no die to score
         with progress("test samples"):
-            answer = judged_answer(
-                compiled, test, labels, data=data, codes=codes or test is typical, measure=measure
-            )
+            wanted = EvaluationSet(test, labels, data, codes or test is typical, measure, seen=False)
+            answer = judged_answer(compiled, wanted)
         compiled = dataclasses.replace(compiled, answer=answer)
     if output is not None:  # saved after judging, so that unsuitable labels leave no file
         (compiled.program if program_only else compiled).save(output)
     return compiled
 
 
-def judged_answer(
-    compiled: Compiled, inputs: Any, labels: Any, *, data: str | None, codes: bool, measure: str | None
-) -> Answer | None:
+def judged_answer(compiled: Compiled, wanted: EvaluationSet) -> Answer | None:
     """Score the compiled die on at most ``samples_within`` test samples. Return None, with a warning, if the
-    data set that the network names is not on this machine. The options are those of ``judged_samples``."""
+    data set that the network names is not on this machine."""
     program = compiled.program
     try:
-        judged = judged_samples(
-            program, compiled, inputs, labels, data=data, codes=codes, seen=False, measure=measure
-        )
+        judged = judged_samples(program, compiled, wanted)
     except (DatasetError, MissingExtraError) as error:
-        if data is not None:
+        if wanted.data is not None:
             raise
         warnings.warn(f"the die is not judged: {error}", CompileWarning, stacklevel=3)
         return None

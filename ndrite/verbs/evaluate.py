@@ -9,8 +9,8 @@ from ndrite.dies import OverDies, evaluated, over_dies
 from ndrite.evaluations import Evaluation
 from ndrite.evaluations import evaluate as judge
 from ndrite.host import InputError
-from ndrite.runs import GOLDEN
-from ndrite.samples import judged_samples
+from ndrite.runs import GOLDEN, Crew
+from ndrite.samples import EvaluationSet, judged_samples
 from ndrite.url import connect, urls
 
 RTL_SAMPLES = 500
@@ -66,31 +66,14 @@ def evaluate(
     (100, 0)
     """
     boards = urls(board)
+    wanted = EvaluationSet(inputs, labels, data, codes, measure)
     if dies is not None:
-        return over_dies(
-            evaluated,
-            program,
-            inputs,
-            labels,
-            dies=dies,
-            workers=workers,
-            scheduler=scheduler,
-            progress=progress,
-            announce=announce,
-            boards=boards,
-            data=data,
-            codes=codes,
-            count=count,
-            most=None,
-            measure=measure,
-            seen=True,
-            seed=seed,
-            noise=noise,
-        )
+        crew, reads = Crew(workers, scheduler, boards, announce), {"seed": seed, "noise": noise}
+        return over_dies(evaluated, program, wanted, dies, crew, progress, count=count, most=None, **reads)
     if len(boards) > 1:
         raise InputError(f"board is given {len(boards)} times; accepted: once, or several times with dies")
     loaded, compiled = held(program)
-    samples = judged_samples(loaded, compiled, inputs, labels, data=data, codes=codes, measure=measure)
+    samples = judged_samples(loaded, compiled, wanted)
     x, labels, by, task = samples.first(count, None if boards[0].startswith("golden:") else RTL_SAMPLES)
     network = None if compiled is None else compiled.network
     options: dict[str, Any] = {"seed": seed, "noise": noise, "network": network, "task": task}

@@ -17,7 +17,8 @@ from ndrite.losses import ModuleLoss
 from ndrite.pages import causes, drawing
 from ndrite.pages.module import draw
 from ndrite.results import Result, Table
-from ndrite.samples import judged_samples
+from ndrite.runs import Crew
+from ndrite.samples import EvaluationSet, judged_samples
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -72,6 +73,10 @@ class Loss(Result):
         if self.mitigation:
             measures = [(o.name, explanation.said(o.score), _decibels(o.snr_db)) for o in self.mitigation]
             yield Table("measures, on the golden model", ("compiled with", header[1], "SNR"), measures)
+
+
+SAMPLES = 2000
+"""Number of samples by default."""
 
 
 @sig.verb
@@ -155,56 +160,26 @@ def explain(
     of_networks |= {"measure": measure, "mitigation": mitigation}
     of_modules = {"chip": chip, "samples": samples, "metric": metric, "folder": folder}
     of_modules |= {"channel_ranges": channel_ranges}
+    wanted = EvaluationSet(inputs, labels, data, codes, measure, seen=False)
+    crew = Crew(workers, scheduler, announce=announce)
     if takes_module(program, of_networks, of_modules):
-        from ndrite.tiles import explain_module
+        from ndrite.tiles import Assessment, explain_module
 
         assert chip is not None
         with progress("metrics") as report:
-            module_loss = explain_module(
-                program,
-                chip,
-                samples,
-                metric,
-                seed=seed,
-                dies=dies or 1,
-                products=products,
-                channel_ranges=channel_ranges,
-                workers=workers,
-                scheduler=scheduler,
-                folder=None if folder is None else Path(folder),
-                progress=report,
-                announce=announce,
-            )
+            assessed = Assessment(program, chip, samples, metric, seed, channel_ranges)
+            kept = None if folder is None else Path(folder)
+            module_loss = explain_module(assessed, dies or 1, crew, products, kept, report)
         if picture is not None:
             drawing.save(draw(module_loss), picture)
         return module_loss
     if dies is not None:
         if mitigation or picture is not None:
             raise InputError("mitigation and picture show a single die; leave out dies")
-        return over_dies(
-            explained,
-            program,
-            inputs,
-            labels,
-            dies=dies,
-            workers=workers,
-            scheduler=scheduler,
-            progress=progress,
-            announce=announce,
-            data=data,
-            codes=codes,
-            count=count,
-            most=2000,
-            measure=measure,
-            seen=False,
-            seed=seed,
-            noise=True,
-        )
+        reads = {"seed": seed, "noise": True}
+        return over_dies(explained, program, wanted, dies, crew, progress, count=count, most=SAMPLES, **reads)
     compiled = compiled_of(program)
-    judged = judged_samples(
-        compiled.program, compiled, inputs, labels, data=data, codes=codes, seen=False, measure=measure
-    )
-    x, y, by, task = judged.first(count, 2000)
+    x, y, by, task = judged_samples(compiled.program, compiled, wanted).first(count, SAMPLES)
     typical, die = compiled.samples, compiled.die
     with progress("causes") as report:
         explanation = causes_of(

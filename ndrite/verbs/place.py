@@ -56,17 +56,8 @@ def place(
     >>> placed.digital
     ()
     """
-    from ndrite.tiles import place_products
+    from ndrite.tiles import Assessment, place_products
 
     with progress("products") as report:
-        return place_products(
-            module,
-            chip,
-            samples,
-            metric,
-            loss=loss,
-            minutes=minutes,
-            seed=seed,
-            channel_ranges=channel_ranges,
-            progress=report,
-        )
+        assessed = Assessment(module, chip, samples, metric, seed, channel_ranges)
+        return place_products(assessed, loss=loss, minutes=minutes, progress=report)

@@ -1,8 +1,9 @@
 """report: one page about one compiled network, or about a module on tiles."""
 
+import dataclasses
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,11 +17,16 @@ from ndrite.emulator.golden import Core
 from ndrite.emulator.mapping.explain import explain
 from ndrite.files import name_of
 from ndrite.host import InputError, InputWarning
+from ndrite.host.api import Progress
 from ndrite.pages.module import ModuleReport
 from ndrite.pages.report import Report
 from ndrite.results import Table
-from ndrite.samples import judged_samples
+from ndrite.runs import Crew
+from ndrite.samples import EvaluationSet, judged_samples
 from ndrite.verbs.cost import SAMPLES
+
+if TYPE_CHECKING:
+    from ndrite.tiles import Assessment
 
 BOARD = "ulx3s-85f"
 """Board that a page about a compiled network shows by default."""
@@ -92,19 +98,13 @@ def report(
     if figures is not None and Path(figures).exists() and not Path(figures).is_dir():
         raise InputError(f"figures is {figures}, a file; accepted: a folder")
     if takes_module(program, of_networks, of_modules):
+        from ndrite.tiles import Assessment
+
+        assert chip is not None
+        assessed = Assessment(program, chip, samples, metric, seed)
+        crew = Crew(workers, announce=announce)
         with progress("metrics") as bar:
-            page: Report | ModuleReport = _of_module(
-                program,
-                chip,
-                samples,
-                metric,
-                count or SAMPLES,
-                seed=seed,
-                dies=dies or 1,
-                workers=workers,
-                progress=bar,
-                announce=announce,
-            )
+            page: Report | ModuleReport = _of_module(assessed, dies or 1, crew, count or SAMPLES, bar)
         return _kept(page, output, figures)
     board = board_report(find_buildable(fpga).name)
     if board is None:
@@ -113,10 +113,8 @@ def report(
     heard = warnings.catch_warnings(record=True, action="always", category=InputWarning)
     with progress("report") as bar, heard as caught:
         compiled = compiled_of(program)
-        samples = judged_samples(
-            compiled.program, compiled, inputs, labels, data=data, codes=codes, measure=measure
-        )
-        x, y, by, task = samples.first(count)
+        wanted = EvaluationSet(inputs, labels, data, codes, measure)
+        x, y, by, task = judged_samples(compiled.program, compiled, wanted).first(count)
         files = [Path(name_of(v, "")).name for v in (program, inputs, labels)]
         sources = {"files": ", ".join(filter(None, files)), "judged by": by}
         sources["warnings"] = "; ".join(str(w.message) for w in caught)
@@ -152,22 +150,21 @@ def _kept(
     return page
 
 
-def _of_module(module: Any, chip: Any, samples: Any, metric: Any, count: int, **options: Any) -> ModuleReport:
+def _of_module(assessed: "Assessment", dies: int, crew: Crew, count: int, progress: Progress) -> ModuleReport:
     """Compute the report about a module on a chip: its loss over dies, cost and placement on the first one.
 
     ``count``: number of samples that the cost is counted on. Other arguments and errors are those of
     ``ndrite.tiles.explain_module``.
     """
-    from ndrite.tiles import analog, cost_on, explain_module, source_of
+    from ndrite.tiles import cost_on, explain_module
 
-    chip = chip if isinstance(chip, Chip) else load_chip(chip)
-    source = source_of(module, samples, metric)
-    if options["workers"] == 1:
-        loss = explain_module(source.module, chip, source.samples, source.metric, **options)
-    else:
-        # Other processes run the user's file themselves.
-        loss = explain_module(module, chip, samples, metric, **options)
-    tiled = analog(source.module, chip, samples=source.samples, seed=options["seed"])
+    chip = assessed.chip if isinstance(assessed.chip, Chip) else load_chip(assessed.chip)
+    module, source = assessed.module, assessed.source
+    assessed = dataclasses.replace(assessed, chip=chip)
+    if crew.count == 1:  # other processes run the user's file themselves
+        assessed = dataclasses.replace(assessed, **source._asdict())
+    loss = explain_module(assessed, dies, crew, progress=progress)
+    tiled = assessed.on_tiles(source)
     what = tiled.ndrite.what
     others = ", ".join(f"{name} x {number}" for name, number in what.others)
     rows = [

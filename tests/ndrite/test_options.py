@@ -27,6 +27,7 @@ from ndrite.emulator.mapping.weights import variation_of
 from ndrite.emulator.network.datasets import digits
 from ndrite.emulator.spec.task import Task
 from ndrite.emulator.spec.variation import Campaign
+from ndrite.samples import EvaluationSet
 from ndrite.verbs.board import info, selftest, serve
 from ndrite.verbs.bringup import SHOWN, Addresses, bringup, build, find_target
 from ndrite.verbs.calibrate import calibrate_board
@@ -204,10 +205,12 @@ def test_judges_are_told_everything(seen: Any, judged: Any) -> None:
     ):
         how = dies | ({"noise": noise} if verb is ndrite.evaluate else {})
         place = f"{verb.__module__}.over_dies"
-        _, named = seen(place, partial(verb, compiled), count=30, measure="accuracy", **how, **own)
-        wanted = dies | {"codes": True, "count": 30, "measure": "accuracy", "noise": noise}
-        wanted |= {"most": most, "seen": was_seen, "data": None}
-        assert {name: named[name] for name in wanted} == wanted
+        given, named = seen(place, partial(verb, compiled), count=30, measure="accuracy", **how, **own)
+        _, source, judged_on, number, crew, _ = given
+        assert (source is compiled, number) == (True, 4)
+        assert vars(judged_on) == vars(EvaluationSet(**own, measure="accuracy", seen=was_seen))
+        assert (crew.count, crew.scheduler, crew.boards) == (2, "tcp://h:1", ("golden:",))
+        assert named == {"seed": 6, "noise": noise, "count": 30, "most": most}
     given = (network, compiled.program, compiled.die)
     (*of, typical, x, _), named = seen(
         "ndrite.verbs.explain.causes_of", partial(ndrite.explain, compiled), seed=5, **own
@@ -249,23 +252,27 @@ def test_compile_judges_by_what_it_is_told(seen: Any, judged: Any) -> None:
     compiled, x, labels = judged
     run = partial(ndrite.compile, compiled.network, "wan2022", samples=x[:50])
     place = "ndrite.verbs.compile.judged_answer"
-    unset = {"data": None, "measure": None}
-    (_, test, truth), named = seen(place, run, codes=True, inputs=x, labels=labels, measure="accuracy")
-    assert (test is x, truth is labels, named) == (
-        True,
-        True,
-        {"data": None, "codes": True, "measure": "accuracy"},
-    )
-    (_, test, truth), named = seen(place, run, labels=labels[:50])
-    assert (len(test), truth is None, named) == (50, False, unset | {"codes": False})
-    (_, test, truth), named = seen(place, run, inputs=x, labels=labels)
-    assert (len(test), named) == (120, unset | {"codes": False})
-    (_, test, truth), named = seen(place, run)
-    assert (test, truth, named) == (None, None, unset | {"codes": False})
+
+    def wanted(run: Any = run, **options: Any) -> dict[str, Any]:
+        (_, judged_on), named = seen(place, run, **options)
+        assert not named
+        return vars(judged_on)
+
+    unset = vars(EvaluationSet(seen=False))
+    own = unset | {"inputs": x, "labels": labels}
+    every = wanted(codes=True, inputs=x, labels=labels, measure="accuracy")
+    assert every == own | {"codes": True, "measure": "accuracy"}
+    half = wanted(labels=labels[:50])
+    assert (len(half["inputs"]), len(half["labels"])) == (50, 50)
+    assert half | {"inputs": None, "labels": None} == unset
+    assert wanted(inputs=x, labels=labels) == own
+    assert wanted() == unset
     again = partial(ndrite.compile, compiled, "ideal")
-    (_, test, _), named = seen(place, again, labels=labels)
-    assert named == unset | {"codes": True}, "samples of the file are codes"
-    np.testing.assert_array_equal(test, compiled.samples)
+    stored = wanted(again, labels=labels)
+    assert stored | {"inputs": None} == unset | {"labels": labels, "codes": True}, (
+        "samples of the file are codes"
+    )
+    np.testing.assert_array_equal(stored["inputs"], compiled.samples)
     assert ndrite.compile(compiled.network, "ideal", samples=x, nominal=True).answer is None
     for options in ({"place_rows": True}, {"mitigation": Mitigation(row_placement=True)}):
         (floats, chip, typical, seed), _ = seen("ndrite.verbs.compile.in_order", run, seed=3, **options)
