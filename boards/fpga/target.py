@@ -55,7 +55,12 @@ class RgmiiPins:
     @property
     def pins(self) -> dict[str, Pin]:
         """The package pin of each Ethernet port of the board's top component, by the port's name."""
-        ports = {f"eth_{name}": getattr(self, name) for name in ("rx_clk", "rx_ctl", "tx_clk", "tx_ctl")}
+        ports = {
+            "eth_rx_clk": self.rx_clk,
+            "eth_rx_ctl": self.rx_ctl,
+            "eth_tx_clk": self.tx_clk,
+            "eth_tx_ctl": self.tx_ctl,
+        }
         ports |= {f"eth_rx_data_{i}": pin for i, pin in enumerate(self.rx_data)}
         ports |= {f"eth_tx_data_{i}": pin for i, pin in enumerate(self.tx_data)}
         return ports | {"eth_reset": self.reset}

@@ -69,15 +69,17 @@ class BoardTop(wiring.Component):
         )
         m.submodules.start = start = PhyStart(round(cycles * PHY_RESET_S))
         eth_domain(m, self.eth_rx_clk, start.eth)
+        rx_data = Cat(self.eth_rx_data_0, self.eth_rx_data_1, self.eth_rx_data_2, self.eth_rx_data_3)
+        tx_data = Cat(self.eth_tx_data_0, self.eth_tx_data_1, self.eth_tx_data_2, self.eth_tx_data_3)
         m.submodules.rgmii = rgmii = Rgmii(
             receive_delay_ps=pins.receive_delay_ps, transmit_delay_ps=pins.transmit_delay_ps
         )
         m.d.comb += [
             rgmii.rx_ctl.eq(self.eth_rx_ctl),
-            rgmii.rx_data.eq(Cat(getattr(self, f"eth_rx_data_{i}") for i in range(4))),
+            rgmii.rx_data.eq(rx_data),
             self.eth_tx_clk.eq(rgmii.tx_clk),
             self.eth_tx_ctl.eq(rgmii.tx_ctl),
-            Cat(getattr(self, f"eth_tx_data_{i}") for i in range(4)).eq(rgmii.tx_data),
+            tx_data.eq(rgmii.tx_data),
             top.gmii_rx_valid.eq(rgmii.gmii_rx_valid),
             top.gmii_rx.eq(rgmii.gmii_rx),
             top.gmii_rx_error.eq(rgmii.gmii_rx_error),

@@ -215,6 +215,11 @@ class Block(wiring.Component):
             m.d.block += [asked.eq(1), ahead.eq(whole - gone)]
 
 
+def _ports(component: wiring.Component) -> dict[str, Value]:
+    """Return the signals of a component's plain ports by name."""
+    return {path[0]: port for path, _, port in component.signature.flatten(component) if len(path) == 1}
+
+
 class BehindBlock(wiring.Component):
     """The design ``inner`` (with the ports of ``PcieSimTop``), connected to the root complex through
     ``Adapter`` and the model ``Block`` of the hard block.
@@ -245,22 +250,23 @@ class BehindBlock(wiring.Component):
             block.link_down.eq(self.link_down),
             self.broken.eq(block.broken),
         ]
+        of_self, of_inner, of_block = (_ports(component) for component in (self, inner, block))
         outer = set(plain_ports())
         for name, member in inner.signature.members.items():
-            source, target = (self, inner) if member.flow == In else (inner, self)
+            source, target = (of_self, of_inner) if member.flow == In else (of_inner, of_self)
             if name not in outer:
-                m.d.comb += getattr(target, name).eq(getattr(source, name))
+                m.d.comb += target[name].eq(source[name])
         for name, member in plain_ports().items():
-            source, target = (self, block) if member.flow == In else (block, self)
-            m.d.comb += getattr(target, name).eq(getattr(source, name))
+            source, target = (of_self, of_block) if member.flow == In else (of_block, of_self)
+            m.d.comb += target[name].eq(source[name])
         link = adapter.link
         for name in BEAT_LAYOUT.members:
             m.d.comb += [
-                getattr(inner, f"rx_{name}").eq(link.rx.payload[name]),
-                link.tx.payload[name].eq(getattr(inner, f"tx_{name}")),
+                of_inner[f"rx_{name}"].eq(link.rx.payload[name]),
+                link.tx.payload[name].eq(of_inner[f"tx_{name}"]),
             ]
         m.d.comb += [
-            *(getattr(inner, name).eq(link.config[name]) for name in CONFIG),
+            *(of_inner[name].eq(link.config[name]) for name in CONFIG),
             inner.rx_valid.eq(link.rx.valid),
             link.rx.ready.eq(inner.rx_ready),
             link.tx.valid.eq(inner.tx_valid),

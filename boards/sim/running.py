@@ -42,10 +42,11 @@ class Running:
         handle = ctypes.c_void_p
         every: dict[str, Function] = {"new": (handle, []), "delete": (None, []), "run": (NUMBER, [U64])}
         for name, (result, types) in (every | functions).items():
-            function = getattr(c, prefix + name, None)
-            if function is None:
+            try:
+                function = c[prefix + name]
+            except AttributeError:
                 lacks = f"{library} is not a simulated board: it has no function {prefix}{name}"
-                raise LinkError(f"{lacks}; delete the file to rebuild it")
+                raise LinkError(f"{lacks}; delete the file to rebuild it") from None
             function.restype, function.argtypes = result, types if name == "new" else [handle, *types]
             self._functions[name] = function
         self._handle: int | None = self._functions["new"](*arguments)

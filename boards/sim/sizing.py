@@ -44,9 +44,8 @@ def sized(program: Program, base: Geometry = USUAL) -> Geometry:
     GeometryError when no geometry can hold the program, larger than any memory may be.
     """
     if not program.is_chain and not base.map_codes:
-        base = dataclasses.replace(
-            WALKS, **{name: max(getattr(base, name), getattr(WALKS, name)) for name in MEMORIES}
-        )
+        usual, walking = dataclasses.asdict(base), dataclasses.asdict(WALKS)
+        base = dataclasses.replace(WALKS, **{name: max(usual[name], walking[name]) for name in MEMORIES})
     lowered = lower(program)
     needs = {
         "weight_depth": weight_words(lowered, base),
@@ -57,14 +56,15 @@ def sized(program: Program, base: Geometry = USUAL) -> Geometry:
         "curves": program.curve_base.shape[0] if lowered.fires else 1,
         "segments": program.curve_base.shape[1] if lowered.fires else 1,
     }
-    fields = {name: max(getattr(base, name), _power_of_two(need)) for name, need in needs.items()}
+    sizes = dataclasses.asdict(base)
+    fields = {name: max(sizes[name], _power_of_two(need)) for name, need in needs.items()}
     longest = max(fields["max_inputs"], 4 * fields["max_outputs"])
     if base.map_codes:
         longest = max(longest, _power_of_two(program.inputs))
         fields["map_codes"] = max(base.map_codes, _power_of_two(codes_of_maps(lowered)))
     fields |= {"packet_bytes": max(base.packet_bytes, longest), "rows": program.rows}
     fields["campaign_votes"] = max(base.campaign_votes, fields["max_outputs"])
-    same = all(getattr(base, name) == value for name, value in fields.items())
+    same = all(sizes[name] == value for name, value in fields.items())
     geometry = base if same else _made(program, base, name=_name(fields), **fields)
     # Enough memory is not the only condition: for example, a program with feature maps does not fit if its
     # last step is a matrix product whose sums are the output at several positions.
