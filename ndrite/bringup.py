@@ -240,7 +240,11 @@ def speed(board: Board, inferences: int, rng: np.random.Generator) -> Check:
 def heard(board: Board) -> dict[str, int]:
     """Return the counts of link faults that the host has seen in this session so far."""
     statistics = board.session.statistics
-    return {name: getattr(statistics, name) for name in ("damaged_frames", "timeouts", "resyncs")}
+    return {
+        "damaged_frames": statistics.damaged_frames,
+        "timeouts": statistics.timeouts,
+        "resyncs": statistics.resyncs,
+    }
 
 
 def faults(board: Board, before: dict[str, int]) -> Check:

@@ -4,7 +4,7 @@ import dataclasses
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass, fields
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -69,7 +69,14 @@ class Classifier:
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the constructor's arguments, for scikit-learn's clone and pipelines."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            "program": self.program,
+            "board": self.board,
+            "seed": self.seed,
+            "classes": self.classes,
+            "noise": self.noise,
+            "codes": self.codes,
+        }
 
     def set_params(self, **parameters: Any) -> Self:
         """Change arguments of the constructor, as scikit-learn expects."""

@@ -1,6 +1,5 @@
 """Evaluation of a board on labelled samples: its score, its agreement with the golden model, and its work."""
 
-import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -167,8 +166,7 @@ class Evaluation(Result):
 
     def as_dict(self) -> dict[str, Any]:
         plain: dict[str, Any] = {}
-        for field in dataclasses.fields(self):
-            name, value = field.name, getattr(self, field.name)
+        for name, value in vars(self).items():
             if name in ("outputs", "unit", "measure", "is_share") or (name == "target_rms" and value is None):
                 continue
             plain[name.replace("score", self.measure)] = value
@@ -252,5 +250,8 @@ def ran(board: BoardApi) -> dict[str, Any]:
     ran on the host). ``swapped_words``: the number of memory words that were sent for segments, over all
     batches. ``on_host``: the steps that ran on the host, one line each.
     """
-    defaults = {"segments": 1, "swapped_words": 0, "on_host": ()}
-    return {name: getattr(board, name, value) for name, value in defaults.items()}
+    return {
+        "segments": getattr(board, "segments", 1),
+        "swapped_words": getattr(board, "swapped_words", 0),
+        "on_host": getattr(board, "on_host", ()),
+    }

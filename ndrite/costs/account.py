@@ -82,11 +82,14 @@ class Account(Result):
         yield Table("the same by step", ("step", *header), self._rows(self.by_step()))
 
     def _rows(self, parts: dict[str, Cost]) -> list[tuple[str, ...]]:
-        rows = []
+        rows, mm2 = [], 1 / UM2_PER_MM2
         for name, cost in parts.items():
             row = [name]
-            for quantity, unit in (("energy_pJ", 1.0), ("latency_ns", 1.0), ("area_um2", 1 / UM2_PER_MM2)):
-                value, total = unit * getattr(cost, quantity), unit * getattr(self.total, quantity)
+            for value, total in (
+                (cost.energy_pJ, self.total.energy_pJ),
+                (cost.latency_ns, self.total.latency_ns),
+                (mm2 * cost.area_um2, mm2 * self.total.area_um2),
+            ):
                 row += [words_of(value), f"{value[1] / total[1]:.1%}" if total[1] else "-"]
             rows.append((*row, MODELLED))
         return rows

@@ -1,6 +1,8 @@
 """atlas: one page with the accuracy of in-situ learning over device properties, by rule, and with your
 devices on it."""
 
+from __future__ import annotations
+
 import base64
 import math
 import os
@@ -8,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +21,12 @@ from ndrite.emulator.spec.files import write_whole
 from ndrite.intervals import mean_interval
 from ndrite.pages import drawing
 from ndrite.results import Result, Table, percents
+from ndrite.runs import Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 OWN = ""
 """Name of the improvement that leaves a device unchanged."""
@@ -28,7 +36,6 @@ this loss is named."""
 FINEST = Place(states=1.0, asymmetry=1 / 16, noise=0.1)
 """Smallest states, asymmetry and noise that count in distances between positions on the map; smaller values
 count as these."""
-Row = dict[str, Any]
 
 
 class Dot(NamedTuple):
@@ -224,7 +231,7 @@ def _points(value: tuple[float, float | None]) -> str:
     return f"{100 * mean:.1f}" + ("" if half is None else f" ± {100 * half:.1f}")
 
 
-def draw(atlas: Atlas) -> Any:
+def draw(atlas: Atlas) -> Figure:
     """Draw the atlas as a matplotlib figure: accuracy over states and asymmetry, in one panel for each
     learning rule and noise."""
     axis = {name: sorted({row[name] for row in atlas.map}) for name in Place._fields}
@@ -232,7 +239,7 @@ def draw(atlas: Atlas) -> Any:
     figure = drawing.figure(1.2 + 3.4 * len(noise), 0.6 + 2.1 * len(atlas.rules))
     panels = figure.subplots(len(atlas.rules), len(noise), squeeze=False, sharex=True, sharey=True)
     shades = {"cmap": "viridis", "vmin": 0, "vmax": 100 * atlas.floats["accuracy"], "origin": "lower"}
-    image = None
+    image: AxesImage | None = None
     for rule, row_of_panels in zip(atlas.rules, panels, strict=True):
         for value, axes in zip(noise, row_of_panels, strict=True):
             places = [row for row in atlas.map if row["rule"] == rule and row["noise"] == value]
@@ -250,6 +257,7 @@ def draw(atlas: Atlas) -> Any:
         axes.set_xlabel("states", fontsize=8)
     for axes in panels[:, 0]:
         axes.set_ylabel("asymmetry", fontsize=8)
+    assert image is not None
     figure.colorbar(image, ax=panels, shrink=0.6, label="accuracy on test samples, %")
     names = [f"{number} {dot.name}" for number, dot in enumerate(atlas.own, 1)]
     lines = [", ".join(names[first : first + 4]) for first in range(0, len(names), 4)]
@@ -269,7 +277,7 @@ def _near(atlas: Atlas, value: float, noise: Sequence[float]) -> list[tuple[int,
 
 
 def _draw_dots(
-    axes: Any,
+    axes: Axes,
     atlas: Atlas,
     rule: str,
     dots: list[tuple[int, Dot]],

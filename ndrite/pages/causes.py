@@ -1,6 +1,8 @@
 """An explanation, one cause of error at a time, as a table and as a picture."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -8,6 +10,9 @@ from ndrite.emulator.mapping.explain import ALL, PROGRAM, SNR_MAX_DB, Explanatio
 from ndrite.intervals import is_noise, paired
 from ndrite.pages import drawing
 from ndrite.pages.drawing import ACCENT, INK
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 WAYS = ((False, "", INK, "as it is"), (True, ", corrected", ACCENT, "gains and biases corrected"))
 SMALL = {"ha": "right", "fontsize": 8, "color": "0.4"}
@@ -18,11 +23,10 @@ class _Seen:
     without or with correction; empty if there is no score."""
 
     def __init__(self, row: Row, corrected: bool) -> None:
-        end = "_corrected" if corrected else ""
         self.score = row.score_corrected if corrected else row.score
         self.snr_db: float | None = row.snr_corrected_db if corrected else row.snr_db
-        self.lost: int | None = getattr(row, f"lost{end}")
-        self.won: int | None = getattr(row, f"won{end}")
+        self.lost = row.lost_corrected if corrected else row.lost
+        self.won = row.won_corrected if corrected else row.won
 
     @property
     def error(self) -> float:
@@ -80,7 +84,7 @@ def table(found: Explanation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     return header, rows
 
 
-def draw(found: Explanation) -> Any:
+def draw(found: Explanation) -> Figure:
     """Draw, for each cause, the error of the outputs in percent of their spread (left panel), and the points
     lost or the rms error of targets (right panel); return the matplotlib figure."""
     rows = list(filter(_has_effect, found.rows))

@@ -1,7 +1,9 @@
 """Figures of a compiled network and one run of it, of a campaign's chips, and of a sweep's points."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +14,17 @@ from ndrite.emulator.mapping import Die
 from ndrite.emulator.mapping.block import blocked, packed
 from ndrite.emulator.mapping.devices import heights_and_peaks, shape_of, trained_shape, window_of
 from ndrite.emulator.network import Ndr
+from ndrite.emulator.spec.arithmetic import Floats
 from ndrite.pages import drawing
 from ndrite.pages.drawing import ACCENT, INK, PALE
+from ndrite.runs import Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 CURVES_MAX = 6
 LAYERS_MAX = 3
-LEGEND = {"frameon": False, "fontsize": 8, "loc": "outside lower center"}
 
 
 class Tiling(NamedTuple):
@@ -53,7 +60,13 @@ def used_share(found: list[Tiling]) -> float:
     return sum(t.arrays * t.used for t in found) / sum(t.arrays for t in found)
 
 
-def confusion(axes: Any, labels: Any, answers: Any, names: Sequence[Any], size: float = 7) -> None:
+def confusion(
+    axes: Axes,
+    labels: npt.NDArray[np.integer],
+    answers: npt.NDArray[np.integer],
+    names: Sequence[str],
+    size: float = 7,
+) -> None:
     """Draw the confusion matrix of labels (n,), in rows, and answers (n,), in columns: counts of samples, or
     only shades if there are many classes."""
     matrix = counted(labels, answers, len(names))
@@ -62,20 +75,26 @@ def confusion(axes: Any, labels: Any, answers: Any, names: Sequence[Any], size: 
     for i, j in np.argwhere(matrix > 0) if len(matrix) <= 16 else ():
         ink = "white" if share[i, j] > 0.5 else "black"
         axes.text(j, i, str(matrix[i, j]), ha="center", va="center", fontsize=size, color=ink)
-    turned = {"rotation": 60, "ha": "right"} if any(isinstance(name, str) for name in names) else {}
-    axes.set_xticks(range(len(names)), names, **turned)
+    axes.set_xticks(range(len(names)), names, rotation=60, ha="right")
     axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="answer", ylabel="label")
 
 
-def counted(labels: Any, answers: Any, classes: int) -> npt.NDArray[np.int64]:
+def counted(
+    labels: npt.NDArray[np.integer], answers: npt.NDArray[np.integer], classes: int
+) -> npt.NDArray[np.int64]:
     """Count samples by true class (row) and answered class (column), (classes, classes)."""
     counts = np.zeros((classes, classes), np.int64)
     np.add.at(counts, (labels, answers), 1)
     return counts
 
 
-def targets(wanted: npt.NDArray[Any], found: npt.NDArray[Any], unit: str) -> Any:
+def _add_legend(figure: Figure | SubFigure, columns: int) -> None:
+    """Place the legend below the axes, since curves and points fill them."""
+    figure.legend(frameon=False, fontsize=8, loc="outside lower center", ncols=columns)
+
+
+def targets(wanted: Floats, found: Floats, unit: str) -> Figure:
     """Draw answers against targets, (samples, outputs) each, with the diagonal on which both are equal."""
     figure = drawing.figure(5.2, 5.0)
     axes = figure.subplots()
@@ -85,11 +104,11 @@ def targets(wanted: npt.NDArray[Any], found: npt.NDArray[Any], unit: str) -> Any
     axes.plot(ends, ends, color="0.6", lw=0.8)
     axes.set(xlabel=f"target{f', {unit}' * bool(unit)}", ylabel=f"answer{f', {unit}' * bool(unit)}")
     if wanted.shape[1] > 1:
-        figure.legend(**LEGEND, ncols=3)
+        _add_legend(figure, 3)
     return figure
 
 
-def curves(whole: Compiled, figure: Any) -> bool:
+def curves(whole: Compiled, figure: Figure | SubFigure) -> bool:
     """Draw the activation curves of some neurons in the first layer that has neurons, together with the
     tables by which the chip computes them.
 
@@ -128,13 +147,13 @@ def curves(whole: Compiled, figure: Any) -> bool:
         lower.plot(u, table - target_curve, lw=0.8, color=ACCENT, alpha=0.6)
     caption = f"{len(chosen)} of its {len(first)} curves" if len(first) > 1 else "its one curve"
     upper.set(ylabel="output code (0..255)", title=f"layer {number}, {caption}")
-    figure.legend(**LEGEND, ncols=2)  # placed below the axes, since the curves fill them
+    _add_legend(figure, 2)
     lower.set(xlabel=unit, ylabel="chip - float")
     lower.axhline(0, color="0.6", lw=0.8)
     return True
 
 
-def cells(die: Die) -> Any:
+def cells(die: Die) -> Figure:
     """Draw the differential conductance of every pair of cells, and the errors of it that programming and
     time cause."""
     arrays, cell = die.arrays[:LAYERS_MAX], die.chip.cell
@@ -156,7 +175,7 @@ def cells(die: Die) -> Any:
     return figure
 
 
-def chips(summary: dict[str, Any]) -> Any:
+def chips(summary: dict[str, Any]) -> Figure:
     """Draw a campaign's histogram of accuracies with the yield threshold, and the yield against the
     threshold."""
     (per_chip,) = (name for name in summary if name.endswith("_per_chip"))
@@ -182,28 +201,27 @@ def chips(summary: dict[str, Any]) -> Any:
 
 
 def front(
-    rows: list[dict[str, Any]],
-    best: list[dict[str, Any]],
+    rows: list[Row],
+    best: list[Row],
     axes: tuple[str, ...],
     score: str,
     shown: tuple[str, float],
-) -> Any:
+) -> Figure:
     """Draw all points of a sweep. The points ``best`` are joined by a line and labelled with their values of
     ``axes``. ``score`` is the field on the vertical axis, ``shown`` its label and factor."""
     label, factor = shown
     figure = drawing.figure(6.4, 4.2)
     ax = figure.subplots()
 
-    def places(some: list[dict[str, Any]]) -> list[Any]:
-        return [[r["energy_pJ"] * 1e-3 for r in some], [factor * r[score] for r in some]]
+    def places(some: list[Row]) -> tuple[list[float], list[float]]:
+        return [r["energy_pJ"] * 1e-3 for r in some], [factor * r[score] for r in some]
 
     halves = [factor * (r.get(f"{score}_half_interval_95") or 0.0) for r in rows]
     ax.errorbar(*places(rows), yerr=halves, fmt="o", color=PALE, label="points")
-    line = {"color": ACCENT, "drawstyle": "steps-post", "zorder": 3, "label": "Pareto front"}
-    ax.plot(*places(best), "o-", **line)
-    for row, *place in zip(best, *places(best), strict=True):
+    ax.plot(*places(best), "o-", color=ACCENT, drawstyle="steps-post", zorder=3, label="Pareto front")
+    for row, energy, value in zip(best, *places(best), strict=True):
         text = ", ".join(f"{axis.rpartition('.')[2]} {row[axis]}" for axis in axes)
-        ax.annotate(text, place, fontsize=6, xytext=(4, -8), textcoords="offset points")
+        ax.annotate(text, (energy, value), fontsize=6, xytext=(4, -8), textcoords="offset points")
     ax.set(xlabel="energy of one inference, nJ (modelled, typical)", ylabel=label)
     ax.legend()
     return figure

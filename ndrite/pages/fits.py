@@ -9,8 +9,8 @@ import numpy as np
 from ndrite.emulator.device import fitting
 from ndrite.pages.drawing import ACCENT, INK, fitted
 
-POINTS = {"color": INK, "ms": 3, "alpha": 0.4}
-RESIDUALS = {"color": ACCENT, "ms": 3, "alpha": 0.5}
+POINTS: dict[str, Any] = {"color": INK, "ms": 3, "alpha": 0.4}
+RESIDUALS: dict[str, Any] = {"color": ACCENT, "ms": 3, "alpha": 0.5}
 
 
 def draw_ndr(fit: fitting.NdrFit, path: Path) -> None:

@@ -1,11 +1,13 @@
 """The page about a PyTorch module on tiles: its loss by cause and by product, what runs where, its cost."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +19,9 @@ from ndrite.losses import DIE, ModuleLoss
 from ndrite.pages import drawing
 from ndrite.pages.report import environment, modelled, versions
 from ndrite.results import Result, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PRODUCTS_DRAWN = 30
 """Largest number of matrix products that a picture shows."""
@@ -65,7 +70,7 @@ class ModuleReport(Result):
         return drawing.save_all(self.figures, Path(folder))
 
     @cached_property
-    def figures(self) -> dict[str, Any]:
+    def figures(self) -> dict[str, Figure]:
         """Return the figures by name, drawn on first use."""
         return {"loss": draw(self.loss)}
 
@@ -95,7 +100,7 @@ class ModuleReport(Result):
         yield Table(self.name, ("quantity", "value"), list(self.quantities.items()))
 
 
-def draw(loss: ModuleLoss) -> Any:
+def draw(loss: ModuleLoss) -> Figure:
     """Draw the change of the metric by cause of error (left panel) and by matrix product (right panel, at
     most PRODUCTS_DRAWN, the largest changes); return the matplotlib figure."""
     causes = list(loss.causes)

@@ -1,5 +1,7 @@
 """Report: every number of a page about one compiled network."""
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import os
@@ -8,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +22,17 @@ from ndrite.emulator.backend.schedule import bound_cycles
 from ndrite.emulator.device.description import Chip
 from ndrite.emulator.mapping.explain import Explanation
 from ndrite.emulator.spec import brief
+from ndrite.emulator.spec.arithmetic import Ints
 from ndrite.emulator.spec.files import write_whole
-from ndrite.emulator.spec.task import CLASSES, TWO_CLASSES, Task
+from ndrite.emulator.spec.task import CLASSES, TWO_CLASSES, Task, Truth
 from ndrite.intervals import loss, percent
 from ndrite.pages import causes, drawing, figures
 from ndrite.pages.figures import Tiling, used_share
 from ndrite.results import Result, Table, plain
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from matplotlib.figure import Figure
 
 CLASSES_MAX = 32
 """Most classes for which a confusion matrix is drawn."""
@@ -55,7 +62,7 @@ class Report(Result):
     explanation: Explanation
     cost: Account
     x: npt.NDArray[np.uint8]
-    labels: npt.NDArray[Any]
+    labels: Truth
     task: Task
     answers: npt.NDArray[np.float64]
     board: dict[str, Any] | None
@@ -87,7 +94,7 @@ class Report(Result):
         yield Table(self.name, ("quantity", "value"), list(self.quantities.items()))
 
     @cached_property
-    def figures(self) -> dict[str, Any]:
+    def figures(self) -> dict[str, Figure]:
         """Return the figures by name, drawn on first use; a figure is left out if the result has no data for
         it."""
         subject, curves = self.subject, drawing.figure(6.4, 5.0)
@@ -99,7 +106,7 @@ class Report(Result):
         }
         return {name: figure for name, figure in drawn.items() if figure is not None}
 
-    def _answers(self) -> Any:
+    def _answers(self) -> Figure | None:
         meaning = self.subject.program.meaning
         if not self.classes:
             numbers = self.labels.reshape(len(self.labels), -1).astype(np.float64)
@@ -109,8 +116,12 @@ class Report(Result):
         if len(names) > CLASSES_MAX:
             return None
         drawn = drawing.figure(5.2, 5.0)
-        figures.confusion(drawn.subplots(), self.labels, self.task.answers(self.answers), names)
+        figures.confusion(drawn.subplots(), *self._class_numbers(), names)
         return drawn
+
+    def _class_numbers(self) -> tuple[Ints, Ints]:
+        """Return the classes of labels and answers, int64 (samples,), of a task with one class a sample."""
+        return np.asarray(self.labels, np.int64), np.asarray(self.task.answers(self.answers), np.int64)
 
     @property
     def name(self) -> str:
@@ -134,7 +145,7 @@ class Report(Result):
     def worst_class(self) -> str:
         """Describe the class with the smallest fraction of right answers."""
         names = self.task.names
-        counts = figures.counted(self.labels, self.task.answers(self.answers), len(names))
+        counts = figures.counted(*self._class_numbers(), len(names))
         right, total = counts.diagonal(), counts.sum(axis=1)
         worst = int(np.where(total, right / np.maximum(total, 1), 2.0).argmin())
         return f"class {names[worst]}, {right[worst]} of {total[worst]}"
@@ -227,7 +238,7 @@ def versions(*packages: str) -> str:
 
 
 @lru_cache(1)
-def environment() -> Any:
+def environment() -> Environment:
     """Create the template environment for pages, which escapes all text inserted into them."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -249,5 +260,5 @@ def environment() -> Any:
     return templates
 
 
-def _digest(array: npt.NDArray[Any]) -> str:
+def _digest(array: npt.NDArray[np.generic]) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()

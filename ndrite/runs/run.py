@@ -4,8 +4,8 @@ code."""
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
+import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -91,8 +91,7 @@ class Run:
     def perform(self, board: BoardApi | None = None) -> Row:
         """Call the function and return its row of plain values; a worker that has a board passes it as
         ``board``."""
-        module, _, name = self.function.partition(":")
         opened = {} if board is None else {"board": board}
-        row = vars(importlib.import_module(module))[name](**self.parameters, **opened)
+        row = pkgutil.resolve_name(self.function)(**self.parameters, **opened)
         plain: Row = json.loads(json.dumps(row))
         return plain

@@ -13,7 +13,6 @@ from ndrite.samples import judging_set
 from ndrite.signature import Board, Option, Picture, Seed, Stages, silent, verb
 from ndrite.url import connect
 
-BOARDS = "mismatches first_mismatch cycles_per_inference bound_cycles array_busy mac_use zeros".split()
 """Fields of the board's evaluation that are shown."""
 
 
@@ -62,7 +61,7 @@ def demo(
             rtl = evaluate(device, compiled.program, x[:count], labels[:count], seed=seed, progress=report)
     floats, noisy = evaluation.accuracy_float or 0.0, evaluation.accuracy or 0.0
     figure = drawing.figure(11, 5)
-    left, right = figure.subfigures(1, 2, width_ratios=(1.0, 1.15))
+    ((left, right),) = figure.subfigures(1, 2, squeeze=False, width_ratios=(1.0, 1.15))
     figures.curves(compiled, left)
     axes = right.subplots()
     figures.confusion(axes, labels, evaluation.outputs.argmax(axis=1), CLASSES, 6.5)
@@ -78,7 +77,13 @@ def demo(
         "accuracy_rtl": rtl.accuracy,
         "accuracy_golden_on_rtl_samples": rtl.accuracy_golden,
         "samples_rtl": rtl.samples,
-        **{name: getattr(rtl, name) for name in BOARDS},
+        "mismatches": rtl.mismatches,
+        "first_mismatch": rtl.first_mismatch,
+        "cycles_per_inference": rtl.cycles_per_inference,
+        "bound_cycles": rtl.bound_cycles,
+        "array_busy": rtl.array_busy,
+        "mac_use": rtl.mac_use,
+        "zeros": rtl.zeros,
         "pwl_error_lsb": compiled.as_dict()["layers"][0]["pwl_error_lsb"],
     }
     agreed = "every bit equal" if not rtl.mismatches else f"{rtl.mismatches} samples differ"
