@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from ndrite.emulator.backend.lay_out import check_fits
 from ndrite.emulator.spec import Geometry, Program
@@ -26,7 +26,7 @@ class Abilities:
         return cls(region_words(geometry)["weights"], lambda program: check_fits(program, geometry))
 
 
-def behind(board: object) -> Iterator[Any]:
+def behind(board: object) -> Iterator[object]:
     """Yield a board, then the board that it wraps (its ``device``), then the board that this wraps, and so on
     to the innermost."""
     yield board

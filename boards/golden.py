@@ -86,7 +86,7 @@ class GoldenBoard:
         learning: Learning,
         *,
         seed: int = 0,
-        states: list[npt.NDArray[Any]] | None = None,
+        states: list[npt.NDArray[np.int64]] | None = None,
         noise: bool = True,
     ) -> None:
         """Load a learning program, with its devices at ``states`` or at the program's own states, as
@@ -97,7 +97,9 @@ class GoldenBoard:
         self._learner = make_learner(learning, seed=seed, states=states, noise=noise)
         self._core = None
 
-    def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
+    def learn(
+        self, x: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer], *, first_update: int = 0
+    ) -> Counts:
         """Do one training update per sample, as ``LearningApi.learn`` does."""
         counts = self._learning().learn(x, labels, first_update=first_update)
         self._core = None
@@ -156,7 +158,7 @@ class GoldenBoard:
     def campaign(
         self,
         x: npt.NDArray[np.uint8],
-        labels: npt.NDArray[Any],
+        labels: npt.NDArray[np.integer],
         plan: Campaign,
         *,
         progress: Progress | None = None,

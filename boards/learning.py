@@ -1,7 +1,5 @@
 """A device that learns, and the back end that lays learning programs out for its geometry."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -29,7 +27,7 @@ class LearningBoard(LearningDevice):
         learning: Learning,
         *,
         seed: int = 0,
-        states: list[npt.NDArray[Any]] | None = None,
+        states: list[npt.NDArray[np.int64]] | None = None,
         noise: bool = True,
     ) -> None:
         """Load a learning program, with its devices at ``states`` or at the program's own states, as
@@ -39,7 +37,9 @@ class LearningBoard(LearningDevice):
         self.load_learning(sections, learning.program.tag, len(learning.layers), seed=seed, noise=noise)
         self._learning = learning
 
-    def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
+    def learn(
+        self, x: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer], *, first_update: int = 0
+    ) -> Counts:
         """Do one training update per sample, as ``LearningApi.learn`` does."""
         learning = self._held()
         check_samples(learning, x, labels)

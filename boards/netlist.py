@@ -5,6 +5,8 @@ Elaborating a design takes seconds. The digest of its netlist is remembered in t
 of the sources, so that only a change of sources elaborates again, and only one of the netlist compiles.
 """
 
+from __future__ import annotations
+
 import gc
 import hashlib
 import importlib.metadata
@@ -15,17 +17,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ndrite.boards.cache import digest, folder, prune, used
 from ndrite.emulator.spec.files import whole_file
+
+if TYPE_CHECKING:
+    from amaranth.hdl import Elaboratable
 
 SOURCES = ("ndrite.hdl", "ndrite.emulator.spec", "ndrite.boards")
 """Packages whose source code may change a netlist."""
 KEEP = 512
 """Number of netlist digests that are remembered; the least recently used is dropped first. Each is a line of
 text."""
-Make = Callable[[int], Any]
+Make = Callable[[int], "Elaboratable"]
 """A function that makes a design, an Amaranth component, with the given build id."""
 
 
@@ -56,7 +61,7 @@ def build_id(netlist: str) -> int:
     return int(netlist[:16], 16) or 1
 
 
-def rtlil(design: Any, platform: object = None) -> str:
+def rtlil(design: Elaboratable, platform: object = None) -> str:
     """Convert a design to RTLIL text with top module ``top``, without references to the source files."""
     _own_yosys()
     from amaranth.back import rtlil
@@ -66,7 +71,7 @@ def rtlil(design: Any, platform: object = None) -> str:
     return text
 
 
-def verilog(design: Any, platform: object = None, *, name: str = "top") -> str:
+def verilog(design: Elaboratable, platform: object = None, *, name: str = "top") -> str:
     """Convert a design to Verilog text, without references to the source files."""
     _own_yosys()
     from amaranth.back import verilog

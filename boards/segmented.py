@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,8 @@ from ndrite.emulator.spec.evaluate import At, evaluated
 from ndrite.emulator.spec.flow import of_kind
 from ndrite.emulator.spec.steps import Product
 
+Map = npt.NDArray[np.integer]
+"""Codes or sums of a feature map."""
 HELD_CODES = 1 << 25
 """Number of codes of maps that the host keeps between two segments; it limits how many samples go through a
 segment before the next segment takes its place. All of these codes go over the link in both directions; the
@@ -82,7 +83,7 @@ class Segmented:
         first_index: int,
         noise: bool,
         done: Callable[[int], None],
-    ) -> npt.NDArray[Any]:
+    ) -> npt.NDArray[np.integer]:
         """Return the outputs (n, outputs) for one batch of input codes x (n, inputs); the other arguments are
         those of ``Core.infer``.
 
@@ -93,13 +94,15 @@ class Segmented:
         index = np.arange(first_index, first_index + len(x), dtype=np.int64)
         draw = Draw(seed, index, noise)
         inputs, states = self.program.begun(x)
-        maps: list[Any] = []
+        maps: list[Map | None] = []
         for call, first in enumerate(inputs):
             maps = self._call(call, [first, *states], draw)
             states = [maps[s.source] for s in self.program.states]
-        return np.asarray(maps[-1].reshape(len(x), -1))
+        outputs = maps[-1]
+        assert outputs is not None
+        return outputs.reshape(len(x), -1)
 
-    def _call(self, call: int, maps: list[Any], draw: Draw) -> list[Any]:
+    def _call(self, call: int, maps: list[Map | None], draw: Draw) -> list[Map | None]:
         """Compute one time step of the program for a batch. Return the list of its maps, with None for each
         map that is not needed later."""
         n = len(draw.index)
@@ -119,7 +122,7 @@ class Segmented:
             self._passed()
         return maps
 
-    def _made(self, segment: Segment, call: int, maps: dict[int, Any], draw: Draw) -> list[npt.NDArray[Any]]:
+    def _made(self, segment: Segment, call: int, maps: dict[int, Map], draw: Draw) -> list[Map]:
         """Return the maps that a segment computes from the earlier ``maps``."""
         n, shapes = len(draw.index), self.program.map_shapes
         number = self.program.products_before(segment.stop - 1)

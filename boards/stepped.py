@@ -4,7 +4,7 @@ remaining steps."""
 import functools
 from collections.abc import Callable
 from threading import RLock
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,19 +28,22 @@ def device_of(board: BoardApi) -> Board | None:
     return inmost if isinstance(inmost, Board) else None
 
 
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def _alone(method: F) -> F:
+def _alone(
+    method: "Callable[Concatenate[SteppedBoard, P], R]",
+) -> "Callable[Concatenate[SteppedBoard, P], R]":
     """Decorator of a board's methods: only one thread at a time runs them, since threads cannot share the
     board's seed, segment and link."""
 
-    @functools.wraps(method)
-    def waits(self: Any, *given: Any, **how: Any) -> Any:
+    def waits(self: "SteppedBoard", /, *given: P.args, **how: P.kwargs) -> R:
         with self._lock:
             return method(self, *given, **how)
 
-    return cast(F, waits)
+    functools.update_wrapper(waits, method)
+    return waits
 
 
 class SteppedBoard:
@@ -160,10 +163,11 @@ class SteppedBoard:
     ) -> npt.NDArray[np.int32]:
         """Return the outputs int32 (n, outputs) for input codes uint8 (n, inputs), as ``BoardApi.infer``
         does."""
-        options: dict[str, Any] = {"seed": seed, "noise": noise}
         if self._segmented is None:
             self._put()
-            return self._board.device.infer(x, **options, first_index=first_index, progress=progress)
+            return self._board.device.infer(
+                x, seed=seed, first_index=first_index, noise=noise, progress=progress
+            )
         program, batch = self._segmented.program, self._segmented.batch
         x = check_inputs(x, program, seed=seed, first_index=first_index, noise=noise)
         y = np.empty((len(x), program.outputs), np.int32)
@@ -175,7 +179,7 @@ class SteppedBoard:
                     progress(start + samples, len(x))
 
             y[start : start + len(part)] = self._segmented.infer_batch(
-                part, **options, first_index=first_index + start, done=done
+                part, seed=seed, first_index=first_index + start, noise=noise, done=done
             )
         return y
 
@@ -183,7 +187,7 @@ class SteppedBoard:
     def campaign(
         self,
         x: npt.NDArray[np.uint8],
-        labels: npt.NDArray[Any],
+        labels: npt.NDArray[np.integer],
         plan: Campaign,
         *,
         progress: Progress | None = None,

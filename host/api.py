@@ -24,7 +24,7 @@ class LearningApi(Protocol):
         learning: Learning,
         *,
         seed: int = 0,
-        states: list[npt.NDArray[Any]] | None = None,
+        states: list[npt.NDArray[np.int64]] | None = None,
         noise: bool = True,
     ) -> None:
         """Load a learning program. The states of its devices are ``states``, (K + 1, M) per layer, or the
@@ -39,7 +39,9 @@ class LearningApi(Protocol):
         """
         ...
 
-    def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
+    def learn(
+        self, x: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer], *, first_update: int = 0
+    ) -> Counts:
         """Do one training update per sample uint8 (n, inputs) with its class (n,). The first update has the
         number ``first_update``.
 
@@ -135,7 +137,7 @@ class BoardApi(Protocol):
     def campaign(
         self,
         x: npt.NDArray[np.uint8],
-        labels: npt.NDArray[Any],
+        labels: npt.NDArray[np.integer],
         plan: Campaign,
         *,
         progress: Progress | None = None,

@@ -4,7 +4,7 @@ votes."""
 import contextlib
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -60,7 +60,7 @@ def run_campaign(
     device: Device,
     program: Program,
     x: npt.NDArray[np.uint8],
-    labels: npt.NDArray[Any],
+    labels: npt.NDArray[np.integer],
     plan: Campaign,
     progress: Callable[[int, int], None] | None,
 ) -> CampaignResult:
@@ -127,7 +127,7 @@ def _report(progress: Callable[[int, int], None] | None, done: int, total: int, 
         progress(done + chips, total)
 
 
-def _sections(x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> list[Section]:
+def _sections(x: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer]) -> list[Section]:
     words = -(-x.shape[1] // 4)
     padded = np.zeros((len(x), 4 * words), np.uint8)
     padded[:, : x.shape[1]] = x

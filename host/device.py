@@ -249,7 +249,7 @@ class Device:
     def campaign(
         self,
         x: npt.NDArray[np.uint8],
-        labels: npt.NDArray[Any],
+        labels: npt.NDArray[np.integer],
         plan: Campaign,
         *,
         progress: Progress | None = None,

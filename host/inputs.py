@@ -1,7 +1,6 @@
 """Checks of the arguments of ``infer``, before a byte is sent."""
 
 import warnings
-from typing import Any
 
 import numpy as np
 
@@ -21,7 +20,7 @@ _warned: set[int] = set()
 """Tags of programs whose user has been warned."""
 
 
-def check_inputs(x: Any, program: Program, *, seed: int, first_index: int, noise: Any) -> Codes:
+def check_inputs(x: object, program: Program, *, seed: int, first_index: int, noise: object) -> Codes:
     """Check the arguments of ``infer``, and return ``x`` as a C-contiguous uint8 (n, inputs) array.
 
     Warns InputWarning, once for each program, when the codes of a batch look like values in the model's unit.
@@ -71,7 +70,7 @@ def _warn_of_values(x: Codes, program: Program) -> None:
     )
 
 
-def check_program(program: Any) -> None:
+def check_program(program: object) -> None:
     """Raise InputError if ``program`` is not a ``Program``."""
     if not isinstance(program, Program):
         kind = type(program).__name__

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -77,7 +76,7 @@ class LearningDevice(Device):
         self.write_register("program_tag", tag)
         self._tag, self._layers = tag, layers
 
-    def update(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], first_update: int) -> Counts:
+    def update(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer], first_update: int) -> Counts:
         """Do one training update per sample uint8 (n, inputs) with its class (n,), numbered from
         ``first_update`` on.
 

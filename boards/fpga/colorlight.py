@@ -1,9 +1,7 @@
 """Colorlight i9 (ECP5 45F) on its extension board; the board's DAPLink is the USB serial bridge."""
 
-from typing import Any
-
 from ndrite.boards.fpga.ecp5_arrays import ECP5_45F_LEARNING, ECP5_45F_UDP
-from ndrite.boards.fpga.target import Pin, RgmiiPins, Target
+from ndrite.boards.fpga.target import Circuit, Pin, RgmiiPins, Target
 
 # The i9 7.2 has two Broadcom B50612D Ethernet PHYs with a common reset. These are the pins of U29, which the
 # wuxx documents call PHY 0.
@@ -18,7 +16,7 @@ _ETHERNET = RgmiiPins(
     receive_delay_ps=2000,
     transmit_delay_ps=0,  # the PHY itself delays the clock that it receives
 )
-_COMMON: dict[str, Any] = {
+_COMMON: Circuit = {
     "package": "CABGA381",
     "speed": "6",
     "input_mhz": 25,

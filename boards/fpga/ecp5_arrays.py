@@ -1,8 +1,8 @@
 """The largest arrays that fit each size of ECP5 and hold 784-128-10 networks, as fields of a Target."""
 
 import dataclasses
-from typing import Any
 
+from ndrite.boards.fpga.target import Fabric, MemoryStyle
 from ndrite.emulator.spec import Geometry
 
 LARGE = Geometry(
@@ -76,12 +76,12 @@ SMALL_LEARNING = dataclasses.replace(
     LEARNING, name="ecp5-45f-learning", lanes=32, readouts=2, step_tables=False
 )
 
-PARTIALS = ("distributed", "core.readout.partials*/m:*")
+PARTIALS: tuple[MemoryStyle, str] = ("distributed", "core.readout.partials*/m:*")
 """Memory style of the partial sums. They are deep enough for a block RAM, but its outputs would come too late
 for the neuron, as those of second operands would."""
 
-ECP5_85F: dict[str, Any] = {"family": "ecp5", "device": "85k", "geometry": CAMPAIGN}
-ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
+ECP5_85F: Fabric = {"family": "ecp5", "device": "85k", "geometry": CAMPAIGN}
+ECP5_85F_WIDE: Fabric = ECP5_85F | {
     "geometry": WIDE,
     "memory_styles": (PARTIALS, ("distributed", "walker.seconds.values*/m:*")),
     # All 156 multipliers of the part are used. Two of the squarers (which multiply only eight bits) and the
@@ -98,24 +98,24 @@ ECP5_85F_WIDE: dict[str, Any] = ECP5_85F | {
     ),
     "dsp_inference": False,
 }
-ECP5_85F_WIDE_UDP: dict[str, Any] = ECP5_85F_WIDE | {
+ECP5_85F_WIDE_UDP: Fabric = ECP5_85F_WIDE | {
     "device": "um5g-85k",
     "geometry": WIDE_UDP,
     # With the faster speed grade, second operands arrive in time from block RAM.
     "memory_styles": (PARTIALS,),
     "block_memory_words": 256,
 }
-ECP5_85F_LEARNING: dict[str, Any] = {
+ECP5_85F_LEARNING: Fabric = {
     "family": "ecp5",
     "device": "um5g-85k",
     "geometry": LEARNING,
     "learns": True,
     "dsp_inference": False,
 }
-ECP5_45F_LEARNING: dict[str, Any] = ECP5_85F_LEARNING | {"device": "45k", "geometry": SMALL_LEARNING}
+ECP5_45F_LEARNING: Fabric = ECP5_85F_LEARNING | {"device": "45k", "geometry": SMALL_LEARNING}
 # The part has 72 multipliers, of which readouts, noise and neurons take eleven. Three lanes and the squarers
 # of the inputs therefore use LUTs.
-ECP5_45F_UDP: dict[str, Any] = {
+ECP5_45F_UDP: Fabric = {
     "family": "ecp5",
     "device": "45k",
     "geometry": MEDIUM,
@@ -129,7 +129,7 @@ ECP5_45F_UDP: dict[str, Any] = {
 # 26 lanes of 4096 words take 52 of the part's 56 block RAMs. All other memories except curves and packets are
 # in LUTs, which leaves no room for the noise generator. Readout and neurons need five of the 28 multipliers,
 # so three lanes use LUTs.
-ECP5_25F: dict[str, Any] = {
+ECP5_25F: Fabric = {
     "family": "ecp5",
     "device": "25k",
     "geometry": SMALL,
@@ -146,7 +146,7 @@ ECP5_25F: dict[str, Any] = {
     "soft_multipliers": tuple(f"core.array.lane_{i}.multiplier" for i in range(23, 26)),
     "dsp_inference": False,
 }
-ECP5_25F_MAPS: dict[str, Any] = ECP5_25F | {
+ECP5_25F_MAPS: Fabric = ECP5_25F | {
     "geometry": SMALL_MAPS,
     # A sample buffer of 128 words of eight codes would take two block RAMs, but only one is left.
     "block_memory_words": 129,

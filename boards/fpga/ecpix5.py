@@ -1,9 +1,7 @@
 """ECPIX-5 by LambdaConcept (ECP5 85F, the faster grade) on Ethernet: one that infers, one that learns."""
 
-from typing import Any
-
 from ndrite.boards.fpga.ecp5_arrays import ECP5_85F_LEARNING, ECP5_85F_WIDE_UDP
-from ndrite.boards.fpga.target import Pin, RgmiiPins, Target
+from ndrite.boards.fpga.target import Circuit, Pin, RgmiiPins, Target
 
 
 def _led(site: str) -> Pin:
@@ -23,7 +21,7 @@ _ETHERNET = RgmiiPins(
     receive_delay_ps=0,
     transmit_delay_ps=2000,
 )
-_COMMON: dict[str, Any] = {
+_COMMON: Circuit = {
     "package": "CABGA554",
     "speed": "8",
     "input_mhz": 100,

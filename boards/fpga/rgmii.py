@@ -1,8 +1,6 @@
 """RGMII pins of an ECP5, one byte per clock in each direction; resets of the PHY and of the domain of its
 clock."""
 
-from typing import Any
-
 from amaranth import Cat, ClockDomain, ClockSignal, Const, Instance, Module, Signal
 from amaranth.hdl import Value
 from amaranth.lib import wiring
@@ -74,7 +72,7 @@ class Rgmii(wiring.Component):
         m = Module()
         clock = ClockSignal("eth")
 
-        def comes(name: str, pin: Any) -> tuple[Signal, Signal]:
+        def comes(name: str, pin: Value) -> tuple[Signal, Signal]:
             """Return the levels of an input pin on a rising clock edge and on the falling edge after it."""
             late, rise, fall = (Signal(name=f"{name}_{n}") for n in ("late", "rise", "fall"))
             _delay(m, f"{name}_delay", self.receive_taps, pin, late)
@@ -83,7 +81,7 @@ class Rgmii(wiring.Component):
             )
             return rise, fall
 
-        def goes(name: str, taps: int, high: Any, low: Any, pin: Any) -> None:
+        def goes(name: str, taps: int, high: Value, low: Value, pin: Value) -> None:
             """Drive an output pin with ``high`` while the clock is high, and with ``low`` while it is low."""
             early = Signal(name=f"{name}_early")
             m.submodules[name] = Instance(
@@ -108,5 +106,5 @@ class Rgmii(wiring.Component):
         return m
 
 
-def _delay(m: Module, name: str, taps: int, source: Any, sink: Any) -> None:
+def _delay(m: Module, name: str, taps: int, source: Value, sink: Value) -> None:
     m.submodules[name] = Instance("DELAYG", p_DEL_MODE="USER_DEFINED", p_DEL_VALUE=taps, i_A=source, o_Z=sink)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, TypedDict
 
 from ndrite.boards.fpga import pll
 from ndrite.emulator.spec import Geometry
@@ -64,6 +64,39 @@ class RgmiiPins:
         ports |= {f"eth_rx_data_{i}": pin for i, pin in enumerate(self.rx_data)}
         ports |= {f"eth_tx_data_{i}": pin for i, pin in enumerate(self.tx_data)}
         return ports | {"eth_reset": self.reset}
+
+
+class Fabric(TypedDict):
+    """Fields of ``Target`` that the FPGA and the array in it determine; several boards share them."""
+
+    family: Family
+    device: str
+    geometry: Geometry
+    memory_styles: NotRequired[tuple[tuple[MemoryStyle, str], ...]]
+    block_memory_words: NotRequired[int]
+    soft_multipliers: NotRequired[tuple[str, ...]]
+    dsp_inference: NotRequired[bool]
+    learns: NotRequired[bool]
+
+
+class Circuit(TypedDict):
+    """Fields of ``Target`` that a circuit board determines, whatever array is built for it."""
+
+    package: str
+    speed: str
+    input_mhz: float
+    clock: Pin
+    uart_rx: Pin
+    uart_tx: Pin
+    baud: int
+    link_led: Pin
+    activity_led: Pin
+    loader: str
+    pins_from: str
+    held_high: NotRequired[tuple[tuple[str, Pin], ...]]
+    reset: NotRequired[Pin]
+    ethernet: NotRequired[RgmiiPins]
+    aim: NotRequired[float]
 
 
 @dataclass(frozen=True, kw_only=True)

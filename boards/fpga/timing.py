@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from ndrite.boards.fpga.constraints import GMII_MHZ
 from ndrite.boards.fpga.target import Family
@@ -36,6 +36,18 @@ TOLERANCE = 0.02
 """Relative tolerance when comparing a constraint: periods are whole picoseconds."""
 
 
+class CriticalPath(TypedDict):
+    """A critical path from the cell ``start`` to the cell ``end``: delays in nanoseconds, and the number of
+    cells of logic between them."""
+
+    start: str
+    end: str
+    delay_ns: float
+    logic_ns: float
+    routing_ns: float
+    levels: int
+
+
 @dataclass(frozen=True)
 class Timing:
     """Figures of a routed design from nextpnr's report: clocks, used cells and critical paths."""
@@ -44,7 +56,7 @@ class Timing:
     """Clock net -> (achieved, wanted) frequency in MHz."""
     used: dict[str, tuple[int, int]]
     """Resource -> (used, available)."""
-    paths: tuple[dict[str, Any], ...]
+    paths: tuple[CriticalPath, ...]
     """Critical paths, the slowest first, as reports have them."""
 
     @property
@@ -86,7 +98,7 @@ def read(report: Path, family: Family, asked: float, clock_mhz: float) -> Timing
     return Timing(clocks, used, tuple(sorted(paths, key=lambda p: -p["delay_ns"])))
 
 
-def _path(steps: list[dict[str, Any]]) -> dict[str, Any]:
+def _path(steps: list[dict[str, Any]]) -> CriticalPath:
     """Summarise one critical path by its delays in nanoseconds, from the clock edge to the setup of the end
     register."""
 

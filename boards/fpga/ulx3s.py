@@ -1,11 +1,9 @@
 """ULX3S by Radiona (ECP5 12F, 25F, 85F); USB serial is an FT231X."""
 
-from typing import Any
-
 from ndrite.boards.fpga.ecp5_arrays import ECP5_25F, ECP5_85F, ECP5_85F_WIDE
-from ndrite.boards.fpga.target import Pin, Target
+from ndrite.boards.fpga.target import Circuit, Pin, Target
 
-_COMMON: dict[str, Any] = {
+_COMMON: Circuit = {
     "package": "CABGA381",
     "speed": "6",
     "input_mhz": 25,

@@ -1,17 +1,22 @@
 """Build the simulated board once per netlist and tool versions; later opens find it in the user's cache."""
 
+from __future__ import annotations
+
 import dataclasses
 import pkgutil
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ndrite.boards.cache import LOCK, digest, folder, is_whole, locked, prune, seal, used, workshop
 from ndrite.boards.netlist import Make, build_id, netlist, verilog
 from ndrite.boards.sim.compile import CXX_FLAGS, FAST, HARNESS, SLOW, TOP, VERILATOR_FLAGS, compile_verilog
 from ndrite.boards.sim.toolchain import SimulationBuildError, compiler_version, find_compiler, tool_versions
 from ndrite.emulator.spec import Geometry
+
+if TYPE_CHECKING:
+    from amaranth.hdl import Elaboratable
 
 TOP_OF_PINS = "ndrite.hdl.tops:SimTop"
 DEFAULT_DIVISOR = 4
@@ -56,8 +61,9 @@ def design(top: str, geometry: Geometry, **options: Any) -> dict[str, Any]:
     """Return the arguments of ``netlist`` for a simulated device, whose top component ``top`` is named as
     ``module:class``."""
 
-    def make(identity: int) -> object:
-        return pkgutil.resolve_name(top)(geometry, build_id=identity, **options)
+    def make(identity: int) -> Elaboratable:
+        component: Elaboratable = pkgutil.resolve_name(top)(geometry, build_id=identity, **options)
+        return component
 
     return {"make": make, "key": f"{top} {dataclasses.replace(geometry, name='')} {options}"}
 

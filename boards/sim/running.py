@@ -1,6 +1,7 @@
 """One running instance of compiled RTL, through the C functions of its harness."""
 
 import ctypes
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ from ndrite.host.errors import LinkError
 CHUNK_CYCLES = 100_000
 """Cycles per call into C, so that Ctrl-C takes effect within a fraction of a second."""
 U64, SIZE, NUMBER = ctypes.c_uint64, ctypes.c_size_t, ctypes.c_int
-FED: dict[str, Any] = {"unsent": (SIZE, []), "cycles": (U64, [])}
-"""C functions of the simulation of a ``Fed`` device."""
-Function = tuple[Any, list[Any]]
+CType = type["ctypes._CDataType"]
+Function = tuple[CType | None, list[CType]]
 """Result type of a C function, and the types of its arguments after the handle (``new`` has no handle)."""
+FED: dict[str, Function] = {"unsent": (SIZE, []), "cycles": (U64, [])}
+"""C functions of the simulation of a ``Fed`` device."""
 
 
 class Running:
@@ -38,7 +40,7 @@ class Running:
         except OSError as error:
             message = f"cannot load the simulated board: {error}; delete the file to rebuild it"
             raise LinkError(message) from None
-        self._functions: dict[str, Any] = {}
+        self._functions: dict[str, Callable[..., Any]] = {}
         handle = ctypes.c_void_p
         every: dict[str, Function] = {"new": (handle, []), "delete": (None, []), "run": (NUMBER, [U64])}
         for name, (result, types) in (every | functions).items():

@@ -98,7 +98,9 @@ class SizedBoard:
             self._learning = geometry, board
         self._learning[1].program_learning(learning, **options)
 
-    def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
+    def learn(
+        self, x: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer], *, first_update: int = 0
+    ) -> Counts:
         """Do one training update per sample, as ``LearningApi.learn`` does."""
         return self._learner.learn(x, labels, first_update=first_update)
 

@@ -72,7 +72,7 @@ def run_point(
     board.program(compiled.program)
     if chips:
         plan = Campaign(chips=chips, trials=trials, seed=seed)
-        scores = board.campaign(x, truth, plan).accuracy_per_chip
+        scores = board.campaign(x, np.asarray(truth, np.int64), plan).accuracy_per_chip
     else:
         outputs = board.infer(x, seed=seed) * (compiled.program.meaning.output_step or 1.0)
         scores = np.array([task.score(outputs, truth)])
