@@ -9,7 +9,7 @@ from ndrite.emulator.errors import EmulatorError
 from ndrite.emulator.spec.state_file import StateError
 from ndrite.host import InputError
 from ndrite.results import Table
-from ndrite.runs import open_workers
+from ndrite.runs import Crew
 from ndrite.runs.engine import Share
 from ndrite.runs.workers import Workers
 from ndrite.shell.terminal import note, print_table
@@ -55,9 +55,10 @@ def command(
         raise click.UsageError("--redraw runs nothing, so it does not take --smoke")
     if (listed or every) and name is not None:
         raise click.UsageError("--stale and --all apply to all studies, so they take no NAME")
+    crew = Crew(workers, scheduler)
     if listed or every:
         names = _stale(output)
-        _run(names if every else [], output, again, smoke, workers, scheduler, shard)
+        _run(names if every else [], output, again, smoke, crew, shard)
         return
     if pages:
         _fill(name is None)
@@ -65,7 +66,7 @@ def command(
     if name is None:
         print_table(Table("studies", ("name", "what"), [(name, title(name)) for name in STUDIES]))
         return
-    _run([name], output, again, smoke, workers, scheduler, shard)
+    _run([name], output, again, smoke, crew, shard)
 
 
 def _stale(output: Path) -> list[str]:
@@ -84,15 +85,14 @@ def _run(
     output: Path,
     again: bool,
     smoke: bool,
-    workers: int,
-    scheduler: str | None,
+    crew: Crew,
     shard: str | None,
 ) -> None:
     """Run several studies one after the other, even if one of them fails, and exit with the highest exit
     code."""
     try:
         part = None if shard is None else share(shard)
-        with open_workers(workers, scheduler, needs=() if scheduler is None else needs(names)) as opened:
+        with crew.open(*(() if crew.scheduler is None else needs(names))) as opened:
             codes = [_study(name, output, again, smoke, opened, part) for name in names]
     except (EmulatorError, InputError) as error:
         codes = [_failed(error)]

@@ -4,24 +4,32 @@ The epoch is chosen on held-out training images. ``ndr-fixed`` trains weights an
 not the curve.
 """
 
-from typing import Any
-
 from studies import runs, table
 from studies.data import data as data_of
-from studies.runs import Runs
+from studies.runs import Row, Runs
 from studies.training import train
 
 KINDS = ("relu", "ndr-fixed", "ndr-shared", "ndr")
 
 
-def run(data: str, neuron: str, normalise: bool, seed: int, epochs: int) -> dict[str, Any]:
+def run(data: str, neuron: str, normalise: bool, seed: int, epochs: int) -> Row:
     """Train one network with the activation ``neuron`` and return its test accuracy."""
     labelled, large = data_of(data), data == "fashion-mnist"
     width, held_out, batch, average = (128, 5000, 256, 0.995) if large else (32, 108, 64, 0.97)
     rate = 8e-3 if normalise else 3e-3
-    recipe: dict[str, Any] = {"epochs": epochs, "batch": batch, "learning_rate": rate, "average": average}
-    recipe |= {"hidden": (width,), "neuron": neuron, "normalise": normalise, "held_out": held_out}
-    net, _ = train(labelled, seed=seed, shift=int(large), **recipe)
+    net, _ = train(
+        labelled,
+        hidden=(width,),
+        neuron=neuron,
+        normalise=normalise,
+        epochs=epochs,
+        batch=batch,
+        learning_rate=rate,
+        average=average,
+        held_out=held_out,
+        seed=seed,
+        shift=int(large),
+    )
     return {"accuracy": net.accuracy(labelled.test_x, labelled.test_labels)}
 
 

@@ -5,7 +5,6 @@ or the output weights. All see the same samples, each at the best of three rates
 """
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +14,7 @@ from ndrite.emulator.learning.tuning import Plan
 from studies import controls, dies, runs, table
 from studies.data import learning_data
 from studies.dies import CONVERTERS
-from studies.runs import FLOAT, Runs
+from studies.runs import FLOAT, Row, Runs
 from studies.table import points
 from studies.training import trained
 
@@ -51,7 +50,7 @@ def changed(images: npt.NDArray[np.uint8], task: str, seed: int) -> npt.NDArray[
     return square.reshape(len(images), -1)
 
 
-def run(task: str, seed: int, die: int, samples: int, epochs: int) -> dict[str, Any]:
+def run(task: str, seed: int, die: int, samples: int, epochs: int) -> Row:
     """Adapt one die of one network to one task by every method. Record for each method which test samples the
     die gets right."""
     net, _ = trained(CONVERTERS, seed, epochs)
@@ -70,8 +69,8 @@ def run(task: str, seed: int, die: int, samples: int, epochs: int) -> dict[str, 
 
     programs, rates, best = {AS_IT_IS: mapped.program}, {}, -1.0
     for rate in controls.RATES:
-        at_rate = dataclasses.replace(plan, rate=rate)
-        pulsed = dies.tuned(mapped, net, changed_samples[held_count:], classes[held_count:], at_rate, number)
+        tuning = dies.Tuning(dataclasses.replace(plan, rate=rate))
+        pulsed = dies.tuned(mapped, net, changed_samples[held_count:], classes[held_count:], tuning, number)
         accuracy = float(
             dies.on_die(pulsed, number, changed_samples[:held_count], classes[:held_count]).mean()
         )

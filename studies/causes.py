@@ -1,6 +1,6 @@
 """What decides: the loss by cause of one network on three chips, effects that are off by default included."""
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from ndrite.emulator.network import load_network
 from ndrite.emulator.network.zoo import float_network
 from studies import dies, table
 from studies.data import learning_data
-from studies.runs import Runs, by
+from studies.runs import Row, Runs, by
 
 NETWORKS = {
     "wan2022": "float-fashion-mnist-784-128-10.npz",
@@ -30,7 +30,7 @@ ADDED = {
 """Effects that no preset has, at illustrative values."""
 
 
-def run(chip: str, seed: int, samples: int) -> dict[str, Any]:
+def run(chip: str, seed: int, samples: int) -> Row:
     """Return how many percentage points of accuracy one die loses by each cause of error alone, without
     correction and with corrected columns."""
     network = load_network(float_network().with_name(NETWORKS[chip]))
@@ -55,7 +55,7 @@ def tables(of: Runs) -> list[table.Table]:
         CAUSES, key=lambda cause: -max(np.mean([r["lost"][cause] for r in runs]) for runs in chips.values())
     )
 
-    def column(kind: str, chip: str) -> Any:
+    def column(kind: str, chip: str) -> Callable[[str], str]:
         return lambda cause: table.over_seeds([r[kind][cause] for r in chips[chip]])
 
     words = {"lost": "as programmed", "corrected": "columns corrected"}

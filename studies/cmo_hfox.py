@@ -1,7 +1,5 @@
 """IBM's CMO/HfOx cells: error of matrix-vector products against NeuRRAM's HfOx cells."""
 
-from typing import Any
-
 import numpy as np
 
 from ndrite.emulator.device.description import Cell, Chip
@@ -11,7 +9,7 @@ from ndrite.emulator.golden import Core
 from ndrite.emulator.network import Dense, Network
 from studies import dies, table
 from studies.published import Found, over_seeds
-from studies.runs import Floats, Runs
+from studies.runs import Floats, Row, Runs
 
 SIZE, VECTORS = 64, 100
 TIMES = {"1 s": (1.0, 1.0), "10 years": (10 * 365 * DAY, 2 * DAY)}
@@ -20,11 +18,11 @@ WAYS = {"single": "single cells, no converters", "die": "pairs on a die, 8-bit c
 CMO, OTHER = "ibm-cmo-hfox-0.2", "wan2022"
 
 
-def run(seed: int) -> dict[str, Any]:
+def run(seed: int) -> Row:
     """Return the rms errors of one matrix product, by type of cell, time after programming and method."""
     rng = np.random.default_rng(seed)
     weights, x = rng.uniform(-1, 1, (SIZE, SIZE)), rng.uniform(-1, 1, (VECTORS, SIZE))
-    result: dict[str, Any] = {}
+    result: dict[str, float] = {}
     for when, times in TIMES.items():
         for name, time_s in zip((CMO, OTHER), times, strict=True):
             cell = described(name, time_s).cell

@@ -9,7 +9,7 @@ ECRAMs do: the exact integers of the die, read noise off. So they are favoured, 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ndrite.emulator.device.description import Chip
 from ndrite.emulator.errors import CompileError
 from ndrite.emulator.golden.neuron import neuron
+from ndrite.emulator.learning.labelled import Classes
 from ndrite.emulator.learning.tuning import Plan
 from ndrite.emulator.learning.tuning.calibrate import Rule, rate_at
 from ndrite.emulator.learning.tuning.learner import softmax
@@ -38,14 +39,14 @@ class Seen(NamedTuple):
     """Samples as they leave the frozen hidden crossbar: partial sums ``p`` int64 (n, M), and labels (n,)."""
 
     p: Sums
-    labels: npt.NDArray[Any]
+    labels: Classes
 
     def part(self, first: int, end: int | None) -> Seen:
         """Return the samples with numbers from ``first`` up to, but not including, ``end``."""
         return Seen(self.p[first:end], self.labels[first:end])
 
 
-def seen(program: Program, rows: int, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> Seen:
+def seen(program: Program, rows: int, x: npt.NDArray[np.uint8], labels: Classes) -> Seen:
     """Compute the partial sums of samples ``x`` uint8 (n, inputs) in the first layer of ``program``, for
     arrays of ``rows`` rows."""
     layer = program.layers[0]

@@ -12,7 +12,7 @@ from ndrite.costs.constants import ACCOUNTINGS, Constants, load_constants
 from ndrite.costs.parts import MODELLED, Use, Work, ranged
 from studies import table
 from studies.published import Found
-from studies.runs import Runs, described
+from studies.runs import Row, Runs, described
 
 CORES: dict[str, Any] = described("cores")
 """Descriptions of published cores by name."""
@@ -49,7 +49,7 @@ def account_of_point(core: dict[str, Any], point: dict[str, Any], constants: Con
     return Account(tuple(all_work), of_core, name=core["title"], chip=point["name"])
 
 
-def compare(core: dict[str, Any], point: dict[str, Any], constants: Constants) -> dict[str, Any]:
+def compare(core: dict[str, Any], point: dict[str, Any], constants: Constants) -> Row:
     """Compare the published TOPS/W and core area of a design point with the modelled ones; also return the
     share of each component in the energy."""
     account = account_of_point(core, point, constants)
@@ -72,7 +72,7 @@ def compare(core: dict[str, Any], point: dict[str, Any], constants: Constants) -
     }
 
 
-def run(name: str, point: int, seed: int) -> dict[str, Any]:
+def run(name: str, point: int, seed: int) -> Row:
     """Return the comparison of one published design point with the cost model."""
     return compare(CORES[name], CORES[name]["points"][point], load_constants())
 

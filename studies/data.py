@@ -1,13 +1,13 @@
 """Data sets of the studies: those of ndrite, and those that a study generates or reads itself."""
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 
 from ndrite.emulator.errors import MissingExtraError
-from ndrite.emulator.learning.labelled import Labelled
+from ndrite.emulator.learning.labelled import Classes, Labelled
 from ndrite.emulator.network.datasets import fashion_mnist_test, mnist
+from ndrite.emulator.spec.arithmetic import Codes
 from ndrite.samples import data_set
 
 MNIST_FOLDER = "package/data"
@@ -18,8 +18,11 @@ MOONS, MOONS_NOISE = 2000, 0.2
 """Number of samples and standard deviation of the noise in our moons data; the publication does not state its
 own."""
 
+Data = tuple[Codes, Classes, Codes, Classes]
+"""Samples uint8 (n, inputs) to learn from and their classes (n,), then those of the test."""
 
-def whole_mnist() -> tuple[Any, Any, Any, Any]:
+
+def whole_mnist() -> Data:
     """Return the 70,000 images of MNIST: training images, their labels, test images, their labels."""
     return mnist(MNIST_FOLDER)
 
@@ -45,7 +48,7 @@ def data(name: str) -> Labelled:
     return data_set(name)
 
 
-def learning_data(samples: int) -> tuple[Any, Any, Any, Any]:
+def learning_data(samples: int) -> Data:
     """Return Fashion-MNIST's training images and labels, then its first ``samples`` test images and labels.
 
     A smoke run (fewer than 1,000) needs no training files, which do not ship: it learns from other test

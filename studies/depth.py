@@ -5,7 +5,7 @@ values between its layers; that they are rounded to 8 bits and lose nothing else
 """
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ndrite.emulator.device.description import load_chip
 from ndrite.signature import widths
@@ -13,16 +13,19 @@ from studies import dies as on_chip
 from studies import runs, table
 from studies.data import data as data_of
 from studies.dies import ANALOG
-from studies.runs import Floats, Runs
+from studies.runs import Floats, Row, Runs
 from studies.table import behind, in_points, points
 from studies.training import HEIGHT, trained
+
+if TYPE_CHECKING:
+    from torch import nn
 
 RATES = {"fashion-mnist": 16e-3, "mnist-70000": 32e-3, "digits": 32e-3}
 """Learning rate for each data set: of 4e-3, 8e-3, 16e-3 and 32e-3 the best for software and for the chip, or
 within 0.1 points of the best."""
 
 
-def convolutional(chip: str | None) -> Any:
+def convolutional(chip: str | None) -> "nn.Module":
     """Build the convolutional network for 28 x 28 pixels, with NDR neurons for a chip and ReLU for
     software."""
     from torch import nn
@@ -35,13 +38,11 @@ def convolutional(chip: str | None) -> Any:
     return nn.Sequential(*maps, nn.Conv2d(16, 32, 3, stride=2, padding=1), b, *full)
 
 
-def run(data: str, hidden: str, on: str, seed: int, epochs: int, dies: int) -> dict[str, Any]:
+def run(data: str, hidden: str, on: str, seed: int, epochs: int, dies: int) -> Row:
     """Train one network, and record which test samples it gets right in floats and on every die."""
     labelled, chip = data_of(data), None if on == "software" else on
-    layers: dict[str, Any] = (
-        {"build": partial(convolutional, chip)} if "conv" in hidden else {"hidden": widths(hidden)}
-    )
-    net, held_out = trained(chip, seed, epochs, rate=RATES[data], data=data, **layers)
+    layers = partial(convolutional, chip) if "conv" in hidden else widths(hidden)
+    net, held_out = trained(chip, seed, epochs, rate=RATES[data], data=data, layers=layers)
     samples = (labelled.x, labelled.labels, labelled.test_x, labelled.test_labels)
     right = [
         on_chip.before_and_after(net, load_chip(chip), on_chip.number_of(seed, die), samples, None)[0]

@@ -3,20 +3,22 @@ right."""
 
 import dataclasses
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from ndrite.boards.golden import GoldenBoard
 from ndrite.emulator.device.description import Chip, load_chip
 from ndrite.emulator.errors import CompileWarning
 from ndrite.emulator.golden import Core
+from ndrite.emulator.learning.labelled import Classes
 from ndrite.emulator.learning.tuning import Plan
 from ndrite.emulator.mapping import MapOptions, Mapped, Mitigation, map_network, program_of
 from ndrite.emulator.network import Network
 from ndrite.emulator.spec import Program
+from ndrite.emulator.spec.arithmetic import Codes
 from ndrite.verbs.calibrate import calibrate_board
+from studies.data import Data
 from studies.runs import Bools
 
 ANALOG, CONVERTERS = "dendritic-analog", "dendritic-ndr+ecram-pair"
@@ -33,7 +35,7 @@ def changed(chip: str, **fields: Any) -> Chip:
     result = load_chip(chip)
     for name, value in fields.items():
         section, field = name.split("__")
-        part = dataclasses.replace(getattr(result, section), **{field: value})
+        part = dataclasses.replace(vars(result)[section], **{field: value})
         result = dataclasses.replace(result, **{section: part})
     return result
 
@@ -45,7 +47,7 @@ def number_of(seed: int, die: int) -> int:
 
 
 def make(
-    net: Network, chip: Chip, seed: int, samples: Any, *, corrected: bool = True, **options: Any
+    net: Network, chip: Chip, seed: int, samples: Codes, *, corrected: bool = True, **options: Any
 ) -> Mapped:
     """Map a network onto the die of ``seed``, with or without corrections of columns; ``options`` are those
     of ``MapOptions``."""
@@ -54,7 +56,7 @@ def make(
         return map_network(net, chip, samples, seed=seed, options=map_options)
 
 
-def aged(net: Network, chip: Chip, seed: int, samples: Any, time_s: float) -> Mapped:
+def aged(net: Network, chip: Chip, seed: int, samples: Codes, time_s: float) -> Mapped:
     """Map a network onto the die of ``seed``, correct its columns right after programming, and age its cells
     to ``time_s``."""
     fresh = dataclasses.replace(chip.conditions, time_since_programming_s=1.0)
@@ -63,23 +65,28 @@ def aged(net: Network, chip: Chip, seed: int, samples: Any, time_s: float) -> Ma
     return early._replace(program=program_of(die, early.program), die=die)
 
 
-def tuned(
-    made: Mapped, net: Network, x: Any, labels: Any, plan: Plan, seed: int, *, cells: bool = False
-) -> Program:
-    """Tune the neurons of a die on the golden board and return the tuned program; ``cells`` as for
-    ``calibrate_board``."""
-    plan = dataclasses.replace(plan, seed=seed)
-    board = GoldenBoard()
-    result = calibrate_board(board, made.program, made.die, net, x, labels, plan=plan, seed=seed, cells=cells)
+class Tuning(NamedTuple):
+    """How the neurons of a die are tuned: the plan, and ``cells`` as for ``calibrate_board``."""
+
+    plan: Plan
+    cells: bool = False
+
+
+def tuned(made: Mapped, net: Network, x: Codes, labels: Classes, tuning: Tuning, seed: int) -> Program:
+    """Tune the neurons of a die on the golden board and return the tuned program."""
+    plan, board = dataclasses.replace(tuning.plan, seed=seed), GoldenBoard()
+    result = calibrate_board(
+        board, made.program, made.die, net, x, labels, plan=plan, seed=seed, cells=tuning.cells
+    )
     return result.program
 
 
-def in_float(net: Network, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> Bools:
+def in_float(net: Network, x: Codes, labels: Classes) -> Bools:
     """Return, for each sample, whether the float network's answer is right, (n,)."""
     return np.asarray(net.forward(x / np.float32(255)).argmax(axis=1) == labels)
 
 
-def on_die(program: Program, number: int, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> Bools:
+def on_die(program: Program, number: int, x: Codes, labels: Classes) -> Bools:
     """Return, for each sample, whether the answer of die ``number`` with read noise is right, (n,)."""
     return np.asarray(Core(program).infer(x, seed=number).argmax(axis=1) == labels)
 
@@ -88,20 +95,19 @@ def before_and_after(
     net: Network,
     chip: Chip,
     number: int,
-    data: tuple[Any, Any, Any, Any],
-    plan: Plan | None,
+    data: Data,
+    tuning: Tuning | None,
     *,
     corrected: bool = True,
-    cells: bool = False,
 ) -> list[Bools]:
-    """Return which samples die ``number`` gets right before tuning and, if a tuning ``plan`` is given, also
-    after tuning with it.
+    """Return which samples die ``number`` gets right before tuning and, if a ``tuning`` is given, also after
+    it.
 
     ``data`` are samples and labels to learn from, the last of which calibrate, then those of the test.
     """
     x, labels, *test = data
     mapped = make(net, chip, number, x[-SAMPLES:], corrected=corrected)
     programs = [mapped.program]
-    if plan is not None:
-        programs.append(tuned(mapped, net, x, labels, plan, number, cells=cells))
+    if tuning is not None:
+        programs.append(tuned(mapped, net, x, labels, tuning, number))
     return [on_die(program, number, *test) for program in programs]

@@ -4,15 +4,15 @@ Weights are ECRAMs of Tang 2018's constants, and so are the neurons' of the dend
 """
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 
 import ndrite
+from ndrite.verbs.learn import LearnedInSitu
 from studies import runs, table
 from studies.data import data as data_of
 from studies.dies import changed, on_die
-from studies.runs import Runs
+from studies.runs import Row, Runs
 from studies.table import points
 
 HELD = runs.described("insitu")
@@ -20,19 +20,18 @@ SAMPLES = 10_000
 """Largest number of training samples, the first ones of the data set."""
 
 
-def run(data: str, case: str, seed: int, epochs: int) -> dict[str, Any]:
+def run(data: str, case: str, seed: int, epochs: int) -> Row:
     """Train in situ from one set of random initial weights; return which test samples are right afterwards,
     and the number of pulses per device."""
-    name: Any
     name, _, kind = data.partition(", ")
     recipe = HELD["data"][data] | HELD["cases"][case]
     if kind:
         recipe["device"] = dataclasses.replace(changed("ideal+ecram-tang2018", **HELD["soft"]), name="soft")
     test = data_of(name)
+    recipe["data"] = name
     recipe["samples"] = min(SAMPLES, len(test.x))
-    learned: Any = ndrite.learn(
-        chip="dendritic-ndr", data=name, epochs=epochs, seed=seed, learning_seed=seed, **recipe
-    )
+    learned = ndrite.learn(chip="dendritic-ndr", epochs=epochs, seed=seed, learning_seed=seed, **recipe)
+    assert isinstance(learned, LearnedInSitu)
     program = learned.compiled.program
     right = on_die(program, seed, test.test_x, test.test_labels)
     devices = [(layer.inputs + 1) * layer.outputs for layer in program.layers]

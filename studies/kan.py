@@ -4,8 +4,6 @@ A KAN of K bases and widths I-H-O has K (I H + H O) weights, as many as an MLP I
 much energy. Losses are measured on dies, cause by cause; nothing is tuned.
 """
 
-from typing import Any
-
 from ndrite.costs.account import account_of
 from ndrite.costs.constants import load_constants
 from ndrite.emulator.device.rram.drift import DAY
@@ -15,13 +13,13 @@ from ndrite.intervals import crossed
 from studies import dies, runs, table
 from studies.data import data
 from studies.kan_networks import CAUSES, KINDS, RELU, TASKS, rate_of, trained
-from studies.runs import Bools, Floats, Runs
+from studies.runs import Bools, Floats, Row, Runs
 from studies.table import points
 
 DIES, ENERGY_CHIP, ENERGY_SAMPLES = 2, "wan2022", 100
 
 
-def run(task: str, kind: str, seed: int, epochs: int) -> dict[str, Any]:
+def run(task: str, kind: str, seed: int, epochs: int) -> Row:
     """Train one network at the learning rate of its kind, and record which test samples it gets right in
     floats and on its dies."""
     rate, swept = rate_of(task, kind, epochs)

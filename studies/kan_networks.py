@@ -2,7 +2,7 @@
 
 from functools import cache, partial
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from ndrite.emulator.network import Network
 from studies.data import data
 from studies.runs import described
 from studies.training import train
+
+if TYPE_CHECKING:
+    from torch import nn
 
 HELD = described("kan")
 TASKS: dict[str, dict[str, Any]] = HELD["tasks"]
@@ -36,7 +39,7 @@ def rate_of(task: str, kind: str, epochs: int) -> tuple[float, dict[str, float]]
     return float(max(held_out, key=held_out.__getitem__)), held_out
 
 
-def kan(task: str, kind: str) -> Any:
+def kan(task: str, kind: str) -> "nn.Module":
     """Build a PyTorch module of learned curves, with random weights, for a task."""
     from torch import nn
 

@@ -3,13 +3,11 @@
 Learning rates of both sides were chosen on held-out training samples, none on a test sample.
 """
 
-from typing import Any
-
 from ndrite.emulator.learning.tuning import Plan
 from studies import runs, table
 from studies.data import learning_data
-from studies.dies import ANALOG, CONVERTERS, WORSE, before_and_after, changed, in_float, number_of
-from studies.runs import Floats, Runs
+from studies.dies import ANALOG, CONVERTERS, WORSE, Tuning, before_and_after, changed, in_float, number_of
+from studies.runs import Bools, Floats, Row, Runs
 from studies.table import behind, in_points, points
 from studies.training import CHIP_RATE, trained
 
@@ -21,20 +19,20 @@ PLAN = Plan(steps=15, batch=2000, rate=0.01)
 
 def run(
     on: str, seed: int, dies: int, worse: int, tuned: int, samples: int, epochs: int, rate: float = CHIP_RATE
-) -> dict[str, Any]:
+) -> Row:
     """Train one network, and record which test samples it gets right in floats and on every die in every
     state."""
     data, chip = learning_data(samples), None if on == "software" else on
     net, held_out = trained(chip, seed, epochs, rate=rate)
-    right_by_state: dict[str, list[Any]] = {}
+    right_by_state: dict[str, list[Bools]] = {}
     for state, (bad, corrected) in STATES.items() if chip is not None else ():
         described = changed(on, **(WORSE if bad else {}))
         for die in range(worse if bad else dies):
-            plan = None
+            tuning = None
             if die < tuned and state in (FIRST, LAST):
-                plan = Plan(steps=1, batch=100) if samples < 1000 else PLAN
+                tuning = Tuning(Plan(steps=1, batch=100) if samples < 1000 else PLAN)
             number = number_of(seed, die)
-            right = before_and_after(net, described, number, data, plan, corrected=corrected)
+            right = before_and_after(net, described, number, data, tuning, corrected=corrected)
             for name, value in zip((state, state + TUNED), right, strict=False):
                 right_by_state.setdefault(name, []).append(value)
     return {"held_out": held_out} | runs.kept(in_float(net, *data[2:]), right_by_state)

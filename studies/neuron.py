@@ -12,7 +12,7 @@ import numpy as np
 
 from ndrite.costs.constants import Constants, Triple, load_constants
 from ndrite.costs.parts import MODELLED, NONE, Cost, adc, buffer, dac, device, ranged, sum_of, words_of
-from studies.runs import Runs
+from studies.runs import Row, Runs
 from studies.table import Table
 
 QUOTED = {"digital": 516.0, "analog": 1.3e5}
@@ -55,7 +55,7 @@ def paths(constants: Constants) -> dict[str, dict[str, Cost]]:
     }
 
 
-def run(node_nm: float, seed: int) -> dict[str, Any]:
+def run(node_nm: float, seed: int) -> Row:
     """Return the area, energy and latency of all circuits at one technology node, and the ratios between
     circuits."""
     return report(load_constants().on(node_nm))

@@ -1,6 +1,6 @@
 """NeuRRAM's MNIST network: seven layers, inputs and activations of 3 bits."""
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from studies.cost import said
 from studies.data import whole_mnist
 from studies.dies import number_of
 from studies.published import Found, percent
-from studies.runs import Runs
+from studies.runs import Row, Runs
 from studies.table import points
 
 CHIP, BITS, NOISE, RATE = "wan2022", 3, 0.05, 6e-3
@@ -18,7 +18,7 @@ FITTED, COSTED = 512, 32
 first die is averaged."""
 
 
-def run(seed: int, train: int, epochs: int, dies: int, samples: int) -> dict[str, Any]:
+def run(seed: int, train: int, epochs: int, dies: int, samples: int) -> Row:
     """Train one network. Record which test samples are right in floats and on each die, and the modelled cost
     on the chip."""
     from ndrite.emulator.learning.training.view import torch
@@ -32,7 +32,7 @@ def run(seed: int, train: int, epochs: int, dies: int, samples: int) -> dict[str
     )
     torch.manual_seed(seed)
     model = noisy.seven_layers(BITS)
-    noisy.train(model, x, classes, epochs=epochs, rate=RATE, noise=NOISE)
+    noisy.train(model, x, classes, noisy.Recipe(epochs, RATE, NOISE))
     right_in_float = noisy.right(model, test, test_classes)
     placed = [analog(model, CHIP, samples=x[:FITTED], seed=number_of(seed, die)) for die in range(dies)]
     on_dies = [noisy.right(die, test, test_classes) for die in placed]
@@ -50,7 +50,7 @@ def found(of: Runs) -> dict[str, Found]:
 
 def tables(of: Runs) -> list[table.Table]:
     """Return a table with one row per network, and a table of the cost of an inference."""
-    columns: dict[str, Any] = {
+    columns: dict[str, Callable[[Row], str]] = {
         "float, %": lambda r: f"{100 * runs.right([r]).mean():.2f}",
         f"{of[0]['dies']} dies, %": lambda r: points(runs.right([r], "on_dies")),
         "energy, nJ (modelled)": lambda r: said(r["cost"]["energy_pJ"], 1e-3),

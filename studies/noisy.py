@@ -6,7 +6,7 @@ have it too (W. Wan et al., Nature 608, 504, 2022, and github.com/weierwan/Neurr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,7 @@ class FewBits(torch.nn.Module):
         return (clipped.detach() / step).round_().mul_(step) + (clipped - clipped.detach())
 
 
-def seven_layers(bits: int) -> Any:
+def seven_layers(bits: int) -> torch.nn.Module:
     """Build the network from maps (n, 1, 28, 28) to 10 logits, with activations of ``bits`` bits."""
     layers, channels = [], 1
     for i, width in enumerate((8, 8, 16, 16, 32, 32)):
@@ -55,7 +55,7 @@ def few_bits(x: npt.NDArray[np.uint8], bits: int) -> Tensor:
     return torch.from_numpy(np.rint(x.astype(np.float32) * (steps / 255)) / np.float32(steps))
 
 
-def noisy_weights(model: Any, level: float) -> dict[str, Tensor]:
+def noisy_weights(model: torch.nn.Module, level: float) -> dict[str, Tensor]:
     """Return weights and biases by name with added noise. The standard deviation of the noise is ``level``
     times each layer's largest weight."""
     noisy: dict[str, Tensor] = {}
@@ -68,11 +68,20 @@ def noisy_weights(model: Any, level: float) -> dict[str, Tensor]:
     return noisy
 
 
-def train(
-    model: Any, x: Tensor, labels: Tensor, *, epochs: int, rate: float, noise: float, batch: int = 128
-) -> None:
-    """Train with Adam and a one-cycle schedule whose largest learning rate is ``rate``. PyTorch's random
-    generator determines sample order and noise."""
+class Recipe(NamedTuple):
+    """Settings of a training run: epochs, largest learning rate, noise on the weights as for
+    ``noisy_weights``, and batch size."""
+
+    epochs: int
+    rate: float
+    noise: float
+    batch: int = 128
+
+
+def train(model: torch.nn.Module, x: Tensor, labels: Tensor, recipe: Recipe) -> None:
+    """Train with Adam and a one-cycle schedule. PyTorch's random generator determines sample order and
+    noise."""
+    epochs, rate, noise, batch = recipe
     optimiser = torch.optim.Adam(model.parameters(), rate)
     steps = epochs * -(-len(x) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
@@ -88,7 +97,7 @@ def train(
     model.eval()
 
 
-def right(model: Any, x: Tensor, labels: Tensor) -> Bools:
+def right(model: torch.nn.Module, x: Tensor, labels: Tensor) -> Bools:
     """Return, for each sample, whether the answer of a network, in floats or on a die, is right, (n,)."""
     right_parts = []
     with torch.no_grad():

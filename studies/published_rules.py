@@ -1,46 +1,49 @@
 """Rules of learning in situ as published, on devices of few states: what they get right, and by how much."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import ndrite
 from ndrite.emulator.device.description import Chip, load_chip
 from ndrite.emulator.learning.labelled import Labelled
+from ndrite.verbs.learn import LearnedInSitu
 from studies import runs, table
 from studies.data import data as data_of
 from studies.data import whole_mnist
 from studies.dies import changed, on_die
 from studies.published import Found, percent
-from studies.runs import Bools, Floats, Runs
+from studies.runs import Bools, Floats, Row, Runs
 from studies.table import points
 
 RECIPES = runs.described("published_rules")
 
 
-def run(data: str, case: str, seed: int, epochs: int, images: int) -> dict[str, Any]:
+def run(data: str, case: str, seed: int, epochs: int, images: int) -> Row:
     """Learn in situ from random initial weights and the first ``images`` images; return which test images are
     right afterwards."""
     of = RECIPES[data]
-    right = trained(data, of["device"], of["common"] | of["cases"][case], seed, epochs, images)
+    recipe = {"device": of["device"], **of["common"], **of["cases"][case]}
+    right = trained(data, recipe, seed, epochs, images)
     return {"after": runs.packed(right), "samples": len(right)}
 
 
 def trained(
-    data: str, device: Any, recipe: dict[str, Any], seed: int, epochs: int, images: int, held_out: int = 0
+    data: str, recipe: dict[str, Any], seed: int, epochs: int, images: int, held_out: int = 0
 ) -> Bools:
     """Learn in situ from the first ``images`` images. Return which test samples the die then gets right, or,
     with ``held_out``, which of the last ``held_out`` training samples."""
     of = classes_of(data)
-    learned: Any = ndrite.learn(
+    learned = ndrite.learn(
         of.x[: images + 1],  # one more image: `learn` must hold one out
         of.labels[: images + 1],
         held_out=1,
-        device=described_device(device),
         epochs=epochs,
         seed=seed,
         learning_seed=seed,
-        **recipe,
+        **recipe | {"device": described_device(recipe["device"])},
     )
+    assert isinstance(learned, LearnedInSitu)
     x, labels = (of.x[-held_out:], of.labels[-held_out:]) if held_out else (of.test_x, of.test_labels)
     return on_die(learned.compiled.program, seed, x, labels)
 
@@ -55,7 +58,7 @@ def classes_of(data: str) -> Labelled:
     return Labelled(data, x[train], labels[train], test_x[test], test_labels[test], 28)
 
 
-def described_device(device: Any) -> Chip:
+def described_device(device: str | int) -> Chip:
     """Return a device by the name of a file beside the studies' modules. If ``device`` is a number of states,
     return a device with soft bounds (aihwkit's ``SoftBoundsDevice``) whose steps vary by 30 % between devices
     and by 30 % from pulse to pulse."""
@@ -89,7 +92,7 @@ def differences(of: Runs) -> dict[str, Floats]:
 
 def tables(of: Runs) -> list[table.Table]:
     """Return a table of test accuracies by data and case, and a table of differences."""
-    columns: dict[str, Any] = {
+    columns: dict[str, Callable[[Runs], str]] = {
         "starts": lambda g: str(len(g)),
         "test accuracy, %": lambda g: points(runs.right(g, "after")),
     }

@@ -4,13 +4,14 @@ Dies of the all-hardware chip with one value changed, the same networks and dies
 back through the cells as read. Cases, and what they change of the chip description, are data.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from ndrite.emulator.learning.tuning import Plan
 from studies import dies, runs, table
 from studies.data import learning_data
 from studies.published import over_seeds
-from studies.runs import Runs
+from studies.runs import Row, Runs
 from studies.table import in_points, points
 from studies.training import trained
 
@@ -30,7 +31,7 @@ def study_of(axis: str) -> str:
     return next(name for name, of in CASES.items() if axis in of["axes"])
 
 
-def run(axis: str, value: float, seed: int, die: int, samples: int, epochs: int) -> dict[str, Any]:
+def run(axis: str, value: float, seed: int, die: int, samples: int, epochs: int) -> Row:
     """Record which test samples one network gets right in floats, and on one die in each of the die's
     states."""
     name = study_of(axis)
@@ -39,8 +40,8 @@ def run(axis: str, value: float, seed: int, die: int, samples: int, epochs: int)
     fields = CASES[name]["always"] | CASES[name]["axes"][axis]["cases"][f"{value:g}"]
     chip = dies.changed(CASES[name]["chip"], **fields)
     for corrected, plan in enumerate(PLANS[: len(STATES[name]) // 2]):
-        plan = Plan(steps=1, batch=100) if samples < 1000 else plan
-        states += dies.before_and_after(net, chip, number, data, plan, corrected=bool(corrected), cells=True)
+        tuning = dies.Tuning(Plan(steps=1, batch=100) if samples < 1000 else plan, cells=True)
+        states += dies.before_and_after(net, chip, number, data, tuning, corrected=bool(corrected))
     return runs.kept(dies.in_float(net, *data[2:]), dict(zip(STATES[name], states, strict=True)))
 
 
@@ -70,15 +71,23 @@ def of_chips(found: Runs) -> table.Table:
     recovered by pulses alone, and by pulses with corrections."""
     states, axes = STATES["recovery"], CASES["recovery"]["axes"]
 
-    columns: dict[str, Any] = {f"{s}, points lost": lambda g, s=s: points(runs.lost(g, s)) for s in states}
+    columns: dict[str, Callable[[Runs], str]] = {f"{s}, points lost": _losing(s) for s in states}
     for column, state in (("recovered by pulses", states[1]), ("by both", states[3])):
-        columns[column] = lambda g, s=state: table.recovered(runs.lost(g, states[0]), runs.lost(g, s))
+        columns[column] = _recovering(states[0], state)
     # Student's t is used here, since bootstrap intervals over few networks are too narrow.
     columns["both, by Student's t over networks"] = lambda g: in_points(
         *over_seeds(runs.lost(g, states[3]).mean(axis=(1, 2)))
     )
     groups = {(f"{a} {v:g} {axes[a]['label']}",): group for (a, v), group in along(found, "recovery").items()}
     return table.table(f"recovery on {dies.ANALOG}: {runs.size(found)}", ("chip",), groups, columns)
+
+
+def _losing(state: str) -> Callable[[Runs], str]:
+    return lambda group: points(runs.lost(group, state))
+
+
+def _recovering(before: str, after: str) -> Callable[[Runs], str]:
+    return lambda group: table.recovered(runs.lost(group, before), runs.lost(group, after))
 
 
 def of_ecrams(found: Runs) -> table.Table:

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from ndrite.emulator.errors import EmulatorError, require
@@ -13,7 +14,7 @@ from ndrite.emulator.spec.files import whole_file
 from ndrite.intervals import DRAWS, LEVEL
 from ndrite.pages import drawing
 from ndrite.results import Table
-from ndrite.runs import Run
+from ndrite.runs import Row, Run
 from ndrite.runs import execute as run_all
 from ndrite.runs.code import code_digest, modules_of
 from ndrite.runs.engine import Share
@@ -29,7 +30,7 @@ TRAINING = "ndrite.emulator.learning.training.view"
 """Name of the module that imports PyTorch."""
 
 
-def module(name: str) -> Any:
+def module(name: str) -> ModuleType:
     """Import the module of a study. The module has the functions ``run(**parameters)``, which returns a run's
     results as plain values; ``tables(runs)``; and, if numbers are published, ``found(runs)``, which returns
     the study's values by the keys of the published numbers."""
@@ -93,7 +94,7 @@ def execute(
     return result
 
 
-def timed(*, module: str, run: dict[str, Any]) -> dict[str, Any]:
+def timed(*, module: str, run: Row) -> Row:
     """Do one run of a study, and add to its results the seconds that it took."""
     began = time.monotonic()
     result = importlib.import_module(module).run(**run)
@@ -130,13 +131,13 @@ def redraw(name: str, output: Path) -> Result:
     path = output / f"{name}.json"
     value = _read(path, f"run: python -m studies {name} -o {output}")
     try:
-        origin: dict[str, Any] = {key: value[key] for key in ("code", "core_seconds") if key in value}
+        origin: Row = {key: value[key] for key in ("code", "core_seconds") if key in value}
         return _written(name, output, value["runs"], value["smoke"], origin)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise EmulatorError(f"{path}: not results of {name} ({type(error).__name__}: {error})") from None
 
 
-def _written(name: str, output: Path, runs: Runs, smoke: bool, made: dict[str, Any]) -> Result:
+def _written(name: str, output: Path, runs: Runs, smoke: bool, made: Row) -> Result:
     of, study, over = publication(name), module(name), STUDIES[name]["over"]
     tables: list[Table] = study.tables(runs)
     numbers, comparison = judged(of, study.found(runs)) if of is not None else ([], [])

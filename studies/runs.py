@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from ndrite.emulator.errors import EmulatorError
 from ndrite.emulator.yaml_file import read_yaml
+from ndrite.runs import Row as Row
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
-Runs = list[dict[str, Any]]
+Runs = list[Row]
 
 FLOAT = "float"
 """Key under which a record keeps what the network gets right in floats; results of dies are kept as
@@ -42,7 +43,7 @@ def unpacked(text: str, n: int, like: Bools | None = None) -> Bools:
     return bits if like is None else bits ^ like
 
 
-def kept(own: Bools, others: Mapping[str, Bools | list[Bools]]) -> dict[str, Any]:
+def kept(own: Bools, others: Mapping[str, Bools | list[Bools]]) -> Row:
     """Return the record of a run: which samples the float network gets right (``own``), and which one or
     several dies get right in each state."""
     texts = {
@@ -52,7 +53,7 @@ def kept(own: Bools, others: Mapping[str, Bools | list[Bools]]) -> dict[str, Any
     return {"samples": len(own), FLOAT: packed(own), **texts}
 
 
-def right(runs: Iterable[dict[str, Any]], what: str = FLOAT) -> Floats:
+def right(runs: Iterable[Row], what: str = FLOAT) -> Floats:
     """Return which answers are right (networks, dies, n), from the records of runs; runs with equal ``seed``
     are of the same network.
 
@@ -76,7 +77,7 @@ def right(runs: Iterable[dict[str, Any]], what: str = FLOAT) -> Floats:
     return np.array([of_run[:dies] for of_run in of_network.values()], np.float64)
 
 
-def lost(runs: Iterable[dict[str, Any]], what: str) -> Floats:
+def lost(runs: Iterable[Row], what: str) -> Floats:
     """Compare dies with the float network, sample by sample: return (networks, dies, n) with 1 if only the
     float network is right, -1 if only the die is right, and 0 otherwise."""
     runs = list(runs)

@@ -4,14 +4,22 @@ import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from ndrite.intervals import crossed, crossed_of, mean_interval
 from ndrite.pages.drawing import SERIES
 from ndrite.results import Table as Table
 from studies.runs import Floats
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as PlotFigure
+
+
+K = TypeVar("K", bound=tuple[object, ...])
+G = TypeVar("G")
 
 
 @dataclass(frozen=True)
@@ -30,8 +38,8 @@ class Figure:
 def table(
     title: str,
     keys: tuple[str, ...],
-    groups: Mapping[Any, Any],
-    columns: Mapping[str, Callable[[Any], str]],
+    groups: Mapping[K, G],
+    columns: Mapping[str, Callable[[G], str]],
 ) -> Table:
     """Build a table with one row for each group of runs. A row has the parts of the group's key, named by
     ``keys``, then the result of each function in ``columns`` for the group."""
@@ -39,7 +47,7 @@ def table(
     return Table(title, (*keys, *columns), rows)
 
 
-def over_seeds(values: Any, digits: int = 2) -> str:
+def over_seeds(values: npt.ArrayLike, digits: int = 2) -> str:
     """Format the mean of ``values`` (n,) as ``mean ± half interval``, by Student's t."""
     mean, half = mean_interval(np.asarray(values, np.float64))
     return f"{mean:.{digits}f}" + ("" if half is None else f" ± {half:.{digits}f}")
@@ -83,7 +91,7 @@ def interval(cell: str) -> tuple[float, float, float] | None:
     return (mean, *ends) if len(ends) == 2 else (mean, mean - half, mean + half)  # type: ignore[return-value]
 
 
-def draw(figure: Any, wanted: Figure, tables: Sequence[Table]) -> None:
+def draw(figure: "PlotFigure", wanted: Figure, tables: Sequence[Table]) -> None:
     """Draw ``figure`` from the last table that has all the columns that ``wanted`` names."""
     needed = {*wanted.place, *wanted.series}
     drawn = next(table for table in reversed(tables) if needed <= set(table.header))

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ndrite.emulator.learning.labelled import Labelled
 from ndrite.emulator.network import Network
@@ -13,7 +13,10 @@ from ndrite.verbs.train import start_of
 from studies.data import data as data_of
 from studies.data import learning_data
 
-Build = Callable[[], Any]
+if TYPE_CHECKING:
+    from torch import nn
+
+Build = Callable[[], "nn.Module"]
 CHIP_RATE = 16e-3
 """Of 8e-3, 16e-3 and 32e-3 the best for chips on held-out samples, on three dies each of two other
 networks: 88.90, 89.30 and 88.75 % on ``dendritic-analog``, 89.08, 89.34 and 89.06 % on ``dendritic-ndr``."""
@@ -52,12 +55,11 @@ def trained(
     epochs: int,
     *,
     rate: float = CHIP_RATE,
-    hidden: tuple[int, ...] = (128,),
-    build: Build | None = None,
+    layers: tuple[int, ...] | Build = (128,),
     data: str = "fashion-mnist",
 ) -> tuple[Network, float]:
     """Train with the recipe that all studies share: an NDR network for a chip, or a ReLU network in software
-    if ``chip`` is None. ``build`` is passed to ``train``.
+    if ``chip`` is None. ``layers`` are the widths of hidden full layers, or ``build`` of ``train``.
 
     With no epochs (smoke runs) it trains one on test samples, as training files do not ship.
     """
@@ -81,4 +83,6 @@ def trained(
         "chip": chip,
     }
     settings |= {"neuron": "relu"} if chip is None else {"neuron": "ndr", "height": HEIGHT}
-    return train(labelled, hidden=hidden, build=build, **settings)
+    if isinstance(layers, tuple):
+        return train(labelled, hidden=layers, **settings)
+    return train(labelled, build=layers, **settings)

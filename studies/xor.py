@@ -6,14 +6,13 @@ sum puts the four sums in order, and XOR wants the middle two alike: at most thr
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from ndrite.emulator.device.ndr.curves import Esaki, tunnel
 from ndrite.intervals import wilson
 from studies import table
-from studies.runs import Floats, Runs
+from studies.runs import Floats, Row, Runs
 
 INPUTS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 WANTED = np.array([0.0, 1.0, 1.0, 0.0])
@@ -26,7 +25,7 @@ CURVES: dict[str, Callable[[Floats], Floats]] = {
 }
 
 
-def run(curve: str, seed: int, starts: int) -> dict[str, Any]:
+def run(curve: str, seed: int, starts: int) -> Row:
     """Train one neuron from all initial weights at once; return the number of right patterns (0..4) for each
     start, and the weights of the best."""
     f = CURVES[curve]
