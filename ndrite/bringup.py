@@ -22,6 +22,7 @@ from ndrite.boards.board import Board
 from ndrite.boards.fpga.build import build
 from ndrite.boards.fpga.flash import flash
 from ndrite.boards.fpga.reports import known_seed
+from ndrite.boards.fpga.search import Tries
 from ndrite.boards.fpga.target import Target
 from ndrite.boards.fpga.tools import BuildError
 from ndrite.boards.selftest import Check, checks_of, networks_of
@@ -86,7 +87,7 @@ class Hardware:
             if not report.is_file():
                 program = Program.load(zoo.program())
                 seed = known_seed(self.target.name)
-                build(self.target, self.folder, program=program, first_seed=seed, announce=self.announce)
+                build(self.target, self.folder, program=program, tries=Tries(seed), announce=self.announce)
             content = json.loads(report.read_text())
             words = f"build id {content['build_id']}, {content['fmax_mhz']:.1f} MHz estimated for"
             bitstream_id = int(content["build_id"], 16), f"{words} {content['clock_mhz']:g}"

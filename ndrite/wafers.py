@@ -3,10 +3,10 @@
 import base64
 import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -20,8 +20,7 @@ from ndrite.emulator.spec.variation import Campaign, inference_index
 from ndrite.files import save_array
 from ndrite.host import BoardApi
 from ndrite.host.api import Progress
-from ndrite.runs import File, Row, Run, execute
-from ndrite.runs.engine import Share
+from ndrite.runs import File, Outcome, Row, Run
 from ndrite.runs.workers import Here, Workers
 from ndrite.samples import Judged
 from ndrite.signature import Stages
@@ -41,19 +40,24 @@ class Votes(NamedTuple):
     on_host: bool
 
 
+class CarryOut(Protocol):
+    """``ndrite.runs.execute`` with its folder, share and messages chosen."""
+
+    def __call__(
+        self, runs: Sequence[Run], workers: Workers, *, progress: Callable[[int, int], None]
+    ) -> Outcome: ...
+
+
 def judge_wafer(
     program: Program,
     judged: Judged,
     plan: Campaign,
     workers: Workers,
-    folder: Path,
-    *,
-    share: Share | None,
     stage: Stages,
-    say: Callable[[str], None],
+    carry_out: CarryOut,
 ) -> Votes | None:
-    """Judge the chips of ``plan`` in ranges of chips whose results are stored in ``folder``; return None
-    while ranges that belong to another share are missing.
+    """Judge the chips of ``plan`` in ranges of chips, which ``carry_out`` does on the ``workers``; return
+    None while ranges that belong to another share are missing.
 
     A range has as many chips as ``INFERENCES`` allow, so that a plan of more chips uses the results of a
     smaller plan. Raises CampaignError if samples do not fit; HostError and GeometryError as the board does,
@@ -79,7 +83,7 @@ def judge_wafer(
             Run("ndrite.wafers:judge_chips", {**files, "task": task, "plan": asdict(part)}) for part in ranges
         ]
         with stage("ranges of chips") as report:
-            outcome = execute(runs, workers, folder, share=share, progress=report, say=say)
+            outcome = carry_out(runs, workers, progress=report)
     rows = outcome.done("ranges", lambda number: f"from chip {ranges[number].first_chip}")
     if len(rows) < len(runs):
         return None

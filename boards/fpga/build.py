@@ -13,7 +13,7 @@ from ndrite.boards.fpga.constraints import SUFFIX, clock_net, constraints
 from ndrite.boards.fpga.pcie_target import Buildable
 from ndrite.boards.fpga.performance import performance
 from ndrite.boards.fpga.reports import board_netlist, of_board
-from ndrite.boards.fpga.search import search
+from ndrite.boards.fpga.search import ONE_SEED, Tries, search
 from ndrite.boards.fpga.target import Target
 from ndrite.boards.fpga.tools import BuildError, TimingError
 from ndrite.boards.netlist import build_id, rtlil
@@ -28,9 +28,7 @@ def build(
     folder: Path,
     *,
     program: Program,
-    seeds: int = 1,
-    first_seed: int = 1,
-    jobs: int = 1,
+    tries: Tries = ONE_SEED,
     announce: Announce = lambda _: None,
     progress: Announce = lambda _: None,
 ) -> dict[str, Any]:
@@ -44,10 +42,8 @@ def build(
     ----------
     program:
         Network whose rates the report estimates.
-    seeds:
-        Placement seeds to try, from ``first_seed`` up; the fastest is kept.
-    jobs:
-        Number of seeds to try at once; nextpnr uses one core.
+    tries:
+        Placement seeds to try; the fastest is kept.
     announce:
         Called with one line as each stage ends.
     progress:
@@ -57,11 +53,10 @@ def build(
     work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     work.chmod(0o755)
     try:
-        chosen = range(first_seed, first_seed + seeds)
         if board.family == "xc7":
-            report = card.stages(board, work, program, chosen, announce, progress)
+            report = card.stages(board, work, program, tries.seeds, announce, progress)
         else:
-            report = _stages(board, work, program, chosen, jobs, announce, progress)
+            report = _stages(board, work, program, tries, announce, progress)
         (work / "report.json").write_text(json.dumps(report, indent=2) + "\n")
         _replace(folder, work)
     except BuildError as error:
@@ -73,8 +68,8 @@ def build(
         raise
     if report.get("timing_met") is False:
         raise TimingError(
-            f"{board.name}: {report['fmax_mhz']:.1f} MHz of {board.clock_mhz:g} MHz wanted (best of {seeds} "
-            f"seeds, nextpnr's estimate); no bitstream kept, report and logs in {folder}"
+            f"{board.name}: {report['fmax_mhz']:.1f} MHz of {board.clock_mhz:g} MHz wanted (best of "
+            f"{tries.count} seeds, nextpnr's estimate); no bitstream kept, report and logs in {folder}"
         )
     return report
 
@@ -83,8 +78,7 @@ def _stages(
     board: Target,
     work: Path,
     program: Program,
-    seeds: range,
-    jobs: int,
+    tries: Tries,
     announce: Announce,
     progress: Announce,
 ) -> dict[str, Any]:
@@ -106,7 +100,7 @@ def _stages(
     clock = clock_net(work / "top.json") if board.family == "ecp5" else ""
     (work / f"top.{SUFFIX[board.family]}").write_text(constraints(board, clock))
     ended(STAGES[1])
-    results = search(placer, board, work, seeds, jobs=jobs, found=found, progress=progress)
+    results = search(placer, board, work, tries, found=found, progress=progress)
     ended(STAGES[2])
     seed, result = max(results.items(), key=lambda item: item[1].fmax_mhz)
     if result.met:

@@ -2,8 +2,9 @@
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from ndrite.boards.fpga import route, timing, tools
@@ -25,27 +26,44 @@ _STEPS = (
 """Pattern of a log line -> description of the progress, with the line's number."""
 
 
+@dataclass(frozen=True)
+class Tries:
+    """Placement seeds to try: ``count`` of them from ``first`` up, ``jobs`` at once; nextpnr uses one
+    core."""
+
+    first: int = 1
+    count: int = 1
+    jobs: int = 1
+
+    @property
+    def seeds(self) -> range:
+        """The seeds in their order."""
+        return range(self.first, self.first + self.count)
+
+
+ONE_SEED = Tries()
+
+
 def search(
     placer: tools.Command,
     board: Target,
     work: Path,
-    seeds: Iterable[int],
+    tries: Tries,
     *,
-    jobs: int,
     found: Callable[[int, timing.Timing], None],
     progress: Callable[[str], None],
 ) -> dict[int, timing.Timing]:
-    """Place and route ``work/top.json`` with every seed, ``jobs`` seeds at a time; return the timing with
-    each seed, in the order of the seeds.
+    """Place and route ``work/top.json`` with every seed of ``tries``; return the timing with each seed, in
+    the order of the seeds.
 
     ``found`` is called as a seed ends, ``progress`` about once a second with a few words. Raises BuildError
     when nextpnr fails; none of the other seeds goes on then, nor when the search is left otherwise.
     """
-    waiting, results = deque(seeds), dict[int, timing.Timing]()
+    waiting, results = deque(tries.seeds), dict[int, timing.Timing]()
     running: dict[int, tools.Job] = {}
     with ExitStack() as started:
         while waiting or running:
-            while waiting and len(running) < jobs:
+            while waiting and len(running) < tries.jobs:
                 seed = waiting.popleft()
                 log = work / f"nextpnr-{seed}.log"
                 job = tools.Job(placer, route.route_arguments(board, seed), cwd=work, log=log)

@@ -50,7 +50,7 @@ def works(
     for i, step in enumerate(program.steps):
         if isinstance(step, Product):
             mean, array, (cut, outputs) = next(pairs)
-            work = _product(program, i, step, array, die.chip, mean, digital)
+            work = _product(program, i, array, die.chip, mean, digital)
             all_work.append(replace(work, macs=done(program, i) * cut.positions * cut.inputs * outputs))
         else:
             all_work.append(_step(program, i, step))
@@ -109,9 +109,9 @@ def _moved(bits: float, held: float, arrays: int = 0) -> tuple[Use, ...]:
     return Use("memory bit", bits, there=held), Use("bus bit", bits, there=arrays)
 
 
-def _product(
-    program: Program, i: int, step: Product, array: DieArray, chip: Chip, mean: Floats, digital: set[int]
-) -> Work:
+def _product(program: Program, i: int, array: DieArray, chip: Chip, mean: Floats, digital: set[int]) -> Work:
+    step = program.steps[i]
+    assert isinstance(step, Product)
     layer, patches = step.layer, step.patches
     k, m, groups = layer.inputs, layer.outputs, patches.groups
     adc, skip = layer.readout == "adc", step.skip is not None

@@ -10,6 +10,7 @@ from ndrite.boards.fpga import find_target
 from ndrite.boards.fpga.flash import loader_version
 from ndrite.boards.fpga.registry import find_buildable
 from ndrite.boards.fpga.reports import known_seed
+from ndrite.boards.fpga.search import Tries
 from ndrite.boards.fpga.tools import TimingError
 from ndrite.bringup import Hardware, Simulated, page, stages_of, versions
 from ndrite.emulator.spec.files import write_whole
@@ -86,15 +87,14 @@ def build(
     if not folder.name or (foreign and (not folder.is_dir() or any(folder.iterdir()))):
         raise InputError(f"{folder} would be replaced and is not a build; accepted: a new or empty folder")
 
+    first = known_seed(chosen.name) if first_seed is None else first_seed
     try:
         with progress(chosen.name) as now:
             report = builder.build(
                 chosen,
                 folder,
                 program=shipped_program(),
-                seeds=seeds,
-                first_seed=known_seed(chosen.name) if first_seed is None else first_seed,
-                jobs=jobs or os.cpu_count() or 1,
+                tries=Tries(first, seeds, jobs or os.cpu_count() or 1),
                 announce=lambda line: announce(f"{chosen.name}: {line}"),
                 progress=now,
             )

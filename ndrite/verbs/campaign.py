@@ -5,6 +5,7 @@ import os
 import shutil
 import warnings
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +24,7 @@ from ndrite.host import InputError
 from ndrite.intervals import proportion, spread
 from ndrite.pages import drawing, figures
 from ndrite.results import Found, Summary, share_done
-from ndrite.runs import GOLDEN, folder_beside, open_workers
+from ndrite.runs import GOLDEN, execute, folder_beside, open_workers
 from ndrite.samples import EvaluationSet, judged_samples
 from ndrite.url import urls
 from ndrite.wafers import judge_wafer
@@ -155,8 +156,8 @@ def campaign(
         open_workers(workers, scheduler, boards=boards, needs=["ndrite.wafers"]) as opened,
     ):
         judged = samples._replace(x=x, labels=y)
-        options: dict[str, Any] = {"share": shard, "stage": progress, "say": announce}
-        counted = judge_wafer(varied, judged, plan, opened, folder, **options)
+        carry_out = partial(execute, folder=folder, share=shard, say=announce)
+        counted = judge_wafer(varied, judged, plan, opened, progress, carry_out)
         if counted is None:
             return share_done(shard)
     votes, scores = None, counted.scores.astype(np.float64)

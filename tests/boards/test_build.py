@@ -14,7 +14,7 @@ from amaranth.lib.wiring import In, Out
 
 from ndrite.boards.fpga import TARGETS, tools, top
 from ndrite.boards.fpga.build import build
-from ndrite.boards.fpga.search import under_way
+from ndrite.boards.fpga.search import Tries, under_way
 from ndrite.boards.fpga.tools import BuildError, TimingError
 from ndrite.emulator.spec import Program
 from tests.extras import needs
@@ -59,7 +59,7 @@ def test_the_fastest_seed_is_kept_and_a_clock_not_reached_leaves_no_bitstream(
     said: list[str] = []
     steps: list[str] = []
     tell = {"announce": said.append, "progress": steps.append}
-    report = build(BOARD, folder, program=program, seeds=3, jobs=2, first_seed=4, **tell)
+    report = build(BOARD, folder, program=program, tries=Tries(4, 3, 2), **tell)
     assert json.loads((folder / "report.json").read_text()) == json.loads(json.dumps(report))
     tried = {int(seed): mhz for seed, mhz in report["seeds"].items()}
     assert sorted(tried) == [4, 5, 6]
@@ -128,7 +128,7 @@ def test_an_interrupt_leaves_neither_folder_nor_process(
 
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        build(BOARD, tmp_path / "echo", program=program, seeds=5, jobs=2, progress=interrupt)
+        build(BOARD, tmp_path / "echo", program=program, tries=Tries(count=5, jobs=2), progress=interrupt)
     assert time.monotonic() - begun < 300
     assert list(tmp_path.iterdir()) == []
     listed = subprocess.run(["ps", "-ef", "-ww"], capture_output=True, text=True, check=True).stdout

@@ -15,6 +15,7 @@ from ndrite.boards.fpga import card, synthesis, tools
 from ndrite.boards.fpga.build import build
 from ndrite.boards.fpga.registry import CARDS
 from ndrite.boards.fpga.reports import load
+from ndrite.boards.fpga.search import Tries
 from ndrite.boards.fpga.tools import BuildError, TimingError
 from ndrite.emulator.spec import Program
 from tests.extras import needs
@@ -97,7 +98,7 @@ def test_with_openxc7_it_places_routes_and_packs(
     flow: Path, monkeypatch: pytest.MonkeyPatch, program: Program, tmp_path: Path
 ) -> None:
     openxc7(monkeypatch, tmp_path / "bin", says=LINE.format("104.50", "PASS"))
-    report = build(SMALL, flow, program=program, first_seed=7)
+    report = build(SMALL, flow, program=program, tries=Tries(7))
     assert (report["fmax_mhz"], report["timing_met"]) == (104.5, True)
     assert report["clocks"] == {"array": {"achieved": 104.5, "constraint": 100.0}}
     calls = (tmp_path / "bin" / "calls").read_text().splitlines()

@@ -16,6 +16,7 @@ import pytest
 import ndrite
 from ndrite.boards.fpga.reports import known_seed
 from ndrite.boards.fpga.reports import load as board_report
+from ndrite.boards.fpga.search import Tries
 from ndrite.boards.fpga.tools import TimingError
 from ndrite.emulator.device.description import load_chip
 from ndrite.emulator.golden import Core
@@ -136,15 +137,15 @@ def test_campaign_runs_what_it_is_told(seen: Any, judged: Any, tmp_path: Path) -
     run, place = partial(ndrite.campaign, compiled), "ndrite.verbs.campaign.judge_wafer"
     own = {"inputs": given[0], "labels": given[1], "codes": True}
     told = {"chips": 5, "trials": 2, "seed": 9, "noise": False}
-    (own_chip, samples_of, plan, *_), named = seen(
+    (own_chip, samples_of, plan, *_, carry_out), _ = seen(
         place, run, count=30, shard=(2, 3), output=tmp_path / "c.json", **own, **told
     )
     assert plan == Campaign(**told)
     assert own_chip is compiled.program
-    assert (len(samples_of.x), len(samples_of.labels), named["share"]) == (30, 30, (2, 3))
-    (varied, samples_of, plan, *_), named = seen(place, run, chip="dendritic-ndr", **own)
+    assert (len(samples_of.x), len(samples_of.labels), carry_out.keywords["share"]) == (30, 30, (2, 3))
+    (varied, samples_of, plan, *_, carry_out), _ = seen(place, run, chip="dendritic-ndr", **own)
     assert plan == Campaign(chips=100, trials=1, seed=0, noise=True)
-    assert (len(samples_of.x), named["share"]) == (120, None)
+    assert (len(samples_of.x), carry_out.keywords["share"]) == (120, None)
     np.testing.assert_array_equal(varied.variation.words(), variation_of(load_chip("dendritic-ndr")).words())
 
 
@@ -445,7 +446,7 @@ def test_build_builds_what_it_is_told(seen: Any, tmp_path: Path) -> None:
     told = {"seeds": 3, "first_seed": 5, "jobs": 2}
     (board, folder), named = seen(place, partial(build, "ulx3s-85f"), output=output, **told)
     assert (board.name, folder) == ("ulx3s-85f", tmp_path / "out")
-    assert {name: named[name] for name in told} == told
+    assert named["tries"] == Tries(first=5, count=3, jobs=2)
     (board, _), named = seen(
         place,
         partial(build, "ecpix5-85f-maps-udp"),
@@ -454,7 +455,7 @@ def test_build_builds_what_it_is_told(seen: Any, tmp_path: Path) -> None:
         mac="02:00:00:00:00:09",
     )
     assert str(board.addresses) == str(Addresses.of("10.1.2.3", "02:00:00:00:00:09"))
-    assert named["seeds"] == 1
+    assert named["tries"].count == 1
     (board, _), _ = seen(place, partial(build, "ulx3s-25f"), output=output, part="12k")
     assert board.device == "12k"
 
@@ -467,7 +468,7 @@ def test_build_takes_a_new_an_empty_or_an_earlier_folder(seen: Any, here: Path, 
     }
     (_, folder), named = seen(place, partial(build, "ulx3s-85f"), **how)
     assert folder == Path("build/ulx3s-85f")
-    assert (named["first_seed"], named["jobs"]) == (known_seed("ulx3s-85f"), os.cpu_count())
+    assert (named["tries"].first, named["tries"].jobs) == (known_seed("ulx3s-85f"), os.cpu_count())
     named["announce"]("routed")
     named["progress"](1, 2)
     assert told == ["ulx3s-85f: routed", ("ulx3s-85f", 1, 2)]
@@ -476,7 +477,7 @@ def test_build_takes_a_new_an_empty_or_an_earlier_folder(seen: Any, here: Path, 
         if content:
             Path("there", content).touch()
         (_, folder), named = seen(place, partial(build, "ulx3s-85f"), output="there", first_seed=0)
-        assert (folder, named["first_seed"]) == (Path("there"), 0)
+        assert (folder, named["tries"].first) == (Path("there"), 0)
     Path("file").touch()
     with pytest.raises(ndrite.InputError, match="file would be replaced and is not a build"):
         build("ulx3s-85f", output="file")
