@@ -14,7 +14,7 @@ import re
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -339,7 +339,9 @@ def is_model(source: object) -> bool:
     return not isinstance(source, Network | Compiled)
 
 
-def takes_module(program: object, of_networks: dict[str, Any], of_modules: dict[str, Any]) -> bool:
+def takes_module(
+    program: object, of_networks: Mapping[str, object], of_modules: Mapping[str, object]
+) -> bool:
     """Return whether a verb's argument ``program`` is a PyTorch module, or text FILE.py:FUNCTION that names a
     function returning one.
 

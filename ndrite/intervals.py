@@ -4,7 +4,6 @@ networks or seeds."""
 import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +32,9 @@ def mean_interval(values: npt.NDArray[np.float64]) -> tuple[float, float | None]
     return mean, float(t.ppf(0.5 + LEVEL / 2, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)))
 
 
-def spread(measure: str, each: npt.NDArray[np.float64], of: str = "chip") -> dict[str, Any]:
+def spread(
+    measure: str, each: npt.NDArray[np.float64], of: str = "chip"
+) -> dict[str, float | list[float] | None]:
     """Summarise a measure over several chips (or over other individuals, which ``of`` names) as plain values
     by name. The 95 % interval of the mean is computed by Student's t over the chips."""
     mean, half = mean_interval(each)

@@ -3,7 +3,8 @@
 import dataclasses
 import warnings
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -151,14 +152,14 @@ def _decided(
     labels: npt.NDArray[np.generic], meaning: Meaning, shape: Shape, what: str, measure: str
 ) -> Task:
     """Derive the task from the labels, for a network or program that states no task."""
-    fields: dict[str, Any] = {"shape": shape, "threshold": meaning.threshold, "measure": measure}
+    task = partial(Task, shape=shape, threshold=meaning.threshold, measure=measure)
     channels, places = shape[0], shape[1] * shape[2]
     outputs, flat = channels * places, labels.reshape(len(labels), -1)
     numbers = labels.dtype.kind in "biuf"
     if measure in MEASURES[VALUES]:
-        return Task(kind=VALUES, **fields)
+        return task(kind=VALUES)
     if measure == LABEL_ACCURACY:
-        return Task(kind=LABELS, **fields)
+        return task(kind=LABELS)
     if numbers and channels == 1 and flat.shape[1] == places:
         distinct = set(np.unique(flat).tolist())
         if distinct <= {0, 1} or distinct <= set(SIGNED):
@@ -170,19 +171,19 @@ def _decided(
                 InputWarning,
                 stacklevel=5,
             )
-            return Task(kind=TWO_CLASSES, **fields)
+            return task(kind=TWO_CLASSES)
         if measure != ACCURACY:
-            return Task(kind=VALUES, **fields)
+            return task(kind=VALUES)
     if numbers and channels > 1 and flat.shape[1] == places and _whole(flat) and _within(flat, channels):
-        return Task(kind=CLASSES, **fields)
+        return task(kind=CLASSES)
     if numbers and flat.shape[1] == outputs:
         binary = bool(np.isin(flat, (0, 1)).all())
         if binary and places == 1 and (flat.sum(axis=1) == 1).all():
-            return Task(kind=CLASSES, **fields)
+            return task(kind=CLASSES)
         if binary and labels.dtype.kind != "f":
-            return Task(kind=LABELS, **fields)
+            return task(kind=LABELS)
         if measure != ACCURACY:
-            return Task(kind=VALUES, **fields)
+            return task(kind=VALUES)
     readings = [f"class numbers 0..{channels - 1}"] if channels > 1 else ["two classes 0 and 1, or -1 and 1"]
     if labels.dtype.kind not in "biuf":
         readings = [

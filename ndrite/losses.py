@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ndrite.emulator.mapping.explain import CAUSES
 from ndrite.intervals import mean_interval
 from ndrite.results import Result, Table
+
+if TYPE_CHECKING:
+    import torch
 
 OF_NEURONS = ("NDR device", "load line", "PWL fit", "bias cells", "DAC")
 INPUTS = "input codes"
@@ -111,7 +114,7 @@ class Placed(Result):
         Loss with a product alone on the die, by product; those that ``minutes`` left no time for are missing.
     """
 
-    module: Any
+    module: "torch.nn.Module"
     digital: tuple[str, ...]
     curve: tuple[tuple[int, float, float], ...]
     reference: float
@@ -138,6 +141,6 @@ class Placed(Result):
         return (f"{len(self.harm)} products were measured alone",)
 
 
-def _interval(values: tuple[float, ...]) -> dict[str, Any]:
+def _interval(values: tuple[float, ...]) -> dict[str, float | list[float] | None]:
     mean, half = mean_interval(np.array(values))
     return {"mean": mean, "interval_95": None if half is None else [mean - half, mean + half]}

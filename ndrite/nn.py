@@ -49,7 +49,7 @@ class Ndr(torch.nn.Module):
     def __init__(
         self,
         features: int,
-        curve: npt.NDArray[Any] | None = None,
+        curve: npt.NDArray[np.floating] | None = None,
         *,
         trainable: bool = True,
         height: float = HEIGHT,
@@ -128,7 +128,7 @@ class Bases(torch.nn.Module):
         high: float | npt.ArrayLike = 1.0,
         each: bool = False,
         spread: float = 1.0,
-        curve: npt.NDArray[Any] | None = None,
+        curve: npt.NDArray[np.floating] | None = None,
     ) -> None:
         super().__init__()
         self.channels, self.count, self.each = channels, count, each

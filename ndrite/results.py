@@ -101,7 +101,7 @@ def share_done(share: tuple[int, int] | None) -> Found:
     return Found({"shard": text}, said=(line,))
 
 
-def plain(value: Any) -> str:
+def plain(value: object) -> str:
     """Format a value as text: a number with five digits, a range or interval by its two ends, a long list by
     its first and last value."""
     if isinstance(value, dict):
@@ -113,7 +113,7 @@ def plain(value: Any) -> str:
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
-def said(name: str, value: Any) -> str:
+def said(name: str, value: object) -> str:
     """Format the value of a quantity according to its name: accuracy and yield in percent, a shape as
     64-16-10, other lists number by number."""
     if value is None:
@@ -135,7 +135,7 @@ def percents(value: Any) -> str:
     return f"{100 * value:.2f}"
 
 
-def judged(title: str, checks: Iterable[Check], announce: Callable[[str], None], **said: Any) -> Found:
+def judged(title: str, checks: Iterable[Check], announce: Callable[[str], None], **said: object) -> Found:
     """Run all ``checks`` and announce each; return a table of the checks and the number of failed checks.
     ``said`` are further values for the table."""
     rows, done = [], []

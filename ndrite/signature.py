@@ -191,8 +191,8 @@ def parted(hint: Any) -> tuple[Any, Option]:
             return hint, option
 
 
-TYPES: dict[Any, Any] = {bool: bool, int: int, float: int | float, str: str}
-TYPE_NAMES: dict[Any, str] = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
+TYPES: dict[object, type | UnionType] = {bool: bool, int: int, float: int | float, str: str}
+TYPE_NAMES: dict[object, str] = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
 
 
 def verb(function: Callable[P, R]) -> Callable[P, R]:
@@ -209,7 +209,7 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def checked(*given: P.args, **options: P.kwargs) -> R:
-        files: list[tuple[str, Any, bool]] = []
+        files: list[tuple[str, PathName, bool]] = []
         bound = signature.bind(*given, **options)
         for name, value in bound.arguments.items():
             kind, option = hints()[name]
@@ -243,7 +243,7 @@ def _plain(known: inspect.Signature) -> inspect.Signature:
     return known.replace(parameters=[plain(parameter) for parameter in known.parameters.values()])
 
 
-def _check_apart(files: list[tuple[str, Any, bool]]) -> None:
+def _check_apart(files: list[tuple[str, PathName, bool]]) -> None:
     """Raise InputError if an output file is also an input file or another output file. ``files`` are
     (parameter name, path, whether it is written)."""
     for i, (name, path, written) in enumerate(files):
@@ -253,7 +253,7 @@ def _check_apart(files: list[tuple[str, Any, bool]]) -> None:
                 raise InputError(f"{output} is {path}, the file of {input_name}; accepted: another file")
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(one: PathName, other: PathName) -> bool:
     try:
         return os.path.samefile(one, other)
     except (OSError, ValueError):

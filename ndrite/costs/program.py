@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +20,7 @@ from ndrite.emulator.spec.steps import Gate, Pool, Product, Table
 from ndrite.host.api import Progress
 
 BATCH = 16
-Maps = Sequence[npt.NDArray[Any]]
+Maps = Sequence[npt.NDArray[np.integer]]
 
 
 def works(
@@ -81,7 +80,7 @@ def digital_maps(program: Program) -> set[int]:
     return digital
 
 
-def _see(step: Product, array: DieArray, chip: Chip, maps: Maps, result: npt.NDArray[Any]) -> Floats:
+def _see(step: Product, array: DieArray, chip: Chip, maps: Maps, result: npt.NDArray[np.integer]) -> Floats:
     """Measure one time step of a matrix product, summed over samples: the power in all cells (uS V^2), the
     number of row codes that are not 0, and the mean output 0..1."""
     layer, groups = step.layer, step.patches.groups

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -92,17 +92,16 @@ def draw(found: Explanation) -> Figure:
     left, right = figure.subplots(1, 2, sharey=True)
     places = np.arange(len(rows))[::-1]
     for corrected, _, colour, label in WAYS:
-        bar: dict[str, Any] = {"height": 0.34, "color": colour}
         for row, place in zip(rows, places + (-0.18 if corrected else 0.18), strict=True):
             cells = _Seen(row, corrected)
             if cells.score is None:
                 continue
-            left.barh(place, cells.error, label=label, **bar)
+            left.barh(place, cells.error, height=0.34, color=colour, label=label)
             label = ""
             if not found.is_share:
-                right.barh(place, cells.score, **bar)
+                right.barh(place, cells.score, height=0.34, color=colour)
             elif cells.lost is not None and cells.won is not None:
-                right.barh(place, 100 * (cells.lost - cells.won) / found.samples, **bar)
+                right.barh(place, 100 * (cells.lost - cells.won) / found.samples, height=0.34, color=colour)
                 if cells.differs:
                     interval = 100 * np.array(paired(cells.lost, cells.won, found.samples))
                     right.plot(interval, [place, place], color="0.45", lw=0.9)

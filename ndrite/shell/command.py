@@ -63,7 +63,7 @@ def command_of(name: str, function: Callable[..., Result]) -> click.Command:
     as_json = click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object on stdout.")
 
     def run(as_json: bool, **given: Any) -> None:
-        placed: list[Any] = []
+        placed: list[object] = []
         for n, parameter in parameters.items():
             if parameter.kind is parameter.POSITIONAL_ONLY:
                 placed.append(given.pop(n))
@@ -138,7 +138,7 @@ class _Read(click.types.FuncParamType):  # type: ignore[type-arg]
     """A parameter type for click that converts a word by a function, and reports the text of the function's
     error, which click 8.3 would drop."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
             return self.func(value)
         except ValueError as error:

@@ -193,7 +193,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{where}{error.strerror or error}", BAD_INPUT)
 
 
-def _note(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+def _note(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:
     """Show a warning of this package as a note. Warnings of other packages are for programmers and are
     dropped."""
     if category.__module__.partition(".")[0] == "ndrite":

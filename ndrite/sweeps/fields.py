@@ -48,13 +48,13 @@ def checked(content: Any, known: Fields, what: str = "") -> dict[str, Any]:
     return fields
 
 
-def axis_value(value: Any) -> Any:
+def axis_value(value: object) -> bool | float | str | None:
     """Convert the value of an axis for the table of results: numbers, True, False and None stay as they are,
     all other values become text."""
     return value if isinstance(value, bool | int | float | None) else str(value)
 
 
-def changed(chip: Chip, varied: Mapping[str, Any]) -> Chip:
+def changed(chip: Chip, varied: Mapping[str, object]) -> Chip:
     """Return ``chip`` with the dotted fields (``section.field``) in ``varied`` set to their values. Raises
     ChipError for a field that does not exist."""
     content = chip.as_dict()

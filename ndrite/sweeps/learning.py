@@ -10,6 +10,7 @@ best on held-out samples, on average over the seeds, is judged on the test sampl
 
 import itertools
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -113,10 +114,10 @@ def learning_points(content: dict[str, Any], path: Path) -> tuple[str, tuple[Poi
     return fields["name"] or path.stem, tuple(points), tuple(grid)
 
 
-def _check_axis(axis: str, values: Any) -> None:
+def _check_axis(axis: str, values: object) -> None:
     """Raise SweepError for an unknown axis, or for values that are not a list."""
     section, _, field = axis.partition(".")
-    fields_of_section: dict[str, Any] = {name: fields_of(kind) for name, kind in SECTIONS.items()}
+    fields_of_section: dict[str, Collection[str]] = {name: fields_of(kind) for name, kind in SECTIONS.items()}
     fields_of_section |= {"learn": LEARN, "device": {*fields_of_section["ecram"], *insitu.Place._fields}}
     fits = field in fields_of_section.get(section, ())
     require_plan(

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from ndrite.emulator.device.description import parse_chip
-from ndrite.runs import File
+from ndrite.runs import File, Row
 from ndrite.sweeps.run import COST_SAMPLES, quantities
 from ndrite.tiles.convert import analog
 from ndrite.tiles.cost import cost_on
@@ -14,7 +14,7 @@ from ndrite.tiles.source import read_source
 
 def module_point(
     *, source: File, function: str, chip: dict[str, Any], seed: int, channel_ranges: float | None
-) -> dict[str, Any]:
+) -> Row:
     """Map a module onto die ``seed`` of a chip; return a row of results: the user's metric in floats and on
     the die, the difference between the two, and the modelled cost of one sample.
 

@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -118,7 +118,7 @@ def learn_point(
     ``insitu.prepare`` and ``parts_of``.
     """
     parameters = {"inputs": inputs, "labels": labels, "chip": chip, "device": device, "learn": learn}
-    digests: dict[float, Any] = {}
+    digests: dict[float, hashlib._Hash] = {}
 
     def trained(rate: float, seed: int) -> Right:
         parts, ready = samples_of(parameters), prepared(parameters, rate, seed)

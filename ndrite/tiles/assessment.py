@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass
-from typing import Any
 
 from ndrite.emulator.device.description import Chip
 from ndrite.emulator.learning.training.view import torch
@@ -24,7 +23,7 @@ class Assessment:
 
     module: torch.nn.Module | str
     chip: Chip | str | os.PathLike[str]
-    samples: Any = None
+    samples: object = None
     metric: Metric | None = None
     seed: int = 0
     channel_ranges: float | None = None

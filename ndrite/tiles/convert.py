@@ -40,7 +40,7 @@ class Hook:
     def __init__(self, placement: Placement, path: str) -> None:
         self.placement, self.path = placement, path
 
-    def __call__(self, module: torch.nn.Module, arguments: tuple[Any, ...], *result: Any) -> None:
+    def __call__(self, module: torch.nn.Module, arguments: tuple[object, ...], *result: object) -> None:
         """Called before and after a module's ``forward``: enter or leave a pass through it. Threads take
         turns, since they share the board. PyTorch calls the hook with a ``result`` after the pass, even if
         the pass failed."""
@@ -169,7 +169,7 @@ def _run(
 
     kind = next((p.dtype for p in root.parameters() if p.is_floating_point()), None)
 
-    def like(value: Any) -> Any:
+    def like(value: object) -> object:
         """Cast a sample to the floating-point type of the module's parameters."""
         return value.to(kind) if isinstance(value, torch.Tensor) and value.is_floating_point() else value
 
@@ -223,7 +223,7 @@ def analog(
     model: M,
     chip: Chip | str | os.PathLike[str],
     *,
-    samples: Any,
+    samples: object,
     seed: int = 0,
     board: str = "golden:",
     clip_rms: float | None = None,
@@ -308,7 +308,7 @@ def analog(
     return converted
 
 
-def _calls(samples: Any) -> list[Call]:
+def _calls(samples: object) -> list[Call]:
     """Return the positional and named arguments for each call of the module, from the user's ``samples``."""
     calls: list[Call] = []
     for sample in samples if isinstance(samples, list) else [samples]:
@@ -332,7 +332,8 @@ def _joined(calls: list[Call]) -> list[Call]:
     """Join batches of a single tensor into one batch if their samples have one shape, so that the die
     calibrates on all of them."""
     alone = [args[0] for args, keywords in calls if len(args) == 1 and not keywords]
-    if len(alone) < len(calls) or not all(isinstance(x, torch.Tensor) and x.dim() for x in alone):
+    batches = [x for x in alone if isinstance(x, torch.Tensor) and x.dim()]
+    if len(batches) < len(calls):
         return calls
-    same = {(x.shape[1:], x.dtype, x.device) for x in alone}
-    return [((torch.cat(alone),), {})] if len(same) == 1 else calls
+    same = {(x.shape[1:], x.dtype, x.device) for x in batches}
+    return [((torch.cat(batches),), {})] if len(same) == 1 else calls

@@ -22,7 +22,7 @@ from ndrite.tiles.source import source_of
 def cost_of_module(
     module: torch.nn.Module | str,
     chip: Chip | str | os.PathLike[str],
-    samples: Any,
+    samples: object,
     count: int,
     constants: Constants | None = None,
 ) -> Account:
@@ -41,9 +41,10 @@ def cost_on(tiled: torch.nn.Module, count: int, constants: Constants | None = No
     arguments, keywords = tiled.ndrite.samples[0]
     first = next(v for v in (*arguments, *keywords.values()) if isinstance(v, torch.Tensor))
 
-    def cut(value: Any) -> Any:
-        whole = not isinstance(value, torch.Tensor) or not value.dim() or len(value) != len(first)
-        return value if whole else value[:count]
+    def cut(value: object) -> object:
+        if isinstance(value, torch.Tensor) and value.dim() and len(value) == len(first):
+            return value[:count]
+        return value
 
     cut_keywords = {name: cut(value) for name, value in keywords.items()}
     return cost_of(tiled, cut_keywords or tuple(map(cut, arguments)), constants)

@@ -80,7 +80,7 @@ def contract(run: Executor, x: Tensor, weight: Tensor, equation: str, bias: Tens
     return y.permute([(rows + groups + columns).index(label) for label in out])
 
 
-def einsum(run: Executor, equation: Any, *operands: Tensor | Sequence[Tensor]) -> Read:
+def einsum(run: Executor, equation: object, *operands: Tensor | Sequence[Tensor]) -> Read:
     """Compute ``torch.einsum`` of two operands of which exactly one is a parameter; other cases are left to
     PyTorch."""
     tensors = operands[0] if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands

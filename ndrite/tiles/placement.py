@@ -29,7 +29,7 @@ SEED_BITS = 48
 """Number of bits of a die's seed; in the key of the read noise, the bits above them count the reads of a
 product."""
 CALLS_MAX = 1 << (64 - SEED_BITS)
-Call = tuple[tuple[Any, ...], dict[str, Any]]
+Call = tuple[tuple[object, ...], dict[str, object]]
 """Positional and named arguments of one call of a module."""
 
 

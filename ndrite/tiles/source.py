@@ -20,7 +20,7 @@ class Source(NamedTuple):
     """A PyTorch module, samples for it (as for ``ndrite.analog``) and the metric that judges it."""
 
     module: torch.nn.Module
-    samples: Any
+    samples: object
     metric: Metric | None
 
     @property
@@ -31,7 +31,11 @@ class Source(NamedTuple):
 
 
 def source_of(
-    module: torch.nn.Module | str, samples: Any = None, metric: Metric | None = None, *, judged: bool = True
+    module: torch.nn.Module | str,
+    samples: object = None,
+    metric: Metric | None = None,
+    *,
+    judged: bool = True,
 ) -> Source:
     """Return a module, its samples and its metric. Arguments that are passed are checked. If ``module`` is
     the text ``FILE.py:FUNCTION``, samples and metric that are not passed are loaded from that file.
@@ -60,7 +64,7 @@ def source_of(
 
 
 def source_file(
-    module: torch.nn.Module | str, source: Source, chosen: tuple[Any, Metric | None], folder: Path
+    module: torch.nn.Module | str, source: Source, chosen: tuple[object, Metric | None], folder: Path
 ) -> tuple[File, str]:
     """Provide a file and a function name from which other processes load ``source``: the user's own file if
     ``module`` names one that also provides samples and metric, else a pickle in ``folder``. ``chosen`` are

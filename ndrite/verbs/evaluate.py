@@ -1,8 +1,6 @@
 """evaluate: measures how well a compiled network does on a board, and whether the board is right in every
 bit."""
 
-from typing import Any
-
 from ndrite import signature as sig
 from ndrite.compiled import held
 from ndrite.dies import OverDies, evaluated, over_dies
@@ -76,10 +74,20 @@ def evaluate(
     samples = judged_samples(loaded, compiled, wanted)
     x, labels, by, task = samples.first(count, None if boards[0].startswith("golden:") else RTL_SAMPLES)
     network = None if compiled is None else compiled.network
-    options: dict[str, Any] = {"seed": seed, "noise": noise, "network": network, "task": task}
-    options |= {"board": boards[0], "judged_by": by}
     with connect(boards[0]) as chosen:
         with progress("programming") as report:
             chosen.program(loaded, progress=report)
         with progress("inference") as report:
-            return judge(chosen, loaded, x, labels, progress=report, **options)
+            return judge(
+                chosen,
+                loaded,
+                x,
+                labels,
+                seed=seed,
+                noise=noise,
+                network=network,
+                task=task,
+                progress=report,
+                board=boards[0],
+                judged_by=by,
+            )

@@ -30,7 +30,7 @@ class Answers(Summary):
     ``outputs`` is in the model's unit.
     """
 
-    outputs: npt.NDArray[Any]
+    outputs: npt.NDArray[np.int32] | npt.NDArray[np.floating]
     summary: dict[str, Any]
     task: Task | None = None
     step: float = 1.0

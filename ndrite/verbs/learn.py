@@ -29,7 +29,7 @@ from ndrite.host import HostError, InputError, InputWarning
 from ndrite.host.api import LearningApi
 from ndrite.intervals import proportion, spread
 from ndrite.results import Found, Summary, Table, percents, share_done
-from ndrite.runs import File, Run, execute, folder_beside, open_workers
+from ndrite.runs import File, Row, Run, execute, folder_beside, open_workers
 from ndrite.samples import CALIBRATION_SAMPLES, first, learning_samples
 from ndrite.url import connect_learner
 
@@ -339,7 +339,7 @@ def learn_die(
     device: dict[str, Any],
     die: int,
     how: dict[str, Any],
-) -> dict[str, Any]:
+) -> Row:
     """Train one die on the golden model; return the summary of ``learn`` and the die's seed as a row."""
     x, y = (None if file is None else file.array() for file in (inputs, labels))
     with warnings.catch_warnings(action="ignore"):  # the caller that planned the dies has already warned
@@ -348,7 +348,7 @@ def learn_die(
     return {"die": die, **learned_die.summary}
 
 
-def _over_dies(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _over_dies(rows: list[Row]) -> Row:
     """Combine the rows of several trained dies: values that all share, and statistics over the dies."""
     first_row = rows[0]
     alike = ("shape", "measured_on", "learned_from", "updates", "endurance_pulses")
@@ -384,7 +384,7 @@ def _epochs(
         yield epoch + 1
 
 
-def _law(device: Any) -> tuple[LinearStep | StepTable, Any, float | None]:
+def _law(device: Chip | str) -> tuple[LinearStep | StepTable, Any, float | None]:
     """Return the update law of the weights' devices, their variation, and the number of pulses that a device
     survives (None if not known)."""
     described = device if isinstance(device, Chip) else load_chip(f"ideal+{device}")
@@ -392,7 +392,7 @@ def _law(device: Any) -> tuple[LinearStep | StepTable, Any, float | None]:
     return law, described.ecram.spread, described.ecram.endurance_pulses
 
 
-def _warn_of_rule(law: LinearStep | StepTable, device: Any, rule: str) -> None:
+def _warn_of_rule(law: LinearStep | StepTable, device: Chip | str, rule: str) -> None:
     """Warn if plain pulses are likely to learn much worse with this device than other rules do."""
     if rule != "stochastic":
         return
@@ -410,7 +410,7 @@ def _warn_of_rule(law: LinearStep | StepTable, device: Any, rule: str) -> None:
         )
 
 
-def _name(device: Any) -> str:
+def _name(device: Chip | str) -> str:
     return device.name if isinstance(device, Chip) else str(device)
 
 

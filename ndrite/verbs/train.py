@@ -223,7 +223,7 @@ def train(
     return Trained(network, value)
 
 
-def start_of(source: Any, samples: Labelled, input_shape: tuple[int, ...] | None = None) -> Network:
+def start_of(source: object, samples: Labelled, input_shape: tuple[int, ...] | None = None) -> Network:
     """Load the network with which training starts; an imported model must take codes / 255, (n, inputs).
 
     Raises InputError when it does not fit the samples, else as ``network_of``.
