@@ -2,16 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ndrite.emulator.mapping.explain import CAUSES
 from ndrite.intervals import mean_interval
 from ndrite.results import Result, Table
-
-if TYPE_CHECKING:
-    import torch
 
 OF_NEURONS = ("NDR device", "load line", "PWL fit", "bias cells", "DAC")
 INPUTS = "input codes"
@@ -114,7 +111,7 @@ class Placed(Result):
         Loss with a product alone on the die, by product; those that ``minutes`` left no time for are missing.
     """
 
-    module: "torch.nn.Module"
+    module: Any
     digital: tuple[str, ...]
     curve: tuple[tuple[int, float, float], ...]
     reference: float
