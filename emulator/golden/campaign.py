@@ -53,12 +53,12 @@ class FastChips:
     def chip(self, chip: int) -> FastCore:
         """Return the compiled model of virtual chip number ``chip``. The object is reused: the call
         overwrites the model that the previous call returned."""
-        from ndrite.emulator.golden.fast_chips import redraw
+        from ndrite.emulator.golden.fast_chips import Cells, redraw
 
         schedule = key_schedule(self._seed, DOMAIN_CELL, chip + 1)
         for i, ((mean, sigma), weights) in enumerate(zip(self._laws, self._core.weights, strict=True)):
             key = np.empty((4, len(mean)), np.uint16)
-            redraw(mean, sigma, self._law, schedule, i, key, weights)
+            redraw(Cells(mean, sigma, self._law), schedule, i, key, weights)
         self._core.refresh()
         return self._core
 

@@ -1,15 +1,26 @@
 """The compiled loops that sample virtual chips: importing this needs numba."""
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
-from ndrite.emulator.golden.fast_noise import LOOP, TABLE, U16, keys, rounds
+from ndrite.emulator.golden.fast_noise import LOOP, TABLE, U16, Int32s, Uint16s, Uint32s, keys, rounds
+
+
+class Cells(NamedTuple):
+    """Law of the cells of all columns. ``mean`` int32 (M, 2K) with 16 fractional bits and the rounding half
+    added, ``sigma`` int32 (M, 2K) with 8: of a column's positive cells, then its negative ones. ``law`` int32
+    (5,): u below which cells stick low, from which on high, codes stuck low and high, code_max."""
+
+    mean: Int32s
+    sigma: Int32s
+    law: Int32s
 
 
 @njit(**LOOP, inline="always")
-def draw_cells(number: Any, key: Any, x: Any, y: Any, low: Any, high: Any) -> None:
+def draw_cells(number: Uint16s, key: Uint16s, x: Uint16s, y: Uint16s, low: Uint16s, high: Uint16s) -> None:
     """Generate the pseudo-random words of one column's cells: encrypt the cell numbers uint16 (n,) under the
     column's key (4,) into ``x`` and ``y``. Also write to ``low`` and ``high`` the two indices into the
     Gaussian table that select each cell's normal sample."""
@@ -21,9 +32,10 @@ def draw_cells(number: Any, key: Any, x: Any, y: Any, low: Any, high: Any) -> No
 
 
 @njit(**LOOP)
-def cells(x: Any, y: Any, g: Any, mean: Any, sigma: Any, law: Any, code: Any) -> None:
-    """Sample the conductance codes int32 (2K,) of one column's cells; ``mean`` and ``sigma``, int32 (2K,),
-    are the mean and deviation of each cell's code."""
+def sample(column: int, cells: Cells, x: Uint16s, y: Uint16s, g: Int32s, code: Int32s) -> None:
+    """Sample the conductance codes int32 (2K,) of the cells of a column from their random words x, y and
+    normal samples g."""
+    mean, sigma, law = cells.mean[column], cells.sigma[column], cells.law
     stuck_low, stuck_high, code_low, code_high, top = law[0], law[1], law[2], law[3], law[4]
     for i in range(code.shape[0]):
         value = np.int32(np.int32(mean[i] + np.int32(sigma[i] * g[i])) >> np.int32(16))
@@ -34,7 +46,7 @@ def cells(x: Any, y: Any, g: Any, mean: Any, sigma: Any, law: Any, code: Any) ->
 
 
 @njit(**LOOP)
-def pairs(positive: Any, negative: Any, out: Any) -> None:
+def pairs(positive: Int32s, negative: Int32s, out: npt.NDArray[np.int16]) -> None:
     """Compute weights int16 from differential pairs of cells: code of the positive cell minus code of the
     negative cell."""
     for k in range(out.shape[0]):
@@ -42,15 +54,10 @@ def pairs(positive: Any, negative: Any, out: Any) -> None:
 
 
 @njit(**LOOP)
-def redraw(mean: Any, sigma: Any, law: Any, schedule: Any, layer: int, key: Any, out: Any) -> None:
+def redraw(cells: Cells, schedule: Uint32s, layer: int, key: Uint16s, out: npt.NDArray[np.int16]) -> None:
     """Sample the weights of a virtual chip, int16 (M, K): row m of ``out`` receives the weights of crossbar
-    column m.
-
-    ``mean`` int32 (M, 2K) with 16 fractional bits and the rounding half added, ``sigma`` int32 (M, 2K) with
-    8: of a column's positive cells, then its negative ones. ``law`` int32: u below which cells stick low,
-    from which on high, codes stuck low and high, code_max.
-    """
-    columns, pair_rows = mean.shape
+    column m."""
+    columns, pair_rows = cells.mean.shape
     rows = pair_rows // 2
     numbers = np.arange(columns).astype(np.uint32)
     keys(layer << 24, schedule, numbers, np.empty(columns, np.uint32), np.empty(columns, np.uint32), key)
@@ -68,5 +75,5 @@ def redraw(mean: Any, sigma: Any, law: Any, schedule: Any, layer: int, key: Any,
         # in one loop.
         for b in range(pair_rows):
             g[b] = TABLE[lower[b]] + TABLE[higher[b]]
-        cells(x, y, g, mean[c], sigma[c], law, code)
+        sample(c, cells, x, y, g, code)
         pairs(code[:rows], code[rows:], out[c])

@@ -7,15 +7,31 @@ cache does not see that this file changed: set NUMBA_CACHE_DIR to a new folder a
 """
 
 import math
-from typing import Any
+from typing import Literal, TypedDict
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from ndrite.emulator.golden.noise import SIGNED_TABLE
 from ndrite.emulator.spec import noise as spec
 
-LOOP: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+Int32s = npt.NDArray[np.int32]
+Uint16s = npt.NDArray[np.uint16]
+Uint32s = npt.NDArray[np.uint32]
+Int = int | np.int64
+"""Type of a number that numba holds in 64 bits, whichever of both it is in Python."""
+
+
+class Options(TypedDict):
+    """Options of ``numba.njit``."""
+
+    cache: bool
+    nogil: bool
+    error_model: Literal["numpy"]
+
+
+LOOP: Options = {"cache": True, "nogil": True, "error_model": "numpy"}
 """Options of all compiled loops. No divisor is ever 0: numba's own error model would check for that at every
 division, and compile for longer."""
 KEY_ROUNDS = spec.KEY_ROUNDS
@@ -29,7 +45,7 @@ assert (spec.KEY_ROTATE_X, spec.KEY_ROTATE_Y, spec.KEY_WORD_BITS) == (8, 3, 32)
 
 
 @njit(**LOOP)
-def keys(counter: Any, schedule: Any, index: Any, x: Any, y: Any, out: Any) -> None:
+def keys(counter: int, schedule: Uint32s, index: Uint32s, x: Uint32s, y: Uint32s, out: Uint16s) -> None:
     """Compute the noise keys uint16 (4, n) of the inferences numbered ``index`` uint32 (n,), by encrypting
     (``counter``, index); x and y are working memory."""
     n = index.shape[0]
@@ -48,14 +64,16 @@ def keys(counter: Any, schedule: Any, index: Any, x: Any, y: Any, out: Any) -> N
 
 
 @njit(**LOOP, inline="always")
-def mixed(x: Any, y: Any, k: Any) -> Any:
+def mixed(x: np.uint16, y: np.uint16, k: np.uint16) -> tuple[np.uint16, np.uint16]:
     """Apply one round of the cipher that generates noise samples to uint16 numbers x, y with round key k."""
     x = U16(U16(U16(U16(x >> RX) | U16(x << RXC)) + y) ^ k)
     return x, U16(U16(U16(y << RY) | U16(y >> RYC)) ^ x)
 
 
 @njit(**LOOP, inline="always")
-def rounds(x: Any, y: Any, k0: Any, k1: Any, k2: Any, k3: Any) -> Any:
+def rounds(
+    x: np.uint16, y: np.uint16, k0: np.uint16, k1: np.uint16, k2: np.uint16, k3: np.uint16
+) -> tuple[np.uint16, np.uint16]:
     """Encrypt the block (x, y) under the key k0..k3 and return both halves. The seven rounds of the cipher
     that generates noise samples are unrolled."""
     x, y = mixed(x, y, k0)
@@ -64,11 +82,12 @@ def rounds(x: Any, y: Any, k0: Any, k1: Any, k2: Any, k3: Any) -> Any:
     x, y = mixed(x, y, U16(k3 ^ U16(3)))
     x, y = mixed(x, y, U16(k0 ^ U16(4)))
     x, y = mixed(x, y, U16(k1 ^ U16(5)))
-    return mixed(x, y, U16(k2 ^ U16(6)))
+    x, y = mixed(x, y, U16(k2 ^ U16(6)))
+    return x, y
 
 
 @njit(**LOOP, inline="always")
-def deviation(energy: Any, sigma_out: Any, var_cell: Any) -> Any:
+def deviation(energy: Int | np.uint32, sigma_out: np.int64, var_cell: np.int64) -> np.int64:
     """Return the amplitude of a pass's noise, min(65535, isqrt(sigma_out^2 + (var_cell * energy >> 8))).
     ``energy`` is the sum of squares of the inputs or, in the backward pass of learning, of the errors. The
     argument of isqrt is below 2^50: its float square root, rounded down, is exact or 1 too high; the excess

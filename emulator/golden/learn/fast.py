@@ -51,8 +51,8 @@ class FastLearner:
             ]
         )
         device_constants = [np.concatenate([c[i].reshape(-1) for c in plain.own]) for i in range(4)]
-        kinds = (np.int16, np.int16, np.int32, np.int32)
-        self._own = tuple(values.astype(kind) for values, kind in zip(device_constants, kinds, strict=True))
+        up, down, low, high = device_constants
+        self._own = up.astype(np.int16), down.astype(np.int16), low.astype(np.int32), high.astype(np.int32)
         self._laws = np.stack([_parameters(learning, of) for of in ("", "tuned", "transfer")])
         program = learning.program
         self._columns = np.concatenate(
@@ -78,16 +78,16 @@ class FastLearner:
 
     def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
         """Do one update for each sample and return the counts; parameters as for ``Learner.learn``."""
-        from ndrite.emulator.golden.learn.fast_loops import learn
+        from ndrite.emulator.golden.learn.fast_loops import Curves, Die, Laws, Samples, Streams, learn
 
         check_samples(self.learning, x, labels)
         pulses = np.zeros(len(self._shapes), np.int64)
         program = self.learning.program
-        drawn = (self._schedules, SIGNED_TABLE.astype(np.int64), self.learning.slots, self.noise)
-        die_arrays = (self._weights, self._columns, self._states, self._own)
-        curves = (constant(program.curve_base), constant(program.curve_slope))
-        sample_arrays = (constant(x), labels.astype(np.int64), first_update)
-        right = learn(sample_arrays, self._laws, self._tables, drawn, curves, die_arrays, pulses)
+        streams = Streams(self._schedules, SIGNED_TABLE.astype(np.int64), self.learning.slots, self.noise)
+        die = Die(self._weights, self._columns, self._states, self._own)
+        curves = Curves(constant(program.curve_base), constant(program.curve_slope))
+        samples = Samples(constant(x), labels.astype(np.int64), first_update)
+        right = learn(samples, Laws(self._laws, self._tables), curves, die, streams, pulses)
         return Counts(len(x), int(right), tuple(int(p) for p in pulses))
 
 

@@ -3,19 +3,22 @@
 Pulses are events. Those of a layer are gathered first; then their words, and what they do, are worked out
 side by side. One file, because numba's cache knows no other.
 
-Everything of all layers lies in one array, one behind the other. Values that are passed together are a tuple:
-``at``, a layer's number and the update's; ``held``, (weights, columns, states, own); ``drawn``, (schedules,
-table, slots, whether there is read noise); ``scratch``, what no call leaves anything in.
+Everything of all layers lies in one array, one behind the other. Values that are passed together are a
+NamedTuple, which numba passes as if they were single parameters.
 """
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
-from ndrite.emulator.golden.fast_noise import LOOP, deviation, keys, rounds
+from ndrite.emulator.golden.fast_noise import LOOP, Int, Int32s, Uint16s, Uint32s, deviation, keys, rounds
 from ndrite.emulator.golden.learn.devices import pair_constants
 from ndrite.emulator.spec import learning as spec
+from ndrite.emulator.spec.arithmetic import Codes, Ints
+
+Int16s = npt.NDArray[np.int16]
 
 U16, U32 = np.uint16, np.uint32
 PAIR_CONSTANTS = pair_constants()
@@ -46,8 +49,115 @@ Z, ERROR, OF_NEURONS, CHANGE, STATE = range(5)
 READ, BACK, TRAIN, CYCLE = range(4)
 
 
+class Update(NamedTuple):
+    """Numbers of a layer and of an update: under both together the random words of a layer are generated."""
+
+    layer: int
+    number: np.uint32
+
+
+class Samples(NamedTuple):
+    """Input codes uint8 (n, inputs), labels int64 (n,), and the number of the first sample's update."""
+
+    codes: Codes
+    labels: Ints
+    first: int
+
+
+class Curves(NamedTuple):
+    """Bases and slopes of the piecewise-linear curves of all neurons (curves, segments)."""
+
+    base: Int32s
+    slope: Int32s
+
+
+class Laws(NamedTuple):
+    """Device laws of all layers: parameters int64 (3, L, 43) and tables int64 (L, 3, 272)."""
+
+    parameters: Ints
+    tables: Ints
+
+
+class Law(NamedTuple):
+    """Device law of one layer: its row of parameters int64 (43,), and its tables int64 (272,)."""
+
+    parameters: Ints
+    tables: Ints
+
+
+class Die(NamedTuple):
+    """Weights int16 and device states int32 of all layers, the parameters int64 (6, columns) of all columns,
+    and the constants of every device: sizes of its steps up and down, lowest and highest state."""
+
+    weights: Int16s
+    columns: Ints
+    states: Int32s
+    own: tuple[Int16s, Int16s, Int32s, Int32s]
+
+
+class Device(NamedTuple):
+    """A device that receives pulses: row, column, whether its state rises, its step in that direction, its
+    lowest and highest state."""
+
+    row: np.uint16
+    column: np.uint16
+    rises: bool
+    step: np.int64
+    low: np.int64
+    high: np.int64
+
+
+class Streams(NamedTuple):
+    """The random streams: key schedules uint32 (4, rounds), the Gaussian table int64 (1024,), the number of
+    time slots of a pulse train, and whether there is read noise."""
+
+    schedules: Uint32s
+    table: Ints
+    slots: int
+    noise: bool
+
+
+class Pulses(NamedTuple):
+    """A list of devices that are pulsed: row, column, number of pulses; memory for their random words and for
+    the numbers of the pulsed columns."""
+
+    row: Uint16s
+    column: Uint16s
+    number: Ints
+    x: Uint16s
+    y: Uint16s
+    live: Ints
+
+
+class Work(NamedTuple):
+    """The random streams, and working memory in which no call leaves anything for the next: a key (4,);
+    numbers from 0 on, zeros, random words, thresholds and sums, each as long as the widest layer."""
+
+    schedules: Uint32s
+    table: Ints
+    slots: int
+    noise: bool
+    key: Uint16s
+    numbers: Uint16s
+    zeros: Uint16s
+    x: Uint16s
+    y: Uint16s
+    thresholds: Int32s
+    sums: Int32s
+    a: Ints
+
+
+class Rate(NamedTuple):
+    """Probability of a pulse in a time slot for a value: ``|value| * rate >> shift`` in units of 1/65536, at
+    most 1. ``side`` says whether the pulses are for rows, columns, neurons or tiles."""
+
+    side: int
+    rate: Int
+    shift: Int
+
+
 @njit(**LOOP, inline="always")
-def rounded(v: Any, shift: Any) -> Any:
+def rounded(v: np.int64, shift: Int) -> np.int64:
     """Return rshift_round(v, shift) of an int64 number."""
     if shift == 0:
         return v
@@ -55,20 +165,20 @@ def rounded(v: Any, shift: Any) -> Any:
 
 
 @njit(**LOOP, inline="always")
-def held_in(v: Any, low: Any, high: Any) -> Any:
+def held_in(v: np.int64, low: Int, high: Int) -> np.int64:
     """Return ``v`` clipped to ``low..high``."""
-    return min(max(v, low), high)
+    return min(max(v, np.int64(low)), np.int64(high))
 
 
 @njit(**LOOP)
-def key_of(schedule: Any, counter: Any, update: Any, key: Any) -> None:
+def key_of(schedule: Uint32s, counter: int, update: np.uint32, key: Uint16s) -> None:
     """Encrypt (update, counter) and write the result, a key of four words, to ``key`` uint16 (4,)."""
     index, x, y = np.array([U32(update)]), np.empty(1, np.uint32), np.empty(1, np.uint32)
     keys(counter, schedule, index, x, y, key.reshape(4, 1))
 
 
 @njit(**LOOP, inline="always")
-def words(key: Any, row: Any, column: Any, x: Any, y: Any) -> None:
+def words(key: Uint16s, row: Uint16s, column: Uint16s, x: Uint16s, y: Uint16s) -> None:
     """Encrypt the devices' (column, row) under a key; write both halves of the results to x and y, uint16
     (n,)."""
     k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
@@ -77,7 +187,7 @@ def words(key: Any, row: Any, column: Any, x: Any, y: Any) -> None:
 
 
 @njit(**LOOP, inline="always")
-def simon(x: Any, y: Any, c: Any) -> Any:
+def simon(x: np.uint16, y: np.uint16, c: np.uint16) -> tuple[np.uint16, np.uint16]:
     """Apply one mixing round (Simon32 without a key) to uint16 numbers x, y."""
     f = U16(
         U16(U16(U16(x << S1) | U16(x >> S15)) & U16(U16(x << S8) | U16(x >> S8)))
@@ -87,17 +197,16 @@ def simon(x: Any, y: Any, c: Any) -> Any:
 
 
 @njit(**LOOP)
-def trains(values: Any, chance: Any, side: int, at: Any, drawn: Any, scratch: Any, out: Any) -> None:
-    """Sample a random pulse train for each of ``values`` (n,), as bits of ``out`` uint32 (n,). The
-    probability of a pulse in a time slot is ``|value| * rate >> shift`` in units of 1/65536, at most 1.
-    ``side`` says whether the trains are for rows, columns or neurons."""
-    rate, shift = chance
-    key, numbers, zeros, x, y, thresholds, _, _ = scratch
-    n, count = out.shape[0], drawn[2]
+def trains(values: Ints, rate: Rate, update: Update, work: Work, out: Uint32s) -> None:
+    """Sample a random pulse train for each of ``values`` (n,), as bits of ``out`` uint32 (n,)."""
+    x, y, thresholds = work.x, work.y, work.thresholds
+    n, count = out.shape[0], work.slots
     for j in range(n):
-        thresholds[j] = np.int32(min((abs(np.int64(values[j])) * rate) >> shift, np.int64(65536)))
-    key_of(drawn[0][TRAIN], (at[0] << 24) | (side << 8), at[1], key)
-    words(key, zeros[:n], numbers[:n], x, y)
+        threshold = (abs(np.int64(values[j])) * rate.rate) >> rate.shift
+        thresholds[j] = np.int32(min(threshold, np.int64(65536)))
+    counter = (update.layer << 24) | (rate.side << 8)
+    key_of(work.schedules[TRAIN], counter, update.number, work.key)
+    words(work.key, work.zeros[:n], work.numbers[:n], x, y)
     out[:] = U32(0)
     for p in range((count + 1) // 2):
         c, first, second = PAIR_CONSTANTS[p], U32(2 * p), U32(2 * p + 1)
@@ -112,21 +221,21 @@ def trains(values: Any, chance: Any, side: int, at: Any, drawn: Any, scratch: An
 
 
 @njit(**LOOP)
-def gather(rows: Any, columns: Any, gathered: Any, first: int) -> Any:
+def gather(rows: Uint32s, columns: Uint32s, first: int, pulses: Pulses) -> int:
     """List the devices whose row and column are pulsed in the same time slot: row (plus ``first``), column,
     and number of such time slots. Return the length of the list."""
-    k, m, n, _, _, used = gathered
+    k, m, n, live_columns = pulses.row, pulses.column, pulses.number, pulses.live
     live = count = 0
     for j in range(columns.shape[0]):
         if columns[j] != U32(0):
-            used[live] = j
+            live_columns[live] = j
             live += 1
     for i in range(rows.shape[0]):
         train = rows[i]
         if train == U32(0):
             continue
         for j in range(live):
-            column = used[j]
+            column = live_columns[j]
             coincident = U32(train & columns[column])
             if coincident != U32(0):
                 coincident = U32(coincident - U32(U32(coincident >> U32(1)) & U32(0x55555555)))
@@ -141,13 +250,13 @@ def gather(rows: Any, columns: Any, gathered: Any, first: int) -> Any:
 
 
 @njit(**LOOP, inline="always")
-def read_as(s: Any) -> Any:
+def read_as(s: np.int64) -> np.int16:
     """Return the weight code that a device state s is read as: rounded to code steps and clipped."""
     return np.int16(held_in(rounded(s, spec.CODE_SHIFT), -spec.WEIGHT_MAX, spec.WEIGHT_MAX))
 
 
 @njit(**LOOP)
-def composite(layer: Any, states: Any, row: Any, column: Any) -> Any:
+def composite(layer: Ints, states: Int32s, row: Int, column: Int) -> np.int16:
     """Return the weight code of the layer's own device at ``row`` and ``column``, with the weighted states of
     the tiles that refine it added before rounding."""
     width, height, count = layer[OUTPUTS], layer[INPUTS] + 1, layer[TILES]
@@ -163,59 +272,61 @@ def composite(layer: Any, states: Any, row: Any, column: Any) -> Any:
 
 
 @njit(**LOOP)
-def pulsed(law: Any, tables: Any, s: Any, many: Any, own: Any, at: Any, key: Any) -> Any:
-    """Return the state of a device after ``many`` pulses. Used for devices with coarse steps (pulses applied
-    one after the other), for laws with a step table, and for tiles.
+def pulsed(law: Law, s: np.int64, many: Int, device: Device, key: Uint16s) -> np.int64:
+    """Return the state of a device after ``many`` pulses in state ``s``. Used for devices with coarse steps
+    (pulses applied one after the other), for laws with a step table, and for tiles.
 
-    ``own``: direction, step and bounds of the device ``at`` a row and column. A function of its own: the
-    usual law's loop is quicker without it.
+    A function of its own: the usual law's loop is quicker without it.
     """
-    rises, own_step, low, high = own
-    shift, slope = law[STEP_SHIFT], law[SLOPE_UP] if rises else law[SLOPE_DOWN]
+    parameters, tables, rises = law.parameters, law.tables, device.rises
+    shift, slope = parameters[STEP_SHIFT], parameters[SLOPE_UP] if rises else parameters[SLOPE_DOWN]
     serial = shift < spec.SERIAL_SHIFT
     at_once = np.int64(1) if serial else many
     for pulse in range(many if serial else 1):
         first = U16(key[0] ^ PULSE_CONSTANTS[pulse])
-        a, b = rounds(at[1], U16(at[0] ^ key[3]), first, key[1], key[2], key[3])
-        if law[STEPPED] == 0:
+        a, b = rounds(device.column, U16(device.row ^ key[3]), first, key[1], key[2], key[3])
+        if parameters[STEPPED] == 0:
             factor = held_in(spec.FACTOR_ONE - rounded(slope * s, spec.SLOPE_SHIFT), 0, spec.FACTOR_MAX)
-            step = noise_step = rounded(own_step * factor, 8)
+            step = noise_step = rounded(device.step * factor, 8)
         else:
             part = held_in((s + spec.STATE_ONE) >> spec.PART_SHIFT, 0, spec.STATE_PARTS - 1)
             part += 0 if rises else spec.STATE_PARTS
-            step = rounded(own_step * tables[spec.LEVELS + part], 8)
-            noise_step = rounded(own_step * tables[NOISE_STEPS + part], 8)
+            step = rounded(device.step * tables[spec.LEVELS + part], 8)
+            noise_step = rounded(device.step * tables[NOISE_STEPS + part], 8)
         deviation = tables[b & U16(15)] + tables[U16(b >> U16(4)) & U16(15)]
         scattered = rounded(spec.ROOTS[at_once] * deviation, 8)
         moved = (at_once << spec.COUNT_SHIFT) * step + scattered * noise_step
         moved = (moved + np.int64(a >> U16(16 - shift))) >> shift
-        s = held_in(s + moved if rises else s - moved, low, high)
+        s = held_in(s + moved if rises else s - moved, device.low, device.high)
     return s
 
 
 @njit(**LOOP)
-def change(of: Any, count: Any, error: Any, at: Any, gathered: Any, held: Any, drawn: Any, key: Any) -> Any:
-    """Apply the pulses listed in ``gathered`` to the states of one layer, by the law and tables of the
+def change(
+    law: Law, count: int, error: Ints, update: Update, die: Die, work: Work, devices: Pulses
+) -> np.int64:
+    """Apply the first ``count`` of ``devices`` to the states of one layer, by the law of the
     layer's devices; return the number of pulses. A negative pulse count marks a row whose chopper is
     reversed."""
-    (law, tables), (k, m, n, x, y, _), (weights, _, states, (up, down, low, high)) = of, gathered, held
-    key_of(drawn[0][CYCLE], at[0] << 24, at[1], key)
-    width, place, at_weight, inputs = law[OUTPUTS], law[AT_STATE], law[AT_WEIGHT], law[INPUTS]
-    shift, slope_up, slope_down = law[STEP_SHIFT], law[SLOPE_UP], law[SLOPE_DOWN]
+    k, m, n, x, y, _ = devices
+    weights, states, (up, down, low, high), key = die.weights, die.states, die.own, work.key
+    key_of(work.schedules[CYCLE], update.layer << 24, update.number, key)
+    layer, tables = law.parameters, law.tables
+    width, place, at_weight, inputs = layer[OUTPUTS], layer[AT_STATE], layer[AT_WEIGHT], layer[INPUTS]
+    shift, slope_up, slope_down = layer[STEP_SHIFT], layer[SLOPE_UP], layer[SLOPE_DOWN]
     total = np.int64(0)
-    if shift < spec.SERIAL_SHIFT or law[STEPPED] != 0 or law[TILES] != 0:
+    if shift < spec.SERIAL_SHIFT or layer[STEPPED] != 0 or layer[TILES] != 0:
         for i in range(count):
             row, column = np.int64(k[i]), np.int64(m[i])
             where = place + row * width + column
             rises, many = (error[column] > 0) == (n[i] > 0), abs(n[i])
-            own_step = np.int64(up[where] if rises else down[where])
-            own = rises, own_step, np.int64(low[where]), np.int64(high[where])
-            s = pulsed(law, tables, np.int64(states[where]), many, own, (k[i], m[i]), key)
-            states[where] = np.int32(s)
-            if law[TILES] != 0 and row >= law[FAST_ROW]:
-                row = (row - law[FAST_ROW]) % (inputs + 1)
+            step = np.int64(up[where] if rises else down[where])
+            device = Device(k[i], m[i], rises, step, np.int64(low[where]), np.int64(high[where]))
+            states[where] = np.int32(pulsed(law, np.int64(states[where]), many, device, key))
+            if layer[TILES] != 0 and row >= layer[FAST_ROW]:
+                row = (row - layer[FAST_ROW]) % (inputs + 1)
             if row < inputs:
-                weights[at_weight + row * width + column] = composite(law, states, row, column)
+                weights[at_weight + row * width + column] = composite(layer, states, row, column)
             total += many
         return total
     words(key, k[:count], m[:count], x, y)
@@ -239,12 +350,11 @@ def change(of: Any, count: Any, error: Any, at: Any, gathered: Any, held: Any, d
 
 
 @njit(**LOOP)
-def noisy(values: Any, s: Any, table: Any, scratch: Any) -> None:
+def noisy(values: Ints, s: np.int64, work: Work) -> None:
     """Add read noise of scale ``s`` to values int64 (n,). The random samples are generated under the key in
-    ``scratch``."""
-    key, numbers, zeros, x, y, _, _, _ = scratch
-    n = values.shape[0]
-    words(key, zeros[:n], numbers[:n], x, y)
+    ``work``."""
+    x, y, table, n = work.x, work.y, work.table, values.shape[0]
+    words(work.key, work.zeros[:n], work.numbers[:n], x, y)
     for i in range(n):
         a = y[i] & U16(1023)
         b = U16(U16(y[i] >> U16(10)) | U16(x[i] << U16(6))) & U16(1023)
@@ -252,17 +362,15 @@ def noisy(values: Any, s: Any, table: Any, scratch: Any) -> None:
 
 
 @njit(**LOOP)
-def forward(layer: Any, at: Any, x: Any, held: Any, drawn: Any, scratch: Any, z: Any) -> None:
+def forward(layer: Ints, update: Update, x: Codes, die: Die, work: Work, z: Ints) -> None:
     """Compute the sums z int64 (M,) of one layer, the inputs of its neurons, from input codes x uint8
     (K,)."""
-    weights, columns, states, _ = held
-    schedules, table, _, with_noise = drawn
-    sums, a = scratch[6], scratch[7]
+    weights, columns, sums, a = die.weights, die.columns, work.sums, work.a
     inputs, width, place, rows_per_tile = layer[INPUTS], layer[OUTPUTS], layer[AT_COLUMN], layer[TILE_ROWS]
     d, top = layer[DAC_BITS], np.int64(1) << (layer[ADC_BITS] - 1)
-    reads_noise = with_noise and (layer[SIGMA_OUT] != 0 or layer[VAR_CELL] != 0)
+    reads_noise = work.noise and (layer[SIGMA_OUT] != 0 or layer[VAR_CELL] != 0)
     for j in range(width):
-        w = composite(layer, states, inputs, j)
+        w = composite(layer, die.states, inputs, j)
         z[j] = columns[BIAS, place + j] + rounded(np.int64(w) * layer[BIAS_GAIN], layer[BIAS_SHIFT])
     for tile in range((inputs + rows_per_tile - 1) // rows_per_tile):
         begin = tile * rows_per_tile
@@ -279,9 +387,9 @@ def forward(layer: Any, at: Any, x: Any, held: Any, drawn: Any, scratch: Any, z:
             for j in range(width):  # numba compiles a loop faster than a slice
                 a[j] = sums[j]
             if reads_noise:
-                key_of(schedules[READ], (at[0] << 24) | (tile << 8) | part, at[1], scratch[0])
-                s = deviation(energy, layer[SIGMA_OUT], layer[VAR_CELL])
-                noisy(a[:width], s, table, scratch)
+                counter = (update.layer << 24) | (tile << 8) | part
+                key_of(work.schedules[READ], counter, update.number, work.key)
+                noisy(a[:width], deviation(energy, layer[SIGMA_OUT], layer[VAR_CELL]), work)
             for j in range(width):
                 c = a[j]
                 if layer[ANALOG] == 0:
@@ -291,7 +399,7 @@ def forward(layer: Any, at: Any, x: Any, held: Any, drawn: Any, scratch: Any, z:
 
 
 @njit(**LOOP)
-def line_of(layer: Any, curves: Any, curve: Any, v: Any) -> Any:
+def line_of(layer: Ints, curves: Curves, curve: Int, v: np.int64) -> np.int64:
     """Return the rounded output of a neuron's piecewise-linear ``curve`` at voltage code ``v``, before it is
     clipped to a code."""
     f, (base, slope) = layer[SEGMENT_BITS], curves
@@ -301,7 +409,7 @@ def line_of(layer: Any, curves: Any, curve: Any, v: Any) -> Any:
 
 
 @njit(**LOOP)
-def neurons(layer: Any, columns: Any, curves: Any, known: Any, y: Any) -> None:
+def neurons(layer: Ints, columns: Ints, curves: Curves, known: Ints, y: Codes) -> None:
     """Compute output codes y uint8 (M,) of a layer's neurons from the sums in ``known``. Store in ``known``
     the derivatives of y with respect to the sum and to the ECRAM's state."""
     for j in range(layer[OUTPUTS]):
@@ -312,7 +420,7 @@ def neurons(layer: Any, columns: Any, curves: Any, known: Any, y: Any) -> None:
         y[j] = np.uint8(held_in(line, 0, 255))
         known[CHANGE, column] = known[STATE, column] = 0
         if v != -2048 and v != 2047 and line >= 0 and line <= 255:
-            steep = np.int64(curves[1][curve, (v + 2048) >> layer[SEGMENT_BITS]])
+            steep = np.int64(curves.slope[curve, (v + 2048) >> layer[SEGMENT_BITS]])
             moved = rounded(steep * scale, layer[SLOPE_OF_SHIFT])
             known[CHANGE, column] = held_in(moved, spec.DERIVATIVE_MIN, spec.DERIVATIVE_MAX)
         if layer[TUNED_BITS] != 0:
@@ -322,10 +430,9 @@ def neurons(layer: Any, columns: Any, curves: Any, known: Any, y: Any) -> None:
 
 
 @njit(**LOOP)
-def backward(layer: Any, before: Any, at: Any, known: Any, held: Any, drawn: Any, scratch: Any) -> None:
+def backward(layer: Ints, before: int, update: Update, known: Ints, weights: Int16s, work: Work) -> None:
     """Propagate the errors of ``layer`` back: compute the errors of the previous layer's columns and of its
     neurons' ECRAMs. ``before`` is the number of the previous layer's first column."""
-    (weights, _, _, _), (schedules, table, _, with_noise) = held, drawn
     inputs, width, place = layer[INPUTS], layer[OUTPUTS], layer[AT_COLUMN]
     error, t = known[ERROR, place : place + width], known[ERROR, before : before + inputs]
     energy = np.int64(0)
@@ -337,9 +444,9 @@ def backward(layer: Any, before: Any, at: Any, known: Any, held: Any, drawn: Any
         for j in range(width):
             total += np.int64(row[j]) * error[j]
         t[k] = total
-    if with_noise and (layer[BACK_SIGMA] != 0 or layer[BACK_VAR] != 0):
-        key_of(schedules[BACK], at[0] << 24, at[1], scratch[0])
-        noisy(t, deviation(energy, layer[BACK_SIGMA], layer[BACK_VAR]), table, scratch)
+    if work.noise and (layer[BACK_SIGMA] != 0 or layer[BACK_VAR] != 0):
+        key_of(work.schedules[BACK], update.layer << 24, update.number, work.key)
+        noisy(t, deviation(energy, layer[BACK_SIGMA], layer[BACK_VAR]), work)
     half = np.int64(1) << (layer[BACK_BITS] - 1)
     for k in range(inputs):
         c = held_in(rounded(t[k] * layer[BACK_GAIN], layer[BACK_SHIFT]), -half, half - 1)
@@ -347,7 +454,7 @@ def backward(layer: Any, before: Any, at: Any, known: Any, held: Any, drawn: Any
 
 
 @njit(**LOOP)
-def scaled(t: Any) -> Any:
+def scaled(t: Ints) -> int:
     """Scale the errors t int64 (K,) in place to 8-bit magnitudes with a sign, and return the exponent of two
     that all of them share."""
     top = np.int64(0)
@@ -366,7 +473,7 @@ def scaled(t: Any) -> Any:
 
 
 @njit(**LOOP)
-def tune(layer: Any, columns: Any, states: Any) -> None:
+def tune(layer: Ints, columns: Ints, states: Int32s) -> None:
     """Select each neuron's curve by the state of the neuron's ECRAM."""
     first_column, width, bits = layer[AT_COLUMN], layer[OUTPUTS], layer[TUNED_BITS]
     first = layer[AT_STATE] + (layer[INPUTS] + 1) * width
@@ -376,45 +483,46 @@ def tune(layer: Any, columns: Any, states: Any) -> None:
 
 
 @njit(**LOOP, inline="always")
-def readings(layer: Any, row: Any, update: Any) -> Any:
+def readings(layer: Ints, row: Int, update: np.uint32) -> np.int64:
     """Return how many times a row of fast devices has been read before ``update``."""
     height = layer[INPUTS] + 1
-    return (np.int64(update) // layer[EVERY] + height - 1 - row) // height
+    count: np.int64 = (np.int64(update) // layer[EVERY] + height - 1 - row) // height
+    return count
 
 
 @njit(**LOOP, inline="always")
-def turned(layer: Any, row: Any, update: Any) -> Any:
+def turned(layer: Ints, row: Int, update: np.uint32) -> Int:
     """Return 1 if the chopper of a row of fast devices is in its reversed position in ``update``, else 0."""
     return 0 if layer[CHOPPED] == 0 else readings(layer, row, update) // layer[CHOPPED] & 1
 
 
 @njit(**LOOP)
-def read_row(layer: Any, row: Any, block: Any, at: Any, states: Any, drawn: Any, scratch: Any) -> None:
+def read_row(layer: Ints, row: Int, block: int, update: Update, states: Int32s, work: Work) -> None:
     """Read the states of a row of fast devices, or of tile number ``block``, and store them, with read noise,
-    in the last array of ``scratch``."""
-    a, (schedules, table, _, with_noise), width = scratch[7], drawn, layer[OUTPUTS]
+    in ``work.a``."""
+    a, width = work.a, layer[OUTPUTS]
     for j in range(width):
         a[j] = states[layer[AT_STATE] + row * width + j]
-    if with_noise and layer[READ_SIGMA] != 0:
-        key_of(schedules[BACK], (at[0] << 24) | ((spec.READINGS + block) << 8), at[1], scratch[0])
-        noisy(a[:width], layer[READ_SIGMA], table, scratch)
+    if work.noise and layer[READ_SIGMA] != 0:
+        counter = (update.layer << 24) | ((spec.READINGS + block) << 8)
+        key_of(work.schedules[BACK], counter, update.number, work.key)
+        noisy(a[:width], layer[READ_SIGMA], work)
 
 
 @njit(**LOOP)
-def carry(layer: Any, at: Any, states: Any, gathered: Any, drawn: Any, scratch: Any) -> Any:
+def carry(layer: Ints, update: Update, states: Int32s, work: Work, devices: Pulses) -> int:
     """Read the row of fast devices whose turn it is and add the reading to that row's accumulators. List in
-    ``gathered`` the pulses (row, column, count) that the layer's own devices then receive, and return their
-    number. The last array of ``scratch`` receives the accumulator sums, taken before these pulses are
-    subtracted; their signs are the directions of the pulses."""
-    k, m, n, _, _, _ = gathered
-    a, update = scratch[7], at[1]
+    ``devices`` the pulses that the layer's own devices then receive, and return their number. ``work.a``
+    receives the accumulator sums, taken before these pulses are subtracted; their signs are the directions of
+    the pulses."""
+    k, m, n, a = devices.row, devices.column, devices.number, work.a
     width, height, pulse_rows = layer[OUTPUTS], layer[INPUTS] + 1, 0
-    row = (np.int64(update) // layer[EVERY]) % height
-    read_row(layer, layer[FAST_ROW] + row, 0, at, states, drawn, scratch)
+    row = (np.int64(update.number) // layer[EVERY]) % height
+    read_row(layer, layer[FAST_ROW] + row, 0, update, states, work)
     sums = layer[AT_STATE] + (layer[FAST_ROW] + height + row) * width
     reference = sums + height * width
-    sign = 1 - 2 * turned(layer, row, update)
-    turns = layer[CHOPPED] != 0 and (readings(layer, row, update) + 1) % layer[CHOPPED] == 0
+    sign = 1 - 2 * turned(layer, row, update.number)
+    turns = layer[CHOPPED] != 0 and (readings(layer, row, update.number) + 1) % layer[CHOPPED] == 0
     for j in range(width):
         read = read_as(a[j] - np.int64(states[reference + j]))
         if turns:
@@ -431,14 +539,11 @@ def carry(layer: Any, at: Any, states: Any, gathered: Any, drawn: Any, scratch: 
 
 
 @njit(**LOOP)
-def learn(given: Any, laws: Any, tables: Any, drawn: Any, curves: Any, held: Any, pulses: Any) -> Any:
+def learn(samples: Samples, laws: Laws, curves: Curves, die: Die, streams: Streams, pulses: Ints) -> int:
     """Do one update of all layers for each sample; return how many samples were classified correctly before
-    their update. Adds the number of pulses in each layer to ``pulses`` int64 (L,).
-
-    ``given``: samples, labels, the first update's number; ``laws`` int64 (3, L, 43), ``tables`` (L, 3, 272);
-    ``curves``: base and slope.
-    """
-    (samples, labels, first), layers, columns, states = given, laws[OWN], held[1], held[2]
+    their update. Adds the number of pulses in each layer to ``pulses`` int64 (L,)."""
+    (inputs, labels, first), layers = samples, laws.parameters[OWN]
+    columns, states = die.columns, die.states
     count, last = layers.shape[0], layers[layers.shape[0] - 1]
     widest = devices = 0
     for i in range(count):
@@ -446,12 +551,25 @@ def learn(given: Any, laws: Any, tables: Any, drawn: Any, curves: Any, held: Any
         widest, devices = max(widest, height, width), max(devices, height * width)
     halves, trained = np.empty((2, widest), np.uint16), np.empty((2, widest), np.uint32)
     numbers, zeros = np.arange(widest).astype(np.uint16), np.zeros(widest, np.uint16)
-    key = np.empty(4, np.uint16)
-    used, thresholds = np.empty(widest, np.int64), np.empty(widest, np.int32)
+    key, thresholds = np.empty(4, np.uint16), np.empty(widest, np.int32)
     sums, a = np.empty(widest, np.int32), np.empty(widest, np.int64)
-    scratch = (key, numbers, zeros, halves[0], halves[1], thresholds, sums, a)
-    found_at, n = np.empty((4, devices), np.uint16), np.empty(devices, np.int64)
-    gathered = (found_at[0], found_at[1], n, found_at[2], found_at[3], used)
+    listed, n = np.empty((4, devices), np.uint16), np.empty(devices, np.int64)
+    pulsed_devices = Pulses(listed[0], listed[1], n, listed[2], listed[3], np.empty(widest, np.int64))
+    x, y = halves[0], halves[1]
+    work = Work(
+        streams.schedules,
+        streams.table,
+        streams.slots,
+        streams.noise,
+        key,
+        numbers,
+        zeros,
+        x,
+        y,
+        thresholds,
+        sums,
+        a,
+    )
     codes = np.empty(last[AT_INPUT] + last[INPUTS] + 1 + last[OUTPUTS], np.uint8)
     per_column = np.empty((5, last[AT_COLUMN] + last[OUTPUTS]), np.int64)
     exponents, tuned_exponents = np.zeros(count, np.int64), np.zeros(count, np.int64)
@@ -459,24 +577,17 @@ def learn(given: Any, laws: Any, tables: Any, drawn: Any, curves: Any, held: Any
         if layers[i, TUNED_BITS] != 0:
             tune(layers[i], columns, states)
     right = 0
-    for sample in range(samples.shape[0]):
-        update = U32((first + sample) & 0xFFFFFFFF)
-        for k in range(samples.shape[1]):
-            codes[k] = samples[sample, k]
+    for sample in range(inputs.shape[0]):
+        number = U32((first + sample) & 0xFFFFFFFF)
+        for k in range(inputs.shape[1]):
+            codes[k] = inputs[sample, k]
         for i in range(count):
             layer = layers[i]
             first_column, first_input = layer[AT_COLUMN], layer[AT_INPUT]
             end, to = first_column + layer[OUTPUTS], first_input + layer[INPUTS] + 1
             codes[to - 1] = np.uint8(255)  # input of the bias row
-            forward(
-                layer,
-                (i, update),
-                codes[first_input:to],
-                held,
-                drawn,
-                scratch,
-                per_column[Z, first_column:end],
-            )
+            z = per_column[Z, first_column:end]
+            forward(layer, Update(i, number), codes[first_input:to], die, work, z)
             neurons(layer, columns, curves, per_column, codes[to : to + layer[OUTPUTS]])
         first_column, answer, label = last[AT_COLUMN], last[AT_INPUT] + last[INPUTS] + 1, labels[sample]
         best = 0
@@ -488,57 +599,57 @@ def learn(given: Any, laws: Any, tables: Any, drawn: Any, curves: Any, held: Any
         for i in range(count - 1, 0, -1):
             before = layers[i - 1, AT_COLUMN]
             behind = before + layers[i, INPUTS]
-            backward(layers[i], before, (i, update), per_column, held, drawn, scratch)
+            backward(layers[i], before, Update(i, number), per_column, die.weights, work)
             tuned_exponents[i - 1] = exponents[i] + scaled(per_column[OF_NEURONS, before:behind])
             exponents[i - 1] = exponents[i] + scaled(per_column[ERROR, before:behind])
         for i in range(count):
-            layer, layer_update = layers[i], (i, update)
+            layer, update = layers[i], Update(i, number)
             first_input, height, width = layer[AT_INPUT], layer[INPUTS] + 1, layer[OUTPUTS]
             begin, end = layer[AT_COLUMN], layer[AT_COLUMN] + width
             moved, rows, lines = per_column[ERROR, begin:end], trained[0, :height], trained[1, :width]
-            chance = layer[ROW_RATE], layer[ROW_SHIFT]
+            rate = Rate(spec.ROWS, layer[ROW_RATE], layer[ROW_SHIFT])
             for k in range(height):  # int64 like ``moved``, so that numba compiles ``trains`` only once
                 a[k] = codes[first_input + k]
-            trains(a[:height], chance, spec.ROWS, layer_update, drawn, scratch, rows)
-            chance = layer[COLUMN_RATE], held_in(layer[COLUMN_SHIFT] - exponents[i], 0, 63)
-            trains(moved, chance, spec.COLUMNS, layer_update, drawn, scratch, lines)
+            trains(a[:height], rate, update, work, rows)
+            shift = held_in(layer[COLUMN_SHIFT] - exponents[i], 0, 63)
+            trains(moved, Rate(spec.COLUMNS, layer[COLUMN_RATE], shift), update, work, lines)
             array = FAST if layer[EVERY] != 0 else OWN
-            pulse_rows = gather(rows, lines, gathered, layer[FAST_ROW] if array == FAST else 0)
+            pulse_rows = gather(rows, lines, layer[FAST_ROW] if array == FAST else 0, pulsed_devices)
             for j in range(pulse_rows if layer[CHOPPED] != 0 else 0):
-                n[j] *= 1 - 2 * turned(layer, np.int64(gathered[0][j]) - layer[FAST_ROW], update)
-            law = laws[array, i], tables[i, array]
-            pulses[i] += change(law, pulse_rows, moved, layer_update, gathered, held, drawn, key)
+                n[j] *= 1 - 2 * turned(layer, np.int64(pulsed_devices.row[j]) - layer[FAST_ROW], number)
+            law = Law(laws.parameters[array, i], laws.tables[i, array])
+            pulses[i] += change(law, pulse_rows, moved, update, die, work, pulsed_devices)
             period, source = layer[EVERY], layer[FAST_ROW]
             for block in range(layer[TILES]):
-                if (np.int64(update) + 1) % period == 0:
-                    row = (np.int64(update) // period) % height
-                    read_row(layer, source + row, block, layer_update, states, drawn, scratch)
+                if (np.int64(number) + 1) % period == 0:
+                    row = (np.int64(number) // period) % height
+                    read_row(layer, source + row, block, update, states, work)
                     reference = layer[AT_STATE] + (source + row + layer[TILES] * height) * width
                     for j in range(width):
                         a[j] = read_as(a[j] - np.int64(states[reference + j]))
-                    chance = layer[PASS_RATE], layer[PASS_SHIFT]
-                    trains(a[:width], chance, spec.TILES + block, layer_update, drawn, scratch, lines)
+                    rate = Rate(spec.TILES + block, layer[PASS_RATE], layer[PASS_SHIFT])
+                    trains(a[:width], rate, update, work, lines)
                     rows[0] = U32(0xFFFFFFFF)
                     own = block == layer[TILES] - 1
-                    pulse_rows = gather(rows[:1], lines, gathered, row if own else source + height + row)
+                    to_row = row if own else source + height + row
+                    pulse_rows = gather(rows[:1], lines, to_row, pulsed_devices)
                     kind = OWN if own else FAST
-                    law = laws[kind, i], tables[i, kind]
-                    pulses[i] += change(law, pulse_rows, a, layer_update, gathered, held, drawn, key)
+                    law = Law(laws.parameters[kind, i], laws.tables[i, kind])
+                    pulses[i] += change(law, pulse_rows, a, update, die, work, pulsed_devices)
                 period, source = period * layer[RATIO], source + height
-            if array == FAST and layer[TILES] == 0 and (np.int64(update) + 1) % layer[EVERY] == 0:
-                pulse_rows = carry(layer, layer_update, states, gathered, drawn, scratch)
-                pulses[i] += change(
-                    (layer, tables[i, OWN]), pulse_rows, a, layer_update, gathered, held, drawn, key
-                )
+            if array == FAST and layer[TILES] == 0 and (np.int64(number) + 1) % layer[EVERY] == 0:
+                pulse_rows = carry(layer, update, states, work, pulsed_devices)
+                law = Law(layer, laws.tables[i, OWN])
+                pulses[i] += change(law, pulse_rows, a, update, die, work, pulsed_devices)
             if layer[TUNED_BITS] == 0:
                 continue
-            law, moved = laws[TUNED, i], per_column[OF_NEURONS, begin:end]
-            chance = law[COLUMN_RATE], held_in(law[COLUMN_SHIFT] - tuned_exponents[i], 0, 63)
-            trains(moved, chance, spec.NEURONS, layer_update, drawn, scratch, lines)
+            tuned, moved = laws.parameters[TUNED, i], per_column[OF_NEURONS, begin:end]
+            shift = held_in(tuned[COLUMN_SHIFT] - tuned_exponents[i], 0, 63)
+            trains(moved, Rate(spec.NEURONS, tuned[COLUMN_RATE], shift), update, work, lines)
             rows[0] = U32(0xFFFFFFFF)
-            pulse_rows = gather(rows[:1], lines, gathered, height)
+            pulse_rows = gather(rows[:1], lines, height, pulsed_devices)
             pulses[i] += change(
-                (law, tables[i, TUNED]), pulse_rows, moved, layer_update, gathered, held, drawn, key
+                Law(tuned, laws.tables[i, TUNED]), pulse_rows, moved, update, die, work, pulsed_devices
             )
             tune(layer, columns, states)
     return right
