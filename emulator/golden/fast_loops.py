@@ -5,13 +5,25 @@ the number of columns. The inner loops run over patches, or over columns where t
 column's constants stay in registers.
 """
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from ndrite.emulator.golden.fast_maps import between
-from ndrite.emulator.golden.fast_noise import LOOP, TABLE, U16, U32, deviation, keys, rounds
+from ndrite.emulator.golden.fast_maps import Maps, between
+from ndrite.emulator.golden.fast_noise import (
+    LOOP,
+    TABLE,
+    U16,
+    U32,
+    Int,
+    Int32s,
+    Uint16s,
+    Uint32s,
+    deviation,
+    keys,
+    rounds,
+)  # fmt: skip
 from ndrite.emulator.golden.fast_rows import (
     CHANNELS,
     CURVES,
@@ -26,21 +38,45 @@ from ndrite.emulator.golden.fast_rows import (
     VALUES,
     WHERE,
     WORDS,
+    Instructions,
+    Memory,
+    ReadNoise,
+    Turns,
 )  # fmt: skip
-from ndrite.emulator.golden.fast_sums import PANEL, multiplied
+from ndrite.emulator.golden.fast_sums import PANEL, Operand, multiplied
+from ndrite.emulator.spec.arithmetic import Codes, Ints
 
 CHUNK = 448
 """Number of patches computed together, so that their sums stay in the second-level cache."""
 U64 = np.uint64
 
 
+class InputRows(NamedTuple):
+    """``rows`` rows of input codes of many patches: row r of all patches begins at codes[first + r *
+    line]."""
+
+    codes: Codes
+    first: int
+    line: int
+    rows: int
+
+
+class Converter(NamedTuple):
+    """ADC: code = (sum * gain + half >> shift) + offset, at most ``top``."""
+
+    half: np.int64
+    shift: Int
+    top: np.int64
+
+
 @njit(**LOOP)
 def slice_codes(
-    patches: Any, first: int, line: int, rows: int, down: Any, mask: Any, x: Any, x_line: int, energy: Any
+    source: InputRows, down: np.uint32, mask: np.uint32, x: Uint32s, x_line: int, energy: Uint32s
 ) -> None:
     """Pack one bit slice of n patches' input codes as words uint32 (pairs of rows, x_line), two input rows of
-    a patch per word. Input row r of all patches starts at patches[first + r * line]. ``energy`` uint32 (n,)
-    receives the sum of squares of each patch, which cannot overflow for up to 65536 rows."""
+    a patch per word. ``energy`` uint32 (n,) receives the sum of squares of each patch, which cannot overflow
+    for up to 65536 rows."""
+    patches, first, line, rows = source
     for b in range(energy.shape[0]):
         energy[b] = U32(0)
     for q in range((rows + 1) // 2):
@@ -54,7 +90,7 @@ def slice_codes(
 
 
 @njit(**LOOP)
-def draw(column: Any, key: Any, low: Any, high: Any) -> None:
+def draw(column: Uint16s, key: Uint16s, low: Uint16s, high: Uint16s) -> None:
     """Generate the read noise of columns uint16 (n,) under keys uint16 (4, n): write to ``low`` and ``high``
     the two indices into the Gaussian table that select each column's normal sample."""
     k0, k1, k2, k3 = key[0], key[1], key[2], key[3]
@@ -65,7 +101,7 @@ def draw(column: Any, key: Any, low: Any, high: Any) -> None:
 
 
 @njit(**LOOP, inline="always")
-def add_noise(a: Any, sigma: Any, table: Any, low: Any, high: Any, v: Any) -> None:
+def add_noise(a: Int32s, sigma: Int32s, table: Int32s, low: Uint16s, high: Uint16s, v: Int32s) -> None:
     """Compute a column's noisy sums v, int32 (n,), from its sums ``a``; |sigma * g| < 2^28 and |a| < 2^24, so
     32 bits suffice."""
     for b in range(v.shape[0]):
@@ -75,45 +111,45 @@ def add_noise(a: Any, sigma: Any, table: Any, low: Any, high: Any, v: Any) -> No
 
 
 @njit(**LOOP, inline="always")
-def converted(v: Any, gain: Any, offset: Any, half: Any, shift: Any, top: Any) -> Any:
-    """Return the ADC code of one sum, int32."""
-    c = ((np.int64(v) * gain + half) >> shift) + offset
-    return np.int32(min(max(c, -top - 1), top))
+def converted(v: np.int32, gain: np.int64, offset: np.int64, adc: Converter) -> np.int32:
+    """Return the ADC code of one sum."""
+    c = ((np.int64(v) * gain + adc.half) >> adc.shift) + offset
+    return np.int32(min(max(c, -adc.top - 1), adc.top))
 
 
 @njit(**LOOP, inline="always")
-def convert(v: Any, gain: Any, offset: Any, half: Any, shift: Any, top: Any, left: Any, p: Any) -> None:
+def convert(v: Int32s, gain: np.int64, offset: np.int64, adc: Converter, left: np.int32, p: Int32s) -> None:
     """Convert a column's sums v int32 (n,) to ADC codes, and add the codes, shifted left by ``left`` bits, to
     the partial sums p int32 (n,)."""
     for b in range(p.shape[0]):
-        p[b] = np.int32(p[b] + np.int32(converted(v[b], gain, offset, half, shift, top) << left))
+        p[b] = np.int32(p[b] + np.int32(converted(v[b], gain, offset, adc) << left))
 
 
 @njit(**LOOP, inline="always")
-def convert_columns(
-    v: Any, gain: Any, offset: Any, half: Any, shift: Any, top: Any, left: Any, p: Any
-) -> None:
+def convert_columns(v: Int32s, gain: Ints, offset: Ints, adc: Converter, left: np.int32, p: Int32s) -> None:
     """Do what ``convert`` does, for all columns of one patch instead of one column of all patches: v, gain,
     offset and p are (columns,)."""
     for b in range(p.shape[0]):
-        p[b] = np.int32(p[b] + np.int32(converted(v[b], gain[b], offset[b], half, shift, top) << left))
+        p[b] = np.int32(p[b] + np.int32(converted(v[b], gain[b], offset[b], adc) << left))
 
 
 @njit(**LOOP, inline="always")
-def add_skip(skip: Any, gain: Any, shift: Any, p: Any) -> None:
+def add_skip(skip: Codes, gain: np.int64, shift: Int, p: Int32s) -> None:
     """Add the second operand rshift_round(skip * gain, shift) to the sums p int32 (n,). For shifts of 26 and
     above this term is 0, so shifts above 30 are computed as 30."""
-    shift = np.int32(min(shift, 30))
-    half = np.int32(0) if shift == 0 else np.int32(np.int32(1) << np.int32(shift - 1))
+    right = np.int32(min(shift, 30))
+    half = np.int32(0) if right == 0 else np.int32(np.int32(1) << np.int32(right - 1))
     for b in range(p.shape[0]):
         r = np.int32(np.int32(skip[b]) * np.int32(gain))
-        p[b] = np.int32(p[b] + np.int32(np.int32(r + half) >> shift))
+        p[b] = np.int32(p[b] + np.int32(np.int32(r + half) >> right))
 
 
 @njit(**LOOP, inline="always")
-def fire(z: Any, scale: Any, half: Any, vshift: Any, values: Any, at: Any, y: Any) -> None:
+def fire(z: Int32s, scale: np.int64, vshift: Int, values: Codes, at: Uint32s, y: Codes) -> None:
     """Compute a column's neuron output codes y, uint8 (n,), from its sums z, int32 (n,). ``values`` uint8
-    (4096,) is the output of the column's curve at every voltage code."""
+    (4096,) is the output of the column's curve at every voltage code; ``at`` uint32 (n,) is working
+    memory."""
+    half = np.int64(0) if vshift == 0 else np.int64(1) << (vshift - 1)
     for b in range(y.shape[0]):
         v = (np.int64(z[b]) * scale + half) >> vshift
         at[b] = U32(min(max(v, np.int64(-2048)), np.int64(2047)) + 2048)
@@ -122,7 +158,7 @@ def fire(z: Any, scale: Any, half: Any, vshift: Any, values: Any, at: Any, y: An
 
 
 @njit(**LOOP, inline="always")
-def copy(x: Any, source: Any, step: Any, to: Any, first: Any, count: Any) -> None:
+def copy(x: Codes, source: Int, step: Int, to: Codes, first: Int, count: Int) -> None:
     """Copy ``count`` codes, every ``step``-th from x[source] on, to consecutive elements of ``to`` from
     to[first] on.
 
@@ -137,25 +173,16 @@ def copy(x: Any, source: Any, step: Any, to: Any, first: Any, count: Any) -> Non
 
 
 @njit(**LOOP, inline="always")
-def fill(border: Any, to: Any, first: Any, last: Any) -> None:
+def fill(border: np.uint8, to: Codes, first: Int, last: Int) -> None:
     for i in range(last - first):
         to[U64(first + i)] = border
 
 
 @njit(**LOOP)
-def cut(
-    flat: Any,
-    channels: int,
-    samples: int,
-    rows_of_map: int,
-    line: int,
-    where: Any,
-    first: int,
-    count: int,
-    to: Any,
-) -> None:
-    """Cut ``count`` patches, beginning with patch number ``first``, from maps uint8 (C, n, H, W) into ``to``
-    uint8 (groups * K, count)."""
+def cut(maps: Maps, where: Ints, first: int, count: int, to: Codes) -> None:
+    """Cut ``count`` patches, beginning with patch number ``first``, from maps into ``to`` uint8 (groups * K,
+    count)."""
+    flat, channels, samples, rows_of_map, line = maps
     height, width = where[1], where[2]
     kh, kw, sh, sw, dh, dw = where[3], where[4], where[5], where[6], where[7], where[8]
     top, left, rows, columns = where[9], where[10], where[11], where[12]
@@ -234,17 +261,18 @@ def cut(
 
 @njit(**LOOP)
 def walk(
-    rows: Any, ints: Any, values: Any, words: Any, samples: Any, maps: Any, sums: Any, schedule: Any,
-    first: int, noise: bool, from_call: int, to_call: int, from_row: int, to_row: int, low: int, high: int,
-) -> None:  # fmt: skip
-    """Execute instruction rows of a program (``ndrite.emulator.golden.fast_rows``) on samples uint8 (n, k):
-    rows ``from_row`` to ``to_row``, in each of the time steps ``from_call`` to ``to_call``. The read noise
-    numbers the samples from ``first`` on.
+    program: Instructions, memory: Memory, read_noise: ReadNoise, turns: Turns, low: int, high: int
+) -> None:
+    """Execute a part of a program's instruction rows (``ndrite.emulator.golden.fast_rows``) on samples: of
+    matrix products, patches ``low`` to ``high``, or all if ``high`` is -1.
 
-    Maps uint8 of n samples are one behind the other in ``maps``, sums int32 in ``sums``; both are written. Of
-    products, patches ``low`` to ``high``, all where ``high`` is -1. Products are part of this function,
-    because a compiler repeats its work on a function for each that calls it.
+    Matrix products are part of this function, because a compiler repeats its work on a function for each
+    that calls it.
     """
+    rows, ints, values, words = program
+    samples, maps, sums = memory
+    schedule, first, noise = read_noise
+    from_call, to_call, from_row, to_row = turns
     row_count = to_row - from_row
     for turn in range((to_call - from_call) * row_count):
         row, call = rows[from_row + turn % row_count], from_call + turn // row_count
@@ -266,8 +294,7 @@ def walk(
         width = (share + PANEL - 1) // PANEL * PANEL
         noisy = noise and (layer[7] != 0 or layer[8] != 0)
         half = np.int64(0) if shift == 0 else np.int64(1) << (shift - 1)
-        half_v = np.int64(0) if layer[6] == 0 else np.int64(1) << (layer[6] - 1)
-        top = np.int64((1 << (layer[4] - 1)) - 1)
+        adc = Converter(half, shift, np.int64((1 << (layer[4] - 1)) - 1))
         per_tile = min(k, layer[13])
         chunk = min(CHUNK, to_patch - low)
         # The number of panels is made odd, because the rows of a panel then fall into different sets of the
@@ -305,7 +332,7 @@ def walk(
             if direct:
                 origin = start
             else:
-                cut(x, channels, sample_count, height, plane_width, where, start, n, patches)
+                cut(Maps(x, channels, sample_count, height, plane_width), where, start, n, patches)
                 patch_line = n
             for i in range(m):
                 for b in range(n):
@@ -330,17 +357,16 @@ def walk(
                         keys((number << 24) | (t << 8) | j, schedule, index[:n], x_key, y_key, key)
                     for group in range(groups):
                         at = origin + (group * k + begin) * patch_line
-                        slice_codes(patches, at, patch_line, end - begin, down, mask, slices, deep, energy)
+                        input_rows = InputRows(patches, at, patch_line, end - begin)
+                        slice_codes(input_rows, down, mask, slices, deep, energy)
                         source = row[WORDS] + (group * whole + t * full_pairs) * width
                         column = group * share
+                        weights = Operand(words, source, step, PANEL, share)
+                        codes = Operand(slices, 0, PANEL, deep, n)
                         if few:
-                            multiplied(
-                                words, source, step, PANEL, share, slices, 0, PANEL, deep, n, pairs, a, line
-                            )
+                            multiplied(weights, codes, pairs, a, line)
                         else:
-                            multiplied(
-                                slices, 0, PANEL, deep, n, words, source, step, PANEL, share, pairs, a, line
-                            )
+                            multiplied(codes, weights, pairs, a, line)
                             for b in range(n):
                                 sigma[b] = np.int32(deviation(energy[b], layer[7], layer[8]))
                         if few:
@@ -372,9 +398,9 @@ def walk(
                                 for b in range(lanes):
                                     part[b] = np.int32(part[b] + np.int32(v[b] << left))
                             elif few:
-                                convert_columns(v, gain, offset, half, shift, top, left, part)
+                                convert_columns(v, gain, offset, adc, left, part)
                             else:
-                                convert(v, gain[0], offset[0], half, shift, top, left, part)
+                                convert(v, gain[0], offset[0], adc, left, part)
             for i in range(m):
                 if few:
                     for b in range(n):
@@ -386,7 +412,7 @@ def walk(
                 if layer[9]:
                     curve = row[VALUES] + ints[curve_at + i] * CURVES
                     answers, y = values[curve : curve + CURVES], maps[codes_at + at : codes_at + at + n]
-                    fire(z, ints[scale_at + i], half_v, layer[6], answers, index, y)
+                    fire(z, ints[scale_at + i], layer[6], answers, index, y)
                 else:
                     for b in range(n):
                         sums[at + b] = z[b]

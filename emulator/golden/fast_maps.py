@@ -5,12 +5,12 @@ Maps are (C, n, H, W) of codes. ``fast_loops`` includes these functions, and num
 this file changed: set NUMBA_CACHE_DIR to a new folder after editing it.
 """
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from ndrite.emulator.golden.fast_noise import LOOP
+from ndrite.emulator.golden.fast_noise import LOOP, Int
 from ndrite.emulator.golden.fast_rows import (
     CHANNELS,
     COPY,
@@ -35,12 +35,23 @@ from ndrite.emulator.golden.fast_rows import (
     WHERE,
     ZERO,
 )  # fmt: skip
+from ndrite.emulator.spec.arithmetic import Codes, Ints
 
 U64 = np.uint64
 
 
+class Maps(NamedTuple):
+    """Maps uint8 (channels, samples, height, width), flat."""
+
+    codes: Codes
+    channels: int
+    samples: int
+    height: int
+    width: int
+
+
 @njit(**LOOP)
-def turn(x: Any, rows: int, columns: int, to: Any) -> None:
+def turn(x: Codes, rows: int, columns: int, to: Codes) -> None:
     """Transpose x uint8 (rows, columns) into ``to``, eight rows at a time so that the cache lines of ``to``
     stay in the cache."""
     whole = rows // 8 * 8
@@ -54,11 +65,10 @@ def turn(x: Any, rows: int, columns: int, to: Any) -> None:
 
 
 @njit(**LOOP)
-def pool(
-    flat: Any, planes: int, rows_of_map: int, line: int, where: Any, mul: Any, shift: int, to: Any
-) -> None:
-    """Pool maps uint8 (planes, rows_of_map, line): write to ``to`` the largest code of every window, or its
-    average clip(rshift_round(sum * mul, shift), 0, 255)."""
+def pool(maps: Maps, where: Ints, mul: Ints, shift: int, to: Codes) -> None:
+    """Pool maps: write to ``to`` the largest code of every window, or its average clip(rshift_round(sum *
+    mul, shift), 0, 255)."""
+    flat, channels, samples, rows_of_map, line = maps
     average = mul.shape[0] > 0
     height, width, kh, kw = where[1], where[2], where[3], where[4]
     sh, sw, dh, dw, top, left, rows, columns = where[5:13]
@@ -71,7 +81,7 @@ def pool(
         begins[j] = min(columns, max(0, -((j * dw - left) // sw)))
         ends[j] = max(begins[j], min(columns, -((j * dw - left - width) // sw)))
     largest = np.empty(columns, np.int32)
-    for plane in range(planes):
+    for plane in range(channels * samples):
         for r in range(rows):
             largest[:] = np.int32(0)
             for i in range(kh):
@@ -105,7 +115,7 @@ def pool(
 
 
 @njit(**LOOP)
-def look_up(x: Any, channel: Any, answers: Any, to: Any) -> None:
+def look_up(x: Codes, channel: Ints, answers: Codes, to: Codes) -> None:
     """Apply a lookup-table step: replace each code of row ``channel[e]`` of x (C, values) by its entry in the
     256-entry table of element e, and write the results to row e of ``to`` (E, values)."""
     count = to.shape[0] // channel.shape[0]
@@ -116,7 +126,7 @@ def look_up(x: Any, channel: Any, answers: Any, to: Any) -> None:
 
 
 @njit(**LOOP)
-def add_term(a: Any, b: Any, a_zero: int, b_zero: int, gain: int, total: Any) -> None:
+def add_term(a: Codes, b: Codes, a_zero: int, b_zero: int, gain: int, total: Ints) -> None:
     """Add one term of a gate, (a - a_zero) * (b - b_zero) * gain, to ``total`` int64 (values,); a and b are
     maps uint8 (values,). If b is empty, the term is (a - a_zero) * gain."""
     if b.shape[0]:
@@ -128,7 +138,7 @@ def add_term(a: Any, b: Any, a_zero: int, b_zero: int, gain: int, total: Any) ->
 
 
 @njit(**LOOP)
-def close_gate(total: Any, shift: int, zero: int, out: Any) -> None:
+def close_gate(total: Ints, shift: int, zero: int, out: Codes) -> None:
     """Compute a gate's output codes clip(rshift_round(total, shift) + zero, 0, 255)."""
     half = np.int64(0) if shift == 0 else np.int64(1) << (shift - 1)
     for i in range(total.shape[0]):
@@ -136,7 +146,7 @@ def close_gate(total: Any, shift: int, zero: int, out: Any) -> None:
 
 
 @njit(**LOOP)
-def arrange(source: Any, row: Any, n: int, out: Any) -> None:
+def arrange(source: Codes, row: Ints, n: int, out: Codes) -> None:
     """Fill ``out`` with values of ``source`` in the order that the dimensions and strides of an instruction
     row describe: transposes and repeats."""
     dims, strides, count = np.empty(MAP_DIMS + 1, np.int64), np.empty(MAP_DIMS + 1, np.int64), 0
@@ -177,7 +187,7 @@ def arrange(source: Any, row: Any, n: int, out: Any) -> None:
 
 
 @njit(**LOOP)
-def between(row: Any, ints: Any, codes: Any, x: Any, maps: Any, call: int) -> None:
+def between(row: Ints, ints: Ints, codes: Codes, x: Codes, maps: Codes, call: Int) -> None:
     """Execute one instruction row that is not a matrix product, in time step ``call``, on samples x uint8 (n,
     k)."""
     n, kind = x.shape[0], row[KIND]
@@ -197,7 +207,7 @@ def between(row: Any, ints: Any, codes: Any, x: Any, maps: Any, call: int) -> No
                 out[i] = row[ZERO]
     elif kind == POOL:
         mul = ints[row[INTS] : row[INTS] + row[COUNT]]
-        pool(source, channels * n, height, width, row[WHERE:], mul, row[SHIFT], out)
+        pool(Maps(source, channels, n, height, width), row[WHERE:], mul, row[SHIFT], out)
     elif kind == TABLE:
         channel = ints[row[INTS] : row[INTS] + row[COUNT]]
         look_up(source, channel, codes[row[VALUES] :], out)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.golden.neuron import neuron
 from ndrite.emulator.golden.steps import table
-from ndrite.emulator.spec.arithmetic import V_MAX, V_MIN, Codes
+from ndrite.emulator.spec.arithmetic import V_MAX, V_MIN, Codes, Integers, Ints
 from ndrite.emulator.spec.evaluate import PerKind
 from ndrite.emulator.spec.patches import Patches, Shape
 from ndrite.emulator.spec.program import Program
@@ -37,6 +37,45 @@ COLUMNS, TERM = 6, 5
 gate."""
 CURVES = V_MAX - V_MIN + 1
 Dims = Sequence[tuple[int, int]]
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+class Instructions(NamedTuple):
+    """A program for the compiled loops: instruction rows int64 (steps, ROW), the arrays of integers int64 and
+    of codes uint8 to which the rows point, and the packed weights of all products, uint32."""
+
+    rows: Ints
+    ints: Ints
+    codes: Codes
+    words: npt.NDArray[np.uint32]
+
+
+class Memory(NamedTuple):
+    """Samples uint8 (n, k), and memory that the compiled loops write: maps uint8 of n samples one behind the
+    other, and sums int32."""
+
+    samples: Codes
+    maps: Codes
+    sums: npt.NDArray[np.int32]
+
+
+class ReadNoise(NamedTuple):
+    """Key schedule uint32 (27,) of the read noise, the number of the first sample, and whether there is
+    noise."""
+
+    schedule: npt.NDArray[np.uint32]
+    first: int
+    noise: bool
+
+
+class Turns(NamedTuple):
+    """A part of a program: instruction rows ``from_row`` to ``to_row``, in each of the time steps
+    ``from_call`` to ``to_call``."""
+
+    from_call: int
+    to_call: int
+    from_row: int
+    to_row: int
 
 
 class Place(NamedTuple):
@@ -63,7 +102,7 @@ class Rows(PerKind):
         self.program, self._words = program, words
         self.size, self._products = 0, 0
         self._rows: list[npt.NDArray[np.int64]] = []
-        self._ints: list[npt.NDArray[Any]] = [np.zeros(0, np.int64)]
+        self._ints: list[Ints] = [np.zeros(0, np.int64)]
         self._codes: list[Codes] = [np.zeros(0, np.uint8)]
         self.maps = [self._place(program.shape)]
         c, h, w = program.shape
@@ -94,7 +133,7 @@ class Rows(PerKind):
             return 1, 0
         return int(row[WHERE + 11] * row[WHERE + 12]), int(row[LAYER] * row[LAYER + 1])
 
-    def answers(self, maps: Codes, sums: npt.NDArray[np.int32], n: int) -> npt.NDArray[Any]:
+    def answers(self, maps: Codes, sums: npt.NDArray[np.int32], n: int) -> Codes | npt.NDArray[np.int32]:
         """Return the program's outputs (n, M) of n samples, read from the arrays that the compiled loops have
         written."""
         step = self.program.steps[-1]
@@ -249,18 +288,18 @@ class Rows(PerKind):
         self.size += place.size
         return place
 
-    def _number(self, *arrays: npt.NDArray[Any]) -> int:
+    def _number(self, *arrays: Integers) -> int:
         place = sum(a.size for a in self._ints)
         self._ints += [a.astype(np.int64).ravel() for a in arrays]
         return place
 
-    def _code(self, array: npt.NDArray[Any]) -> int:
+    def _code(self, array: Codes) -> int:
         place = sum(a.size for a in self._codes)
         self._codes.append(array.ravel())
         return place
 
 
-def constant(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def constant(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
     """Return the array contiguous and read-only, copied only if it is not contiguous. Numba then sees a
     single array type; it would compile all loops a second time for the first writable array."""
     view = np.ascontiguousarray(array).view()

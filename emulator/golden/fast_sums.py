@@ -10,7 +10,7 @@ else.
 NUMBA_CACHE_DIR to a new folder after editing it.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-from ndrite.emulator.golden.fast_noise import LOOP, U16, U32
+from ndrite.emulator.golden.fast_noise import LOOP, U16, U32, Int32s, Uint32s
 
 ir = cgutils.ir  # type: ignore[attr-defined]  # llvmlite, as numba has it
 FEATURES = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
@@ -107,17 +107,23 @@ def _block(count: int) -> Any:
 several, single = _block(ROWS_OF_WORDS), _block(1)
 
 
-@njit(**LOOP)
-def multiplied(
-    panels: Any, start: int, panel_step: int, row: int, size: int,
-    words: Any, first: int, word_step: int, stride: int, count: int, pairs: int, out: Any, line: int,
-) -> None:  # fmt: skip
-    """Compute int32 sums of products for each of ``size`` vector lanes and each of ``count`` words, and write
-    them to out[word * line + lane].
+class Operand(NamedTuple):
+    """An operand: ``size`` words of each pair of rows. From words[start] on there is a panel of PANEL of
+    them every ``panel_step`` words, and in a panel the next pair of rows every ``row_step`` words."""
 
-    Operands are uint32: a panel of PANEL words every ``panel_step`` (``word_step``), in it the next pair of
-    rows every ``row`` (``stride``).
-    """
+    words: Uint32s
+    start: int
+    panel_step: int
+    row_step: int
+    size: int
+
+
+@njit(**LOOP)
+def multiplied(lanes: Operand, singles: Operand, pairs: int, out: Int32s, line: int) -> None:
+    """Compute int32 sums of products over ``pairs`` pairs of rows for each word of ``lanes``, read as
+    vectors, and each word of ``singles``, and write them to out[single * line + lane]."""
+    panels, start, panel_step, row, size = lanes
+    words, first, word_step, stride, count = singles
     for lane in range(0, size, PANEL):
         source, i = start + lane // PANEL * panel_step, 0
         while i < count:
@@ -138,7 +144,7 @@ def words_of(shape: tuple[int, ...], groups: int, tile_rows: int) -> npt.NDArray
 
 
 @njit(**LOOP)
-def pack(weights: Any, groups: int, tile_rows: int, out: Any) -> Any:
+def pack(weights: npt.NDArray[np.int16], groups: int, tile_rows: int, out: Uint32s) -> Uint32s:
     """Pack weights int16 (M, K) into words of two rows, nested in this order: groups of a grouped
     convolution, row tiles, panels of columns, pairs of rows, columns. Fills and returns ``out`` uint32, which
     must be zero before."""

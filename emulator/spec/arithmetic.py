@@ -13,6 +13,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.uint8]
+Integers = npt.NDArray[np.integer]
+"""Integers of any width, with or without sign."""
 Bools = npt.NDArray[np.bool_]
 Array = npt.NDArray[Any]
 

@@ -273,6 +273,7 @@ def test_compiled_loops_cut_every_small_patch() -> None:
     """Maps of up to three rows and columns, kernels up to 3 x 3, strides, dilations, borders and groups: as
     ``Patches.cut``, from the first patch and from one in the middle."""
     from ndrite.emulator.golden.fast_loops import cut
+    from ndrite.emulator.golden.fast_maps import Maps
     from ndrite.emulator.golden.fast_rows import where
 
     rng, compared, shapes = np.random.default_rng(3), 0, 0
@@ -291,8 +292,11 @@ def test_compiled_loops_cut_every_small_patch() -> None:
         wanted = patches.cut(x, 255).reshape(-1, groups * patches.inputs)
         for first in {0, len(wanted) // 2}:
             found = np.empty((wanted.shape[1], len(wanted) - first), np.uint8)
-            maps, numbers = x.swapaxes(0, 1).ravel(), np.array(where(patches, 255), np.int64)
-            cut(maps, c, 3, h, w, numbers, first, found.shape[1], found.reshape(-1))
+            maps, numbers = (
+                Maps(x.swapaxes(0, 1).ravel(), c, 3, h, w),
+                np.array(where(patches, 255), np.int64),
+            )
+            cut(maps, numbers, first, found.shape[1], found.reshape(-1))
             np.testing.assert_array_equal(found.T, wanted[first:], err_msg=str(patches))
             compared += found.size
         shapes += 1
