@@ -2,12 +2,12 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.backend.lay_out import parameters
+from ndrite.emulator.spec.arithmetic import IntArray
 from ndrite.emulator.spec.errors import GeometryError, require
 from ndrite.emulator.spec.geometry import Geometry
 from ndrite.emulator.spec.layer import Layer
@@ -36,7 +36,7 @@ TILES_MAX = 16
 
 
 def lay_out_learning(
-    learning: Learning, geometry: Geometry, states: Sequence[npt.NDArray[Any]] | None = None
+    learning: Learning, geometry: Geometry, states: Sequence[IntArray] | None = None
 ) -> list[Section]:
     """Return every memory word of a device that learns, as contiguous sections. ``states`` holds an array (K
     + 1, M) for each layer; None stands for the initial states. Raises GeometryError when the program does not

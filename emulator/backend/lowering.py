@@ -15,10 +15,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ndrite.emulator.spec.arithmetic import IntArray
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.evaluate import PerKind
 from ndrite.emulator.spec.flow import of_kind
-from ndrite.emulator.spec.layer import IntArray, Layer
+from ndrite.emulator.spec.layer import Layer
 from ndrite.emulator.spec.patches import Patches, Shape
 from ndrite.emulator.spec.program import Program
 from ndrite.emulator.spec.steps import Gate, Pool, Product, Step, StepBase, Table

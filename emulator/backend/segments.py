@@ -16,12 +16,12 @@ import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from ndrite.emulator.spec.arithmetic import V_BITS, V_MIN
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.errors import GeometryError
 from ndrite.emulator.spec.flow import joined, of_kind
-from ndrite.emulator.spec.layer import IntArray
 from ndrite.emulator.spec.patches import Patches
 from ndrite.emulator.spec.program import Program
 from ndrite.emulator.spec.steps import Pool, Product, Step, Table
@@ -197,7 +197,9 @@ def _moved(step: Step, reads: tuple[int, ...], numbers: dict[int, int]) -> Step:
     )
 
 
-def _with_line(base: IntArray, slope: IntArray) -> tuple[IntArray, IntArray]:
+def _with_line(
+    base: npt.NDArray[np.int32], slope: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """Return the curve tables ``base`` and ``slope`` with one curve appended, an identity. In a step with
     ``table_bits`` 0, this curve returns every code unchanged."""
     segments = base.shape[1]

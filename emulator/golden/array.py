@@ -1,18 +1,16 @@
 """array: exact integer column sums of the crossbar, by floating-point BLAS, and their read-out."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-from ndrite.emulator.spec.arithmetic import INPUT_MAX, clip, rshift_round
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, IntArray, clip, rshift_round
 from ndrite.emulator.spec.layer import Layer
 
 FLOAT32_EXACT = 1 << 24
 FLOAT64_EXACT = 1 << 53
 
 
-def array(x: npt.NDArray[np.uint8], w: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+def array(x: IntArray, w: IntArray) -> npt.NDArray[np.int64]:
     """Return the column sums a = x @ w of one pass, int64 (samples, columns). ``x`` is one bit slice of the
     inputs, uint8 (samples, rows); ``w`` holds signed conductance codes (rows, columns).
 

@@ -5,7 +5,6 @@ Where the compiled loops are there, they draw the chips as ``ndrite.emulator.gol
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from ndrite.emulator.golden.core import Core
 from ndrite.emulator.golden.fast import FastCore, available, suits
 from ndrite.emulator.golden.noise import key_schedule, virtual_chip
+from ndrite.emulator.spec.arithmetic import IntArray
 from ndrite.emulator.spec.program import Program
 from ndrite.emulator.spec.variation import (
     CODE_FRACTION,
@@ -66,7 +66,7 @@ class FastChips:
 def campaign(
     program: Program,
     x: npt.NDArray[np.uint8],
-    labels: npt.NDArray[Any],
+    labels: IntArray,
     plan: Campaign,
     *,
     progress: Callable[[int, int], None] | None = None,

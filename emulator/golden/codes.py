@@ -14,15 +14,15 @@ from ndrite.emulator.golden.array import array, readout
 from ndrite.emulator.golden.neuron import neuron, preneuron
 from ndrite.emulator.golden.noise import gaussian, noise, pass_key, sigma
 from ndrite.emulator.golden.steps import gate, pool, second_operand, table
-from ndrite.emulator.spec.arithmetic import Ints, dac_slice, slices
+from ndrite.emulator.spec.arithmetic import IntArray, Ints, dac_slice, slices
 from ndrite.emulator.spec.evaluate import At, PerKind
 from ndrite.emulator.spec.layer import Layer
 from ndrite.emulator.spec.program import Program
 from ndrite.emulator.spec.steps import Gate, Pool, Product, Table
 
-Maps = dict[int, npt.NDArray[Any]] | list[npt.NDArray[Any]]
-"""Maps (n, C, H, W) of codes by their number in the program."""
 Bytes = npt.NDArray[np.uint8]
+Maps = dict[int, Bytes] | list[Bytes]
+"""Maps (n, C, H, W) of codes by their number in the program."""
 Sums = Callable[[int, Product, Bytes, "Draw"], Ints]
 """Function of the number of a matrix product, its step, patches uint8 (n, groups * K) and random samples
 (``Draw``), which returns partial sums plus bias, p + bias, int64 (n, outputs)."""
@@ -43,14 +43,14 @@ class Trace:
 
     values: dict[Key, npt.NDArray[np.int64]] = field(default_factory=dict)
 
-    def record(self, key: Key, value: npt.NDArray[Any], *, beside: bool = False) -> None:
+    def record(self, key: Key, value: IntArray, *, beside: bool = False) -> None:
         """Store a copy of one intermediate value under ``key``. With ``beside``, append the value's columns
         to those already stored under that key."""
         earlier = [self.values[key]] if beside else []
         self.values[key] = np.concatenate([*earlier, value], axis=1).astype(np.int64)
 
 
-def unrecorded(key: Key, value: npt.NDArray[Any], *, beside: bool = False) -> None:
+def unrecorded(key: Key, value: IntArray, *, beside: bool = False) -> None:
     """Discard an intermediate value: the default of ``Codes.record``, when no trace is kept."""
 
 
@@ -96,7 +96,7 @@ class Codes(PerKind):
         fields = (program.rows, program.curve_base, program.curve_slope, draw)
         return cls(*fields, program.calls, program.first_product, record, given)
 
-    def product(self, at: At, step: Product, maps: Maps) -> npt.NDArray[Any]:
+    def product(self, at: At, step: Product, maps: Maps) -> IntArray:
         """Return the map that a matrix product computes: neuron output codes, or int64 sums if the step has
         no neurons."""
         patches = step.patches
@@ -121,14 +121,14 @@ class Codes(PerKind):
         """Return the map of codes that a gate step computes: an element-wise sum of products of maps."""
         return gate(step, maps)
 
-    def ended(self, number: int, step: Product, z: Ints, maps: Maps) -> npt.NDArray[Any]:
+    def ended(self, number: int, step: Product, z: Ints, maps: Maps) -> IntArray:
         """Turn a matrix product's sums z (patches, outputs) into the step's output map: add the map that is
         its second operand, if any, then apply the neurons."""
         positions = step.patches.positions
         if step.skip is not None:
             z = z + second_operand(step, maps[step.skip]).reshape(z.shape)
         self.record(("preneuron", number, 0, 0), z)
-        y: npt.NDArray[Any] = z
+        y: IntArray = z
         if step.fires:
             y = neuron(preneuron(z, step.layer), step.layer, self.curve_base, self.curve_slope)
             self.record(("neuron", number, 0, 0), y)

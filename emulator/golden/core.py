@@ -1,13 +1,13 @@
 """core: infers samples with any program, vectorised over samples."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.golden.codes import Codes, Draw, Trace
 from ndrite.emulator.golden.fast import FastCore, available, installed, loaded, suits, work
+from ndrite.emulator.spec.arithmetic import IntArray
 from ndrite.emulator.spec.errors import require
 from ndrite.emulator.spec.evaluate import last
 from ndrite.emulator.spec.flow import of_kind
@@ -99,14 +99,14 @@ class Core:
 
     def maps(
         self, x: npt.NDArray[np.uint8], *, seed: int = 0, first_index: int = 0, noise: bool = True
-    ) -> list[npt.NDArray[Any]]:
+    ) -> list[IntArray]:
         """Return every map of the last time step (call) for samples x uint8 (n, inputs), in the order of map
         numbers; parameters as for ``infer``."""
         return last(self.calls(x, seed=seed, first_index=first_index, noise=noise))
 
     def calls(
         self, x: npt.NDArray[np.uint8], *, seed: int = 0, first_index: int = 0, noise: bool = True
-    ) -> Iterator[list[npt.NDArray[Any]]]:
+    ) -> Iterator[list[IntArray]]:
         """Yield the list of all maps for each time step (call) in turn, for samples x uint8 (n, inputs);
         parameters as for ``infer``."""
         index = np.arange(first_index, first_index + len(x), dtype=np.int64)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from ndrite.emulator.errors import PlainWarning
 from ndrite.emulator.golden.array import FLOAT32_EXACT
-from ndrite.emulator.golden.fast_rows import Instructions, Memory, ReadNoise, Rows, Turns, constant
+from ndrite.emulator.golden.fast_rows import Rows, constant
 from ndrite.emulator.golden.noise import key_schedule
 from ndrite.emulator.golden.threads import in_threads, left_over, usable
 from ndrite.emulator.spec.arithmetic import INPUT_MAX, Codes
@@ -138,8 +138,8 @@ class FastCore:
         def part(low: int, high: int, beside: int = 1) -> None:
             for start in range(low, high, self._batch):
                 end = min(start + self._batch, high)
-                read_noise = ReadNoise(schedule, (first_index + start) % (1 << 32), noise)
-                out[start:end] = self._samples(rows, x[start:end], read_noise, beside)
+                numbers = schedule, (first_index + start) % (1 << 32), noise
+                out[start:end] = self._samples(rows, x[start:end], numbers, beside)
 
         left = left_over(len(x), work_each, threads_max)
         in_threads(part, len(x) - left, work_each, threads_max)
@@ -147,19 +147,20 @@ class FastCore:
             part(len(x) - left, len(x), threads_max)
         return out
 
-    def _samples(self, rows: Rows, x: Codes, noise: ReadNoise, threads: int) -> Codes | npt.NDArray[np.int32]:
+    def _samples(
+        self, rows: Rows, x: Codes, numbers: tuple[npt.NDArray[np.uint32], int, bool], threads: int
+    ) -> Codes | npt.NDArray[np.int32]:
         """Return the outputs (n, M) of input codes (n, inputs). The patches of each matrix product are
         divided among ``threads`` threads."""
         n, calls, steps = len(x), self.program.calls, len(rows.rows)
         maps, sums = np.empty(rows.size * n, np.uint8), np.empty(rows.sums * n, np.int32)
-        instructions = Instructions(rows.rows, rows.ints, rows.codes, self._words)
-        memory = Memory(constant(x), maps, sums)
+        fixed = (rows.rows, rows.ints, rows.codes, self._words, constant(x), maps, sums, *numbers)
         if threads == 1:
-            self._walk(instructions, memory, noise, Turns(0, calls, 0, steps), 0, -1)
+            self._walk(*fixed, 0, calls, 0, steps, 0, -1)
             return rows.answers(maps, sums, n)
         for call, step in itertools.product(range(calls), range(steps)):
             patches, each = rows.patches(step)
-            run = partial(self._walk, instructions, memory, noise, Turns(call, call + 1, step, step + 1))
+            run = partial(self._walk, *fixed, call, call + 1, step, step + 1)
             in_threads(run, n * patches, each, threads)
         return rows.answers(maps, sums, n)
 

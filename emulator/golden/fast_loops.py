@@ -38,10 +38,6 @@ from ndrite.emulator.golden.fast_rows import (
     VALUES,
     WHERE,
     WORDS,
-    Instructions,
-    Memory,
-    ReadNoise,
-    Turns,
 )  # fmt: skip
 from ndrite.emulator.golden.fast_sums import PANEL, Operand, multiplied
 from ndrite.emulator.spec.arithmetic import Codes, Ints
@@ -261,18 +257,19 @@ def cut(maps: Maps, where: Ints, first: int, count: int, to: Codes) -> None:
 
 @njit(**LOOP)
 def walk(
-    program: Instructions, memory: Memory, read_noise: ReadNoise, turns: Turns, low: int, high: int
-) -> None:
-    """Execute a part of a program's instruction rows (``ndrite.emulator.golden.fast_rows``) on samples: of
-    matrix products, patches ``low`` to ``high``, or all if ``high`` is -1.
+    rows: Ints, ints: Ints, values: Codes, words: Uint32s, samples: Codes, maps: Codes, sums: Int32s,
+    schedule: Uint32s, first: int, noise: bool,
+    from_call: int, to_call: int, from_row: int, to_row: int, low: int, high: int,
+) -> None:  # fmt: skip
+    """Execute instruction rows of a program (``ndrite.emulator.golden.fast_rows``) on samples uint8 (n, k):
+    rows ``from_row`` to ``to_row``, in each of the time steps ``from_call`` to ``to_call``. The read noise
+    numbers the samples from ``first`` on.
 
-    Matrix products are part of this function, because a compiler repeats its work on a function for each
-    that calls it.
+    Maps uint8 of n samples are one behind the other in ``maps``, sums int32 in ``sums``; both are written.
+    Matrix products are computed for patches ``low`` to ``high``, or for all where ``high`` is -1. They are
+    part of this function, because a compiler repeats its work on a function for each that calls it. The
+    parameters are no records: numba needs a microsecond to take one from Python, a sample as few as fifteen.
     """
-    rows, ints, values, words = program
-    samples, maps, sums = memory
-    schedule, first, noise = read_noise
-    from_call, to_call, from_row, to_row = turns
     row_count = to_row - from_row
     for turn in range((to_call - from_call) * row_count):
         row, call = rows[from_row + turn % row_count], from_call + turn // row_count

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.golden.neuron import neuron
 from ndrite.emulator.golden.steps import table
-from ndrite.emulator.spec.arithmetic import V_MAX, V_MIN, Codes, Integers, Ints
+from ndrite.emulator.spec.arithmetic import V_MAX, V_MIN, Codes, IntArray, Ints, Scalar
 from ndrite.emulator.spec.evaluate import PerKind
 from ndrite.emulator.spec.patches import Patches, Shape
 from ndrite.emulator.spec.program import Program
@@ -37,45 +37,6 @@ COLUMNS, TERM = 6, 5
 gate."""
 CURVES = V_MAX - V_MIN + 1
 Dims = Sequence[tuple[int, int]]
-Scalar = TypeVar("Scalar", bound=np.generic)
-
-
-class Instructions(NamedTuple):
-    """A program for the compiled loops: instruction rows int64 (steps, ROW), the arrays of integers int64 and
-    of codes uint8 to which the rows point, and the packed weights of all products, uint32."""
-
-    rows: Ints
-    ints: Ints
-    codes: Codes
-    words: npt.NDArray[np.uint32]
-
-
-class Memory(NamedTuple):
-    """Samples uint8 (n, k), and memory that the compiled loops write: maps uint8 of n samples one behind the
-    other, and sums int32."""
-
-    samples: Codes
-    maps: Codes
-    sums: npt.NDArray[np.int32]
-
-
-class ReadNoise(NamedTuple):
-    """Key schedule uint32 (27,) of the read noise, the number of the first sample, and whether there is
-    noise."""
-
-    schedule: npt.NDArray[np.uint32]
-    first: int
-    noise: bool
-
-
-class Turns(NamedTuple):
-    """A part of a program: instruction rows ``from_row`` to ``to_row``, in each of the time steps
-    ``from_call`` to ``to_call``."""
-
-    from_call: int
-    to_call: int
-    from_row: int
-    to_row: int
 
 
 class Place(NamedTuple):
@@ -165,7 +126,7 @@ class Rows(PerKind):
                 self._arrange(COPY, order, second, dims, strides)
             skip = second.begin
         gain = np.zeros(layer.outputs, np.uint16) if step.skip_gain is None else step.skip_gain
-        ints = [layer.bias, layer.gain, layer.offset, layer.scale, layer.curve, gain]
+        ints: list[IntArray] = [layer.bias, layer.gain, layer.offset, layer.scale, layer.curve, gain]
         # Table of the output of every curve at every voltage code from V_MIN on, uint8 (4096, curves).
         every = dataclasses.replace(layer, curve=np.arange(len(program.curve_base), dtype=np.uint16))
         v = np.arange(V_MIN, V_MAX + 1)[:, None]
@@ -288,7 +249,7 @@ class Rows(PerKind):
         self.size += place.size
         return place
 
-    def _number(self, *arrays: Integers) -> int:
+    def _number(self, *arrays: IntArray) -> int:
         place = sum(a.size for a in self._ints)
         self._ints += [a.astype(np.int64).ravel() for a in arrays]
         return place

@@ -1,11 +1,9 @@
 """neuron: scale and the piecewise-linear NDR curve, from sums to output codes."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, clip, rshift_round
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, IntArray, clip, rshift_round
 from ndrite.emulator.spec.layer import Layer
 from ndrite.emulator.spec.program import Program
 
@@ -16,7 +14,7 @@ def preneuron(z: npt.NDArray[np.int64], layer: Layer) -> npt.NDArray[np.int64]:
 
 
 def neuron(
-    v: npt.NDArray[np.int64], layer: Layer, curve_base: npt.NDArray[Any], curve_slope: npt.NDArray[Any]
+    v: npt.NDArray[np.int64], layer: Layer, curve_base: IntArray, curve_slope: IntArray
 ) -> npt.NDArray[np.uint8]:
     """Return the neurons' output codes y, uint8 (samples, columns), at voltage codes ``v``, by the curve of
     each column."""
@@ -33,8 +31,8 @@ def table_of(program: Program, layer: Layer, m: int) -> npt.NDArray[np.uint8]:
 def look_up(
     v: npt.NDArray[np.int64],
     curve: npt.NDArray[np.int64],
-    curve_base: npt.NDArray[Any],
-    curve_slope: npt.NDArray[Any],
+    curve_base: IntArray,
+    curve_slope: IntArray,
     segment_bits: int,
     table_bits: int,
 ) -> npt.NDArray[np.uint8]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.spec import noise as spec
-from ndrite.emulator.spec.arithmetic import GAUSS_FRACTION, SIGMA_MAX, clip, isqrt, rshift_round
+from ndrite.emulator.spec.arithmetic import GAUSS_FRACTION, SIGMA_MAX, IntArray, clip, isqrt, rshift_round
 from ndrite.emulator.spec.program import Program
 from ndrite.emulator.spec.variation import CODE_FRACTION, DOMAIN_CELL, Variation
 
@@ -28,7 +28,7 @@ def rotated(x: Any, by: int, bits: int) -> Any:
 
 
 def pass_key(
-    seed: int, inference: npt.NDArray[Any], layer: int, tile: int, dac_slice: int, *, stream: int = 0
+    seed: int, inference: IntArray, layer: int, tile: int, dac_slice: int, *, stream: int = 0
 ) -> npt.NDArray[np.uint16]:
     """Return the keys of one pass, uint16 (n, 4), one for each inference: Speck64/128 encryption of
     (inference, layer | tile | slice) under the seed.
@@ -39,9 +39,7 @@ def pass_key(
     return stream_key(seed, spec.DOMAIN_READ, stream, spec.counter_word(layer, tile, dac_slice), inference)
 
 
-def stream_key(
-    seed: int, domain: int, stream: int, counter: int, index: npt.NDArray[Any]
-) -> npt.NDArray[np.uint16]:
+def stream_key(seed: int, domain: int, stream: int, counter: int, index: IntArray) -> npt.NDArray[np.uint16]:
     """Return the Speck64/128 encryption of (counter, index) under the key (seed, domain, stream): uint16 (n,
     4) for index (n,)."""
     y = (np.asarray(index) & 0xFFFFFFFF).astype(np.uint32)
@@ -76,7 +74,7 @@ def speck_key_rounds(x: U32, y: U32, schedule: U32) -> tuple[U32, U32]:
     return x, y
 
 
-def gaussian(key: npt.NDArray[np.uint16], columns: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
+def gaussian(key: npt.NDArray[np.uint16], columns: IntArray) -> npt.NDArray[np.int16]:
     """Return normal samples g (Q4.8) for columns ``columns`` (c,) under keys (samples, 4): int16 (samples,
     c)."""
     return normal(*words(key[:, None], 0, columns))
@@ -103,7 +101,7 @@ def normal(x: npt.NDArray[np.uint16], y: npt.NDArray[np.uint16]) -> npt.NDArray[
     return samples
 
 
-def sigma(energy: npt.NDArray[Any], sigma_out: int, var_cell: int) -> npt.NDArray[np.int64]:
+def sigma(energy: IntArray, sigma_out: int, var_cell: int) -> npt.NDArray[np.int64]:
     """Return the noise scale of a pass in accumulator LSB: min(65535, isqrt(sigma_out^2 + (var_cell * energy
     >> 8))), where ``energy`` is the sum of squared input slices."""
     radicand = sigma_out * sigma_out + ((var_cell * energy.astype(np.int64)) >> 8)
@@ -118,7 +116,7 @@ def noise(
 
 
 def redraw(
-    targets: npt.NDArray[Any], variation: Variation, *, seed: int, chip: int, layer: int
+    targets: IntArray, variation: Variation, *, seed: int, chip: int, layer: int
 ) -> npt.NDArray[np.int16]:
     """Sample the weights int16 (K, M) of layer number ``layer`` on a virtual chip, from the nominal weights
     ``targets`` (K, M)."""

@@ -1,12 +1,9 @@
 """steps: the steps of a program other than matrix products, on maps of codes (n, C, H, W)."""
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from ndrite.emulator.golden.neuron import look_up
-from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, Codes, Ints, clip, rshift_round
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, Codes, IntArray, Ints, clip, rshift_round
 from ndrite.emulator.spec.flow import filled
 from ndrite.emulator.spec.steps import Gate, Pool, Product, Table
 
@@ -32,7 +29,7 @@ def pool(step: Pool, x: Codes) -> Codes:
     return filled(averages, step.block)
 
 
-def table(step: Table, x: Codes, curve_base: npt.NDArray[Any], curve_slope: npt.NDArray[Any]) -> Codes:
+def table(step: Table, x: Codes, curve_base: IntArray, curve_slope: IntArray) -> Codes:
     """Return the result of a lookup-table step: channel e is the curve ``curve[e]`` at v =
     clip(rshift_round((x + offset) * scale, vshift), -2048, 2047), where x is input channel ``channel[e]``."""
     picked = x[:, step.channel].astype(np.int64)
@@ -45,7 +42,7 @@ def table(step: Table, x: Codes, curve_base: npt.NDArray[Any], curve_slope: npt.
 def gate(step: Gate, maps: dict[int, Codes] | list[Codes]) -> Codes:
     """Return the result of a gate step: clip(rshift_round(sum of (a - a_zero) * (b - b_zero) * gain, shift) +
     zero, 0, 255), summed over the terms; a term without map b has no second factor."""
-    total: Any = 0
+    total: Ints = np.zeros(maps[step.terms[0].a].shape, np.int64)
     for term in step.terms:
         value = (maps[term.a].astype(np.int64) - term.a_zero) * term.gain
         if term.b is not None:

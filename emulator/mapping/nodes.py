@@ -239,11 +239,9 @@ class Mapper(PerKind):
         second = None
         if node.skip is not None:
             assert node.skip_weight is not None
-            parts = [
-                patches.gather(maps[node.skip], node.block).reshape(total, -1)[pick]
-                for maps in (self._codes, self._exact)
-            ]
-            second = Second(parts[0], parts[1], node.skip_weight.astype(np.float64))
+            codes_beside = patches.gather(self._codes[node.skip], node.block).reshape(total, -1)[pick]
+            exact_beside = patches.gather(self._exact[node.skip], node.block).reshape(total, -1)[pick]
+            second = Second(codes_beside, exact_beside, node.skip_weight.astype(np.float64))
         first = self._network.first
         source_steps = [self._steps[s - first] for s in node.sources if s >= first]
         wired = self._chip.readout.kind == "analog" and any(s.layers for s in source_steps)

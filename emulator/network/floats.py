@@ -56,6 +56,7 @@ class FloatArithmetic(PerKind):
             z = np.concatenate([part @ columns for part, columns in parts], axis=2)
         z = z + node.dense.bias
         if node.skip is not None:
+            assert node.skip_weight is not None
             z = z + node.patches.gather(maps[node.skip], node.block) * node.skip_weight
         return np.asarray(z)
 

@@ -13,14 +13,15 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.uint8]
-Integers = npt.NDArray[np.integer]
-"""Integers of any width, with or without sign."""
+IntArray = npt.NDArray[np.integer]
+"""IntArray of any width, with or without sign."""
 Bools = npt.NDArray[np.bool_]
 Array = npt.NDArray[Any]
 
 
+Scalar = TypeVar("Scalar", bound=np.generic)
 Integer = TypeVar("Integer", int, npt.NDArray[np.int64])
-Code = TypeVar("Code", int, npt.NDArray[Any])
+Code = TypeVar("Code", int, IntArray)
 
 INPUT_MAX = 255
 V_BITS = 12

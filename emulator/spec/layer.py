@@ -14,6 +14,7 @@ from ndrite.emulator.spec.arithmetic import (
     SIGMA_MAX,
     TABLE_BITS_MAX,
     V_BITS,
+    IntArray,
     slices,
 )
 from ndrite.emulator.spec.brief import record
@@ -21,14 +22,13 @@ from ndrite.emulator.spec.errors import require
 
 VECTOR_MAX = 65536
 
-IntArray = npt.NDArray[Any]
 
 Code = Annotated[int, 0, INPUT_MAX]
 Shift = Annotated[int, 0, SHIFT_MAX]
 SegmentBits = Annotated[int, 1, V_BITS - 1]
 TableBits = Annotated[int, 0, TABLE_BITS_MAX]
 Word = Annotated[int, 0, 65535]
-Words = Annotated[IntArray, np.uint16, 0, 65535]
+Words = Annotated[npt.NDArray[np.uint16], np.uint16, 0, 65535]
 """Types of fields with their limits: smallest and largest value, preceded by the dtype for an array."""
 
 CURVE_MIN, CURVE_MAX = -(1 << 17), (1 << 17) - 1
@@ -42,10 +42,10 @@ class Layer:
     ``curve`` uint16, each (M,). ``sigma_out`` in accumulator LSB; ``var_cell`` in Q8.8 code units squared.
     """
 
-    weights: IntArray
-    bias: Annotated[IntArray, np.int32, -(1 << 31), (1 << 31) - 1]
+    weights: npt.NDArray[np.int16]
+    bias: Annotated[npt.NDArray[np.int32], np.int32, -(1 << 31), (1 << 31) - 1]
     gain: Words
-    offset: Annotated[IntArray, np.int16, -2048, 2047]
+    offset: Annotated[npt.NDArray[np.int16], np.int16, -2048, 2047]
     scale: Words
     curve: Words
     readout: str = "adc"

@@ -8,12 +8,13 @@ drawn is a function of (seed, update, layer, row, column): no lane count and no 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ndrite.emulator.spec.arithmetic import clip, rshift_round
+from ndrite.emulator.spec.arithmetic import IntArray, clip, rshift_round
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.errors import SpecError, require
 from ndrite.emulator.spec.layer import Shift, Word, check_array, check_arrays, check_ints
@@ -160,7 +161,7 @@ class Tuned:
     rate: Word
     shift: Shift63
 
-    def curves(self, states: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    def curves(self, states: IntArray) -> npt.NDArray[np.int64]:
         """Return the curve number of each neuron, int64 (M,), at the ECRAM states ``states`` (M,)."""
         return self.first.astype(np.int64) + levels_of(states, self.bits)
 
@@ -266,7 +267,7 @@ class Tiles:
         period = self.every * self.ratio**block
         return None if (update + 1) % period else update // period % height
 
-    def summed(self, own: npt.NDArray[Any], rows: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    def summed(self, own: IntArray, rows: IntArray) -> npt.NDArray[np.int64]:
         """Return the combined states int64 (K + 1, M) of all tiles: the layer's ``own`` states plus the
         tiles' weighted differences from their references. ``rows`` holds the tiles' states, then the
         references'. The result has FACTOR_SHIFT additional fraction bits."""
@@ -325,7 +326,7 @@ class LearningLayer:
     tuned: Tuned | None = None
     transfer: Transfer | Tiles | None = None
 
-    def codes(self, states: npt.NDArray[Any], inputs: int) -> npt.NDArray[np.int16]:
+    def codes(self, states: IntArray, inputs: int) -> npt.NDArray[np.int16]:
         """Return the weight codes int16 (K + 1, M), biases last, that ``states`` are read as: the own
         devices' states, with those of tiles added."""
         own = states[: inputs + 1]
@@ -423,7 +424,7 @@ def pulse_constant(pulse: int) -> int:
     return pulse * 0x9E37 & 0xFFFF
 
 
-def parts_of(states: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+def parts_of(states: IntArray) -> npt.NDArray[np.int64]:
     """Return for each device state the index of the step-table entry that applies to it, int64 in the shape
     of ``states``."""
     parts: npt.NDArray[np.int64] = np.clip(
@@ -437,7 +438,7 @@ def round_constant(i: int) -> int:
     return (0x9E3779B97F4A7C15 >> (8 * i)) & 0xFFFF
 
 
-def levels_of(states: npt.NDArray[Any], bits: int) -> npt.NDArray[np.int64]:
+def levels_of(states: IntArray, bits: int) -> npt.NDArray[np.int64]:
     """Return the level 0..2^bits - 1 that each device state is read as, int64 in the shape of ``states``. The
     levels divide the range of weight codes, which begins at -256, into equal parts."""
     levels: npt.NDArray[np.int64] = (weights_of(states).astype(np.int64) + WEIGHT_MAX + 1) >> (9 - bits)
@@ -458,7 +459,7 @@ class Counts(NamedTuple):
         return Counts(self.updates + updates, self.right + right, sums)
 
 
-def check_samples(learning: Learning, x: npt.NDArray[Any], labels: npt.NDArray[Any]) -> None:
+def check_samples(learning: Learning, x: IntArray, labels: IntArray) -> None:
     """Raise SpecError unless x is uint8 (n, inputs) and labels are integers (n,) in 0..outputs - 1."""
     if x.ndim != 2 or x.shape[1] != learning.inputs or x.dtype != np.uint8:
         raise SpecError(f"samples are {x.dtype} {x.shape}; accepted: uint8 (n, {learning.inputs})")
@@ -470,7 +471,7 @@ def check_samples(learning: Learning, x: npt.NDArray[Any], labels: npt.NDArray[A
         )
 
 
-def weights_of(states: npt.NDArray[Any], fraction: int = 0) -> npt.NDArray[np.int16]:
+def weights_of(states: IntArray, fraction: int = 0) -> npt.NDArray[np.int16]:
     """Return the weight codes int16 that device states (any shape) are read as: rounded and clipped. A state
     has CODE_SHIFT + ``fraction`` more fraction bits than a code."""
     codes = clip(rshift_round(states.astype(np.int64), CODE_SHIFT + fraction), -WEIGHT_MAX, WEIGHT_MAX)
@@ -478,7 +479,7 @@ def weights_of(states: npt.NDArray[Any], fraction: int = 0) -> npt.NDArray[np.in
     return read
 
 
-def program_of(learning: Learning, states: list[npt.NDArray[Any]] | None = None) -> Program:
+def program_of(learning: Learning, states: Sequence[IntArray] | None = None) -> Program:
     """Return the inference program that the devices compute when their states are ``states``, one array
     (rows, M) per layer; None stands for the initial states."""
     layer_states = [layer.states for layer in learning.layers] if states is None else states

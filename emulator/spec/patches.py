@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ndrite.emulator.spec.arithmetic import Scalar
 from ndrite.emulator.spec.errors import ProgramError
 
 Pair = tuple[int, int]
@@ -91,7 +91,7 @@ class Patches:
         """Whether there is a single patch, which is the whole map."""
         return self == Patches.whole(self.shape)
 
-    def windows(self, x: npt.NDArray[Any], pad: float | int = 0) -> npt.NDArray[Any]:
+    def windows(self, x: npt.NDArray[Scalar], pad: float | int = 0) -> npt.NDArray[Scalar]:
         """Return the windows (n, C, rows, columns, kh, kw) of maps (n, C, H, W), as views; the border around
         the maps has the value ``pad``."""
         top, left, bottom, right = self.padding
@@ -102,7 +102,7 @@ class Patches:
         windows = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(2, 3))
         return windows[:, :, :: self.stride[0], :: self.stride[1], :: self.dilation[0], :: self.dilation[1]]
 
-    def cut(self, x: npt.NDArray[Any], pad: float | int = 0) -> npt.NDArray[Any]:
+    def cut(self, x: npt.NDArray[Scalar], pad: float | int = 0) -> npt.NDArray[Scalar]:
         """Return all patches (n, positions, groups * K) of maps (n, C, H, W); the border around the maps has
         the value ``pad``."""
         if self.is_whole:
@@ -114,8 +114,8 @@ class Patches:
         return patches.reshape(len(x), self.positions, self.groups * self.inputs)
 
     def pick(
-        self, x: npt.NDArray[Any], numbers: npt.NDArray[np.int64], pad: float | int = 0
-    ) -> npt.NDArray[Any]:
+        self, x: npt.NDArray[Scalar], numbers: npt.NDArray[np.int64], pad: float | int = 0
+    ) -> npt.NDArray[Scalar]:
         """Return selected patches (len(numbers), groups * K) of maps (n, C, H, W). ``numbers`` counts the
         patches of all maps, map after map."""
         sample, position = np.divmod(numbers, self.positions)
@@ -127,13 +127,13 @@ class Patches:
         of_group = windows.reshape(len(numbers), self.groups, -1, *self.kernel)
         return np.ascontiguousarray(of_group.transpose(0, 1, 3, 4, 2)).reshape(len(numbers), -1)
 
-    def by_place(self, rows: Any) -> Any:
+    def by_place(self, rows: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
         """Reorder the values (K, ..) of a patch along their first axis, from (channel, kernel row, kernel
         column) to (kernel row, kernel column, channel)."""
         by_channel = rows.reshape(-1, self.kernel[0] * self.kernel[1], *rows.shape[1:])
         return by_channel.swapaxes(0, 1).reshape(rows.shape)
 
-    def place(self, y: npt.NDArray[Any], block: Pair = (1, 1)) -> npt.NDArray[Any]:
+    def place(self, y: npt.NDArray[Scalar], block: Pair = (1, 1)) -> npt.NDArray[Scalar]:
         """Return maps (n, M, rows, columns) from the results (n, positions, g * h * M) of a matrix product.
         Each position yields a ``block`` of g x h pixels.
 
@@ -143,7 +143,7 @@ class Patches:
         parts = y.reshape(len(y), rows, columns, self.groups, *block, -1).transpose(0, 3, 6, 1, 4, 2, 5)
         return np.ascontiguousarray(parts).reshape(len(y), -1, rows * block[0], columns * block[1])
 
-    def gather(self, maps: npt.NDArray[Any], block: Pair = (1, 1)) -> npt.NDArray[Any]:
+    def gather(self, maps: npt.NDArray[Scalar], block: Pair = (1, 1)) -> npt.NDArray[Scalar]:
         """Return the results (n, positions, g * h * M) of a matrix product from maps (n, M, rows, columns):
         the inverse of ``place``."""
         (rows, columns), (g, h) = self.grid, block

@@ -19,12 +19,14 @@ from functools import cached_property
 from typing import Annotated, Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from ndrite.emulator.spec.archive import Arrays, FileKind, built, digest, flat, tuples
+from ndrite.emulator.spec.arithmetic import IntArray
 from ndrite.emulator.spec.brief import record, titled
 from ndrite.emulator.spec.errors import MeaningError, ProgramError, require, require_line
 from ndrite.emulator.spec.flow import Flow, State, of_kind
-from ndrite.emulator.spec.layer import CURVE_MAX, CURVE_MIN, IntArray, Layer, check_ints
+from ndrite.emulator.spec.layer import CURVE_MAX, CURVE_MIN, Layer, check_ints
 from ndrite.emulator.spec.meaning import Meaning
 from ndrite.emulator.spec.patches import Patches, Shape
 from ndrite.emulator.spec.steps import KINDS, Product, Step
@@ -166,8 +168,8 @@ class Program(Flow):
     rows: int
     shape: Shape
     steps: tuple[Step, ...]
-    curve_base: IntArray
-    curve_slope: IntArray
+    curve_base: npt.NDArray[np.int32]
+    curve_slope: npt.NDArray[np.int32]
     states: tuple[State, ...] = ()
     calls: Annotated[int, 1, CALLS_MAX] = 1
     first_product: int = 0

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ndrite.emulator.spec.arithmetic import INPUT_MAX
 from ndrite.emulator.spec.brief import record
@@ -21,7 +22,6 @@ from ndrite.emulator.spec.flow import State as State
 from ndrite.emulator.spec.layer import (
     VECTOR_MAX,
     Code,
-    IntArray,
     Layer,
     SegmentBits,
     Shift,
@@ -59,7 +59,7 @@ class StepBase(Reads):
         return self
 
     @property
-    def operands(self) -> IntArray | None:
+    def operands(self) -> npt.NDArray[np.uint16] | None:
         """Words stored beside the column parameters: gains of the second operand, or factors of the averages;
         None if the step has neither."""
         return None
@@ -92,7 +92,7 @@ class Product(AnyProduct, StepBase):
     block: Pair = (1, 1)
     fires: bool = True
     skip: int | None = None
-    skip_gain: Annotated[IntArray | None, np.uint16, 0, 65535] = None
+    skip_gain: Annotated[npt.NDArray[np.uint16] | None, np.uint16, 0, 65535] = None
     skip_shift: Shift = 0
 
     @property
@@ -103,7 +103,7 @@ class Product(AnyProduct, StepBase):
         return dataclasses.replace(self, layer=next(fresh))
 
     @property
-    def operands(self) -> IntArray | None:
+    def operands(self) -> npt.NDArray[np.uint16] | None:
         return self.skip_gain
 
     def moved(self, joined: Joined, alone: Alone) -> Product:
@@ -163,12 +163,12 @@ class Pool(AnyPool, StepBase):
     sources: tuple[int, ...]
     patches: Patches
     border: Code = 0
-    mul: Annotated[IntArray | None, np.uint16, 0, 65535] = None
+    mul: Annotated[npt.NDArray[np.uint16] | None, np.uint16, 0, 65535] = None
     pool_shift: Shift = 0
     block: Pair = (1, 1)
 
     @property
-    def operands(self) -> IntArray | None:
+    def operands(self) -> npt.NDArray[np.uint16] | None:
         return self.mul
 
     def check(self, where: str, maps: list[Shape], curves: Curves, rows: int) -> None:
@@ -193,8 +193,8 @@ class Table(AnyTable, StepBase):
     """
 
     sources: tuple[int, ...]
-    channel: IntArray
-    offset: Annotated[IntArray, np.int16, -256, 255]
+    channel: npt.NDArray[np.int32]
+    offset: Annotated[npt.NDArray[np.int16], np.int16, -256, 255]
     scale: Words
     curve: Words
     vshift: Shift = 0

@@ -24,11 +24,11 @@ equals. So a vote depends on (sample, s, c, i, t) alone, not on how a campaign i
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ndrite.emulator.spec.arithmetic import IntArray
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.errors import SpecError, require, require_field
 from ndrite.emulator.spec.layer import Word, check_ints
@@ -58,8 +58,8 @@ class Variation:
     (together at most 65535); codes 0..``code_max``, which is 255 or 127.
     """
 
-    mean: npt.NDArray[Any]
-    sigma: npt.NDArray[Any]
+    mean: IntArray
+    sigma: IntArray
     stuck_low: Word = 0
     stuck_high: int = 0
     stuck_code_low: int = 0
@@ -154,7 +154,7 @@ class Campaign:
         require_field(self, 1 <= self.chips <= chips_max, "chips", f"1..{chips_max}")
         require_field(self, 0 <= self.seed < 1 << 64, "seed", "0..2^64-1")
 
-    def check(self, x: npt.NDArray[Any], labels: npt.NDArray[Any], inputs: int) -> None:
+    def check(self, x: IntArray, labels: IntArray, inputs: int) -> None:
         """Raise CampaignError unless samples ``x`` and ``labels`` fit a program with ``inputs`` inputs."""
         value, field = (
             f"{getattr(array, 'dtype', type(array).__name__)} {getattr(array, 'shape', '')}"

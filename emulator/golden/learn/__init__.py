@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ndrite.emulator.golden.fast import available
 from ndrite.emulator.golden.learn.learner import Learner
+from ndrite.emulator.spec.arithmetic import IntArray
 from ndrite.emulator.spec.learning import Counts, Learning
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def make_learner(
-    learning: Learning, *, seed: int = 0, states: list[npt.NDArray[Any]] | None = None, noise: bool = True
+    learning: Learning, *, seed: int = 0, states: list[IntArray] | None = None, noise: bool = True
 ) -> Learner | FastLearner:
     """Build the compiled learner, or the NumPy learner if numba is not available. Both compute the same
     device states."""

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from ndrite.emulator.golden.neuron import look_up
 from ndrite.emulator.golden.noise import U16, gaussian, noise, sigma
-from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, Ints, clip, rshift_round
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, V_MAX, V_MIN, IntArray, Ints, clip, rshift_round
 from ndrite.emulator.spec.layer import Layer
 from ndrite.emulator.spec.learning import (
     DERIVATIVE_MAX,
@@ -26,9 +26,7 @@ def output_error(y: npt.NDArray[np.uint8], label: int) -> Ints:
     return target - y.astype(np.int64)
 
 
-def derivative(
-    v: Ints, layer: Layer, curve_base: npt.NDArray[Any], curve_slope: npt.NDArray[Any], shift: int
-) -> Ints:
+def derivative(v: Ints, layer: Layer, curve_base: IntArray, curve_slope: IntArray, shift: int) -> Ints:
     """Return the derivative of a neuron's output code y with respect to its sum z, at voltage codes v (M,):
     the curve's slope times ``scale``; 0 where v or y is clipped."""
     f, h = layer.segment_bits, layer.table_bits
@@ -69,7 +67,7 @@ def hidden_error(c: Ints, change: Ints) -> tuple[Ints, int]:
     return clip(scaled, -ERROR_MAX, ERROR_MAX), exponent
 
 
-def row_sums(weights: npt.NDArray[Any], error: Ints) -> Ints:
+def row_sums(weights: IntArray, error: Ints) -> Ints:
     """Return the errors propagated back to the input rows, int64 (K,): b[k] = sum_m w[k, m] * error[m]. The
     bias row is not among them."""
     sums: Ints = weights.astype(np.int64) @ error

@@ -1,14 +1,13 @@
 """fast: in-situ learning in compiled loops, equal to ``ndrite.emulator.golden.learn.learner`` in every state
 (tested)."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.golden.fast_rows import constant
 from ndrite.emulator.golden.learn import learner
 from ndrite.emulator.golden.noise import SIGNED_TABLE, key_schedule
+from ndrite.emulator.spec.arithmetic import IntArray
 from ndrite.emulator.spec.layer import Layer
 from ndrite.emulator.spec.learning import (
     DOMAIN_BACK,
@@ -35,7 +34,7 @@ class FastLearner:
         learning: Learning,
         *,
         seed: int = 0,
-        states: list[npt.NDArray[Any]] | None = None,
+        states: list[IntArray] | None = None,
         noise: bool = True,
     ) -> None:
         plain = learner.Learner(learning, seed=seed, states=states, noise=noise)
@@ -76,7 +75,7 @@ class FastLearner:
         """Return the inference program that the devices compute at their present states."""
         return program_of(self.learning, self.states)
 
-    def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
+    def learn(self, x: npt.NDArray[np.uint8], labels: IntArray, *, first_update: int = 0) -> Counts:
         """Do one update for each sample and return the counts; parameters as for ``Learner.learn``."""
         from ndrite.emulator.golden.learn.fast_loops import Curves, Die, Laws, Samples, Streams, learn
 

@@ -1,7 +1,7 @@
 """learner: one whole update of in-situ learning: forward pass, backward pass, then every device of every
 layer."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,7 @@ from ndrite.emulator.golden.learn.errors import (
 from ndrite.emulator.golden.neuron import neuron, preneuron
 from ndrite.emulator.golden.noise import gaussian, noise
 from ndrite.emulator.spec import learning as spec
-from ndrite.emulator.spec.arithmetic import INPUT_MAX, Ints, clip
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, IntArray, Ints, clip
 from ndrite.emulator.spec.errors import SpecError, require
 from ndrite.emulator.spec.learning import (
     Counts,
@@ -66,7 +66,7 @@ class Learner:
         learning: Learning,
         *,
         seed: int = 0,
-        states: list[npt.NDArray[Any]] | None = None,
+        states: list[IntArray] | None = None,
         noise: bool = True,
     ) -> None:
         require(0 <= seed < 1 << 64, "seed", seed, "0..2^64-1", SpecError)
@@ -94,7 +94,7 @@ class Learner:
         """Return the inference program that the devices compute at their present states."""
         return program_of(self.learning, self.states)
 
-    def learn(self, x: npt.NDArray[np.uint8], labels: npt.NDArray[Any], *, first_update: int = 0) -> Counts:
+    def learn(self, x: npt.NDArray[np.uint8], labels: IntArray, *, first_update: int = 0) -> Counts:
         """Do one update for each sample and return the counts of updates, right answers and pulses; updates
         are numbered from ``first_update``.
 

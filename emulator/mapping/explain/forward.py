@@ -255,6 +255,7 @@ class Forward(FloatArithmetic):
         if bias_cells is not None and "bias cells" in self.causes:
             z = z + (bias_cells.current - bias_cells.asked) * stage.array.step
         if node.skip is not None:
+            assert node.skip_weight is not None
             z = z + (patches.gather(maps[node.skip], node.block) * node.skip_weight).reshape(z.shape)
         y = self._activated(stage, z)
         return patches.place(y.reshape(n, positions, -1), node.block)
