@@ -4,10 +4,12 @@ Operators that move, cut and concatenate values need no node of the network: run
 tensor's elements, the operator itself tells where they are afterwards.
 """
 
+from __future__ import annotations
+
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,10 @@ from ndrite.emulator.network.importing.values import Value, raw_input
 from ndrite.emulator.spec.arithmetic import Array, Floats, Ints
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.patches import Shape
+
+if TYPE_CHECKING:
+    from onnx import AttributeProto, NodeProto
+    from onnx.reference import ReferenceEvaluator
 
 FOLDED_MAX = 1 << 26
 """Largest number of elements in a constant that is computed while importing. Without it, a few bytes in a
@@ -35,7 +41,7 @@ class Call:
     ``notes`` and ``memories`` collect what the whole model has.
     """
 
-    node: Any
+    node: NodeProto
     opsets: dict[str, int]
     known: list[Array | None]
     values: list[Value | None]
@@ -153,7 +159,7 @@ class Call:
             raise self.refused(f"it cannot be evaluated ({error})") from None
         return [np.asarray(v) for v in outputs]
 
-    def _evaluator(self) -> Any:
+    def _evaluator(self) -> ReferenceEvaluator:
         """Return the reference implementation of the operator in the model's operator set or, if there is
         none, in the newest one."""
         import onnx
@@ -168,7 +174,7 @@ class Call:
             return ReferenceEvaluator(self.node)
 
 
-def attribute(a: Any) -> Any:
+def attribute(a: AttributeProto) -> Any:
     """Return the value of an ONNX attribute, with bytes decoded to text."""
     from onnx import helper
 
@@ -201,11 +207,12 @@ def moved_places(call: Call) -> list[Array]:
     return call.evaluated({**constants, call.node.input[0]: value.places})
 
 
-def _moved(call: Call) -> list[Any]:
+def moved_values(call: Call) -> list[Value]:
+    """Import an operator that only moves values, without another order of elements."""
     return [_placed(call, call.value, places) for places in moved_places(call)]
 
 
-def _placed(call: Call, value: Value, places: Any) -> Value:
+def _placed(call: Call, value: Value, places: Ints) -> Value:
     moved = value.moved(places, call.name)
     if moved is None or moved.axis is None:
         raise call.refused(
@@ -243,9 +250,15 @@ def concatenate(call: Call) -> Value:
     return values[0].then(op, np.concatenate(places, axis))
 
 
-MOVING: dict[str, Callable[[Call], Any]] = {
-    **dict.fromkeys(("Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze"), _moved),
-    **dict.fromkeys(("Gather", "ArrayFeatureExtractor", "Slice", "Split"), _moved),
+Imported = Value | Sequence[Value | UnsupportedNodeError] | None
+"""An imported node: the value of its only output, or a value or an error for each output; None if the node is
+not imported."""
+Handler = Callable[[Call], Imported]
+"""Function that imports a node."""
+
+MOVING: dict[str, Handler] = {
+    **dict.fromkeys(("Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze"), moved_values),
+    **dict.fromkeys(("Gather", "ArrayFeatureExtractor", "Slice", "Split"), moved_values),
     "Concat": concatenate,
 }
 

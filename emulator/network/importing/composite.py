@@ -1,21 +1,26 @@
 """Import of operators that become several nodes: recurrent cells, linear estimators, functions of other
 domains."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ndrite.emulator.errors import NetworkError, UnsupportedNodeError
 from ndrite.emulator.network.activation import Ndr
-from ndrite.emulator.network.importing.call import Call, concatenate, with_constant
+from ndrite.emulator.network.importing.call import Call, Handler, concatenate, with_constant
 from ndrite.emulator.network.importing.graph import Function, Op, gate, given, product, table, view
 from ndrite.emulator.network.importing.layers import linear
 from ndrite.emulator.network.importing.values import TAKEN, LeftOut, Value
 from ndrite.emulator.spec.arithmetic import Floats
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.patches import Patches
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 GATES = {"LSTM": "iofg", "GRU": "zrn", "RNN": "h"}
 USUAL = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RNN": ["Tanh"]}
@@ -54,7 +59,7 @@ def check_cell(call: Call) -> None:
         raise call.refused("it has peephole weights; use an LSTM without them")
 
 
-def _layer(call: Call) -> list[Any]:
+def _layer(call: Call) -> list[Value | UnsupportedNodeError]:
     check_cell(call)
     if len(call.computed) > 1:
         raise call.refused("its initial states are computed; use constants")
@@ -159,7 +164,7 @@ def start_of(call: Call, index: int) -> float:
     return float(first.reshape(-1)[0])
 
 
-RECURRENT: dict[str, Callable[[Call], Any]] = dict.fromkeys(GATES, _layer)
+RECURRENT: dict[str, Handler] = dict.fromkeys(GATES, _layer)
 
 
 def _scaler(call: Call) -> Value:
@@ -167,7 +172,7 @@ def _scaler(call: Call) -> Value:
     return with_constant(call, centred, np.asarray(call.a["scale"], np.float64), "mul")
 
 
-def _classifier(call: Call) -> list[Any]:
+def _classifier(call: Call) -> list[Value | UnsupportedNodeError]:
     """Import an ONNX-ML classifier. The network computes the node's second output, the scores; the first
     output, the label, is not supported."""
     return [
@@ -227,7 +232,7 @@ def _two_classes(call: Call, a: Value, b: Value) -> Value | None:
     return replace(two_scores, left_out=LeftOut(call.name, "Softmax", call.node.output[0], "softmax"))
 
 
-ESTIMATORS: dict[str, Callable[[Call], Any]] = {
+ESTIMATORS: dict[str, Handler] = {
     "Scaler": _scaler,
     "LinearRegressor": _scores,
     "LinearClassifier": _classifier,
@@ -312,7 +317,7 @@ NdrCurve (x, peak, height, values, first, step) => (y) {
 """
 
 
-def prepared(proto: Any) -> Any:
+def prepared(proto: ModelProto) -> ModelProto:
     """Prepare an ONNX model so that any runtime can run it: inline its functions, and add function bodies for
     operators of ndrite's own domain. NDR devices stay single nodes. Raises UnsupportedNodeError when a
     quantiser uses a rounding mode other than to the nearest."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.errors import NetworkError
-from ndrite.emulator.network.importing.call import Call, join, of_channels, with_constant
+from ndrite.emulator.network.importing.call import Call, Handler, join, of_channels, with_constant
 from ndrite.emulator.network.importing.graph import pool, product
 from ndrite.emulator.network.importing.values import Value, turned
 from ndrite.emulator.spec.arithmetic import Array, Floats
@@ -242,7 +242,7 @@ def _resize(call: Call) -> Value:
     return value.laid(pool(call.name, value.op, "max", patches, block=block))
 
 
-LAYERS: dict[str, Callable[[Call], Any]] = {
+LAYERS: dict[str, Handler] = {
     "Gemm": _gemm,
     "MatMul": _matmul,
     "Conv": _convolution,
@@ -365,7 +365,7 @@ def _quantised(call: Call) -> Value:
     return call.value.apply(call.name, "codes({})", codes)
 
 
-CASTS: dict[str, Callable[[Call], Any]] = {
+CASTS: dict[str, Handler] = {
     "Cast": _cast,
     "CastLike": _cast,
     "QuantizeLinear": _quantised,

@@ -4,6 +4,8 @@ Every model is read as ONNX: PyTorch modules go through its exporter, scikit-lea
 skl2onnx.
 """
 
+from __future__ import annotations
+
 import contextlib
 import copy
 import importlib
@@ -13,7 +15,8 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,11 +26,16 @@ from ndrite.emulator.spec.arithmetic import Array
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.task import CLASSES, LABELS, VALUES
 
+if TYPE_CHECKING:
+    import torch
+    from onnx import ModelProto, ValueInfoProto
+    from sklearn.base import BaseEstimator
+
 FILE_MAX = 2 << 30
 """Largest size of a model file in bytes, the limit of its format."""
 
 
-def extra(package: str, needs: str, of: str) -> Any:
+def extra(package: str, needs: str, of: str) -> ModuleType:
     """Import the package ``package``, which the extra ``of`` of ndrite installs. If it is missing, raise
     MissingExtraError; the text ``needs`` says what it is needed for."""
     try:
@@ -43,8 +51,8 @@ def _check(path: Path) -> None:
         raise NetworkError(f"{path}: size is {path.stat().st_size} bytes; accepted: at most {FILE_MAX}")
 
 
-def load_onnx(path: Path) -> Any:
-    """Load the ``onnx.ModelProto`` in a file. Raises MissingExtraError without the package ``onnx``. Raises
+def load_onnx(path: Path) -> ModelProto:
+    """Load the model in a file. Raises MissingExtraError without the package ``onnx``. Raises
     NetworkError when the file is not a valid model."""
     onnx = extra("onnx", "reading .onnx files needs onnx", "onnx")
     _check(path)
@@ -57,15 +65,14 @@ def load_onnx(path: Path) -> Any:
     return model
 
 
-def inputs_of(model: Any) -> list[Any]:
-    """Return the ``ValueInfoProto`` of each of the model's inputs that is no constant."""
+def inputs_of(model: ModelProto) -> list[ValueInfoProto]:
+    """Return the model's inputs that are no constants."""
     constants = {t.name for t in model.graph.initializer}
     return [i for i in model.graph.input if i.name not in constants]
 
 
-def only_input(model: Any) -> Any:
-    """Return the ``ValueInfoProto`` of the model's only input. Raises NetworkError when there is none, or
-    more than one."""
+def only_input(model: ModelProto) -> ValueInfoProto:
+    """Return the model's only input. Raises NetworkError when there is none, or more than one."""
     inputs = inputs_of(model)
     if len(inputs) != 1:
         names, outputs = (", ".join(t.name for t in ts) for ts in (inputs, model.graph.output))
@@ -77,7 +84,7 @@ def only_input(model: Any) -> Any:
     return inputs[0]
 
 
-def load_torch(path: Path) -> Any:
+def load_torch(path: Path) -> torch.nn.Module:
     """Load a module that ``torch.save(module, path)`` wrote and that consists of PyTorch's own layers only;
     no code in the file is run. Raises MissingExtraError without PyTorch. Raises NetworkError when the file
     holds anything else."""
@@ -127,7 +134,7 @@ class Original:
     Attributes
     ----------
     proto:
-        The ``onnx.ModelProto`` that is read.
+        The model that is read.
     answers:
         The model's own results for samples (n, ...), a list of arrays (n, ...) in the order of the graph's
         outputs, or what one of them has to be; None: the graph is the model.
@@ -139,15 +146,15 @@ class Original:
         Notes for the user on how the model was taken, one line each.
     """
 
-    proto: Any
+    proto: ModelProto
     answers: Callable[[Array], list[Array]] | None = None
     task: str = ""
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Original:
-    """Export a ``torch.nn.Module`` in evaluation mode for samples of ``shape``; hooks and in-place operators
+def of_module(module: torch.nn.Module, shape: tuple[int, ...], samples: Array | None) -> Original:
+    """Export a module in evaluation mode for samples of ``shape``; hooks and in-place operators
     are included. Raises MissingExtraError without the package ``onnx``. Raises UnsupportedNodeError when
     PyTorch's exporter does not accept the module."""
     import torch
@@ -194,7 +201,9 @@ def of_module(module: Any, shape: tuple[int, ...], samples: Array | None) -> Ori
     return Original(prepared(proto), lambda x: answers(x, calls_first=calls_first), notes=tuple(notes))
 
 
-def _by_other_exporter(module: Any, example: Any, axis: int, error: Exception) -> Any:
+def _by_other_exporter(
+    module: torch.nn.Module, example: torch.Tensor, axis: int, error: Exception
+) -> ModelProto:
     """Export a module with ``torch.export``, which accepts some modules that tracing does not. ``error`` is
     the error that tracing raised; it is reported if this export fails too."""
     import torch
@@ -213,7 +222,7 @@ def _by_other_exporter(module: Any, example: Any, axis: int, error: Exception) -
         ) from None
 
 
-def of_estimator(estimator: Any) -> Original:
+def of_estimator(estimator: BaseEstimator) -> Original:
     """Convert a fitted scikit-learn estimator or pipeline. Raises MissingExtraError without skl2onnx. Raises
     UnsupportedNodeError when skl2onnx does not convert it."""
     extra("onnx", "importing a scikit-learn model needs onnx", "onnx")
@@ -258,13 +267,13 @@ def of_estimator(estimator: Any) -> Original:
     return Original(prepared(proto), answers, task, tuple(map(str, classes)))
 
 
-def _probabilities(estimator: Any, x: Array) -> Any:
+def _probabilities(estimator: BaseEstimator, x: Array) -> Any:
     """Return the estimator's ``predict_proba`` of the samples x, or None if the estimator has no such
     method."""
     return estimator.predict_proba(x) if hasattr(estimator, "predict_proba") else None
 
 
-def _convertible(estimator: Any) -> tuple[Any, Any]:
+def _convertible(estimator: BaseEstimator) -> tuple[BaseEstimator, BaseEstimator]:
     """Return a copy of the estimator, and the last step of the copy. If skl2onnx cannot convert that step
     correctly, the step is replaced by a class that has the same scores."""
     last = same = copy.deepcopy(estimator)
@@ -276,7 +285,7 @@ def _convertible(estimator: Any) -> tuple[Any, Any]:
     return same, last
 
 
-def _scores(last: Any) -> dict[Any, Any]:
+def _scores(last: BaseEstimator) -> dict[type | str, dict[str, bool] | bool]:
     """Return the skl2onnx option with which the scores of all classes are returned as one array."""
     # LinearSVC is the only classifier that does not have the option ``zipmap``.
     if type(last).__name__ == "LinearSVC":
@@ -304,7 +313,7 @@ def _silent() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def evaluating(module: Any) -> Any:
+def evaluating(module: torch.nn.Module) -> Iterator[None]:
     """Return a context manager that puts the module in evaluation mode, and at its end restores the mode of
     every submodule."""
     modes = [(part, part.training) for part in module.modules()]
@@ -318,7 +327,7 @@ def evaluating(module: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _asked(module: Any) -> Any:
+def _asked(module: torch.nn.Module) -> Iterator[None]:
     """Return a context manager that puts the module in evaluation mode, and at its end restores modes and
     buffers, since some modules count calls in a buffer."""
     before = [
@@ -338,13 +347,13 @@ def _asked(module: Any) -> Any:
                 part._buffers[name] = buffer
 
 
-def _of_export(module: Any) -> bool:
+def _of_export(module: torch.nn.Module) -> bool:
     """Return whether ``torch.export`` created the module: the mode of such a module is fixed, and its
     ``eval()`` raises."""
     return "eval" in vars(module) and hasattr(module, "graph")
 
 
-def _tensors(found: Any) -> list[Any]:
+def _tensors(found: Any) -> list[torch.Tensor]:
     """Return the tensors in a module's result, in the order of the exporter's outputs."""
     if isinstance(found, dict):
         found = tuple(found.values())
@@ -353,7 +362,9 @@ def _tensors(found: Any) -> list[Any]:
     return [found]
 
 
-def _takes_calls_first(module: Any, shape: tuple[int, ...], answers: Callable[[bool], list[Array]]) -> bool:
+def _takes_calls_first(
+    module: torch.nn.Module, shape: tuple[int, ...], answers: Callable[[bool], list[Array]]
+) -> bool:
     """Return whether the module takes sequences with the time axis first and the batch axis second, as
     PyTorch's recurrent layers do by default."""
     layers = [m for m in module.modules() if hasattr(m, "batch_first")]

@@ -1,10 +1,12 @@
 """Proof of an import: compares the graph with the original model, run by an independent runtime; and the
 report of an import."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import expit, softmax
@@ -16,6 +18,11 @@ from ndrite.emulator.network.importing.reading import Reading
 from ndrite.emulator.network.importing.values import Value
 from ndrite.emulator.spec.arithmetic import Array, Floats
 from ndrite.emulator.spec.brief import record
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto
+    from onnx.reference import ReferenceEvaluator
+    from onnxruntime import InferenceSession
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,7 +300,7 @@ def _same(a: Floats, b: Floats) -> bool:
     return bool(np.sqrt(np.square(away).mean()) <= LOST * size and far.mean() <= FAR_MAX)
 
 
-def _needed(graph: Any, tensors: Sequence[str]) -> list[Any]:
+def _needed(graph: GraphProto, tensors: Sequence[str]) -> list[NodeProto]:
     """Return the nodes on which the tensors depend. Only these nodes of the file are run."""
     maker = {name: node for node in graph.node for name in node.output if name}
     waiting, needed = list(tensors), set()
@@ -305,13 +312,13 @@ def _needed(graph: Any, tensors: Sequence[str]) -> list[Any]:
     return [node for node in graph.node if id(node) in needed]
 
 
-def _reads(node: Any) -> list[str]:
+def _reads(node: NodeProto) -> list[str]:
     """Return the names of the tensors that a node reads, including those inside its subgraphs."""
     inner = [g for a in node.attribute for g in (a.g, *a.graphs)]
     return [*node.input, *(name for g in inner for n in g.node for name in _reads(n))]
 
 
-def _session(proto: Any) -> Any:
+def _session(proto: ModelProto) -> InferenceSession | ReferenceEvaluator:
     """Return a session that runs the model: onnxruntime or, if that cannot, ONNX's reference implementation,
     which also supports the first operator sets."""
     from onnx.reference import ReferenceEvaluator

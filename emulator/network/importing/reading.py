@@ -1,7 +1,9 @@
 """Reading of an ONNX graph, node by node, as operators of the network."""
 
+from __future__ import annotations
+
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +23,9 @@ from ndrite.emulator.network.importing.steps import Steps, runs_backwards, seque
 from ndrite.emulator.network.importing.values import SAMPLES, TAKEN, LeftOut, OwnShape, Value, raw_input
 from ndrite.emulator.spec.arithmetic import Floats
 from ndrite.emulator.spec.task import IDENTITY, SOFTMAX
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
 HANDLERS = {**LAYERS, **MOVING, **CASTS, **RECURRENT, **ESTIMATORS, **DEVICES}
 
@@ -82,7 +87,7 @@ class Reading:
         Whether the model takes a sequence's calls before its samples.
     """
 
-    def __init__(self, proto: Any, shape: OwnShape | None = None, output: str | None = None) -> None:
+    def __init__(self, proto: ModelProto, shape: OwnShape | None = None, output: str | None = None) -> None:
         """Import the model ``proto``. ``shape``: shape of one sample if the file leaves it open; for a
         sequence (calls, features). ``output``: which of several outputs to import. Raises NetworkError when
         the model has no such output, or an output has to be chosen. Raises UnsupportedNodeError, naming the
@@ -189,7 +194,7 @@ class Reading:
         """What is known of tensors by their names: constants, values, and why some cannot be imported."""
         return self._constants, self.values, self._refused
 
-    def _nodes(self, graph: Any) -> None:
+    def _nodes(self, graph: GraphProto) -> None:
         """Read the nodes of the model's graph, or of a graph inside one of its nodes."""
         for node in graph.node:
             try:
@@ -200,7 +205,7 @@ class Reading:
                 for name in node.output:
                     self._refused.setdefault(name, error)
 
-    def _inner(self, graph: Any) -> None:
+    def _inner(self, graph: GraphProto) -> None:
         """Read a graph inside a node. It may read tensors of the graphs around it; another graph inside may
         have used its names."""
         from onnx import numpy_helper
@@ -211,7 +216,7 @@ class Reading:
         self._constants |= {t.name: numpy_helper.to_array(t) for t in graph.initializer}
         self._nodes(graph)
 
-    def _node(self, node: Any) -> None:
+    def _node(self, node: NodeProto) -> None:
         for source in node.input:
             if source in self._refused:
                 raise self._refused[source]
@@ -290,7 +295,7 @@ class Reading:
         return self.values[name]
 
 
-def _results(call: Call) -> list[Any]:
+def _results(call: Call) -> list[Value | UnsupportedNodeError]:
     """Return the values of a node's outputs. An output that cannot be imported has an error in its place."""
     kind = call.kind
     if kind in DROPPED:
@@ -300,7 +305,7 @@ def _results(call: Call) -> list[Any]:
     for handlers in (COMPOSED, HANDLERS):
         results = handlers[kind](call) if kind in handlers else None
         if results is not None:
-            return results if isinstance(results, list) else [results]
+            return [results] if isinstance(results, Value) else list(results)
     result = elementwise(call)
     if result is None:
         raise call.refused(INSTEAD.get(kind, OTHERWISE))
@@ -332,7 +337,7 @@ def _normalised(call: Call) -> Value:
     return replace(value, left_out=LeftOut(call.name, call.kind, call.node.input[0]))
 
 
-def _sample_shape(value: Any, *, calls_first: bool) -> OwnShape:
+def _sample_shape(value: ValueInfoProto, *, calls_first: bool) -> OwnShape:
     """Return the shape of one sample: all axes but the batch axis, whose size may be open."""
     dims = value.type.tensor_type.shape.dim
     sizes = [d.dim_value if d.HasField("dim_value") else 0 for d in dims]

@@ -6,9 +6,11 @@ becomes a model with a single input, the pieces of all calls, which ONNX's opera
 the other.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +24,15 @@ from ndrite.emulator.network.importing.values import Value, chosen
 from ndrite.emulator.network.importing.view import View
 from ndrite.emulator.spec.arithmetic import Ints
 
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
+
 Inputs = Mapping[str, str | npt.ArrayLike]
 """For inputs of a model by name: a constant, or for a state the name of the output that is its value in the
 next call."""
 
 
-def sequence_axes(graph: Any, name: str) -> str:
+def sequence_axes(graph: GraphProto, name: str) -> str:
     """Return the order of the axes of the model's input ``name`` as a recurrent node or a Scan reads it:
     ``ntc`` (batch, time, channel) or ``tnc``; empty if none reads it."""
     made_by = {output: node for node in graph.node for output in node.output}
@@ -51,7 +56,7 @@ def sequence_axes(graph: Any, name: str) -> str:
     return ""
 
 
-def runs_backwards(graph: Any) -> bool:
+def runs_backwards(graph: GraphProto) -> bool:
     """Return whether any recurrent node reads its sequence from the last time step to the first."""
     directions = (
         a.s for node in graph.node if node.op_type in GATES for a in node.attribute if a.name == "direction"
@@ -59,8 +64,8 @@ def runs_backwards(graph: Any) -> bool:
     return any(direction in (b"reverse", b"bidirectional") for direction in directions)
 
 
-def with_one_input(proto: Any, inputs: Inputs) -> Any:
-    """Return the ``onnx.ModelProto`` without the inputs that ``inputs`` names: constants are part of the
+def with_one_input(proto: ModelProto, inputs: Inputs) -> ModelProto:
+    """Return the model without the inputs that ``inputs`` names: constants are part of the
     model, and states are 0 before the first of several calls.
 
     With states, a sample has the shape (calls, values of one call), and outputs are those of the last call.
@@ -98,12 +103,12 @@ def with_one_input(proto: Any, inputs: Inputs) -> Any:
     return model
 
 
-def _sizes(value: Any) -> list[int]:
+def _sizes(value: ValueInfoProto) -> list[int]:
     """Return the declared sizes of a tensor, 0 for an open one."""
     return [d.dim_value for d in value.type.tensor_type.shape.dim]
 
 
-def _constant(declared: Any, value: npt.ArrayLike) -> Any:
+def _constant(declared: ValueInfoProto, value: npt.ArrayLike) -> TensorProto:
     import onnx
 
     kind = onnx.helper.tensor_dtype_to_np_dtype(declared.type.tensor_type.elem_type)
@@ -121,7 +126,7 @@ def _constant(declared: Any, value: npt.ArrayLike) -> Any:
     return onnx.numpy_helper.from_array(np.ascontiguousarray(array), declared.name)
 
 
-def _zeros(graph: Any, state: Any, calls: str, name: str) -> list[Any]:
+def _zeros(graph: GraphProto, state: ValueInfoProto, calls: str, name: str) -> list[NodeProto]:
     """Return nodes that compute the state's first value ``name``, zeros for as many samples as the tensor
     ``calls`` has; their constants become part of ``graph``."""
     from onnx import TensorProto, helper
@@ -142,7 +147,7 @@ def _zeros(graph: Any, state: Any, calls: str, name: str) -> list[Any]:
     return nodes
 
 
-def _scan(model: Any, x: Any, states: list[Any], nexts: list[str]) -> None:
+def _scan(model: ModelProto, x: ValueInfoProto, states: list[ValueInfoProto], nexts: list[str]) -> None:
     """Turn the model's graph into a Scan over the calls of its input ``x``. ``states`` are inputs of the
     graph, ``nexts`` the names of their next values among its outputs."""
     from onnx import TensorProto, helper
@@ -160,8 +165,8 @@ def _scan(model: Any, x: Any, states: list[Any], nexts: list[str]) -> None:
     kind, sizes = x.type.tensor_type.elem_type, _sizes(x)
     samples, values = (sizes[0] if sizes else 0) or "n", int(np.prod(sizes[1:])) or "values"
     calls, piece = unused(f"{x.name} of all calls"), x.name
-    before: list[Any] = []
-    body: list[Any] = []
+    before: list[NodeProto] = []
+    body: list[NodeProto] = []
     if len(sizes) != 2:
         piece = unused(f"{x.name} of one call")
         shape = unused("shape of one call")
@@ -256,7 +261,7 @@ class Steps:
         self._parts = [[s.places.size // self._samples // int(np.prod(s.area))] for s in self._states]
         self._given: list[list[Op]] = []
 
-    def _state(self, number: int, declared: Any) -> Carried:
+    def _state(self, number: int, declared: ValueInfoProto) -> Carried:
         first = self._call.constant(number)
         sizes = _sizes(declared)
         axes = [i for i, n in enumerate(first.shape) if n == self._samples]

@@ -7,7 +7,7 @@ A file imports NumPy, ``graph``, ``values``, ``call``, ``layers`` and ``composit
 from collections.abc import Callable
 from typing import Any
 
-from ndrite.emulator.network.importing.call import Call
+from ndrite.emulator.network.importing.call import Handler
 from ndrite.emulator.network.importing.composed.borders import bordered
 from ndrite.emulator.network.importing.composed.extrema import extremum
 from ndrite.emulator.network.importing.composed.linear import biased, cumulative, over_a_sequence
@@ -18,7 +18,7 @@ from ndrite.emulator.network.importing.layers import LAYERS
 
 MAPS = ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Resize", "Upsample")
 
-COMPOSED: dict[str, Callable[[Call], Any]] = {
+COMPOSED: dict[str, Handler] = {
     **{kind: in_order(LAYERS[kind]) for kind in MAPS},
     **dict.fromkeys(("Slice", "Split", "Gather"), cropped),
     **dict.fromkeys(("Sub", "Mul", "Sum"), branches),

@@ -1,11 +1,10 @@
 """Import of Pad: a border of a constant, or of the map's own values, mirrored or repeated."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from ndrite.emulator.network.importing.call import Call
+from ndrite.emulator.network.importing.call import Call, Imported
 from ndrite.emulator.network.importing.composed.order import in_order
 from ndrite.emulator.network.importing.composed.picking import picked
 from ndrite.emulator.network.importing.graph import pool
@@ -17,7 +16,7 @@ OWN_VALUES = ("reflect", "edge")
 """Modes of Pad, and of ``numpy.pad``, whose border holds values of the map."""
 
 
-def bordered(call: Call) -> Any:
+def bordered(call: Call) -> Imported:
     """Import a border around a map."""
     pads = _pads(call)
     if call.a.get("mode", "constant") in OWN_VALUES and pads is not None and any(pads):

@@ -4,20 +4,16 @@ reordered first.
 ``y + y.flip(1)``, a cropped branch, a convolution of a flipped or transposed map.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from ndrite.emulator.errors import UnsupportedNodeError
-from ndrite.emulator.network.importing.call import MOVING, Call, moved_places
+from ndrite.emulator.network.importing.call import Call, Handler, Imported, moved_places, moved_values
 from ndrite.emulator.network.importing.composed.picking import picked
 from ndrite.emulator.network.importing.layers import elementwise
 from ndrite.emulator.network.importing.values import Value, turned
 from ndrite.emulator.spec.arithmetic import Array
-
-Handler = Callable[[Call], Any]
 
 
 def map_of(call: Call, value: Value) -> Value | None:
@@ -43,7 +39,7 @@ def in_order(handler: Handler) -> Handler:
     """Wrap the import function of an operator on maps, so that operands whose elements are in another order
     than (channel, row, column) are reordered first."""
 
-    def read(call: Call) -> Any:
+    def read(call: Call) -> Imported:
         try:
             return handler(call)
         except UnsupportedNodeError:
@@ -92,16 +88,16 @@ def branches(call: Call) -> Value | None:
         return elementwise(replace(call, values=list(ordered)))
 
 
-def cropped(call: Call) -> list[Any]:
+def cropped(call: Call) -> list[Value]:
     """Import a Slice, Split or Gather, which may also cut out some of a map's rows and columns."""
     try:
-        results: list[Any] = MOVING[call.kind](call)
+        return moved_values(call)
     except UnsupportedNodeError:
         crops = [_crop(call, call.value, places) for places in moved_places(call)]
-        if None in crops:
+        crops_made = [crop for crop in crops if crop is not None]
+        if len(crops_made) < len(crops):
             raise
-        return crops
-    return results
+        return crops_made
 
 
 def _crop(call: Call, value: Value, places: Array) -> Value | None:

@@ -6,8 +6,6 @@ at once: the network has one cell for every call, each with crossbars of its own
 reads are left out, such as all but one of the backward direction where ``out[:, -1]`` is read.
 """
 
-from typing import Any
-
 import numpy as np
 
 from ndrite.emulator.network.importing.call import Call
@@ -20,7 +18,7 @@ CALLS_MAX = 256
 """Largest number of time steps that are unrolled; each becomes a dozen nodes."""
 
 
-def written_out(call: Call) -> list[Any] | None:
+def written_out(call: Call) -> list[Value] | None:
     """Import a recurrent node by unrolling it: the states h of all time steps, the final h and, for an LSTM,
     the final c.
 
