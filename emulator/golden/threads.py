@@ -1,10 +1,16 @@
 """threads: divides a batch of samples among processors, and limits BLAS to one thread for small matrices."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 WORTH = 10_000_000
 """Number of multiplications from which on an additional thread saves time."""
@@ -52,9 +58,10 @@ def left_over(samples: int, each: int, threads: int) -> int:
     return left if each >= WORTH and 2 * left <= threads else 0
 
 
-def one_blas_thread() -> Any:
+def one_blas_thread() -> AbstractContextManager[object]:
     """Return a context manager within which BLAS uses a single thread."""
-    return _blas().limit(limits=1)
+    limit: AbstractContextManager[object] = _blas().limit(limits=1)
+    return limit
 
 
 @cache
@@ -63,7 +70,7 @@ def _pool() -> ThreadPoolExecutor:
 
 
 @cache
-def _blas() -> Any:
+def _blas() -> ThreadpoolController:
     # The controller limits only libraries that are loaded when it is created. SciPy has its own BLAS, so
     # SciPy is imported first.
     import scipy.linalg.cython_blas  # noqa: F401

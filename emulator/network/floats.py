@@ -3,9 +3,10 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ndrite.emulator.network.activation import Activation
-from ndrite.emulator.network.nodes import Gate, Maps, Pool, Product, Table
+from ndrite.emulator.network.nodes import Gate, Maps, Node, Pool, Product, Table
 from ndrite.emulator.spec.arithmetic import Array, Floats
 from ndrite.emulator.spec.evaluate import At, PerKind, evaluated
 from ndrite.emulator.spec.flow import filled
@@ -66,7 +67,7 @@ class FloatArithmetic(PerKind):
         y = z if activation is None else activation(z.astype(np.float32))
         return y.astype(np.float32)
 
-    def held(self, y: Any) -> Array:
+    def held(self, y: npt.ArrayLike) -> Array:
         """Return the results of an average or a gate in the form in which a map stores them: clipped to
         0..1."""
         return np.asarray(np.clip(y, 0.0, 1.0), np.float32)
@@ -79,6 +80,6 @@ class FloatArithmetic(PerKind):
 FLOATS = FloatArithmetic()
 
 
-def result(node: Any, maps: Maps) -> Floats:
+def result(node: Node, maps: Maps) -> Floats:
     """Return the map, float32, that one node computes from ``maps``."""
     return np.asarray(evaluated(FLOATS, At(), node, maps), np.float32)

@@ -1,14 +1,13 @@
 """Functions that a Kolmogorov-Arnold network has learned: each is a function of one input that a sum adds
 up."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.errors import NetworkError, require
 from ndrite.emulator.network.floats import result
 from ndrite.emulator.network.network import Network
+from ndrite.emulator.network.nodes import Product, Table
 from ndrite.emulator.spec.arithmetic import Floats
 
 
@@ -36,8 +35,9 @@ def edge_functions(network: Network, node: int, x: npt.ArrayLike) -> Floats:
     require(
         node in function_layers, f"node {node}", "no layer of functions", str(function_layers), NetworkError
     )
-    table: Any = network.nodes[node]
-    product: Any = network.nodes[node + 1]
+    table, product = network.nodes[node : node + 2]
+    assert isinstance(table, Table)
+    assert isinstance(product, Product)
     values = np.asarray(x, np.float32)
     shapes = [network.map_shapes[s] for s in table.sources]
     inputs = sum(int(np.prod(shape)) for shape in shapes)

@@ -222,7 +222,7 @@ class AnyGate(Reads):
             require(map_shape == own_shape, f"{where} map {number}", map_shape, str(own_shape), self.refused)
 
 
-def of_kind(kind: type[Kind], steps: Iterable[Any]) -> tuple[Kind, ...]:
+def of_kind(kind: type[Kind], steps: Iterable[object]) -> tuple[Kind, ...]:
     """Return the steps of one type, in order."""
     return tuple(step for step in steps if isinstance(step, kind))
 
@@ -317,12 +317,12 @@ class Flow:
         )
         return not self.states and self.calls == 1 and all(in_chain)
 
-    def run(self, arithmetic: Any, x: Array) -> Iterator[list[Any]]:
+    def run(self, arithmetic: PerKind, x: Array) -> Iterator[list[Any]]:
         """Yield the list of all maps for each time step of samples ``x``, computed by the visitor
         ``arithmetic`` (see ``ndrite.emulator.spec.evaluate.run``)."""
         return run(arithmetic, self.parts, self.states, *self.begun(x))
 
-    def begun(self, x: Array) -> tuple[Iterator[Array], list[Any]]:
+    def begun(self, x: Array) -> tuple[Iterator[Array], list[Array]]:
         """Return the input map of every time step, and the initial maps of all states, for samples ``x`` (n,
         inputs), in the dtype of ``x``."""
         calls = x.reshape(len(x), self.calls, *self.shape)

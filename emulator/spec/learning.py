@@ -14,7 +14,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ndrite.emulator.spec.arithmetic import IntArray, clip, rshift_round
+from ndrite.emulator.spec.arithmetic import IntArray, Integer, clip, rshift_round
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.errors import SpecError, require
 from ndrite.emulator.spec.layer import Shift, Word, check_array, check_arrays, check_ints
@@ -198,7 +198,7 @@ class Transfer:
     chopped: Annotated[int, 0, 255] = 0
     read_sigma: Annotated[int, 0, 65535] = 0
 
-    def readings(self, rows: Any, height: int, update: int) -> Any:
+    def readings(self, rows: Integer, height: int, update: int) -> Integer:
         """Return how many times a row of fast devices has been read before ``update``. ``rows`` is a row
         number or an array of them; ``height`` is the number of rows of fast devices."""
         return (update // self.every + height - 1 - rows) // height

@@ -238,7 +238,7 @@ class Meaning:
         return cls(**values)
 
 
-def _text(name: str, value: Any, *, optional: bool = False) -> None:
+def _text(name: str, value: object, *, optional: bool = False) -> None:
     if optional and value is None:
         return
     fits = isinstance(value, str) and len(value) <= TEXT_MAX and value.isprintable()

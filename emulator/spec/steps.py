@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any
+from typing import Annotated, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +53,7 @@ class StepBase(Reads):
         """The layer of a matrix product, as the array holds it; empty for other kinds of steps."""
         return ()
 
-    def holding(self, fresh: Iterator[Layer]) -> Any:
+    def holding(self, fresh: Iterator[Layer]) -> Self:
         """Return the step with its layer replaced by the next layer of ``fresh``, or unchanged if the step
         has no layer."""
         return self
@@ -64,7 +64,7 @@ class StepBase(Reads):
         None if the step has neither."""
         return None
 
-    def moved(self, joined: Joined, alone: Alone) -> Any:
+    def moved(self, joined: Joined, alone: Alone) -> Self:
         """Return the step with the maps that it reads renumbered: ``joined`` maps the numbers of the maps
         that it joins, ``alone`` those of maps that it reads separately."""
         return dataclasses.replace(self, sources=joined(self.sources))  # type: ignore[type-var]

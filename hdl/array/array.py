@@ -3,7 +3,6 @@
 import functools
 import operator
 from dataclasses import dataclass
-from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
@@ -180,7 +179,7 @@ class Array(wiring.Component):
         # Low bits of an accessed slot's number: its position in the lane group; high bits: the lane group.
         self.inner = exact_log2(GROUP_LANES // cells_at_once(g))
         groups: list[_Group] = []
-        row: Any = self.row
+        row: Value = self.row
         region = REGION_GROUPS if waiting_sums(g) else g.lanes
         for first in range(0, g.lanes, GROUP_LANES):
             if len(groups) % region == 0:
@@ -339,7 +338,7 @@ class Array(wiring.Component):
                 sums = [Mux(leads[u], one, 0) if u else one for u, one in enumerate(sums)]
             m.d.comb += column.eq(self._added(m, sums, str(i)))
 
-    def _added(self, m: Module, sums: list[Any], name: str) -> Any:
+    def _added(self, m: Module, sums: list[Value], name: str) -> Value:
         """Sum ``sums`` in a binary tree with a register after each level."""
         step = 0
         while len(sums) > 1:

@@ -1,9 +1,8 @@
 """redraw: randomly samples the effective weights of a virtual chip around the target weights
 (``ndrite.emulator.spec.variation``)."""
 
-from typing import Any
-
 from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Value
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -167,7 +166,7 @@ class Redraw(Sized):
         m.d.comb += [out.eq(weight) for out, weight in zip(self.poke.weights, weights, strict=True)]
         return m
 
-    def _layers(self, m: Module, layer: Signal) -> tuple[Any, Any, Any, Any]:
+    def _layers(self, m: Module, layer: Signal) -> tuple[Value, Value, Value, Value]:
         """Return the fields inputs, outputs, weight base and last of the descriptor of ``layer``, one cycle
         later. They are read from copies of the descriptors that the bus has written."""
         g, window = self.geometry, self.layers
@@ -188,7 +187,7 @@ class Redraw(Sized):
             m.d.sync += enable.eq(window.write & (window.address[:word_bits] == word))
             read[word] = port.data
 
-        def field(name: str) -> Any:
+        def field(name: str) -> Value:
             word, low, width = DESCRIPTOR[name]
             return read[word][low : low + width]
 

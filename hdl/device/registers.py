@@ -3,9 +3,10 @@
 import functools
 import operator
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from amaranth import Const, Module, Mux, Signal
+from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -77,7 +78,7 @@ class Registers(wiring.Component):
         write = Signal()
         m.d.sync += write.eq(window.write)
         self.chosen: dict[str, Signal] = {}
-        values: dict[str, Any] = {name: Const(value, 32) for name, value in self.constants.items()}
+        values: dict[str, Value] = {name: Const(value, 32) for name, value in self.constants.items()}
         values |= {name: getattr(self, name) for name in CONTROL}
         for register in REGISTERS:
             if self.small and register.name in self.constants:
@@ -103,7 +104,7 @@ class Registers(wiring.Component):
         self._read(m, values)
         return m
 
-    def _read(self, m: Module, values: dict[str, Any]) -> None:
+    def _read(self, m: Module, values: dict[str, Value]) -> None:
         """Build the read multiplexer: gated register values, then an OR tree with a register after each
         level.
 
@@ -206,5 +207,5 @@ def _groups(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
     return [items[i : i + size] for i in range(0, len(items), size)]
 
 
-def _any(words: Iterable[Any]) -> Any:
+def _any(words: Iterable[Value]) -> Value:
     return functools.reduce(operator.or_, words)

@@ -1,9 +1,9 @@
 """answers: computes a neuron's output from its sum, and its error from the label or from the next layer."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from amaranth import Cat, Const, Module, Mux, Shape, Signal, signed, unsigned
-from amaranth.hdl import Value
+from amaranth.hdl import ShapeLike, Value
 from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
@@ -85,10 +85,10 @@ class Answers(wiring.Component):
         m = Module()
         g, layer = self.geometry, self.layer
 
-        def register(shape: Any, name: str) -> Signal:
+        def register(shape: ShapeLike, name: str) -> Signal:
             return Signal(shape, name=name, reset_less=True)
 
-        def half(shift: Any, bits: int, name: str) -> Signal:
+        def half(shift: Value, bits: int, name: str) -> Signal:
             rounding = register(bits, name)
             m.d.sync += rounding.eq((Const(1, bits) << shift) >> 1)
             return rounding
@@ -157,7 +157,7 @@ class Answers(wiring.Component):
         m.d.sync += places.eq(layer.segment_bits + layer.table_bits)
         half_line = half(places, 24, "half_line")
 
-        def line(of: str, base_17: Any, slope_17: Any) -> tuple[Signal, Value]:
+        def line(of: str, base_17: Value, slope_17: Value) -> tuple[Signal, Value]:
             """Return the code of one curve of the table at stage 23, and, at stage 22, whether the code was
             clipped."""
             m.submodules[f"{of}_line"] = multiplier = Multiplier(TABLE_SHAPE, unsigned(V_BITS - 1))

@@ -4,7 +4,7 @@
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed
-from amaranth.hdl import Value
+from amaranth.hdl import ShapeLike, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -186,7 +186,7 @@ class Carry(wiring.Component):
         three states, which are read one after the other; ``asked`` marks the read of the last of them."""
         layer = self.layer
 
-        def register(shape: Any, name: str) -> Signal:
+        def register(shape: ShapeLike, name: str) -> Signal:
             return Signal(shape, name=name, reset_less=True)
 
         reference, fast = register(STATE_SHAPE, "reference"), register(STATE_SHAPE, "fast")
@@ -214,8 +214,8 @@ class Carry(wiring.Component):
         ]
         # The quotient (the number of pulses) has DIGITS bits. The remainder can exceed the threshold, since
         # the number of pulses is limited.
-        remainder: Any = size
-        pulses: list[Any] = []
+        remainder: Value = size
+        pulses: list[Value] = []
         for i in reversed(range(DIGITS)):
             part = layer.threshold << i
             digit, smaller = register(1, f"digit_{i}"), register(SUM_BITS - 1, f"rest_{i}")

@@ -1,9 +1,8 @@
 """events: applies pulses to the devices of some lanes, one device per cycle, for rows that wait in a
 queue."""
 
-from typing import Any
-
 from amaranth import Array, Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
@@ -244,7 +243,7 @@ class Events(wiring.Component):
         return m
 
 
-def _fourth(m: Module, values: list[Any], index: Any, name: str) -> Any:
+def _fourth(m: Module, values: list[Value], index: Value, name: str) -> Array:
     """Select one of every four ``values`` by the low two bits of ``index``, and register the selected values.
     In the next cycle the caller selects among them by the remaining bits."""
     candidates = []

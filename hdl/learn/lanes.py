@@ -6,7 +6,7 @@ from typing import Any
 from amaranth import Array, Cat, Module, Mux, Signal, signed
 from amaranth.hdl import Value
 from amaranth.lib import wiring
-from amaranth.lib.data import ArrayLayout, StructLayout
+from amaranth.lib.data import ArrayLayout, StructLayout, View
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
@@ -195,7 +195,7 @@ class Lanes(wiring.Component):
             m.d.comb += self.step.eq(parts[0].step)
         return m
 
-    def _written(self, m: Module, events: Events, near: dict[str, Any], first: int) -> Any:
+    def _written(self, m: Module, events: Events, near: dict[str, Any], first: int) -> View:
         """Return address and data for a write into the lanes of a lane group, which are written one at a
         time."""
         states = StructLayout({"address": address_bits(self.geometry), "data": STATE_SHAPE})

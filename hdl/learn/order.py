@@ -1,8 +1,7 @@
 """order: the order in which a training update works on the layers, and the forward passes over the lanes."""
 
-from typing import Any
-
 from amaranth import Module, Mux, Signal
+from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
@@ -278,7 +277,7 @@ class Forward(wiring.Component):
         m = Module()
         g, layer = self.geometry, self.layer
 
-        def after(value: Any, cycles: int, name: str) -> Any:
+        def after(value: Value, cycles: int, name: str) -> Value:
             return delayed(m, value, cycles, name)
 
         low, mask, last_part = Signal(3), Signal(8), Signal()

@@ -1,9 +1,8 @@
 """pulses: makes the pulse trains of a layer's rows and columns, and sends the rows to the lanes, which pulse
 their devices."""
 
-from typing import Any
-
 from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -244,7 +243,7 @@ class Pulses(wiring.Component):
         ]
         return m
 
-    def _trains(self, m: Module, trains: Trains) -> tuple[Any, Any, Any, Any]:
+    def _trains(self, m: Module, trains: Trains) -> tuple[Value, Value, Value, Value]:
         """Return the pulse trains, the numbers of their rows or columns, and two signals that mark the trains
         of rows and those of columns. All are MADE_LATENCY cycles later than ``row`` or ``error``."""
         layer, row, error = self.layer, self.row, self.error

@@ -1,9 +1,9 @@
 """updater: computes a device's state after the pulses of one update, one device per cycle."""
 
-from typing import Any
+from collections.abc import Callable
 
 from amaranth import Array, Const, Module, Mux, Signal, signed, unsigned
-from amaranth.hdl import Value
+from amaranth.hdl import ShapeLike, Value, ValueLike
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.memory import Memory
@@ -121,10 +121,10 @@ class Updater(wiring.Component):
         w, p = WORDS_LATENCY, PRODUCT_LATENCY
         products = delayed(m, self.products, FAR, "products")
 
-        def multiply(which: int, a: Any, b: Any) -> None:
+        def multiply(which: int, a: ValueLike, b: ValueLike) -> None:
             m.d.comb += [self.factors[which].a.eq(a), self.factors[which].b.eq(b)]
 
-        def register(shape: Any, name: str) -> Signal:
+        def register(shape: ShapeLike, name: str) -> Signal:
             return Signal(shape, name=name, reset_less=True)
 
         # Stage w: the factor 256 - rshift_round(slope * s, 24) by which a step shrinks at state s.
@@ -171,7 +171,7 @@ class Updater(wiring.Component):
         multiply(SCATTER, roots[count], deviation)
         scattered = register(signed(17), "scattered")
         m.d.sync += scattered.eq((products[SCATTER] + 128) >> 8)
-        steps: Any = 0
+        steps: ValueLike = 0
         if word is None:
             pulses, noise_step = register(signed(17), "pulses"), step_now
             m.d.sync += pulses.eq((delayed(m, count, p + 1, "count_late") << COUNT_SHIFT) + scattered)
@@ -218,7 +218,7 @@ class Updater(wiring.Component):
         m.d.comb += self.state.eq(out)
         return m
 
-    def _step_word(self, m: Module) -> Any:
+    def _step_word(self, m: Module) -> Value:
         """Return the step-table word that applies to the event, at stage w + 2."""
         m.submodules.step_tables = tables = StepTables(self.geometry)
         m.d.comb += [
@@ -230,7 +230,7 @@ class Updater(wiring.Component):
         ]
         return delayed(m, tables.step, WORDS_LATENCY + 2 - STEP_LATENCY, "step_word")
 
-    def _tables(self, m: Module) -> Any:
+    def _tables(self, m: Module) -> Callable[[str, Value, int], Signal]:
         """Build the readers of the device tables; each reader returns the sum of two table entries, one cycle
         after the pseudo-random word that selects them."""
         write = self.table

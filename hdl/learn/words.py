@@ -1,8 +1,6 @@
 """words: layouts, settings, keys and random words of the learning core, and the list of rows whose input is
 not 0."""
 
-from typing import Any
-
 from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.hdl import Value
 from amaranth.lib import wiring
@@ -286,8 +284,8 @@ class Words(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         words = [self.key.word_select(i, SAMPLE_WORD_BITS) for i in range(4)]
-        x: Any = self.column
-        y: Any = self.row ^ words[3]
+        x: Value = self.column
+        y: Value = self.row ^ words[3]
         for i in range(SAMPLE_ROUNDS):
             next_x, next_y = (
                 Signal(SAMPLE_WORD_BITS, name=f"{n}_{i + 1}", reset_less=True) for n in ("x", "y")
@@ -307,8 +305,8 @@ def slot_numbers(m: Module, x: Value, y: Value) -> list[Value]:
     """
     numbers: list[Value] = []
     for pair in range((SLOTS_MAX + 1) // 2):
-        a: Any = x ^ pair_constant(pair)
-        b: Any = y
+        a: Value = x ^ pair_constant(pair)
+        b: Value = y
         for i in range(MIX_ROUNDS):
             f = (a.rotate_left(1) & a.rotate_left(8)) ^ a.rotate_left(2)
             a, b = b ^ f ^ round_constant(i), a

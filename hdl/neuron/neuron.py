@@ -1,10 +1,9 @@
 """neuron: passes column groups through the neurons, one column per cycle or a whole readout step."""
 
 import itertools
-from typing import Any
 
 from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
-from amaranth.hdl import Value
+from amaranth.hdl import Value, ValueLike
 from amaranth.lib import stream
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
@@ -215,7 +214,7 @@ class Neuron(Sized):
         for name in ("bias_window", "neuron_window"):
             window = getattr(self, name)
             answers = Array(getattr(pipe, name).read_data for pipe in pipes)
-            chosen: Any = delayed(m, window.address[:low], 3, f"{name}_pipe") if low else 0
+            chosen: ValueLike = delayed(m, window.address[:low], 3, f"{name}_pipe") if low else 0
             m.d.comb += window.read_data.eq(answers[chosen])
         for name in ("base_window", "slope_window"):
             m.d.comb += by_name(getattr(self, name), getattr(pipes[0], name), "read_data")

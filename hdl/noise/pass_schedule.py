@@ -1,7 +1,5 @@
 """pass_schedule: computes noise keys and standard deviations one pass ahead of its columns."""
 
-from typing import Any
-
 from amaranth import Array, Cat, Module, Mux, Signal, unsigned
 from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
@@ -56,7 +54,7 @@ class Sigma(wiring.Component):
         energy = Signal.like(self.energy)
         m.d.comb += [low.a.eq(self.var_cell), low.b.eq(energy[:LOW_BITS])]
         # A multiplier's output register is slow: one more register before the adder.
-        partial_product: Any = delayed(m, low.product, 1, "low")
+        partial_product: Value = delayed(m, low.product, 1, "low")
         if len(energy) > LOW_BITS:
             m.submodules.high = high = Multiplier(unsigned(16), unsigned(len(energy) - LOW_BITS))
             m.d.comb += [high.a.eq(self.var_cell), high.b.eq(energy[LOW_BITS:])]

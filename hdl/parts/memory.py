@@ -140,7 +140,7 @@ class RegisteredMemory(wiring.Component):
                 with m.Case(number):
                     m.d.comb += self.data.eq(bank)
 
-    def _block_rams(self, m: Module, name: str, depth: int, write: Any, out: Signal) -> None:
+    def _block_rams(self, m: Module, name: str, depth: int, write: Value, out: Signal) -> None:
         """Build one bank from DP16KD block RAMs, as many in parallel as the word width needs: port A writes
         (and reads ``also``), port B reads."""
         bits = self.shape.width
@@ -174,7 +174,7 @@ class RegisteredMemory(wiring.Component):
                     m.d.comb += self.also[bit_range].eq(read[18:])
 
 
-def share(m: Module, memory: RegisteredMemory, window: Any, address: Any) -> None:
+def share(m: Module, memory: RegisteredMemory, window: Any, address: Value) -> None:
     """Connect ``memory`` to a bus window. The bus writes the memory; the memory is read at the bus's address
     while the bus requests it, and otherwise at ``address``.
 
@@ -189,13 +189,13 @@ def share(m: Module, memory: RegisteredMemory, window: Any, address: Any) -> Non
 
 
 def _dp16kd(
-    memory: RegisteredMemory, part: Any, width: int, write: Any, enables: Any
+    memory: RegisteredMemory, part: Value, width: int, write: Value, enables: Value
 ) -> tuple[Instance, Signal]:
     # The 14-bit address is left aligned. In the widest shapes its unused low bits enable nine bits of data
     # each.
     unused = {36: 5, 18: 4, 9: 3, 4: 2, 2: 1, 1: 0}[width]
     out = Signal(36)
-    ports: dict[str, Any] = {}
+    ports: dict[str, Value] = {}
     low = Cat(enables, Const(0, unused))[:unused] if width > _ENABLED_BITS else Const(0, unused)
     address_a = Cat(low, memory.write_address[:14])
     address_b = Cat(Const(0, unused), memory.address[:14])
@@ -288,7 +288,7 @@ class Table(wiring.Component):
         return m
 
     def _block_ram(self, m: Module) -> None:
-        ports: dict[str, Any] = {}
+        ports: dict[str, Value] = {}
         for i, port in enumerate("AB"):
             out = Signal(BLOCK_BITS, name=f"out_{port}")
             address = Cat(Const(0, 4), Value.cast(self.address[i]))

@@ -1,7 +1,5 @@
 """multiplier: multipliers with registers of their own, and carry chains that add."""
 
-from typing import Any
-
 from amaranth import ClockSignal, Const, Instance, Module, Mux, Shape, Signal, signed, unsigned
 from amaranth.hdl import ShapeLike, Value
 from amaranth.lib import wiring
@@ -53,7 +51,7 @@ class Multiplier(wiring.Component):
         a, b, out = (Signal(signed(width)) for width in (WIDEST, WIDEST, 2 * WIDEST))
         m.d.comb += [a.eq(self.a), b.eq(self.b), self.product.eq(out)]
         # Unused ports of the primitive keep their default tie-offs; connecting them here would cost routing.
-        ports: dict[str, Any] = {}
+        ports: dict[str, Value] = {}
         for i in range(WIDEST):
             ports |= {f"i_A{i}": a[i], f"i_B{i}": b[i]}
         ports |= {f"o_P{i}": out[i] for i in range(2 * WIDEST)}
@@ -146,10 +144,10 @@ def carry_chain(
     cells of the carry chain."""
     bits = len(a)
     following = Signal(bits + 1, name=f"{name}following")
-    carry: Any = Const(0, 1)
+    carry: Value = Const(0, 1)
     for low in range(0, bits, 2):
         out = Signal(name=f"{name}carry_{low}")
-        ports: dict[str, Any] = {"i_CIN": carry, "o_COUT": out}
+        ports: dict[str, Value] = {"i_CIN": carry, "o_COUT": out}
         for half in (0, 1):
             is_used = low + half < bits
             ports |= {

@@ -1,16 +1,19 @@
 """pipeline: delay lines, adder trees and queues."""
 
-from typing import Any
+from typing import TypeVar
 
 from amaranth import Module, Mux, Shape, Signal, unsigned
 from amaranth.hdl import ShapeLike, Value
 from amaranth.lib import stream, wiring
+from amaranth.lib.data import View
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+Wire = TypeVar("Wire", bound=Value | View)
 
-def delayed(m: Module, value: Any, cycles: int, name: str) -> Any:
+
+def delayed(m: Module, value: Wire, cycles: int, name: str) -> Wire:
     """Return ``value``, with its shape, ``cycles`` cycles later; ``name`` names the registers in waveforms.
 
     They do not reset: the core's reset lasts until they have passed on what they held
@@ -23,7 +26,7 @@ def delayed(m: Module, value: Any, cycles: int, name: str) -> Any:
     return value
 
 
-def delayed_in_memory(m: Module, value: Any, cycles: int, name: str) -> Any:
+def delayed_in_memory(m: Module, value: Wire, cycles: int, name: str) -> Wire:
     """Return ``value`` delayed by ``cycles`` (at least 2) cycles, as ``delayed`` does, but in a memory of
     ``cycles`` - 1 words instead of registers: for long delays of wide values. The same word is read and
     written in each cycle. Resources on ECP5: six LUTs for four bits of up to 16 cycles, where registers are

@@ -1,9 +1,8 @@
 """ring: the DMA engine's registers, descriptors fetched and completion records written in order, errors,
 interrupts."""
 
-from typing import Any
-
 from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
@@ -73,7 +72,7 @@ class Ring(wiring.Component):
             config.bus_master,
             config.msi_enable,
         )
-        values: dict[str, Any] = {
+        values: dict[str, Value] = {
             "engine_magic": Const(spec.ENGINE_MAGIC, 32),
             "control": run,
             "state": Cat(working, halted, Const(0, 6), error),
@@ -219,7 +218,7 @@ class Ring(wiring.Component):
         return m
 
     def _registers(
-        self, m: Module, values: dict[str, Any], held: dict[str, Signal], run: Signal, resetting: Signal
+        self, m: Module, values: dict[str, Value], held: dict[str, Signal], run: Signal, resetting: Signal
     ) -> None:
         window = self.window
         address = window.address[: bits_for(len(spec.ENGINE_REGISTERS) - 1)]

@@ -1,9 +1,8 @@
 """readout_pipe: converts one column per cycle from the accumulator's sum to an increment of the partial
 sum."""
 
-from typing import Any
-
 from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth.hdl import ShapeLike, Value
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
@@ -58,10 +57,10 @@ class ReadoutPipe(Sized):
         m = Module()
         g = self.geometry
 
-        def register(shape: Any, name: str) -> Signal:
+        def register(shape: ShapeLike, name: str) -> Signal:
             return Signal(shape, name=name, reset_less=True)
 
-        def setting(stage: int, field: str, name: str) -> Any:
+        def setting(stage: int, field: str, name: str) -> Value:
             """Return a field of the layer's settings, for use in pipeline stage ``stage`` + 1."""
             settings = getattr(self, f"settings_{stage}")
             return unmerged(m, platform, getattr(settings, field), f"{name}_{stage + 1}")

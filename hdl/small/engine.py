@@ -1,9 +1,9 @@
 """engine: readout and neuron for one column after the other, by one multiplier and one shifter."""
 
 import itertools
-from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Value, ValueLike
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -102,12 +102,12 @@ class Engine(Sized):
             self.activation.last.eq(last_column & group.layer_end),
         ]
 
-        def multiply(by: Any, then: str) -> None:
+        def multiply(by: Value, then: str) -> None:
             m.d.comb += factor.eq(by)
             m.d.sync += work.eq(product)
             m.next = then
 
-        def round_off(bits: Any) -> None:
+        def round_off(bits: ValueLike) -> None:
             m.d.sync += [count.eq(bits), self.dropped.eq(0)]
             m.next = "round"
 
@@ -197,7 +197,7 @@ class Engine(Sized):
                     m.next = "idle"
         return m
 
-    def _product(self, m: Module, factor: Signal) -> Any:
+    def _product(self, m: Module, factor: Signal) -> Value:
         """Return the product of two numbers, ``factor`` and the lower 32 bits of ``work``. Two 16 x 16
         multipliers compute it, one for each half of those 32 bits."""
         low, high = Signal(2 * FACTOR_BITS, name="low"), Signal(2 * FACTOR_BITS, name="high")
@@ -209,7 +209,7 @@ class Engine(Sized):
         )
         return Cat(low[:FACTOR_BITS], (upper.as_signed() + low[FACTOR_BITS:])).as_signed()
 
-    def _clipped(self, converting: Any, offset: Any) -> Any:
+    def _clipped(self, converting: Value, offset: Value) -> Value:
         """Return ``work``, rounded by the last bit that was shifted out of it, plus ``offset``, saturated to
         the range of the converter (if ``converting``) or of the voltage code v.
 
@@ -224,19 +224,19 @@ class Engine(Sized):
         below = (negative & ~low_bits.all()) | (~(~negative & low_bits.any()) & (near < ~top))
         return Mux(above, top, Mux(below, ~top, near))[:V_BITS].as_signed()
 
-    def _unsigned(self) -> Any:
+    def _unsigned(self) -> Value:
         """Return ``work``, rounded by the last bit that was shifted out of it, saturated to 0..255."""
         sum_ = self.work[:8] + self.dropped
         return Mux(self.work[-1], 0, Mux(self.work[8:].any() | sum_[8], INPUT_MAX, sum_[:8]))
 
-    def _memories(self, m: Module, number: Signal, voltage: Signal) -> dict[str, Any]:
+    def _memories(self, m: Module, number: Signal, voltage: Signal) -> dict[str, Value]:
         """Build the column memories and curve tables, and return the word that each reads: that of the
         current column, for curve tables that of the segment in which ``voltage`` lies, or the word that the
         bus requests."""
         g, group = self.geometry, self.settings.group
         column = Signal(bits_for(g.columns - 1))
         m.d.comb += column.eq(self.settings.column + number)
-        words: dict[str, Any] = {}
+        words: dict[str, Value] = {}
         segment = Cat((voltage >> group.segment_bits)[: exact_log2(g.segments)])
         for name, width in WINDOWS.items():
             curves = name.startswith("curve")

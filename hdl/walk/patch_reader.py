@@ -124,7 +124,7 @@ class Run:
         """Return the assignments that begin the next group of channels of a patch."""
         return self._to(now, *self._next)
 
-    def _to(self, now: tuple[Signal, Signal], size: Any, short: Any) -> list[Any]:
+    def _to(self, now: tuple[Signal, Signal], size: Value, short: Value) -> list[Any]:
         left, last = now
         return [left.eq(size), self.size.eq(size), last.eq(short), self.short.eq(short)]
 

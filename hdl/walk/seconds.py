@@ -1,7 +1,5 @@
 """seconds: reads the second operands of sums ahead and scales them; also pooling."""
 
-from typing import Any
-
 from amaranth import Const, Module, Mux, Signal, unsigned
 from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
@@ -76,7 +74,7 @@ class Scaler(Sized):
             self._rounded(m, second.product, half, 1)
         return m
 
-    def _rounded(self, m: Module, product: Any, half: Signal, way: int) -> None:
+    def _rounded(self, m: Module, product: Value, half: Signal, way: int) -> None:
         """Build the three pipeline stages that round the product of scaler number ``way`` into
         ``value[way]``."""
         product = delayed(m, product, FAR, f"product_{way}")

@@ -1,5 +1,6 @@
 """NDR fits: a compact model with device-to-device spread, or a table, from measured I-V data."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -325,7 +326,9 @@ def _fit(name: str, v: Floats, i: Floats, valley_v: float) -> NdrModel:
     scale = np.array([vp, ip])
     robust = {"loss": "soft_l1", "f_scale": 0.02}
 
-    def solve(make: Any, start: list[float], low: list[float], high: list[float]) -> NdrModel:
+    def solve(
+        make: Callable[[Floats], NdrModel], start: list[float], low: list[float], high: list[float]
+    ) -> NdrModel:
         def residual(p: Floats) -> Floats:
             return np.asarray((make(p).current(v) - i) / ip, np.float64)
 

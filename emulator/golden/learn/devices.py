@@ -9,13 +9,13 @@ lane count. Pulse trains need a number for every slot; ``mixed`` makes more word
 Simon32 (Beaulieu et al., ePrint 2013/404) without key: 16 LUTs a round.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ndrite.emulator.golden.noise import U16, rotated, stream_key, words
-from ndrite.emulator.spec.arithmetic import Ints, clip, rshift_round
+from ndrite.emulator.spec.arithmetic import IntArray, Ints, clip, rshift_round
 from ndrite.emulator.spec.learning import (
     BOUND_SHIFT,
     COUNT_SHIFT,
@@ -67,7 +67,7 @@ def pair_constants() -> U16:
     return np.array([pair_constant(i) for i in range((SLOTS_MAX + 1) // 2)], np.uint16)
 
 
-def nibbles(word: U16) -> tuple[Any, Any, Any, Any]:
+def nibbles(word: U16) -> tuple[IntArray, IntArray, IntArray, IntArray]:
     """Return the four nibbles of a 16-bit word, least significant first."""
     return word & 15, word >> 4 & 15, word >> 8 & 15, word >> 12
 
@@ -134,7 +134,7 @@ def constants(
     )
 
 
-def _cut(values: Any, low: int, high: int) -> Ints:
+def _cut(values: IntArray, low: int, high: int) -> Ints:
     return np.asarray(clip(np.asarray(values, np.int64), low, high), np.int64)
 
 

@@ -1,7 +1,5 @@
 """errors: the outputs' error against the label, and the errors of hidden neurons by backpropagation."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -38,7 +36,7 @@ def derivative(v: Ints, layer: Layer, curve_base: IntArray, curve_slope: IntArra
     return np.where(outside, 0, change)
 
 
-def state_change(v: Ints, layer: Layer, tuned: Tuned, curve_base: Any, curve_slope: Any) -> Ints:
+def state_change(v: Ints, layer: Layer, tuned: Tuned, curve_base: IntArray, curve_slope: IntArray) -> Ints:
     """Return by how much a neuron's output code y changes per step of its ECRAM's state, at voltage codes v
     (M,): the next curve's output minus this curve's; for the last state, this curve's minus the previous
     curve's."""

@@ -26,18 +26,18 @@ class _Tensors(FloatArithmetic, PerTrainedKind):
     """Arithmetic on PyTorch tensors: trained nodes are modules that compute their own result; pools and gates
     are computed here."""
 
-    def trained(self, at: At, node: TrainedNode, maps: Any) -> Tensor:
+    def trained(self, at: At, node: TrainedNode, maps: list[Tensor]) -> Tensor:
         """Return the result of a node with trained parameters, computed by the node."""
         result: Tensor = node(maps)
         return result
 
-    def pool(self, at: At, node: Pool, maps: Any) -> Any:
+    def pool(self, at: At, node: Pool, maps: Any) -> Tensor:
         """Return the pooled map, (n, C, rows, columns), of a pooling node."""
         y, (g, h) = _pooled(node, cut(node, maps)), node.block
         y = y if node.gain == 1 else self.held(y * node.gain)
         return y if g == h == 1 else y.repeat_interleave(g, dim=2).repeat_interleave(h, dim=3)
 
-    def held(self, y: Any) -> Any:
+    def held(self, y: Tensor) -> Tensor:
         """Return the results ``y`` of an average or a gate clipped to 0..1, as maps store them."""
         return y.clamp(0.0, 1.0)
 

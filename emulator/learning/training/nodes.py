@@ -8,6 +8,7 @@ from abc import abstractmethod
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ndrite.emulator.learning.training.layers import Crossbar, along, floats_of
 from ndrite.emulator.learning.training.neurons import Neuron
@@ -207,7 +208,12 @@ class TrainedTable(TrainedNode):
     channel: Tensor
 
     def __init__(
-        self, sources: tuple[int, ...], channel: Array, gain: Any, shift: Any, neuron: Neuron
+        self,
+        sources: tuple[int, ...],
+        channel: Array,
+        gain: npt.ArrayLike,
+        shift: npt.ArrayLike,
+        neuron: Neuron,
     ) -> None:
         super().__init__(sources)
         self.neuron = neuron

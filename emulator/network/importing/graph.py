@@ -239,7 +239,7 @@ class Graph:
         memories = tuple((new[memory], new[op]) for memory, op in self.memories)
         return Graph(new[self.input], new[self.output], memories, self.calls)
 
-    def run(self, x: Floats, seen: Callable[[Op, Floats], Any] | None = None) -> Floats:
+    def run(self, x: Floats, seen: Callable[[Op, Floats], object] | None = None) -> Floats:
         """Return the outputs float64 (n, M) for inputs (n, calls * C * H * W); ``seen`` is called with each
         operator and its result."""
         n, ops = len(x), _Ops(self, seen)
@@ -255,7 +255,7 @@ class Graph:
 class _Ops(PerOp):
     """Arithmetic that computes a graph in real numbers. A map is freed after its last reader."""
 
-    def __init__(self, graph: Graph, seen: Callable[[Op, Floats], Any] | None) -> None:
+    def __init__(self, graph: Graph, seen: Callable[[Op, Floats], object] | None) -> None:
         self._given = (graph.input, *(memory for memory, _ in graph.memories))
         self._seen = seen
         self.nodes = [op for op in graph.uses if op not in self._given]

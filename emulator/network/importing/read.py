@@ -1,5 +1,7 @@
 """import_model: imports any supported model as a float network that can be mapped, with a report."""
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import math
@@ -7,7 +9,7 @@ import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +32,10 @@ from ndrite.emulator.spec.arithmetic import Floats
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.meaning import InputRange, Meaning
 from ndrite.emulator.spec.task import CLASSES, IDENTITY, SOFTMAX, TWO_CLASSES
+
+if TYPE_CHECKING:
+    import torch
+    from sklearn.base import BaseEstimator
 
 LOST_MAX = 0.2
 """Error of codes and tables, as a fraction of the outputs' variation, above which a warning is given."""
@@ -199,7 +205,7 @@ class Imported:
 
 
 def import_model(
-    model: str | os.PathLike[str] | Any,
+    model: str | os.PathLike[str] | torch.nn.Module | BaseEstimator,
     *,
     samples: npt.ArrayLike | None = None,
     input_range: tuple[float, float] | None = None,
@@ -274,7 +280,11 @@ def import_model(
 
 
 def _original(
-    model: Any, path: Path | None, shape: OwnShape | None, samples: Floats | None, inputs: Inputs | None
+    model: str | os.PathLike[str] | torch.nn.Module | BaseEstimator,
+    path: Path | None,
+    shape: OwnShape | None,
+    samples: Floats | None,
+    inputs: Inputs | None,
 ) -> Original:
     if path is not None and path.suffix not in SUFFIXES:
         raise NetworkError(f"{path}: suffix is {path.suffix!r}; accepted: {', '.join(SUFFIXES)}")
@@ -299,7 +309,7 @@ def _original(
     )
 
 
-def _sample_shape(module: Any, samples: Floats | None) -> OwnShape | None:
+def _sample_shape(module: torch.nn.Module, samples: Floats | None) -> OwnShape | None:
     """Return the shape of one sample of the module; flat if the first Linear layer or layer of bases reads
     the whole sample; None if it cannot be told."""
     kinds = {"Linear", "Bases", "Conv1d", "Conv2d", "RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"}

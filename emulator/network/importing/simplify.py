@@ -1,7 +1,7 @@
 """Simplification of a graph to fewer operators that compute the same; unrolled recurrences become one time
 step."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from ndrite.emulator.network import Gate, Pool, Product
 from ndrite.emulator.network.importing.graph import Exact, Function, Graph, Op, Reach, given, product, view
 from ndrite.emulator.network.importing.view import REALS, View
 from ndrite.emulator.spec.archive import Arrays, digest, flat
-from ndrite.emulator.spec.arithmetic import INPUT_MAX, Floats
+from ndrite.emulator.spec.arithmetic import INPUT_MAX, Array, Floats
 from ndrite.emulator.spec.evaluate import At
 from ndrite.emulator.spec.patches import Patches
 from ndrite.emulator.spec.steps import GATE_TERMS_MAX
@@ -36,7 +36,7 @@ def simplified(graph: Graph) -> Graph:
 def rewritten(graph: Graph, rules: Mapping[str, Rule]) -> Graph:
     """Return the graph after applying to each operator, once, the rule for its kind."""
     count: dict[Op, int] = {}
-    op_of: dict[Any, Op] = {}
+    op_of: dict[Hashable, Op] = {}
 
     def change(op: Op, fresh: Op) -> Op:
         if fresh.kind in rules:
@@ -53,7 +53,7 @@ def rewritten(graph: Graph, rules: Mapping[str, Rule]) -> Graph:
     return graph.changed(change)
 
 
-def _key(op: Op) -> Any:
+def _key(op: Op) -> Hashable:
     """Return a key that is equal for any two operators that compute the same function of the same
     operands."""
     moved = op.of(View)
@@ -206,7 +206,7 @@ def _one_product(first: Product, second: Product) -> Product | None:
     return replace(second, dense=dense, patches=replace(second.patches, shape=shape))
 
 
-def _real(array: Any) -> Floats:
+def _real(array: Array) -> Floats:
     """Return an array of an ``Exact`` layer in float64."""
     return np.asarray(array, np.float64)
 
@@ -321,7 +321,7 @@ def rolled(graph: Graph) -> Graph:
     if not alike or of[graph.output] < last or any(of[s] < last - 1 for s in states):
         return graph
     x, memories = given("input", (features, 1, 1)), [given(s.name, s.shape, 0.0) for s in states]
-    op_of: dict[Any, Op] = {}
+    op_of: dict[Hashable, Op] = {}
     copies: list[dict[Op, Op]] = []
     for call, before in ((last - 1, earlier), (last, states)):
         new = dict(zip(before, memories, strict=True))
@@ -376,7 +376,7 @@ def _read(graph: Graph, of: Mapping[Op, int], parts: Mapping[Op, int], call: int
     return list(dict.fromkeys(i for i in reads if of[i] < call))
 
 
-def _content(op: Op) -> Any:
+def _content(op: Op) -> Hashable:
     """Return a key that is equal for any two operators that compute the same function of the same operands,
     also in different time steps."""
     if op.function is not op.sampled:  # each NDR device is individual: never merged

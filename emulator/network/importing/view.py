@@ -221,7 +221,7 @@ class RealArithmetic(FloatArithmetic, PerOp):
 
     def view(self, at: At, node: View, maps: Maps) -> Floats:
         """Return the values that a view represents: the source's values, rearranged and scaled by channel."""
-        x: Any = node.source(maps)
+        x: Floats = node.source(maps)
         x = x.reshape(len(x), -1, 1, 1) if node.flat else x
         x = x if node.index is None else x[:, node.index]
         y = x if node.is_still else x * node.scale[:, None, None] + node.shift[:, None, None]
@@ -231,7 +231,7 @@ class RealArithmetic(FloatArithmetic, PerOp):
         inputs = z.astype(np.float32) if isinstance(activation, Ndr) else z
         return z if activation is None else np.asarray(activation(inputs), np.float64)
 
-    def held(self, y: Any) -> Floats:
+    def held(self, y: npt.ArrayLike) -> Floats:
         return np.asarray(y, np.float64)
 
 
@@ -262,7 +262,7 @@ class CodeArithmetic(RealArithmetic):
             self._curves[at.node] = _Curve(activation)
         return self._curves[at.node](z)
 
-    def held(self, y: Any) -> Floats:
+    def held(self, y: npt.ArrayLike) -> Floats:
         return unit_codes(y)
 
     def number(self, y: float) -> Any:
