@@ -25,7 +25,7 @@ from scipy import stats
 
 from ndrite.emulator.device.description import load_chip
 from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep, StepTable
-from ndrite.emulator.golden.learn.devices import constants, key_of, pulsed
+from ndrite.emulator.golden.learn.devices import Pulses, constants, key_of, pulsed
 from ndrite.emulator.learning.insitu import law_of_weights
 from ndrite.emulator.learning.insitu.laws import devices_of
 from ndrite.emulator.spec.learning import DOMAIN_CYCLE, DOMAIN_DEVICE, STATE_ONE
@@ -204,7 +204,7 @@ def states(compared: Compared, directions: list[int]) -> dict[int, Any]:
     single, kept = np.ones_like(s), {}
     for count, direction in enumerate(directions, start=1):
         up = np.full(s.shape, direction > 0)
-        s = pulsed(s, single, up, own, what, key_of(SEED, DOMAIN_CYCLE, 0, count), row, column)
+        s = pulsed(s, Pulses(row, column, single, up), own, what, key_of(SEED, DOMAIN_CYCLE, 0, count))
         if count in AFTER:
             kept[count] = s / STATE_ONE
     return kept

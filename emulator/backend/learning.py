@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -61,17 +62,21 @@ def lay_out_learning(
                 "column_shift": tuned.shift,
                 **places,
             }
-            sections += _law(depth + i, f"ECRAMs {i}", of, learned, tuned.devices, of_ecrams, geometry)
+            sections += _law(
+                depth + i, f"ECRAMs {i}", Source(of, learned, tuned.devices), of_ecrams, geometry
+            )
             of = dataclasses.replace(of, curve=tuned.first)
         devices, fast = learned.devices, learned.transfer
         if isinstance(fast, Transfer):  # not ``Tiles``: ``check_learning_fits`` rejects these
             places |= {"pulse_row": learned.fast_row(of.inputs), "chopped": fast.chopped}
             places |= {"every": fast.every, "threshold": fast.threshold}
             devices = fast.devices
-        sections += _law(i, f"layer {i}", of, learned, devices, places, geometry)
+        sections += _law(i, f"layer {i}", Source(of, learned, devices), places, geometry)
         if learning.carries:
             record = learning.carries + i
-            sections += _law(record, f"own devices {i}", of, learned, learned.devices, places, geometry)
+            sections += _law(
+                record, f"own devices {i}", Source(of, learned, learned.devices), places, geometry
+            )
         # The device reads ``readouts`` columns at once, so the columns of each layer begin at a multiple of
         # it.
         padding = -of.outputs % geometry.readouts
@@ -109,18 +114,20 @@ def state_places(learning: Learning, geometry: Geometry) -> list[list[tuple[int,
     return places
 
 
-def _law(
-    record: int,
-    what: str,
-    of: Layer,
-    learned: LearningLayer,
-    devices: Devices,
-    known: dict[str, int],
-    geometry: Geometry,
-) -> list[Section]:
+class Source(NamedTuple):
+    """What a record of device settings is read from: a layer, its learning constants, and the law of those of
+    its devices that the record describes."""
+
+    layer: Layer
+    learned: LearningLayer
+    devices: Devices
+
+
+def _law(record: int, what: str, source: Source, known: dict[str, int], geometry: Geometry) -> list[Section]:
     """Return the memory sections of one record of device settings, number ``record``, and of the law tables
-    of these devices. ``what`` names the record in errors. Fields that are not in ``known`` are read from the
-    layer and its devices."""
+    of these devices. ``what`` names the record in errors. Fields that are not in ``known`` are read from
+    ``source``."""
+    devices = source.devices
     tables = [
         Section(
             f"{name} of {what}",
@@ -132,7 +139,7 @@ def _law(
     if devices.steps is not None:
         where = address("step_tables", record * STEP_WORDS)
         tables.append(Section(f"step tables of {what}", where, _step_words(devices.steps)))
-    words = _record(of, learned, devices, known, geometry)
+    words = _record(source, known, geometry)
     return [Section(what, address("layers", record * LAYER_WORDS), words), *tables]
 
 
@@ -146,11 +153,10 @@ def _step_words(steps: Steps) -> npt.NDArray[np.int32]:
     return words
 
 
-def _record(
-    of: Layer, learned: LearningLayer, devices: Devices, known: dict[str, int], geometry: Geometry
-) -> npt.NDArray[np.int32]:
+def _record(source: Source, known: dict[str, int], geometry: Geometry) -> npt.NDArray[np.int32]:
     """Pack the settings of a layer's devices of one kind into a record, int32 (SETTING_WORDS,). Fields that
-    are not in ``known`` are read from the layer and its devices."""
+    are not in ``known`` are read from ``source``."""
+    of, learned, devices = source
     known = {
         "inputs": of.inputs,
         "outputs": of.outputs,
@@ -166,8 +172,8 @@ def _record(
     }
     value = position = 0
     for name, (bits, _) in settings_of(geometry).items():
-        source = next((part for part in (of, learned, devices) if hasattr(part, name)), None)
-        field = known[name] if name in known else int(getattr(source, name))
+        part = next((part for part in source if hasattr(part, name)), None)
+        field = known[name] if name in known else int(getattr(part, name))
         value |= (field & ((1 << bits) - 1)) << position
         position += bits
     return _int32([value >> 32 * i & 0xFFFFFFFF for i in range(SETTING_WORDS)])

@@ -23,6 +23,7 @@ from ndrite.hdl.parts.layouts import (
     cells_at_once,
     column_shape,
     in_line,
+    members,
     peek_layout,
     poke_layout,
     row_layout,
@@ -64,13 +65,15 @@ class Broadcast(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        for name in ("peek", "poke"):
-            early, heard = getattr(self, f"{name}_early"), getattr(self, f"{name}_heard")
+        for name, port, early, heard in (
+            ("peek", self.peek, self.peek_early, self.peek_heard),
+            ("poke", self.poke, self.poke_early, self.poke_heard),
+        ):
             if waiting_sums(self.geometry):
-                m.d.comb += early.eq(unmerged(m, platform, getattr(self, name), f"{name}_1"))
+                m.d.comb += early.eq(unmerged(m, platform, port, f"{name}_1"))
                 m.d.comb += heard.eq(unmerged(m, platform, early, f"{name}_2"))
             else:
-                m.d.sync += [early.eq(getattr(self, name)), heard.eq(early)]
+                m.d.sync += [early.eq(port), heard.eq(early)]
         if waiting_sums(self.geometry):
             m.d.comb += self.shift.eq(unmerged(m, platform, self.shift_next, "shift_1"))
             m.d.comb += self.close.eq(unmerged(m, platform, self.close_next, "close_1"))
@@ -179,6 +182,7 @@ class Array(wiring.Component):
         # Low bits of an accessed slot's number: its position in the lane group; high bits: the lane group.
         self.inner = exact_log2(GROUP_LANES // cells_at_once(g))
         groups: list[_Group] = []
+        row_ports = list(members(self, row_names(g)).values())
         row: Value = self.row
         region = REGION_GROUPS if waiting_sums(g) else g.lanes
         for first in range(0, g.lanes, GROUP_LANES):
@@ -190,7 +194,7 @@ class Array(wiring.Component):
                 if number and begins == 0:
                     # A unit that leads a group of lanes takes the rows of its own port; any other unit takes
                     # those of the unit before it.
-                    row = Mux(self.leads[number], getattr(self, row_names(g)[number]), row)
+                    row = Mux(self.leads[number], row_ports[number], row)
                 m.d.sync += hop.eq(row)
                 row = hop
             groups.append(self._group(m, platform, row, heard, first))

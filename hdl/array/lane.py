@@ -10,6 +10,7 @@ from ndrite.hdl.parts.layouts import cell_layout, column_shape
 from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from ndrite.hdl.parts.multiplier import (
     MULTIPLY_LATENCY,
+    Addend,
     CarryMultiplier,
     Multiplier,
     carry_chain,
@@ -53,7 +54,7 @@ class GatedAccumulator(wiring.Component):
         bits = len(total)
         addend = Signal(signed(bits))
         m.d.comb += addend.eq(self.addend)
-        m.d.sync += total.eq(carry_chain(m, _SUM, total, self.load, addend, self.gate))
+        m.d.sync += total.eq(carry_chain(m, _SUM, Addend(total, self.load), Addend(addend, self.gate)))
 
 
 X_STAGE = READ_LATENCY + 1

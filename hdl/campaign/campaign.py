@@ -112,8 +112,9 @@ class Campaign(Sized):
         m.submodules.votes = votes = Votes(g)
         outstanding = self._load(m, votes, launch, stopping, launched_all)
         m.d.sync += voted_all.eq(outstanding == 0)
-        for name in ("label_window", "vote_window", "correct_window"):
-            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(votes, name))
+        wiring.connect(m, wiring.flipped(self.label_window), votes.label_window)
+        wiring.connect(m, wiring.flipped(self.vote_window), votes.vote_window)
+        wiring.connect(m, wiring.flipped(self.correct_window), votes.correct_window)
         m.d.comb += [
             votes.running.eq(running),
             votes.launch.eq(launch),

@@ -1,6 +1,6 @@
 """scanner: reads input words ahead of the array, slices them and sums their energy."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from amaranth import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.hdl import Value
@@ -10,7 +10,15 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
-from ndrite.hdl.parts.layouts import bank_bits, ends, energy_shape, feed_layout, unit_rows, word_layout
+from ndrite.hdl.parts.layouts import (
+    bank_bits,
+    ends,
+    energy_shape,
+    feed_layout,
+    numbered,
+    unit_rows,
+    word_layout,
+)
 from ndrite.hdl.parts.multiplier import MULTIPLY_LATENCY, Multiplier
 from ndrite.hdl.parts.pipeline import Queue, delayed
 from ndrite.hdl.parts.set_bits import at_most_set, first_set, outer_two, second_last_set
@@ -21,6 +29,17 @@ ISSUE_MARGIN = 8
 """Number of words that may be in the pipeline, and not yet in the queue, when the queue's level is read."""
 HOPS = 24
 """Cycles after which a word that was read, or a row that was emitted, has passed the last unit of lanes."""
+
+
+class InputWord(NamedTuple):
+    """A word of eight input codes: whether there is one, whether it is the last of its pass, its address, its
+    codes, and which of its rows are visited."""
+
+    valid: Value
+    last: Value
+    address: Value
+    codes: Signal
+    rows: Value
 
 
 class Scanner(wiring.Component):
@@ -71,9 +90,9 @@ class Scanner(wiring.Component):
         g = self.geometry
         feed = self.feed.payload
         self.queues = []
-        for u in range(g.lane_groups):
+        for u, words in enumerate(numbered(self, "words", range(g.lane_groups))):
             m.submodules[f"queue_{u}"] = queue = Queue(word_layout(g, unit_rows(g, u)), WORD_DEPTH)
-            wiring.connect(m, queue.o, wiring.flipped(getattr(self, f"words_{u}")))
+            wiring.connect(m, queue.o, wiring.flipped(words))
             self.queues.append(queue)
 
         # A pass leaves its queue while the previous pass is scanned. If the pass reads the codes of a sample,
@@ -187,24 +206,15 @@ class Scanner(wiring.Component):
         else:
             x, valid, last, at, nonzero = x_2, valid_2, last_2, address_2, None
         for u, queue in enumerate(self.queues):
-            self._word(m, u, queue, valid, last, at, x, rows_2 if nonzero is None else nonzero)
+            rows = rows_2 if nonzero is None else nonzero
+            self._word(m, u, queue, InputWord(valid, last, at, x, rows))
         if g.noise:
             self._energy(m, Cat(valid_2, start_2, last_2), x_2)
         return m
 
-    def _word(
-        self,
-        m: Module,
-        unit: int,
-        queue: Queue,
-        valid: Value,
-        last: Value,
-        address: Value,
-        x: Signal,
-        rows: Value,
-    ) -> None:
-        """Queue the rows of an input word that one unit of lanes takes; ``rows`` marks which of the word's
-        eight rows are visited."""
+    def _word(self, m: Module, unit: int, queue: Queue, word: InputWord) -> None:
+        """Queue the rows of an input word that one unit of lanes takes."""
+        valid, last, address, x, rows = word
         g, count = self.geometry, unit_rows(self.geometry, unit)
         first = unit * WORD_ROWS // g.lane_groups
         out = Signal(word_layout(g, count), name=f"word_{unit}", reset_less=True)

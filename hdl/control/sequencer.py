@@ -180,7 +180,10 @@ class Sequencer(wiring.Component):
 
         if g.map_codes:
             m.d.comb += p.readout.skip.eq(lane >> exact_log2(g.readouts))
-            m.d.comb += [getattr(p.readout.group, name).eq(field(name)) for name in ("walked", "second")]
+            m.d.comb += [
+                p.readout.group.walked.eq(field("walked")),
+                p.readout.group.second.eq(field("second")),
+            ]
 
         # These registers are stable in state "compare", since their inputs change only in the states "layer"
         # and "advance".

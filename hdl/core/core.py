@@ -23,8 +23,10 @@ from ndrite.hdl.parts.layouts import (
     bank_bits,
     by_name,
     feed_layout,
+    members,
     next_bank,
     noise_layout,
+    numbered,
     readout_layout,
     unit_rows,
     waiting_sums,
@@ -87,14 +89,15 @@ class Core(Sized):
         m.d.comb += [array.peek.eq(cells.peek), array.poke.eq(cells.poke), cells.peeked.eq(array.peeked)]
         if g.redraw:
             self._virtual_chips(m, cells)
-        for name, window in windows.items():
-            wiring.connect(m, wiring.flipped(getattr(self, name)), window)
+        for name, port in members(self, windows).items():
+            wiring.connect(m, wiring.flipped(port), windows[name])
         wiring.connect(m, wiring.flipped(self.start), sequencer.start)
-        for u, emitter in enumerate(emitters):
+        words, rows = numbered(scanner, "words", range(g.lane_groups)), members(array, row_names(g))
+        for u, (emitter, row) in enumerate(zip(emitters, rows.values(), strict=True)):
             m.submodules[f"emitter_{u}"] = emitter
-            wiring.connect(m, getattr(scanner, f"words_{u}"), emitter.words)
+            wiring.connect(m, words[u], emitter.words)
             m.d.comb += [
-                getattr(array, row_names(g)[u]).eq(emitter.row),
+                row.eq(emitter.row),
                 emitter.release.eq(readout.release),
             ]
         if g.lane_groups > 1:

@@ -15,7 +15,7 @@ from ndrite.hdl.device.registers import RUN, STUCK, Registers
 from ndrite.hdl.device.watchdog import Watchdog
 from ndrite.hdl.link.receiver import LINK_EVENT_LAYOUT
 from ndrite.hdl.parts.bus import Decoder, connect_bus, host_interface, load_members
-from ndrite.hdl.parts.layouts import by_name, start_layout
+from ndrite.hdl.parts.layouts import by_name, connect_windows, members, start_layout
 from ndrite.hdl.parts.pipeline import Queue, delayed
 from ndrite.hdl.parts.target import is_small
 from ndrite.hdl.small.core import SmallCore
@@ -60,10 +60,9 @@ class Accelerator(wiring.Component):
         m.submodules.core = restart(core)
         connect_bus(m, master.bus, decoder.bus, watchdog.reset)
         wiring.connect(m, decoder.registers, registers.window)
-        for name in core_regions(g):
-            wiring.connect(m, getattr(decoder, name), getattr(core, name))
+        connect_windows(m, decoder, core, core_regions(g))
         start: Any = wiring.flipped(master.start)
-        loads = {name: getattr(master, name) for name in load_members(g, In)}
+        loads = members(master, load_members(g, In))
         started, inputs, walking = starts.i.valid & starts.i.ready, core.inputs, Const(0)
         done: Value = core.done
         if g.map_codes:
@@ -78,7 +77,7 @@ class Accelerator(wiring.Component):
             wiring.connect(m, start, starts.i)
         # One pipeline register, since the source of the codes is far away on the die. The extra cycle does no
         # harm: starting an inference takes longer.
-        m.d.sync += [getattr(core, name).eq(value) for name, value in loads.items()]
+        m.d.sync += [port.eq(loads[name]) for name, port in members(core, loads).items()]
         if g.overlap:
             m.d.comb += master.input_done.eq(core.input_done & ~master.campaign_busy & ~walking)
         wiring.connect(m, starts.o, core.start)
@@ -118,10 +117,9 @@ class Accelerator(wiring.Component):
         walking = walker.walking
         # Packets, maps and banks are far apart on the die: one pipeline register.
         loads = {name: delayed(m, value, 1, name) for name, value in loads.items()}
-        sample_load, sample_word, sample_code = (
-            delayed(m, getattr(master, name), 1, name)
-            for name in ("sample_load", "sample_word", "sample_code")
-        )
+        sample_load = delayed(m, master.sample_load, 1, "sample_load")
+        sample_word = delayed(m, master.sample_word, 1, "sample_word")
+        sample_code = delayed(m, master.sample_code, 1, "sample_code")
         start = stream.Signature(start_layout(g)).create()
         # ``may`` is one cycle old, since its source is far away on the die; this is safe because two starts
         # never follow each other directly.
@@ -148,7 +146,8 @@ class Accelerator(wiring.Component):
             *([core.turn.eq(walker.turn)] if g.neurons > 1 else []),
             walker.done.eq(core.done),
         ]
-        merged = {name: Mux(walking, getattr(walker, name), value) for name, value in loads.items()}
+        own_loads = members(walker, loads)
+        merged = {name: Mux(walking, own_loads[name], value) for name, value in loads.items()}
         return start, merged, walking
 
     def _campaign(
@@ -159,13 +158,13 @@ class Accelerator(wiring.Component):
         master, decoder, watchdog = self.master, m.submodules.decoder, m.submodules.watchdog
         campaign = Campaign(self.geometry)
         m.submodules.campaign = ResetInserter(watchdog.reset)(campaign)
-        for name, window in (
-            ("campaign_inputs", campaign.input_window),
-            ("labels", campaign.label_window),
-            ("votes", campaign.vote_window),
-            ("correct", campaign.correct_window),
+        for region, window in (
+            (decoder.campaign_inputs, campaign.input_window),
+            (decoder.labels, campaign.label_window),
+            (decoder.votes, campaign.vote_window),
+            (decoder.correct, campaign.correct_window),
         ):
-            wiring.connect(m, getattr(decoder, name), window)
+            wiring.connect(m, region, window)
         busy = campaign.busy
         m.d.comb += [getattr(campaign, name).eq(getattr(registers, f"campaign_{name}")) for name in RUN]
         m.d.comb += [
@@ -191,4 +190,5 @@ class Accelerator(wiring.Component):
             registers.campaign_chips_done.eq(campaign.chips_done),
             registers.redrawing.eq(core.redraw.busy),
         ]
-        return {name: Mux(busy, getattr(campaign, name), value) for name, value in loads.items()}
+        own_loads = members(campaign, loads)
+        return {name: Mux(busy, own_loads[name], value) for name, value in loads.items()}

@@ -21,7 +21,7 @@ from ndrite.hdl.device.watchdog import Restart
 from ndrite.hdl.learn.core import LearningCore
 from ndrite.hdl.link.receiver import LINK_EVENT_LAYOUT
 from ndrite.hdl.parts.bus import Decoder, connect_bus, host_interface
-from ndrite.hdl.parts.layouts import start_layout
+from ndrite.hdl.parts.layouts import connect_windows, start_layout
 from ndrite.hdl.parts.pipeline import Queue
 
 
@@ -63,8 +63,7 @@ class LearningMachine(wiring.Component):
         m.submodules.starts = ResetInserter(restart.reset)(starts)
         connect_bus(m, master.bus, decoder.bus, restart.reset)
         wiring.connect(m, decoder.registers, registers.window)
-        for name in learning_words(g):
-            wiring.connect(m, getattr(decoder, name), getattr(core, name))
+        connect_windows(m, decoder, core, learning_words(g))
         wiring.connect(m, wiring.flipped(master.start), starts.i)
 
         # Codes that arrive from a packet's memory: first those of the label, then those of the sample.

@@ -16,7 +16,7 @@ from ndrite.emulator.spec.registers import COUNTERS, REGISTERS, identity
 from ndrite.hdl.core.ports import EVENT_LAYOUT
 from ndrite.hdl.link.receiver import LINK_EVENT_LAYOUT
 from ndrite.hdl.parts.bus import WindowSignature
-from ndrite.hdl.parts.layouts import next_bank
+from ndrite.hdl.parts.layouts import members, next_bank
 from ndrite.hdl.parts.target import is_small
 
 Item = TypeVar("Item")
@@ -79,7 +79,7 @@ class Registers(wiring.Component):
         m.d.sync += write.eq(window.write)
         self.chosen: dict[str, Signal] = {}
         values: dict[str, Value] = {name: Const(value, 32) for name, value in self.constants.items()}
-        values |= {name: getattr(self, name) for name in CONTROL}
+        values |= members(self, CONTROL)
         for register in REGISTERS:
             if self.small and register.name in self.constants:
                 continue

@@ -144,9 +144,8 @@ class Answers(wiring.Component):
             rest_15.eq(v_14 & mask),
         ]
         tables = []
-        for name in ("base", "slope"):
+        for name, window in (("base", self.curve_base), ("slope", self.curve_slope)):
             m.submodules[name] = memory = RegisteredMemory(TABLE_SHAPE, g.curves * g.segments, second=True)
-            window = getattr(self, f"curve_{name}")
             share(m, memory, window, own_15)
             m.d.comb += memory.write_address.eq(Mux(window.write, window.address, next_15))
             m.d.sync += window.read_data.eq(memory.data)

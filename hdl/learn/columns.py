@@ -14,7 +14,7 @@ from ndrite.hdl.learn.words import INDEX_BITS, answer_layout, column_layout, lay
 from ndrite.hdl.noise.noise import GAUSSIAN_LATENCY, Gaussian
 from ndrite.hdl.noise.pass_schedule import Sigma
 from ndrite.hdl.parts.bus import WindowSignature
-from ndrite.hdl.parts.layouts import column_shape, energy_shape
+from ndrite.hdl.parts.layouts import column_shape, energy_shape, numbered
 from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory, share
 from ndrite.hdl.parts.pipeline import delayed
 from ndrite.hdl.readout.readout_pipe import GAIN_STAGE, PIPE_LATENCY, SETTINGS_STAGES, ReadoutPipe
@@ -93,10 +93,9 @@ class Converter(wiring.Component):
                 pipe.top.eq(top),
                 self.codes[i].eq(pipe.increment),
             ]
-            for stage in SETTINGS_STAGES:
-                settings = getattr(pipe, f"settings_{stage}")
+            for settings in numbered(pipe, "settings", SETTINGS_STAGES):
                 m.d.comb += [settings.adc_bits.eq(self.bits), settings.shift.eq(self.shift)]
-            m.d.comb += getattr(pipe, f"settings_{last}").lshift.eq(lshift)
+            m.d.comb += numbered(pipe, "settings", [last])[0].lshift.eq(lshift)
         return m
 
 

@@ -38,7 +38,7 @@ from ndrite.hdl.learn.words import (
 )
 from ndrite.hdl.noise.pass_schedule import PassKey
 from ndrite.hdl.parts.bus import STREAM_LATENCY, WindowSignature
-from ndrite.hdl.parts.layouts import by_name
+from ndrite.hdl.parts.layouts import by_name, members
 from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from ndrite.hdl.parts.pipeline import delayed
 
@@ -130,8 +130,9 @@ class LearningCore(wiring.Component):
         m.submodules.keys = self.keys = keys = Keys(g)
         wiring.connect(m, wiring.flipped(self.layers), settings.window)
         wiring.connect(m, wiring.flipped(self.readout), columns.readout)
-        for name in WINDOWS:
-            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(outputs, name))
+        windows = members(outputs, WINDOWS)
+        for name, port in members(self, WINDOWS).items():
+            wiring.connect(m, wiring.flipped(port), windows[name])
         self.record = layer = Signal(layer_layout(g))
         # ``at_record``: number of the layer record in use; ``of_ecrams``: that record describes the ECRAMs.
         self.at_record, self.of_ecrams = Signal.like(order.record), Signal()

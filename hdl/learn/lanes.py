@@ -26,7 +26,7 @@ from ndrite.hdl.learn.words import (
     row_layout,
     train_layout,
 )
-from ndrite.hdl.parts.layouts import column_shape
+from ndrite.hdl.parts.layouts import column_shape, members
 from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from ndrite.hdl.parts.multiplier import FAR, MULTIPLY_LATENCY, WIDEST, Multiplier
 from ndrite.hdl.parts.pipeline import adder_tree, delayed
@@ -146,7 +146,10 @@ class Lanes(wiring.Component):
             lanes = range(first, g.lanes, groups)
             m.submodules[f"events_{first}"] = events = Events(g, lanes)
             ports = (*PORTS, "step_access") if g.step_tables else PORTS
-            near = {name: unmerged(m, platform, getattr(self, name), f"{name}_{first}") for name in ports}
+            near = {
+                name: unmerged(m, platform, port, f"{name}_{first}")
+                for name, port in members(self, ports).items()
+            }
             address = Mux(self.updating, events.address, self.row.address)
             near["address"] = unmerged(m, platform, address, f"address_{first}")
             near["written"] = self._written(m, events, near, first)

@@ -200,22 +200,27 @@ class Neuron(Sized):
             ]
             if g.map_codes:
                 m.d.comb += pipe.second.eq(self.second.payload[i])
-            for name in ("bias_window", "neuron_window"):
-                window, mine = getattr(self, name), getattr(pipe, name)
+            for window, mine in (
+                (self.bias_window, pipe.bias_window),
+                (self.neuron_window, pipe.neuron_window),
+            ):
                 m.d.comb += [
                     mine.select.eq(window.select),
                     mine.address.eq(window.address[low:]),
                     mine.write.eq(window.write & (window.address[:low] == i)),
                     mine.write_data.eq(window.write_data),
                 ]
-            for name in ("base_window", "slope_window"):
-                window, mine = getattr(self, name), getattr(pipe, name)
+            for window, mine in (
+                (self.base_window, pipe.base_window),
+                (self.slope_window, pipe.slope_window),
+            ):
                 m.d.comb += by_name(mine, window, "select", "address", "write", "write_data")
-        for name in ("bias_window", "neuron_window"):
-            window = getattr(self, name)
-            answers = Array(getattr(pipe, name).read_data for pipe in pipes)
+        for name, window, answers in (
+            ("bias_window", self.bias_window, Array(pipe.bias_window.read_data for pipe in pipes)),
+            ("neuron_window", self.neuron_window, Array(pipe.neuron_window.read_data for pipe in pipes)),
+        ):
             chosen: ValueLike = delayed(m, window.address[:low], 3, f"{name}_pipe") if low else 0
             m.d.comb += window.read_data.eq(answers[chosen])
-        for name in ("base_window", "slope_window"):
-            m.d.comb += by_name(getattr(self, name), getattr(pipes[0], name), "read_data")
+        m.d.comb += by_name(self.base_window, pipes[0].base_window, "read_data")
+        m.d.comb += by_name(self.slope_window, pipes[0].slope_window, "read_data")
         return pipes

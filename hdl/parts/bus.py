@@ -21,7 +21,7 @@ from amaranth.utils import bits_for, exact_log2
 from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
 from ndrite.emulator.spec.memory_map import REGION_SHIFT, REGIONS, region_words
 from ndrite.emulator.spec.registers import REGISTERS
-from ndrite.hdl.parts.layouts import bank_bits, by_name, start_layout
+from ndrite.hdl.parts.layouts import bank_bits, by_name, members, start_layout
 from ndrite.hdl.parts.pipeline import delayed
 from ndrite.hdl.parts.target import is_small
 
@@ -151,8 +151,9 @@ class Decoder(wiring.Component):
         inside, strobe, end = [], Signal(), Signal()
         m.d.sync += strobe.eq(active & write & (count == 2))
         answers = []
+        windows = members(self, self.sizes)
         for name, size in self.sizes.items():
-            window = getattr(self, name)
+            window = windows[name]
             chosen, below, hit = (Signal(name=f"{n}_{name}") for n in ("chosen", "below", "hit"))
             answer = Signal(32, name=f"answer_{name}")
             # ``chosen`` is cleared by synchronous reset, which saves the comparison an input.

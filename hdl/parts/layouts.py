@@ -1,6 +1,7 @@
 """layouts: layouts of the streams between blocks, a base class of components whose ports depend on the
 geometry, bank numbers, and queues of sums."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -33,7 +34,29 @@ def by_name(to: Any, source: Any, *names: str) -> list[Any]:
 
     For ports of which only some are alike; where all are, ``wiring.connect`` says so.
     """
-    return [getattr(to, name).eq(getattr(source, name)) for name in names]
+    sources = members(source, names)
+    return [member.eq(sources[name]) for name, member in members(to, names).items()]
+
+
+def members(of: Any, names: Iterable[str]) -> dict[str, Any]:
+    """Return the ports or fields of ``of`` that ``names`` lists, by name: for those that a table lists or
+    that only some geometries have."""
+    return {name: getattr(of, name) for name in names}
+
+
+def numbered(of: Any, name: str, numbers: Iterable[int]) -> list[Any]:
+    """Return the ports ``name_0``, ``name_1``, .. of ``of`` with the numbers ``numbers``."""
+    return [getattr(of, f"{name}_{number}") for number in numbers]
+
+
+def connect_windows(m: Module, decoder: Any, owner: Any, names: Iterable[str]) -> None:
+    """Connect windows of the address decoder to those of the same names in ``owner``, which holds the
+    memories."""
+    names = tuple(names)
+    for window, own_window in zip(
+        members(decoder, names).values(), members(owner, names).values(), strict=True
+    ):
+        wiring.connect(m, window, own_window)
 
 
 def bank_bits(g: Geometry) -> int:

@@ -1,5 +1,7 @@
 """multiplier: multipliers with registers of their own, and carry chains that add."""
 
+from typing import NamedTuple
+
 from amaranth import ClockSignal, Const, Instance, Module, Mux, Shape, Signal, signed, unsigned
 from amaranth.hdl import ShapeLike, Value
 from amaranth.lib import wiring
@@ -137,11 +139,17 @@ def function_of(passes: int) -> int:
     )
 
 
-def carry_chain(
-    m: Module, function: int, a: Signal, gate_a: Value, c: Signal, gate_c: Value, name: str = ""
-) -> Value:
-    """Return a + c, with the width of ``a``; each addend counts only if its gate is set. ``name`` names the
-    cells of the carry chain."""
+class Addend(NamedTuple):
+    """A number that is added only if its gate is set."""
+
+    value: Signal
+    gate: Value
+
+
+def carry_chain(m: Module, function: int, first: Addend, second: Addend, name: str = "") -> Value:
+    """Return the sum of two addends, with the width of the first. ``name`` names the cells of the carry
+    chain."""
+    (a, gate_a), (c, gate_c) = first, second
     bits = len(a)
     following = Signal(bits + 1, name=f"{name}following")
     carry: Value = Const(0, 1)
@@ -195,7 +203,9 @@ class CarryMultiplier(wiring.Component):
                     Signal(signed(bits), name=f"twice_{low}"),
                 )
                 m.d.comb += [once.eq(self.a), twice.eq(self.a << 1)]
-                chain = carry_chain(m, _GATED, once, gates[0], twice, gates[1], f"pair_{low}_")
+                chain = carry_chain(
+                    m, _GATED, Addend(once, gates[0]), Addend(twice, gates[1]), f"pair_{low}_"
+                )
                 m.d.sync += pair.eq(chain)
             else:
                 m.d.sync += pair.eq(Mux(gates[0], self.a, 0) + Mux(gates[1], self.a << 1, 0))

@@ -68,9 +68,9 @@ class Endpoint(wiring.Component):
             if name == "start":
                 wiring.connect(m, runner.master.start, master.start)
             elif member.flow == Out:
-                m.d.comb += getattr(master, name).eq(getattr(runner.master, name))
+                m.d.comb += by_name(master, runner.master, name)
             else:
-                m.d.comb += getattr(runner.master, name).eq(getattr(master, name))
+                m.d.comb += by_name(runner.master, master, name)
         m.d.comb += [
             bridge.config.eq(config),
             reader.config.eq(config),
@@ -107,9 +107,12 @@ class Endpoint(wiring.Component):
     def _share(self, m: Module, reader: Reader, writer: Writer, ring: Ring, runner: Runner) -> None:
         """Give the DMA streams to the runner while a job runs, and to the descriptor ring otherwise."""
         running = ring.running
-        for name, target in (("fetch", reader.transfer), ("put", writer.transfer), ("words", writer.words)):
-            for owner, selected in ((ring, ~running), (runner, running)):
-                source = getattr(owner, name)
+        for target, of_ring, of_runner in (
+            (reader.transfer, ring.fetch, runner.fetch),
+            (writer.transfer, ring.put, runner.put),
+            (writer.words, ring.words, runner.words),
+        ):
+            for source, selected in ((of_ring, ~running), (of_runner, running)):
                 m.d.comb += source.ready.eq(target.ready & selected)
                 with m.If(selected):
                     m.d.comb += [target.valid.eq(source.valid), target.payload.eq(source.payload)]

@@ -5,6 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
+from ndrite.hdl.parts.layouts import numbered
 from ndrite.hdl.parts.pipeline import Queue
 from ndrite.hdl.pcie.signature import (
     BEAT_LAYOUT,
@@ -108,7 +109,7 @@ class Framer(wiring.Component):
         m.submodules.queue = queue = Queue(BEAT_LAYOUT, 4)
         wiring.connect(m, queue.o, wiring.flipped(self.tx))
         beat, ready = queue.i, queue.i.ready
-        senders = [getattr(self, f"sender_{i}") for i in range(self.senders)]
+        senders = numbered(self, "sender", range(self.senders))
         chosen = Signal(range(max(2, self.senders)))
         packet = Signal(PACKET_LAYOUT)
         word, word_valid, take, done = Signal(64), Signal(), Signal(), Signal()

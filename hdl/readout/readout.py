@@ -20,6 +20,7 @@ from ndrite.hdl.parts.layouts import (
     by_name,
     column_shape,
     group_layout,
+    numbered,
     readout_layout,
     waiting_sums,
 )
@@ -147,8 +148,8 @@ class Readout(Sized):
                 pipe.half.eq(half),
                 pipe.top.eq(top),
             ]
-            for n in SETTINGS_STAGES:
-                m.d.comb += getattr(pipe, f"settings_{n}").eq(stages[n].settings)
+            for n, settings in zip(SETTINGS_STAGES, numbered(pipe, "settings", SETTINGS_STAGES), strict=True):
+                m.d.comb += settings.eq(stages[n].settings)
         self._accumulate(m, platform, pipes, stages, partials)
         return m
 

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from ndrite.emulator.spec.arithmetic import GAUSS_FRACTION, SHIFT_MAX
 from ndrite.emulator.spec.geometry import Geometry
-from ndrite.hdl.parts.layouts import Ports, Sized, column_shape
+from ndrite.hdl.parts.layouts import Ports, Sized, column_shape, numbered
 from ndrite.hdl.parts.multiplier import Multiplier, WideMultiplier
 from ndrite.hdl.parts.pipeline import delayed
 from ndrite.hdl.parts.target import unmerged
@@ -60,10 +60,11 @@ class ReadoutPipe(Sized):
         def register(shape: ShapeLike, name: str) -> Signal:
             return Signal(shape, name=name, reset_less=True)
 
+        settings = dict(zip(SETTINGS_STAGES, numbered(self, "settings", SETTINGS_STAGES), strict=True))
+
         def setting(stage: int, field: str, name: str) -> Value:
             """Return a field of the layer's settings, for use in pipeline stage ``stage`` + 1."""
-            settings = getattr(self, f"settings_{stage}")
-            return unmerged(m, platform, getattr(settings, field), f"{name}_{stage + 1}")
+            return unmerged(m, platform, settings[stage][field], f"{name}_{stage + 1}")
 
         column = delayed(m, self.column, 3, "column")
         noisy_5 = register(signed(g.noisy_bits), "noisy_5")

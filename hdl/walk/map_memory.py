@@ -11,7 +11,7 @@ from amaranth.utils import bits_for, exact_log2
 
 from ndrite.emulator.spec.geometry import WORD_ROWS, Geometry
 from ndrite.hdl.neuron.neuron import codes_kept
-from ndrite.hdl.parts.layouts import Ports, Sized
+from ndrite.hdl.parts.layouts import Ports, Sized, members
 from ndrite.hdl.parts.memory import READ_LATENCY, RegisteredMemory
 from ndrite.hdl.parts.pipeline import delayed
 from ndrite.hdl.walk.places import FIELD_LAYOUT, PLACES_LATENCY, Places
@@ -63,9 +63,9 @@ class MapMemory(Sized):
         m = Module()
         low, codes, codes_per_write = exact_log2(WORD_ROWS), self.geometry.map_codes, self.geometry.neurons
         # The requesting blocks surround the memory on the die: one more register in front of the bank's own.
+        ports = "address", "write", "write_address", "write_data", "copy", "copy_data"
         address, write, write_address, write_data, copy, copy_data = (
-            delayed(m, getattr(self, name), 1, name)
-            for name in ("address", "write", "write_address", "write_data", "copy", "copy_data")
+            delayed(m, port, 1, name) for name, port in members(self, ports).items()
         )
         word, first = address[low:], address[:low]
         to_word, to_first = write_address[low:], write_address[:low]

@@ -46,7 +46,8 @@ class Samples(Sized):
         words, map_words = range(g.packet_bytes // WORD_ROWS), range(g.map_codes // WORD_ROWS)
         m.submodules.memory = memory = RegisteredMemory(unsigned(8), len(words), parts=WORD_ROWS)
         # The samples' source is far away on the die: registered.
-        load, word, code = (delayed(m, getattr(self, name), 1, name) for name in ("load", "word", "code"))
+        load, word = delayed(m, self.load, 1, "load"), delayed(m, self.word, 1, "word")
+        code = delayed(m, self.code, 1, "code")
         source, word_of_sample, last_word = (Signal(words, name=n) for n in ("source", "at", "last_word"))
         target, next_target, left = Signal(map_words), Signal(map_words), Signal.like(self.count)
         span_words = self.span >> word_log2

@@ -138,28 +138,28 @@ def _cut(values: IntArray, low: int, high: int) -> Ints:
     return np.asarray(clip(np.asarray(values, np.int64), low, high), np.int64)
 
 
-def pulsed(
-    s: Ints,
-    count: Ints,
-    up: npt.NDArray[np.bool_],
-    own: Constants,
-    law: Devices,
-    key: U16,
-    row: npt.ArrayLike,
-    column: npt.ArrayLike,
-) -> Ints:
-    """Return the states of devices after the pulses of one update: ``count`` >= 1 pulses for each device, in
-    the direction ``up``. All arrays have shape (n,).
+class Pulses(NamedTuple):
+    """Pulses of one update: for each of n devices its row and column, the number of pulses, int64 (n,) and at
+    least 1, and whether they raise the state, bool (n,)."""
 
-    ``key``: the update's, under which the devices at ``row`` and ``column`` have their words. The pulses are
-    taken at once, or where the law is ``serial`` one after the other, under keys of their own.
+    row: IntArray
+    column: IntArray
+    number: Ints
+    up: npt.NDArray[np.bool_]
+
+
+def pulsed(s: Ints, pulses: Pulses, own: Constants, law: Devices, key: U16) -> Ints:
+    """Return the states (n,) of devices after ``pulses``. ``key``: the update's, under which the devices at
+    their rows and columns have their words. The pulses are taken at once, or where the law is ``serial`` one
+    after the other, under keys of their own.
     """
+    row, column, number, up = pulses
     if not law.serial:
-        return updated(s, count, up, own, law, words(key, row, column))
+        return updated(s, number, up, own, law, words(key, row, column))
     row, column = (np.broadcast_to(place, s.shape) for place in (row, column))
-    states, single = s.copy(), np.ones_like(count)
-    for pulse in range(int(count.max(initial=0))):
-        (live,) = np.nonzero(count > pulse)
+    states, single = s.copy(), np.ones_like(number)
+    for pulse in range(int(number.max(initial=0))):
+        (live,) = np.nonzero(number > pulse)
         pulse_key = key ^ np.array([pulse_constant(pulse), 0, 0, 0], np.uint16)
         drawn = words(pulse_key, row[live], column[live])
         constants_now = Constants(*(values[live] for values in own))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from ndrite.emulator.golden.codes import Codes, Draw
 from ndrite.emulator.golden.learn.devices import (
     Constants,
+    Pulses,
     coincidences,
     column_thresholds,
     constants,
@@ -171,13 +172,13 @@ class Learner:
         k, m = np.nonzero(count)
         pulses, up, transfer = count[k, m], error[m] > 0, layer.transfer
         if transfer is None:
-            return self._move(i, layer.devices, k, m, pulses, up, update)
+            return self._move(i, layer.devices, Pulses(k, m, pulses, up), update)
         fast = layer.fast_row(len(x) - 1)
         if isinstance(transfer, Tiles):
-            moved = self._move(i, transfer.devices, k + fast, m, pulses, up, update)
+            moved = self._move(i, transfer.devices, Pulses(k + fast, m, pulses, up), update)
             return moved + self._pass_on(i, transfer, fast, len(x), update)
         up ^= transfer.turned(k, len(x), update)
-        moved = self._move(i, transfer.devices, k + fast, m, pulses, up, update)
+        moved = self._move(i, transfer.devices, Pulses(k + fast, m, pulses, up), update)
         return (
             moved if (update + 1) % transfer.every else moved + self._carry(i, transfer, fast, len(x), update)
         )
@@ -215,7 +216,8 @@ class Learner:
             total - np.sign(total) * pulse_counts * transfer.threshold, spec.STATE_MIN, spec.STATE_MAX
         )
         (m,) = np.nonzero(pulse_counts)
-        return self._move(i, layer.devices, np.full(len(m), row), m, pulse_counts[m], total[m] > 0, update)
+        pulses = Pulses(np.full(len(m), row), m, pulse_counts[m], total[m] > 0)
+        return self._move(i, layer.devices, pulses, update)
 
     def _reading(self, i: int, row: int, block: int, read_sigma: int, update: int) -> Ints:
         """Return the states (M,) of one row of layer ``i``'s fast devices or tiles, with read noise.
@@ -226,15 +228,13 @@ class Learner:
         key = key_of(self.seed, spec.DOMAIN_BACK, i, update, spec.READINGS + block)
         return noise(states, np.array([read_sigma]), gaussian(key[None], np.arange(len(states)))[0])
 
-    def _move(
-        self, i: int, law: Devices, row: Ints, m: Ints, count: Ints, up: npt.NDArray[np.bool_], update: int
-    ) -> int:
-        """Apply to each device (``row``, ``m``) of layer ``i`` the number of pulses in ``count``; return the
-        total number of pulses."""
-        s, constants = self.states[i], Constants(*(values[row, m] for values in self.own[i]))
+    def _move(self, i: int, law: Devices, pulses: Pulses, update: int) -> int:
+        """Apply ``pulses`` to the devices of layer ``i``; return the total number of pulses."""
+        at = pulses.row, pulses.column
+        s, constants = self.states[i], Constants(*(values[at] for values in self.own[i]))
         key = key_of(self.seed, spec.DOMAIN_CYCLE, i, update)
-        s[row, m] = pulsed(s[row, m], count, up, constants, law, key, row, m)
-        return int(count.sum())
+        s[at] = pulsed(s[at], pulses, constants, law, key)
+        return int(pulses.number.sum())
 
     def _tune(self, i: int, found: tuple[Ints, int] | None, update: int) -> int:
         """Pulse the ECRAMs of layer ``i``'s neurons by random pulse trains in proportion to their errors
@@ -267,4 +267,4 @@ class Learner:
         )
         count = np.bitwise_count(train).astype(np.int64)
         (m,) = np.nonzero(count)
-        return self._move(i, law, np.full(len(m), row), m, count[m], error[m] > 0, update)
+        return self._move(i, law, Pulses(np.full(len(m), row), m, count[m], error[m] > 0), update)
