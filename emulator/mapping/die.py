@@ -382,7 +382,7 @@ def _parameters(device: NdrModel) -> Floats:
     current of its peak."""
     if isinstance(device, MeasuredTable):
         return np.array([device.peak_voltage_V, device.peak_current_A])
-    return np.array([getattr(device, f.name) for f in dataclasses.fields(device)], np.float64)  # type: ignore[arg-type]
+    return np.array(dataclasses.astuple(device), np.float64)  # type: ignore[call-overload]
 
 
 def _device(base: NdrModel, parameters: Floats) -> NdrModel:

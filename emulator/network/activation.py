@@ -52,8 +52,8 @@ class Ndr:
     curve: Floats | None = None
 
     def __post_init__(self) -> None:
-        for field in ("peak", "height"):
-            array = np.ascontiguousarray(getattr(self, field), np.float32)
+        for field, values in (("peak", self.peak), ("height", self.height)):
+            array = np.ascontiguousarray(values, np.float32)
             if array.ndim != 1:
                 raise NetworkError(f"activation {field} has shape {array.shape}; accepted: (M,)")
             object.__setattr__(self, field, array)

@@ -216,8 +216,8 @@ class Table(AnyTable, _Node):
         if getattr(self, "activation", None) is None:  # the network file states no activation
             raise NetworkError("activation is None; accepted: an activation")
         object.__setattr__(self, "channel", np.ascontiguousarray(self.channel, np.int32))
-        for name in ("gain", "shift_by"):
-            array = np.ascontiguousarray(getattr(self, name), np.float32)
+        for name, values in (("gain", self.gain), ("shift_by", self.shift_by)):
+            array = np.ascontiguousarray(values, np.float32)
             if array.shape != self.channel.shape or array.ndim != 1 or not np.isfinite(array).all():
                 raise NetworkError(f"{name} has shape {array.shape}; accepted: {self.channel.shape}, finite")
             object.__setattr__(self, name, array)

@@ -260,11 +260,8 @@ class Geometry:
     def hardware_fields(self) -> dict[str, int]:
         """Return the fields that a host can read from a device, in the order of the identity block, with
         booleans as 0/1."""
-        return {
-            f.name: int(getattr(self, f.name))
-            for f in dataclasses.fields(self)
-            if f.name not in ("name", "overlap")
-        }
+        fields = dataclasses.asdict(self).items()
+        return {name: int(value) for name, value in fields if name not in ("name", "overlap")}
 
     def groups(self, outputs: int) -> int:
         """Return how many column groups, of one column per lane, ``outputs`` columns need: ceil(outputs /

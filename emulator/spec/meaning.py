@@ -157,8 +157,9 @@ class Meaning:
     output_step: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("input_unit", "output_unit", "data_set"):
-            _text(name, getattr(self, name), optional=name == "data_set")
+        _text("input_unit", self.input_unit)
+        _text("output_unit", self.output_unit)
+        _text("data_set", self.data_set, optional=True)
         if not isinstance(self.classes, tuple):
             raise MeaningError(f"classes is {shown(self.classes)}; accepted: a list of names")
         for i, name in enumerate(self.classes):

@@ -67,8 +67,7 @@ class Variation:
     code_max: int = 255
 
     def __post_init__(self) -> None:
-        for name in ("mean", "sigma"):
-            array = getattr(self, name)
+        for name, array in (("mean", self.mean), ("sigma", self.sigma)):
             fits = array.dtype == np.uint16 and array.shape == (TABLE_WORDS,)
             form = f"{array.dtype} {array.shape}"
             require(fits, f"variation.{name}", form, f"uint16 ({TABLE_WORDS},)")

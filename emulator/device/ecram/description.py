@@ -64,12 +64,18 @@ class Pulsed:
 
     def __post_init__(self) -> None:
         if self.model == "step-table":
-            for name in ("step_up_table", "step_down_table"):
-                require_field(self, bool(getattr(self, name)), name, "a list of numbers, one at least")
+            for name, table in (
+                ("step_up_table", self.step_up_table),
+                ("step_down_table", self.step_down_table),
+            ):
+                require_field(self, bool(table), name, "a list of numbers, one at least")
             noise = self.noise_up_table or self.noise_down_table
             require_field(self, not self.cycle_percent, "cycle_percent", "0, as step-table has noise_*_table")
-            for name in ("noise_up_table", "noise_down_table") if noise else ():
-                require_field(self, bool(getattr(self, name)), name, "a list of numbers, as the other one")
+            for name, table in (
+                ("noise_up_table", self.noise_up_table),
+                ("noise_down_table", self.noise_down_table),
+            ):
+                require_field(self, bool(table) or not noise, name, "a list of numbers, as the other one")
 
     @property
     def device(self) -> EcramModel | None:

@@ -202,8 +202,8 @@ class Table(NdrModel):
     current_A: Curve
 
     def __post_init__(self) -> None:
-        for field in ("voltage_V", "current_A"):
-            array = np.ascontiguousarray(getattr(self, field), np.float64)
+        for field, values in (("voltage_V", self.voltage_V), ("current_A", self.current_A)):
+            array = np.ascontiguousarray(values, np.float64)
             if array.ndim != 1 or array.size < 3 or not np.isfinite(array).all():
                 raise PhysicsError(f"{field} has shape {array.shape}; accepted: (n,), n >= 3, finite numbers")
             object.__setattr__(self, field, array)
@@ -213,9 +213,12 @@ class Table(NdrModel):
             )
         if not (np.diff(self.voltage_V) > 0).all():
             raise PhysicsError("voltage_V does not rise at every point; accepted: strictly rising voltages")
-        for field in ("peak_voltage_V", "peak_current_A"):
-            if not getattr(self, field) > 0:
-                raise PhysicsError(f"{field} of the table is {getattr(self, field)}; accepted: above 0")
+        for field, value in (
+            ("peak_voltage_V", self.peak_voltage_V),
+            ("peak_current_A", self.peak_current_A),
+        ):
+            if not value > 0:
+                raise PhysicsError(f"{field} of the table is {value}; accepted: above 0")
 
     @property
     def peak_voltage_V(self) -> float:  # type: ignore[override]

@@ -117,12 +117,13 @@ class Neuron:
         falls = self.model != "esaki" or self.valley_voltage_V > self.peak_voltage_V
         above = f"above neuron.peak_voltage_V ({self.peak_voltage_V})"
         require_field(self, falls, "valley_voltage_V", above)
-        for name, needs in (
-            ("capacitance_pF", "source_resistance_ohm"),
-            ("read_time_ns", "capacitance_pF"),
-            ("inductance_nH", "capacitance_pF"),
+        capacitance = self.capacitance_pF
+        for name, value, needs, needed in (
+            ("capacitance_pF", capacitance, "source_resistance_ohm", self.source_resistance_ohm),
+            ("read_time_ns", self.read_time_ns, "capacitance_pF", capacitance),
+            ("inductance_nH", self.inductance_nH, "capacitance_pF", capacitance),
         ):
-            settles = getattr(self, name) == 0 or getattr(self, needs) != 0
+            settles = value == 0 or needed != 0
             require_field(self, settles, name, f"0, as neuron.{needs} is 0 and nothing has to settle")
         try:
             # Compute the peak now, so that parameters whose curve has no peak are rejected when the
@@ -232,7 +233,10 @@ def neuron_values(name: str, fits: list[NdrModel], data: list[Any]) -> tuple[dic
         assert isinstance(device, Table)
         values["table_voltage_V"] = tuple(map(rounded, device.voltage_V))
         values["table_current_A"] = tuple(map(rounded, device.current_A))
-        spread = {p: [getattr(f, p) for f in fits] for p in ("peak_voltage_V", "peak_current_A")}
+        spread = {
+            "peak_voltage_V": [fit.peak_voltage_V for fit in fits],
+            "peak_current_A": [fit.peak_current_A for fit in fits],
+        }
         values |= {f"{VARIED[p]}_variation_percent": _percent(v) for p, v in spread.items()}
         return values, device
     medians = {}
@@ -254,7 +258,8 @@ def _median_table(tables: list[NdrModel]) -> Table:
     """Return the median device of measured curves: the median of the curves in units of their peaks, scaled
     to the median peak."""
     assert all(isinstance(t, Table) for t in tables)
-    vp, ip = (float(np.median([getattr(t, p) for t in tables])) for p in ("peak_voltage_V", "peak_current_A"))
+    vp = float(np.median([t.peak_voltage_V for t in tables]))
+    ip = float(np.median([t.peak_current_A for t in tables]))
     end = min(float(t.voltage_V[-1]) / t.peak_voltage_V for t in tables if isinstance(t, Table))
     start = max(float(t.voltage_V[0]) / t.peak_voltage_V for t in tables if isinstance(t, Table))
     u = np.linspace(0.0, end, TABLE_POINTS)

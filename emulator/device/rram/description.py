@@ -110,9 +110,9 @@ class Cell:
                 "programming_error 'fitted'"
             )
         low, high = self.error_model.fitted_uS
-        for name in ("g_min_uS", "g_max_uS"):
+        for name, limit in (("g_min_uS", self.g_min_uS), ("g_max_uS", self.g_max_uS)):
             fitted = f"{low}..{high}, the fitted range of programming_error {self.programming_error!r}"
-            require_field(self, low <= getattr(self, name) <= high, name, fitted)
+            require_field(self, low <= limit <= high, name, fitted)
         stuck = self.stuck_low_percent
         accepted = f"at most {100 - stuck}, with stuck_low_percent {stuck}"
         require_field(self, stuck + self.stuck_high_percent <= 100, "stuck_high_percent", accepted)

@@ -59,9 +59,8 @@ def with_ecrams(
     tuned_layers = list(layers)
     for i, (rate, shift) in enumerate(rates):
         of_level = [(p, p.layers[i].curve) for p in program_at]
-        base, slope = (  # both (M, levels, segments)
-            np.stack([getattr(p, name)[c] for p, c in of_level], 1) for name in ("curve_base", "curve_slope")
-        )
+        base = np.stack([p.curve_base[c] for p, c in of_level], 1)  # (M, levels, segments), as ``slope``
+        slope = np.stack([p.curve_slope[c] for p, c in of_level], 1)
         columns = len(base)
         if (base == base[:1]).all() and (slope == slope[:1]).all():
             base, slope = base[:1], slope[:1]

@@ -154,8 +154,13 @@ class Prepared:
     def again(self, plan: Plan, law: LinearStep | StepTable, spread: EcramSpread) -> "Prepared":
         """Prepare the same chip with other devices, rates or learning rule, as ``prepare`` but much faster.
         Raises CompileError as ``prepare`` does, and when ``plan`` has another network or start."""
-        for name in ("widths", "activation", "start", "seed"):
-            value, kept = getattr(plan, name), getattr(self.plan, name)
+        prepared = self.plan
+        for name, value, kept in (
+            ("widths", plan.widths, prepared.widths),
+            ("activation", plan.activation, prepared.activation),
+            ("start", plan.start, prepared.start),
+            ("seed", plan.seed, prepared.seed),
+        ):
             require(value == kept, name, value, f"{kept}, the value it was prepared with", CompileError)
         return _prepared(plan, self.start, law, spread, self.meaning)
 

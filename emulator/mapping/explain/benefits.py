@@ -87,8 +87,10 @@ def mitigation_benefits(
                 )
             read = seed if reads is None else reads
             outcomes_of_dies.append(judge(name, network, compiled, x, labels, task=task, seed=read))
-        means = {f: float(np.mean([getattr(o, f) for o in outcomes_of_dies])) for f in ("score", "snr_db")}
-        outcomes.append(Outcome(name=name, measure=outcomes_of_dies[0].measure, **means))
+        score = float(np.mean([o.score for o in outcomes_of_dies]))
+        snr = float(np.mean([o.snr_db for o in outcomes_of_dies]))
+        measure = outcomes_of_dies[0].measure
+        outcomes.append(Outcome(name=name, measure=measure, score=score, snr_db=snr))
         if progress is not None:
             progress(len(outcomes), len(cases))
     return outcomes

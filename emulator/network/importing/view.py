@@ -206,7 +206,8 @@ def _concatenated(parts: Sequence[View], maps: Sequence[Shape]) -> View:
     if not flat and len(sources) > 1 and len(set(sources)) == 1:
         index = (np.arange(joined_shape[0]) if index is None else index) % maps[sources[0]][0]
         sources = sources[:1]
-    scale, shift = (np.concatenate([getattr(part, end) for part in parts]) for end in ("scale", "shift"))
+    scale = np.concatenate([part.scale for part in parts])
+    shift = np.concatenate([part.shift for part in parts])
     return View(sources, scale, shift, index, flat)
 
 
