@@ -138,19 +138,18 @@ class Geometry:
         require(divides and _power_of_two(self.readouts), "readouts", divisor)
         require(self.weight_bits in (8, 9), "weight_bits", "8 or 9")
         require(self.input_bits == 8, "input_bits", "8")
-        for field, low, high in (
-            ("weight_depth", 16, DEPTH_MAX),
-            ("max_inputs", 2 * WORD_ROWS, 4096),
-            ("max_outputs", 1, 4096),
-            ("columns", 4, 65536),
-            ("layers", 1, 64),
-            ("curves", 1, 4096),
-            ("segments", 2, 256),
-            ("campaign_samples", 16, 65536),
-            ("campaign_votes", 16, 1 << 20),
-            ("packet_bytes", 64, 4096),
+        for field, value, low, high in (
+            ("weight_depth", self.weight_depth, 16, DEPTH_MAX),
+            ("max_inputs", self.max_inputs, 2 * WORD_ROWS, 4096),
+            ("max_outputs", self.max_outputs, 1, 4096),
+            ("columns", self.columns, 4, 65536),
+            ("layers", self.layers, 1, 64),
+            ("curves", self.curves, 1, 4096),
+            ("segments", self.segments, 2, 256),
+            ("campaign_samples", self.campaign_samples, 16, 65536),
+            ("campaign_votes", self.campaign_votes, 16, 1 << 20),
+            ("packet_bytes", self.packet_bytes, 64, 4096),
         ):
-            value = getattr(self, field)
             require(low <= value <= high and _power_of_two(value), field, f"a power of two, {low}..{high}")
         divides = self.redraw in (0, 1, 2, 4, 8) and (not self.redraw or self.lanes % self.redraw == 0)
         require(divides, "redraw", f"0, or 1, 2, 4 or 8 and a divisor of lanes ({self.lanes})")

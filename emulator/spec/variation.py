@@ -58,8 +58,8 @@ class Variation:
     (together at most 65535); codes 0..``code_max``, which is 255 or 127.
     """
 
-    mean: IntArray
-    sigma: IntArray
+    mean: npt.NDArray[np.uint16]
+    sigma: npt.NDArray[np.uint16]
     stuck_low: Word = 0
     stuck_high: int = 0
     stuck_code_low: int = 0
@@ -78,7 +78,13 @@ class Variation:
 
     def scalars(self) -> dict[str, int]:
         """Return the scalar fields, as the manifest holds them under ``variation``."""
-        return {name: getattr(self, name) for name in SCALARS}
+        return {
+            "stuck_low": self.stuck_low,
+            "stuck_high": self.stuck_high,
+            "stuck_code_low": self.stuck_code_low,
+            "stuck_code_high": self.stuck_code_high,
+            "code_max": self.code_max,
+        }
 
     def words(self) -> npt.NDArray[np.int32]:
         """Return the tables packed as memory words, mean | sigma << 16, int32 (256,)."""
@@ -88,9 +94,6 @@ class Variation:
     def codes_word(self) -> int:
         """Return the value of the register ``stuck_codes``."""
         return self.stuck_code_low | self.stuck_code_high << 8 | self.code_max << 16
-
-
-SCALARS = ("stuck_low", "stuck_high", "stuck_code_low", "stuck_code_high", "code_max")
 
 
 def inference_index(sample: int, trial: int) -> int:

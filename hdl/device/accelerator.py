@@ -166,7 +166,8 @@ class Accelerator(wiring.Component):
         ):
             wiring.connect(m, region, window)
         busy = campaign.busy
-        m.d.comb += [getattr(campaign, name).eq(getattr(registers, f"campaign_{name}")) for name in RUN]
+        settings = members(registers, [f"campaign_{name}" for name in RUN])
+        m.d.comb += [port.eq(settings[f"campaign_{name}"]) for name, port in members(campaign, RUN).items()]
         m.d.comb += [
             *by_name(core.redraw, registers, *STUCK),
             watchdog.campaign_busy.eq(busy),

@@ -12,7 +12,7 @@ from ndrite.emulator.spec.packets import HEADER_BYTES, VERSION, Opcode, Status
 from ndrite.emulator.spec.registers import BY_NAME
 from ndrite.hdl.link.states import States
 from ndrite.hdl.parts.bus import STREAMED
-from ndrite.hdl.parts.layouts import Ports, Sized, bank_bits, next_bank
+from ndrite.hdl.parts.layouts import Ports, Sized, bank_bits, members, next_bank
 
 WAYS = {"result": "result", "execute": "execute", "drop": "drop", "reply": "verdict", "wait": "weigh"}
 """Decision about a request -> state of the executor that carries the decision out."""
@@ -54,8 +54,9 @@ class Decision(wiring.Component):
 
     def lead(self, m: Module, states: States, ways: Mapping[str, str]) -> None:
         """Enter the state that ``ways`` names for the decision that was made."""
+        decided = members(self, [f"way_{name}" for name in ways])
         for name, to in ways.items():
-            with m.If(getattr(self, f"way_{name}")):
+            with m.If(decided[f"way_{name}"]):
                 states.go(to)
 
     def elaborate(self, platform: object) -> Module:

@@ -28,7 +28,7 @@ class Sized(wiring.Component):
         raise NotImplementedError
 
 
-def by_name(to: Any, source: Any, *names: str) -> list[Any]:
+def by_name(to: object, source: object, *names: str) -> list[Any]:
     """Assign signals or fields between two objects: for each name in ``names``, that of ``to`` gets the value
     of the one with the same name in ``source``.
 
@@ -38,18 +38,18 @@ def by_name(to: Any, source: Any, *names: str) -> list[Any]:
     return [member.eq(sources[name]) for name, member in members(to, names).items()]
 
 
-def members(of: Any, names: Iterable[str]) -> dict[str, Any]:
+def members(of: object, names: Iterable[str]) -> dict[str, Any]:
     """Return the ports or fields of ``of`` that ``names`` lists, by name: for those that a table lists or
     that only some geometries have."""
     return {name: getattr(of, name) for name in names}
 
 
-def numbered(of: Any, name: str, numbers: Iterable[int]) -> list[Any]:
+def numbered(of: object, name: str, numbers: Iterable[int]) -> list[Any]:
     """Return the ports ``name_0``, ``name_1``, .. of ``of`` with the numbers ``numbers``."""
     return [getattr(of, f"{name}_{number}") for number in numbers]
 
 
-def connect_windows(m: Module, decoder: Any, owner: Any, names: Iterable[str]) -> None:
+def connect_windows(m: Module, decoder: object, owner: object, names: Iterable[str]) -> None:
     """Connect windows of the address decoder to those of the same names in ``owner``, which holds the
     memories."""
     names = tuple(names)

@@ -18,6 +18,7 @@ from ndrite.hdl.parts.layouts import (
     bank_address,
     column_shape,
     feed_layout,
+    members,
     pass_layout,
     readout_layout,
 )
@@ -216,11 +217,11 @@ class SmallCore(wiring.Component):
             "redraw": 0,
             "overlap": False,
         }
-        for field, only in lacking.items():
-            value = getattr(geometry, field)
-            if value != only:
+        for field, value in members(geometry, lacking).items():
+            if value != lacking[field]:
                 raise ValueError(
-                    f"geometry {geometry.name!r}: {field} is {value}; accepted by the small core: {only}"
+                    f"geometry {geometry.name!r}: {field} is {value}; accepted by the small core: "
+                    f"{lacking[field]}"
                 )
         self.geometry = geometry
         super().__init__(core_ports(geometry))
@@ -238,8 +239,9 @@ class SmallCore(wiring.Component):
         wiring.connect(m, wiring.flipped(self.weights), lanes.window)
         wiring.connect(m, wiring.flipped(self.layers), sequencer.window)
         wiring.connect(m, sequencer.passes, lanes.passes)
-        for name in WINDOWS:
-            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(engine, f"{name}_window"))
+        windows = members(engine, [f"{name}_window" for name in WINDOWS])
+        for name, port in members(self, WINDOWS).items():
+            wiring.connect(m, wiring.flipped(port), windows[f"{name}_window"])
         y, logit = engine.activation, engine.logit
         result_bank = Signal()
         with m.If(self.done):

@@ -14,7 +14,7 @@ from ndrite.emulator.spec.geometry import Geometry
 from ndrite.hdl.neuron.neuron import logit_layout
 from ndrite.hdl.neuron.neuron_pipe import TABLE_BITS
 from ndrite.hdl.parts.bus import WindowSignature
-from ndrite.hdl.parts.layouts import Ports, Sized, activation_layout, column_shape, readout_layout
+from ndrite.hdl.parts.layouts import Ports, Sized, activation_layout, column_shape, members, readout_layout
 from ndrite.hdl.parts.memory import RegisteredMemory, share
 from ndrite.hdl.readout.readout import SETTINGS_BITS
 
@@ -238,11 +238,12 @@ class Engine(Sized):
         m.d.comb += column.eq(self.settings.column + number)
         words: dict[str, Value] = {}
         segment = Cat((voltage >> group.segment_bits)[: exact_log2(g.segments)])
+        windows = members(self, [f"{name}_window" for name in WINDOWS])
         for name, width in WINDOWS.items():
             curves = name.startswith("curve")
             depth = g.curves * g.segments if curves else g.columns
             address = Cat(segment, words["neuron"][16 : 16 + exact_log2(g.curves)]) if curves else column
-            window = getattr(self, f"{name}_window")
+            window = windows[f"{name}_window"]
             memory = RegisteredMemory(width, depth, early=True)
             m.submodules[name] = memory
             share(m, memory, window, address)

@@ -176,7 +176,12 @@ class Ecram(Pulsed):
         return self._factors("peak_current") if self.tunes in CURRENT else (1.0, 1.0)
 
     def _factors(self, of: str) -> tuple[float, float]:
-        return getattr(self, f"{of}_low_factor"), getattr(self, f"{of}_high_factor")
+        factors = {
+            "peak_voltage": (self.peak_voltage_low_factor, self.peak_voltage_high_factor),
+            "peak_current": (self.peak_current_low_factor, self.peak_current_high_factor),
+            "shape": (self.shape_low_factor, self.shape_high_factor),
+        }
+        return factors[of]
 
     def voltage(self, state: npt.ArrayLike) -> Floats:
         """Return the factor on the NDR device's peak voltage at ECRAM states ``state`` (any shape)."""

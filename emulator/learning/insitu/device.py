@@ -128,11 +128,10 @@ def improved(chip: Chip, law: LinearStep | StepTable, what: str) -> Chip:
 def _spread(ecram: Ecram) -> dict[str, Any]:
     """Return the description fields of the spread between devices, without those of the gammas, which a step
     table does not have."""
-    names = (
-        "step_variation_percent",
-        "step_distribution",
-        "asymmetry_variation_percent",
-        "bound_variation_percent",
-        "lower_bound_variation_percent",
-    )
-    return {name: getattr(ecram, name) for name in names}
+    return {
+        "step_variation_percent": ecram.step_variation_percent,
+        "step_distribution": ecram.step_distribution,
+        "asymmetry_variation_percent": ecram.asymmetry_variation_percent,
+        "bound_variation_percent": ecram.bound_variation_percent,
+        "lower_bound_variation_percent": ecram.lower_bound_variation_percent,
+    }

@@ -45,6 +45,7 @@ def mitigations(chip: Chip) -> dict[str, Mitigation]:
         wire_compensation=default.compensates_wires(chip),
     )
     cases = {"none": NOTHING, "default": default}
+    defaults = dataclasses.asdict(default)
     for field in (
         "range_calibration",
         "bias_correction",
@@ -54,7 +55,7 @@ def mitigations(chip: Chip) -> dict[str, Mitigation]:
         "wire_compensation",
     ):
         name = field.replace("_", " ")
-        flipped = not getattr(default, field)
+        flipped = not defaults[field]
         cases[f"default {'+' if flipped else '-'} {name}"] = dataclasses.replace(default, **{field: flipped})
     cases[f"default + {WRITE_VERIFY_ATTEMPTS} write-verify passes"] = dataclasses.replace(
         default, write_verify_attempts=WRITE_VERIFY_ATTEMPTS
