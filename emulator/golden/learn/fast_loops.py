@@ -366,11 +366,12 @@ def forward(layer: Ints, update: Update, x: Codes, die: Die, work: Work, z: Ints
     """Compute the sums z int64 (M,) of one layer, the inputs of its neurons, from input codes x uint8
     (K,)."""
     weights, columns, sums, a = die.weights, die.columns, work.sums, work.a
+    states, schedule, key = die.states, work.schedules[READ], work.key
     inputs, width, place, rows_per_tile = layer[INPUTS], layer[OUTPUTS], layer[AT_COLUMN], layer[TILE_ROWS]
     d, top = layer[DAC_BITS], np.int64(1) << (layer[ADC_BITS] - 1)
     reads_noise = work.noise and (layer[SIGMA_OUT] != 0 or layer[VAR_CELL] != 0)
     for j in range(width):
-        w = composite(layer, die.states, inputs, j)
+        w = composite(layer, states, inputs, j)
         z[j] = columns[BIAS, place + j] + rounded(np.int64(w) * layer[BIAS_GAIN], layer[BIAS_SHIFT])
     for tile in range((inputs + rows_per_tile - 1) // rows_per_tile):
         begin = tile * rows_per_tile
@@ -388,7 +389,7 @@ def forward(layer: Ints, update: Update, x: Codes, die: Die, work: Work, z: Ints
                 a[j] = sums[j]
             if reads_noise:
                 counter = (update.layer << 24) | (tile << 8) | part
-                key_of(work.schedules[READ], counter, update.number, work.key)
+                key_of(schedule, counter, update.number, key)
                 noisy(a[:width], deviation(energy, layer[SIGMA_OUT], layer[VAR_CELL]), work)
             for j in range(width):
                 c = a[j]

@@ -13,7 +13,7 @@ from ndrite.emulator.device.ecram.pulses import EcramSpread, LinearStep, StepTab
 from ndrite.emulator.errors import CompileError
 from ndrite.emulator.golden import Core
 from ndrite.emulator.golden.learn import Learner, make_learner
-from ndrite.emulator.golden.learn.devices import constants, key_of, updated
+from ndrite.emulator.golden.learn.devices import Pulses, constants, key_of, updated
 from ndrite.emulator.golden.learn.devices import pulsed as pulses_of_update
 from ndrite.emulator.golden.learn.fast import FastLearner
 from ndrite.emulator.golden.noise import words
@@ -131,7 +131,8 @@ def test_pulses_of_one_update_are_one_after_the_other_where_steps_are_coarse() -
         what, k = devices_of(law, ALIKE), np.arange(count)
         own = constants(what, key_of(1, DOMAIN_DEVICE, 0, 0), k, 0)
         key, up = key_of(2, DOMAIN_CYCLE, 0, 9), np.full(count, True)
-        s = pulses_of_update(np.zeros(count, int), np.full(count, 5), up, own, what, key, k, 0) / STATE_ONE
+        pulses = Pulses(k, np.zeros_like(k), np.full(count, 5), up)
+        s = pulses_of_update(np.zeros(count, int), pulses, own, what, key) / STATE_ONE
         single = 1 - step
         wanted = 1 - single**5 if after_one_another else 5 * step
         assert s.mean() == pytest.approx(wanted, rel=0.01)
