@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,8 @@ from ndrite.emulator.spec.evaluate import At, evaluated
 from ndrite.emulator.spec.flow import of_kind
 from ndrite.emulator.spec.steps import Product
 
-Map = npt.NDArray[np.integer]
-"""Codes or sums of a feature map."""
+Map = npt.NDArray[Any]
+"""A feature map: codes uint8, or the last step's sums int64."""
 HELD_CODES = 1 << 25
 """Number of codes of maps that the host keeps between two segments; it limits how many samples go through a
 segment before the next segment takes its place. All of these codes go over the link in both directions; the
@@ -93,8 +94,9 @@ class Segmented:
         self._passed = lambda: done(len(x) * next(passed) // turns)
         index = np.arange(first_index, first_index + len(x), dtype=np.int64)
         draw = Draw(seed, index, noise)
-        inputs, states = self.program.begun(x)
+        inputs, starts = self.program.begun(x)
         maps: list[Map | None] = []
+        states: list[Map | None] = [*starts]
         for call, first in enumerate(inputs):
             maps = self._call(call, [first, *states], draw)
             states = [maps[s.source] for s in self.program.states]

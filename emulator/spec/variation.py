@@ -28,7 +28,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ndrite.emulator.spec.arithmetic import IntArray
 from ndrite.emulator.spec.brief import record
 from ndrite.emulator.spec.errors import SpecError, require, require_field
 from ndrite.emulator.spec.layer import Word, check_ints
@@ -156,7 +155,7 @@ class Campaign:
         require_field(self, 1 <= self.chips <= chips_max, "chips", f"1..{chips_max}")
         require_field(self, 0 <= self.seed < 1 << 64, "seed", "0..2^64-1")
 
-    def check(self, x: IntArray, labels: IntArray, inputs: int) -> None:
+    def check(self, x: npt.NDArray[np.generic], labels: npt.NDArray[np.generic], inputs: int) -> None:
         """Raise CampaignError unless samples ``x`` and ``labels`` fit a program with ``inputs`` inputs."""
         value, field = (
             f"{getattr(array, 'dtype', type(array).__name__)} {getattr(array, 'shape', '')}"

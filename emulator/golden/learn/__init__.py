@@ -3,6 +3,7 @@ block."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def make_learner(
-    learning: Learning, *, seed: int = 0, states: list[IntArray] | None = None, noise: bool = True
+    learning: Learning, *, seed: int = 0, states: Sequence[IntArray] | None = None, noise: bool = True
 ) -> Learner | FastLearner:
     """Build the compiled learner, or the NumPy learner if numba is not available. Both compute the same
     device states."""

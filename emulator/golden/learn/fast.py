@@ -1,6 +1,8 @@
 """fast: in-situ learning in compiled loops, equal to ``ndrite.emulator.golden.learn.learner`` in every state
 (tested)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -34,7 +36,7 @@ class FastLearner:
         learning: Learning,
         *,
         seed: int = 0,
-        states: list[IntArray] | None = None,
+        states: Sequence[IntArray] | None = None,
         noise: bool = True,
     ) -> None:
         plain = learner.Learner(learning, seed=seed, states=states, noise=noise)

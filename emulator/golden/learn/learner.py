@@ -1,6 +1,7 @@
 """learner: one whole update of in-situ learning: forward pass, backward pass, then every device of every
 layer."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -67,7 +68,7 @@ class Learner:
         learning: Learning,
         *,
         seed: int = 0,
-        states: list[IntArray] | None = None,
+        states: Sequence[IntArray] | None = None,
         noise: bool = True,
     ) -> None:
         require(0 <= seed < 1 << 64, "seed", seed, "0..2^64-1", SpecError)
