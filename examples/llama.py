@@ -1,8 +1,9 @@
-"""A language model of Llama's kind from a GGUF file: tensors, byte-pair tokens, and a plain PyTorch module.
+"""A language model of Llama's kind from a GGUF file: tensors, byte-pair tokens, and a
+plain PyTorch module.
 
-Read by language_model.py. Attention scores, norms and activations are what they are in any framework; the
-head multiplies with the embedding in blocks of columns, each a product of its own on a die, which bounds the
-memory of mapping.
+Read by language_model.py. Attention scores, norms and activations are what they are in
+any framework; the head multiplies with the embedding in blocks of columns, each a
+product of its own on a die, which bounds the memory of mapping.
 """
 
 import copy
@@ -33,7 +34,8 @@ PIECES = re.compile(r"'(?:[sdmt]|ll|ve|re)| ?[^\W\d_]+|\d| ?(?:[^\s\w]|_)+|\s+(?
 
 
 class Gguf:
-    """A GGUF file: ``meta`` by key, and tensors by name in float32. Numbers are little-endian."""
+    """A GGUF file: ``meta`` by key, and tensors by name in float32. Numbers
+    are little-endian."""
 
     def __init__(self, path: Path) -> None:
         self.path, self._at = path, {}
@@ -172,7 +174,8 @@ class Llama(nn.Module):  # type: ignore[misc]
         self.register_buffer("turn", meta["llama.rope.freq_base"] ** (-torch.arange(0, size, 2) / size))
 
     def forward(self, tokens: Any, caches: list[list[Any]] | None = None) -> Any:
-        """``caches``: a list per block, which this fills with keys and values and continues from."""
+        """``caches``: a list per block, which this fills with keys and values
+        and continues from."""
         first = caches[0][0].shape[2] if caches and caches[0] else 0
         angles = torch.outer(torch.arange(first, first + tokens.shape[1]).float(), self.turn)
         turns = torch.polar(torch.ones_like(angles), angles)
@@ -183,7 +186,8 @@ class Llama(nn.Module):  # type: ignore[misc]
 
     def logits(self, x: Any) -> Any:
         """(n, t, channels) to (n, t, words)."""
-        # The head in blocks of columns, each a product of its own: mapping it whole would take 6 GB.
+        # The head in blocks of columns, each a product of its own: mapping it
+        # whole would take 6 GB.
         parts = self.embedding.weight.split(HEAD)
         return torch.cat([functional.linear(x, part) for part in parts], -1)
 
@@ -191,8 +195,8 @@ class Llama(nn.Module):  # type: ignore[misc]
 class Adapted(nn.Linear):  # type: ignore[misc]
     """A full layer and beside it an adapter of low rank, which adds 0 until it is trained.
 
-    ``tensordot`` is not among the products that go on tiles, so the adapter stays in floats on a die (Hu et
-    al., LoRA, ICLR 2022, arXiv 2106.09685).
+    ``tensordot`` is not among the products that go on tiles, so the adapter stays in
+    floats on a die (Hu et al., LoRA, ICLR 2022, arXiv 2106.09685).
     """
 
     def __init__(self, layer: Any, rank: int) -> None:
@@ -206,21 +210,23 @@ class Adapted(nn.Linear):  # type: ignore[misc]
 
 
 def adapted(model: Llama, rank: int) -> Llama:
-    """A copy with adapters at every layer of the blocks; norms and adapters alone are trained."""
-    model = copy.deepcopy(model).requires_grad_(False)
+    """A copy with adapters at every layer of the blocks; norms and adapters
+    alone are trained."""
+    mode, model = model.training, copy.deepcopy(model).requires_grad_(False)
     for block in model.blocks:
         for name in ("q", "k", "v", "o", "gate", "up", "down"):
             setattr(block, name, Adapted(getattr(block, name), rank))
     for module in model.modules():
         if isinstance(module, Norm):
             module.requires_grad_(True)
-    return model
+    return model.train(mode)
 
 
 def tokens_per_second(model: Any, windows: Any, repeat: int = 3) -> dict[str, tuple[float, float]]:
-    """Tokens a second of a ``Llama`` in decoding and in a batch of 4 windows, by the clock and by processor
-    time: the best of ``repeat`` runs. Decoding reads one token after the other, with cached keys and values
-    of all tokens of the window before it."""
+    """Tokens a second of a ``Llama`` in decoding and in a batch of 4 windows, by
+    the clock and by processor time: the best of ``repeat`` runs. Decoding reads
+    one token after the other, with cached keys and values of all tokens of the
+    window before it."""
     length, batch = windows.shape[1], windows[:4]
     counts = {f"decoding with {length} cached keys": 8, f"batch of {batch.numel()} tokens": batch.numel()}
     best = dict.fromkeys(counts, (math.inf, math.inf))

@@ -1,4 +1,5 @@
-"""The example of a language model, on a small GGUF file written here: values, tokens, logits, tiles."""
+"""The example of a language model, on a small GGUF file written here: values,
+tokens, logits, tiles."""
 
 import math
 import runpy
@@ -178,7 +179,8 @@ def test_adapters_change_nothing_until_they_are_trained_and_stay_off_the_die(mod
 
 
 def test_the_model_goes_onto_dies(model: Any) -> None:
-    """All products; its perplexity is that of floats on the ideal chip, and higher with weight errors."""
+    """All products; its perplexity is that of floats on the ideal chip, and higher
+    with weight errors."""
     module = model.Llama(model.Gguf(model.path)).eval()
     windows = torch.randint(len(WORDS), (4, 32), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():  # what the model itself says follows, so that floats know the text
@@ -196,6 +198,9 @@ def test_the_model_goes_onto_dies(model: Any) -> None:
     mapped = product.die(weight, None).arrays[0].mapped
     errors = (mapped.effective - span * weight.numpy()) / mapped.limits
     assert np.std(errors) == pytest.approx(0.10, rel=0.1), "of the largest weight of each column"
+    adapted = ndrite.analog(model.adapted(module, 2), chip, samples=windows)
+    with torch.no_grad():  # an adapter adds nothing until it is trained
+        assert torch.equal(adapted(windows), noisy(windows))
 
 
 @pytest.mark.parametrize(
